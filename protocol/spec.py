@@ -1,0 +1,259 @@
+"""The model spec: what a user writes, and what every party reads the same way.
+
+Unknown fields are refused by name. Defaults are those of a job that a careful user would run.
+"""
+
+from __future__ import annotations
+
+import math
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, field_validator, model_validator
+
+MAX_COLUMNS = 4096
+
+
+class Strict(BaseModel):
+    """Base of everything that comes from outside: unknown fields are refused, values never change after."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class ModelType(StrEnum):
+    LINEAR_REGRESSION = "LINEAR_REGRESSION"
+    LOGISTIC_REGRESSION = "LOGISTIC_REGRESSION"
+
+
+class Optimizer(StrEnum):
+    GRADIENT_DESCENT = "gradient_descent"
+    MOMENTUM = "momentum"
+    CONJUGATE_GRADIENT = "conjugate_gradient"
+    NEWTON = "newton"
+
+
+class FeatureType(StrEnum):
+    CONTINUOUS = "continuous"
+    DISCRETE = "discrete"
+    ORDINAL = "ordinal"
+    NOMINAL = "nominal"
+
+
+NUMERIC = (FeatureType.CONTINUOUS, FeatureType.DISCRETE)
+
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Category = StrictStr | StrictInt | StrictBool | Number
+
+
+def check_range(value: tuple[float, float] | None) -> tuple[float, float] | None:
+    """Raise ValueError unless low < high; both are finite by type."""
+    if value is not None:
+        low, high = value
+        if not low < high:
+            raise ValueError(f"range [{low:g}, {high:g}]: the low end must be below the high end")
+        if not math.isfinite(high - low):
+            raise ValueError(f"range [{low:g}, {high:g}] is too wide for a double")
+    return value
+
+
+def category_text(value: Category) -> str:
+    """The text a category is compared by: 1, 1.0, "1" and "1.0" are one category; so are True and "True"."""
+    if isinstance(value, bool):
+        return str(value)
+    if isinstance(value, str):
+        text = value.strip()
+        try:
+            number = float(text)
+        except ValueError:
+            return text
+        if text[:1].isalpha() or not math.isfinite(number):
+            return text
+        return category_text(number)
+    number = float(value)
+    return str(int(number)) if number.is_integer() and abs(number) < 2**53 else repr(number)
+
+
+class Column(Strict):
+    """A column of a table, by position or by name: exactly one of the two."""
+
+    col_idx: Annotated[StrictInt, Field(ge=0, lt=MAX_COLUMNS)] | None = None
+    name: Annotated[StrictStr, Field(min_length=1, max_length=256)] | None = None
+    description: Annotated[StrictStr, Field(max_length=2000)] = ""
+    range: tuple[Number, Number] | None = None
+    categories: Annotated[tuple[Category, ...], Field(max_length=10_000)] | None = None
+    missing: Literal["error", "drop"] | Category = "error"
+
+    _range = field_validator("range")(check_range)
+
+    @field_validator("categories")
+    @classmethod
+    def _distinct(cls, value: tuple[Category, ...] | None) -> tuple[Category, ...] | None:
+        if value is not None:
+            if len(value) < 2:
+                raise ValueError(f"categories: {len(value)} given, at least 2 are needed")
+            texts = [category_text(item) for item in value]
+            twice = sorted({text for text in texts if texts.count(text) > 1})
+            if twice:
+                raise ValueError(f"categories: {twice[0]!r} is given twice")
+        return value
+
+    @model_validator(mode="after")
+    def _one_reference(self) -> Self:
+        if (self.col_idx is None) == (self.name is None):
+            raise ValueError("give exactly one of col_idx and name")
+        return self
+
+    @property
+    def label(self) -> str:
+        """How this column is named to a person: its name, its description's start, or its position."""
+        return self.name if self.name is not None else f"column {self.col_idx}"
+
+    @property
+    def category_texts(self) -> tuple[str, ...]:
+        return tuple(category_text(item) for item in self.categories or ())
+
+
+class Feature(Column):
+    """One input column. Continuous and discrete ones need `range`; ordinal and nominal ones `categories`."""
+
+    type: FeatureType
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.type in NUMERIC:
+            if self.range is None:
+                raise ValueError(f"{self.label}: a {self.type} feature needs a range, such as [0, 100]")
+            if self.categories is not None:
+                raise ValueError(f"{self.label}: a {self.type} feature takes no categories")
+            if not isinstance(self.missing, int | float) and self.missing not in ("error", "drop"):
+                raise ValueError(f"{self.label}: missing is {self.missing!r}; use error, drop or a number")
+            if isinstance(self.missing, int | float) and not (self.range[0] <= float(self.missing) <= self.range[1]):
+                raise ValueError(f"{self.label}: missing is {self.missing}, outside the range {list(self.range)}")
+        else:
+            if self.categories is None:
+                raise ValueError(f"{self.label}: {self.type} features need categories, in order")
+            if self.range is not None:
+                raise ValueError(f"{self.label}: {self.type} features take categories, not a range")
+            if self.missing not in ("error", "drop") and category_text(self.missing) not in self.category_texts:
+                raise ValueError(f"{self.label}: missing is {self.missing!r}, which is none of the categories")
+        return self
+
+    @property
+    def width(self) -> int:
+        """Columns of the design matrix that this feature becomes: categories − 1 for nominal, else 1."""
+        return len(self.categories or ()) - 1 if self.type is FeatureType.NOMINAL else 1
+
+
+class Target(Column):
+    """A column to predict: a `range` for regression, `categories` for classification (the second is positive)."""
+
+    missing: Literal["error", "drop"] = "error"
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if (self.range is None) == (self.categories is None):
+            raise ValueError(f"{self.label}: a target needs a range (regression) or categories (classification)")
+        return self
+
+
+class DataProps(Strict):
+    """How the columns of a table become a design matrix and targets; also the shape of `schema.json`."""
+
+    header: StrictBool = True
+    features: Annotated[tuple[Feature, ...], Field(min_length=1, max_length=MAX_COLUMNS)]
+    target: Target | None = None
+    targets: Annotated[tuple[Target, ...], Field(min_length=1, max_length=64)] | None = None
+
+    @model_validator(mode="after")
+    def _columns(self) -> Self:
+        if (self.target is None) == (self.targets is None):
+            raise ValueError("give exactly one of target and targets")
+        seen: set[object] = set()
+        for column in (*self.features, *self.all_targets):
+            key = column.name if column.name is not None else column.col_idx
+            if key in seen:
+                raise ValueError(f"{column.label} is used twice")
+            seen.add(key)
+            if column.name is not None and not self.header:
+                raise ValueError(f"{column.label} is given by name, but header is false: use col_idx")
+        return self
+
+    @property
+    def all_targets(self) -> tuple[Target, ...]:
+        return self.targets if self.targets is not None else (self.target,) if self.target is not None else ()
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        return (*self.features, *self.all_targets)
+
+    @property
+    def dimensions(self) -> int:
+        """d: columns of the design matrix, the intercept (the last one) included."""
+        return sum(feature.width for feature in self.features) + 1
+
+
+Auto = Literal["auto"]
+Positive = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
+
+
+class Training(Strict):
+    """How to train. Every field has a default."""
+
+    optimizer: Optimizer = Optimizer.CONJUGATE_GRADIENT
+    rounds: Annotated[StrictInt, Field(ge=1, le=1_000_000)] | Auto = "auto"
+    tolerance: Annotated[float, Field(strict=True, ge=0, lt=1)] = 1e-6
+    learning_rate: Positive | Auto = "auto"
+    momentum: Annotated[float, Field(strict=True, ge=0, lt=1)] = 0.9
+    reencrypt_every: Annotated[StrictInt, Field(ge=1, le=10_000)] = 1
+    l2: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] | Auto = 0.0
+    scaling: Literal["range", "none"] = "range"
+    weights: Literal["encrypted", "shared_with_owners"] = "encrypted"
+    min_data_owners: Annotated[StrictInt, Field(ge=1, le=10_000)] = 3
+    max_data_owners: Annotated[StrictInt, Field(ge=1, le=10_000)] = 64
+    max_rows: Annotated[StrictInt, Field(ge=1, le=10**12)] = 10_000_000
+    weight_bound: Positive | Auto = "auto"
+    evaluate_every: Annotated[StrictInt, Field(ge=0)] = 0
+    on_dropout: Literal["wait", "end"] = "wait"
+    join_timeout_s: Annotated[float, Field(strict=True, gt=0, le=30 * 86400)] = 600
+    round_timeout_s: Annotated[float, Field(strict=True, gt=0, le=30 * 86400)] = 600
+    key_bits: Annotated[StrictInt, Field(ge=256, le=16384, multiple_of=64)] = 3072
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Self:
+        if self.min_data_owners > self.max_data_owners:
+            raise ValueError(f"min_data_owners {self.min_data_owners} is above max_data_owners {self.max_data_owners}")
+        if self.reencrypt_every > 1 and self.optimizer not in (Optimizer.GRADIENT_DESCENT, Optimizer.MOMENTUM):
+            raise ValueError(
+                f"reencrypt_every {self.reencrypt_every}: {self.optimizer} divides by numbers only the Model Owner "
+                "can decrypt, so it needs reencrypt_every 1; gradient_descent and momentum take larger ones"
+            )
+        return self
+
+
+class ModelSpec(Strict):
+    """What `POST /models` takes."""
+
+    spec_version: Literal[1] = 1
+    model_type: ModelType
+    dataset: Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")] | None = None
+    data_props: DataProps
+    training: Training = Training()
+
+    @model_validator(mode="after")
+    def _targets_fit_model(self) -> Self:
+        for target in self.data_props.all_targets:
+            if self.model_type is ModelType.LINEAR_REGRESSION and target.range is None:
+                raise ValueError(f"{target.label}: LINEAR_REGRESSION needs a target with a range")
+            if self.model_type is ModelType.LOGISTIC_REGRESSION and target.categories is None:
+                raise ValueError(f"{target.label}: LOGISTIC_REGRESSION needs a target with categories")
+        if self.model_type is ModelType.LOGISTIC_REGRESSION and len(self.data_props.all_targets) != 1:
+            raise ValueError("targets: LOGISTIC_REGRESSION takes one target")
+        return self
+
+    @property
+    def outputs(self) -> int:
+        """k: columns of the weights; one a target, or for more than two classes one a class."""
+        if self.model_type is ModelType.LOGISTIC_REGRESSION:
+            classes = len(self.data_props.all_targets[0].categories or ())
+            return 1 if classes == 2 else classes
+        return len(self.data_props.all_targets)
