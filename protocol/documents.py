@@ -1,0 +1,149 @@
+"""Signed JSON documents: what the parties agree on before the first ciphertext.
+
+A `SignedDocument` carries the exact text that was signed; its hash is SHA-256 of that text's bytes. Whoever reads one
+verifies it by `open_document`, which is the only way from a signed document to its contents.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import Field, ValidationError
+
+from protocol.identity import Identity, sha256_hex, verify
+from protocol.problems import Code, Problem
+from protocol.spec import ModelSpec, Strict
+from protocol.version import PROTOCOL_VERSION, check_protocol
+
+Hex = Annotated[str, Field(pattern=r"^([0-9a-f]{2})+$", max_length=8192)]
+Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+PartyId = Hash
+JobId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+
+
+class Document(Strict):
+    """Base of what is signed. `tag` is part of what the signature covers."""
+
+    protocol: str = PROTOCOL_VERSION
+
+    @classmethod
+    def tag(cls) -> str:
+        return cls.__name__.lower()
+
+
+class SignedDocument(Strict):
+    """A document as exact text, who signed it, and the signature in hex."""
+
+    document: Annotated[str, Field(max_length=4_000_000)]
+    signer: PartyId
+    signature: Hex
+
+    @property
+    def hash(self) -> str:
+        return sha256_hex(self.document.encode())
+
+
+class Manifest(Document):
+    """A job: what is trained, under which key. Signed by the Model Owner."""
+
+    job_id: JobId
+    created_at: str
+    model_owner: PartyId
+    model_owner_name: Name
+    spec: ModelSpec
+    plan: dict[str, object]
+    modulus: Hex
+    key_proof: Annotated[tuple[Hex, ...], Field(max_length=64)]
+    nonce: Hash
+
+
+class Acceptance(Document):
+    """A Data Owner joins. `moments_hash` binds it to what it froze; `mask_key` is a fresh X25519 public key."""
+
+    manifest_hash: Hash
+    party: PartyId
+    name: Name
+    mask_key: Hash
+    moments_hash: Hash
+
+
+class Decline(Document):
+    """A Data Owner does not join: a catalogue code, without values or counts."""
+
+    manifest_hash: Hash
+    party: PartyId
+    name: Name
+    code: Annotated[str, Field(pattern=r"^[a-z-]{1,64}$")]
+
+
+class JoinAnswer(Strict):
+    """The result of a JOIN task."""
+
+    answer: Literal["accept", "decline"]
+    signed: SignedDocument
+
+
+class Roster(Document):
+    """Who takes part, fixed for the job: the signed acceptances, by ascending party id. Signed by the Facilitator."""
+
+    manifest_hash: Hash
+    entries: Annotated[tuple[SignedDocument, ...], Field(max_length=10_000)]
+
+
+class Registration(Document):
+    """A Data Owner tells the Facilitator that it exists and which datasets it offers."""
+
+    party: PartyId
+    name: Name
+    datasets: Annotated[tuple[Name, ...], Field(max_length=1000)]
+
+
+class JobEnd(Strict):
+    """The request of an END task: the job is over, so mask keys are destroyed."""
+
+    job_id: JobId
+    status: Literal["FINISHED", "FAILED", "CANCELLED"]
+    code: str | None = None
+    reason: str | None = None
+
+
+AnyDocument = TypeVar("AnyDocument", bound=Document)
+
+
+def sign_document(document: Document, identity: Identity) -> SignedDocument:
+    """Fix the document's text and sign it."""
+    text = document.model_dump_json()
+    return SignedDocument(
+        document=text, signer=identity.party_id, signature=identity.sign(document.tag(), text.encode()).hex()
+    )
+
+
+def open_document(signed: SignedDocument, kind: type[AnyDocument], *, signer: str | None = None) -> AnyDocument:
+    """Return what was signed.
+
+    Raises Problem: BAD_SIGNATURE when the signature does not hold or another than `signer` signed,
+    PROTOCOL_VERSION for another major version, MALFORMED_MESSAGE when the text is not a `kind`.
+    """
+    if signer is not None and signed.signer != signer:
+        raise Problem(
+            Code.BAD_SIGNATURE, f"The {kind.tag()} is signed by {signed.signer[:16]}…, not by {signer[:16]}…."
+        )
+    verify(signed.signer, kind.tag(), signed.document.encode(), bytes.fromhex(signed.signature))
+    return parse_json(signed.document.encode(), kind)
+
+
+AnyStrict = TypeVar("AnyStrict", bound=Strict)
+
+
+def parse_json(data: bytes, kind: type[AnyStrict]) -> AnyStrict:
+    """Return the message that a peer sent as JSON. Raises Problem MALFORMED_MESSAGE or PROTOCOL_VERSION."""
+    try:
+        message = kind.model_validate_json(data)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the whole"
+        raise Problem(Code.MALFORMED_MESSAGE, f"{kind.__name__}: {where}: {first['msg']}.") from None
+    if isinstance(message, Document):
+        check_protocol(message.protocol)
+    return message

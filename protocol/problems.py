@@ -1,0 +1,213 @@
+"""The catalogue of everything that can go wrong between parties and with their users.
+
+One code a problem; over HTTP it is `application/problem+json` (RFC 9457), whose `type` ends in the code, so that a
+client can turn it back into the same `Problem`. What is said to *others* (a decline) is the code alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+PROBLEM_JSON = "application/problem+json"
+TYPE_BASE = "https://federated-trainer.invalid/problems/"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a code means: the HTTP status it travels with, a short title, and what a person does about it."""
+
+    slug: str
+    status: int
+    title: str
+    remedy: str
+
+
+class Code(Enum):
+    """Every problem, by name."""
+
+    # What a user sends
+    INVALID_REQUEST = Kind(
+        "invalid-request", 422, "The request does not have the expected form", "Correct the fields that `errors` names."
+    )
+    INVALID_SPEC = Kind("invalid-spec", 422, "The model spec cannot be used", "Correct the fields that `errors` names.")
+    DOES_NOT_FIT = Kind(
+        "does-not-fit", 422, "The job does not fit the key", "Take one of the changes that `fixes` lists."
+    )
+    BODY_TOO_LARGE = Kind(
+        "body-too-large",
+        413,
+        "The body is larger than this route takes",
+        "Send less, or raise the limit in the settings.",
+    )
+    MALFORMED_JSON = Kind("malformed-json", 400, "The body is not JSON", "Check quotes, commas and encoding (UTF-8).")
+    MALFORMED_CBOR = Kind(
+        "malformed-cbor", 400, "The body is not deterministic CBOR", "Encode as RFC 8949 §4.2.1 says, without tags."
+    )
+    UNSUPPORTED_MEDIA_TYPE = Kind(
+        "unsupported-media-type",
+        415,
+        "The body's type is not taken here",
+        "Set Content-Type to one that the detail names.",
+    )
+    NOT_FOUND = Kind("not-found", 404, "There is nothing at this address", "Look at /docs for the routes.")
+    METHOD_NOT_ALLOWED = Kind(
+        "method-not-allowed", 405, "This address does not take that method", "Look at /docs for the routes."
+    )
+    MODEL_NOT_FOUND = Kind("model-not-found", 404, "There is no such model", "List the models with GET /models.")
+    DATASET_NOT_FOUND = Kind(
+        "dataset-not-found", 404, "There is no such dataset", "List the datasets with GET /datasets."
+    )
+    PREDICTION_NOT_FOUND = Kind(
+        "prediction-not-found", 404, "There is no such prediction", "List them with GET /predictions."
+    )
+    NO_FINISHED_MODEL = Kind(
+        "no-finished-model", 409, "No model has finished yet", "Wait until a model's status is FINISHED."
+    )
+    MODEL_NOT_FINISHED = Kind(
+        "model-not-finished", 409, "The model has not finished", "Wait until its status is FINISHED."
+    )
+    NO_TEST_DATA = Kind("no-test-data", 409, "The Model Owner has no test set", "Register one with POST /datasets.")
+    INVALID_DATA = Kind(
+        "invalid-data", 422, "The data do not fit their declared encoding", "Mend the data or the declaration."
+    )
+    INVALID_ROWS = Kind("invalid-rows", 422, "The rows cannot be scored", "Correct what `errors` names.")
+    # Who may do what
+    UNAUTHENTICATED = Kind("unauthenticated", 401, "The caller is not known", "Send a valid bearer token.")
+    FORBIDDEN = Kind("forbidden", 403, "The caller may not do this", "Use a token whose role allows it.")
+    RATE_LIMITED = Kind("rate-limited", 429, "Too many requests", "Wait as long as Retry-After says.")
+    PROTOCOL_VERSION = Kind(
+        "protocol-version", 400, "The message is of another protocol version", "Upgrade the older party."
+    )
+    BAD_SIGNATURE = Kind(
+        "bad-signature", 400, "A signature does not hold", "Check that the parties' identities are the pinned ones."
+    )
+    # Tasks and rounds
+    TASK_NOT_FOUND = Kind("task-not-found", 404, "There is no such task for the caller", "Poll GET /tasks.")
+    TASK_CLOSED = Kind("task-closed", 409, "The task is over", "Nothing; its job went on or ended.")
+    ANSWER_CONFLICT = Kind(
+        "answer-conflict", 409, "Another answer was already given", "Send the same bytes, or nothing."
+    )
+    JOB_EXISTS = Kind("job-exists", 409, "Another job has this id", "Choose a new id.")
+    JOB_OVER = Kind("job-over", 409, "The job has ended", "Deploy a new one.")
+    WRONG_STATE = Kind("wrong-state", 409, "The job is not in a state that allows this", "Look at its status.")
+    MALFORMED_MESSAGE = Kind(
+        "malformed-message", 400, "A party's message does not have the agreed form", "Check the parties' versions."
+    )
+    MALFORMED_CIPHERTEXT = Kind(
+        "malformed-ciphertext", 400, "A ciphertext is not valid", "Check the sender's software."
+    )
+    MALFORMED_KEY = Kind("malformed-key", 400, "The public key is not sound", "Do not join; tell the Model Owner.")
+    REQUEST_DIFFERS = Kind(
+        "request-differs",
+        409,
+        "This round was already answered for another request",
+        "Nothing; an owner answers a round once.",
+    )
+    ROSTER_INVALID = Kind(
+        "roster-invalid", 409, "The roster is not acceptable", "Compare it with the consortium's list."
+    )
+    ADDITION_NOT_PROVEN = Kind(
+        "addition-not-proven", 409, "The sum is not the product of the owners' answers", "Run `fedtrain verify`."
+    )
+    LOG_INCONSISTENT = Kind(
+        "log-inconsistent", 409, "The Facilitator's log does not hold what was answered", "Run `fedtrain verify`."
+    )
+    # Why an owner declines, or a job ends
+    UNTRUSTED_MODEL_OWNER = Kind(
+        "untrusted-model-owner", 403, "The Model Owner is not pinned", "Pin it with `fedtrain trust`."
+    )
+    POLICY_REFUSES = Kind(
+        "policy-refuses", 403, "The owner's policy does not allow the job", "Change the job or the policy."
+    )
+    ENCODING_DIFFERS = Kind(
+        "encoding-differs",
+        409,
+        "The job reads columns otherwise than the dataset declares",
+        "Use the consortium's schema.json.",
+    )
+    PLAN_DIFFERS = Kind(
+        "plan-differs", 409, "The plan is not what the spec gives", "Use the same version at every party."
+    )
+    TOO_FEW_OWNERS = Kind("too-few-owners", 409, "Fewer owners joined than the job needs", "See who declined, and why.")
+    OWNER_TIMED_OUT = Kind(
+        "owner-timed-out", 504, "An owner did not answer in time", "Start it again, or use on_dropout: wait."
+    )
+    OWNER_LOST_ITS_KEY = Kind("owner-lost-its-key", 409, "An owner no longer has its mask key", "Deploy the job again.")
+    DIFFERENCING_RISK = Kind(
+        "differencing-risk",
+        403,
+        "The job's sum could be subtracted from an earlier one",
+        "Use the same roster, or approve by hand.",
+    )
+    TOO_FEW_ROWS = Kind(
+        "too-few-rows",
+        403,
+        "A dataset, split or category holds too few rows",
+        "Merge categories, or collect more rows.",
+    )
+    DIVERGED = Kind("diverged", 409, "Training diverged", "Lower learning_rate, or use auto.")
+    DENIED = Kind("denied", 403, "The owner denied the job by hand", "Talk to the owner.")
+    CANCELLED = Kind("cancelled", 409, "The job was cancelled", "Deploy it again.")
+    # Operation
+    NOT_READY = Kind("not-ready", 503, "The service is not ready", "See GET /readyz for what is missing.")
+    FACILITATOR_UNREACHABLE = Kind(
+        "facilitator-unreachable", 502, "The Facilitator cannot be reached", "Check its address and that it runs."
+    )
+    INTERNAL = Kind("internal", 500, "The service failed", "Look at its log for the error's id.")
+
+    @property
+    def slug(self) -> str:
+        return self.value.slug
+
+    @property
+    def status(self) -> int:
+        return self.value.status
+
+    @classmethod
+    def from_slug(cls, slug: str) -> Code:
+        """Return the code with that slug; INTERNAL for one that this version does not know."""
+        return _BY_SLUG.get(slug, cls.INTERNAL)
+
+
+_BY_SLUG = {code.value.slug: code for code in Code}
+
+
+class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
+    """Something named in the catalogue went wrong.
+
+    `detail` says, to a person, what happened with which value and what to do; it never holds a data value, a key or
+    a plaintext. `extra` are further members of the problem document, such as `errors` or `fixes`.
+    """
+
+    def __init__(self, code: Code, detail: str, **extra: object) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.extra = extra
+
+    def __str__(self) -> str:
+        return self.detail
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the problem document (RFC 9457 §3.1)."""
+        kind = self.code.value
+        return {
+            "type": TYPE_BASE + kind.slug,
+            "title": kind.title,
+            "status": kind.status,
+            "detail": self.detail,
+            "remedy": kind.remedy,
+            **self.extra,
+        }
+
+    @classmethod
+    def from_dict(cls, document: object, status: int) -> Problem:
+        """Return the problem a peer sent. Whatever it sent, the result is a Problem and nothing is raised."""
+        if not isinstance(document, dict):
+            return cls(Code.INTERNAL, f"The peer answered {status} without saying why.")
+        slug = str(document.get("type", "")).removeprefix(TYPE_BASE)
+        known = {"type", "title", "status", "detail", "remedy"}
+        detail = str(document.get("detail") or document.get("title") or f"The peer answered {status}.")
+        extra = {str(key): value for key, value in document.items() if key not in known}
+        return cls(Code.from_slug(slug), detail, **extra)
