@@ -110,13 +110,18 @@ def _slots(slot_bits: int, modulus_bits: int) -> int:
 def _offset(layout: SlotLayout) -> int:
     """Σ 2^(s−1)·2^(s·t): added, it turns balanced slots into plain digits."""
     half = 1 << (layout.slot_bits - 1)
-    return half * (((1 << (layout.slot_bits * layout.slots_per_ciphertext)) - 1) // ((1 << layout.slot_bits) - 1))
+    return half * (
+        ((1 << (layout.slot_bits * layout.slots_per_ciphertext)) - 1) // ((1 << layout.slot_bits) - 1)
+    )
 
 
 def _slots_by_ciphertext(values: NDArray[np.object_], layout: SlotLayout) -> NDArray[np.object_]:
     """(rows, columns) → (ciphertexts, slots_per_ciphertext), zeros where a group is not full."""
     padded = np.full(
-        (layout.row_groups * layout.rows_per_ciphertext, layout.column_groups * layout.columns_per_ciphertext),
+        (
+            layout.row_groups * layout.rows_per_ciphertext,
+            layout.column_groups * layout.columns_per_ciphertext,
+        ),
         0,
         dtype=object,
     )

@@ -1,0 +1,69 @@
+"""The engine in the calling thread, over gmpy2."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import gmpy2
+from gmpy2 import mpz
+from phe.paillier import PaillierPrivateKey
+
+from crypto import straus
+from crypto.fixed_base import FixedBaseTable
+from crypto.squaring import horner
+
+
+class LocalEngine:
+    """Implements `crypto.engine.Engine` on one core. Stateless, so that any thread may share it."""
+
+    def multi_exponentiate(
+        self, bases: Sequence[mpz], rows: Sequence[Sequence[int]], exponent_bits: int, modulus: mpz
+    ) -> list[mpz]:
+        return straus.multi_exponentiate(bases, rows, exponent_bits, modulus)
+
+    def multi_exponentiate_packed(
+        self,
+        bases: Sequence[mpz],
+        rows: Sequence[Sequence[int]],
+        exponent_bits: int,
+        modulus: mpz,
+        rows_per_group: int,
+        shift_bits: int,
+    ) -> list[mpz]:
+        return straus.multi_exponentiate(
+            bases, rows, exponent_bits, modulus, rows_per_group=rows_per_group, shift_bits=shift_bits
+        )
+
+    def horner(self, groups: Sequence[Sequence[mpz]], shift_bits: int, modulus: mpz) -> list[mpz]:
+        return [horner(group, shift_bits, modulus) for group in groups]
+
+    def product(self, columns: Sequence[Sequence[mpz]], modulus: mpz) -> list[mpz]:
+        return [_product(column, modulus) for column in columns]
+
+    def powers(self, bases: Sequence[mpz], exponent: int, modulus: mpz, *, secret: bool = False) -> list[mpz]:
+        if secret:
+            return [gmpy2.powmod_sec(base, exponent, modulus) for base in bases]
+        # Releases the GIL for as long as it runs.
+        return list(gmpy2.powmod_base_list(list(bases), exponent, modulus))
+
+    def fixed_base_powers(self, table: FixedBaseTable, exponents: Sequence[int]) -> list[mpz]:
+        return [table.power(exponent) for exponent in exponents]
+
+    def crt_decrypt(self, ciphertexts: Sequence[mpz], private_key: PaillierPrivateKey) -> list[mpz]:
+        p, q = mpz(private_key.p), mpz(private_key.q)
+        p_inverse, hp, hq = mpz(private_key.p_inverse), mpz(private_key.hp), mpz(private_key.hq)
+        p_square, q_square = p * p, q * q
+        plaintexts = []
+        for c in ciphertexts:
+            # Paillier 1999, §7: each half decrypts mod its own prime, a quarter of the work each.
+            m_p = (gmpy2.powmod_sec(c % p_square, p - 1, p_square) - 1) // p * hp % p
+            m_q = (gmpy2.powmod_sec(c % q_square, q - 1, q_square) - 1) // q * hq % q
+            plaintexts.append(m_p + (m_q - m_p) * p_inverse % q * p)
+        return plaintexts
+
+
+def _product(column: Sequence[mpz], modulus: mpz) -> mpz:
+    result = mpz(1)
+    for factor in column:
+        result = result * factor % modulus
+    return result % modulus

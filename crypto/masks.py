@@ -1,0 +1,77 @@
+"""Pairwise masks: what each owner adds to its plaintexts, and what cancels in the sum over all of them.
+
+Owners i < j share a 32-byte key for every (manifest, roster, round, kind, request); i adds the stream
+that it expands to, j subtracts it. Whoever was shown another context derives another key, and nothing
+cancels. Source: Bonawitz et al., "Practical secure aggregation for privacy-preserving machine learning", 2017.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from gmpy2 import mpz
+
+from crypto.context import encode_context, hash_to_residue
+from crypto.errors import MalformedKey
+
+ROUND_KEY_BYTES = 32
+
+
+def shared_round_key(own_private: X25519PrivateKey, other_public_bytes: bytes, info: bytes) -> bytes:
+    """32 bytes that both ends derive: HKDF-SHA256 of the X25519 secret, bound to `info`.
+
+    Raises MalformedKey for a public key that is not 32 bytes or that gives the all-zero secret (RFC 7748 §6).
+    """
+    try:
+        secret = own_private.exchange(X25519PublicKey.from_public_bytes(other_public_bytes))
+    except ValueError:
+        raise MalformedKey("a peer's mask key is no X25519 public key, or one of low order") from None
+    if not any(secret):
+        raise MalformedKey("a peer's mask key is of low order")
+    return HKDF(algorithm=SHA256(), length=ROUND_KEY_BYTES, salt=None, info=info).derive(secret)
+
+
+def pair_mask(key: bytes, index: int, n: int) -> int:
+    """The mask of plaintext `index`, in [0, n): SHAKE256(key ‖ index as 8 bytes), |n| + 128 bits, mod n."""
+    if len(key) != ROUND_KEY_BYTES:
+        raise ValueError(f"a round key has {ROUND_KEY_BYTES} bytes, received {len(key)}")
+    return hash_to_residue(key + index.to_bytes(8, "big"), n)
+
+
+def sum_of_masks(
+    own_id: bytes,
+    own_private: X25519PrivateKey,
+    peers: Mapping[bytes, bytes],
+    context: Sequence[bytes | str | int],
+    count: int,
+    n: int,
+) -> list[int]:
+    """`count` residues mod n; over all parties of one roster they add up to zero.
+
+    `peers`: the id and X25519 public key of everyone else on the roster (none: masks of zero). `context`:
+    what the masks are bound to. Raises ValueError where `own_id` is among the peers, MalformedKey for a
+    peer's bad key.
+    """
+    if own_id in peers:
+        raise ValueError("own id is among the peers: the roster names this party twice")
+    totals = [0] * count
+    for peer_id, peer_public in peers.items():
+        low, high = sorted((own_id, peer_id))
+        key = shared_round_key(own_private, peer_public, encode_context(*context, low, high))
+        sign = 1 if own_id == low else -1
+        for index in range(count):
+            totals[index] += sign * pair_mask(key, index, n)
+    return [total % n for total in totals]
+
+
+def blind(ciphertexts: Sequence[mpz], masks: Sequence[int], n: int) -> list[mpz]:
+    """c·g^mask for each: the mask is added inside the plaintext. Does not touch the nonce.
+
+    With g = n + 1, g^m = 1 + m·n mod n² (Paillier 1999).
+    """
+    modulus = mpz(n)
+    square = modulus * modulus
+    return [c * (1 + mask % modulus * modulus) % square for c, mask in zip(ciphertexts, masks, strict=True)]

@@ -1,0 +1,222 @@
+"""Π_j base_j^e_ij mod n² for many rows i of short signed exponents: matrix × encrypted vector.
+
+Two methods, chosen by counting multiplications. *Joint tables* (Straus): bases in groups of k, a table of the
+2^(k·w) products of their w-bit powers, shared by all rows; a row then takes one lookup for each group
+and window position. *Buckets* (Pippenger): no table; wins where there are few rows and many bases.
+
+Work depends on the shape only. Exponents are shifted to e + 2^exponent_bits ≥ 0, and every table entry and
+bucket starts from a random unit, so that no multiplication is ever by 1; what that adds is the same for all
+rows and leaves with one correction each.
+Source: Straus 1964; Pippenger 1976; Bernstein, "Pippenger's exponentiation algorithm", 2002.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+
+import gmpy2
+import numpy as np
+from gmpy2 import mpz
+from numpy.typing import NDArray
+
+from crypto.errors import EncodingOverflow
+from crypto.squaring import SQUARING_COST, square_times
+
+# 2^12 entries of a table; and in all at most 2^17 of them, 128 MB at 4,096 bits.
+_LARGEST_INDEX_BITS = 12
+_LARGEST_TABLES = 1 << 17
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to multiply: `group_size` 0 stands for buckets. `multiplications` is the count that chose it."""
+
+    group_size: int
+    window_bits: int
+    multiplications: float
+
+
+def best_plan(bases: int, rows: int, exponent_bits: int) -> Plan:
+    """The method and widths with the fewest multiplications, a squaring counted as SQUARING_COST of one."""
+    bits = exponent_bits + 1
+    plans = []
+    for window_bits in range(1, _LARGEST_INDEX_BITS + 1):
+        positions = -(-bits // window_bits)
+        squarings = rows * (positions - 1) * window_bits * SQUARING_COST
+        buckets = rows * positions * (bases + 2 * (1 << window_bits))
+        plans.append(Plan(0, window_bits, buckets + squarings))
+        for group_size in range(1, min(bases, _LARGEST_INDEX_BITS // window_bits) + 1):
+            tables = sum(1 << (size * window_bits) for size in _group_sizes(bases, group_size))
+            lookups = rows * positions * -(-bases // group_size)
+            if tables <= _LARGEST_TABLES:
+                plans.append(Plan(group_size, window_bits, tables + lookups + squarings))
+    return min(plans, key=lambda plan: plan.multiplications)
+
+
+def multi_exponentiate(
+    bases: Sequence[mpz],
+    rows: Sequence[Sequence[int]],
+    exponent_bits: int,
+    modulus: mpz,
+    *,
+    rows_per_group: int = 1,
+    shift_bits: int = 0,
+    plan: Plan | None = None,
+) -> list[mpz]:
+    """One product for each group of `rows_per_group` rows: Π_t row_t^(2^(shift_bits·t)), row_t as above.
+
+    With one row a group, Π_j bases[j]^rows[i][j] for each i. More rows a group are packed into slots of
+    `shift_bits` on the way, which shares the squarings. Needs |exponent| < 2^exponent_bits, else
+    EncodingOverflow, and shift_bits > exponent_bits where rows_per_group > 1, else ValueError.
+    """
+    if rows_per_group > 1 and shift_bits <= exponent_bits:
+        raise ValueError(f"{exponent_bits}-bit exponents do not fit slots of {shift_bits} bits")
+    if not bases:
+        _digits([], rows, exponent_bits, 1)
+        return [mpz(1) for _ in range(0, len(rows), rows_per_group)]
+    plan = plan or best_plan(len(bases), len(rows), exponent_bits)
+    method = _Buckets if plan.group_size == 0 else _JointTables
+    prepared = method(bases, exponent_bits, modulus, plan)
+    results = []
+    for start in range(0, len(rows), rows_per_group):
+        accumulated: mpz | None = None
+        for row in reversed(rows[start : start + rows_per_group]):
+            accumulated = _accumulate(prepared, row, accumulated, shift_bits)
+        results.append(accumulated)
+    return results
+
+
+def _accumulate(method: _Method, row: Sequence[int], packed: mpz | None, shift_bits: int) -> mpz:
+    """packed^(2^shift_bits)·row, with the row's own squarings shared; the row alone where nothing is packed."""
+    modulus, window_bits = method.modulus, method.window_bits
+    accumulated = packed
+    steps = method.steps(row)
+    first_shift_bits = shift_bits - (method.positions - 1) * window_bits
+    for step, factors in enumerate(steps):
+        if accumulated is None:
+            accumulated = next(factors)
+        else:
+            accumulated = square_times(accumulated, window_bits if step else first_shift_bits, modulus)
+        for factor in factors:
+            accumulated = accumulated * factor % modulus
+    return accumulated * method.correction % modulus
+
+
+class _Method:
+    """What both methods share: the row as factors, position after position from the highest."""
+
+    modulus: mpz
+    window_bits: int
+    positions: int
+    correction: mpz
+
+    def __init__(self, bases: Sequence[mpz], exponent_bits: int, modulus: mpz, plan: Plan) -> None:
+        self.bases = bases
+        self.modulus = mpz(modulus)
+        self.exponent_bits = exponent_bits
+        self.window_bits = plan.window_bits
+        self.positions = -(-(exponent_bits + 1) // plan.window_bits)
+        self.start = _random_unit(self.modulus)
+
+    def steps(self, row: Sequence[int]) -> Iterator[Iterator[mpz]]:
+        raise NotImplementedError
+
+    def _set_correction(self, starts_per_position: int) -> None:
+        """Π bases^(−2^exponent_bits)·start^(−starts·Σ 2^(w·i)): takes away what was put in for uniformity."""
+        product = mpz(1)
+        for base in self.bases:
+            product = product * base % self.modulus
+        places = ((1 << (self.window_bits * self.positions)) - 1) // ((1 << self.window_bits) - 1)
+        shifted = square_times(product, self.exponent_bits, self.modulus)
+        starts = gmpy2.powmod(self.start, starts_per_position * places, self.modulus)
+        self.correction = gmpy2.invert(shifted * starts % self.modulus, self.modulus)
+
+
+class _JointTables(_Method):
+    def __init__(self, bases: Sequence[mpz], exponent_bits: int, modulus: mpz, plan: Plan) -> None:
+        super().__init__(bases, exponent_bits, modulus, plan)
+        sizes = _group_sizes(len(bases), plan.group_size)
+        ends = list(accumulate(sizes))
+        self._group_starts = [end - size for size, end in zip(sizes, ends, strict=True)]
+        self._places = np.concatenate([np.arange(size) for size in sizes]) * self.window_bits
+        self._tables = [self._table(bases[end - size : end]) for size, end in zip(sizes, ends, strict=True)]
+        self._set_correction(len(sizes))
+
+    def _table(self, group: Sequence[mpz]) -> list[mpz]:
+        table = [self.start]
+        for base in group:
+            power = base
+            for bit in range(self.window_bits):
+                if bit:
+                    power = power * power % self.modulus
+                table += [entry * power % self.modulus for entry in table]
+        return table
+
+    def steps(self, row: Sequence[int]) -> Iterator[Iterator[mpz]]:
+        digits = _digits(self.bases, [row], self.exponent_bits, self.window_bits)[0]
+        indices = np.add.reduceat(digits << self._places[:, None], self._group_starts, axis=0)
+        for position in indices.T[::-1].tolist():
+            yield (table[index] for table, index in zip(self._tables, position, strict=True))
+
+
+class _Buckets(_Method):
+    def __init__(self, bases: Sequence[mpz], exponent_bits: int, modulus: mpz, plan: Plan) -> None:
+        super().__init__(bases, exponent_bits, modulus, plan)
+        count = 1 << self.window_bits
+        self._set_correction(count * (count - 1) // 2)
+
+    def steps(self, row: Sequence[int]) -> Iterator[Iterator[mpz]]:
+        digits = _digits(self.bases, [row], self.exponent_bits, self.window_bits)[0]
+        for position in digits.T[::-1].tolist():
+            yield iter([self._sum_of_buckets(position)])
+
+    def _sum_of_buckets(self, position: list[int]) -> mpz:
+        """Π_j base_j^digit_j·start^(Σ digits possible): each base into the bucket of its digit."""
+        modulus = self.modulus
+        buckets = [self.start] * (1 << self.window_bits)
+        for base, digit in zip(self.bases, position, strict=True):
+            buckets[digit] = buckets[digit] * base % modulus
+        running = total = buckets[-1]
+        for bucket in buckets[-2:0:-1]:
+            running = running * bucket % modulus
+            total = total * running % modulus
+        return total
+
+
+def _group_sizes(bases: int, group_size: int) -> list[int]:
+    """As few groups as `group_size` allows, their sizes as equal as can be."""
+    groups = -(-bases // group_size)
+    edges = [bases * group // groups for group in range(groups + 1)]
+    return [end - start for start, end in pairwise(edges)]
+
+
+def _digits(
+    bases: Sequence[mpz], rows: Sequence[Sequence[int]], exponent_bits: int, window_bits: int
+) -> NDArray[np.int64]:
+    """(rows, bases, positions) window digits of exponent + 2^exponent_bits, lowest position first."""
+    positions = -(-(exponent_bits + 1) // window_bits)
+    width_bytes = (positions * window_bits + 7) // 8
+    offset = 1 << exponent_bits
+    raw = bytearray()
+    for row in rows:
+        if len(row) != len(bases):
+            raise ValueError(f"a row has {len(row)} exponents for {len(bases)} bases")
+        for exponent in row:
+            if not -offset < exponent < offset:
+                raise EncodingOverflow(f"an exponent does not fit {exponent_bits} bits and its sign")
+            raw += int(exponent + offset).to_bytes(width_bytes, "little")
+    data = np.frombuffer(bytes(raw), dtype=np.uint8).reshape(len(rows), len(bases), width_bytes)
+    bits = np.unpackbits(data, axis=2, bitorder="little")[:, :, : positions * window_bits]
+    windows = bits.reshape(len(rows), len(bases), positions, window_bits).astype(np.int64)
+    digits: NDArray[np.int64] = (windows << np.arange(window_bits)).sum(axis=3)
+    return digits
+
+
+def _random_unit(modulus: mpz) -> mpz:
+    while True:
+        unit = mpz(secrets.randbelow(int(modulus) - 1) + 1)
+        if gmpy2.gcd(unit, modulus) == 1:
+            return unit
