@@ -1,0 +1,207 @@
+"""One codec a declared column: reads the column's array, and says which values do not fit its declaration.
+
+A codec knows the column's place in the design matrix: `names`, and for each of them the `centre` and
+`half_width` of x' = (x − centre) / half_width, and `bounds`, the largest |x'| there can be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from protocol.spec import NUMERIC, Column, Feature, FeatureType, Target, category_text
+from tabular.convert import MISSING, UNKNOWN, Floats, Ints, Mask, to_codes, to_numbers
+from tabular.dialect import Decimal
+from tabular.errors import BadValues
+
+Scaling = Literal["range", "none"]
+SHOWN_CHARACTERS: Final = 40
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Values of one column in one batch that do not fit. `first` counts from 0 within the batch."""
+
+    code: str
+    column: str
+    count: int
+    first: int
+    example: str
+    expected: str
+
+    def error(self, first_row: int) -> BadValues:
+        """The error for the owner's eyes, with the value and its record number."""
+        row = first_row + self.first
+        what = "no value" if self.code == "missing-values" else self.example
+        more = f", and {self.count - 1} more among the records after it" if self.count > 1 else ""
+        message = f"{self.column}: record {row} has {what}{more}; {self.expected}"
+        return BadValues(self.code, message, column=self.column, rows=(row,))
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One column of one batch.
+
+    values: (rows,) float64 as the file has them, missing ones replaced where the declaration says by what; or
+        int64 codes of categories. Not to be written to.
+    dropped: rows to leave out because the value is missing, or None.
+    low, high: rows beyond either end of the declared range, or None.
+    missing: how many values were missing, whatever became of them.
+    """
+
+    values: Floats | Ints
+    dropped: Mask | None = None
+    low: Mask | None = None
+    high: Mask | None = None
+    missing: int = 0
+    findings: tuple[Finding, ...] = ()
+
+
+class NumericCodec:
+    """A continuous or discrete feature, or a regression target."""
+
+    def __init__(self, column: Column, names: tuple[str, ...], scaling: Scaling, outside: str | None) -> None:
+        """`outside` is the error code for values outside the range, None where they are clipped instead."""
+        if column.range is None:
+            raise ValueError(f"{column.label}: a numeric column needs a range")
+        self.column = column
+        self.label = column.label
+        self.names = names
+        self.low, self.high = (float(end) for end in column.range)
+        self.outside = outside
+        half_width = (self.high - self.low) / 2
+        is_target = isinstance(column, Target)
+        self.centre: Floats = np.array([0.0 if is_target or scaling == "none" else self.low + half_width])
+        self.half_width: Floats = np.array([half_width if is_target or scaling == "range" else 1.0])
+        largest = max(abs(self.low), abs(self.high))
+        self.bounds: Floats = np.array([1.0]) if self.centred(scaling) else largest / self.half_width
+
+    def centred(self, scaling: Scaling) -> bool:
+        return scaling == "range" and not isinstance(self.column, Target)
+
+    def read(self, array: Any, decimal: Decimal) -> Reading:
+        values, bad = to_numbers(array, decimal)
+        # NaN fails both comparisons, so that this line lets through only columns with nothing to say about.
+        if bad is None and len(values) and self.low <= values.min() and values.max() <= self.high:
+            return Reading(values)
+        findings = [] if bad is None else [self._finding("text-in-numeric-column", bad, array, "a number is expected")]
+        missing = np.isnan(values) if bad is None else np.isnan(values) & ~bad
+        infinite = np.isinf(values)
+        if infinite.any():
+            findings.append(self._finding("value-not-finite", infinite, array, "a finite number is expected"))
+        low, high = values < self.low, values > self.high
+        outside = (low | high) & ~infinite
+        if self.outside is not None and outside.any():
+            expected = f"the declared range is [{self.low:g}, {self.high:g}]"
+            findings.append(self._finding(self.outside, outside, array, expected))
+        dropped: Mask | None = None
+        count = int(missing.sum())
+        if count:
+            if self.column.missing == "error":
+                findings.append(self._finding("missing-values", missing, array, missing_advice(self.column)))
+            elif self.column.missing == "drop":
+                dropped = missing
+            else:
+                values = np.where(missing, float(self.column.missing), values)
+        return Reading(values, dropped, low, high, count, tuple(findings))
+
+    def write(self, values: Floats | Ints, out: Floats) -> None:
+        """Fill `out` (1, rows) with the scaled values."""
+        line = out[0]
+        if self.centre[0] == 0.0:
+            np.divide(values, self.half_width[0], out=line)
+        else:
+            np.subtract(values, self.centre[0], out=line)
+            line /= self.half_width[0]
+        # Clips values outside the range, and the last-digit excess that rounding leaves at its ends.
+        np.clip(line, -self.bounds[0], self.bounds[0], out=line)
+
+    def _finding(self, code: str, rows: Mask, array: Any, expected: str) -> Finding:
+        return finding(code, self.label, rows, array, expected)
+
+
+class CategoryCodec:
+    """An ordinal or nominal feature, or a classification target."""
+
+    def __init__(self, column: Column, names: tuple[str, ...], scaling: Scaling) -> None:
+        self.column = column
+        self.label = column.label
+        self.names = names
+        self.texts = column.category_texts
+        self.lookup: Mapping[str, int] = {text: code for code, text in enumerate(self.texts)}
+        self.ordinal = isinstance(column, Feature) and column.type is FeatureType.ORDINAL
+        half = (len(self.texts) - 1) / 2
+        scaled_rank = self.ordinal and scaling == "range"
+        self.centre: Floats = np.full(len(names), half if scaled_rank else 0.0)
+        self.half_width: Floats = np.full(len(names), half if scaled_rank else 1.0)
+        self.bounds: Floats = np.full(len(names), 2 * half if self.ordinal and not scaled_rank else 1.0)
+
+    def read(self, array: Any, decimal: Decimal) -> Reading:
+        codes = to_codes(array, self.lookup, decimal)
+        if len(codes) == 0 or codes.min() >= 0:
+            return Reading(codes)
+        findings = []
+        unknown, missing = codes == UNKNOWN, codes == MISSING
+        if unknown.any():
+            shown = ", ".join(self.texts[:10]) + (", …" if len(self.texts) > 10 else "")
+            expected = f"the declared categories are {shown}"
+            findings.append(finding("unknown-category", self.label, unknown, array, expected))
+        dropped: Mask | None = None
+        count = int(missing.sum())
+        if count:
+            if self.column.missing == "error":
+                findings.append(finding("missing-values", self.label, missing, array, missing_advice(self.column)))
+            elif self.column.missing == "drop":
+                dropped = missing
+            else:
+                codes = np.where(missing, self.lookup[category_text(self.column.missing)], codes)
+        return Reading(codes, dropped, missing=count, findings=tuple(findings))
+
+    def write(self, values: Floats | Ints, out: Floats) -> None:
+        """Fill `out` (width, rows): the rank, or for each category that has a line whether it is this one."""
+        if self.ordinal:
+            np.subtract(values, self.centre[0], out=out[0])
+            out[0] /= self.half_width[0]
+            return
+        skipped = len(self.texts) - len(out)
+        for line in range(len(out)):
+            np.equal(values, line + skipped, out=out[line], casting="unsafe")
+
+
+Codec = NumericCodec | CategoryCodec
+
+
+def feature_codec(feature: Feature, scaling: Scaling) -> Codec:
+    """The codec of one input column."""
+    if feature.type in NUMERIC:
+        outside = "value-out-of-range" if scaling == "none" else None
+        return NumericCodec(feature, (feature.label,), scaling, outside)
+    if feature.type is FeatureType.ORDINAL:
+        return CategoryCodec(feature, (feature.label,), scaling)
+    return CategoryCodec(feature, tuple(f"{feature.label}={text}" for text in feature.category_texts[1:]), scaling)
+
+
+def target_codec(target: Target, scaling: Scaling) -> Codec:
+    """The codec of a target: for two classes one line, the second being 1; for more, a line a class."""
+    if target.categories is None:
+        return NumericCodec(target, (target.label,), scaling, "target-out-of-range")
+    texts = target.category_texts
+    return CategoryCodec(target, texts[1:] if len(texts) == 2 else texts, scaling)
+
+
+def missing_advice(column: Column) -> str:
+    """What to do about a missing value."""
+    constant = "" if isinstance(column, Target) else ' or "missing" to the value to use instead,'
+    return f'set "missing" to "drop" in its declaration to leave such records out,{constant} or complete the data'
+
+
+def finding(code: str, label: str, rows: NDArray[np.bool_], array: Any, expected: str) -> Finding:
+    """A Finding about the rows of a mask, of which at least one is set."""
+    first = int(np.argmax(rows))
+    text = str(array[first].as_py())
+    shown = text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "…"
+    return Finding(code, label, int(rows.sum()), first, repr(shown), expected)

@@ -1,0 +1,169 @@
+"""Which flavour of CSV a file is: encoding, delimiter, decimal mark, and whether fields are quoted.
+
+The whole file is scanned once for its encoding (a Latin-1 byte may come late), at the speed of a byte
+search; the rest is decided from the first `SAMPLE_BYTES`.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import pyarrow as pa
+
+from tabular.errors import UnreadableTable
+
+SAMPLE_BYTES: Final = 1 << 20
+SAMPLE_RECORDS: Final = 1000
+SCAN_BYTES: Final = 4 << 20
+
+# Tried in this order: a file delimited by tabs or semicolons often has commas in its fields, seldom the reverse.
+DELIMITERS: Final = ("\t", ";", ",", "|")
+CONSISTENT_SHARE: Final = 0.9
+
+Decimal = Literal[".", ",", "either"]
+
+_DECIMAL_POINT: Final = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?")
+_DECIMAL_COMMA: Final = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
+_THOUSANDS: Final = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+")
+
+# The five bytes that Windows-1252 leaves undefined.
+_NOT_CP1252: Final = tuple(bytes([byte]) for byte in (0x81, 0x8D, 0x8F, 0x90, 0x9D))
+
+_OTHER_FORMATS: Final = (
+    (b"PK\x03\x04", "this is a zip archive or an Excel workbook; save the table as CSV or Parquet"),
+    (b"\xd0\xcf\x11\xe0", "this is an old Excel workbook; save the table as CSV or Parquet"),
+    (b"\x89HDF", "this is an HDF5 file; save the table as CSV or Parquet"),
+    (b"SQLite format 3", "this is an SQLite database; export the table as CSV or Parquet"),
+    (b"%PDF", "this is a PDF; a table is needed as CSV or Parquet"),
+)
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How to read one CSV file. `names` are the header's, or as many empty strings as the file has columns."""
+
+    encoding: str
+    delimiter: str
+    decimal: Decimal
+    quoted: bool
+    names: tuple[str, ...]
+
+
+def sniff(path: Path, header: bool) -> Dialect:
+    """Find the dialect of the CSV file at `path`.
+
+    Raises UnreadableTable for a missing, empty or binary file.
+    """
+    sample, whole, encoding, quoted = _scan(path)
+    text = codecs.getincrementaldecoder(encoding)().decode(sample, final=False).removeprefix("\ufeff")
+    delimiter = _delimiter(text, whole, header)
+    records = _records(text, delimiter, whole)
+    if not records:
+        raise UnreadableTable("no-rows", f"{path}: the file is empty")
+    names = tuple(name.strip() for name in records[0]) if header else ("",) * len(records[0])
+    body = records[1:] if header else records
+    return Dialect(encoding, delimiter, _decimal(body, delimiter), quoted, names)
+
+
+def _scan(path: Path) -> tuple[bytes, bool, str, bool]:
+    """First bytes, whether they are the whole file, its encoding, and whether a quote occurs anywhere."""
+    ascii_only, utf8, cp1252, quoted = True, True, True, False
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with open_bytes(path) as stream:
+        first: bytes = stream.read(SAMPLE_BYTES)
+        refuse_other_formats(path, first)
+        if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            return first, len(first) < SAMPLE_BYTES, "utf-16", True
+        chunk = first
+        while chunk:
+            if b"\0" in chunk:
+                raise UnreadableTable("unreadable-file", f"{path}: holds zero bytes, so it is not CSV")
+            quoted = quoted or b'"' in chunk
+            if not (ascii_only and chunk.isascii()):
+                ascii_only = False
+                utf8 = utf8 and _decodes(decoder, chunk)
+                cp1252 = cp1252 and not any(byte in chunk for byte in _NOT_CP1252)
+            chunk = stream.read(SCAN_BYTES)
+    encoding = "utf-8" if utf8 and _decodes(decoder, b"", final=True) else "cp1252" if cp1252 else "latin-1"
+    return first, len(first) < SAMPLE_BYTES, encoding, quoted
+
+
+def open_bytes(path: Path) -> Any:
+    """The file as a pyarrow stream; .gz, .bz2 and .zst are decompressed. Raises UnreadableTable."""
+    try:
+        return pa.input_stream(str(path), compression="detect")
+    except FileNotFoundError:
+        raise UnreadableTable("unreadable-file", f"{path}: there is no such file") from None
+    except (OSError, pa.ArrowInvalid) as error:
+        raise UnreadableTable("unreadable-file", f"{path}: cannot be opened: {error}") from error
+
+
+def refuse_other_formats(path: Path, first: bytes) -> None:
+    """Raise UnreadableTable, saying what to do, where the first bytes are those of a well-known other format."""
+    for magic, advice in _OTHER_FORMATS:
+        if first.startswith(magic):
+            raise UnreadableTable("unreadable-file", f"{path}: {advice}")
+
+
+def _decodes(decoder: codecs.IncrementalDecoder, chunk: bytes, final: bool = False) -> bool:
+    try:
+        decoder.decode(chunk, final)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _records(text: str, delimiter: str, whole: bool) -> list[list[str]]:
+    """Complete records of the sample; blank lines are none."""
+    lines = io.StringIO(text, newline="")
+    records: list[list[str]] = []
+    try:
+        for record in csv.reader(lines, delimiter=delimiter):
+            if record:
+                records.append(record)
+            if len(records) > SAMPLE_RECORDS:
+                return records
+    except csv.Error:  # a field beyond csv's limit, as when a quote never closes: the records so far must do
+        return records
+    return records if whole or len(records) < 2 else records[:-1]
+
+
+def _delimiter(text: str, whole: bool, header: bool) -> str:
+    """The first of DELIMITERS that cuts nearly all records, and the header too, into the same number of fields."""
+    for delimiter in DELIMITERS:
+        counts = [len(record) for record in _records(text, delimiter, whole)]
+        if not counts:
+            continue
+        width, often = Counter(counts).most_common(1)[0]
+        if width >= 2 and often >= CONSISTENT_SHARE * len(counts) and (counts[0] == width or not header):
+            return delimiter
+    return max(DELIMITERS, key=lambda mark: (text.split("\n", 1)[0].count(mark), mark == ","))
+
+
+def _decimal(records: Iterable[list[str]], delimiter: str) -> Decimal:
+    """The decimal mark that the numbers of the sample show.
+
+    "12,345" is a thousand or a fraction: it counts as a fraction only where semicolons delimit, which
+    is what spreadsheets write where the decimal mark is a comma. Elsewhere it stays text, and is refused.
+    """
+    comma = point = thousands = False
+    for record in records:
+        for field in record:
+            text = field.strip()
+            if _THOUSANDS.fullmatch(text):
+                thousands = True
+            elif _DECIMAL_COMMA.fullmatch(text):
+                comma = True
+            elif _DECIMAL_POINT.fullmatch(text):
+                point = True
+    if comma or (thousands and delimiter == ";"):
+        return "either" if point else ","
+    return "either" if delimiter == ";" and not point else "."

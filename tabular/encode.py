@@ -1,0 +1,203 @@
+"""From records to the design matrix X and the targets Y, as the declared encoding says and nothing else.
+
+Nothing is learned from the data: ranges and categories are the declaration's, so that every party that
+reads the same declaration gives the same row the same numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from protocol.spec import Column, DataProps, ModelSpec, ModelType
+from tabular.columns import Codec, Reading, Scaling, feature_codec, target_codec
+from tabular.convert import Floats, Ints, Mask
+from tabular.errors import BadValues, UnreadableTable
+from tabular.read import TableBatch
+from tabular.rows import row_batch
+
+INTERCEPT: Final = "intercept"
+
+
+@dataclass(frozen=True)
+class EncodedBatch:
+    """Consecutive records, encoded.
+
+    X: (rows, d) float64, the last column ones; its transpose is contiguous.
+    Y: (rows, k) float64; (rows, 0) where there were no targets to read.
+    records: (rows,) int64, the number of each record in the table, from 1; the dropped ones are missing from it.
+    clipped_low, clipped_high: per column, how many of these rows were below, above the declared range.
+    categories: per column with categories, how many of these rows hold each, in declared order.
+    dropped: records left out because a value is missing.
+    """
+
+    X: Floats
+    Y: Floats
+    records: Ints
+    clipped_low: dict[str, int]
+    clipped_high: dict[str, int]
+    categories: dict[str, Ints]
+    dropped: int
+
+    @property
+    def clipped(self) -> dict[str, int]:
+        """Per column with any, how many values were clipped to the declared range."""
+        labels = dict.fromkeys((*self.clipped_low, *self.clipped_high))
+        return {label: self.clipped_low.get(label, 0) + self.clipped_high.get(label, 0) for label in labels}
+
+
+class Encoder:
+    """Encodes the records of one table as one declaration says.
+
+    Attributes:
+        columns: the declared columns in the order that `encode` takes them: features, then targets.
+        dimensions: d, the columns of X, the intercept included. outputs: k, the columns of Y.
+        names: d names, such as "bmi", "colour=red", "intercept". output_names: k names.
+        feature_bounds: (d,) float64, the largest |x| after scaling. target_bound: the largest |y| after scaling.
+        centre, half_width: (d,) float64, x = (raw − centre) / half_width. target_half_width: (k,) float64.
+    """
+
+    def __init__(self, props: DataProps, model_type: ModelType, scaling: Scaling = "range") -> None:
+        classifies = model_type is ModelType.LOGISTIC_REGRESSION
+        for target in props.all_targets:
+            if (target.categories is not None) != classifies:
+                needs = "categories" if classifies else "a range"
+                raise ValueError(f"{target.label}: {model_type} needs a target with {needs}")
+        self.props = props
+        self.features: tuple[Codec, ...] = tuple(feature_codec(feature, scaling) for feature in props.features)
+        self.targets: tuple[Codec, ...] = tuple(target_codec(target, scaling) for target in props.all_targets)
+        self.columns: tuple[Column, ...] = props.columns
+        self.names = (*(name for codec in self.features for name in codec.names), INTERCEPT)
+        self.output_names = tuple(name for codec in self.targets for name in codec.names)
+        self.dimensions, self.outputs = len(self.names), len(self.output_names)
+        self.feature_bounds: Floats = np.concatenate([*(codec.bounds for codec in self.features), [1.0]])
+        self.target_bound = float(max(codec.bounds.max() for codec in self.targets))
+        self.centre: Floats = np.concatenate([*(codec.centre for codec in self.features), [0.0]])
+        self.half_width: Floats = np.concatenate([*(codec.half_width for codec in self.features), [1.0]])
+        self.target_half_width: Floats = np.concatenate([codec.half_width for codec in self.targets])
+
+    @classmethod
+    def of_spec(cls, spec: ModelSpec) -> Encoder:
+        """The encoder that a model spec declares."""
+        return cls(spec.data_props, spec.model_type, spec.training.scaling)
+
+    def encode(self, batch: TableBatch) -> EncodedBatch:
+        """Encode a batch of `columns`. Raises BadValues for the first column that does not fit its declaration."""
+        codecs = (*self.features, *self.targets)
+        if len(batch.arrays) != len(codecs):
+            raise ValueError(f"the batch has {len(batch.arrays)} columns, the encoder takes {len(codecs)}")
+        return self._encode(batch, codecs)
+
+    def encode_all(self, batches: Iterable[TableBatch]) -> Iterator[EncodedBatch]:
+        """Encode batch by batch. Raises BadValues, and UnreadableTable ("no-rows") where not one record is left."""
+        rows = dropped = 0
+        for batch in batches:
+            encoded = self.encode(batch)
+            rows, dropped = rows + len(encoded.X), dropped + encoded.dropped
+            yield encoded
+        if rows == 0:
+            why = f"all {dropped} records lack a value" if dropped else "the table has no records"
+            raise UnreadableTable("no-rows", f"{why}; there is nothing to use")
+
+    def encode_features(self, rows: Sequence[object] | Floats) -> EncodedBatch:
+        """Encode rows for prediction, without targets: Y is (rows, 0), and no row is ever dropped.
+
+        `rows` is a list of objects (keys are column names, or positions for columns given by col_idx; targets among
+        them are ignored), a list of lists in feature order, or a (rows, features) float array. Values outside a
+        declared range are clipped with scaling "range". Raises BadRow, and BadValues also for a missing value
+        unless the declaration has a constant for it.
+        """
+        batch = row_batch(rows, self.props)
+        encoded = self._encode(batch, self.features)
+        if encoded.dropped:
+            raise self._missing_in_row(batch)
+        return encoded
+
+    def unscale(self, weights: Floats) -> Floats:
+        """Weights (d, k) of scaled features as coefficients (d, k) of raw ones, the intercept's row last.
+
+        y_raw = Σ_j x_raw[j]·coefficients[j] + coefficients[d−1], for features within their ranges; an ordinal
+        feature counts by its rank, from 0. For classes the result is in units of the linear predictor.
+        """
+        if weights.shape != (self.dimensions, self.outputs):
+            raise ValueError(f"weights are {weights.shape}, ({self.dimensions}, {self.outputs}) is expected")
+        slopes = weights / self.half_width[:, None]
+        # The intercept's own centre is 0, so its slope is taken over as it is.
+        slopes[-1] -= self.centre[:-1] @ slopes[:-1]
+        return slopes * self.target_half_width
+
+    def _encode(self, batch: TableBatch, codecs: Sequence[Codec]) -> EncodedBatch:
+        readings = [codec.read(array, batch.decimal) for codec, array in zip(codecs, batch.arrays, strict=True)]
+        _refuse(readings, batch.first_row)
+        keep = _kept(readings)
+        width = sum(len(codec.names) for codec in codecs)
+        lines: Floats = np.empty((width + 1, batch.rows))
+        # Features first, then the ones, then targets: as in X and Y.
+        place = 0
+        for number, (codec, reading) in enumerate(zip(codecs, readings, strict=True)):
+            if number == len(self.features):
+                place += 1
+            codec.write(reading.values, lines[place : place + len(codec.names)])
+            place += len(codec.names)
+        lines[self.dimensions - 1] = 1.0
+        records = np.arange(batch.first_row, batch.first_row + batch.rows, dtype=np.int64)
+        if keep is not None:
+            lines, records = lines[:, keep], records[keep]
+        X, Y = lines[: self.dimensions].T, lines[self.dimensions :].T
+        low, high = (_tails(codecs, readings, keep, side) for side in ("low", "high"))
+        categories = _category_counts(codecs, readings, keep)
+        return EncodedBatch(X, Y, records, low, high, categories, batch.rows - len(records))
+
+    def _missing_in_row(self, batch: TableBatch) -> BadValues:
+        for codec, array in zip(self.features, batch.arrays, strict=True):
+            dropped = codec.read(array, batch.decimal).dropped
+            if dropped is not None:
+                row = batch.first_row + int(np.argmax(dropped))
+                message = f"{codec.label}: row {row} has no value, and a prediction needs one"
+                return BadValues("missing-values", message, column=codec.label, rows=(row,))
+        raise AssertionError("a row was dropped without a column to blame")
+
+
+def _refuse(readings: Sequence[Reading], first_row: int) -> None:
+    """Raise the first finding; missing values are counted over all columns."""
+    findings = [finding for reading in readings for finding in reading.findings]
+    if not findings:
+        return
+    others = [finding for finding in findings if finding.code != "missing-values"]
+    if others:
+        raise others[0].error(first_row)
+    error = findings[0].error(first_row)
+    if len(findings) == 1:
+        raise error
+    counts = ", ".join(f"{finding.column} {finding.count}" for finding in findings)
+    message = f"{error.message} (missing in these records: {counts})"
+    raise BadValues(error.code, message, column=error.column, rows=error.rows)
+
+
+def _kept(readings: Sequence[Reading]) -> Mask | None:
+    masks = [reading.dropped for reading in readings if reading.dropped is not None]
+    return ~np.logical_or.reduce(masks) if masks else None
+
+
+def _tails(codecs: Sequence[Codec], readings: Sequence[Reading], keep: Mask | None, side: str) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for codec, reading in zip(codecs, readings, strict=True):
+        mask: Mask | None = reading.low if side == "low" else reading.high
+        if mask is not None:
+            count = int(mask.sum() if keep is None else (mask & keep).sum())
+            if count:
+                counts[codec.label] = count
+    return counts
+
+
+def _category_counts(codecs: Sequence[Codec], readings: Sequence[Reading], keep: Mask | None) -> dict[str, Ints]:
+    counts: dict[str, Ints] = {}
+    for codec, reading in zip(codecs, readings, strict=True):
+        if codec.column.categories is not None:
+            codes = reading.values.astype(np.int64, copy=False)
+            held = codes if keep is None else codes[keep]
+            counts[codec.label] = np.bincount(held, minlength=len(codec.column.categories))
+    return counts

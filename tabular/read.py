@@ -1,0 +1,178 @@
+"""Tables as people have them, streamed in batches: CSV of any common dialect, and Parquet.
+
+Memory is bounded by a block of the file, whatever its size, and only the columns asked for are read.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from protocol.spec import Column
+from tabular.dialect import Decimal, Dialect, open_bytes, sniff
+from tabular.errors import ColumnMismatch, UnreadableTable
+
+BATCH_ROWS: Final = 8192
+BLOCK_BYTES: Final = 4 << 20
+PARQUET_MAGIC: Final = b"PAR1"
+PARQUET_BUFFER_BYTES: Final = 1 << 18
+
+
+@dataclass(frozen=True)
+class TableBatch:
+    """Consecutive records. `arrays` are pyarrow arrays, in the order of the columns asked for, as the file has them.
+
+    `first_row` is the number of the first record, from 1, the header not counted.
+    """
+
+    arrays: tuple[Any, ...]
+    rows: int
+    first_row: int
+    decimal: Decimal = "."
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table on disk. `columns` are its column names in order, or "column 0", "column 1", … without a header."""
+
+    path: Path
+    columns: tuple[str, ...]
+    dialect: Dialect | None
+    header: bool
+
+    def resolve(self, column: Column) -> int:
+        """Position of a declared column. Raises ColumnMismatch."""
+        if column.col_idx is not None:
+            if column.col_idx >= len(self.columns):
+                message = f"col_idx {column.col_idx}: the table has {len(self.columns)} columns, counted from 0"
+                raise ColumnMismatch("column-not-in-file", f"{self.path}: {message}", column=column.label)
+            return column.col_idx
+        name = (column.name or "").strip()
+        found = [index for index, other in enumerate(self.columns) if other == name]
+        if len(found) > 1:
+            message = f"{self.path}: column {name!r} occurs {len(found)} times; give col_idx, one of {found}"
+            raise ColumnMismatch("column-ambiguous", message, column=column.label)
+        if not found:
+            near = difflib.get_close_matches(name, self.columns, n=3) or list(self.columns[:20])
+            message = f"{self.path}: there is no column {name!r}; there is {', '.join(map(repr, near))}"
+            raise ColumnMismatch("column-not-in-file", message, column=column.label)
+        return found[0]
+
+    def positions(self, columns: Sequence[Column]) -> tuple[int, ...]:
+        """Positions of declared columns, all different. Raises ColumnMismatch."""
+        positions: dict[int, Column] = {}
+        for column in columns:
+            position = self.resolve(column)
+            if position in positions:
+                other = positions[position].label
+                message = f"{self.path}: {other} and {column.label} are the same column; declare it once"
+                raise ColumnMismatch("column-used-twice", message, column=column.label)
+            positions[position] = column
+        return tuple(positions)
+
+    def batches(self, columns: Sequence[Column], batch_rows: int = BATCH_ROWS) -> Iterator[TableBatch]:
+        """Stream the given columns in batches of at most `batch_rows` records.
+
+        Raises ColumnMismatch at once, and UnreadableTable where the file turns out damaged.
+        """
+        if batch_rows < 1:
+            raise ValueError(f"batch_rows {batch_rows}: at least 1 is needed")
+        positions = self.positions(columns)
+        if self.dialect is None:
+            return _sliced(_parquet_batches(self.path, positions, batch_rows), batch_rows, ".")
+        return _sliced(_csv_batches(self, self.dialect, positions), batch_rows, self.dialect.decimal)
+
+
+def open_table(path: str | Path, header: bool = True) -> Table:
+    """Open a table: Parquet by its first bytes, otherwise CSV (also .gz, .bz2, .zst).
+
+    `header` says whether the first record of a CSV file names the columns; Parquet always has names.
+    Raises UnreadableTable.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise UnreadableTable("unreadable-file", f"{path}: is a folder; give one file")
+    with open_bytes(path) as stream, _reading(path):
+        magic = stream.read(len(PARQUET_MAGIC))
+    if magic == PARQUET_MAGIC or path.suffix.lower() in (".parquet", ".pq"):
+        with _reading(path), pa.parquet.ParquetFile(str(path)) as file:
+            return Table(path, tuple(name.strip() for name in file.schema_arrow.names), None, True)
+    with _reading(path):
+        dialect = sniff(path, header)
+    names = dialect.names if header else tuple(f"column {index}" for index in range(len(dialect.names)))
+    return Table(path, names, dialect, header)
+
+
+@contextmanager
+def _reading(path: Path, field_counts: list[tuple[int | None, int, int]] | None = None) -> Iterator[None]:
+    """Turn what pyarrow raises on a damaged file into UnreadableTable."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, UnicodeError, EOFError) as error:
+        if field_counts:
+            row, expected, received = field_counts[0]
+            where = f"record {row}: " if row is not None else ""
+            message = f"{path}: {where}{received} fields, {expected} are expected"
+            raise UnreadableTable("wrong-field-count", message, rows=None if row is None else (row,)) from None
+        raise UnreadableTable("unreadable-file", f"{path}: cannot be read: {error}") from error
+
+
+def _csv_batches(table: Table, dialect: Dialect, positions: tuple[int, ...]) -> Iterator[Any]:
+    """Record batches of string columns. Numbers are converted later, so that errors can name the value."""
+    names = [str(index) for index in range(len(table.columns))]
+    asked = [names[position] for position in positions]
+    field_counts: list[tuple[int | None, int, int]] = []
+
+    def invalid(row: Any) -> str:
+        number = None if row.number is None else row.number - int(table.header)
+        field_counts.append((number, row.expected_columns, row.actual_columns))
+        return "error"
+
+    with _reading(table.path, field_counts):
+        reader = pa.csv.open_csv(
+            str(table.path),
+            read_options=pa.csv.ReadOptions(
+                # One thread numbers the rows, and leaves the other cores to the arithmetic.
+                use_threads=False,
+                block_size=BLOCK_BYTES,
+                encoding="utf8" if dialect.encoding == "utf-8" else dialect.encoding,
+                column_names=names,
+                skip_rows_after_names=int(table.header),
+            ),
+            parse_options=pa.csv.ParseOptions(
+                delimiter=dialect.delimiter, newlines_in_values=dialect.quoted, invalid_row_handler=invalid
+            ),
+            convert_options=pa.csv.ConvertOptions(
+                include_columns=asked, column_types=dict.fromkeys(asked, pa.string()), strings_can_be_null=False
+            ),
+        )
+        with reader:
+            yield from reader
+
+
+def _parquet_batches(path: Path, positions: tuple[int, ...], batch_rows: int) -> Iterator[Any]:
+    with _reading(path), pa.parquet.ParquetFile(str(path), buffer_size=PARQUET_BUFFER_BYTES) as file:
+        names = list(file.schema_arrow.names)
+        asked = [names[position] for position in positions]
+        # A name may occur twice, and a file's columns are asked for by name: which of its namesakes each one is.
+        namesakes = [names[:position].count(names[position]) for position in positions]
+        for batch in file.iter_batches(batch_rows, columns=list(dict.fromkeys(asked)), use_threads=False):
+            found = [[i for i, other in enumerate(batch.schema.names) if other == name] for name in asked]
+            yield batch.select([places[which] for places, which in zip(found, namesakes, strict=True)])
+
+
+def _sliced(batches: Iterator[Any], batch_rows: int, decimal: Decimal) -> Iterator[TableBatch]:
+    first_row = 1
+    for batch in batches:
+        for start in range(0, batch.num_rows, batch_rows):
+            piece = batch.slice(start, batch_rows)
+            yield TableBatch(tuple(piece.columns), piece.num_rows, first_row, decimal)
+            first_row += piece.num_rows
