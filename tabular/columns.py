@@ -33,12 +33,16 @@ class Finding:
     example: str
     expected: str
 
+    @property
+    def what(self) -> str:
+        """The first offending value, for the owner's eyes."""
+        return "no value" if self.code == "missing-values" else self.example
+
     def error(self, first_row: int) -> BadValues:
         """The error for the owner's eyes, with the value and its record number."""
         row = first_row + self.first
-        what = "no value" if self.code == "missing-values" else self.example
         more = f", and {self.count - 1} more among the records after it" if self.count > 1 else ""
-        message = f"{self.column}: record {row} has {what}{more}; {self.expected}"
+        message = f"{self.column}: record {row} has {self.what}{more}; {self.expected}"
         return BadValues(self.code, message, column=self.column, rows=(row,))
 
 

@@ -31,8 +31,7 @@ UNKNOWN: Final = -2
 _MISSING_VALUES: Final = pa.array(sorted(MISSING_TEXTS))
 _NUMERIC_TYPES: Final = (pa.types.is_floating, pa.types.is_integer, pa.types.is_decimal, pa.types.is_boolean)
 _NUMBER: Final = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
-_COMMA_NUMERIC_TYPES: Final = (pa.types.is_floating, pa.types.is_integer, pa.types.is_decimal, pa.types.is_boolean)
-_NUMBER: Final = re.compile(r"[+-]?[0-9]*,[0-9]+([eE][+-]?[0-9]+)?")
+_COMMA_NUMBER: Final = re.compile(r"[+-]?[0-9]*,[0-9]+([eE][+-]?[0-9]+)?")
 
 
 def to_numbers(array: Any, decimal: Decimal) -> tuple[Floats, Mask | None]:

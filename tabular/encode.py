@@ -132,7 +132,7 @@ class Encoder:
     def _encode(self, batch: TableBatch, codecs: Sequence[Codec]) -> EncodedBatch:
         readings = [codec.read(array, batch.decimal) for codec, array in zip(codecs, batch.arrays, strict=True)]
         _refuse(readings, batch.first_row)
-        keep = _kept(readings)
+        keep = kept_rows(readings)
         width = sum(len(codec.names) for codec in codecs)
         lines: Floats = np.empty((width + 1, batch.rows))
         # Features first, then the ones, then targets: as in X and Y.
@@ -147,8 +147,8 @@ class Encoder:
         if keep is not None:
             lines, records = lines[:, keep], records[keep]
         X, Y = lines[: self.dimensions].T, lines[self.dimensions :].T
-        low, high = (_tails(codecs, readings, keep, side) for side in ("low", "high"))
-        categories = _category_counts(codecs, readings, keep)
+        low, high = (tails(codecs, readings, keep, side) for side in ("low", "high"))
+        categories = category_counts(codecs, readings, keep)
         return EncodedBatch(X, Y, records, low, high, categories, batch.rows - len(records))
 
     def _missing_in_row(self, batch: TableBatch) -> BadValues:
@@ -177,12 +177,14 @@ def _refuse(readings: Sequence[Reading], first_row: int) -> None:
     raise BadValues(error.code, message, column=error.column, rows=error.rows)
 
 
-def _kept(readings: Sequence[Reading]) -> Mask | None:
+def kept_rows(readings: Sequence[Reading]) -> Mask | None:
+    """(rows,) which records no column drops, or None where that is all of them."""
     masks = [reading.dropped for reading in readings if reading.dropped is not None]
     return ~np.logical_or.reduce(masks) if masks else None
 
 
-def _tails(codecs: Sequence[Codec], readings: Sequence[Reading], keep: Mask | None, side: str) -> dict[str, int]:
+def tails(codecs: Sequence[Codec], readings: Sequence[Reading], keep: Mask | None, side: str) -> dict[str, int]:
+    """Per column with any, how many kept values are beyond the range's `side`, "low" or "high"."""
     counts: dict[str, int] = {}
     for codec, reading in zip(codecs, readings, strict=True):
         mask: Mask | None = reading.low if side == "low" else reading.high
@@ -193,11 +195,12 @@ def _tails(codecs: Sequence[Codec], readings: Sequence[Reading], keep: Mask | No
     return counts
 
 
-def _category_counts(codecs: Sequence[Codec], readings: Sequence[Reading], keep: Mask | None) -> dict[str, Ints]:
+def category_counts(codecs: Sequence[Codec], readings: Sequence[Reading], keep: Mask | None) -> dict[str, Ints]:
+    """Per column with categories, how many kept rows hold each, in declared order."""
     counts: dict[str, Ints] = {}
     for codec, reading in zip(codecs, readings, strict=True):
         if codec.column.categories is not None:
             codes = reading.values.astype(np.int64, copy=False)
             held = codes if keep is None else codes[keep]
-            counts[codec.label] = np.bincount(held, minlength=len(codec.column.categories))
+            counts[codec.label] = np.bincount(held[held >= 0], minlength=len(codec.column.categories))
     return counts

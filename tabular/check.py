@@ -1,0 +1,153 @@
+"""Hold a table against a declaration, and say everything that does not fit, not just the first.
+
+The report quotes values and counts: it is for the table's owner alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from protocol.spec import DataProps, ModelType
+from tabular.columns import CategoryCodec, Codec, Finding, Reading, Scaling
+from tabular.encode import Encoder, category_counts, kept_rows, tails
+from tabular.errors import TableError
+from tabular.read import Table, open_table
+from tabular.tally import Tally
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that keeps the table from being used. `code` is of tabular.errors.CODES."""
+
+    code: str
+    message: str
+    column: str | None = None
+    count: int | None = None
+    first_record: int | None = None
+
+
+@dataclass
+class ColumnSummary:
+    """What is in one declared column; `constant` where it holds one value only, and so tells a model nothing."""
+
+    column: str
+    missing: int = 0
+    clipped_low: int = 0
+    clipped_high: int = 0
+    constant: bool = False
+    categories: dict[str, int] | None = None
+
+
+@dataclass
+class TableReport:
+    """`rows` records were read; `rows_dropped` of them lack a value in a column that says "drop"."""
+
+    path: str
+    rows: int = 0
+    rows_dropped: int = 0
+    problems: list[Problem] = field(default_factory=list)
+    columns: list[ColumnSummary] = field(default_factory=list)
+
+    @property
+    def fits(self) -> bool:
+        """Whether the table can be used as declared."""
+        return not self.problems
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain lists, dicts, numbers and text, for JSON."""
+        return {**asdict(self), "fits": self.fits}
+
+
+def check_table(path: str | Path, props: DataProps, model_type: ModelType, scaling: Scaling = "range") -> TableReport:
+    """Read the whole table once and report on it. Never raises TableError: that is what the report is for."""
+    report = TableReport(str(path))
+    encoder = Encoder(props, model_type, scaling)
+    try:
+        table = open_table(path, props.header)
+    except TableError as error:
+        report.problems.append(_problem(error))
+        return report
+    present = _present(table, encoder, report)
+    if present:
+        _read(table, present, report)
+    if not report.problems and report.rows == report.rows_dropped:
+        why = "every record lacks a value" if report.rows else "the table has no records"
+        report.problems.append(Problem("no-rows", f"{path}: {why}; there is nothing to use"))
+    return report
+
+
+def _problem(error: TableError) -> Problem:
+    first_record = error.rows[0] if error.rows else None
+    return Problem(error.code, error.message, column=error.column, first_record=first_record)
+
+
+def _present(table: Table, encoder: Encoder, report: TableReport) -> list[Codec]:
+    """The declared columns that the table has; the others are problems."""
+    present: list[Codec] = []
+    for codec in (*encoder.features, *encoder.targets):
+        try:
+            table.positions([*(other.column for other in present), codec.column])
+        except TableError as error:
+            report.problems.append(_problem(error))
+        else:
+            present.append(codec)
+    return present
+
+
+def _read(table: Table, codecs: list[Codec], report: TableReport) -> None:
+    tally = Tally({codec.label: codec.texts for codec in codecs if isinstance(codec, CategoryCodec)})
+    found: dict[tuple[str, str], Problem] = {}
+    missing = dict.fromkeys((codec.label for codec in codecs), 0)
+    extremes: dict[str, tuple[float, float]] = {}
+    try:
+        for batch in table.batches([codec.column for codec in codecs]):
+            readings = [codec.read(array, batch.decimal) for codec, array in zip(codecs, batch.arrays, strict=True)]
+            keep = kept_rows(readings)
+            report.rows += batch.rows
+            report.rows_dropped += 0 if keep is None else int((~keep).sum())
+            for codec, reading in zip(codecs, readings, strict=True):
+                missing[codec.label] += reading.missing
+                _widen(extremes, codec.label, reading)
+                for finding in reading.findings:
+                    _merge(found, finding, batch.first_row)
+            low, high = (tails(codecs, readings, keep, side) for side in ("low", "high"))
+            tally.add_counts(low, high, category_counts(codecs, readings, keep))
+    except TableError as error:
+        report.problems.append(_problem(error))
+    report.problems += found.values()
+    report.columns = [_summary(codec, tally, missing[codec.label], extremes) for codec in codecs]
+
+
+def _widen(extremes: dict[str, tuple[float, float]], label: str, reading: Reading) -> None:
+    """Take in the values present: neither NaN or infinite ones nor the negative codes of no category."""
+    values = reading.values
+    present = values[values >= 0] if values.dtype.kind == "i" else values[np.isfinite(values)]
+    if len(present):
+        low, high = extremes.get(label, (np.inf, -np.inf))
+        extremes[label] = (min(low, float(present.min())), max(high, float(present.max())))
+
+
+def _merge(found: dict[tuple[str, str], Problem], finding: Finding, first_row: int) -> None:
+    earlier = found.get((finding.column, finding.code))
+    record = first_row + finding.first
+    if earlier is None:
+        message = f"{finding.column}: record {record} has {finding.what}; {finding.expected}"
+        found[finding.column, finding.code] = Problem(finding.code, message, finding.column, finding.count, record)
+    else:
+        count = (earlier.count or 0) + finding.count
+        found[finding.column, finding.code] = Problem(
+            earlier.code, earlier.message, earlier.column, count, earlier.first_record
+        )
+
+
+def _summary(codec: Codec, tally: Tally, missing: int, extremes: dict[str, tuple[float, float]]) -> ColumnSummary:
+    label = codec.label
+    low, high = extremes.get(label, (0.0, 0.0))
+    rows = tally.category_rows.get(label)
+    categories = None if rows is None else dict(zip(tally.categories[label], map(int, rows), strict=True))
+    below, above = tally.clipped_low.get(label, 0), tally.clipped_high.get(label, 0)
+    return ColumnSummary(label, missing, below, above, low == high, categories)
