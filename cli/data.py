@@ -1,0 +1,136 @@
+"""`fedtrain check` and `fedtrain describe`: what a Data Owner looks at before it lets a table take part.
+
+Both read the table on this machine and talk to nobody. What they print quotes values: it is for the owner alone.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.output import Failure, console, print_json, print_table
+
+if TYPE_CHECKING:
+    from protocol.spec import DataProps, ModelSpec, ModelType
+    from tabular.check import TableReport
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+
+
+def read_spec(path: Path) -> ModelSpec:
+    """Return the model spec in a file. Raises Failure that names file and field."""
+    from cli.client import read_json
+    from protocol.spec import ModelSpec
+
+    return _validate(path, read_json(path), ModelSpec)
+
+
+def _read_declaration(path: Path) -> tuple[DataProps, ModelType, str]:
+    """Return columns, model type and scaling of a spec, or of a schema.json, which has the columns alone."""
+    from cli.client import read_json
+    from protocol.spec import DataProps, ModelSpec, ModelType
+
+    document = read_json(path)
+    if isinstance(document, dict) and "model_type" not in document and "features" in document:
+        props: DataProps = _validate(path, document, DataProps)
+        classes = any(target.categories is not None for target in props.all_targets)
+        return props, ModelType.LOGISTIC_REGRESSION if classes else ModelType.LINEAR_REGRESSION, "range"
+    spec: ModelSpec = _validate(path, document, ModelSpec)
+    return spec.data_props, spec.model_type, spec.training.scaling
+
+
+def _validate(path: Path, document: object, kind: Any) -> Any:
+    from pydantic import ValidationError
+
+    try:
+        return kind.model_validate_json(_as_json(document))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise Failure(f"{path}: {where + ': ' if where else ''}{first['msg']}") from None
+
+
+def _as_json(document: object) -> str:
+    # Strict models take a JSON array for a tuple only from JSON itself.
+    import json
+
+    return json.dumps(document)
+
+
+def check(
+    spec: Annotated[Path, typer.Argument(help="A model spec, or a consortium's schema.json.")],
+    data: Annotated[Path, typer.Option(help="The table: CSV or Parquet.")],
+    as_json: Json = False,
+) -> None:
+    """Say which columns of a table don't fit a spec, and how many values each declared range would clip."""
+    from tabular.check import check_table
+
+    props, model_type, scaling = _read_declaration(spec)
+    if not data.exists():
+        raise Failure(f"{data}: there is no such file")
+    report = check_table(data, props, model_type, "none" if scaling == "none" else "range")
+    if as_json:
+        print_json(report.as_dict())
+    else:
+        _print_report(report)
+    if not report.fits:
+        raise typer.Exit(1)
+
+
+def _print_report(report: TableReport) -> None:
+    dropped = f", {report.rows_dropped:,} of them dropped for a missing value" if report.rows_dropped else ""
+    console().print(f"{report.path}: {report.rows:,} records{dropped}", markup=False)
+    print_table(
+        "",
+        ["column", "missing", "below range", "above range", "note"],
+        [
+            [
+                column.column,
+                column.missing,
+                column.clipped_low,
+                column.clipped_high,
+                "one value only" if column.constant else "",
+            ]
+            for column in report.columns
+        ],
+    )
+    for problem in report.problems:
+        count = f" ({problem.count:,} records)" if problem.count else ""
+        console().print(f"does not fit: {problem.message}{count}", markup=False)
+    if report.fits:
+        console().print("The table fits.", markup=False)
+
+
+def describe(
+    data: Annotated[Path, typer.Argument(help="The table: CSV or Parquet.")],
+    header: Annotated[bool, typer.Option(help="Whether a CSV's first line names its columns.")] = True,
+    with_ranges: Annotated[
+        bool, typer.Option("--with-ranges", help="Fill in ranges from the data: they tell its extremes to all.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Draft a schema.json for a table that has none: types and categories, for a person to complete."""
+    from tabular.describe import describe_table
+    from tabular.errors import TableError
+
+    try:
+        draft = describe_table(data, header=header, with_ranges=with_ranges)
+    except TableError as error:
+        raise Failure(str(error)) from None
+    if as_json:
+        print_json(draft)
+        return
+    console().print(f"{data}: {draft['rows']:,} records", markup=False)
+    rows = [
+        [feature.get("name", feature.get("col_idx")), feature["type"], _values(feature), feature.get("missing", "")]
+        for feature in draft["features"]
+    ]
+    print_table("", ["column", "type", "range or categories", "missing"], rows)
+
+
+def _values(feature: dict[str, Any]) -> str:
+    if feature.get("range"):
+        return "{:g} to {:g}".format(*feature["range"])
+    return ", ".join(str(category) for category in feature.get("categories", ()))

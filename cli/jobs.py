@@ -1,0 +1,127 @@
+"""`fedtrain deploy | status | predict | cancel`: a person's calls to the Model Owner."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.output import Failure, console, print_json, print_table
+
+ModelOwner = Annotated[str | None, typer.Option(help="The Model Owner's address. Default http://127.0.0.1:9090.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+
+
+def deploy(
+    spec: Annotated[Path, typer.Argument(help="The model spec, a JSON file.")],
+    follow: Annotated[bool, typer.Option("--follow", help="Stay until the job has ended.")] = False,
+    model_owner: ModelOwner = None,
+    as_json: Json = False,
+) -> None:
+    """Start a training job."""
+    from cli.client import Service, model_owner_url, read_json
+    from cli.follow import follow as follow_job
+    from cli.follow import progress
+
+    document = read_json(spec)
+    with Service(model_owner_url(model_owner)) as service:
+        state = service.post("/models", document)
+        if follow:
+            with progress(f"model {state['id'][:8]}") as show:
+                state = follow_job(service, state["id"], show)
+    if as_json:
+        print_json(state)
+    else:
+        _print_model(state)
+    if state["status"] in ("FAILED", "CANCELLED"):
+        raise Failure(f"model {state['id']} is {state['status']}: {state.get('reason') or 'no reason given'}")
+
+
+def status(
+    model_id: Annotated[str | None, typer.Argument(help="A model; without it, all of them.")] = None,
+    model_owner: ModelOwner = None,
+    as_json: Json = False,
+) -> None:
+    """Show where jobs stand."""
+    from cli.client import Service, model_owner_url
+
+    with Service(model_owner_url(model_owner)) as service:
+        answer = service.get("/models" if model_id is None else f"/models/{model_id}")
+    if as_json:
+        print_json(answer)
+    elif model_id is not None:
+        _print_model(answer)
+    else:
+        models = answer["models"] if isinstance(answer, dict) else answer
+        print_table(
+            "", ["model", "status", "round", "reason"], [[m["id"], m["status"], _round(m), m.get("reason")] for m in models]
+        )
+
+
+def predict(
+    model_id: Annotated[str | None, typer.Option(help="A model; without it, the latest finished one.")] = None,
+    rows: Annotated[int, typer.Option(min=0, help="How many predictions to show.")] = 10,
+    model_owner: ModelOwner = None,
+    as_json: Json = False,
+) -> None:
+    """Score the Model Owner's test set: cost, metrics, predicted beside true values."""
+    from cli.client import Service, model_owner_url
+
+    with Service(model_owner_url(model_owner)) as service:
+        params = {} if model_id is None else {"model_id": model_id}
+        answer = service.get("/prediction", **params)
+    if as_json:
+        print_json(answer)
+    else:
+        print_prediction(answer, rows)
+
+
+def cancel(
+    model_id: Annotated[str, typer.Argument(help="The model whose training is to stop.")],
+    model_owner: ModelOwner = None,
+    as_json: Json = False,
+) -> None:
+    """Stop a training job, at every party."""
+    from cli.client import Service, model_owner_url
+
+    with Service(model_owner_url(model_owner)) as service:
+        answer = service.delete(f"/models/{model_id}")
+    if as_json:
+        print_json(answer)
+    else:
+        console().print(f"model {model_id} is {answer.get('status', 'CANCELLED')}", markup=False)
+
+
+def print_prediction(answer: dict[str, Any], rows: int) -> None:
+    """Print cost, metrics, and the first `rows` predictions beside their true values."""
+    console().print(f"model {answer['model_id']}: cost {answer['cost']:.6f}", markup=False)
+    for name, value in sorted((answer.get("metrics") or {}).items()):
+        if isinstance(value, int | float):
+            console().print(f"  {name} {value:.6g}", markup=False)
+    pairs = list(zip(answer["values"], answer["targets"], strict=True))[:rows]
+    if pairs:
+        print_table("", ["predicted", "true"], [[_value(predicted), _value(true)] for predicted, true in pairs])
+
+
+def _value(value: object) -> object:
+    """One target travels as a number, several as a list."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    return round(value, 4) if isinstance(value, float) else value if isinstance(value, int) else str(value)
+
+
+def _round(model: dict[str, Any]) -> str:
+    return f"{model.get('round') or 0} of {model['rounds']}" if model.get("rounds") else ""
+
+
+def _print_model(model: dict[str, Any]) -> None:
+    console().print(f"model {model['id']}: {model['status']}", markup=False)
+    for label, text in (
+        ("round", _round(model)),
+        ("loss", f"{model['loss']:.6f}" if model.get("loss") is not None else ""),
+        ("reason", model.get("reason") or ""),
+        ("waiting for", ", ".join(owner["name"] for owner in model.get("waiting_for") or ())),
+    ):
+        if text:
+            console().print(f"  {label}: {text}", markup=False)

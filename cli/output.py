@@ -1,0 +1,121 @@
+"""What the command prints, and how it fails: results on stdout, one line of error on stderr, never a stack trace."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import typer
+from typer.core import TyperGroup
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+class Failure(Exception):  # noqa: N818 - the command's own failure, told in one line
+    """Something that the person at the terminal has to know: what happened, and what to do."""
+
+
+def print_json(value: object) -> None:
+    """Write one JSON document to stdout, for scripts."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def console() -> Console:
+    """Return a rich console on stdout; rich itself honours NO_COLOR and the absence of a terminal."""
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print rows under their columns; numbers to the right."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD)
+    for index, column in enumerate(columns):
+        numeric = bool(rows) and all(isinstance(row[index], int | float) for row in rows)
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row))
+    console().print(table)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:,.6g}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return "" if value is None else str(value)
+
+
+def describe_error(error: Exception) -> str:
+    """Return the one line that tells `error` to a person."""
+    from pydantic import ValidationError
+
+    from protocol.problems import Problem
+
+    if isinstance(error, Failure):
+        return str(error)
+    if isinstance(error, Problem):
+        return _describe_problem(error)
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        return f"{where}: {first['msg']}" if where else first["msg"]
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    return f"internal error, {type(error).__name__}: {error} (FEDTRAIN_DEBUG=1 shows where)"
+
+
+def _describe_problem(problem: Any) -> str:
+    parts = [problem.detail]
+    errors = problem.extra.get("errors")
+    if isinstance(errors, list):
+        parts += [f"{item.get('field')}: {item.get('message')}" for item in errors[:5] if isinstance(item, dict)]
+    fixes = problem.extra.get("fixes")
+    if isinstance(fixes, list):
+        parts += [str(fix) for fix in fixes[:5]]
+    parts.append(problem.code.value.remedy)
+    return " | ".join(" ".join(part.split()) for part in parts)
+
+
+class OneLineErrors(TyperGroup):
+    """A command group whose every failure is one line on stderr and an exit code that is not 0."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        kwargs["standalone_mode"] = False
+        try:
+            result = super().main(*args, **kwargs)
+        except (typer.Abort, KeyboardInterrupt):
+            _say("stopped")
+            sys.exit(130)
+        except BrokenPipeError:
+            # The reader (`| head`) has gone: nothing more can be said to it, at exit neither.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(0)
+        except Exception as error:  # noqa: BLE001 - whatever it is, a person gets one line
+            if os.environ.get("FEDTRAIN_DEBUG"):
+                raise
+            line, code = _usage_error(error) or (describe_error(error), 1)
+            _say(line)
+            sys.exit(code)
+        sys.exit(result if isinstance(result, int) else 0)
+
+
+def _usage_error(error: Exception) -> tuple[str, int] | None:
+    """Return line and exit code of a mistake in the options. Typer brings its own copy of click, so no class to name."""
+    message, code = getattr(error, "format_message", None), getattr(error, "exit_code", None)
+    if not callable(message) or not isinstance(code, int):
+        return None
+    context = getattr(error, "ctx", None)
+    hint = f" ({context.command_path} --help)" if context is not None else ""
+    return f"{message()}{hint}", code
+
+
+def _say(line: str) -> None:
+    sys.stderr.write("fedtrain: " + " ".join(line.split()) + "\n")

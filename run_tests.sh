@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Lint, types, import rules and tests. --all includes what is marked slow; other arguments go to pytest.
+set -euo pipefail
+. "$(cd "$(dirname "$0")" && pwd)/scripts/setup.sh"
+setup requirements-test.txt
+cd "$ROOT"
+
+marks="not slow"
+if [ "${1:-}" = "--all" ]; then
+  marks=""
+  shift
+fi
+
+PATH="$VENV/bin:$PATH"
+ruff check .
+ruff format --check .
+mypy
+lint-imports
+exec pytest -n 2 -m "$marks" "$@" </dev/null
