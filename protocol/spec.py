@@ -6,6 +6,7 @@ Unknown fields are refused by name. Defaults are those of a job that a careful u
 from __future__ import annotations
 
 import math
+import re
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
@@ -53,24 +54,31 @@ def check_range(value: tuple[float, float] | None) -> tuple[float, float] | None
             raise ValueError(f"range [{low:g}, {high:g}]: the low end must be below the high end")
         if not math.isfinite(high - low):
             raise ValueError(f"range [{low:g}, {high:g}] is too wide for a double")
+        if (high - low) / 2 == 0:
+            raise ValueError(f"range [{low:g}, {high:g}] is too narrow for a double")
     return value
 
 
+_NUMBER_TEXT = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_WHOLE_TEXT = re.compile(r"[+-]?[0-9]{1,400}")
+
+
 def category_text(value: Category) -> str:
-    """The text a category is compared by: 1, 1.0, "1" and "1.0" are one category; so are True and "True"."""
+    """The text a category is compared by: 1, 1.0, "1" and "1.0" are one category; so are True, "true" and "TRUE"."""
     if isinstance(value, bool):
+        return str(value)
+    if isinstance(value, int):
         return str(value)
     if isinstance(value, str):
         text = value.strip()
-        try:
-            number = float(text)
-        except ValueError:
+        if text.casefold() in ("true", "false"):
+            return text.capitalize()
+        if _WHOLE_TEXT.fullmatch(text):
+            return str(int(text))
+        if not _NUMBER_TEXT.fullmatch(text) or not math.isfinite(float(text)):
             return text
-        if text[:1].isalpha() or not math.isfinite(number):
-            return text
-        return category_text(number)
-    number = float(value)
-    return str(int(number)) if number.is_integer() and abs(number) < 2**53 else repr(number)
+        return category_text(float(text))
+    return str(int(value)) if value.is_integer() else repr(value)
 
 
 class Column(Strict):
@@ -125,9 +133,10 @@ class Feature(Column):
                 raise ValueError(f"{self.label}: a {self.type} feature needs a range, such as [0, 100]")
             if self.categories is not None:
                 raise ValueError(f"{self.label}: a {self.type} feature takes no categories")
-            if not isinstance(self.missing, int | float) and self.missing not in ("error", "drop"):
+            is_number = isinstance(self.missing, int | float) and not isinstance(self.missing, bool)
+            if not is_number and self.missing not in ("error", "drop"):
                 raise ValueError(f"{self.label}: missing is {self.missing!r}; use error, drop or a number")
-            if isinstance(self.missing, int | float) and not (self.range[0] <= float(self.missing) <= self.range[1]):
+            if isinstance(self.missing, int | float) and not (self.range[0] <= self.missing <= self.range[1]):
                 raise ValueError(f"{self.label}: missing is {self.missing}, outside the range {list(self.range)}")
         else:
             if self.categories is None:

@@ -146,7 +146,7 @@ def _merge(found: dict[tuple[str, str], Problem], finding: Finding, first_row: i
 
 def _summary(codec: Codec, tally: Tally, missing: int, extremes: dict[str, tuple[float, float]]) -> ColumnSummary:
     label = codec.label
-    low, high = extremes.get(label, (0.0, 0.0))
+    low, high = extremes.get(label, (-np.inf, np.inf))
     rows = tally.category_rows.get(label)
     categories = None if rows is None else dict(zip(tally.categories[label], map(int, rows), strict=True))
     below, above = tally.clipped_low.get(label, 0), tally.clipped_high.get(label, 0)

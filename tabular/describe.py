@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import pyarrow as pa
 
 from protocol.spec import Column
 from tabular.convert import MISSING_TEXTS, to_numbers
@@ -40,9 +41,11 @@ class _Sketch:
         if len(finite):
             self.low, self.high = min(self.low, float(finite.min())), max(self.high, float(finite.max()))
             self.whole = self.whole and bool((finite == np.rint(finite)).all())
-        if self.texts is not None:
-            encoded = array.dictionary_encode() if hasattr(array, "dictionary_encode") else array
-            self.texts |= {str(value).strip() for value in encoded.dictionary.to_pylist() if value is not None}
+        if self.texts is not None and pa.types.is_nested(array.type):
+            self.texts = None
+        if self.texts is not None and not pa.types.is_null(array.type):
+            distinct = array.dictionary_encode().dictionary.to_pylist()
+            self.texts |= {str(value).strip() for value in distinct if value is not None}
             if len(self.texts) > MAX_CATEGORIES + len(MISSING_TEXTS):
                 self.texts = None
 
@@ -86,7 +89,8 @@ def rounded_outward(low: float, high: float) -> tuple[float, float]:
     if low == high:
         margin = abs(low) or 1.0
         low, high = low - margin, high + margin
-    return _rounded(low, math.floor), _rounded(high, math.ceil)
+    # Rounding is done in floating point, which may itself fall a last digit short.
+    return min(low, _rounded(low, math.floor)), max(high, _rounded(high, math.ceil))
 
 
 def _rounded(value: float, direction: Any) -> float:
