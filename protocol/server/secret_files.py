@@ -1,0 +1,84 @@
+"""Secrets in the state folder: written whole or not at all, for nobody but their owner to read."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from secrets import token_hex
+
+from protocol.identity import Identity
+
+IDENTITY_FILE = "identity.key"
+
+
+class SecretFileError(Exception):
+    """A secret cannot be used as it lies there; the message names the file and says what to do."""
+
+
+def write_secret(path: Path, secret: bytes, *, replace: bool = True) -> None:
+    """Write `secret` to `path`, mode 0600, atomically and down to the disk; missing folders are made 0700.
+
+    With `replace=False` raises FileExistsError when there is one already, whoever is first.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    temporary = path.with_name(f".{path.name}.{token_hex(8)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secret)
+            file.flush()
+            os.fsync(file.fileno())
+        if replace:
+            temporary.replace(path)
+        else:
+            os.link(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def read_secret(path: Path) -> bytes:
+    """Return the secret at `path`.
+
+    Raises FileNotFoundError, or SecretFileError when others than the file's owner could read or change it.
+    """
+    with path.open("rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise SecretFileError(f"{path} is not a regular file.")
+        if status.st_mode & 0o077:
+            mode = stat.S_IMODE(status.st_mode)
+            raise SecretFileError(f"{path} has mode {mode:04o}, so others can read it: chmod 600 {path}")
+        return file.read()
+
+
+def delete_secret(path: Path) -> None:
+    """Delete the secret at `path` if it is there, and make its absence durable."""
+    path.unlink(missing_ok=True)
+    if path.parent.is_dir():
+        _sync_folder(path.parent)
+
+
+def load_or_create_identity(state_dir: Path) -> Identity:
+    """Return the party's identity, made at the first start. Raises SecretFileError when its file is not usable."""
+    path = state_dir / IDENTITY_FILE
+    if not path.exists():
+        identity = Identity.generate()
+        try:
+            write_secret(path, identity.private_bytes(), replace=False)
+        except FileExistsError:
+            return load_or_create_identity(state_dir)  # another process of this party was first
+        return identity
+    raw = read_secret(path)
+    if len(raw) != 32:
+        raise SecretFileError(f"{path} holds {len(raw)} bytes instead of 32: restore it from a backup.")
+    return Identity.from_private_bytes(raw)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
