@@ -1,0 +1,212 @@
+"""One suite over every engine: exact results, and what each refuses."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
+
+import gmpy2
+import pytest
+from gmpy2 import mpz
+
+from crypto import EncodingOverflow, FixedBaseTable, LocalEngine, ProcessEngine
+from crypto.fixed_base import best_window_bits
+from crypto.squaring import horner, square_times
+from crypto.straus import Plan, best_plan, multi_exponentiate
+
+
+@pytest.fixture(scope="module", params=["local", "threads", "processes"])
+def engine(request) -> Iterator[LocalEngine | ProcessEngine]:
+    if request.param == "local":
+        yield LocalEngine()
+    elif request.param == "threads":
+        with ThreadPoolExecutor(3) as executor:
+            yield ProcessEngine(executor, 3)
+    else:
+        with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as executor:
+            yield ProcessEngine(executor, 2)
+
+
+@pytest.fixture
+def square(small_keypair) -> mpz:
+    return mpz(small_keypair[0].n) ** 2
+
+
+def units(modulus: mpz, count: int) -> list[mpz]:
+    state = gmpy2.random_state(count)
+    return [gmpy2.mpz_random(state, modulus - 2) + 2 for _ in range(count)]
+
+
+def expected_products(bases: list[mpz], rows: list[list[int]], modulus: mpz) -> list[mpz]:
+    products = []
+    for row in rows:
+        product = mpz(1)
+        for base, exponent in zip(bases, row, strict=True):
+            product = product * gmpy2.powmod(base, exponent, modulus) % modulus
+        products.append(product)
+    return products
+
+
+def signed_rows(rows: int, columns: int, bits: int) -> list[list[int]]:
+    source = random.Random(rows * 1000 + columns)
+    widest = (1 << bits) - 1
+    drawn = [[source.randint(-widest, widest) for _ in range(columns)] for _ in range(rows)]
+    return [[0] * columns, [widest] * columns, [-widest] * columns, [1, *[-1] * (columns - 1)], *drawn][:rows]
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (5, 1), (1, 9), (7, 4), (12, 13)])
+def test_multi_exponentiation_is_exact(engine, square: mpz, rows: int, columns: int) -> None:
+    bases, exponents = units(square, columns), signed_rows(rows, columns, 20)
+    products = engine.multi_exponentiate(bases, exponents, 20, square)
+    assert products == expected_products(bases, exponents, square)
+
+
+def test_multi_exponentiation_packs_on_the_way(engine, square: mpz) -> None:
+    bases, exponents = units(square, 6), signed_rows(8, 6, 20)
+    packed = engine.multi_exponentiate_packed(bases, exponents, 20, square, 3, 33)
+    alone = expected_products(bases, exponents, square)
+    assert packed == [horner(alone[start : start + 3], 33, square) for start in (0, 3, 6)]
+    assert packed == engine.horner([alone[0:3], alone[3:6], alone[6:8]], 33, square)
+
+
+def test_exponents_that_do_not_fit_are_refused_without_being_named(engine, square: mpz) -> None:
+    bases = units(square, 2)
+    engine.multi_exponentiate(bases, [[1023, -1023]], 10, square)
+    for exponent in (1024, -1024):
+        with pytest.raises(EncodingOverflow) as refusal:
+            engine.multi_exponentiate(bases, [[0, exponent]], 10, square)
+        assert "1024" not in str(refusal.value)
+    with pytest.raises(ValueError, match="1 exponents for 2 bases"):
+        engine.multi_exponentiate(bases, [[1, 1], [1]], 10, square)
+    with pytest.raises(ValueError, match="slots of 10 bits"):
+        engine.multi_exponentiate_packed(bases, [[1, 1]], 10, square, 2, 10)
+
+
+def test_nothing_in_nothing_out(engine, square: mpz) -> None:
+    assert engine.multi_exponentiate(units(square, 2), [], 10, square) == []
+    assert engine.multi_exponentiate([], [[], []], 10, square) == [1, 1]
+    assert engine.multi_exponentiate_packed([], [[], [], []], 10, square, 2, 20) == [1, 1]
+    assert engine.product([], square) == engine.powers([], 3, square) == engine.horner([], 3, square) == []
+    assert engine.product([[]], square) == engine.horner([[]], 3, square) == [1]
+    with pytest.raises(ValueError, match="1 exponents for 0 bases"):
+        engine.multi_exponentiate([], [[5]], 10, square)
+
+
+def test_columns_are_multiplied(engine, square: mpz) -> None:
+    a, b, c, d = units(square, 4)
+    assert engine.product([[a, b, c], [d], [d, d]], square) == [a * b * c % square, d, d * d % square]
+
+
+def test_powers_public_and_secret_agree(engine, square: mpz) -> None:
+    bases = units(square, 5)
+    expected = [gmpy2.powmod(base, 987654321, square) for base in bases]
+    assert engine.powers(bases, 987654321, square) == expected
+    assert engine.powers(bases, 987654321, square, secret=True) == expected
+
+
+def test_fixed_base_powers(engine, square: mpz) -> None:
+    table = FixedBaseTable(units(square, 1)[0], square, exponent_bits=100, window_bits=7)
+    exponents = [0, 1, 127, 128, (1 << 100) - 1, 1 << 99, 123456789 << 60]
+    assert engine.fixed_base_powers(table, exponents) == [
+        gmpy2.powmod(table.base, exponent, square) for exponent in exponents
+    ]
+    for exponent in (-1, 1 << 100):
+        with pytest.raises(ValueError, match="100 bits"):
+            engine.fixed_base_powers(table, [exponent])
+
+
+def test_decryption_is_phes(engine, small_keypair) -> None:
+    public_key, private_key = small_keypair
+    plaintexts = [0, 1, public_key.n - 1, public_key.n // 3]
+    ciphertexts = [mpz(public_key.raw_encrypt(plaintext)) for plaintext in plaintexts]
+    assert engine.crt_decrypt(ciphertexts, private_key) == plaintexts
+
+
+@pytest.mark.parametrize("plan", [Plan(k, w, 0) for k in range(4) for w in (1, 2, 3, 5)])
+def test_every_method_and_window_gives_the_same_product(square: mpz, plan: Plan) -> None:
+    bases, exponents = units(square, 7), signed_rows(6, 7, 11)
+    assert multi_exponentiate(bases, exponents, 11, square, plan=plan) == expected_products(
+        bases, exponents, square
+    )
+
+
+def test_the_plan_depends_on_the_shape_and_follows_the_count() -> None:
+    assert best_plan(5000, 1, 24).group_size == 0, "buckets for one row of many bases"
+    assert best_plan(100, 100, 24).group_size > 4, "shared tables for a square matrix"
+    assert best_plan(100, 100, 24).multiplications < 36_000
+    assert best_plan(1, 1, 24).group_size <= 1
+    assert best_window_bits(1024, 10_000) > best_window_bits(1024, 10)
+
+
+class CountingInteger:
+    """Counts multiplications mod m, and sees whether an operand was trivial."""
+
+    def __init__(self, value: mpz, log: list[bool]) -> None:
+        self.value, self.log = value, log
+
+    def __mul__(self, other: CountingInteger) -> CountingInteger:
+        self.log.append(self.value == 1 or other.value == 1)
+        return CountingInteger(self.value * other.value, self.log)
+
+    def __mod__(self, modulus: mpz) -> CountingInteger:
+        return CountingInteger(self.value % modulus, self.log)
+
+
+@pytest.mark.parametrize("plan", [Plan(0, 3, 0), Plan(1, 4, 0), Plan(4, 1, 0), Plan(3, 2, 0)])
+def test_the_multiplications_done_do_not_depend_on_the_exponents(square: mpz, plan: Plan, monkeypatch) -> None:
+    from crypto import straus
+
+    log: list[bool] = []
+    # A run of squarings counts for as many multiplications; corrections are the same for all exponents.
+    monkeypatch.setattr(straus, "square_times", _counted_squarings)
+    monkeypatch.setattr(straus._Method, "_set_correction", _no_correction(log))
+    monkeypatch.setattr(straus, "_random_unit", lambda modulus: CountingInteger(mpz(3), log))
+    counts = set()
+    widest = (1 << 12) - 1
+    for row in ([0] * 6, [1] * 6, [-1] * 6, [widest] * 6, [-widest] * 6, [5, -4095, 0, 77, 1, 2048]):
+        log.clear()
+        bases = [CountingInteger(base, log) for base in units(square, 6)]
+        straus.multi_exponentiate(bases, [row, row], 12, square, plan=plan, rows_per_group=2, shift_bits=20)
+        counts.add(len(log))
+        assert not any(log), "no operand is ever 1"
+    assert len(counts) == 1
+
+
+def _counted_squarings(x: CountingInteger, count: int, modulus: mpz) -> CountingInteger:
+    for _ in range(count):
+        x = x * x % modulus
+    return x
+
+
+def _no_correction(log: list[bool]):
+    def set_correction(self, starts_per_position: int) -> None:
+        self.correction = CountingInteger(mpz(5), log)
+
+    return set_correction
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 8, 50])
+def test_runs_of_squarings_are_exact_for_squares_and_for_other_moduli(square: mpz, count: int) -> None:
+    for modulus in (square, square - 2):
+        x = units(square, 1)[0] % modulus
+        assert square_times(x, count, modulus) == gmpy2.powmod(x, mpz(1) << count, modulus)
+
+
+def test_an_engine_without_workers_is_refused() -> None:
+    with ThreadPoolExecutor(1) as executor, pytest.raises(ValueError, match="workers"):
+        ProcessEngine(executor, 0)
+
+
+def test_a_table_travels_without_its_entries(square: mpz) -> None:
+    import pickle
+
+    table = FixedBaseTable(units(square, 1)[0], square, exponent_bits=256, window_bits=8)
+    table.power(5)
+    data = pickle.dumps(table)
+    assert len(data) < 1000
+    assert pickle.loads(data).power(5) == table.power(5)  # noqa: S301 - our own bytes
+    for exponent_bits, window_bits in ((0, 4), (100, 0), (100, 17)):
+        with pytest.raises(ValueError, match="out of range"):
+            FixedBaseTable(mpz(3), square, exponent_bits, window_bits)
