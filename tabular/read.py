@@ -159,7 +159,8 @@ def _csv_batches(table: Table, dialect: Dialect, positions: tuple[int, ...]) -> 
 
 
 def _parquet_batches(path: Path, positions: tuple[int, ...], batch_rows: int) -> Iterator[Any]:
-    with _reading(path), pa.parquet.ParquetFile(str(path), buffer_size=PARQUET_BUFFER_BYTES) as file:
+    options = {"buffer_size": PARQUET_BUFFER_BYTES, "page_checksum_verification": True}
+    with _reading(path), pa.parquet.ParquetFile(str(path), **options) as file:
         names = list(file.schema_arrow.names)
         asked = [names[position] for position in positions]
         # A name may occur twice, and a file's columns are asked for by name: which of its namesakes each one is.
