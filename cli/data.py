@@ -24,7 +24,8 @@ def read_spec(path: Path) -> ModelSpec:
     from cli.client import read_json
     from protocol.spec import ModelSpec
 
-    return _validate(path, read_json(path), ModelSpec)
+    spec: ModelSpec = _validate(path, read_json(path), ModelSpec)
+    return spec
 
 
 def _read_declaration(path: Path) -> tuple[DataProps, ModelType, str]:

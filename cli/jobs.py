@@ -54,9 +54,8 @@ def status(
         _print_model(answer)
     else:
         models = answer["models"] if isinstance(answer, dict) else answer
-        print_table(
-            "", ["model", "status", "round", "reason"], [[m["id"], m["status"], _round(m), m.get("reason")] for m in models]
-        )
+        rows = [[model["id"], model["status"], _round(model), model.get("reason")] for model in models]
+        print_table("", ["model", "status", "round", "reason"], rows)
 
 
 def predict(

@@ -7,21 +7,27 @@ import typer
 from cli import data, demo, jobs, services, simulate
 from cli.output import OneLineErrors
 
-app = typer.Typer(
-    name="fedtrain",
-    cls=OneLineErrors,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    help="Train one model on records that never move.",
-)
+app = typer.Typer(name="fedtrain", cls=OneLineErrors, pretty_exceptions_enable=False, rich_markup_mode=None)
 
-for command in (services.facilitator, services.data_owner, services.model_owner):
-    app.command()(command)
-for command in (jobs.deploy, jobs.status, jobs.predict, jobs.cancel):
-    app.command()(command)
-for command in (data.check, data.describe, simulate.simulate, demo.demo):
-    app.command()(command)
+
+@app.callback(invoke_without_command=True)
+def fedtrain(context: typer.Context) -> None:
+    """Train one model on records that never move."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+app.command()(services.facilitator)
+app.command()(services.data_owner)
+app.command()(services.model_owner)
+app.command()(jobs.deploy)
+app.command()(jobs.status)
+app.command()(jobs.predict)
+app.command()(jobs.cancel)
+app.command()(data.check)
+app.command()(data.describe)
+app.command()(simulate.simulate)
+app.command()(demo.demo)
 
 if __name__ == "__main__":
-    app()
+    app(prog_name="fedtrain")

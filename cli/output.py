@@ -98,7 +98,7 @@ class OneLineErrors(TyperGroup):
             # The reader (`| head`) has gone: nothing more can be said to it, at exit neither.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(0)
-        except Exception as error:  # noqa: BLE001 - whatever it is, a person gets one line
+        except Exception as error:  # whatever it is, a person gets one line
             if os.environ.get("FEDTRAIN_DEBUG"):
                 raise
             line, code = _usage_error(error) or (describe_error(error), 1)
@@ -108,7 +108,10 @@ class OneLineErrors(TyperGroup):
 
 
 def _usage_error(error: Exception) -> tuple[str, int] | None:
-    """Return line and exit code of a mistake in the options. Typer brings its own copy of click, so no class to name."""
+    """Return line and exit code of a mistake in the options.
+
+    Told by its shape: newer versions of typer carry a copy of click in them, older ones import click.
+    """
     message, code = getattr(error, "format_message", None), getattr(error, "exit_code", None)
     if not callable(message) or not isinstance(code, int):
         return None

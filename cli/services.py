@@ -49,7 +49,7 @@ def facilitator(
     """Start a Facilitator: hands out tasks, adds ciphertexts, holds no key."""
     from facilitator.app import create_app
     from facilitator.settings import FacilitatorSettings
-    from protocol.server.clock import SystemClock
+    from protocol.server.system_clock import SystemClock
     from protocol.server.logging import configure_logging
 
     settings = FacilitatorSettings(
@@ -64,7 +64,9 @@ def data_owner(
     port: Annotated[int | None, typer.Option(help="Default 5000.")] = None,
     name: Name = None,
     data: Annotated[Path | None, typer.Option(help="Table of records: CSV or Parquet.")] = None,
-    schema: Annotated[Path | None, typer.Option(help="The consortium's schema.json; without it the first job's.")] = None,
+    schema: Annotated[
+        Path | None, typer.Option(help="The consortium's schema.json; without it the first job's.")
+    ] = None,
     facilitator: FacilitatorUrl = None,
     state_dir: StateDir = None,
     host: Host = None,
@@ -74,7 +76,7 @@ def data_owner(
     """Start a Data Owner: holds records, which never leave."""
     from data_owner.app import create_app
     from data_owner.settings import DataOwnerSettings
-    from protocol.server.clock import SystemClock
+    from protocol.server.system_clock import SystemClock
     from protocol.server.logging import configure_logging
 
     settings = DataOwnerSettings(
@@ -108,7 +110,7 @@ def model_owner(
     """Start a Model Owner: holds the private key and the model."""
     from model_owner.app import create_app
     from model_owner.settings import ModelOwnerSettings
-    from protocol.server.clock import SystemClock
+    from protocol.server.system_clock import SystemClock
     from protocol.server.logging import configure_logging
 
     settings = ModelOwnerSettings(

@@ -1,0 +1,223 @@
+"""`fedtrain demo`: the whole system on this machine, with an example's data, as real processes on real ports.
+
+An example is a folder with `model.json`, `make_data.py OUT_DIR` (writes test.csv and one more .csv per Data Owner) and
+`compare.py DATA_DIR --json` (what a party that held all the records would get).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.output import Failure, console, print_json, print_table
+
+MARKER = "demo.json"
+
+
+def demo(
+    example: Annotated[Path, typer.Argument(help="The example's folder.")],
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the services up at the end; --stop ends them.")] = False,
+    stop: Annotated[
+        bool, typer.Option("--stop", help="Stop the services that --keep left up, and nothing else.")
+    ] = False,
+    facilitator_port: Annotated[int, typer.Option(help="The Facilitator's port.")] = 8080,
+    model_owner_port: Annotated[int, typer.Option(help="The Model Owner's port.")] = 9090,
+    data_owner_port: Annotated[int, typer.Option(help="The first Data Owner's port; the others follow it.")] = 5000,
+    spec: Annotated[Path | None, typer.Option(help="Another model spec than the example's.")] = None,
+    state_dir: Annotated[Path, typer.Option(help="Where data, state and logs go.")] = Path(".fedtrain/demo"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
+) -> None:
+    """Start all parties, train the example's model, show what came out, and stop everything."""
+    from cli.processes import Children
+
+    if stop:
+        _stop_kept(state_dir)
+        return
+    _clear(state_dir)
+    children = Children()
+    finished = False
+    # SIGINT too: a shell that starts this in the background has it ignored.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    try:
+        parties = _Parties(example, state_dir, spec or example / "model.json")
+        parties.start(children, facilitator_port, model_owner_port, data_owner_port)
+        outcome = _train(parties)
+        if as_json:
+            print_json(outcome)
+        else:
+            _show(outcome)
+        finished = True
+        if keep:
+            _say_kept(parties, state_dir)
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not leave half of them running
+        if not (finished and keep):
+            children.stop()
+            if finished:
+                shutil.rmtree(state_dir)
+            elif state_dir.exists():
+                (state_dir / MARKER).write_text("{}")  # the logs stay until the next run
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+class _Parties:
+    """The example's parties: their data, their processes, their addresses."""
+
+    def __init__(self, example: Path, folder: Path, spec: Path) -> None:
+        if not (example / "make_data.py").is_file():
+            raise Failure(f"{example}: not an example folder, it has no make_data.py")
+        self.example, self.folder, self.spec = example, folder, spec
+        self.facilitator = self.model_owner = ""
+        self.addresses: dict[str, str] = {}
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    def start(self, children: Any, facilitator_port: int, model_owner_port: int, data_owner_port: int) -> None:
+        """Write the data and start every service, each with a state folder and a log of its own."""
+        from cli.processes import check_port_free
+
+        for port in (facilitator_port, model_owner_port):
+            check_port_free(port)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / MARKER).write_text("{}")
+        _run_script(self.example / "make_data.py", self.data)
+        tables = sorted(path for path in self.data.glob("*.csv") if path.name != "test.csv")
+        for offset in range(len(tables)):
+            check_port_free(data_owner_port + offset)
+        self.facilitator = f"http://127.0.0.1:{facilitator_port}"
+        self.model_owner = f"http://127.0.0.1:{model_owner_port}"
+        self._start(children, "facilitator", "facilitator", facilitator_port)
+        own = ["--facilitator", self.facilitator]
+        for offset, table in enumerate(tables):
+            self._start(
+                children, "data-owner", table.stem, data_owner_port + offset, "--data", str(table.absolute()), *own
+            )
+        test_data = str((self.data / "test.csv").absolute())
+        self._start(children, "model-owner", "model-owner", model_owner_port, "--test-data", test_data, *own)
+        pids = [child.process.pid for child in children.started]
+        (self.folder / MARKER).write_text(json.dumps({"pids": pids}))
+        children.wait_ready()
+        self._wait_registered(children, len(tables))
+
+    def _start(self, children: Any, role: str, name: str, port: int, *more: str) -> None:
+        state = str((self.folder / name).absolute())
+        arguments = [role, "--name", name, "--port", str(port), "--state-dir", state, *more]
+        child = children.start(name, port, self.folder / f"{name}.log", arguments)
+        self.addresses[name] = child.url
+
+    def _wait_registered(self, children: Any, owners: int) -> None:
+        """The Facilitator asks those that are registered when a job comes, so the job comes after them."""
+        import time
+
+        from cli.client import Service
+
+        with Service(self.facilitator) as service:
+            while len(_listed(service.get("/data-owners"), "data_owners")) < owners:
+                children.check_alive()
+                time.sleep(0.1)
+
+
+def _listed(answer: Any, key: str) -> list[Any]:
+    return list(answer[key] if isinstance(answer, dict) else answer)
+
+
+def _run_script(script: Path, *arguments: object) -> str:
+    command = [sys.executable, str(script), *(str(argument) for argument in arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - the example's own script
+    if done.returncode != 0:
+        last = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
+        raise Failure(f"{script} failed: {last[0]}")
+    return done.stdout
+
+
+def _train(parties: _Parties) -> dict[str, Any]:
+    from cli.client import Service, read_json
+    from cli.follow import follow, progress
+
+    with Service(parties.model_owner) as service:
+        model = service.post("/models", read_json(parties.spec))
+        with progress("training") as show:
+            model = follow(service, model["id"], show)
+        if model["status"] != "FINISHED":
+            raise Failure(
+                f"the model is {model['status']}: {model.get('reason') or 'no reason given'} (logs: {parties.folder})"
+            )
+        prediction = service.get("/prediction", model_id=model["id"])
+    pooled = json.loads(_run_script(parties.example / "compare.py", parties.data, "--json"))
+    costs = [_cost_of(name, url) for name, url in parties.addresses.items()]
+    return {"model": model, "prediction": prediction, "pooled": pooled, "parties": costs}
+
+
+def _cost_of(name: str, url: str) -> dict[str, Any]:
+    """Return what the job cost one party: bytes on the wire and seconds of processor time."""
+    from cli.client import Service
+    from cli.metrics import sum_by_name
+
+    with Service(url) as service:
+        sums = sum_by_name(service.get_text("/metrics"))
+    return {
+        "party": name,
+        "bytes_sent": int(sums["fedtrain_sent_bytes_total"]),
+        "cpu_seconds": sums["process_cpu_seconds_total"],
+    }
+
+
+def _show(outcome: dict[str, Any]) -> None:
+    from cli.jobs import print_prediction
+
+    print_prediction(outcome["prediction"], rows=5)
+    pooled = outcome["pooled"]
+    console().print(
+        f"ordinary least squares on the {pooled['rows']:,} pooled rows: cost {pooled['cost']:.6f}", markup=False
+    )
+    rows = [[party["party"], party["bytes_sent"], round(party["cpu_seconds"], 2)] for party in outcome["parties"]]
+    print_table("", ["party", "bytes sent", "CPU seconds"], rows)
+
+
+def _say_kept(parties: _Parties, state_dir: Path) -> None:
+    lines = [
+        f"The services are up; data, state and logs are in {state_dir}. Try:",
+        f"  curl {parties.model_owner}/prediction",
+        f'  curl -H "Content-Type: application/json" -X POST {parties.model_owner}/models --data @{parties.spec}',
+        "Stop them with the same command and --stop instead of --keep.",
+    ]
+    sys.stderr.write("\n".join(lines) + "\n")
+
+
+def _stop_kept(state_dir: Path) -> None:
+    from cli.processes import is_service, stop_groups
+
+    marker = state_dir / MARKER
+    if not marker.exists():
+        raise Failure(f"nothing to stop: no services were kept in {state_dir}")
+    pids = json.loads(marker.read_text()).get("pids", [])
+    stop_groups([pid for pid in pids if is_service(pid)])
+    shutil.rmtree(state_dir)
+
+
+def _clear(state_dir: Path) -> None:
+    """Make room for a new run: what an earlier run left there goes, anything else stays and is named."""
+    from cli.processes import is_service
+
+    marker = state_dir / MARKER
+    if marker.exists():
+        pids = json.loads(marker.read_text()).get("pids", [])
+        if any(is_service(pid) for pid in pids):
+            raise Failure(f"the services of an earlier run are still up: stop them with --stop (state in {state_dir})")
+        shutil.rmtree(state_dir)
+    elif state_dir.exists() and any(state_dir.iterdir()):
+        raise Failure(f"{state_dir} holds something that no run of this command left: name another --state-dir")

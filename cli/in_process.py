@@ -1,0 +1,159 @@
+"""All parties in one process: the services' own code, joined by ASGI transports instead of ports.
+
+`fedtrain simulate` runs on this, and so do the tests of whole jobs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+
+from data_owner.app import create_app as create_data_owner
+from data_owner.settings import DataOwnerSettings
+from facilitator.app import create_app as create_facilitator
+from facilitator.settings import FacilitatorSettings
+from model_owner.app import create_app as create_model_owner
+from model_owner.settings import ModelOwnerSettings
+from protocol.clock import Clock
+from protocol.problems import Problem
+from protocol.server.system_clock import SystemClock
+
+FACILITATOR = "http://facilitator.invalid"
+ENDED = frozenset({"FINISHED", "FAILED", "CANCELLED"})
+POLL_S = 0.05
+
+
+@dataclass
+class Party:
+    """A running service, and a client that calls its routes as its own people would."""
+
+    name: str
+    app: FastAPI
+    http: httpx.AsyncClient
+    state_dir: Path
+
+    async def get(self, path: str, **params: str) -> Any:
+        return _answer(await self.http.get(path, params=params))
+
+    async def post(self, path: str, body: object) -> Any:
+        return _answer(await self.http.post(path, json=body))
+
+
+def _answer(response: httpx.Response) -> Any:
+    if response.is_error:
+        raise Problem.from_dict(response.json(), response.status_code)
+    return response.json()
+
+
+@dataclass
+class Federation:
+    """Facilitator, Model Owner and Data Owners, all started."""
+
+    facilitator: Party
+    model_owner: Party
+    data_owners: tuple[Party, ...]
+
+    async def deploy(self, spec: Mapping[str, Any]) -> str:
+        """Post a model spec and return the job's id. Raises Problem when it is refused."""
+        answer = await self.model_owner.post("/models", dict(spec))
+        return str(answer["id"])
+
+    async def wait(self, model_id: str, show: Callable[[dict[str, Any]], None] | None = None) -> dict[str, Any]:
+        """Return what GET /models/{id} says when the job has ended; `show` is given what it says on the way."""
+        while True:
+            state: dict[str, Any] = await self.model_owner.get(f"/models/{model_id}")
+            if show is not None:
+                show(state)
+            if state["status"] in ENDED:
+                return state
+            await asyncio.sleep(POLL_S)
+
+
+@asynccontextmanager
+async def federation(
+    folder: Path,
+    tables: Mapping[str, Path],
+    *,
+    test_data: Path | None = None,
+    allow_small_keys: bool = False,
+    clock: Clock | None = None,
+    owner_settings: Mapping[str, Any] | None = None,
+) -> AsyncIterator[Federation]:
+    """Start a Facilitator, a Model Owner and one Data Owner for each of `tables` (name → path), state in `folder`.
+
+    `owner_settings` are further settings of every Data Owner. All are stopped when the context is left.
+    """
+    clock = clock or SystemClock()
+    async with AsyncExitStack() as stack:
+        executor = stack.enter_context(ThreadPoolExecutor(thread_name_prefix="engine"))
+        common: dict[str, Any] = {"allow_small_keys": allow_small_keys, "log_level": "warning"}
+        start = _Starter(stack, folder, clock, executor, common)
+        facilitator = await start.facilitator()
+        model_owner = await start.model_owner(facilitator, test_data)
+        owners = [
+            await start.data_owner(facilitator, name, path, owner_settings or {}) for name, path in tables.items()
+        ]
+        await _wait_registered(facilitator, owners)
+        yield Federation(facilitator, model_owner, tuple(owners))
+
+
+@dataclass
+class _Starter:
+    stack: AsyncExitStack
+    folder: Path
+    clock: Clock
+    executor: Executor
+    common: dict[str, Any]
+
+    async def facilitator(self) -> Party:
+        settings = FacilitatorSettings(name="facilitator", state_dir=self.folder / "facilitator", **self.common)
+        app = create_facilitator(settings, clock=self.clock, executor=self.executor)
+        return await self._run("facilitator", app, settings.state_dir)
+
+    async def model_owner(self, facilitator: Party, test_data: Path | None) -> Party:
+        settings = ModelOwnerSettings(
+            name="model-owner",
+            state_dir=self.folder / "model-owner",
+            facilitator=FACILITATOR,
+            test_data=test_data,
+            **self.common,
+        )
+        transport = httpx.ASGITransport(facilitator.app)
+        app = create_model_owner(settings, clock=self.clock, executor=self.executor, transport=transport)
+        return await self._run("model-owner", app, settings.state_dir)
+
+    async def data_owner(self, facilitator: Party, name: str, data: Path, more: Mapping[str, Any]) -> Party:
+        settings = DataOwnerSettings(
+            name=name,
+            state_dir=self.folder / name,
+            facilitator=FACILITATOR,
+            data=data,
+            **{**self.common, **more},
+        )
+        transport = httpx.ASGITransport(facilitator.app)
+        app = create_data_owner(settings, clock=self.clock, executor=self.executor, transport=transport)
+        return await self._run(name, app, settings.state_dir)
+
+    async def _run(self, name: str, app: FastAPI, state_dir: Path) -> Party:
+        await self.stack.enter_async_context(app.router.lifespan_context(app))
+        http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=f"http://{name}.invalid")
+        await self.stack.enter_async_context(http)
+        return Party(name, app, http, state_dir)
+
+
+async def _wait_registered(facilitator: Party, owners: Sequence[Party]) -> None:
+    """A job asks the owners that are registered when it comes, so it comes after them."""
+    while True:
+        answer = await facilitator.get("/data-owners")
+        listed = answer["data_owners"] if isinstance(answer, dict) else answer
+        if len(listed) >= len(owners):
+            return
+        await asyncio.sleep(POLL_S)
