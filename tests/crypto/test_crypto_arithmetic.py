@@ -42,7 +42,10 @@ def encryptor(small_keypair) -> KeyHolderEncryptor:
 @pytest.fixture
 def encrypted(n: int, encryptor):
     def encrypt(
-        values: np.ndarray = VALUES, bound: int = 1000, fraction_bits: int = 20, layout: SlotLayout | None = None
+        values: np.ndarray = VALUES,
+        bound: int = 1000,
+        fraction_bits: int = 20,
+        layout: SlotLayout | None = None,
     ) -> EncryptedVector:
         layout = layout or SlotLayout.row_by_row(*values.shape, SLOT_BITS, 512)
         return encrypt_array(values, layout, fraction_bits, bound, encryptor, key_id(n))
@@ -160,7 +163,9 @@ def test_repacking_into_what_does_not_fit_is_refused(n, encrypted) -> None:
     with pytest.raises(LayoutMismatch):
         repack(a, SlotLayout.packed(5, 2, SLOT_BITS - 1, 512), n, ENGINE)
     with pytest.raises(LayoutMismatch):
-        repack(encrypted(layout=SlotLayout(5, 2, SLOT_BITS, 2, 2)), SlotLayout(5, 2, SLOT_BITS, 4, 2), n, ENGINE)
+        repack(
+            encrypted(layout=SlotLayout(5, 2, SLOT_BITS, 2, 2)), SlotLayout(5, 2, SLOT_BITS, 4, 2), n, ENGINE
+        )
     with pytest.raises(CapacityExceeded):
         repack(a, SlotLayout(5, 2, SLOT_BITS, 5, 2), n, ENGINE)
 

@@ -155,7 +155,9 @@ class CountingInteger:
 
 
 @pytest.mark.parametrize("plan", [Plan(0, 3, 0), Plan(1, 4, 0), Plan(4, 1, 0), Plan(3, 2, 0)])
-def test_the_multiplications_done_do_not_depend_on_the_exponents(square: mpz, plan: Plan, monkeypatch) -> None:
+def test_the_multiplications_done_do_not_depend_on_the_exponents(
+    square: mpz, plan: Plan, monkeypatch
+) -> None:
     from crypto import straus
 
     log: list[bool] = []

@@ -36,7 +36,11 @@ def test_masks_do_not_cancel_where_one_party_is_missing_or_saw_another_context(k
     for absent in keys:
         rest = [mask for own, mask in masks.items() if own != absent]
         assert all(sum(column) % N for column in zip(*rest, strict=True))
-        for context in ([b"manifest", "gradient", 4], [b"manifest", "loss", 3], [b"manifes", b"t", "gradient", 3]):
+        for context in (
+            [b"manifest", "gradient", 4],
+            [b"manifest", "loss", 3],
+            [b"manifes", b"t", "gradient", 3],
+        ):
             mixed = [*rest, masks_of(absent, keys, context)]
             assert all(sum(column) % N for column in zip(*mixed, strict=True))
 

@@ -5,7 +5,15 @@ import dataclasses
 import numpy as np
 import pytest
 
-from crypto import CapacityExceeded, DecodedOutOfBound, EncodingOverflow, LayoutMismatch, SlotLayout, pack, unpack
+from crypto import (
+    CapacityExceeded,
+    DecodedOutOfBound,
+    EncodingOverflow,
+    LayoutMismatch,
+    SlotLayout,
+    pack,
+    unpack,
+)
 
 N = (1 << 255) + 95
 LAYOUT = SlotLayout(rows=5, columns=3, slot_bits=20, rows_per_ciphertext=2, columns_per_ciphertext=2)

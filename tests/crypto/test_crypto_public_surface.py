@@ -11,7 +11,9 @@ from crypto import errors
 
 def test_all_names_exactly_what_is_exported() -> None:
     public = {
-        name for name, value in vars(crypto).items() if not name.startswith("_") and not inspect.ismodule(value)
+        name
+        for name, value in vars(crypto).items()
+        if not name.startswith("_") and not inspect.ismodule(value)
     }
     assert public == set(crypto.__all__)
 

@@ -92,7 +92,11 @@ def test_affine_maps_equal_integers_in_every_layout(small_keypair, data) -> None
 def test_sums_scalars_and_plain_values_act_on_all_slots(small_keypair, data) -> None:
     public_key, private_key = small_keypair
     n = public_key.n
-    rows, columns, count = data.draw(st.integers(1, 5)), data.draw(st.integers(1, 3)), data.draw(st.integers(1, 4))
+    rows, columns, count = (
+        data.draw(st.integers(1, 5)),
+        data.draw(st.integers(1, 3)),
+        data.draw(st.integers(1, 4)),
+    )
     bound = 1 << data.draw(st.integers(0, 30))
     scalar = data.draw(entries(1 << 20))
     layout = SlotLayout.packed(rows, columns, 60, 512)
