@@ -1,0 +1,87 @@
+"""`fedtrain check` and `fedtrain describe` on small tables."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from cli.main import app
+
+SPEC: dict[str, Any] = {
+    "model_type": "LINEAR_REGRESSION",
+    "data_props": {
+        "features": [{"name": "dose", "type": "continuous", "range": [0, 10]}],
+        "target": {"name": "effect", "range": [0, 100]},
+    },
+}
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> Path:
+    path = tmp_path / "model.json"
+    path.write_text(json.dumps(SPEC))
+    return path
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def table(folder: Path, *lines: str) -> Path:
+    path = folder / "table.csv"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_a_table_that_fits_is_accepted_with_its_clipped_values_counted(spec: Path, tmp_path: Path) -> None:
+    data = table(tmp_path, "dose,effect", "1,10", "11,20", "12,30", "-1,40")
+    result = run("check", spec, "--data", data, "--json")
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    assert report["fits"] is True
+    dose = next(column for column in report["columns"] if column["column"] == "dose")
+    assert (dose["clipped_low"], dose["clipped_high"]) == (1, 2)
+
+
+def test_every_column_that_does_not_fit_is_named(spec: Path, tmp_path: Path) -> None:
+    data = table(tmp_path, "dose,effect", "much,10", "2,200")
+    result = run("check", spec, "--data", data, "--json")
+    assert result.exit_code == 1
+    problems = {problem["column"]: problem["code"] for problem in json.loads(result.stdout)["problems"]}
+    assert problems == {"dose": "text-in-numeric-column", "effect": "target-out-of-range"}
+
+
+def test_a_consortium_schema_is_taken_in_place_of_a_spec(tmp_path: Path) -> None:
+    schema = tmp_path / "schema.json"
+    schema.write_text(json.dumps(SPEC["data_props"]))
+    good = run("check", schema, "--data", table(tmp_path, "dose,effect", "1,10", "2,20"))
+    assert good.exit_code == 0
+    assert "The table fits." in good.output
+    bad = run("check", schema, "--data", table(tmp_path, "dose,other", "1,10", "2,20"))
+    assert bad.exit_code == 1
+    assert "effect" in bad.output
+
+
+def test_a_missing_table_is_named(spec: Path, tmp_path: Path) -> None:
+    result = run("check", spec, "--data", tmp_path / "absent.csv")
+    assert result.exit_code == 1
+    assert "absent.csv" in result.stderr
+
+
+def test_describe_leaves_ranges_out_unless_asked(tmp_path: Path) -> None:
+    data = table(tmp_path, "dose,colour", "1.5,red", "2.5,blue", "2,red")
+    hidden = json.loads(run("describe", data, "--json").stdout)["features"]
+    assert hidden[0] == {"name": "dose", "type": "continuous", "range": None}
+    assert hidden[1]["categories"] == ["blue", "red"]
+    shown = json.loads(run("describe", data, "--with-ranges", "--json").stdout)["features"]
+    assert shown[0]["range"] == [1.5, 2.5]
+
+
+def test_describe_of_something_that_is_no_table_fails_in_one_line(tmp_path: Path) -> None:
+    result = run("describe", tmp_path / "absent.csv")
+    assert result.exit_code == 1
+    assert len(result.stderr.splitlines()) == 1

@@ -1,0 +1,115 @@
+"""Every failure of the command is one line on stderr and an exit code that is not 0."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cli.output import Failure, describe_error
+from protocol.problems import Code, Problem
+
+
+def fedtrain(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("FEDTRAIN_")}
+    return subprocess.run(
+        [sys.executable, "-m", "cli.main", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**clean, **environment},
+    )
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def assert_one_line(done: subprocess.CompletedProcess[str], *words: str) -> None:
+    assert done.returncode != 0
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    for word in words:
+        assert word in done.stderr
+
+
+def test_help_names_every_command() -> None:
+    done = fedtrain("--help")
+    assert done.returncode == 0
+    for command in ("facilitator", "data-owner", "model-owner", "deploy", "status", "predict", "cancel", "check"):
+        assert command in done.stdout
+
+
+def test_help_imports_no_service() -> None:
+    code = "import sys; import cli.main; print(sorted({m.split('.')[0] for m in sys.modules}))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    for heavy in ("fastapi", "sqlalchemy", "numpy", "pyarrow", "facilitator", "data_owner", "model_owner"):
+        assert f"'{heavy}'" not in loaded
+
+
+def test_no_arguments_show_the_help() -> None:
+    done = fedtrain()
+    assert done.returncode == 0
+    assert "Usage" in done.stdout
+
+
+def test_unknown_command_is_refused_by_name() -> None:
+    assert_one_line(fedtrain("tarin"), "tarin")
+
+
+def test_unknown_option_is_refused_by_name() -> None:
+    assert_one_line(fedtrain("status", "--fast"), "--fast")
+
+
+def test_unreachable_service_is_named_by_its_address() -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    assert_one_line(fedtrain("status", "--model-owner", url), url)
+    assert_one_line(fedtrain("predict", FEDTRAIN_MODEL_OWNER=url), url)
+
+
+def test_missing_spec_file_is_named() -> None:
+    assert_one_line(fedtrain("deploy", "no-such.json"), "no-such.json")
+
+
+def test_spec_that_is_no_json_is_named_with_line_and_column(tmp_path: Path) -> None:
+    spec = tmp_path / "spec.json"
+    spec.write_text('{\n  "model_type": oops}\n')
+    assert_one_line(fedtrain("deploy", str(spec)), "line 2", "column 17")
+
+
+def test_spec_with_an_unknown_field_is_refused_by_name(tmp_path: Path) -> None:
+    spec = tmp_path / "spec.json"
+    columns = (
+        '"features": [{"col_idx": 0, "type": "continuous", "range": [0, 1]}], "target": {"col_idx": 1, "range": [0, 1]}'
+    )
+    spec.write_text(f'{{"model_type": "LINEAR_REGRESSION", "data_props": {{{columns}, "colour": 1}}}}')
+    table = tmp_path / "t.csv"
+    table.write_text("1,2\n")
+    assert_one_line(fedtrain("check", str(spec), "--data", str(table)), "data_props.colour")
+
+
+def test_a_problem_is_told_with_its_fields_and_remedy() -> None:
+    problem = Problem(
+        Code.INVALID_SPEC, "The spec is wrong.", errors=[{"field": "training.rounds", "message": "too big"}]
+    )
+    line = describe_error(problem)
+    assert "The spec is wrong." in line
+    assert "training.rounds: too big" in line
+    assert Code.INVALID_SPEC.value.remedy in line
+
+
+def test_an_unexpected_error_is_told_without_its_trace() -> None:
+    line = describe_error(ZeroDivisionError("division by zero"))
+    assert line.startswith("internal error, ZeroDivisionError")
+    assert "\n" not in line
+
+
+@pytest.mark.parametrize("error", [Failure("this happened"), OSError(2, "No such file", "x.csv")])
+def test_expected_errors_are_not_called_internal(error: Exception) -> None:
+    assert "internal" not in describe_error(error)
