@@ -1,0 +1,180 @@
+"""The frame of every service: problems, limits, probes, metrics, identity, the caller, and a clean stop."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib.metadata import version
+
+import structlog
+from fastapi import APIRouter, Depends, FastAPI, Response
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from pydantic import BaseModel
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from protocol.identity import Identity
+from protocol.problems import Code, Problem
+from protocol.server.body_limits import BodyLimitMiddleware, BodyLimits
+from protocol.server.caller import Gate, caller
+from protocol.server.errors import UnexpectedErrorMiddleware, add_problem_handlers
+from protocol.server.responses import PROBLEM_RESPONSES
+from protocol.states import Role
+from protocol.version import PROTOCOL_VERSION
+
+log = structlog.get_logger("protocol.server")
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+#: What a service needs, each with "ok" or what is wrong with it. Called in a thread, so it may look at the store.
+Readiness = Callable[[], Mapping[str, str]]
+
+
+class ServiceIdentity(BaseModel):
+    """The answer to GET /identity."""
+
+    party_id: str
+    role: Role
+    name: str
+    protocol: str
+    version: str
+
+
+class Health(BaseModel):
+    """The answer to GET /healthz."""
+
+    status: str
+
+
+class Ready(BaseModel):
+    """The answer to GET /readyz when all is well."""
+
+    status: str
+    checks: dict[str, str]
+
+
+def create_service(
+    *,
+    title: str,
+    description: str,
+    role: Role,
+    identity: Identity,
+    name: str,
+    routers: Sequence[APIRouter],
+    lifespan: Lifespan,
+    gate: Gate,
+    body_limits: BodyLimits,
+    readiness: Readiness,
+    registry: CollectorRegistry,
+) -> FastAPI:
+    """Return the service's application.
+
+    `app.state.stop` is an asyncio.Event that is set as soon as the service is told to stop; whatever waits long waits
+    for it too. Routes read the caller by `protocol.server.caller.AnyCaller`, which runs before every router's routes.
+    """
+    release = version("federated-trainer")
+
+    @asynccontextmanager
+    async def stopping_lifespan(app: FastAPI) -> AsyncIterator[None]:
+        if app.state.stop.is_set():  # the application runs again, as after a restart in a test
+            app.state.stop = asyncio.Event()
+        async with lifespan(app):
+            log.info("service started", role=role.value, party=identity.party_id, name=name)
+            try:
+                yield
+            finally:
+                app.state.stop.set()
+        log.info("service stopped", role=role.value)
+
+    app = FastAPI(
+        title=title,
+        description=description,
+        version=release,
+        lifespan=stopping_lifespan,
+        responses=PROBLEM_RESPONSES,
+    )
+    app.state.stop = asyncio.Event()
+    app.state.gate = gate
+    add_problem_handlers(app)
+    # The last one added is the outermost: errors are caught within the count of requests, limits within both.
+    app.add_middleware(BodyLimitMiddleware, limits=body_limits)
+    app.add_middleware(UnexpectedErrorMiddleware)
+    app.add_middleware(_MetricsMiddleware, registry=registry)
+    who = ServiceIdentity(party_id=identity.party_id, role=role, name=name, protocol=PROTOCOL_VERSION, version=release)
+    app.include_router(_common_routes(who, readiness, registry))
+    for router in routers:
+        app.include_router(router, dependencies=[Depends(caller)])
+    return app
+
+
+def _common_routes(who: ServiceIdentity, readiness: Readiness, registry: CollectorRegistry) -> APIRouter:
+    router = APIRouter(tags=["service"])
+
+    @router.get("/healthz", summary="Is the process alive?")
+    async def healthz() -> Health:
+        return Health(status="ok")
+
+    @router.get("/readyz", summary="Can it do its work, and if not, what is missing?")
+    def readyz() -> Ready:
+        checks = dict(readiness())
+        wrong = {check: state for check, state in checks.items() if state != "ok"}
+        if wrong:
+            detail = "; ".join(f"{check}: {state}" for check, state in wrong.items())
+            raise Problem(Code.NOT_READY, f"{detail}.", checks=checks)
+        return Ready(status="ok", checks=checks)
+
+    @router.get("/identity", summary="Who is this?")
+    async def identity() -> ServiceIdentity:
+        return who
+
+    @router.get("/metrics", summary="Prometheus metrics", response_class=Response, dependencies=[Depends(caller)])
+    def metrics() -> Response:
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    return router
+
+
+# A label per method that anybody makes up would fill the memory.
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
+
+
+class _MetricsMiddleware:
+    """Counts requests and their time by route, and body bytes both ways; logs one line a request."""
+
+    def __init__(self, app: ASGIApp, registry: CollectorRegistry) -> None:
+        self._app = app
+        labels = ("method", "route")
+        self._requests = Counter("fedtrain_http_requests", "Requests", (*labels, "status"), registry=registry)
+        self._seconds = Histogram("fedtrain_http_request_seconds", "Time to answer", labels, registry=registry)
+        self._received = Counter("fedtrain_http_received_bytes", "Body bytes received", registry=registry)
+        self._sent = Counter("fedtrain_http_sent_bytes", "Body bytes sent", registry=registry)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        status = 0
+
+        async def counting_receive() -> Message:
+            message = await receive()
+            self._received.inc(len(message.get("body", b"")))
+            return message
+
+        async def counting_send(message: Message) -> None:
+            nonlocal status
+            status = message.get("status", status)
+            self._sent.inc(len(message.get("body", b"")))
+            await send(message)
+
+        try:
+            await self._app(scope, counting_receive, counting_send)
+        finally:
+            route = getattr(scope.get("route"), "path", "(none)")
+            seconds = time.perf_counter() - began
+            method = scope["method"] if scope["method"] in _METHODS else "(other)"
+            self._requests.labels(method, route, str(status)).inc()
+            self._seconds.labels(method, route).observe(seconds)
+            line = log.info if scope["method"] != "GET" or status >= 400 else log.debug
+            line("request", method=scope["method"], path=scope["path"], status=status, seconds=round(seconds, 4))

@@ -1,0 +1,89 @@
+"""How large a body may be, held before and while it is read.
+
+A declared length over the limit is refused before a byte of the body is read; a chunked body is counted as it comes.
+Either way the connection is closed, so that the rest is not received only to be thrown away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from protocol.problems import Code, Problem
+from protocol.server.responses import problem_response
+
+
+@dataclass(frozen=True)
+class BodyLimits:
+    """Bytes a body may have: by the longest path prefix that fits, else the default."""
+
+    default_bytes: int = 1 << 20
+    by_prefix: Mapping[str, int] = field(default_factory=dict)
+
+    def limit_for(self, path: str) -> int:
+        """A prefix fits whole path segments: "/tasks" is for "/tasks/1/result" and not for "/tasksets"."""
+        fitting = [p for p in self.by_prefix if path == p or path.startswith(p.rstrip("/") + "/")]
+        return self.by_prefix[max(fitting, key=len)] if fitting else self.default_bytes
+
+
+class _BodyTooLargeError(Exception):
+    pass
+
+
+class BodyLimitMiddleware:
+    """ASGI middleware that holds `BodyLimits`."""
+
+    def __init__(self, app: ASGIApp, limits: BodyLimits) -> None:
+        self._app = app
+        self._limits = limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        limit = self._limits.limit_for(scope["path"])
+        declared = _declared_length(scope)
+        if declared is not None and declared > limit:
+            await _refuse(scope, receive, send, f"has {declared:,} bytes", limit)
+            return
+        received, exceeded, started = 0, False, False
+
+        async def counting_receive() -> Message:
+            nonlocal received, exceeded
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > limit:
+                exceeded = True
+                raise _BodyTooLargeError
+            return message
+
+        async def guarded_send(message: Message) -> None:
+            nonlocal started
+            if exceeded and not started:
+                return  # whatever the route made of its interrupted body, the answer is the one below
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, counting_receive, guarded_send)
+        except _BodyTooLargeError:
+            if started:
+                raise
+        if exceeded and not started:
+            await _refuse(scope, receive, send, f"has at least {received:,} bytes", limit)
+
+
+def _declared_length(scope: Scope) -> int | None:
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit():
+            return int(value)
+    return None
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send, size: str, limit: int) -> None:
+    detail = f"The body {size}, and {scope['path']} takes {limit:,} bytes at most."
+    response = problem_response(Problem(Code.BODY_TOO_LARGE, detail, limit_bytes=limit))
+    response.headers["Connection"] = "close"
+    await response(scope, receive, send)
