@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from fractions import Fraction
 from functools import cached_property
+from heapq import nlargest
 
 GRADIENT_DESCENT = "gradient_descent"
 MOMENTUM = "momentum"
@@ -95,7 +96,12 @@ class BudgetInputs:
     @cached_property
     def largest_feature(self) -> Fraction:
         """max_j x_j."""
-        return max(self.feature_bounds)
+        return self.two_largest_features[0]
+
+    @cached_property
+    def two_largest_features(self) -> tuple[Fraction, ...]:
+        """The widest column's bound and the next one's, equal where two columns are as wide."""
+        return tuple(nlargest(2, self.feature_bounds))
 
     @cached_property
     def feature_sum(self) -> Fraction:
