@@ -56,6 +56,7 @@ def check_key(
     `allow_small`), has no prime factor under 2^16, and `proof` is `prove_key` for it, for this identity
     and this nonce.
     """
+    n = int(n)
     if modulus_bits < LEAST_MODULUS_BITS and not allow_small:
         raise KeyTooSmall(modulus_bits, LEAST_MODULUS_BITS)
     if n <= 0 or n.bit_length() != modulus_bits:

@@ -38,7 +38,9 @@ class SlotLayout:
             value = getattr(self, field.name)
             least = 2 if field.name == "slot_bits" else 1
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise ValueError(f"{field.name} must be an integer of at least {least}, received {value!r}")
+                raise ValueError(
+                    f"{field.name} must be an integer of at least {least}, received {repr(value)[:40]}"
+                )
         if self.columns_per_ciphertext > self.columns:
             raise ValueError(
                 f"columns_per_ciphertext must be at most columns ({self.columns}), "
@@ -146,8 +148,11 @@ def pack(values: NDArray[np.object_], layout: SlotLayout) -> list[int]:
                 f"entry {position} does not fit a slot of {layout.slot_bits} bits with its sign: widen the slots"
             )
     offset = _offset(layout)
-    digits = _slots_by_ciphertext(values, layout) + half
-    return [int(gmpy2.pack(row, layout.slot_bits)) - offset for row in digits.tolist()]
+    by_ciphertext = _slots_by_ciphertext(values, layout).tolist()
+    return [
+        int(gmpy2.pack([int(value) + half for value in row], layout.slot_bits)) - offset
+        for row in by_ciphertext
+    ]
 
 
 def unpack(plaintexts: Sequence[int], layout: SlotLayout, n: int, bound: int) -> NDArray[np.object_]:

@@ -46,12 +46,17 @@ class RerandomiserPool:
         self._n = int(n)
         self._engine = engine
         self.target = target
-        self._empty()
+        self._start_empty()
         _POOLS.add(self)
 
-    def _empty(self) -> None:
+    def _start_empty(self) -> None:
         self._lock = threading.Lock()
         self._factors: list[mpz] = []
+
+    def empty(self) -> None:
+        """Throw away what is ready: after a restore of a saved process or machine, which would use it twice."""
+        with self._lock:
+            self._factors.clear()
 
     @property
     def level(self) -> int:
@@ -94,8 +99,9 @@ _POOLS: WeakSet[RerandomiserPool] = WeakSet()
 
 def _empty_every_pool() -> None:
     for pool in list(_POOLS):
-        pool._empty()
+        pool._start_empty()
 
 
-# The child has one thread at this point, and may have inherited a lock that another thread held.
-os.register_at_fork(after_in_child=_empty_every_pool)
+if hasattr(os, "register_at_fork"):
+    # The child has one thread at this point, and may have inherited a lock that another thread held.
+    os.register_at_fork(after_in_child=_empty_every_pool)

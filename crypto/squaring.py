@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import gmpy2
 from gmpy2 import mpz
@@ -23,8 +24,8 @@ def square_times(x: mpz, count: int, modulus: mpz) -> mpz:
         for _ in range(count):
             x = x * x % modulus
         return x
-    n, remainder = gmpy2.isqrt_rem(modulus)
-    if remainder:
+    n = _exact_root(modulus)
+    if n is None:
         return gmpy2.powmod(x, mpz(1) << count, modulus)
     x1, x0 = gmpy2.f_divmod(x, n)
     for _ in range(count):
@@ -32,6 +33,12 @@ def square_times(x: mpz, count: int, modulus: mpz) -> mpz:
         x1 = (carry + ((x0 * x1) << 1)) % n
         x0 = square
     return x0 + x1 * n
+
+
+@lru_cache(maxsize=16)
+def _exact_root(modulus: mpz) -> mpz | None:
+    root, remainder = gmpy2.isqrt_rem(modulus)
+    return None if remainder else root
 
 
 def horner(group: Sequence[mpz], shift_bits: int, modulus: mpz) -> mpz:

@@ -25,9 +25,11 @@ from numpy.typing import NDArray
 from crypto.errors import EncodingOverflow
 from crypto.squaring import SQUARING_COST, square_times
 
-# 2^12 entries of a table; and in all at most 2^17 of them, 128 MB at 4,096 bits.
+# 2^12 entries of a table; and in all at most 2^17 of them, 75 MB at 4,096 bits.
 _LARGEST_INDEX_BITS = 12
 _LARGEST_TABLES = 1 << 17
+# Rows whose digits are laid out together: enough to hide numpy's call overhead.
+_ROWS_AT_ONCE = 32
 
 
 @dataclass(frozen=True)
@@ -75,31 +77,33 @@ def multi_exponentiate(
     if rows_per_group > 1 and shift_bits <= exponent_bits:
         raise ValueError(f"{exponent_bits}-bit exponents do not fit slots of {shift_bits} bits")
     if not bases:
-        _digits([], rows, exponent_bits, 1)
+        _check_shape(rows, 0)
         return [mpz(1) for _ in range(0, len(rows), rows_per_group)]
     plan = plan or best_plan(len(bases), len(rows), exponent_bits)
-    method = _Buckets if plan.group_size == 0 else _JointTables
-    prepared = method(bases, exponent_bits, modulus, plan)
+    method = (_Buckets if plan.group_size == 0 else _JointTables)(bases, exponent_bits, modulus, plan)
+    groups = [rows[start : start + rows_per_group] for start in range(0, len(rows), rows_per_group)]
+    # Horner's rule starts from the last row of a group.
+    indices = method.indices_by_row([row for group in groups for row in reversed(group)])
     results = []
-    for start in range(0, len(rows), rows_per_group):
+    for group in groups:
         accumulated: mpz | None = None
-        for row in reversed(rows[start : start + rows_per_group]):
-            accumulated = _accumulate(prepared, row, accumulated, shift_bits)
+        for _ in group:
+            accumulated = _accumulate(method, next(indices), accumulated, shift_bits)
         results.append(accumulated)
     return results
 
 
-def _accumulate(method: _Method, row: Sequence[int], packed: mpz | None, shift_bits: int) -> mpz:
+def _accumulate(method: _Method, indices: list[list[int]], packed: mpz | None, shift_bits: int) -> mpz:
     """packed^(2^shift_bits)·row, with the row's own squarings shared; the row alone where nothing is packed."""
     modulus, window_bits = method.modulus, method.window_bits
     accumulated = packed
-    steps = method.steps(row)
-    first_shift_bits = shift_bits - (method.positions - 1) * window_bits
-    for step, factors in enumerate(steps):
-        if accumulated is None:
-            accumulated = next(factors)
-        else:
-            accumulated = square_times(accumulated, window_bits if step else first_shift_bits, modulus)
+    squarings = shift_bits - (method.positions - 1) * window_bits
+    for position in indices:
+        factors = method.factors(position)
+        if accumulated is not None:
+            factors.append(square_times(accumulated, squarings, modulus))
+        accumulated = factors.pop()
+        squarings = window_bits
         for factor in factors:
             accumulated = accumulated * factor % modulus
     return accumulated * method.correction % modulus
@@ -121,7 +125,17 @@ class _Method:
         self.positions = -(-(exponent_bits + 1) // plan.window_bits)
         self.start = _random_unit(self.modulus)
 
-    def steps(self, row: Sequence[int]) -> Iterator[Iterator[mpz]]:
+    def indices_by_row(self, rows: Sequence[Sequence[int]]) -> Iterator[list[list[int]]]:
+        """For each row, the indices of `factors` for every position, from the highest."""
+        _check_shape(rows, len(self.bases))
+        for start in range(0, len(rows), _ROWS_AT_ONCE):
+            digits = _digits(rows[start : start + _ROWS_AT_ONCE], self.exponent_bits, self.window_bits)
+            yield from self._indices(digits).transpose(0, 2, 1)[:, ::-1].tolist()
+
+    def _indices(self, digits: NDArray[np.int64]) -> NDArray[np.int64]:
+        return digits
+
+    def factors(self, position: list[int]) -> list[mpz]:
         raise NotImplementedError
 
     def _set_correction(self, starts_per_position: int) -> None:
@@ -155,11 +169,14 @@ class _JointTables(_Method):
                 table += [entry * power % self.modulus for entry in table]
         return table
 
-    def steps(self, row: Sequence[int]) -> Iterator[Iterator[mpz]]:
-        digits = _digits(self.bases, [row], self.exponent_bits, self.window_bits)[0]
-        indices = np.add.reduceat(digits << self._places[:, None], self._group_starts, axis=0)
-        for position in indices.T[::-1].tolist():
-            yield (table[index] for table, index in zip(self._tables, position, strict=True))
+    def _indices(self, digits: NDArray[np.int64]) -> NDArray[np.int64]:
+        indices: NDArray[np.int64] = np.add.reduceat(
+            digits << self._places[:, None], self._group_starts, axis=1
+        )
+        return indices
+
+    def factors(self, position: list[int]) -> list[mpz]:
+        return [table[index] for table, index in zip(self._tables, position, strict=True)]
 
 
 class _Buckets(_Method):
@@ -168,13 +185,8 @@ class _Buckets(_Method):
         count = 1 << self.window_bits
         self._set_correction(count * (count - 1) // 2)
 
-    def steps(self, row: Sequence[int]) -> Iterator[Iterator[mpz]]:
-        digits = _digits(self.bases, [row], self.exponent_bits, self.window_bits)[0]
-        for position in digits.T[::-1].tolist():
-            yield iter([self._sum_of_buckets(position)])
-
-    def _sum_of_buckets(self, position: list[int]) -> mpz:
-        """Π_j base_j^digit_j·start^(Σ digits possible): each base into the bucket of its digit."""
+    def factors(self, position: list[int]) -> list[mpz]:
+        """Π_j base_j^digit_j·start^(Σ digits possible), one factor: each base into the bucket of its digit."""
         modulus = self.modulus
         buckets = [self.start] * (1 << self.window_bits)
         for base, digit in zip(self.bases, position, strict=True):
@@ -183,7 +195,7 @@ class _Buckets(_Method):
         for bucket in buckets[-2:0:-1]:
             running = running * bucket % modulus
             total = total * running % modulus
-        return total
+        return [total]
 
 
 def _group_sizes(bases: int, group_size: int) -> list[int]:
@@ -193,24 +205,26 @@ def _group_sizes(bases: int, group_size: int) -> list[int]:
     return [end - start for start, end in pairwise(edges)]
 
 
-def _digits(
-    bases: Sequence[mpz], rows: Sequence[Sequence[int]], exponent_bits: int, window_bits: int
-) -> NDArray[np.int64]:
+def _check_shape(rows: Sequence[Sequence[int]], bases: int) -> None:
+    for row in rows:
+        if len(row) != bases:
+            raise ValueError(f"a row has {len(row)} exponents for {bases} bases")
+
+
+def _digits(rows: Sequence[Sequence[int]], exponent_bits: int, window_bits: int) -> NDArray[np.int64]:
     """(rows, bases, positions) window digits of exponent + 2^exponent_bits, lowest position first."""
     positions = -(-(exponent_bits + 1) // window_bits)
     width_bytes = (positions * window_bits + 7) // 8
     offset = 1 << exponent_bits
     raw = bytearray()
     for row in rows:
-        if len(row) != len(bases):
-            raise ValueError(f"a row has {len(row)} exponents for {len(bases)} bases")
         for exponent in row:
             if not -offset < exponent < offset:
                 raise EncodingOverflow(f"an exponent does not fit {exponent_bits} bits and its sign")
             raw += int(exponent + offset).to_bytes(width_bytes, "little")
-    data = np.frombuffer(bytes(raw), dtype=np.uint8).reshape(len(rows), len(bases), width_bytes)
+    data = np.frombuffer(bytes(raw), dtype=np.uint8).reshape(len(rows), -1, width_bytes)
     bits = np.unpackbits(data, axis=2, bitorder="little")[:, :, : positions * window_bits]
-    windows = bits.reshape(len(rows), len(bases), positions, window_bits).astype(np.int64)
+    windows = bits.reshape(len(rows), -1, positions, window_bits).astype(np.int64)
     digits: NDArray[np.int64] = (windows << np.arange(window_bits)).sum(axis=3)
     return digits
 

@@ -88,6 +88,42 @@ def test_nonces_are_nth_residues_and_the_public_base_is_minus_a_square(small_key
     assert gmpy2.jacobi(base, private_key.p) == gmpy2.jacobi(base, private_key.q) == -1
 
 
+def test_nonce_exponents_are_as_wide_as_they_must_be(small_keypair) -> None:
+    public_key, private_key = small_keypair
+    seen: list[tuple[int, int]] = []
+
+    class WatchedEngine(LocalEngine):
+        def fixed_base_powers(self, table, exponents):
+            seen.append((table.exponent_bits, max(exponent.bit_length() for exponent in exponents)))
+            return super().fixed_base_powers(table, exponents)
+
+    PublicEncryptor(public_key, WatchedEngine(), expected_count=10).encrypt([0] * 20)
+    KeyHolderEncryptor(private_key, WatchedEngine(), expected_count=10).encrypt([0] * 20)
+    # Half of 512 bits; then p − 1 and q − 1. Twenty draws that all lack 10 bits come once in 2^200 times.
+    assert [exponent_bits for exponent_bits, _ in seen] == [256, 256, 256]
+    assert all(widest > 246 for _, widest in seen)
+
+
+def test_decryption_takes_powers_of_the_secret_in_constant_time_only(small_keypair, monkeypatch) -> None:
+    from crypto import local_engine
+
+    public_key, private_key = small_keypair
+    exponents: list[int] = []
+
+    class ConstantTimeOnly:
+        @staticmethod
+        def powmod_sec(base, exponent, modulus):
+            exponents.append(int(exponent))
+            return gmpy2.powmod_sec(base, exponent, modulus)
+
+    monkeypatch.setattr(local_engine, "gmpy2", ConstantTimeOnly)
+    assert decrypt([mpz(public_key.raw_encrypt(9))], private_key, ENGINE) == [9]
+    assert exponents == [private_key.p - 1, private_key.q - 1]
+    with pytest.raises(AttributeError):
+        ENGINE.powers([mpz(3)], 5, mpz(7))
+    assert ENGINE.powers([mpz(3)], 5, mpz(7), secret=True) == [5]
+
+
 def test_each_public_encryptor_picks_its_own_base(small_keypair) -> None:
     public_key, _ = small_keypair
     first, second = (PublicEncryptor(public_key, ENGINE, expected_count=1) for _ in range(2))

@@ -196,6 +196,26 @@ def test_runs_of_squarings_are_exact_for_squares_and_for_other_moduli(square: mp
         assert square_times(x, count, modulus) == gmpy2.powmod(x, mpz(1) << count, modulus)
 
 
+@pytest.mark.parametrize(("rows", "expected"), [(1, [1]), (6, [3, 3]), (7, [3, 3, 1]), (20, [9, 9, 2])])
+def test_rows_are_split_between_workers_at_group_boundaries(
+    square: mpz, rows: int, expected: list[int]
+) -> None:
+    chunks: list[int] = []
+
+    class RecordingExecutor(ThreadPoolExecutor):
+        def submit(self, call, /, *arguments):
+            chunks.append(len(arguments[1]))
+            return super().submit(call, *arguments)
+
+    with RecordingExecutor(3) as executor:
+        engine = ProcessEngine(executor, 3)
+        results = engine.multi_exponentiate_packed(
+            units(square, 2), signed_rows(rows, 2, 8), 8, square, 3, 20
+        )
+    assert chunks == expected
+    assert len(results) == -(-rows // 3)
+
+
 def test_an_engine_without_workers_is_refused() -> None:
     with ThreadPoolExecutor(1) as executor, pytest.raises(ValueError, match="workers"):
         ProcessEngine(executor, 0)

@@ -107,6 +107,11 @@ def test_a_modulus_that_is_even_small_factored_prime_or_of_another_size_is_refus
     assert "has" in refused(-public_key.n, proof, bits=512)
 
 
+def test_a_key_of_the_least_size_is_accepted_outside_tests() -> None:
+    public_key, private_key = generate_keypair(2048)
+    check_key(public_key.n, 2048, prove_key(private_key, IDENTITY, NONCE), IDENTITY, NONCE)
+
+
 def test_a_small_key_is_refused_outside_tests() -> None:
     public_key, private_key = generate_keypair(128, allow_small=True)
     with pytest.raises(KeyTooSmall):
