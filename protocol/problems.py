@@ -154,6 +154,9 @@ class Code(Enum):
     FACILITATOR_UNREACHABLE = Kind(
         "facilitator-unreachable", 502, "The Facilitator cannot be reached", "Check its address and that it runs."
     )
+    SERVICE_UNREACHABLE = Kind(
+        "service-unreachable", 502, "The service cannot be reached", "Check its address and that it runs."
+    )
     INTERNAL = Kind("internal", 500, "The service failed", "Look at its log for the error's id.")
 
     @property
@@ -165,9 +168,13 @@ class Code(Enum):
         return self.value.status
 
     @classmethod
-    def from_slug(cls, slug: str) -> Code:
-        """Return the code with that slug; INTERNAL for one that this version does not know."""
-        return _BY_SLUG.get(slug, cls.INTERNAL)
+    def from_slug(cls, slug: str, status: int = 500) -> Code:
+        """Return the code with that slug.
+
+        For one that this version does not know: INTERNAL, which may pass when it is tried again, or for a 4xx status
+        INVALID_REQUEST, which will not.
+        """
+        return _BY_SLUG.get(slug, cls.INVALID_REQUEST if 400 <= status < 500 else cls.INTERNAL)
 
 
 _BY_SLUG = {code.value.slug: code for code in Code}
@@ -205,9 +212,9 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
     def from_dict(cls, document: object, status: int) -> Problem:
         """Return the problem a peer sent. Whatever it sent, the result is a Problem and nothing is raised."""
         if not isinstance(document, dict):
-            return cls(Code.INTERNAL, f"The peer answered {status} without saying why.")
+            return cls(Code.from_slug("", status), f"The peer answered {status} without saying why.")
         slug = str(document.get("type", "")).removeprefix(TYPE_BASE)
         known = {"type", "title", "status", "detail", "remedy"}
         detail = str(document.get("detail") or document.get("title") or f"The peer answered {status}.")
         extra = {str(key): value for key, value in document.items() if key not in known}
-        return cls(Code.from_slug(slug), detail, **extra)
+        return cls(Code.from_slug(slug, status), detail, **extra)

@@ -1,0 +1,89 @@
+"""The Facilitator's routes, as its parties call them."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from protocol.client.http import ServiceClient, parse_any_json
+from protocol.documents import SignedDocument, parse_json
+from protocol.problems import Code, Problem
+from protocol.tasks import CBOR_TYPE, JSON_TYPE, TaskList
+
+__all__ = ["CBOR_TYPE", "JSON_TYPE", "FacilitatorClient"]
+
+
+class FacilitatorClient(ServiceClient):
+    """One party's connection to the Facilitator. Every method raises Problem, and nothing else, when it fails."""
+
+    unreachable = Code.FACILITATOR_UNREACHABLE
+    service = "Facilitator"
+
+    async def identity(self) -> dict[str, object]:
+        """Return {"party_id", "role", "name", "protocol", "version"}."""
+        return await self.request_json("GET", "/identity")
+
+    async def register(self, signed: SignedDocument) -> None:
+        """Tell which datasets this Data Owner offers; the same again changes nothing."""
+        await self._put(f"/data-owners/{quote(signed.signer, safe='')}", signed)
+
+    async def data_owners(self) -> list[dict[str, object]]:
+        """Return the registered Data Owners."""
+        return await self._list("/data-owners")
+
+    async def post_manifest(self, job_id: str, signed: SignedDocument) -> None:
+        """Open a job; the same manifest again changes nothing, another one is JOB_EXISTS."""
+        await self._put(_job(job_id), signed)
+
+    async def model(self, job_id: str) -> dict[str, object]:
+        """Return the job's state."""
+        return await self.request_json("GET", _job(job_id))
+
+    async def models(self) -> list[dict[str, object]]:
+        """Return the states of all jobs."""
+        return await self._list("/models")
+
+    async def cancel(self, job_id: str, reason: str) -> None:
+        """End the job; only its Model Owner may."""
+        await self.request("DELETE", _job(job_id), params={"reason": reason})
+
+    async def roster(self, job_id: str) -> SignedDocument:
+        """Return the signed roster."""
+        return parse_json(await self.request("GET", _job(job_id, "roster")), SignedDocument)
+
+    async def log(self, job_id: str) -> list[dict[str, object]]:
+        """Return the log's summary, one object an entry."""
+        return await self._list(_job(job_id, "log"))
+
+    async def log_entry(self, job_id: str, index: int) -> bytes:
+        """Return the exact bytes of one log entry."""
+        return await self.request("GET", _job(job_id, "log", str(index)))
+
+    async def blob(self, job_id: str, hash: str) -> bytes:  # noqa: A002 - what the route calls it
+        """Return the exact bytes whose SHA-256 is `hash`: a request or an answer of the job."""
+        return await self.request("GET", _job(job_id, "blobs", hash))
+
+    async def tasks(self, *, wait_s: float, after: int) -> TaskList:
+        """Return this party's open tasks with a sequence above `after`; wait up to `wait_s` until there is one."""
+        params: dict[str, str | int | float] = {"wait": f"{wait_s:g}", "after": after}
+        return parse_json(await self.request("GET", "/tasks", params=params, wait_s=wait_s), TaskList)
+
+    async def task_request(self, task_id: str) -> bytes:
+        """Return the exact bytes of what a task asks."""
+        return await self.request("GET", f"/tasks/{quote(task_id, safe='')}/request")
+
+    async def put_result(self, task_id: str, body: bytes, content_type: str) -> None:
+        """Answer a task; the same bytes again change nothing."""
+        await self.request("PUT", f"/tasks/{quote(task_id, safe='')}/result", body=body, content_type=content_type)
+
+    async def _put(self, path: str, signed: SignedDocument) -> None:
+        await self.request("PUT", path, body=signed.model_dump_json().encode(), content_type=JSON_TYPE)
+
+    async def _list(self, path: str) -> list[dict[str, object]]:
+        value = parse_any_json(await self.request("GET", path))
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            raise Problem(Code.MALFORMED_MESSAGE, f"The Facilitator answered {path} with no JSON array of objects.")
+        return value
+
+
+def _job(job_id: str, *rest: str) -> str:
+    return "/".join(["/models", *(quote(part, safe="") for part in (job_id, *rest))])

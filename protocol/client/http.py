@@ -1,0 +1,134 @@
+"""HTTP to a service of this project: its problems come back as `Problem`, whatever else goes wrong as one too."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from collections.abc import Mapping
+
+import httpx
+
+from protocol.problems import PROBLEM_JSON, Code, Problem
+from protocol.tasks import JSON_TYPE
+
+MAX_RESPONSE_BYTES = 1 << 30
+_MAX_PROBLEM_BYTES = 1 << 20
+
+
+class ServiceClient:
+    """Requests to one service. Counts body bytes both ways in `bytes_sent` and `bytes_received`.
+
+    `verify` is an SSL context (with a client certificate loaded, for mutual TLS) or False for none at all.
+    `transport` replaces the network: tests pass `httpx.ASGITransport(app)`.
+    """
+
+    unreachable = Code.SERVICE_UNREACHABLE
+    service = "service"
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        party_id: str | None = None,
+        token: str | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+        request_timeout_s: float = 60,
+        verify: ssl.SSLContext | bool = True,
+        max_response_bytes: int = MAX_RESPONSE_BYTES,
+    ) -> None:
+        # A peer's gzip could unpack to any size, and ciphertexts do not compress.
+        headers = {"Accept-Encoding": "identity"}
+        if party_id is not None:
+            headers["Fedtrain-Party"] = party_id
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        self.base_url = base_url
+        self.bytes_sent = 0
+        self.bytes_received = 0
+        self._request_timeout_s = request_timeout_s
+        self._max_response_bytes = max_response_bytes
+        # Proxies come from the environment, as for curl; redirects are never followed, since they could lead the
+        # token elsewhere.
+        self._http = httpx.AsyncClient(base_url=base_url, headers=headers, transport=transport, verify=verify)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: bytes = b"",
+        content_type: str | None = None,
+        params: Mapping[str, str | int | float] | None = None,
+        wait_s: float = 0,
+    ) -> bytes:
+        """Return the body of a 2xx answer.
+
+        `wait_s` is how long the service may keep the answer back, on top of the client's own timeout. Raises Problem:
+        the service's own, `unreachable` when it cannot be reached or breaks off, MALFORMED_MESSAGE when its answer
+        is too large.
+        """
+        timeout = httpx.Timeout(self._request_timeout_s + wait_s, connect=min(10.0, self._request_timeout_s))
+        headers = {"Content-Type": content_type} if content_type else {}
+        try:
+            async with self._http.stream(
+                method, path, content=body or None, headers=headers, params=params, timeout=timeout
+            ) as response:
+                self.bytes_sent += len(body)
+                answer = await self._read(response)
+        except (httpx.HTTPError, httpx.StreamError, OSError) as error:
+            raise self._unreachable(error) from error
+        except (httpx.InvalidURL, httpx.CookieConflict, ValueError) as error:
+            raise Problem(self.unreachable, f"{self.base_url!r} is not a usable address: {error}.") from error
+        if response.is_success:
+            return answer
+        raise self._problem(response, answer)
+
+    async def request_json(
+        self, method: str, path: str, *, document: object = None, params: Mapping[str, str | int | float] | None = None
+    ) -> dict[str, object]:
+        """Send `document` as JSON if it is not None and return the object that comes back ({} for an empty body)."""
+        body = b"" if document is None else json.dumps(document).encode()
+        answer = await self.request(method, path, body=body, content_type=JSON_TYPE if body else None, params=params)
+        value = parse_any_json(answer) if answer else {}
+        if not isinstance(value, dict):
+            raise Problem(Code.MALFORMED_MESSAGE, f"The {self.service} answered {path} with no JSON object.")
+        return value
+
+    async def _read(self, response: httpx.Response) -> bytes:
+        limit = self._max_response_bytes if response.is_success else _MAX_PROBLEM_BYTES
+        chunks = bytearray()
+        async for chunk in response.aiter_bytes():
+            self.bytes_received += len(chunk)
+            if len(chunks) + len(chunk) > limit:
+                raise Problem(Code.MALFORMED_MESSAGE, f"The {self.service}'s answer has more than {limit:,} bytes.")
+            chunks += chunk
+        return bytes(chunks)
+
+    def _unreachable(self, error: Exception) -> Problem:
+        why = str(error) or type(error).__name__
+        return Problem(self.unreachable, f"The {self.service} at {self.base_url} cannot be reached: {why}.")
+
+    def _problem(self, response: httpx.Response, answer: bytes) -> Problem:
+        status = response.status_code
+        media_type = response.headers.get("content-type", "").split(";", 1)[0].strip().lower()
+        if media_type == PROBLEM_JSON:
+            try:
+                return Problem.from_dict(parse_any_json(answer), status)
+            except Problem:
+                return Problem.from_dict(None, status)
+        if status in (502, 503, 504):  # a proxy in between says that nobody is behind it
+            return Problem(self.unreachable, f"The {self.service} at {self.base_url} cannot be reached: {status}.")
+        return Problem.from_dict(None, status)
+
+
+def parse_any_json(data: bytes) -> object:
+    """Return the value that a peer's JSON encodes. Raises Problem(MALFORMED_MESSAGE)."""
+    try:
+        value: object = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise Problem(Code.MALFORMED_MESSAGE, f"The answer is not JSON: {type(error).__name__}.") from None
+    return value
