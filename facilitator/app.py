@@ -1,0 +1,92 @@
+"""The Facilitator as a web application."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import Executor
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from facilitator.desk import TaskDesk
+from facilitator.metrics import Metrics
+from facilitator.routes import ROUTERS
+from facilitator.runner import JobRunner, Resources
+from facilitator.service import JobService
+from facilitator.settings import FacilitatorSettings
+from facilitator.store import SqlStore
+from protocol.clock import Clock
+from protocol.server.app import create_service
+from protocol.server.body_limits import BodyLimits
+from protocol.server.caller import OpenGate
+from protocol.server.doorbell import Doorbell
+from protocol.server.secret_files import load_or_create_identity
+from protocol.states import Role
+
+_DESCRIPTION = """Runs the rounds between a Model Owner and Data Owners, all of whom call it and none of whom it calls.
+
+It sees ciphertexts, public keys and progress; never data, gradients, a model or a loss. Its hash chain lets every
+party of a job recompute each sum."""
+
+
+def create_app(settings: FacilitatorSettings, *, clock: Clock, executor: Executor) -> FastAPI:
+    """Return the application. `executor` does the arithmetic; the store is opened when the lifespan starts.
+
+    Raises SecretFileError where the identity in the state folder is not usable.
+    """
+    identity = load_or_create_identity(settings.state_dir)
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        store = await asyncio.to_thread(SqlStore, settings.database)
+        open_tasks = metrics.watch(store)
+        resources = Resources(
+            store=store,
+            identity=identity,
+            name=settings.name,
+            clock=clock,
+            executor=executor,
+            doorbell=Doorbell(),
+            metrics=metrics,
+            allow_small_keys=settings.allow_small_keys,
+        )
+        runner = JobRunner(resources)
+        app.state.runner = runner
+        app.state.service = JobService(resources, runner)
+        app.state.desk = TaskDesk(resources, runner)
+        ticker = asyncio.create_task(runner.run(app.state.stop, settings.tick_interval_s), name="facilitator ticker")
+        try:
+            yield
+        finally:
+            app.state.stop.set()
+            await ticker
+            await runner.close()
+            app.state.runner = None
+            metrics.unwatch(open_tasks)
+            await asyncio.to_thread(store.close)
+
+    def readiness() -> Mapping[str, str]:
+        return {"store": "ok" if getattr(app.state, "runner", None) is not None else "not open yet"}
+
+    app = create_service(
+        title="federated-trainer: Facilitator",
+        description=_DESCRIPTION,
+        role=Role.FACILITATOR,
+        identity=identity,
+        name=settings.name,
+        routers=ROUTERS,
+        lifespan=lifespan,
+        gate=OpenGate(),
+        body_limits=BodyLimits(
+            settings.body_limit_bytes,
+            {"/tasks": settings.result_limit_bytes, "/models": settings.manifest_limit_bytes},
+        ),
+        readiness=readiness,
+        registry=registry,
+    )
+    app.state.longest_wait_s = settings.longest_wait_s
+    return app

@@ -1,0 +1,129 @@
+"""The task desk: parties fetch their work here and bring their results back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from facilitator.incoming import read_join_answer, read_round_answer, read_step_result
+from facilitator.job import JobState, StepAnswered
+from facilitator.results import Given, judge
+from facilitator.runner import JobRunner, MakeEvent, Resources
+from facilitator.store import StoredBlob, StoredTask, WriteTransaction
+from protocol.problems import Code, Problem
+from protocol.tasks import CBOR_TYPE, JSON_TYPE, TaskHeader, TaskKind
+
+_LISTED_TASKS = 500
+_RESULT_TYPES = {
+    TaskKind.JOIN: JSON_TYPE,
+    TaskKind.STEP: CBOR_TYPE,
+    TaskKind.COMPUTE: CBOR_TYPE,
+    TaskKind.END: JSON_TYPE,
+}
+
+
+class TaskDesk:
+    """Lists, hands out and takes back tasks. Each is there for its recipient alone."""
+
+    def __init__(self, resources: Resources, runner: JobRunner) -> None:
+        self._own = resources
+        self._runner = runner
+
+    async def tasks(self, party: str, *, after: int, wait_s: float, stop: asyncio.Event) -> Sequence[TaskHeader]:
+        """The party's open tasks with a sequence above `after`, in order.
+
+        While there is none, waits up to `wait_s` seconds for one, or until `stop` is set.
+        """
+        ends_at = self._own.clock.monotonic() + wait_s
+        with self._own.doorbell.listen(party) as bell:
+            while True:
+                found = await asyncio.to_thread(self._open_tasks, party, after)
+                left_s = ends_at - self._own.clock.monotonic()
+                if found or left_s <= 0 or not await bell.wait(left_s, stop):
+                    return found
+
+    def _open_tasks(self, party: str, after: int) -> Sequence[TaskHeader]:
+        with self._own.store.read() as tx:
+            return tx.open_tasks(party, after, _LISTED_TASKS)
+
+    async def request(self, party: str, task_id: str) -> StoredBlob:
+        """A task's request. Raises Problem(TASK_NOT_FOUND) for any party but its recipient."""
+        return await asyncio.to_thread(self._request, party, task_id)
+
+    def _request(self, party: str, task_id: str) -> StoredBlob:
+        with self._own.store.read() as tx:
+            task = tx.task(task_id)
+            if task is None or task.header.recipient != party:
+                raise Problem(Code.TASK_NOT_FOUND, f"There is no task {task_id[:64]} for {party[:16]}….")
+            content = tx.blob(task.request_hash)
+        if content is None:
+            raise LookupError(f"the store has lost the request of task {task.header.key}")
+        return StoredBlob(content, task.request_type)
+
+    async def give(self, given: Given) -> None:
+        """Take a task's result: verify it, and let the job go on. The same bytes twice count once.
+
+        Raises Problem: TASK_NOT_FOUND, ANSWER_CONFLICT, TASK_CLOSED, UNSUPPORTED_MEDIA_TYPE, and what
+        `facilitator.incoming` and `facilitator.round` refuse.
+        """
+        try:
+            await self._give(given)
+        except Problem as problem:
+            self._own.metrics.results_refused.labels(problem.code.slug).inc()
+            raise
+
+    async def _give(self, given: Given) -> None:
+        task, state = await asyncio.to_thread(self._task_and_job, given)
+        if judge(task, given) == "known":
+            return
+        kind = task.header.kind
+        if given.content_type != _RESULT_TYPES[kind]:
+            raise Problem(
+                Code.UNSUPPORTED_MEDIA_TYPE,
+                f"Content-Type is {given.content_type[:100] or 'missing'}; a {kind} result is {_RESULT_TYPES[kind]}.",
+            )
+        if kind is TaskKind.END:
+            await asyncio.to_thread(self._close_end, given)
+        else:
+            make_event = await self._verified(kind, state, given)
+            await self._runner.apply(state.job_id, make_event, given)
+        self._own.metrics.result_bytes.labels(kind.value).inc(len(given.body))
+
+    def _task_and_job(self, given: Given) -> tuple[StoredTask, JobState]:
+        with self._own.store.read() as tx:
+            task = tx.task(given.task_id)
+            judge(task, given)
+            state = tx.job(task.header.job_id) if task is not None and task.header.job_id is not None else None
+        if task is None or state is None:
+            raise Problem(Code.TASK_NOT_FOUND, f"Task {given.task_id[:64]} belongs to no job.")
+        return task, state
+
+    def _close_end(self, given: Given) -> None:
+        with self._own.store.write() as tx:
+            if judge(tx.task(given.task_id), given) == "new":
+                tx.answer_task(given.task_id, given.body, given.content_type)
+
+    async def _verified(self, kind: TaskKind, state: JobState, given: Given) -> MakeEvent:
+        """Check the result in the executor, and return how to make the event of it within the transaction."""
+        if kind is TaskKind.JOIN:
+            joined = await self._in_executor(read_join_answer, given.body, given.party)
+            return lambda _tx, _state: joined
+        plan = await asyncio.to_thread(self._runner.plans.of, state.job_id)
+        if kind is TaskKind.COMPUTE:
+            answered = await self._in_executor(
+                read_round_answer, given.body, given.party, state, plan.context.modulus, plan.budget
+            )
+            return lambda _tx, _state: answered
+        result, request = await self._in_executor(read_step_result, given.body, plan.manifest, plan.budget)
+
+        def step_answered(tx: WriteTransaction, now: JobState) -> StepAnswered:
+            last = tx.log_entry(now.job_id, now.log_length - 1)
+            if last is None:
+                raise LookupError(f"the store has lost entry {now.log_length - 1} of the log of job {now.job_id}")
+            return StepAnswered(given.hash, result, request, last.entry)
+
+        return step_answered
+
+    async def _in_executor(self, work: Callable[..., Any], *arguments: object) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._own.executor, work, *arguments)

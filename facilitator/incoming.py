@@ -1,0 +1,123 @@
+"""What other parties send, opened and verified: bytes in, an event for `facilitator.round` out.
+
+Pure, and heavy where ciphertexts are checked one by one: the service runs these in its executor, so arguments and
+results can be pickled.
+"""
+
+from __future__ import annotations
+
+from protocol.planning import plan_spec
+
+from crypto import MalformedKey, check_key
+from crypto.budget import Budget
+from facilitator.expected import check_request_vectors, expected_answer
+from facilitator.job import JobState, JoinAnswered, RoundAnswered
+from facilitator.order import check_answer
+from protocol.documents import (
+    Acceptance,
+    Decline,
+    JoinAnswer,
+    Manifest,
+    Registration,
+    SignedDocument,
+    open_document,
+    parse_json,
+)
+from protocol.identity import sha256_hex
+from protocol.messages import REQUEST_TAG, RoundAnswer, RoundRequest, StepResult, from_cbor
+from protocol.problems import Code, Problem
+
+
+def open_registration(body: bytes, party: str) -> tuple[SignedDocument, Registration]:
+    """Return a Data Owner's registration. Raises Problem: MALFORMED_MESSAGE, BAD_SIGNATURE, PROTOCOL_VERSION."""
+    signed = parse_json(body, SignedDocument)
+    registration = open_document(signed, Registration, signer=party)
+    if registration.party != party:
+        raise Problem(
+            Code.MALFORMED_MESSAGE, f"The registration is of {registration.party[:16]}…, not of {party[:16]}…."
+        )
+    return signed, registration
+
+
+def open_manifest(body: bytes, job_id: str, caller: str) -> tuple[SignedDocument, Manifest]:
+    """Return a job's manifest, signed by its Model Owner, who is the caller.
+
+    Raises Problem: MALFORMED_MESSAGE (another id, Model Owner or form), BAD_SIGNATURE, PROTOCOL_VERSION.
+    """
+    signed = parse_json(body, SignedDocument)
+    manifest = open_document(signed, Manifest, signer=caller)
+    if manifest.model_owner != caller:
+        raise Problem(
+            Code.MALFORMED_MESSAGE,
+            f"The manifest names the Model Owner {manifest.model_owner[:16]}…; {caller[:16]}… sent it.",
+        )
+    if manifest.job_id != job_id:
+        raise Problem(Code.MALFORMED_MESSAGE, f"The manifest is of job {manifest.job_id}, the address of {job_id}.")
+    return signed, manifest
+
+
+def plan_manifest(manifest: Manifest, *, allow_small_keys: bool) -> Budget:
+    """Return the plan, recomputed from the spec, once the manifest's plan and key hold.
+
+    Raises Problem: PLAN_DIFFERS, MALFORMED_KEY, and what `plan_spec` raises.
+    """
+    budget = plan_spec(manifest.spec)
+    if budget.to_dict() != manifest.plan:
+        fields = sorted(
+            {*budget.to_dict(), *manifest.plan}
+            - {name for name, value in budget.to_dict().items() if manifest.plan.get(name, ...) == value}
+        )
+        raise Problem(Code.PLAN_DIFFERS, f"The manifest's plan differs from what its spec gives in {fields}.")
+    try:
+        check_key(
+            int(manifest.modulus, 16),
+            manifest.spec.training.key_bits,
+            [int(root, 16) for root in manifest.key_proof],
+            bytes.fromhex(manifest.model_owner),
+            bytes.fromhex(manifest.nonce),
+            allow_small=allow_small_keys,
+        )
+    except MalformedKey as error:
+        raise Problem(Code.MALFORMED_KEY, f"The manifest is refused: {error}.") from None
+    return budget
+
+
+def read_join_answer(body: bytes, party: str) -> JoinAnswered:
+    """Return an owner's answer to its JOIN task. Raises Problem: MALFORMED_MESSAGE, BAD_SIGNATURE."""
+    answer = parse_json(body, JoinAnswer)
+    statement: Acceptance | Decline
+    if answer.answer == "accept":
+        statement = open_document(answer.signed, Acceptance, signer=party)
+    else:
+        statement = open_document(answer.signed, Decline, signer=party)
+    if statement.party != party:
+        raise Problem(Code.MALFORMED_MESSAGE, f"The answer is of {statement.party[:16]}…; {party[:16]}… sent it.")
+    return JoinAnswered(answer_hash=sha256_hex(body), signed=answer.signed, statement=statement)
+
+
+def read_step_result(body: bytes, manifest: Manifest, budget: Budget) -> tuple[StepResult, RoundRequest | None]:
+    """Return the Model Owner's result and the request in it, its signature and ciphertexts verified.
+
+    Raises Problem: MALFORMED_CBOR, MALFORMED_MESSAGE, BAD_SIGNATURE, MALFORMED_CIPHERTEXT.
+    """
+    result = from_cbor(body, StepResult)
+    if result.request is None:
+        return result, None
+    request = from_cbor(result.request.open(REQUEST_TAG, manifest.model_owner), RoundRequest)
+    check_request_vectors(budget, int(manifest.modulus, 16), request)
+    return result, request
+
+
+def read_round_answer(body: bytes, party: str, state: JobState, modulus: int, budget: Budget) -> RoundAnswered:
+    """Return an owner's answer to the current round, its signature and ciphertexts verified.
+
+    Raises Problem: MALFORMED_CBOR, MALFORMED_MESSAGE, FORBIDDEN, TASK_CLOSED, BAD_SIGNATURE, MALFORMED_CIPHERTEXT.
+    """
+    answer = from_cbor(body, RoundAnswer)
+    if answer.party != party:
+        raise Problem(Code.FORBIDDEN, f"The answer is of {answer.party[:16]}…; {party[:16]}… sent it.")
+    current = check_answer(state, answer)
+    answer.check_signature()
+    expected = expected_answer(budget, current.kind, current.window_step)
+    expected.open(answer.vector, modulus, "The answer")
+    return RoundAnswered(answer_hash=sha256_hex(body), answer=answer)

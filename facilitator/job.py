@@ -1,0 +1,287 @@
+"""A job as the Facilitator knows it: its state, what can happen to it, and what follows from that.
+
+Plain values without I/O. `facilitator.round` turns (state, event, now) into (state, effects).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+from pydantic import Field
+
+from protocol.documents import Acceptance, Decline, Hash, Hex, JobId, Manifest, Name, PartyId, SignedDocument
+from protocol.identity import Identity
+from protocol.messages import NO_ENTRY, RoundAnswer, RoundKind, RoundRequest, SignedBytes, StepResult, VectorMessage
+from protocol.problems import Code
+from protocol.spec import Strict
+from protocol.states import ENDED, Phase
+from protocol.tasks import CBOR_TYPE, TaskKind
+
+
+class Invited(Strict):
+    """A Data Owner that was asked to join."""
+
+    party: PartyId
+    name: Name
+    since: datetime
+
+
+class Accepted(Strict):
+    """An owner's acceptance, as signed, until it is on the roster."""
+
+    party: PartyId
+    name: Name
+    mask_key: Hash
+    signed: SignedDocument
+
+
+class Declined(Strict):
+    """An owner that does not join, and the catalogue code that it gave."""
+
+    party: PartyId
+    name: Name
+    code: str
+
+
+class Member(Strict):
+    """An owner on the roster."""
+
+    party: PartyId
+    name: Name
+
+
+class Answer(Strict):
+    """What the state keeps of a round's answer; the bytes are in the store under `answer_hash`."""
+
+    answer_hash: Hash
+    ciphertexts_hash: Hash
+    signature: Hex
+
+
+class CurrentRound(Strict):
+    """The request that was posted last. `signed_request_hash` is of its SignedBytes. `answers` are by party."""
+
+    round: int
+    kind: RoundKind
+    request_hash: Hash
+    signed_request_hash: Hash
+    log_head: Hash
+    window_step: int
+    started_at: datetime
+    answers: dict[PartyId, Answer] = Field(default_factory=dict)
+
+
+class Ending(Strict):
+    """How a job ended, when, and why where it was not FINISHED."""
+
+    at: datetime
+    code: str | None = None
+    reason: str | None = None
+
+
+class JobState(Strict):
+    """All that decides what happens next, and nothing that it does not.
+
+    `step`: STEP tasks created so far. `step_result_hash`: of the result of STEP task number step − 1, once it is in.
+    `deadline`: when the join or round timeout is due. `round_seconds` over `rounds_done` is the mean round time.
+    """
+
+    job_id: JobId
+    manifest_hash: Hash
+    phase: Phase
+    phase_since: datetime
+    created_at: datetime
+    deadline: datetime | None = None
+    invited: tuple[Invited, ...] = ()
+    join_answers: dict[PartyId, Hash] = Field(default_factory=dict)
+    accepted: tuple[Accepted, ...] = ()
+    declined: tuple[Declined, ...] = ()
+    roster: tuple[Member, ...] = ()
+    roster_hash: Hash | None = None
+    started_at: datetime | None = None
+    log_head: Hash = NO_ENTRY
+    log_length: int = 0
+    step: int = 0
+    step_result_hash: Hash | None = None
+    rows_total: int | None = None
+    current: CurrentRound | None = None
+    rounds_done: int = 0
+    round_seconds: float = 0.0
+    ending: Ending | None = None
+
+    @property
+    def ended(self) -> bool:
+        return self.phase in ENDED
+
+    @property
+    def awaited_owners(self) -> tuple[Member, ...]:
+        """Owners whose answer is missing: to the JOIN task or to the current round, whichever is open."""
+        if self.phase is Phase.JOINING:
+            return tuple(
+                Member(party=owner.party, name=owner.name)
+                for owner in self.invited
+                if owner.party not in self.join_answers
+            )
+        if self.phase is Phase.WAITING_FOR_DATA_OWNERS and self.current is not None:
+            return tuple(owner for owner in self.roster if owner.party not in self.current.answers)
+        return ()
+
+
+@dataclass(frozen=True)
+class JobContext:
+    """What never changes in a job: its manifest, and the Facilitator's identity, which signs the roster.
+
+    `modulus` is the manifest's, as an integer.
+    """
+
+    manifest: Manifest
+    signed_manifest: SignedDocument
+    modulus: int
+    identity: Identity
+
+    @property
+    def manifest_hash(self) -> str:
+        return self.signed_manifest.hash
+
+
+# Events
+
+
+@dataclass(frozen=True)
+class OwnerOffers:
+    """A Data Owner offers the job's dataset: it was registered when the manifest came, or registers now."""
+
+    party: str
+    name: str
+
+
+@dataclass(frozen=True)
+class JoinAnswered:
+    """An owner's verified answer to its JOIN task. `answer_hash` is of the exact bytes that came."""
+
+    answer_hash: str
+    signed: SignedDocument
+    statement: Acceptance | Decline
+
+
+@dataclass(frozen=True)
+class StepAnswered:
+    """The Model Owner's verified answer to a STEP task.
+
+    `request` is what `result.request` holds; `previous_entry` are the bytes of the log's last entry.
+    """
+
+    answer_hash: str
+    result: StepResult
+    request: RoundRequest | None
+    previous_entry: bytes
+
+
+@dataclass(frozen=True)
+class RoundAnswered:
+    """An owner's answer with its signature and ciphertexts verified. `answer_hash` is of the exact bytes."""
+
+    answer_hash: str
+    answer: RoundAnswer
+
+
+@dataclass(frozen=True)
+class SumReady:
+    """The product of the current round's answers. `answers` are their exact bytes by ascending party id.
+
+    In a window that goes on or ends, `weights` are the next encrypted weights (`previous_weights` with momentum).
+    """
+
+    request: SignedBytes
+    answers: tuple[bytes, ...]
+    total: VectorMessage
+    weights: VectorMessage | None = None
+    previous_weights: VectorMessage | None = None
+
+
+@dataclass(frozen=True)
+class TimePassed:
+    """Look at the clock: a timeout may be due."""
+
+
+@dataclass(frozen=True)
+class CancelRequested:
+    """The Model Owner cancels."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class AddingFailed:
+    """The sum cannot be computed."""
+
+    code: Code
+    reason: str
+
+
+Event: TypeAlias = (
+    OwnerOffers | JoinAnswered | StepAnswered | RoundAnswered | SumReady | TimePassed | CancelRequested | AddingFailed
+)
+
+
+# Effects
+
+
+@dataclass(frozen=True)
+class CreateTask:
+    """Hand `request` to `recipient`. `key` makes it one task for ever."""
+
+    key: str
+    kind: TaskKind
+    recipient: str
+    request: bytes
+    content_type: str = CBOR_TYPE
+
+
+@dataclass(frozen=True)
+class CloseTasks:
+    """The job's tasks of these kinds take no more answers."""
+
+    kinds: frozenset[TaskKind]
+
+
+@dataclass(frozen=True)
+class KeepRoster:
+    """The signed roster, for whoever asks."""
+
+    signed: SignedDocument
+
+
+@dataclass(frozen=True)
+class KeepBlob:
+    """Evidence under its SHA-256, for the job's parties and auditors."""
+
+    content: bytes
+    content_type: str = CBOR_TYPE
+
+
+@dataclass(frozen=True)
+class AppendLog:
+    """One more link of the hash chain: the entry's exact bytes, and where the signed request of its sum is."""
+
+    index: int
+    entry: bytes
+    signed_request_hash: str | None = None
+
+
+@dataclass(frozen=True)
+class Add:
+    """All answers are in: multiply them, then come back with SumReady."""
+
+
+Effect: TypeAlias = CreateTask | CloseTasks | KeepRoster | KeepBlob | AppendLog | Add
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an event led to."""
+
+    state: JobState
+    effects: tuple[Effect, ...] = ()

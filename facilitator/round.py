@@ -1,0 +1,394 @@
+"""The Facilitator's side of a job as a pure function: (context, state, event, now) → (state, effects).
+
+No I/O and no clock. Phases change by the table in `protocol.states` alone. An event that does not belong raises a
+`Problem` and changes nothing; one that came before with the same bytes has no effect.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from facilitator.ending import end_job, took_seconds
+from facilitator.job import (
+    Accepted,
+    Add,
+    AddingFailed,
+    Answer,
+    AppendLog,
+    CancelRequested,
+    CloseTasks,
+    CreateTask,
+    CurrentRound,
+    Declined,
+    Effect,
+    Event,
+    Invited,
+    JobContext,
+    JobState,
+    JoinAnswered,
+    KeepBlob,
+    KeepRoster,
+    Member,
+    Outcome,
+    OwnerOffers,
+    RoundAnswered,
+    StepAnswered,
+    SumReady,
+    TimePassed,
+)
+from facilitator.order import check_answer, check_request
+from protocol.documents import Acceptance, Roster, sign_document
+from protocol.identity import sha256_hex
+from protocol.messages import (
+    REQUEST_TAG,
+    AnswerRecord,
+    Compute,
+    LogEntry,
+    RoundRequest,
+    SignedBytes,
+    Step,
+    to_cbor,
+)
+from protocol.problems import Code, Problem
+from protocol.states import Event as Transition
+from protocol.states import Phase, Role, advance
+from protocol.tasks import JSON_TYPE, TaskKind
+
+
+def open_job(context: JobContext, now: datetime) -> JobState:
+    """Return a job whose manifest has just been posted. Owners are invited by `OwnerOffers`."""
+    return JobState(
+        job_id=context.manifest.job_id,
+        manifest_hash=context.manifest_hash,
+        phase=Phase.JOINING,
+        phase_since=now,
+        created_at=now,
+        deadline=now + timedelta(seconds=context.manifest.spec.training.join_timeout_s),
+    )
+
+
+def apply(context: JobContext, state: JobState, event: Event, now: datetime) -> Outcome:
+    """Return the state after `event` and what to do about it. Raises Problem where the event does not belong."""
+    match event:
+        case OwnerOffers():
+            return _invite(context, state, event, now)
+        case JoinAnswered():
+            return _join(context, state, event, now)
+        case StepAnswered():
+            return _step(context, state, event, now)
+        case RoundAnswered():
+            return _answer(state, event, now)
+        case SumReady():
+            return _sum(context, state, event, now)
+        case TimePassed():
+            return _time(context, state, now)
+        case CancelRequested():
+            return _cancel(context, state, event, now)
+        case AddingFailed():
+            return end_job(context, state, Transition.FAIL, now, code=event.code.slug, reason=event.reason)
+
+
+def moved(state: JobState, transition: Transition, now: datetime, **changes: object) -> JobState:
+    """Return the state in its next phase. Raises Problem(WRONG_STATE) where the table has no such line."""
+    phase = advance(Role.FACILITATOR, state.phase, transition)
+    return state.model_copy(update={"phase": phase, "phase_since": now, "deadline": None, **changes})
+
+
+# Joining
+
+
+def _invite(context: JobContext, state: JobState, event: OwnerOffers, now: datetime) -> Outcome:
+    if state.phase is not Phase.JOINING or any(owner.party == event.party for owner in state.invited):
+        return Outcome(state)
+    invited = (*state.invited, Invited(party=event.party, name=event.name, since=now))
+    task = CreateTask(
+        key=f"join/{state.job_id}/{event.party}",
+        kind=TaskKind.JOIN,
+        recipient=event.party,
+        request=context.signed_manifest.model_dump_json().encode(),
+        content_type=JSON_TYPE,
+    )
+    return Outcome(state.model_copy(update={"invited": invited}), (task,))
+
+
+def _join(context: JobContext, state: JobState, event: JoinAnswered, now: datetime) -> Outcome:
+    said = event.statement
+    if all(owner.party != said.party for owner in state.invited):
+        raise Problem(Code.TASK_NOT_FOUND, f"{said.name} ({said.party[:16]}…) was not asked to join this job.")
+    if said.party in state.join_answers:
+        return _again(state, state.join_answers[said.party], event.answer_hash, f"the invitation of {said.name}")
+    if state.phase is not Phase.JOINING:
+        raise Problem(Code.TASK_CLOSED, f"The roster of this job is closed; the job is {state.phase}.")
+    if said.manifest_hash != state.manifest_hash:
+        raise Problem(
+            Code.MALFORMED_MESSAGE,
+            f"The answer is about manifest {said.manifest_hash[:16]}…, this job's is {state.manifest_hash[:16]}….",
+        )
+    changes: dict[str, object] = {"join_answers": {**state.join_answers, said.party: event.answer_hash}}
+    if isinstance(said, Acceptance):
+        twin = next((owner for owner in state.accepted if owner.mask_key == said.mask_key), None)
+        if twin is not None:
+            raise Problem(Code.ROSTER_INVALID, f"{said.name} sent the mask key of {twin.name}: make a fresh one.")
+        one = Accepted(party=said.party, name=said.name, mask_key=said.mask_key, signed=event.signed)
+        changes["accepted"] = (*state.accepted, one)
+    else:
+        changes["declined"] = (*state.declined, Declined(party=said.party, name=said.name, code=said.code))
+    after = state.model_copy(update=changes)
+    full = len(after.accepted) >= context.manifest.spec.training.max_data_owners
+    return _close_roster(context, after, now) if full or not after.awaited_owners else Outcome(after)
+
+
+def _close_roster(context: JobContext, state: JobState, now: datetime) -> Outcome:
+    least = context.manifest.spec.training.min_data_owners
+    if len(state.accepted) < least:
+        reason = _who_is_missing(state, least, context.manifest.spec.dataset)
+        return end_job(context, state, Transition.ROSTER_TOO_SMALL, now, code=Code.TOO_FEW_OWNERS.slug, reason=reason)
+    accepted = sorted(state.accepted, key=lambda owner: owner.party)
+    entries = tuple(owner.signed for owner in accepted)
+    roster = sign_document(Roster(manifest_hash=state.manifest_hash, entries=entries), context.identity)
+    entry = to_cbor(
+        LogEntry(index=0, previous=state.log_head, manifest_hash=state.manifest_hash, roster_hash=roster.hash)
+    )
+    step = Step(job_id=state.job_id, step=0, log_entry=entry, roster=roster)
+    after = moved(
+        state,
+        Transition.ROSTER_CLOSED,
+        now,
+        accepted=(),
+        roster=tuple(Member(party=owner.party, name=owner.name) for owner in accepted),
+        roster_hash=roster.hash,
+        started_at=now,
+        log_head=sha256_hex(entry),
+        log_length=1,
+        step=1,
+    )
+    return Outcome(
+        after,
+        (
+            CloseTasks(frozenset({TaskKind.JOIN})),
+            KeepRoster(roster),
+            AppendLog(0, entry),
+            _step_task(context, step),
+        ),
+    )
+
+
+def _who_is_missing(state: JobState, least: int, dataset: str | None) -> str:
+    if not state.invited:
+        return f"No registered Data Owner offers the dataset {dataset or 'default'}; {least} are needed."
+    names = [f"{owner.name} declined ({owner.code})" for owner in state.declined]
+    names += [f"{owner.name} did not answer in time" for owner in state.awaited_owners]
+    joined = f"{len(state.accepted)} of {len(state.invited)} Data Owners joined, {least} are needed"
+    return f"{joined}: {'; '.join(names)}." if names else f"{joined}."
+
+
+# The Model Owner's moves
+
+
+def _step(context: JobContext, state: JobState, event: StepAnswered, now: datetime) -> Outcome:
+    result = event.result
+    if result.job_id != state.job_id or result.step >= state.step:
+        raise Problem(
+            Code.MALFORMED_MESSAGE,
+            f"The result is of step {result.step} of job {result.job_id}; "
+            f"job {state.job_id} has reached step {state.step - 1}.",
+        )
+    if result.step < state.step - 1:
+        raise Problem(Code.TASK_CLOSED, f"Step {result.step} is over; the job has reached step {state.step - 1}.")
+    if state.step_result_hash is not None:
+        return _again(state, state.step_result_hash, event.answer_hash, f"step {result.step}")
+    if state.ended:
+        raise Problem(Code.TASK_CLOSED, f"The job is {state.phase}.")
+    answered = state.model_copy(update={"step_result_hash": event.answer_hash})
+    if result.finished == "FINISHED":
+        return end_job(context, answered, Transition.FINISH, now)
+    if result.finished == "FAILED" or result.request is None or event.request is None:
+        code = result.code or Code.INTERNAL.slug
+        return end_job(context, answered, Transition.FAIL, now, code=code[:64], reason=(result.reason or code)[:2000])
+    check_request(context, state, event.request)
+    return _ask_owners(
+        context, answered, result.request, event.request, event.previous_entry, Transition.REQUEST_POSTED, now
+    )
+
+
+def _ask_owners(
+    context: JobContext,
+    state: JobState,
+    signed: SignedBytes,
+    request: RoundRequest,
+    previous_entry: bytes,
+    transition: Transition,
+    now: datetime,
+) -> Outcome:
+    if sha256_hex(previous_entry) != state.log_head:
+        raise ValueError(f"the entry handed in is {sha256_hex(previous_entry)}, the log's head {state.log_head}")
+    evidence = to_cbor(signed)
+    compute = to_cbor(Compute(job_id=state.job_id, request=signed, previous_entry=previous_entry))
+    tasks = tuple(
+        CreateTask(
+            key=f"compute/{state.job_id}/{request.round}/{request.kind}/{owner.party}",
+            kind=TaskKind.COMPUTE,
+            recipient=owner.party,
+            request=compute,
+        )
+        for owner in state.roster
+    )
+    after = moved(
+        state,
+        transition,
+        now,
+        deadline=now + timedelta(seconds=context.manifest.spec.training.round_timeout_s),
+        rows_total=state.rows_total or request.rows_total,
+        current=CurrentRound(
+            round=request.round,
+            kind=request.kind,
+            request_hash=signed.hash,
+            signed_request_hash=sha256_hex(evidence),
+            log_head=request.log_head,
+            window_step=request.window_step,
+            started_at=now,
+        ),
+        **took_seconds(state, now),
+    )
+    return Outcome(after, (KeepBlob(signed.body), KeepBlob(evidence), *tasks))
+
+
+# The owners' answers
+
+
+def _answer(state: JobState, event: RoundAnswered, now: datetime) -> Outcome:
+    answer = event.answer
+    current = check_answer(state, answer)
+    known = current.answers.get(answer.party)
+    if known is not None:
+        return _again(state, known.answer_hash, event.answer_hash, f"round {answer.round} ({answer.kind})")
+    if state.ended:
+        raise Problem(Code.TASK_CLOSED, f"The job is {state.phase}.")
+    kept = Answer(
+        answer_hash=event.answer_hash,
+        ciphertexts_hash=answer.vector.ciphertexts_hash,
+        signature=answer.signature.hex(),
+    )
+    answers = {**current.answers, answer.party: kept}
+    after = state.model_copy(update={"current": current.model_copy(update={"answers": answers})})
+    if after.awaited_owners:
+        return Outcome(after)
+    return Outcome(moved(after, Transition.LAST_ANSWER, now), (CloseTasks(frozenset({TaskKind.COMPUTE})), Add()))
+
+
+def _sum(context: JobContext, state: JobState, event: SumReady, now: datetime) -> Outcome:
+    advance(Role.FACILITATOR, state.phase, Transition.SUM_READY)
+    current = state.current
+    if current is None or state.roster_hash is None:
+        raise ValueError("a job that is ADDING has a roster and a round")
+    records = tuple(
+        AnswerRecord(
+            party=owner.party,
+            answer_hash=current.answers[owner.party].answer_hash,
+            ciphertexts_hash=current.answers[owner.party].ciphertexts_hash,
+            signature=bytes.fromhex(current.answers[owner.party].signature),
+        )
+        for owner in state.roster
+    )
+    given = [event.request.hash, *(sha256_hex(answer) for answer in event.answers)]
+    if given != [current.request_hash, *(record.answer_hash for record in records)]:
+        raise ValueError(f"the sum is not of round {current.round}'s request and answers")
+    entry = to_cbor(
+        LogEntry(
+            index=state.log_length,
+            previous=state.log_head,
+            manifest_hash=state.manifest_hash,
+            roster_hash=state.roster_hash,
+            round=current.round,
+            kind=current.kind,
+            request_hash=current.request_hash,
+            answers=records,
+            product_hash=event.total.ciphertexts_hash,
+        )
+    )
+    logged = state.model_copy(update={"log_head": sha256_hex(entry), "log_length": state.log_length + 1})
+    kept: tuple[Effect, ...] = (
+        AppendLog(state.log_length, entry, current.signed_request_hash),
+        KeepBlob(event.total.ciphertexts, "application/octet-stream"),
+    )
+    if event.weights is not None and not window_ends(context, current):
+        return _continue_window(context, logged, event, entry, kept, now)
+    step = Step(
+        job_id=state.job_id,
+        step=state.step,
+        log_entry=entry,
+        request=event.request,
+        answers=event.answers,
+        sum=event.total if event.weights is None else None,
+        weights=event.weights,
+        previous_weights=event.previous_weights,
+    )
+    after = moved(logged, Transition.SUM_READY, now, step=state.step + 1, step_result_hash=None)
+    return Outcome(after, (*kept, _step_task(context, step)))
+
+
+def window_ends(context: JobContext, current: CurrentRound) -> bool:
+    """Whether the weights go to the Model Owner after this round's update."""
+    return current.window_step + 1 >= context.manifest.spec.training.reencrypt_every
+
+
+def _continue_window(
+    context: JobContext, state: JobState, event: SumReady, entry: bytes, kept: tuple[Effect, ...], now: datetime
+) -> Outcome:
+    current = state.current
+    if current is None or state.roster_hash is None:
+        raise ValueError("a window belongs to a round")
+    request = RoundRequest(
+        manifest_hash=state.manifest_hash,
+        roster_hash=state.roster_hash,
+        round=current.round + 1,
+        kind=current.kind,
+        log_head=state.log_head,
+        rows_total=state.rows_total,
+        window_step=current.window_step + 1,
+        weights=event.weights,
+        previous_weights=event.previous_weights,
+    )
+    signed = SignedBytes.sign(to_cbor(request), REQUEST_TAG, context.identity)
+    asked = _ask_owners(context, state, signed, request, entry, Transition.WINDOW_CONTINUES, now)
+    return Outcome(asked.state, (*kept, *asked.effects))
+
+
+# Time, and ends
+
+
+def _time(context: JobContext, state: JobState, now: datetime) -> Outcome:
+    if state.ended or state.deadline is None or now < state.deadline:
+        return Outcome(state)
+    if state.phase is Phase.JOINING:
+        return _close_roster(context, state, now)
+    training = context.manifest.spec.training
+    if training.on_dropout == "wait" or state.current is None:
+        # The deadline has done its work: `GET /models/{id}` names who is late, and the job waits.
+        return Outcome(state.model_copy(update={"deadline": None}))
+    late = ", ".join(owner.name for owner in state.awaited_owners)
+    reason = f"{late} did not answer round {state.current.round} within {training.round_timeout_s:g} s."
+    return end_job(context, state, Transition.OWNER_TIMED_OUT, now, code=Code.OWNER_TIMED_OUT.slug, reason=reason)
+
+
+def _cancel(context: JobContext, state: JobState, event: CancelRequested, now: datetime) -> Outcome:
+    if state.phase is Phase.CANCELLED:
+        return Outcome(state)
+    if state.ended:
+        raise Problem(Code.JOB_OVER, f"The job is {state.phase} already.")
+    return end_job(context, state, Transition.CANCEL, now, code=Code.CANCELLED.slug, reason=event.reason[:2000])
+
+
+def _step_task(context: JobContext, step: Step) -> CreateTask:
+    return CreateTask(
+        key=f"step/{step.job_id}/{step.step}",
+        kind=TaskKind.STEP,
+        recipient=context.manifest.model_owner,
+        request=to_cbor(step),
+    )
+
+
+def _again(state: JobState, known_hash: str, given_hash: str, what: str) -> Outcome:
+    if known_hash != given_hash:
+        raise Problem(Code.ANSWER_CONFLICT, f"Another answer was given to {what} before, and it stands.")
+    return Outcome(state)

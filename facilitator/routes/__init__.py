@@ -1,0 +1,9 @@
+"""The Facilitator's routes: decode, delegate, encode."""
+
+from facilitator.routes.data_owners import router as data_owners
+from facilitator.routes.models import router as models
+from facilitator.routes.tasks import router as tasks
+
+ROUTERS = (data_owners, models, tasks)
+
+__all__ = ["ROUTERS"]

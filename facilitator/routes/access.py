@@ -1,0 +1,56 @@
+"""How a route reaches what it delegates to."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, Path, Request
+
+from facilitator.desk import TaskDesk
+from facilitator.service import JobService
+
+
+def _service(request: Request) -> JobService:
+    service: JobService = request.app.state.service
+    return service
+
+
+def _desk(request: Request) -> TaskDesk:
+    desk: TaskDesk = request.app.state.desk
+    return desk
+
+
+Service = Annotated[JobService, Depends(_service)]
+Desk = Annotated[TaskDesk, Depends(_desk)]
+JobIdInPath = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", examples=["0f4b6d1c9e7a4c52b8d3a6e5f1029384"])]
+HashInPath = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", examples=["9f" * 32])]
+PartyInPath = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", examples=["1a" * 32])]
+TaskIdInPath = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", examples=["5c0d9f3f6b1e4d7a8c2b4e6f8a0c1d3e"])]
+
+SIGNED_EXAMPLE = {
+    "document": '{"protocol":"1.0","party":"1a1a…","name":"clinic-a","datasets":["default"]}',
+    "signer": "1a" * 32,
+    "signature": "8e" * 64,
+}
+
+
+def signed_body(what: str) -> dict[str, object]:
+    """OpenAPI: a body that is read as exact bytes, because its signature covers them."""
+    schema = {
+        "title": f"SignedDocument({what})",
+        "type": "object",
+        "required": ["document", "signer", "signature"],
+        "properties": {
+            "document": {"type": "string", "description": f"The {what}, as the exact JSON text that is signed"},
+            "signer": {"type": "string", "description": "Ed25519 public key in hex"},
+            "signature": {"type": "string", "description": "Over the tag and the document's bytes, in hex"},
+        },
+    }
+    content = {"application/json": {"schema": schema, "example": SIGNED_EXAMPLE}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def bytes_response(media_type: str, what: str) -> dict[int | str, dict[str, object]]:
+    """OpenAPI: exact bytes as an answer."""
+    content = {media_type: {"schema": {"type": "string", "format": "binary"}, "example": f"({what})"}}
+    return {200: {"description": what, "content": content}}

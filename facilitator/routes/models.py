@@ -1,0 +1,94 @@
+"""/models: jobs, and the evidence that their sums are honest."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request, Response
+
+from facilitator.evidence import LogLine, log_line
+from facilitator.routes.access import (
+    SIGNED_EXAMPLE,
+    HashInPath,
+    JobIdInPath,
+    Service,
+    bytes_response,
+    signed_body,
+)
+from facilitator.status import ModelView
+from protocol.documents import SignedDocument
+from protocol.server.caller import CallingParty
+from protocol.server.responses import JSON_TYPE, CborResponse, body_as
+
+router = APIRouter(prefix="/models", tags=["models"])
+
+
+@router.put(
+    "/{job_id}",
+    summary="Deploy a job: the Model Owner's signed manifest",
+    openapi_extra=signed_body("manifest"),
+    responses={201: {"description": "The job is new", "model": ModelView}},
+)
+async def deploy(
+    job_id: JobIdInPath, request: Request, response: Response, caller: CallingParty, service: Service
+) -> ModelView:
+    view, new = await service.post_manifest(job_id, caller, await body_as(request, JSON_TYPE))
+    response.status_code = 201 if new else 200
+    return view
+
+
+@router.get("", summary="The newest jobs")
+async def models(service: Service) -> list[ModelView]:
+    return await service.models()
+
+
+@router.get("/{job_id}", summary="Where a job stands, and for whom it waits")
+async def model(job_id: JobIdInPath, service: Service) -> ModelView:
+    return await service.model(job_id)
+
+
+@router.delete("/{job_id}", summary="Cancel a job; for its Model Owner")
+async def cancel(
+    job_id: JobIdInPath,
+    caller: CallingParty,
+    service: Service,
+    reason: Annotated[str, Query(max_length=2000, examples=["wrong spec"])] = "Cancelled by the Model Owner.",
+) -> ModelView:
+    return await service.cancel(job_id, caller, reason)
+
+
+@router.get(
+    "/{job_id}/roster",
+    summary="Who takes part, signed by the Facilitator",
+    responses={200: {"content": {"application/json": {"example": SIGNED_EXAMPLE}}}},
+)
+async def roster(job_id: JobIdInPath, service: Service) -> SignedDocument:
+    return await service.roster(job_id)
+
+
+@router.get("/{job_id}/log", summary="The hash chain over all sums: hashes and products, entry by entry")
+async def log(job_id: JobIdInPath, service: Service) -> list[LogLine]:
+    return [log_line(entry) for entry in await service.log(job_id)]
+
+
+@router.get(
+    "/{job_id}/log/{index}",
+    summary="One log entry, as the exact bytes that are hashed",
+    response_class=CborResponse,
+    responses=bytes_response("application/cbor", "LogEntry"),
+)
+async def log_entry(
+    job_id: JobIdInPath, index: Annotated[int, Path(ge=0, le=10**9, examples=[0])], service: Service
+) -> CborResponse:
+    return CborResponse(await service.log_entry(job_id, index))
+
+
+@router.get(
+    "/{job_id}/blobs/{content_hash}",
+    summary="Evidence by its SHA-256: requests, answers, products; for the job's parties",
+    response_class=Response,
+    responses=bytes_response("application/cbor", "RoundRequest, SignedBytes or RoundAnswer; a product's ciphertexts"),
+)
+async def blob(job_id: JobIdInPath, content_hash: HashInPath, caller: CallingParty, service: Service) -> Response:
+    found = await service.evidence(job_id, content_hash, caller)
+    return Response(found.content, media_type=found.content_type)

@@ -1,0 +1,85 @@
+"""/tasks: how parties that nobody calls get their work, and bring back its results."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from facilitator.results import Given
+from facilitator.routes.access import Desk, TaskIdInPath, bytes_response
+from protocol.server.caller import CallingParty
+from protocol.server.responses import content_type
+from protocol.tasks import TaskList
+
+router = APIRouter(prefix="/tasks", tags=["tasks"])
+
+_LIST_EXAMPLE = {
+    "tasks": [
+        {
+            "id": "5c0d9f3f6b1e4d7a8c2b4e6f8a0c1d3e",
+            "kind": "compute",
+            "sender": "7d" * 32,
+            "recipient": "1a" * 32,
+            "job_id": "0f4b6d1c9e7a4c52b8d3a6e5f1029384",
+            "key": f"compute/0f4b6d1c9e7a4c52b8d3a6e5f1029384/7/gradient/{'1a' * 32}",
+            "created_at": "2026-01-12T09:30:05.120Z",
+            "sequence": 41,
+        }
+    ]
+}
+_RESULT_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/cbor": {
+                "schema": {"type": "string", "format": "binary"},
+                "example": "(RoundAnswer for compute, StepResult for step)",
+            },
+            "application/json": {
+                "schema": {"type": "object"},
+                "example": {
+                    "answer": "decline",
+                    "signed": {"document": "{…}", "signer": "1a" * 32, "signature": "8e" * 64},
+                },
+            },
+        },
+    }
+}
+
+
+@router.get(
+    "",
+    summary="The caller's open tasks; waits for one while there is none",
+    responses={200: {"content": {"application/json": {"example": _LIST_EXAMPLE}}}},
+)
+async def tasks(
+    request: Request,
+    caller: CallingParty,
+    desk: Desk,
+    wait: Annotated[float, Query(ge=0, description="Seconds to wait for a task", examples=[20])] = 0,
+    after: Annotated[int, Query(ge=0, description="List only tasks with a sequence above this", examples=[0])] = 0,
+) -> TaskList:
+    wait_s = min(wait, request.app.state.longest_wait_s)
+    return TaskList(tasks=tuple(await desk.tasks(caller, after=after, wait_s=wait_s, stop=request.app.state.stop)))
+
+
+@router.get(
+    "/{task_id}/request",
+    summary="What a task asks for; for its recipient",
+    response_class=Response,
+    responses=bytes_response("application/cbor", "Compute or Step; JSON for join and end"),
+)
+async def task_request(task_id: TaskIdInPath, caller: CallingParty, desk: Desk) -> Response:
+    blob = await desk.request(caller, task_id)
+    return Response(blob.content, media_type=blob.content_type)
+
+
+@router.put(
+    "/{task_id}/result",
+    summary="Give a task's result; the same bytes twice count once",
+    status_code=204,
+    openapi_extra=_RESULT_BODY,
+)
+async def task_result(task_id: TaskIdInPath, request: Request, caller: CallingParty, desk: Desk) -> None:
+    await desk.give(Given(task_id, caller, await request.body(), content_type(request)))

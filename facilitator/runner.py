@@ -1,0 +1,242 @@
+"""Drives `facilitator.round` with a store, a clock, an executor and a doorbell.
+
+Whatever happens to a job happens in `apply`: one write transaction that reads its state, takes the step, and writes
+the new state, tasks, evidence and log together. What follows outside the store, waking polls and computing sums, is
+started after the commit, and found again by `tick` if the process ended in between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from uuid import uuid4
+
+import structlog
+
+from crypto import CryptoError
+from facilitator import round as rounds
+from facilitator.adding import add_answers
+from facilitator.job import (
+    Add,
+    AddingFailed,
+    AppendLog,
+    CloseTasks,
+    CreateTask,
+    Effect,
+    Event,
+    JobState,
+    KeepBlob,
+    KeepRoster,
+    Outcome,
+    SumReady,
+    TimePassed,
+)
+from facilitator.metrics import Metrics
+from facilitator.plans import Plans
+from facilitator.results import Given, judge
+from facilitator.store import ReadTransaction, Store, StoredEntry, WriteTransaction
+from protocol.clock import Clock, timestamp
+from protocol.identity import Identity
+from protocol.messages import SignedBytes, from_cbor
+from protocol.problems import Code, Problem
+from protocol.server.doorbell import Doorbell
+from protocol.states import Phase
+
+log = structlog.get_logger("facilitator")
+
+MakeEvent = Callable[[WriteTransaction, JobState], Event]
+_RETRY_SUM_AFTER_S = 5.0
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What the Facilitator is given to work with."""
+
+    store: Store
+    identity: Identity
+    name: str
+    clock: Clock
+    executor: Executor
+    doorbell: Doorbell
+    metrics: Metrics
+    allow_small_keys: bool
+
+
+class JobRunner:
+    """Applies events to jobs, and does what follows. Create it within the event loop that runs it."""
+
+    def __init__(self, resources: Resources) -> None:
+        self._own = resources
+        self._loop = asyncio.get_running_loop()
+        self._sums: dict[str, asyncio.Task[None]] = {}
+        self._retry_sum_at: dict[str, float] = {}
+        self.plans = Plans(resources.store, resources.identity)
+
+    async def apply(self, job_id: str, make_event: MakeEvent, given: Given | None = None) -> JobState:
+        """Take one step of a job and return its state after it.
+
+        `given` is the task's result from which the event is made; it is stored with what it leads to, and counts
+        once. Raises Problem where the event does not belong; nothing is changed then.
+        """
+        return await asyncio.to_thread(self._apply, job_id, make_event, given)
+
+    def _apply(self, job_id: str, make_event: MakeEvent, given: Given | None) -> JobState:
+        plan = self.plans.of(job_id)
+        with self._own.store.write() as tx:
+            if given is not None and judge(tx.task(given.task_id), given) == "known":
+                return _stored(tx, job_id)
+            before = _stored(tx, job_id)
+            outcome = rounds.apply(plan.context, before, make_event(tx, before), self._own.clock.now())
+            if given is not None:
+                tx.answer_task(given.task_id, given.body, given.content_type)
+            self.write_outcome(tx, before, outcome)
+        self.follow_up(outcome)
+        _log_step(before, outcome.state, self._own.metrics)
+        return outcome.state
+
+    def write_outcome(self, tx: WriteTransaction, before: JobState | None, outcome: Outcome) -> None:
+        """Write a step's state and effects."""
+        state = outcome.state
+        if before is not None and state != before:
+            tx.put_job(state)
+        for effect in outcome.effects:
+            self._write_effect(tx, state, effect)
+
+    def _write_effect(self, tx: WriteTransaction, state: JobState, effect: Effect) -> None:
+        match effect:
+            case CreateTask():
+                created_at = timestamp(self._own.clock)
+                tx.add_task(uuid4().hex, state.job_id, self._own.identity.party_id, created_at, effect)
+            case CloseTasks():
+                tx.close_tasks(state.job_id, effect.kinds)
+            case KeepRoster():
+                tx.put_roster(state.job_id, effect.signed)
+            case KeepBlob():
+                tx.put_blob(state.job_id, effect.content, effect.content_type)
+            case AppendLog():
+                tx.append_log(state.job_id, effect.index, StoredEntry(effect.entry, effect.signed_request_hash))
+            case Add():
+                pass  # its trace in the store is the phase ADDING; see follow_up
+
+    def follow_up(self, outcome: Outcome) -> None:
+        """Start, after the commit, what an outcome asks for outside the store. From any thread."""
+        for effect in outcome.effects:
+            if isinstance(effect, CreateTask):
+                self._own.doorbell.ring(effect.recipient)
+            elif isinstance(effect, Add) and not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(self._start_sum, outcome.state.job_id)
+
+    # Sums
+
+    def _start_sum(self, job_id: str) -> None:
+        if job_id not in self._sums:
+            task = self._sums[job_id] = asyncio.create_task(self._sum(job_id), name=f"sum of {job_id}")
+            task.add_done_callback(lambda _: self._sums.pop(job_id, None))
+
+    async def _sum(self, job_id: str) -> None:
+        try:
+            await self._add(job_id)
+        except Exception:
+            # A full disk, a broken worker: the answers are stored, so the next tick but some tries again.
+            self._retry_sum_at[job_id] = self._own.clock.monotonic() + _RETRY_SUM_AFTER_S
+            log.exception("adding failed and will be tried again", job=job_id)
+
+    async def _add(self, job_id: str) -> None:
+        plan = await asyncio.to_thread(self.plans.of, job_id)
+        inputs = await asyncio.to_thread(self._read_answers, job_id)
+        if inputs is None:
+            return
+        request, answers = inputs
+        began = self._own.clock.monotonic()
+        try:
+            total, weights, previous = await self._loop.run_in_executor(
+                self._own.executor, add_answers, plan.context.modulus, plan.budget, request.body, answers
+            )
+        except (Problem, CryptoError) as error:
+            failed = AddingFailed(Code.INTERNAL, f"The round's answers cannot be added: {error}")
+            await self.apply(job_id, lambda _tx, _state: failed)
+            return
+        self._own.metrics.adding_seconds.observe(self._own.clock.monotonic() - began)
+        ready = SumReady(request, answers, total, weights, previous)
+        try:
+            state = await self.apply(job_id, lambda _tx, _state: ready)
+        except Problem as problem:
+            if problem.code is not Code.WRONG_STATE:
+                raise
+            log.info("sum no longer needed", job=job_id)  # the job was cancelled meanwhile
+            return
+        if state.current is not None:
+            self._own.metrics.rounds.labels(state.current.kind.value).inc()
+
+    def _read_answers(self, job_id: str) -> tuple[SignedBytes, tuple[bytes, ...]] | None:
+        """The signed request and the answers by ascending party, None where the job is no longer ADDING."""
+        with self._own.store.read() as tx:
+            state = _stored(tx, job_id)
+            current = state.current
+            if state.phase is not Phase.ADDING or current is None:
+                return None
+            evidence = tx.blob(current.signed_request_hash)
+            answers = [tx.blob(current.answers[owner.party].answer_hash) for owner in state.roster]
+        if evidence is None or any(answer is None for answer in answers):
+            raise LookupError(f"the store has lost answers of round {current.round} of job {job_id}")
+        return from_cbor(evidence, SignedBytes), tuple(answer for answer in answers if answer is not None)
+
+    # Time
+
+    async def tick(self) -> None:
+        """Let timeouts that are due happen, and start sums that wait."""
+        due, adding = await asyncio.to_thread(self._look)
+        for job_id in due:
+            await self.apply(job_id, lambda _tx, _state: TimePassed())
+        for job_id in adding:
+            if self._own.clock.monotonic() >= self._retry_sum_at.get(job_id, float("-inf")):
+                self._start_sum(job_id)
+
+    def _look(self) -> tuple[list[str], list[str]]:
+        with self._own.store.read() as tx:
+            return list(tx.jobs_due(self._own.clock.now())), list(tx.jobs_in(Phase.ADDING))
+
+    async def run(self, stop: asyncio.Event, tick_interval_s: float) -> None:
+        """Tick until `stop` is set. A failing tick is logged, and the next one tries again."""
+        while not stop.is_set():
+            try:
+                await self.tick()
+            except Exception:
+                log.exception("tick failed")
+            try:
+                await asyncio.wait_for(stop.wait(), tick_interval_s)
+            except TimeoutError:
+                continue
+
+    async def close(self) -> None:
+        """Stop waiting for sums; they are computed again after a restart."""
+        sums = list(self._sums.values())
+        for task in sums:
+            task.cancel()
+        await asyncio.gather(*sums, return_exceptions=True)
+
+
+def _stored(tx: ReadTransaction, job_id: str) -> JobState:
+    state = tx.job(job_id)
+    if state is None:
+        raise Problem(Code.MODEL_NOT_FOUND, f"There is no job {job_id[:64]} here.")
+    return state
+
+
+def _log_step(before: JobState, after: JobState, metrics: Metrics) -> None:
+    if after.phase is before.phase and after.current == before.current and after.join_answers == before.join_answers:
+        return
+    number = None if after.current is None else after.current.round
+    if after.ended and not before.ended and after.ending is not None:
+        metrics.jobs_ended.labels(after.phase.value, after.ending.code or "").inc()
+        log.info("job ended", job=after.job_id, status=after.phase.value, round=number, code=after.ending.code)
+        return
+    log.info(
+        "job step",
+        job=after.job_id,
+        phase=after.phase.value,
+        round=number,
+        waiting_for=[owner.name for owner in after.awaited_owners],
+    )

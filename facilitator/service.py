@@ -1,0 +1,201 @@
+"""Parties and jobs: registering, deploying, cancelling, and what others may read of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+
+import structlog
+
+from facilitator import round as rounds
+from facilitator.incoming import open_manifest, open_registration, plan_manifest
+from facilitator.job import CancelRequested, JobState, Member, Outcome, OwnerOffers
+from facilitator.plans import JobPlan
+from facilitator.runner import JobRunner, Resources
+from facilitator.status import ModelView, describe
+from facilitator.store import ReadTransaction, StoredBlob, StoredEntry, StoredParty
+from protocol.clock import timestamp
+from protocol.documents import Manifest, SignedDocument
+from protocol.problems import Code, Problem
+from protocol.states import Phase
+
+log = structlog.get_logger("facilitator")
+
+DEFAULT_DATASET = "default"
+_LISTED_MODELS = 100
+
+
+class JobService:
+    """What the routes under /data-owners and /models call."""
+
+    def __init__(self, resources: Resources, runner: JobRunner) -> None:
+        self._own = resources
+        self._runner = runner
+        self._self = Member(party=resources.identity.party_id, name=resources.name)
+
+    # Data Owners
+
+    async def register(self, party: str, caller: str, body: bytes) -> StoredParty:
+        """Register a Data Owner, and invite it to the jobs that are still joining and want its dataset.
+
+        Raises Problem: FORBIDDEN for another caller, and as `open_registration`.
+        """
+        if caller != party:
+            raise Problem(Code.FORBIDDEN, f"{caller[:16]}… cannot register {party[:16]}…: each party registers itself.")
+        signed, registration = await asyncio.to_thread(open_registration, body, party)
+        stored = StoredParty(party, registration.name, registration.datasets, timestamp(self._own.clock), signed)
+        offer = OwnerOffers(party, stored.name)
+        for job_id in await asyncio.to_thread(self._put_party, stored):
+            plan = await asyncio.to_thread(self._runner.plans.of, job_id)
+            if _dataset(plan.manifest) in stored.datasets:
+                await self._runner.apply(job_id, lambda _tx, _state: offer)
+        return stored
+
+    def _put_party(self, party: StoredParty) -> Sequence[str]:
+        with self._own.store.write() as tx:
+            tx.put_party(party)
+            return tx.jobs_in(Phase.JOINING)
+
+    async def data_owners(self) -> Sequence[StoredParty]:
+        return await asyncio.to_thread(self._data_owners)
+
+    def _data_owners(self) -> Sequence[StoredParty]:
+        with self._own.store.read() as tx:
+            return tx.parties()
+
+    # Jobs
+
+    async def post_manifest(self, job_id: str, caller: str, body: bytes) -> tuple[ModelView, bool]:
+        """Open a job, and ask every registered owner of its dataset to join. Returns whether it is new.
+
+        The same manifest again is the same job. Raises Problem: JOB_EXISTS for another one under the same id, and as
+        `open_manifest` and `plan_manifest`.
+        """
+        signed, manifest = await asyncio.to_thread(open_manifest, body, job_id, caller)
+        known = await asyncio.to_thread(self._known_manifest, job_id)
+        if known is None:
+            check = partial(plan_manifest, manifest, allow_small_keys=self._own.allow_small_keys)
+            budget = await asyncio.get_running_loop().run_in_executor(self._own.executor, check)
+            plan = JobPlan(self._runner.plans.context(signed, manifest), budget)
+            known = await asyncio.to_thread(self._open, plan)
+            if known is None:
+                return await self.model(job_id), True
+        if known != signed.hash:
+            raise Problem(Code.JOB_EXISTS, f"Job {job_id} has manifest {known[:16]}…; this one is {signed.hash[:16]}….")
+        return await self.model(job_id), False
+
+    def _known_manifest(self, job_id: str) -> str | None:
+        with self._own.store.read() as tx:
+            signed = tx.manifest(job_id)
+        return None if signed is None else signed.hash
+
+    def _open(self, plan: JobPlan) -> str | None:
+        """Store the job with its first tasks. The hash of the manifest that is there already, else None."""
+        now = self._own.clock.now()
+        state = rounds.open_job(plan.context, now)
+        with self._own.store.write() as tx:
+            known = tx.manifest(state.job_id)
+            if known is not None:
+                return known.hash
+            outcome = Outcome(state)
+            for owner in tx.parties():
+                if _dataset(plan.manifest) in owner.datasets:
+                    step = rounds.apply(plan.context, outcome.state, OwnerOffers(owner.party, owner.name), now)
+                    outcome = Outcome(step.state, (*outcome.effects, *step.effects))
+            tx.add_job(outcome.state, plan.context.signed_manifest)
+            self._runner.write_outcome(tx, None, outcome)
+        self._runner.plans.keep(plan)
+        self._runner.follow_up(outcome)
+        log.info(
+            "job opened",
+            job=state.job_id,
+            model_owner=plan.manifest.model_owner_name,
+            invited=[owner.name for owner in outcome.state.invited],
+        )
+        return None
+
+    async def cancel(self, job_id: str, caller: str, reason: str) -> ModelView:
+        """Cancel a job for its Model Owner. Raises Problem: MODEL_NOT_FOUND, FORBIDDEN, JOB_OVER."""
+        plan = await asyncio.to_thread(self._runner.plans.of, job_id)
+        if caller != plan.manifest.model_owner:
+            raise Problem(Code.FORBIDDEN, f"Only the job's Model Owner can cancel it; {caller[:16]}… is another party.")
+        await self._runner.apply(job_id, lambda _tx, _state: CancelRequested(reason))
+        return await self.model(job_id)
+
+    async def model(self, job_id: str) -> ModelView:
+        """Raises Problem(MODEL_NOT_FOUND)."""
+        return await asyncio.to_thread(self._model, job_id)
+
+    def _model(self, job_id: str) -> ModelView:
+        with self._own.store.read() as tx:
+            state = _job(tx, job_id)
+        return describe(self._runner.plans.of(job_id), state, self._self, self._own.clock.now())
+
+    async def models(self) -> list[ModelView]:
+        """The newest jobs, newest first."""
+        return await asyncio.to_thread(self._models)
+
+    def _models(self) -> list[ModelView]:
+        with self._own.store.read() as tx:
+            states = tx.jobs(_LISTED_MODELS)
+        now = self._own.clock.now()
+        return [describe(self._runner.plans.of(state.job_id), state, self._self, now) for state in states]
+
+    # Evidence
+
+    async def roster(self, job_id: str) -> SignedDocument:
+        """Raises Problem: MODEL_NOT_FOUND, WRONG_STATE while the roster is open."""
+        return await asyncio.to_thread(self._roster, job_id)
+
+    def _roster(self, job_id: str) -> SignedDocument:
+        with self._own.store.read() as tx:
+            state, roster = _job(tx, job_id), tx.roster(job_id)
+        if roster is None:
+            raise Problem(Code.WRONG_STATE, f"The job has no roster; it is {state.phase}.")
+        return roster
+
+    async def log(self, job_id: str) -> Sequence[StoredEntry]:
+        """All entries of the job's hash chain. Raises Problem(MODEL_NOT_FOUND)."""
+        return await asyncio.to_thread(self._log, job_id)
+
+    def _log(self, job_id: str) -> Sequence[StoredEntry]:
+        with self._own.store.read() as tx:
+            _job(tx, job_id)
+            return tx.log_entries(job_id)
+
+    async def log_entry(self, job_id: str, index: int) -> bytes:
+        """One entry's exact bytes. Raises Problem: MODEL_NOT_FOUND, NOT_FOUND."""
+        return await asyncio.to_thread(self._log_entry, job_id, index)
+
+    def _log_entry(self, job_id: str, index: int) -> bytes:
+        with self._own.store.read() as tx:
+            state, stored = _job(tx, job_id), tx.log_entry(job_id, index)
+        if stored is None:
+            raise Problem(Code.NOT_FOUND, f"The job's log has {state.log_length} entries; there is no number {index}.")
+        return stored.entry
+
+    async def evidence(self, job_id: str, content_hash: str, caller: str) -> StoredBlob:
+        """Bytes that the log names. Raises Problem: MODEL_NOT_FOUND, FORBIDDEN unless the caller is in the job."""
+        return await asyncio.to_thread(self._evidence, job_id, content_hash, caller)
+
+    def _evidence(self, job_id: str, content_hash: str, caller: str) -> StoredBlob:
+        plan = self._runner.plans.of(job_id)
+        with self._own.store.read() as tx:
+            state, blob = _job(tx, job_id), tx.job_blob(job_id, content_hash)
+        if caller not in {plan.manifest.model_owner, *(owner.party for owner in state.roster)}:
+            raise Problem(Code.FORBIDDEN, f"Evidence is for the job's parties; {caller[:16]}… is not one of them.")
+        if blob is None:
+            raise Problem(Code.NOT_FOUND, f"The job has no evidence under {content_hash[:64]}.")
+        return blob
+
+
+def _dataset(manifest: Manifest) -> str:
+    return manifest.spec.dataset or DEFAULT_DATASET
+
+
+def _job(tx: ReadTransaction, job_id: str) -> JobState:
+    state = tx.job(job_id)
+    if state is None:
+        raise Problem(Code.MODEL_NOT_FOUND, f"There is no job {job_id[:64]} here.")
+    return state

@@ -1,0 +1,22 @@
+"""The Facilitator's settings: FEDTRAIN_* in the environment, or the command line."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from protocol.documents import Name
+from protocol.server.settings import ServiceSettings
+
+
+class FacilitatorSettings(ServiceSettings):
+    """`result_limit_bytes`: of one task's result, such as an owner's ciphertexts. `tick_interval_s`: how often
+    timeouts are looked for."""
+
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    name: Name = "facilitator"
+    result_limit_bytes: Annotated[int, Field(ge=1024)] = 256 << 20
+    manifest_limit_bytes: Annotated[int, Field(ge=1024)] = 8 << 20
+    longest_wait_s: Annotated[float, Field(gt=0, le=300)] = 60
+    tick_interval_s: Annotated[float, Field(gt=0, le=60)] = 0.5

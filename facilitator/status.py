@@ -1,0 +1,135 @@
+"""What `GET /models` and `GET /models/{id}` tell of a job: nothing but what the Facilitator may know."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from protocol.planning import planned_rounds
+from pydantic import BaseModel, ConfigDict
+from pydantic.config import JsonDict
+
+from facilitator.job import Accepted, JobState, Member
+from facilitator.plans import JobPlan
+from protocol.messages import RoundKind
+from protocol.states import Phase, Status, status_of
+
+
+class Awaited(BaseModel):
+    """Whom a job waits for, and since when."""
+
+    party: str
+    name: str
+    since: datetime
+
+
+class PartyName(BaseModel):
+    party: str
+    name: str
+
+
+class DeclinedOwner(BaseModel):
+    """An owner that did not join, and the catalogue code that it gave."""
+
+    party: str
+    name: str
+    code: str
+
+
+_EXAMPLE: JsonDict = {
+    "id": "0f4b6d1c9e7a4c52b8d3a6e5f1029384",
+    "status": "IN_PROGRESS",
+    "phase": "WAITING_FOR_DATA_OWNERS",
+    "round": 7,
+    "rounds": 48,
+    "kind": "gradient",
+    "model_owner": {"party": "7d" * 32, "name": "model-owner"},
+    "waiting_for": [{"party": "c4" * 32, "name": "clinic-b", "since": "2026-01-12T09:30:05.120Z"}],
+    "owners": [{"party": "1a" * 32, "name": "clinic-a"}, {"party": "c4" * 32, "name": "clinic-b"}],
+    "declined": [{"party": "e9" * 32, "name": "clinic-c", "code": "policy-refuses"}],
+    "reason": None,
+    "code": None,
+    "created_at": "2026-01-12T09:28:00.000Z",
+    "started_at": "2026-01-12T09:28:04.511Z",
+    "ended_at": None,
+    "due_at": "2026-01-12T09:40:05.120Z",
+    "seconds_left": 41.5,
+}
+
+
+class ModelView(BaseModel):
+    """A job. `due_at`: when its timeout comes. `seconds_left`: an estimate, should it need all its rounds."""
+
+    model_config = ConfigDict(json_schema_extra={"example": _EXAMPLE})
+
+    id: str
+    status: Status
+    phase: Phase
+    round: int | None
+    rounds: int
+    kind: RoundKind | None
+    model_owner: PartyName
+    waiting_for: list[Awaited]
+    owners: list[PartyName]
+    declined: list[DeclinedOwner]
+    reason: str | None
+    code: str | None
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    due_at: datetime | None
+    seconds_left: float | None
+
+
+def describe(plan: JobPlan, state: JobState, facilitator: Member, now: datetime) -> ModelView:
+    """Return what anyone may be told of the job."""
+    manifest, ending = plan.manifest, state.ending
+    rounds = planned_rounds(manifest.spec)
+    model_owner = Member(party=manifest.model_owner, name=manifest.model_owner_name)
+    return ModelView(
+        id=state.job_id,
+        status=status_of(state.phase),
+        phase=state.phase,
+        round=None if state.current is None else state.current.round,
+        rounds=rounds,
+        kind=None if state.current is None else state.current.kind,
+        model_owner=_named(model_owner),
+        waiting_for=_awaited(state, model_owner, facilitator),
+        owners=[_named(owner) for owner in state.roster] or [_named(owner) for owner in state.accepted],
+        declined=[DeclinedOwner(**owner.model_dump()) for owner in state.declined],
+        reason=None if ending is None else ending.reason,
+        code=None if ending is None else ending.code,
+        created_at=state.created_at,
+        started_at=state.started_at,
+        ended_at=None if ending is None else ending.at,
+        due_at=state.deadline,
+        seconds_left=_seconds_left(state, rounds, now),
+    )
+
+
+def _named(member: Member | Accepted) -> PartyName:
+    return PartyName(party=member.party, name=member.name)
+
+
+def _awaited(state: JobState, model_owner: Member, facilitator: Member) -> list[Awaited]:
+    if state.phase is Phase.JOINING:
+        return [
+            Awaited(party=owner.party, name=owner.name, since=owner.since)
+            for owner in state.invited
+            if owner.party not in state.join_answers
+        ]
+    if state.phase is Phase.WAITING_FOR_DATA_OWNERS:
+        members: tuple[Member, ...] = state.awaited_owners
+    elif state.phase is Phase.WAITING_FOR_MODEL_OWNER:
+        members = (model_owner,)
+    else:
+        members = (facilitator,) if state.phase is Phase.ADDING else ()
+    return [Awaited(party=member.party, name=member.name, since=state.phase_since) for member in members]
+
+
+def _seconds_left(state: JobState, rounds: int, now: datetime) -> float | None:
+    """The mean time of the rounds so far, for those to come; None before the first is over, and after the end."""
+    if state.ended or state.current is None or state.rounds_done == 0:
+        return None
+    mean_s = state.round_seconds / state.rounds_done
+    in_this_round_s = (now - state.current.started_at).total_seconds()
+    return round(max(0.0, (rounds - state.current.round + 1) * mean_s - in_this_round_s), 1)

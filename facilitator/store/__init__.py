@@ -1,0 +1,23 @@
+"""Where the Facilitator keeps jobs, tasks, evidence and the log: one contract, and its implementations."""
+
+from facilitator.store.contract import (
+    ReadTransaction,
+    Store,
+    StoredBlob,
+    StoredEntry,
+    StoredParty,
+    StoredTask,
+    WriteTransaction,
+)
+from facilitator.store.sql import SqlStore
+
+__all__ = [
+    "ReadTransaction",
+    "SqlStore",
+    "Store",
+    "StoredBlob",
+    "StoredEntry",
+    "StoredParty",
+    "StoredTask",
+    "WriteTransaction",
+]

@@ -1,0 +1,267 @@
+"""The store on SQLAlchemy: SQLite by default, any database that SQLAlchemy knows otherwise."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from facilitator.job import CreateTask, JobState
+from facilitator.store.contract import (
+    ReadTransaction,
+    Store,
+    StoredBlob,
+    StoredEntry,
+    StoredParty,
+    StoredTask,
+    WriteTransaction,
+)
+from facilitator.store.tables import TASK_SEQUENCE, blobs, counters, job_blobs, jobs, log_entries, parties, tasks
+from protocol.documents import SignedDocument
+from protocol.identity import sha256_hex
+from protocol.server.database import open_database, read, write
+from protocol.states import Phase
+from protocol.tasks import TaskHeader, TaskKind
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class SqlStore(Store):
+    """The store at a database URL, upgraded to the newest revision when it is opened."""
+
+    def __init__(self, url: str) -> None:
+        self._engine = open_database(url, MIGRATIONS)
+        # SQLite lets a second writer wait by polling, up to 100 ms a time; within the process a lock wakes it at once.
+        self._one_writer = threading.Lock()
+
+    @contextmanager
+    def read(self) -> Iterator[ReadTransaction]:
+        with read(self._engine) as connection:
+            yield _SqlTransaction(connection)
+
+    @contextmanager
+    def write(self) -> Iterator[WriteTransaction]:
+        with self._one_writer, write(self._engine) as connection:
+            yield _SqlTransaction(connection)
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+class _SqlTransaction(WriteTransaction):
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    # Parties
+
+    def party(self, party: str) -> StoredParty | None:
+        row = self._connection.execute(sa.select(parties).where(parties.c.party == party)).first()
+        return None if row is None else _party(row)
+
+    def parties(self) -> Sequence[StoredParty]:
+        return [_party(row) for row in self._connection.execute(sa.select(parties).order_by(parties.c.name))]
+
+    def put_party(self, party: StoredParty) -> None:
+        values = {
+            "name": party.name,
+            "datasets": list(party.datasets),
+            "registered_at": party.registered_at,
+            "signed": party.signed.model_dump_json(),
+        }
+        changed = self._connection.execute(sa.update(parties).where(parties.c.party == party.party).values(**values))
+        if changed.rowcount == 0:
+            self._connection.execute(sa.insert(parties).values(party=party.party, **values))
+
+    # Jobs
+
+    def job(self, job_id: str) -> JobState | None:
+        text = self._connection.scalar(sa.select(jobs.c.state).where(jobs.c.id == job_id))
+        return None if text is None else JobState.model_validate_json(text)
+
+    def jobs(self, limit: int) -> Sequence[JobState]:
+        query = sa.select(jobs.c.state).order_by(jobs.c.created_at_s.desc(), jobs.c.id).limit(limit)
+        return [JobState.model_validate_json(text) for text in self._connection.scalars(query)]
+
+    def jobs_in(self, phase: Phase) -> Sequence[str]:
+        return list(self._connection.scalars(sa.select(jobs.c.id).where(jobs.c.phase == phase.value)))
+
+    def jobs_due(self, now: datetime) -> Sequence[str]:
+        return list(self._connection.scalars(sa.select(jobs.c.id).where(jobs.c.deadline_s <= now.timestamp())))
+
+    def add_job(self, state: JobState, manifest: SignedDocument) -> None:
+        if self.job(state.job_id) is not None:
+            raise ValueError(f"job {state.job_id} is stored already")
+        self._connection.execute(
+            sa.insert(jobs).values(
+                id=state.job_id,
+                created_at_s=state.created_at.timestamp(),
+                manifest=manifest.model_dump_json(),
+                **_job_columns(state),
+            )
+        )
+
+    def put_job(self, state: JobState) -> None:
+        changed = self._connection.execute(
+            sa.update(jobs).where(jobs.c.id == state.job_id).values(**_job_columns(state))
+        )
+        if changed.rowcount != 1:
+            raise ValueError(f"job {state.job_id} is not stored")
+
+    def manifest(self, job_id: str) -> SignedDocument | None:
+        text = self._connection.scalar(sa.select(jobs.c.manifest).where(jobs.c.id == job_id))
+        return None if text is None else SignedDocument.model_validate_json(text)
+
+    def roster(self, job_id: str) -> SignedDocument | None:
+        text = self._connection.scalar(sa.select(jobs.c.roster).where(jobs.c.id == job_id))
+        return None if text is None else SignedDocument.model_validate_json(text)
+
+    def put_roster(self, job_id: str, roster: SignedDocument) -> None:
+        self._connection.execute(sa.update(jobs).where(jobs.c.id == job_id).values(roster=roster.model_dump_json()))
+
+    # Tasks
+
+    def task(self, task_id: str) -> StoredTask | None:
+        row = self._connection.execute(sa.select(tasks).where(tasks.c.id == task_id)).first()
+        if row is None:
+            return None
+        return StoredTask(_header(row), row.request_hash, row.request_type, row.closed, row.result_hash)
+
+    def open_tasks(self, recipient: str, after: int, limit: int) -> Sequence[TaskHeader]:
+        query = (
+            sa.select(tasks)
+            .where(tasks.c.recipient == recipient, tasks.c.closed.is_(False), tasks.c.sequence > after)
+            .order_by(tasks.c.sequence)
+            .limit(limit)
+        )
+        return [_header(row) for row in self._connection.execute(query)]
+
+    def open_task_counts(self) -> dict[TaskKind, int]:
+        query = sa.select(tasks.c.kind, sa.func.count()).where(tasks.c.closed.is_(False)).group_by(tasks.c.kind)
+        counted = {TaskKind(kind): count for kind, count in self._connection.execute(query)}
+        return {kind: counted.get(kind, 0) for kind in TaskKind}
+
+    def add_task(self, task_id: str, job_id: str, sender: str, created_at: str, task: CreateTask) -> bool:
+        if self._connection.scalar(sa.select(tasks.c.id).where(tasks.c.key == task.key)) is not None:
+            return False
+        self._connection.execute(
+            sa.insert(tasks).values(
+                id=task_id,
+                sequence=self._next_sequence(),
+                key=task.key,
+                kind=task.kind.value,
+                sender=sender,
+                recipient=task.recipient,
+                job_id=job_id,
+                created_at=created_at,
+                request_hash=self._keep(task.request),
+                request_type=task.content_type,
+                closed=False,
+            )
+        )
+        return True
+
+    def close_tasks(self, job_id: str, kinds: Collection[TaskKind]) -> None:
+        names = [kind.value for kind in kinds]
+        self._connection.execute(
+            sa.update(tasks).where(tasks.c.job_id == job_id, tasks.c.kind.in_(names)).values(closed=True)
+        )
+
+    def answer_task(self, task_id: str, result: bytes, content_type: str) -> None:
+        job_id = self._connection.scalar(sa.select(tasks.c.job_id).where(tasks.c.id == task_id))
+        if job_id is None:
+            raise ValueError(f"task {task_id} is not stored")
+        changed = self._connection.execute(
+            sa.update(tasks)
+            .where(tasks.c.id == task_id, tasks.c.result_hash.is_(None))
+            .values(closed=True, result_hash=self.put_blob(job_id, result, content_type))
+        )
+        if changed.rowcount != 1:
+            raise ValueError(f"task {task_id} has a result already")
+
+    def _next_sequence(self) -> int:
+        query = (
+            sa.update(counters)
+            .where(counters.c.name == TASK_SEQUENCE)
+            .values(value=counters.c.value + 1)
+            .returning(counters.c.value)
+        )
+        return int(self._connection.execute(query).scalar_one())
+
+    # Evidence and log
+
+    def blob(self, content_hash: str) -> bytes | None:
+        return self._connection.scalar(sa.select(blobs.c.content).where(blobs.c.hash == content_hash))
+
+    def job_blob(self, job_id: str, content_hash: str) -> StoredBlob | None:
+        query = (
+            sa.select(blobs.c.content, job_blobs.c.content_type)
+            .join(job_blobs, job_blobs.c.hash == blobs.c.hash)
+            .where(job_blobs.c.job_id == job_id, job_blobs.c.hash == content_hash)
+        )
+        row = self._connection.execute(query).first()
+        return None if row is None else StoredBlob(row.content, row.content_type)
+
+    def put_blob(self, job_id: str, content: bytes, content_type: str) -> str:
+        content_hash = self._keep(content)
+        known = sa.select(job_blobs.c.hash).where(job_blobs.c.job_id == job_id, job_blobs.c.hash == content_hash)
+        if self._connection.scalar(known) is None:
+            self._connection.execute(
+                sa.insert(job_blobs).values(job_id=job_id, hash=content_hash, content_type=content_type)
+            )
+        return content_hash
+
+    def _keep(self, content: bytes) -> str:
+        content_hash = sha256_hex(content)
+        if self._connection.scalar(sa.select(blobs.c.hash).where(blobs.c.hash == content_hash)) is None:
+            self._connection.execute(sa.insert(blobs).values(hash=content_hash, content=content))
+        return content_hash
+
+    def log_entry(self, job_id: str, index: int) -> StoredEntry | None:
+        query = sa.select(log_entries).where(log_entries.c.job_id == job_id, log_entries.c.index == index)
+        row = self._connection.execute(query).mappings().first()
+        return None if row is None else StoredEntry(row["entry"], row["signed_request_hash"])
+
+    def log_entries(self, job_id: str) -> Sequence[StoredEntry]:
+        query = sa.select(log_entries).where(log_entries.c.job_id == job_id).order_by(log_entries.c.index)
+        rows = self._connection.execute(query).mappings()
+        return [StoredEntry(row["entry"], row["signed_request_hash"]) for row in rows]
+
+    def append_log(self, job_id: str, index: int, entry: StoredEntry) -> None:
+        length = self._connection.scalar(
+            sa.select(sa.func.count()).select_from(log_entries).where(log_entries.c.job_id == job_id)
+        )
+        if index != length:
+            raise ValueError(f"entry {index} does not follow the {length} entries of job {job_id}")
+        self._connection.execute(
+            sa.insert(log_entries).values(
+                job_id=job_id, index=index, entry=entry.entry, signed_request_hash=entry.signed_request_hash
+            )
+        )
+
+
+def _job_columns(state: JobState) -> dict[str, object]:
+    deadline_s = None if state.deadline is None else state.deadline.timestamp()
+    return {"phase": state.phase.value, "deadline_s": deadline_s, "state": state.model_dump_json()}
+
+
+def _party(row: sa.Row[Any]) -> StoredParty:
+    signed = SignedDocument.model_validate_json(row.signed)
+    return StoredParty(row.party, row.name, tuple(row.datasets), row.registered_at, signed)
+
+
+def _header(row: sa.Row[Any]) -> TaskHeader:
+    return TaskHeader(
+        id=row.id,
+        kind=TaskKind(row.kind),
+        sender=row.sender,
+        recipient=row.recipient,
+        job_id=row.job_id,
+        key=row.key,
+        created_at=row.created_at,
+        sequence=row.sequence,
+    )

@@ -1,0 +1,83 @@
+"""The tables of the SQL store. Changing one takes a new revision in `migrations/versions`."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+parties = sa.Table(
+    "parties",
+    metadata,
+    sa.Column("party", sa.String(64), primary_key=True),
+    sa.Column("name", sa.String(100), nullable=False),
+    sa.Column("datasets", sa.JSON, nullable=False),
+    sa.Column("registered_at", sa.String(40), nullable=False),
+    sa.Column("signed", sa.Text, nullable=False),
+)
+
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("created_at_s", sa.Double, nullable=False),
+    sa.Column("phase", sa.String(40), nullable=False, index=True),
+    sa.Column("deadline_s", sa.Double, index=True),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("manifest", sa.Text, nullable=False),
+    sa.Column("roster", sa.Text),
+)
+
+blobs = sa.Table(
+    "blobs",
+    metadata,
+    sa.Column("hash", sa.String(64), primary_key=True),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+)
+
+job_blobs = sa.Table(
+    "job_blobs",
+    metadata,
+    sa.Column("job_id", sa.String(32), sa.ForeignKey("jobs.id"), primary_key=True),
+    sa.Column("hash", sa.String(64), sa.ForeignKey("blobs.hash"), primary_key=True),
+    sa.Column("content_type", sa.String(100), nullable=False),
+)
+
+tasks = sa.Table(
+    "tasks",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("sequence", sa.BigInteger, nullable=False, unique=True),
+    sa.Column("key", sa.String(200), nullable=False, unique=True),
+    sa.Column("kind", sa.String(20), nullable=False),
+    sa.Column("sender", sa.String(64), nullable=False),
+    sa.Column("recipient", sa.String(64), nullable=False),
+    sa.Column("job_id", sa.String(32), sa.ForeignKey("jobs.id"), nullable=False),
+    sa.Column("created_at", sa.String(40), nullable=False),
+    sa.Column("request_hash", sa.String(64), sa.ForeignKey("blobs.hash"), nullable=False),
+    sa.Column("request_type", sa.String(100), nullable=False),
+    sa.Column("closed", sa.Boolean, nullable=False),
+    sa.Column("result_hash", sa.String(64), sa.ForeignKey("blobs.hash")),
+    sa.Index("ix_tasks_recipient", "recipient", "closed", "sequence"),
+    sa.Index("ix_tasks_job", "job_id", "kind"),
+)
+
+log_entries = sa.Table(
+    "log_entries",
+    metadata,
+    sa.Column("job_id", sa.String(32), sa.ForeignKey("jobs.id"), primary_key=True),
+    sa.Column("index", sa.Integer, primary_key=True),
+    sa.Column("entry", sa.LargeBinary, nullable=False),
+    sa.Column("signed_request_hash", sa.String(64)),
+)
+
+# A sequence that is handed out in the order of commits, which a database's own sequences do not promise: a poll for
+# what came after N would otherwise miss a task that was numbered before N and committed after it.
+counters = sa.Table(
+    "counters",
+    metadata,
+    sa.Column("name", sa.String(40), primary_key=True),
+    sa.Column("value", sa.BigInteger, nullable=False),
+)
+
+TASK_SEQUENCE = "task_sequence"
