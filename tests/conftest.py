@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
 from phe.paillier import PaillierPrivateKey, PaillierPublicKey
 
 from crypto.keys import generate_keypair
+
+
+# No test has a time limit: a busy machine must not turn a right answer into a failure.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

@@ -85,8 +85,14 @@ def test_several_targets_are_several_outputs() -> None:
 def test_an_unknown_field_is_refused_by_name(where: str) -> None:
     spec = spec_with()
     spec["training"] = {}
-    place = {"": spec, "feature": spec["data_props"]["features"][0], "target": spec["data_props"]["target"]}
-    place.get(where, spec.get(where) if where else spec)["learning_rat"] = 1
+    places: dict[str, dict[str, Any]] = {
+        "": spec,
+        "data_props": spec["data_props"],
+        "training": spec["training"],
+        "feature": spec["data_props"]["features"][0],
+        "target": spec["data_props"]["target"],
+    }
+    places[where]["learning_rat"] = 1
     assert "learning_rat" in refusal(spec)
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.spec import category_text
+from protocol.spec import Category, category_text
 from tabular.convert import MISSING, MISSING_TEXTS, UNKNOWN, to_codes, to_numbers
 from tabular.dialect import sniff
 
@@ -85,7 +85,8 @@ def test_the_decimal_mark_is_found_and_a_thousands_mark_is_not_taken_for_it(
 
 
 def test_categories_compare_as_the_spec_says() -> None:
-    lookup = {category_text(category): code for code, category in enumerate((1, "two", True, 0.5))}
+    categories: tuple[Category, ...] = (1, "two", True, 0.5)
+    lookup = {category_text(category): code for code, category in enumerate(categories)}
     texts = pa.array(["1.0", " two ", "TRUE", "0.50", "Two", None])
     assert to_codes(texts, lookup, ".").tolist() == [0, 1, 2, 3, UNKNOWN, MISSING]
     assert to_codes(pa.array([1, 2, None]), lookup, ".").tolist() == [0, UNKNOWN, MISSING]

@@ -1,0 +1,110 @@
+"""`check_table` reports everything that does not fit, and `Tally` finds groups too small."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from protocol.spec import DataProps, ModelType
+from tabular.check import TableReport, check_table
+from tabular.encode import Encoder
+from tabular.read import open_table
+from tabular.tally import SmallCell, Tally
+
+LINEAR = ModelType.LINEAR_REGRESSION
+AGE = {"name": "age", "type": "continuous", "range": [20, 60]}
+COLOUR = {"name": "colour", "type": "nominal", "categories": ["red", "blue"]}
+PRICE = {"name": "price", "range": [0, 100]}
+
+
+def declared(*features: dict[str, Any], target: dict[str, Any] = PRICE) -> DataProps:
+    return DataProps.model_validate({"features": features, "target": target})
+
+
+def report_on(tmp_path: Path, content: str, *features: dict[str, Any], **options: Any) -> TableReport:
+    path = tmp_path / "t.csv"
+    path.write_text(content)
+    return check_table(path, declared(*features), LINEAR, **options)
+
+
+def test_a_table_that_fits_has_no_problems_and_its_counts(tmp_path: Path) -> None:
+    content = "age,colour,price\n10,red,1\n,red,2\n30,blue,3\n99,red,100\n"
+    report = report_on(tmp_path, content, {**AGE, "missing": "drop"}, COLOUR)
+    assert report.fits
+    assert (report.rows, report.rows_dropped) == (4, 1)
+    age, colour, price = report.columns
+    assert (age.missing, age.clipped_low, age.clipped_high, age.constant) == (1, 1, 1, False)
+    assert colour.categories == {"red": 2, "blue": 1}
+    assert (price.clipped_high, price.constant) == (0, False)
+
+
+def test_every_column_that_does_not_fit_is_reported(tmp_path: Path) -> None:
+    content = "age,colour,price\nold,pink,1\n30,,101\n,red,102\n31,pink,3\n"
+    report = report_on(tmp_path, content, AGE, COLOUR, {**AGE, "name": "height"})
+    assert not report.fits
+    found = {(problem.column, problem.code, problem.count, problem.first_record) for problem in report.problems}
+    assert found == {
+        ("height", "column-not-in-file", None, None),
+        ("age", "text-in-numeric-column", 1, 1),
+        ("age", "missing-values", 1, 3),
+        ("colour", "unknown-category", 2, 1),
+        ("colour", "missing-values", 1, 2),
+        ("price", "target-out-of-range", 2, 2),
+    }
+
+
+def test_counts_go_on_through_all_batches(tmp_path: Path) -> None:
+    content = "age,price\n" + "30,1\n" * 9000 + "30,200\n" * 9000
+    (problem,) = report_on(tmp_path, content, AGE).problems
+    assert (problem.code, problem.count, problem.first_record) == ("target-out-of-range", 9000, 9001)
+
+
+def test_unscaled_values_beyond_the_range_are_a_problem_only_without_scaling(tmp_path: Path) -> None:
+    content = "age,price\n10,1\n30,1\n"
+    assert report_on(tmp_path, content, AGE).fits
+    (problem,) = report_on(tmp_path, content, AGE, scaling="none").problems
+    assert problem.code == "value-out-of-range"
+
+
+def test_a_constant_column_is_noted_and_no_problem(tmp_path: Path) -> None:
+    report = report_on(tmp_path, "age,colour,price\n30,red,1\n30,blue,1\n", AGE, COLOUR)
+    assert report.fits
+    assert [column.constant for column in report.columns] == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [("", "no-rows"), ("age,price\n", "no-rows"), ("age,price\n,1\n", "no-rows"), ("PK\x03\x04", "unreadable-file")],
+)
+def test_a_table_that_cannot_be_used_at_all_is_a_report_too(tmp_path: Path, content: str, code: str) -> None:
+    report = report_on(tmp_path, content, {**AGE, "missing": "drop"})
+    assert [problem.code for problem in report.problems] == [code]
+
+
+def test_damage_in_the_middle_is_reported_beside_what_was_found_before(tmp_path: Path) -> None:
+    report = report_on(tmp_path, "age,price\n" + "30,200\n" * 900_000 + "30\n", AGE)
+    assert {problem.code for problem in report.problems} == {"target-out-of-range", "wrong-field-count"}
+
+
+def test_a_report_is_json(tmp_path: Path) -> None:
+    report = report_on(tmp_path, "age,colour,price\nx,red,1\n", AGE, COLOUR)
+    plain = json.loads(json.dumps(report.as_dict()))
+    assert plain["fits"] is False
+    assert plain["problems"][0]["code"] == "text-in-numeric-column"
+    assert plain["columns"][1]["categories"] == {"red": 1, "blue": 0}
+
+
+def test_a_tally_finds_categories_and_tails_of_few_rows(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    rows = ["30,red,1"] * 20 + ["10,blue,1"] * 3 + ["99,red,1"] * 4
+    path.write_text("\n".join(["age,colour,price", *rows]))
+    encoder = Encoder(declared(AGE, COLOUR), LINEAR)
+    tally = Tally({"colour": ("red", "blue")})
+    batches = list(tally.watch(encoder.encode_all(open_table(path).batches(encoder.columns, 5))))
+    assert (tally.rows, sum(len(batch.X) for batch in batches)) == (27, 27)
+    assert set(tally.small_cells(4)) == {SmallCell("colour", "blue", 3), SmallCell("age", "below range", 3)}
+    assert len(tally.small_cells(5)) == 3
+    assert tally.small_cells(3) == ()
