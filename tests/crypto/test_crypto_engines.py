@@ -106,6 +106,21 @@ def test_powers_public_and_secret_agree(engine, square: mpz) -> None:
     assert engine.powers(bases, 987654321, square, secret=True) == expected
 
 
+@pytest.mark.parametrize("kind", ["local", "threads"])
+def test_secret_powers_are_taken_in_constant_time_on_every_engine(square: mpz, kind: str, monkeypatch) -> None:
+    from crypto import local_engine
+
+    class ConstantTimeOnly:
+        powmod_sec = staticmethod(gmpy2.powmod_sec)
+
+    monkeypatch.setattr(local_engine, "gmpy2", ConstantTimeOnly)
+    with ThreadPoolExecutor(2) as executor:
+        engine = LocalEngine() if kind == "local" else ProcessEngine(executor, 2)
+        assert engine.powers([mpz(3)], 4, square, secret=True) == [81]
+        with pytest.raises(AttributeError, match="powmod_base_list"):
+            engine.powers([mpz(3)], 4, square)
+
+
 def test_fixed_base_powers(engine, square: mpz) -> None:
     table = FixedBaseTable(units(square, 1)[0], square, exponent_bits=100, window_bits=7)
     exponents = [0, 1, 127, 128, (1 << 100) - 1, 1 << 99, 123456789 << 60]

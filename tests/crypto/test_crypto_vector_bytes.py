@@ -9,6 +9,7 @@ from crypto import (
     LayoutMismatch,
     MalformedCiphertext,
     SlotLayout,
+    check_ciphertexts,
     ciphertext_width_bytes,
     ciphertexts_from_bytes,
     ciphertexts_to_bytes,
@@ -50,6 +51,13 @@ def test_a_number_that_is_no_ciphertext_is_refused_by_its_index(
         with pytest.raises(MalformedCiphertext) as refusal:
             ciphertexts_from_bytes(bytes(data), n, 4)
         assert refusal.value.index == index
+
+
+@pytest.mark.parametrize("number", [-1, 0, -(1 << 2000)])
+def test_a_number_that_is_not_positive_is_out_of_range(small_keypair, ciphertexts, number: int) -> None:
+    check_ciphertexts(ciphertexts, small_keypair[0].n)
+    with pytest.raises(MalformedCiphertext, match="ciphertext 4 is refused: not between"):
+        check_ciphertexts([*ciphertexts, mpz(number)], small_keypair[0].n)
 
 
 def test_two_bad_ones_that_hide_in_each_other_are_found(small_keypair, ciphertexts) -> None:
