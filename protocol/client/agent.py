@@ -125,6 +125,8 @@ class TaskAgent:
         self._jitter = jitter
         self._queues: dict[str, JobQueue] = {}
         self._polls = 0
+        self._after = 0
+        self._synced_at = monotonic()
         self.connected = False
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -151,62 +153,53 @@ class TaskAgent:
     # Polling
 
     async def _poll_for_ever(self) -> None:
-        failures, after, synced_at = 0, 0, self._monotonic()
+        failures = 0
         while True:
-            began = self._monotonic()
             try:
-                if not self.connected:
-                    await self._on_connect()
-                # The whole list shows what is over, and what was missed while nobody listened.
-                whole = not self.connected or began - synced_at >= self._resync_every_s
-                self._polls += 1
-                poll = self._polls
-                listed = await self._list(after, whole)
+                await self._poll()
+                failures = 0
+                continue
             except Problem as problem:
                 log.warning("facilitator not reached", code=problem.code.slug, why=problem.detail)
-                listed = None
             except Exception:
                 log.exception("polling broke")
-                listed = None
-            if listed is None:
-                failures += 1
-                self._disconnected()
-                await self._back_off(failures)
-                continue
-            failures = 0
-            if not self.connected:
-                self.connected = True
-                log.info("facilitator reached")
-                self._tell(AgentEvent.CONNECTED, None)
-            news = any(header.sequence > after for header in listed)
-            if whole:
-                synced_at, after = began, 0
-            after = max([after, *(header.sequence for header in listed)])
-            self._take(listed, poll, whole)
-            if not whole and not news and self._monotonic() - began < FIRST_BACKOFF_S:
-                await self._sleep(FIRST_BACKOFF_S)  # it did not wait, so this side does
+            failures += 1
+            if self.connected:
+                self.connected = False
+                self._tell(AgentEvent.DISCONNECTED, None)
+            await self._back_off(failures)
 
-    async def _list(self, after: int, whole: bool) -> tuple[TaskHeader, ...] | None:
+    async def _poll(self) -> None:
+        began = self._monotonic()
+        if not self.connected:
+            await self._on_connect()
+        # The whole list shows what is over, and what was missed while nobody listened.
+        whole = not self.connected or began - self._synced_at >= self._resync_every_s
+        self._polls += 1
+        wait_s, after = (0, 0) if whole else (self._wait_s, self._after)
+        listed = (await self._client.tasks(wait_s=wait_s, after=after)).tasks
+        if not self.connected:
+            self.connected = True
+            log.info("facilitator reached")
+            self._tell(AgentEvent.CONNECTED, None)
         if whole:
-            return (await self._client.tasks(wait_s=0, after=0)).tasks
-        return (await self._client.tasks(wait_s=self._wait_s, after=after)).tasks
+            self._synced_at = began
+        self._after = max([after, *(header.sequence for header in listed)])
+        self._take(listed, whole)
+        if not whole and self._after == after and self._monotonic() - began < FIRST_BACKOFF_S:
+            await self._sleep(FIRST_BACKOFF_S)  # the Facilitator did not wait, so this side does
 
-    def _take(self, listed: tuple[TaskHeader, ...], poll: int, whole: bool) -> None:
+    def _take(self, listed: tuple[TaskHeader, ...], whole: bool) -> None:
         by_job: dict[str, list[TaskHeader]] = {}
         for header in sorted(listed, key=lambda one: one.sequence):
             by_job.setdefault(header.job_id or header.id, []).append(header)
         for job in by_job.keys() - self._queues.keys():
             self._queues[job] = JobQueue(self._work, lambda: self._polls)
         for job, queue in list(self._queues.items()):
-            queue.offer(by_job.get(job, []), poll, whole)
+            queue.offer(by_job.get(job, []), self._polls, whole)
             if queue.idle:
                 queue.close()
                 del self._queues[job]
-
-    def _disconnected(self) -> None:
-        if self.connected:
-            self.connected = False
-            self._tell(AgentEvent.DISCONNECTED, None)
 
     def _tell(self, event: AgentEvent, header: TaskHeader | None) -> None:
         try:
