@@ -110,6 +110,12 @@ class Code(Enum):
     ADDITION_NOT_PROVEN = Kind(
         "addition-not-proven", 409, "The sum is not the product of the owners' answers", "Run `fedtrain verify`."
     )
+    SUM_OUT_OF_BOUND = Kind(
+        "sum-out-of-bound",
+        409,
+        "A sum does not decrypt to what was planned",
+        "Deploy the job again; if it stays, ask the owners for their software's versions.",
+    )
     LOG_INCONSISTENT = Kind(
         "log-inconsistent", 409, "The Facilitator's log does not hold what was answered", "Run `fedtrain verify`."
     )
