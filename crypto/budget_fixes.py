@@ -44,12 +44,12 @@ def _key(inputs: BudgetInputs) -> str | None:
 
 
 def _rows(inputs: BudgetInputs) -> str | None:
-    rows = _largest_integer(inputs.max_rows, lambda rows: replace(inputs, max_rows=rows))
+    rows = _largest_integer(1, inputs.max_rows, lambda rows: replace(inputs, max_rows=rows))
     return None if rows is None else f"max_rows {rows:,} or fewer"
 
 
 def _owners(inputs: BudgetInputs) -> str | None:
-    owners = _largest_integer(inputs.max_owners, lambda owners: replace(inputs, max_owners=owners))
+    owners = _largest_integer(inputs.min_owners, inputs.max_owners, lambda owners: replace(inputs, max_owners=owners))
     return None if owners is None else f"max_data_owners {owners:,} or fewer"
 
 
@@ -84,11 +84,11 @@ def _ridge(inputs: BudgetInputs) -> str | None:
     return None if ridge is None else f"l2 {ridge} or less"
 
 
-def _largest_integer(current: int, changed: Callable[[int], BudgetInputs]) -> int | None:
-    """The largest value below `current` that fits, by bisection; None where even 1 does not."""
-    if current <= 1 or not fits(changed(1)):
+def _largest_integer(least: int, current: int, changed: Callable[[int], BudgetInputs]) -> int | None:
+    """The largest value below `current` that fits, by bisection; None where even `least` does not."""
+    if current <= least or not fits(changed(least)):
         return None
-    low, high = 1, current
+    low, high = least, current
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if fits(changed(middle)) else (low, middle)

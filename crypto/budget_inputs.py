@@ -27,6 +27,7 @@ class BudgetInputs:
     `feature_bounds`: the largest magnitude of each design column, in order, the intercept's 1 last.
     `target_bound`: the largest |y| that enters b (½ for the logistic surrogate). `slope`: c.
     `learning_rate`: None for the rate of `learning_rate()`. `max_rows`: of one owner.
+    `min_owners`: the fewest that a job may be told to have at most.
     Raises ValueError naming the field that is out of range.
     """
 
@@ -49,13 +50,15 @@ class BudgetInputs:
     learning_rate_precision_bits: int = 40
     counts_fraction_bits: int = 40
     newton_fraction_bits: int = 60
+    # Changes no bound: advice to take fewer owners than a job must have would be no advice.
+    min_owners: int = 1
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
             if isinstance(value, float):
                 raise ValueError(f"{field.name} must be exact, received the float {value!r}: use a Fraction")
-        for name in ("modulus_bits", "outputs", "max_rows", "max_owners", "reencrypt_every"):
+        for name in ("modulus_bits", "outputs", "max_rows", "max_owners", "reencrypt_every", "min_owners"):
             _at_least(name, getattr(self, name), 1)
         for name in ("moment", "weight", "learning_rate_precision", "counts", "newton"):
             label = f"{name}_bits" if name.endswith("precision") else f"{name}_fraction_bits"

@@ -110,6 +110,14 @@ def test_the_refusal_reads_as_a_person_would_say_it() -> None:
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)  # noqa: S301 - our own bytes
 
 
+def test_no_fix_goes_below_the_owners_that_the_job_must_have() -> None:
+    inputs = big_job(reencrypt_every=29)
+    for min_owners, offered in ((1, True), (64, False)):
+        with pytest.raises(DoesNotFit) as caught:
+            plan(replace(inputs, min_owners=min_owners))
+        assert any(fix.startswith("max_data_owners") for fix in caught.value.fixes) is offered
+
+
 def test_a_job_that_no_single_change_saves_says_so() -> None:
     hopeless = example_inputs(modulus_bits=64, weight_bound=Fraction(1 << 9000), max_rows=10**12)
     with pytest.raises(DoesNotFit, match="no change of a single field is enough"):
@@ -224,6 +232,7 @@ def test_update_scalars_leave_the_intercept_free_of_ridge_and_rescale_the_predec
     ("changes", "message"),
     [
         ({"max_rows": 0}, "max_rows must be an integer of at least 1, received 0"),
+        ({"min_owners": 0}, "min_owners must be"),
         ({"max_owners": True}, "max_owners must be an integer"),
         ({"outputs": 0}, "outputs must be"),
         ({"reencrypt_every": 0}, "reencrypt_every must be"),

@@ -1,0 +1,186 @@
+"""What a job will cost, from its plan: ciphertexts on the wire, multiplications, and sums that get decrypted.
+
+Bytes are those of the ciphertexts, exactly; headers, signatures and hashes come to some hundred bytes a message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+from crypto.budget import Budget
+from crypto.fixed_base import best_window_bits
+from crypto.squaring import SQUARING_COST
+from crypto.straus import best_plan
+from protocol.planning import plan_spec, rounds_of
+from protocol.spec import ModelSpec
+
+#: (bases, rows, exponent bits) → multiplications of the products Π_j base_j^e_ij of all rows i.
+MultiExponentiationCost = Callable[[int, int, int], float]
+
+# Sliding windows of five bits: one multiplication for about six bits of an exponent, beside the squarings.
+_WINDOW_SPACING_BITS = 6
+# What the key holder's table is built for, in crypto.encryption.
+_EXPECTED_ENCRYPTIONS = 1000
+
+
+@dataclass(frozen=True)
+class PartyCost:
+    """One party's part of one message exchange.
+
+    `multiplications` modulo n², a squaring counted as SQUARING_COST of one; `half_multiplications` those of the
+    key holder modulo p² and q², of half the length. `idle_multiplications`: modulo n², done between rounds,
+    for the factors that re-randomise what leaves.
+    """
+
+    received_bytes: int
+    sent_bytes: int
+    multiplications: float
+    half_multiplications: float = 0.0
+    idle_multiplications: float = 0.0
+
+
+@dataclass(frozen=True)
+class JobCost:
+    """A job of `owners` owners.
+
+    `ciphertext_bytes` of one ciphertext. `data_owner` (each of them) and `facilitator` are for one round; the
+    Facilitator's bytes are those from and to the owners, and the Model Owner's turn comes on top. `model_owner`
+    is for one of its turns, which comes every `rounds_a_turn` rounds. `counts_*`: the round before the first.
+    `decrypted_sums`: how many numbers the Model Owner decrypts if it follows the protocol, at most;
+    `distinct_sums`: how many there are, in all of (ΣA, Σb, Σyᵀy, N).
+    """
+
+    owners: int
+    rounds: int
+    rounds_a_turn: int
+    turns: int
+    ciphertext_bytes: int
+    data_owner: PartyCost
+    facilitator: PartyCost
+    model_owner: PartyCost
+    counts_data_owner: PartyCost
+    counts_facilitator: PartyCost
+    counts_model_owner: PartyCost
+    decrypted_sums: int
+    distinct_sums: int
+
+    def to_dict(self) -> dict[str, object]:
+        """JSON types only, the parties' costs as objects."""
+        return asdict(self)
+
+
+def cost_of(
+    spec: ModelSpec, owners: int | None = None, multi_exponentiation_cost: MultiExponentiationCost | None = None
+) -> JobCost:
+    """What a spec's job costs with so many owners, `max_data_owners` where None.
+
+    Raises Problem(DOES_NOT_FIT) as `plan_spec` does, ValueError for owners outside 1…max_data_owners.
+    """
+    most = spec.training.max_data_owners
+    owners = most if owners is None else owners
+    if not 1 <= owners <= most:
+        raise ValueError(f"owners must be 1 to max_data_owners, {most}; received {owners}")
+    return _JobCosts(plan_spec(spec), owners, multi_exponentiation_cost or _straus_cost).of(rounds_of(spec))
+
+
+def _straus_cost(bases: int, rows: int, exponent_bits: int) -> float:
+    return best_plan(bases, rows, exponent_bits).multiplications
+
+
+class _JobCosts:
+    def __init__(self, budget: Budget, owners: int, multi_exponentiation_cost: MultiExponentiationCost) -> None:
+        self.budget, self.inputs, self.owners = budget, budget.inputs, owners
+        self.multi_exponentiation_cost = multi_exponentiation_cost
+        # n has exactly modulus_bits bits, a multiple of 64: n² fills twice as many, or one bit less.
+        self.width = -(-2 * self.inputs.modulus_bits // 8)
+        self.windowed = self.inputs.reencrypt_every > 1
+        self.newton = budget.newton
+        # With momentum every message of weights holds their predecessors too.
+        vectors = 2 if self.windowed and self.inputs.heavy_ball else 1
+        self.weights = 0 if self.newton else vectors * budget.weights_layout.ciphertexts
+        self.answer = self.newton.layout.ciphertexts if self.newton else budget.answer_layout.ciphertexts
+        self.counts = budget.counts_layout.ciphertexts
+
+    def of(self, rounds: int) -> JobCost:
+        turns = -(-rounds // self.inputs.reencrypt_every)
+        d, k = self.inputs.dimensions, self.inputs.outputs
+        distinct = d * (d + 1) // 2 + d * k + k + 1
+        decrypted = 1 + k + turns * self._decrypted_numbers()
+        return JobCost(
+            owners=self.owners,
+            rounds=rounds,
+            rounds_a_turn=self.inputs.reencrypt_every,
+            turns=turns,
+            ciphertext_bytes=self.width,
+            data_owner=PartyCost(
+                received_bytes=self.weights * self.width,
+                sent_bytes=self.answer * self.width,
+                multiplications=self._answer_multiplications(),
+                idle_multiplications=self.answer * self._power(self.inputs.modulus_bits),
+            ),
+            facilitator=PartyCost(
+                received_bytes=self.owners * self.answer * self.width,
+                sent_bytes=self.owners * self.weights * self.width,
+                multiplications=(self.owners - 1) * self.answer + self._update_multiplications(),
+            ),
+            model_owner=self._turn(),
+            counts_data_owner=PartyCost(
+                0, self.counts * self.width, self.counts, idle_multiplications=self._power(self.inputs.modulus_bits)
+            ),
+            counts_facilitator=PartyCost(self.owners * self.counts * self.width, 0, (self.owners - 1) * self.counts),
+            counts_model_owner=PartyCost(
+                (self.owners + 1) * self.counts * self.width,
+                0,
+                (self.owners - 1) * self.counts,
+                half_multiplications=self.counts * self._decryption(),
+            ),
+            decrypted_sums=decrypted,
+            distinct_sums=distinct,
+        )
+
+    def _turn(self) -> PartyCost:
+        """It gets the request it answers to, every answer to it, and what comes out, and recomputes that."""
+        result = self.weights if self.windowed else self.answer
+        return PartyCost(
+            received_bytes=(self.weights + self.owners * self.answer + result) * self.width,
+            sent_bytes=self.weights * self.width,
+            multiplications=(self.owners - 1) * self.answer + self._update_multiplications(),
+            half_multiplications=result * self._decryption() + self.weights * self._encryption(),
+        )
+
+    def _decrypted_numbers(self) -> int:
+        d, k = self.inputs.dimensions, self.inputs.outputs
+        if self.newton:
+            return d * (d + 1) // 2 + d * k
+        return 2 * d * k if self.windowed and self.inputs.heavy_ball else d * k
+
+    def _answer_multiplications(self) -> float:
+        if self.newton:
+            return self.answer
+        d, layout = self.inputs.dimensions, self.budget.answer_layout
+        products = self.multi_exponentiation_cost(d, d, self.budget.moment_bound.bit_length())
+        shift = layout.slot_bits * layout.columns_per_ciphertext
+        # Horner across rows; then b is subtracted and the result re-randomised, ciphertext by ciphertext.
+        packed = layout.column_groups * (d - layout.row_groups)
+        return layout.column_groups * products + packed * (shift * SQUARING_COST + 1) + 2 * self.answer
+
+    def _update_multiplications(self) -> float:
+        if not self.windowed:
+            return 0.0
+        s, rate_bits = self.inputs.step_fraction_bits, self.inputs.rate_fraction_bits
+        powers = self._power(s) + self._power(rate_bits)
+        if self.inputs.heavy_ball:
+            powers += self._power(2 * s)
+        return self.answer * (powers + 2)
+
+    def _power(self, exponent_bits: int) -> float:
+        return exponent_bits * (SQUARING_COST + 1 / _WINDOW_SPACING_BITS)
+
+    def _encryption(self) -> float:
+        """Modulo p² and modulo q², by fixed-base tables."""
+        bits = self.inputs.modulus_bits // 2
+        return 2 * -(-bits // best_window_bits(bits, _EXPECTED_ENCRYPTIONS))
+
+    def _decryption(self) -> float:
+        return 2 * self._power(self.inputs.modulus_bits // 2)

@@ -1,0 +1,136 @@
+"""From a model spec to the numbers of its budget: a pure function, so that every party plans the same job.
+
+The spec's floats become exact fractions, bounds are rounded up to the grid of the data, and from there on
+everything is integer arithmetic. Source: docs/arithmetic.md.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from crypto.budget import Budget, BudgetInputs, DoesNotFit, plan
+from crypto.budget_inputs import ceil_log2
+from protocol.problems import Code, Problem
+from protocol.spec import Feature, FeatureType, ModelSpec, ModelType, Optimizer, Target
+
+# Owners round scaled values to this many fraction bits before anything else, ends of ranges included.
+DATA_FRACTION_BITS = 40
+# Slopes of σ(z) ≈ ½ + c·z: the best over |z| ≤ 4 in the largest error, and the derivative at 0.
+MINIMAX_SLOPE = Fraction(153, 1000)
+TAYLOR_SLOPE = Fraction(1, 4)
+_LEAST_WEIGHT_BOUND = 1024
+# The intercept alone must be able to reach the targets, with room for weights that cancel each other.
+_TARGETS_IN_WEIGHT_BOUND = 16
+
+
+def plan_spec(spec: ModelSpec) -> Budget:
+    """The budget of a spec.
+
+    Raises Problem(DOES_NOT_FIT), whose `fixes` lists the single changes that would be enough, each the smallest, and
+    Problem(INVALID_SPEC) where the spec leaves open what the plan needs.
+    """
+    inputs = budget_inputs(spec)
+    try:
+        return plan(inputs)
+    except DoesNotFit as error:
+        raise Problem(
+            Code.DOES_NOT_FIT,
+            f"{error}.",
+            fixes=list(error.fixes),
+            needed_bits=error.needed_bits,
+            available_bits=error.available_bits,
+        ) from error
+
+
+def budget_inputs(spec: ModelSpec) -> BudgetInputs:
+    """What the budget depends on. Raises Problem(INVALID_SPEC) for l2 "auto" with windows."""
+    training = spec.training
+    classification = spec.model_type is ModelType.LOGISTIC_REGRESSION
+    features = feature_bounds(spec)
+    # b = Xᵀ(y − ½) for classes 0 and 1.
+    target = Fraction(1, 2) if classification else target_bound(spec)
+    if training.l2 == "auto" and training.reencrypt_every > 1:
+        raise Problem(
+            Code.INVALID_SPEC,
+            f'l2 "auto" with reencrypt_every {training.reencrypt_every}: inside a window the Facilitator applies l2 '
+            "under encryption, so it must be known before the job starts. Give l2 a number, or use reencrypt_every 1.",
+        )
+    return BudgetInputs(
+        modulus_bits=training.key_bits,
+        dimensions=spec.data_props.dimensions,
+        outputs=spec.outputs,
+        feature_bounds=features,
+        target_bound=target,
+        slope=MINIMAX_SLOPE if classification else Fraction(1),
+        max_rows=training.max_rows,
+        max_owners=training.max_data_owners,
+        min_owners=training.min_data_owners,
+        weight_bound=_weight_bound(spec, features, target),
+        optimizer=training.optimizer.value,
+        learning_rate=None if training.learning_rate == "auto" else Fraction(training.learning_rate),
+        # In plain rounds the Model Owner applies l2 to what it has decrypted, and no bound depends on it.
+        l2=Fraction(0) if training.l2 == "auto" else Fraction(training.l2),
+        momentum=Fraction(training.momentum),
+        reencrypt_every=training.reencrypt_every,
+    )
+
+
+def rounds_of(spec: ModelSpec) -> int:
+    """The most gradient rounds of a job: `rounds`, or for "auto" what its optimiser is given. newton has one."""
+    training = spec.training
+    if training.optimizer is Optimizer.NEWTON:
+        return 1
+    if training.rounds != "auto":
+        return training.rounds
+    if training.optimizer is Optimizer.CONJUGATE_GRADIENT:
+        return 4 * (spec.data_props.dimensions + 1)
+    return 1000
+
+
+planned_rounds = rounds_of
+
+
+def feature_bounds(spec: ModelSpec) -> tuple[Fraction, ...]:
+    """The largest magnitude of each design column, in the order of the features, the intercept's 1 last."""
+    scaled = spec.training.scaling == "range"
+    bounds: list[Fraction] = []
+    for feature in spec.data_props.features:
+        bounds += [Fraction(1) if scaled else _on_grid(_raw_bound(feature))] * feature.width
+    return (*bounds, Fraction(1))
+
+
+def target_bound(spec: ModelSpec) -> Fraction:
+    """The largest |y| of the regression targets, each divided by its range's half-width."""
+    return max(_on_grid(_scaled_target_bound(target)) for target in spec.data_props.all_targets)
+
+
+def _raw_bound(feature: Feature) -> Fraction:
+    """Of an unscaled feature: the far end of its range, its last rank, or 1 for a category's indicator."""
+    if feature.range is not None:
+        return Fraction(max(abs(end) for end in feature.range))
+    if feature.type is FeatureType.ORDINAL:
+        return Fraction(len(feature.category_texts) - 1)
+    return Fraction(1)
+
+
+def _scaled_target_bound(target: Target) -> Fraction:
+    if target.range is None:
+        raise ValueError(f"{target.label}: a regression target has a range")
+    low, high = target.range
+    largest = max(abs(low), abs(high))
+    # As owners compute it, in doubles, and as it is exactly: whichever is larger.
+    return max(Fraction(largest / ((high - low) / 2)), 2 * Fraction(largest) / (Fraction(high) - Fraction(low)))
+
+
+def _on_grid(bound: Fraction) -> Fraction:
+    """Up to the next multiple of 2^−DATA_FRACTION_BITS: what rounding a value at the bound can make of it."""
+    return Fraction(-(-bound.numerator * (1 << DATA_FRACTION_BITS) // bound.denominator), 1 << DATA_FRACTION_BITS)
+
+
+def _weight_bound(spec: ModelSpec, features: tuple[Fraction, ...], target: Fraction) -> Fraction:
+    """The declared one; "auto" is 1,024, more for raw features of small values or targets far from 0."""
+    declared = spec.training.weight_bound
+    if declared != "auto":
+        return Fraction(declared)
+    wanted = max(Fraction(_LEAST_WEIGHT_BOUND), _TARGETS_IN_WEIGHT_BOUND * target) / min(features)
+    return Fraction(1 << ceil_log2(wanted))

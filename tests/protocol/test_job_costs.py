@@ -1,0 +1,100 @@
+"""What a job costs, counted against layouts and against the arithmetic itself."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from crypto.keys import ciphertext_width_bytes, generate_keypair
+from protocol.costs import cost_of
+from protocol.planning import plan_spec
+from protocol.problems import Problem
+from protocol.spec import ModelSpec
+
+
+def spec(columns: int = 4, targets: int = 1, **training: Any) -> ModelSpec:
+    return ModelSpec.model_validate(
+        {
+            "model_type": "LINEAR_REGRESSION",
+            "data_props": {
+                "features": [{"col_idx": i, "type": "continuous", "range": [0.0, 1.0]} for i in range(columns)],
+                "targets": [{"col_idx": columns + i, "range": [0.0, 1.0]} for i in range(targets)],
+            },
+            "training": {"rounds": 12, **training},
+        }
+    )
+
+
+def test_a_ciphertext_is_as_wide_as_real_ones() -> None:
+    for bits in (256, 320):
+        public, _ = generate_keypair(bits, allow_small=True)
+        small = spec(key_bits=bits, max_rows=100, max_data_owners=3)
+        assert cost_of(small).ciphertext_bytes == ciphertext_width_bytes(int(public.n))
+
+
+def test_bytes_of_plain_rounds_follow_the_layouts() -> None:
+    job = spec(targets=2)
+    budget, cost = plan_spec(job), cost_of(job, owners=5)
+    down = budget.weights_layout.ciphertexts * cost.ciphertext_bytes
+    up = budget.answer_layout.ciphertexts * cost.ciphertext_bytes
+    assert (cost.data_owner.received_bytes, cost.data_owner.sent_bytes) == (down, up)
+    assert (cost.facilitator.received_bytes, cost.facilitator.sent_bytes) == (5 * up, 5 * down)
+    assert cost.model_owner.sent_bytes == down
+    assert cost.model_owner.received_bytes == down + 5 * up + up
+    assert (cost.turns, cost.rounds_a_turn) == (12, 1)
+
+
+@pytest.mark.parametrize(("optimizer", "vectors"), [("gradient_descent", 1), ("momentum", 2)])
+def test_windows_send_weights_each_round_and_reach_the_model_owner_only_at_their_end(
+    optimizer: str, vectors: int
+) -> None:
+    job = spec(optimizer=optimizer, reencrypt_every=5)
+    cost = cost_of(job, owners=3)
+    rows = plan_spec(job).weights_layout.ciphertexts * cost.ciphertext_bytes
+    assert (cost.data_owner.received_bytes, cost.data_owner.sent_bytes) == (vectors * rows, rows)
+    assert cost.model_owner.received_bytes == (2 * vectors + 3) * rows
+    assert (cost.turns, cost.rounds_a_turn) == (3, 5)
+    assert cost.decrypted_sums == 2 + 3 * vectors * 5
+
+
+def test_windows_save_the_model_owners_decryptions() -> None:
+    plain = cost_of(spec(optimizer="gradient_descent", rounds=100))
+    window = cost_of(spec(optimizer="gradient_descent", rounds=100, reencrypt_every=20))
+    assert window.turns * window.model_owner.sent_bytes < plain.turns * plain.model_owner.sent_bytes
+    assert window.decrypted_sums < plain.decrypted_sums
+    assert window.distinct_sums == plain.distinct_sums == 5 * 6 // 2 + 5 + 1 + 1
+
+
+def test_newton_decrypts_every_sum_there_is() -> None:
+    cost = cost_of(spec(optimizer="newton", targets=2))
+    assert cost.decrypted_sums == cost.distinct_sums
+    assert cost.data_owner.received_bytes == 0
+    assert cost.turns == 1
+
+
+def test_multiplications_are_counted_by_the_given_function() -> None:
+    asked = []
+
+    def count(bases: int, rows: int, exponent_bits: int) -> float:
+        asked.append((bases, rows, exponent_bits))
+        return 1e9
+
+    job = spec(columns=6)
+    assert cost_of(job, multi_exponentiation_cost=count).data_owner.multiplications > 1e9
+    assert asked == [(7, 7, plan_spec(job).moment_bound.bit_length())]
+    assert cost_of(job).data_owner.multiplications < 1e9
+
+
+def test_costs_can_be_shown_as_json() -> None:
+    assert json.loads(json.dumps(cost_of(spec()).to_dict()))["rounds"] == 12
+
+
+def test_more_owners_than_planned_and_jobs_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ValueError, match="owners must be 1 to max_data_owners, 64; received 65"):
+        cost_of(spec(), owners=65)
+    with pytest.raises(ValueError, match="received 0"):
+        cost_of(spec(), owners=0)
+    with pytest.raises(Problem):
+        cost_of(spec(optimizer="gradient_descent", reencrypt_every=100))
