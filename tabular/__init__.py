@@ -1,0 +1,30 @@
+"""Tables as people have them, read in a stream and encoded as the model spec declares.
+
+Shared by the parties that read records: Data Owners theirs, the Model Owner its test set.
+"""
+
+from tabular.check import TableReport, check_table
+from tabular.describe import describe_table
+from tabular.encode import EncodedBatch, Encoder
+from tabular.errors import CODES, BadRow, BadValues, ColumnMismatch, TableError, UnreadableTable
+from tabular.read import Table, TableBatch, open_table
+from tabular.tally import SmallCell, Tally
+
+__all__ = [
+    "CODES",
+    "BadRow",
+    "BadValues",
+    "ColumnMismatch",
+    "EncodedBatch",
+    "Encoder",
+    "SmallCell",
+    "Table",
+    "TableBatch",
+    "TableError",
+    "TableReport",
+    "Tally",
+    "UnreadableTable",
+    "check_table",
+    "describe_table",
+    "open_table",
+]

@@ -8,7 +8,6 @@ from phe.paillier import PaillierPrivateKey, PaillierPublicKey
 
 from crypto.keys import generate_keypair
 
-
 # No test has a time limit: a busy machine must not turn a right answer into a failure.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")

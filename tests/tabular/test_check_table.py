@@ -17,6 +17,7 @@ from tabular.tally import SmallCell, Tally
 LINEAR = ModelType.LINEAR_REGRESSION
 AGE = {"name": "age", "type": "continuous", "range": [20, 60]}
 COLOUR = {"name": "colour", "type": "nominal", "categories": ["red", "blue"]}
+THREE_COLOURS = {**COLOUR, "categories": ["red", "blue", "green"]}
 PRICE = {"name": "price", "range": [0, 100]}
 
 
@@ -101,8 +102,9 @@ def test_a_tally_finds_categories_and_tails_of_few_rows(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     rows = ["30,red,1"] * 20 + ["10,blue,1"] * 3 + ["99,red,1"] * 4
     path.write_text("\n".join(["age,colour,price", *rows]))
-    encoder = Encoder(declared(AGE, COLOUR), LINEAR)
-    tally = Tally({"colour": ("red", "blue")})
+    encoder = Encoder(declared(AGE, THREE_COLOURS), LINEAR)
+    # No row is green: nobody to point at.
+    tally = Tally({"colour": ("red", "blue", "green")})
     batches = list(tally.watch(encoder.encode_all(open_table(path).batches(encoder.columns, 5))))
     assert (tally.rows, sum(len(batch.X) for batch in batches)) == (27, 27)
     assert set(tally.small_cells(4)) == {SmallCell("colour", "blue", 3), SmallCell("age", "below range", 3)}

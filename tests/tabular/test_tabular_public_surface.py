@@ -1,0 +1,29 @@
+"""What the package offers is what it says it offers, and it knows no party."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+
+import tabular
+from tabular.errors import BadValues
+
+
+def test_all_names_are_there_and_no_other_is_meant() -> None:
+    defined = {name for name in vars(tabular) if name[0].isupper() or name.endswith("_table")}
+    assert defined == set(tabular.__all__)
+
+
+def test_importing_it_imports_no_party() -> None:
+    program = "import sys, tabular; print([n for n in sys.modules if n.split('.')[0] in sys.argv[1:]])"
+    parties = ["data_owner", "model_owner", "facilitator", "cli"]
+    found = subprocess.run([sys.executable, "-c", program, *parties], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+def test_errors_cross_process_boundaries_whole() -> None:
+    error = BadValues("missing-values", "age: record 3 has no value", column="age", rows=(3,))
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301 — our own bytes
+    assert type(copy) is BadValues
+    assert (copy.code, copy.message, copy.column, copy.rows) == (error.code, error.message, error.column, error.rows)
