@@ -4,4 +4,4 @@
 set -euo pipefail
 . "$(cd "$(dirname "$0")" && pwd)/scripts/setup.sh"
 setup requirements.txt
-exec "$VENV/bin/fedtrain" demo "$ROOT/examples/diabetes" "$@"
+exec "$VENV/bin/fedtrain" demo "$ROOT/examples/diabetes" --state-dir "$ROOT/.fedtrain/demo" "$@"

@@ -193,7 +193,7 @@ def _say_kept(parties: _Parties, state_dir: Path) -> None:
         f"The services are up; data, state and logs are in {state_dir}. Try:",
         f"  curl {parties.model_owner}/prediction",
         f'  curl -H "Content-Type: application/json" -X POST {parties.model_owner}/models --data @{parties.spec}',
-        "Stop them with the same command and --stop instead of --keep.",
+        "Stop them with --stop in place of --keep.",
     ]
     sys.stderr.write("\n".join(lines) + "\n")
 

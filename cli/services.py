@@ -6,6 +6,7 @@ once, here. The packages of a party are imported only when it starts, which keep
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on. Default 127.0.0.1.")]
 Name = Annotated[str | None, typer.Option(help="How this party is named to the others.")]
-StateDir = Annotated[Path | None, typer.Option(help="Where identity, keys and state are kept.")]
+StateDir = Annotated[
+    Path | None, typer.Option(help="Where identity, keys and state are kept. Default .fedtrain/NAME here.")
+]
 FacilitatorUrl = Annotated[str | None, typer.Option("--facilitator", help="The Facilitator's address.")]
 LogFormat = Annotated[str | None, typer.Option(help="console or json.")]
 LogLevel = Annotated[str | None, typer.Option(help="debug, info, warning or error.")]
@@ -26,6 +29,16 @@ LogLevel = Annotated[str | None, typer.Option(help="debug, info, warning or erro
 def _given(**options: object) -> dict[str, Any]:
     """Return the options that were given; the others are left to the environment and the defaults."""
     return {name: value for name, value in options.items() if value is not None}
+
+
+def _state_dir(option: Path | None, name: str | None, role: str) -> Path | None:
+    """Return the option, else nothing where the environment says, else a folder of this party's own.
+
+    It goes by name, so that two Data Owners started in one folder don't share an identity.
+    """
+    if option is not None or "FEDTRAIN_STATE_DIR" in os.environ:
+        return option
+    return Path(".fedtrain") / (name or os.environ.get("FEDTRAIN_NAME") or role)
 
 
 def _serve(app: FastAPI, host: str, port: int, executor: ThreadPoolExecutor) -> None:
@@ -53,7 +66,14 @@ def facilitator(
     from protocol.server.logging import configure_logging
 
     settings = FacilitatorSettings(
-        **_given(port=port, state_dir=state_dir, name=name, host=host, log_format=log_format, log_level=log_level)
+        **_given(
+            port=port,
+            state_dir=_state_dir(state_dir, name, "facilitator"),
+            name=name,
+            host=host,
+            log_format=log_format,
+            log_level=log_level,
+        )
     )
     configure_logging(settings.log_format, settings.log_level)
     executor = ThreadPoolExecutor(thread_name_prefix="engine")
@@ -86,7 +106,7 @@ def data_owner(
             data=data,
             schema=schema,
             facilitator=facilitator,
-            state_dir=state_dir,
+            state_dir=_state_dir(state_dir, name, "data-owner"),
             host=host,
             log_format=log_format,
             log_level=log_level,
@@ -118,7 +138,7 @@ def model_owner(
             port=port,
             test_data=test_data,
             facilitator=facilitator,
-            state_dir=state_dir,
+            state_dir=_state_dir(state_dir, name, "model-owner"),
             name=name,
             host=host,
             log_format=log_format,

@@ -1,0 +1,118 @@
+"""run_all.sh as a stranger runs it, with small keys for speed; once with the keys it has."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def run_all(tmp_path: Path, diabetes_spec: dict[str, Any]) -> list[str]:
+    """The command, with ports that no other test uses, and state of its own."""
+    spec = tmp_path / "model.json"
+    spec.write_text(json.dumps(diabetes_spec))
+    return [str(ROOT / "run_all.sh"), "--spec", str(spec), *ports_and_state(tmp_path)]
+
+
+def ports_and_state(folder: Path) -> list[str]:
+    # A block of five that follow each other, out of the range that systems hand out; a test run has one process a block.
+    base = 20_000 + 10 * (os.getpid() % 1000)
+    return [
+        *("--facilitator-port", str(base), "--model-owner-port", str(base + 1)),
+        *("--data-owner-port", str(base + 2), "--state-dir", str(folder / "demo")),
+    ]
+
+
+def small_keys() -> dict[str, str]:
+    return {**os.environ, "FEDTRAIN_ALLOW_SMALL_KEYS": "1", "NO_COLOR": "1"}
+
+
+def left_over(folder: Path) -> list[str]:
+    """Processes that have the state folder in their command line."""
+    shown = subprocess.run(["ps", "-A", "-o", "pid=,command="], capture_output=True, text=True, check=True).stdout
+    return [line for line in shown.splitlines() if str(folder / "demo") in line and "cli.main" in line]
+
+
+def test_it_trains_shows_the_result_and_leaves_nothing_behind(run_all: list[str], tmp_path: Path) -> None:
+    done = subprocess.run(run_all, capture_output=True, text=True, check=False, env=small_keys())
+    assert done.returncode == 0, done.stderr
+    for words in ("cost", "predicted", "ordinary least squares", "bytes sent", "hospital-c"):
+        assert words in done.stdout
+    assert "round" in done.stderr
+    assert "loss" in done.stderr
+    assert "\x1b" not in done.stdout + done.stderr
+    assert left_over(tmp_path) == []
+    assert not (tmp_path / "demo").exists()
+
+
+def test_the_cost_is_that_of_least_squares_on_the_pooled_rows(run_all: list[str]) -> None:
+    done = subprocess.run([*run_all, "--json"], capture_output=True, text=True, check=False, env=small_keys())
+    assert done.returncode == 0, done.stderr
+    outcome = json.loads(done.stdout)
+    assert outcome["prediction"]["cost"] == pytest.approx(outcome["pooled"]["cost"], rel=1e-6)
+    spent = {party["party"]: party for party in outcome["parties"]}
+    assert len(spent) == 5
+    for party in spent.values():
+        assert party["bytes_sent"] > 0
+        assert party["cpu_seconds"] > 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_stops_everything(run_all: list[str], tmp_path: Path, number: signal.Signals) -> None:
+    process = subprocess.Popen(run_all, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=small_keys())
+    while len(left_over(tmp_path)) < 5:
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(number)
+    assert process.wait() != 0
+    assert left_over(tmp_path) == []
+
+
+def test_a_job_that_fails_stops_everything_and_says_why(run_all: list[str], tmp_path: Path) -> None:
+    spec = json.loads((tmp_path / "model.json").read_text())
+    spec["training"] |= {"min_data_owners": 4, "max_data_owners": 4}
+    (tmp_path / "model.json").write_text(json.dumps(spec))
+    done = subprocess.run(run_all, capture_output=True, text=True, check=False, env=small_keys())
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "FAILED" in done.stderr.splitlines()[-1]
+    assert left_over(tmp_path) == []
+
+
+def test_keep_leaves_the_services_up_until_they_are_stopped(run_all: list[str], tmp_path: Path) -> None:
+    done = subprocess.run([*run_all, "--keep"], capture_output=True, text=True, check=False, env=small_keys())
+    assert done.returncode == 0, done.stderr
+    assert len(left_over(tmp_path)) == 5
+    again = subprocess.run(run_all, capture_output=True, text=True, check=False, env=small_keys())
+    assert again.returncode == 1
+    assert "--stop" in again.stderr
+    stopped = subprocess.run([*run_all, "--stop"], capture_output=True, text=True, check=False)
+    assert stopped.returncode == 0, stopped.stderr
+    assert left_over(tmp_path) == []
+
+
+def test_a_folder_with_other_things_in_it_is_left_alone(run_all: list[str], tmp_path: Path) -> None:
+    (tmp_path / "demo").mkdir()
+    (tmp_path / "demo" / "thesis.txt").write_text("years of work")
+    done = subprocess.run(run_all, capture_output=True, text=True, check=False, env=small_keys())
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert (tmp_path / "demo" / "thesis.txt").read_text() == "years of work"
+
+
+@pytest.mark.slow
+def test_with_its_own_keys_it_agrees_with_least_squares(tmp_path: Path) -> None:
+    command = [str(ROOT / "run_all.sh"), *ports_and_state(tmp_path), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    outcome = json.loads(done.stdout)
+    assert outcome["prediction"]["cost"] == pytest.approx(outcome["pooled"]["cost"], rel=1e-6)
