@@ -159,7 +159,9 @@ def _csv_batches(table: Table, dialect: Dialect, positions: tuple[int, ...]) -> 
 
 
 def _parquet_batches(path: Path, positions: tuple[int, ...], batch_rows: int) -> Iterator[Any]:
-    options = {"buffer_size": PARQUET_BUFFER_BYTES, "page_checksum_verification": True}
+    # Without pre-buffering, memory is bounded by pages; with it, by row groups (77 MB against 316 MB measured
+    # at 10^6 rows of 30 columns in one row group), which other programs write as large as they like.
+    options = {"buffer_size": PARQUET_BUFFER_BYTES, "pre_buffer": False, "page_checksum_verification": True}
     with _reading(path), pa.parquet.ParquetFile(str(path), **options) as file:
         names = list(file.schema_arrow.names)
         asked = [names[position] for position in positions]
