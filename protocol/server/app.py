@@ -20,6 +20,7 @@ from protocol.problems import Code, Problem
 from protocol.server.body_limits import BodyLimitMiddleware, BodyLimits
 from protocol.server.caller import Gate, caller
 from protocol.server.errors import UnexpectedErrorMiddleware, add_problem_handlers
+from protocol.server.process_metrics import ProcessorTime
 from protocol.server.responses import PROBLEM_RESPONSES
 from protocol.states import Role
 from protocol.version import PROTOCOL_VERSION
@@ -101,6 +102,7 @@ def create_service(
     app.add_middleware(BodyLimitMiddleware, limits=body_limits)
     app.add_middleware(UnexpectedErrorMiddleware)
     app.add_middleware(_MetricsMiddleware, registry=registry)
+    ProcessorTime(registry)
     who = ServiceIdentity(party_id=identity.party_id, role=role, name=name, protocol=PROTOCOL_VERSION, version=release)
     app.include_router(_common_routes(who, readiness, registry))
     for router in routers:
