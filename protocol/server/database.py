@@ -116,7 +116,7 @@ def _prepare_sqlite(engine: Engine, *, foreign_keys: bool) -> None:
 
 
 def _make_private_file(url: URL) -> None:
-    if not url.database or url.database == ":memory:" or "mode=memory" in url.database:
+    if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
         raise DatabaseError("The store must be a file: in memory, every connection would see a store of its own.")
     path = Path(url.database)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

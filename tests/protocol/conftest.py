@@ -1,10 +1,81 @@
-"""Asynchronous tests run on asyncio, by anyio's plugin."""
+"""Services for the adapters' tests: in process, and behind a real socket."""
 
 from __future__ import annotations
 
+import socket
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+
 import pytest
+import uvicorn
+from fastapi import APIRouter, FastAPI
+from prometheus_client import CollectorRegistry
+
+from protocol.identity import Identity
+from protocol.server.app import create_service
+from protocol.server.body_limits import BodyLimits
+from protocol.server.caller import Gate, OpenGate
+from protocol.states import Role
+
+ServiceMaker = Callable[..., FastAPI]
 
 
 @pytest.fixture
 def anyio_backend() -> str:
+    """Asynchronous tests run on asyncio, by anyio's plugin."""
     return "asyncio"
+
+
+@asynccontextmanager
+async def _no_lifespan(app: FastAPI) -> AsyncIterator[None]:
+    yield
+
+
+@pytest.fixture
+def make_service() -> ServiceMaker:
+    """Make a service with the given router and defaults for the rest."""
+
+    def make(
+        router: APIRouter,
+        *,
+        lifespan: object = _no_lifespan,
+        gate: Gate | None = None,
+        body_limits: BodyLimits | None = None,
+        readiness: Callable[[], Mapping[str, str]] = dict,
+        identity: Identity | None = None,
+    ) -> FastAPI:
+        return create_service(
+            title="Test",
+            description="A service under test",
+            role=Role.FACILITATOR,
+            identity=identity or Identity.generate(),
+            name="tested",
+            routers=[router],
+            lifespan=lifespan,
+            gate=gate or OpenGate(),
+            body_limits=body_limits or BodyLimits(),
+            readiness=readiness,
+            registry=CollectorRegistry(),
+        )
+
+    return make
+
+
+@pytest.fixture
+def served() -> Callable[[FastAPI], object]:
+    """Serve an application on a free port of loopback, in a thread; gives the port."""
+
+    @contextmanager
+    def serve(app: FastAPI) -> Iterator[int]:
+        listener = socket.create_server(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="on", timeout_graceful_shutdown=5))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            server.should_exit = True
+            thread.join()
+
+    return serve
