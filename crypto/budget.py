@@ -251,9 +251,9 @@ def _subject(inputs: BudgetInputs) -> str:
 
 
 def _window_bits(inputs: BudgetInputs, step: WindowStep, index: int) -> int:
-    """Slot bits of the step at `index` of a window of several: of the peak, and of the owners' sum before it."""
-    # One owner's worst case times their number, relative to the peak, grows with N only through the rate:
-    # μ has at least `learning_rate_precision_bits` bits, so that the sum never is the wider of the two.
+    """Slot bits of the step at `index` of a window of several updates."""
+    # The owners' sum is never wider than the peak, which holds it times μ, and μ has at least
+    # learning_rate_precision_bits bits even for the most rows.
     peak_bits = step.magnitude_bits(step.peak, inputs.weights_fraction_bits_at(index + 1))
     return peak_bits + terms.sign_bits()
 
