@@ -1,0 +1,152 @@
+"""Carrying out what `data_owner.round` decides. Everything here blocks: it runs in the executor."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from crypto.engine import Engine
+from data_owner import job as j
+from data_owner import round as machine
+from data_owner.checks import check_roster, open_offer
+from data_owner.compute import AnsweringJob, ComputedAnswer, compute_answer
+from data_owner.freezing import Freezer
+from data_owner.gradients import provider_of
+from data_owner.job import JobState, Owner
+from data_owner.mask_keys import MaskKeys
+from data_owner.pools import Pools
+from data_owner.store.contract import OwnerStore
+from data_owner.store.records import Release
+from protocol.documents import Acceptance, Decline, JoinAnswer, sign_document
+from protocol.identity import Identity
+from protocol.messages import RoundKind
+from protocol.planning import plan_spec
+from protocol.problems import Code, Problem
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What an owner works with."""
+
+    identity: Identity
+    store: OwnerStore
+    freezer: Freezer
+    mask_keys: MaskKeys
+    pools: Pools
+    engine: Engine
+    now: Callable[[], datetime]
+
+
+class JobEffects:
+    """Steps jobs, and carries out what follows. Calls about one job must not overlap."""
+
+    def __init__(self, workshop: Workshop) -> None:
+        self._shop = workshop
+        self._answering: dict[str, AnsweringJob] = {}
+        # Two jobs that both find a dataset without an encoding must not both adopt theirs.
+        self._freezing = threading.Lock()
+
+    def step(self, owner: Owner, state: JobState, message: j.Message) -> tuple[JobState, tuple[j.Effect, ...]]:
+        """Take one message and keep the state. Raises Problem as `data_owner.round.step` does."""
+        after, effects = machine.step(owner, state, message, self._shop.now())
+        if after is not state:
+            self._shop.store.save_job(after)
+        return after, effects
+
+    def freeze(self, state: JobState, effect: j.Freeze) -> j.Frozen | j.DataRefused:
+        """Freeze the job's moments and make its mask key."""
+        manifest = open_offer(state.offer)
+        try:
+            dataset = self._shop.store.dataset_version(effect.dataset, effect.version)
+            if dataset is None:
+                raise Problem(Code.DATASET_NOT_FOUND, f"Dataset {effect.dataset!r} is not registered here any more.")
+            provider = provider_of(manifest.spec.model_type)
+            with self._freezing:
+                frozen = self._shop.freezer.freeze_job(state.job_id, dataset, manifest.spec)
+            # Prepared here only to refuse now what would not fit at the first round.
+            provider.prepare(self._shop.freezer.thaw_job(state.job_id), plan_spec(manifest.spec))
+        except Problem as problem:
+            return j.DataRefused(problem.code, problem.detail)
+        mask_key = self._shop.mask_keys.create(state.job_id)
+        return j.Frozen(frozen.rows, frozen.cells, frozen.moments_hash, mask_key)
+
+    def adopt(self, state: JobState, effect: j.Adopt) -> j.DataRefused | None:
+        """Give the dataset its encoding; what is wrong where it has another one by now."""
+        try:
+            self._shop.store.adopt_schema(effect.dataset, effect.version, effect.schema, state.job_id)
+        except Problem as problem:
+            return j.DataRefused(problem.code, problem.detail)
+        return None
+
+    def sign(self, document: Acceptance | Decline) -> JoinAnswer:
+        """The signed answer to a JOIN task."""
+        answer = "accept" if isinstance(document, Acceptance) else "decline"
+        return JoinAnswer.model_validate({"answer": answer, "signed": sign_document(document, self._shop.identity)})
+
+    def answer(self, owner: Owner, state: JobState, effect: j.Answer) -> bytes:
+        """Compute an answer and keep it, durably, before anybody sees it; return its bytes."""
+        job = self._answering_job(owner, state)
+        with self._shop.pools.answering():
+            computed = compute_answer(job, effect.request, effect.request_hash)
+        self._keep(owner, state, computed)
+        return computed.body
+
+    def stored(self, state: JobState, round_: int, kind: RoundKind) -> bytes:
+        """The bytes that were, or were about to be, sent. Raises Problem(INTERNAL) where the store lost them."""
+        body = self._shop.store.answer_bytes(state.job_id, round_, kind)
+        if body is None:
+            raise Problem(Code.INTERNAL, f"The answer to round {round_} of job {state.job_id} is not in the store.")
+        return body
+
+    def forget(self, state: JobState) -> None:
+        """The job is over here: its mask key is destroyed, its pool let go."""
+        self._shop.mask_keys.destroy(state.job_id)
+        job = self._answering.pop(state.job_id, None)
+        if job is not None and all(other.modulus != job.modulus for other in self._answering.values()):
+            self._shop.pools.drop(job.modulus)
+
+    def _keep(self, owner: Owner, state: JobState, computed: ComputedAnswer) -> None:
+        now = self._shop.now()
+        after, _ = machine.step(owner, state, j.Answered(computed.facts), now)
+        release = Release(
+            job_id=state.job_id,
+            round=computed.facts.round,
+            kind=computed.facts.kind,
+            numbers=computed.numbers,
+            recipient=state.model_owner or "",
+            dataset=state.dataset or "",
+            version=state.dataset_version or "",
+            released_at=now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        )
+        self._shop.store.put_answer(after, computed.facts, computed.body, release)
+
+    def _answering_job(self, owner: Owner, state: JobState) -> AnsweringJob:
+        known = self._answering.get(state.job_id)
+        if known is not None:
+            return known
+        if state.roster is None or state.join_answer is None:
+            raise Problem(Code.WRONG_STATE, f"Job {state.job_id} has no roster yet.")
+        manifest = open_offer(state.offer)
+        roster = check_roster(owner, state, state.roster)
+        own_keys = roster.mask_keys
+        provider = provider_of(manifest.spec.model_type)
+        prepared = provider.prepare(self._shop.freezer.thaw_job(state.job_id), plan_spec(manifest.spec))
+        modulus = int(manifest.modulus, 16)
+        job = AnsweringJob(
+            manifest_hash=state.manifest_hash,
+            roster_hash=roster.hash,
+            modulus=modulus,
+            identity=self._shop.identity,
+            mask_key=self._shop.mask_keys.load(state.job_id, own_keys[owner.party_id]),
+            peers={
+                bytes.fromhex(party): bytes.fromhex(key) for party, key in own_keys.items() if party != owner.party_id
+            },
+            provider=provider,
+            prepared=prepared,
+            pool=self._shop.pools.of(modulus, prepared.budget.answer_layout.ciphertexts),
+            engine=self._shop.engine,
+        )
+        self._answering[state.job_id] = job
+        return job

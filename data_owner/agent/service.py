@@ -1,0 +1,274 @@
+"""The owner's agent: registers at the Facilitator, and answers its JOIN, COMPUTE and END tasks."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import itertools
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+import structlog
+
+from data_owner import job as j
+from data_owner.agent.effects import JobEffects
+from data_owner.job import JobState, Owner
+from data_owner.policy import OwnerPolicy
+from data_owner.round import new_job
+from data_owner.store.contract import OwnerStore
+from protocol.client.agent import Handler, TaskAnswer
+from protocol.documents import Decline, JobEnd, Registration, SignedDocument, parse_json, sign_document
+from protocol.identity import Identity
+from protocol.messages import Compute, RoundRequest, from_cbor
+from protocol.problems import Code, Problem
+from protocol.tasks import CBOR_TYPE, JSON_TYPE, TaskHeader, TaskKind
+
+log = structlog.get_logger("data_owner.agent")
+
+T = TypeVar("T")
+#: Waits between attempts to reach the Facilitator, in seconds; the last one repeats.
+RETRY_S = (0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+class Facilitator(Protocol):
+    """What the service asks of `protocol.client.facilitator.FacilitatorClient`."""
+
+    async def identity(self) -> dict[str, object]: ...
+    async def register(self, signed: SignedDocument) -> None: ...
+    async def roster(self, job_id: str) -> SignedDocument: ...
+
+
+class OwnerService:
+    """Drives `data_owner.round`. One message of a job at a time; whatever is heavy runs in the executor."""
+
+    def __init__(
+        self,
+        *,
+        identity: Identity,
+        name: str,
+        policy: OwnerPolicy,
+        store: OwnerStore,
+        effects: JobEffects,
+        facilitator: Facilitator,
+        executor: Executor,
+        now: Callable[[], datetime],
+        allow_small_keys: bool,
+        registration_interval_s: float,
+    ) -> None:
+        self._identity = identity
+        self._name = name
+        self.policy = policy
+        self._store = store
+        self._effects = effects
+        self._facilitator = facilitator
+        self._executor = executor
+        self._now = now
+        self._allow_small_keys = allow_small_keys
+        self._interval_s = registration_interval_s
+        self._facilitator_id = ""
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._datasets_changed = asyncio.Event()
+        #: Takes a job's JOIN task up again once a person has decided; the task agent's, set when there is one.
+        self.retry: Callable[[str], None] = _no_agent
+
+    @property
+    def handlers(self) -> Mapping[TaskKind, Handler]:
+        """For the task agent."""
+        return {TaskKind.JOIN: self.on_join, TaskKind.COMPUTE: self.on_compute, TaskKind.END: self.on_end}
+
+    # Registration
+
+    def datasets_changed(self) -> None:
+        """Register again, as soon as may be."""
+        self._datasets_changed.set()
+
+    async def keep_registered(self, stop: asyncio.Event) -> None:
+        """Register again when datasets change, and now and then: a Facilitator may lose its store.
+
+        The first registration, and the one after every interruption, is the task agent's `on_connect`.
+        """
+        wait_s = self._interval_s
+        while not stop.is_set():
+            await _first_of(wait_s, stop, self._datasets_changed)
+            if stop.is_set() or not self._facilitator_id:
+                self._datasets_changed.clear()
+                continue
+            self._datasets_changed.clear()
+            wait_s = self._interval_s
+            try:
+                await self.register()
+            except Problem as problem:
+                log.warning("registration failed", code=problem.code.slug, detail=problem.detail)
+                wait_s = RETRY_S[-1]
+
+    async def register(self) -> None:
+        """Tell the Facilitator who this owner is and what it offers. Raises Problem where that fails."""
+        who = await self._facilitator.identity()
+        datasets = await self._run(self._store.datasets)
+        offered = {offer.name for offer in self.policy.datasets} if self.policy.datasets is not None else None
+        names = tuple(dataset.name for dataset in datasets if offered is None or dataset.name in offered)
+        document = Registration(party=self._identity.party_id, name=self._name, datasets=names)
+        await self._facilitator.register(sign_document(document, self._identity))
+        if self._facilitator_id != who["party_id"]:
+            log.info("registered", facilitator=who["party_id"], datasets=list(names))
+        self._facilitator_id = str(who["party_id"])
+
+    # Tasks
+
+    async def on_join(self, header: TaskHeader, body: bytes) -> TaskAnswer | None:
+        """Answer a JOIN task; None while a person has yet to decide."""
+        offer = parse_json(body, SignedDocument)
+        job_id = _job_of(header)
+        async with self._locks[job_id]:
+            state = await self._run(self._store.open_job, new_job(job_id, offer, self._now()))
+            if state.offer != offer:
+                decline = Decline(
+                    manifest_hash=offer.hash,
+                    party=self._identity.party_id,
+                    name=self._name,
+                    code=Code.JOB_EXISTS.slug,
+                )
+                answer = self._effects.sign(decline)
+                return TaskAnswer(answer.model_dump_json().encode(), JSON_TYPE)
+            datasets = {dataset.name: dataset.facts() for dataset in await self._run(self._store.datasets)}
+            state = await self._drive(state, j.Offered(datasets))
+            if state.refusal is not None:
+                log.warning("declined", job=job_id, code=state.refusal.code, detail=state.refusal.detail)
+            if state.join_answer is None:
+                log.info("waits for a person", job=job_id, because=state.waits_because)
+                return None
+            return TaskAnswer(state.join_answer.model_dump_json().encode(), JSON_TYPE)
+
+    async def on_compute(self, header: TaskHeader, body: bytes) -> TaskAnswer | None:
+        """Answer a COMPUTE task. Raises Problem, which stays in view at GET /models, for a request it refuses."""
+        compute = from_cbor(body, Compute)
+        request = from_cbor(compute.request.body, RoundRequest)
+        job_id = _job_of(header)
+        async with self._locks[job_id]:
+            state = await self._job(job_id)
+            answered = await self._run(self._store.answer, job_id, request.round, request.kind)
+            try:
+                answer = await self._answer(state, j.Asked(compute, answered))
+            except Problem as problem:
+                await self._note(job_id, problem)
+                raise
+            return TaskAnswer(answer, CBOR_TYPE)
+
+    async def on_end(self, header: TaskHeader, body: bytes) -> TaskAnswer:
+        """Close a job; an END for one that is not known here is answered all the same."""
+        end = parse_json(body, JobEnd)
+        job_id = _job_of(header)
+        async with self._locks[job_id]:
+            state = await self._run(self._store.job, job_id)
+            if state is not None:
+                state = await self._drive(state, j.Ended(end))
+                log.info("job over", job=job_id, phase=state.phase.value)
+        return TaskAnswer(b"{}", JSON_TYPE)
+
+    # What this owner's people decide
+
+    async def approve(self, job_id: str) -> JobState:
+        """Let a waiting job in. Raises Problem: MODEL_NOT_FOUND, WRONG_STATE."""
+        return await self._decide(job_id, j.Approved())
+
+    async def deny(self, job_id: str, reason: str) -> JobState:
+        """Refuse a waiting job. Raises Problem: MODEL_NOT_FOUND, WRONG_STATE."""
+        return await self._decide(job_id, j.Denied(reason))
+
+    async def _decide(self, job_id: str, message: j.Approved | j.Denied) -> JobState:
+        async with self._locks[job_id]:
+            state = await self._drive(await self._job(job_id), message)
+        self.retry(job_id)
+        return state
+
+    # Driving the state machine
+
+    def _owner(self) -> Owner:
+        return Owner(self._identity.party_id, self._name, self._facilitator_id, self.policy, self._allow_small_keys)
+
+    async def _job(self, job_id: str) -> JobState:
+        state = await self._run(self._store.job, job_id)
+        if state is None:
+            raise Problem(Code.MODEL_NOT_FOUND, f"Job {job_id} is not known at this owner.")
+        return state
+
+    async def _drive(self, state: JobState, message: j.Message) -> JobState:
+        """Take a message, and those that its effects come back as, until nothing is left to do."""
+        messages = [message]
+        while messages:
+            state, effects = await self._run(self._effects.step, self._owner(), state, messages.pop(0))
+            for effect in effects:
+                back = await self._carry_out(state, effect)
+                if back is not None:
+                    messages.append(back)
+                if isinstance(back, j.DataRefused):
+                    break  # what was to follow the adoption must not
+        return state
+
+    async def _carry_out(self, state: JobState, effect: j.Effect) -> j.Message | None:
+        match effect:
+            case j.Freeze():
+                return await self._run(self._effects.freeze, state, effect)
+            case j.Adopt():
+                return await self._run(self._effects.adopt, state, effect)
+            case j.Sign():
+                return j.Signed(self._effects.sign(effect.document))
+            case j.DestroyMaskKey():
+                await self._run(self._effects.forget, state)
+        return None
+
+    async def _answer(self, state: JobState, asked: j.Asked) -> bytes:
+        """Take the request; fetch the roster first where this is the job's first one."""
+        while True:
+            state, effects = await self._run(self._effects.step, self._owner(), state, asked)
+            match effects:
+                case (j.SendStored(round=round_, kind=kind),):
+                    return await self._run(self._effects.stored, state, round_, kind)
+                case (j.Answer() as effect,):
+                    return await self._run(self._effects.answer, self._owner(), state, effect)
+            signed = await self._roster(state.job_id)
+            state, _ = await self._run(self._effects.step, self._owner(), state, j.RosterFetched(signed))
+
+    async def _roster(self, job_id: str) -> SignedDocument:
+        """The roster, as soon as the Facilitator can be reached: a lost connection must not lose the task."""
+        for attempt in itertools.count():
+            try:
+                return await self._facilitator.roster(job_id)
+            except Problem as problem:
+                if problem.code is not Code.FACILITATOR_UNREACHABLE:
+                    raise
+                await asyncio.sleep(RETRY_S[min(attempt, len(RETRY_S) - 1)])
+        raise AssertionError("itertools.count does not end")
+
+    async def _note(self, job_id: str, problem: Problem) -> None:
+        log.warning("request refused", job=job_id, code=problem.code.slug, detail=problem.detail)
+        state = await self._job(job_id)
+        refusal = j.Refusal(code=problem.code.slug, detail=problem.detail)
+        await self._run(self._store.save_job, state.model_copy(update={"problem": refusal}))
+
+    async def _run(self, call: Callable[..., T], *arguments: object) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, functools.partial(call, *arguments))
+
+
+def _no_agent(_job_id: str) -> None:
+    return None
+
+
+def _job_of(header: TaskHeader) -> str:
+    if header.job_id is None:
+        raise Problem(Code.MALFORMED_MESSAGE, f"Task {header.id} ({header.kind}) names no job.")
+    return header.job_id
+
+
+async def _first_of(timeout_s: float, *events: asyncio.Event) -> None:
+    """Return when one of the events is set, or after `timeout_s`."""
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()

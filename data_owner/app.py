@@ -1,0 +1,188 @@
+"""The Data Owner as a web application, with the agent that works its tasks off."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable, Mapping
+from concurrent.futures import Executor
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import structlog
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from crypto import LocalEngine
+from crypto.engine import Engine
+from data_owner.agent.effects import JobEffects, Workshop
+from data_owner.agent.service import OwnerService
+from data_owner.datasets import register
+from data_owner.freezing import Freezer
+from data_owner.mask_keys import MaskKeys
+from data_owner.metrics import Metrics
+from data_owner.policy import DEFAULT_DATASET, OwnerPolicy
+from data_owner.pools import Pools
+from data_owner.routes import datasets, models
+from data_owner.routes.parts import OwnerParts
+from data_owner.settings import DataOwnerSettings, is_loopback
+from data_owner.store.contract import OwnerStore
+from data_owner.store.sql import SqlStore
+from protocol.client.agent import TaskAgent
+from protocol.client.facilitator import FacilitatorClient
+from protocol.clock import Clock, timestamp
+from protocol.documents import parse_json
+from protocol.identity import Identity
+from protocol.problems import Code, Problem
+from protocol.server.app import create_service
+from protocol.server.body_limits import BodyLimits
+from protocol.server.caller import OpenGate
+from protocol.server.secret_files import load_or_create_identity
+from protocol.spec import DataProps
+from protocol.states import Role
+
+log = structlog.get_logger("data_owner")
+
+_DESCRIPTION = """Holds records, which never leave. It answers the Facilitator's tasks by itself.
+
+These routes are for its own people: which data are on offer, which jobs it takes part in, what it has released."""
+
+
+def create_app(
+    settings: DataOwnerSettings,
+    *,
+    clock: Clock,
+    executor: Executor,
+    transport: httpx.AsyncBaseTransport | None = None,
+    policy: OwnerPolicy | None = None,
+    engine: Engine | None = None,
+    random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+) -> FastAPI:
+    """Return the application; the store is opened, and the agent runs, within its lifespan.
+
+    `executor` does the arithmetic, over `engine`. `transport` is how the Facilitator is reached, by default the
+    network. `policy` stands in for the settings'. Raises Problem(INVALID_REQUEST) for a policy file that cannot be
+    used, and SecretFileError where the identity in the state folder is not usable.
+    """
+    identity = load_or_create_identity(settings.state_dir)
+    owner_policy = policy or settings.policy()
+    arithmetic = engine or LocalEngine()
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+
+    def stamp() -> str:
+        return timestamp(clock)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        store = await asyncio.to_thread(SqlStore, settings.database)
+        pools = Pools(arithmetic)
+        client = FacilitatorClient(settings.facilitator, party_id=identity.party_id, transport=transport)
+        workshop = Workshop(
+            identity=identity,
+            store=store,
+            freezer=Freezer(settings.state_dir / "moments", store, stamp, random_bytes),
+            mask_keys=MaskKeys(settings.state_dir / "keys"),
+            pools=pools,
+            engine=arithmetic,
+            now=clock.now,
+        )
+        service = _service(settings, identity, owner_policy, workshop, client, executor)
+        agent = TaskAgent(client, service.handlers, wait_s=settings.poll_wait_s, on_connect=service.register)
+        service.retry = agent.retry
+        running: list[asyncio.Task[None]] = []
+        try:
+            await asyncio.to_thread(_register_own_table, settings, store, stamp())
+            settings.data_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            app.state.parts = OwnerParts(store, service, settings.data_folder, stamp)
+            app.state.agent = agent
+            metrics.watch(pools, client, store)
+            pools.start()
+            running = [
+                asyncio.create_task(agent.run(app.state.stop), name="data owner agent"),
+                asyncio.create_task(service.keep_registered(app.state.stop), name="data owner registration"),
+            ]
+            if owner_policy.any_model_owner:
+                log.warning("open policy: any Model Owner is accepted", loopback=is_loopback(settings.host))
+            yield
+        finally:
+            app.state.stop.set()
+            await asyncio.gather(*running, return_exceptions=True)
+            app.state.parts = app.state.agent = None
+            metrics.unwatch()
+            await client.aclose()
+            await asyncio.to_thread(pools.stop)
+            await asyncio.to_thread(store.close)
+
+    def readiness() -> Mapping[str, str]:
+        return _readiness(app, settings)
+
+    app: FastAPI = create_service(
+        title="federated-trainer: Data Owner",
+        description=_DESCRIPTION,
+        role=Role.DATA_OWNER,
+        identity=identity,
+        name=settings.name,
+        routers=(datasets.router, models.router),
+        lifespan=lifespan,
+        gate=OpenGate(),
+        body_limits=BodyLimits(settings.body_limit_bytes, {"/datasets": settings.upload_limit_bytes}),
+        readiness=readiness,
+        registry=registry,
+    )
+    return app
+
+
+def _service(
+    settings: DataOwnerSettings,
+    identity: Identity,
+    policy: OwnerPolicy,
+    workshop: Workshop,
+    client: FacilitatorClient,
+    executor: Executor,
+) -> OwnerService:
+    return OwnerService(
+        identity=identity,
+        name=settings.name,
+        policy=policy,
+        store=workshop.store,
+        effects=JobEffects(workshop),
+        facilitator=client,
+        executor=executor,
+        now=workshop.now,
+        allow_small_keys=settings.allow_small_keys,
+        registration_interval_s=settings.registration_interval_s,
+    )
+
+
+def _register_own_table(settings: DataOwnerSettings, store: OwnerStore, registered_at: str) -> None:
+    """Register what the settings name as dataset "default". Raises Problem for a table or schema that is unusable."""
+    if settings.data is None:
+        return
+    register(store, DEFAULT_DATASET, settings.data, read_schema(settings.schema_file), registered_at)
+
+
+def read_schema(path: Path | None) -> DataProps | None:
+    """The consortium's schema.json. Raises Problem(INVALID_REQUEST) for one that cannot be used."""
+    if path is None:
+        return None
+    try:
+        return parse_json(path.read_bytes(), DataProps)
+    except OSError as error:
+        raise Problem(Code.INVALID_REQUEST, f"The schema {path} cannot be read: {error.strerror}.") from None
+    except Problem as problem:
+        raise Problem(Code.INVALID_REQUEST, f"The schema {path} cannot be used: {problem.detail}") from None
+
+
+def _readiness(app: FastAPI, settings: DataOwnerSettings) -> Mapping[str, str]:
+    parts = getattr(app.state, "parts", None)
+    if not isinstance(parts, OwnerParts):
+        return {"store": "not open yet"}
+    try:
+        parts.store.check()
+    except Exception as error:
+        log.exception("store not readable")
+        return {"store": f"cannot be read: {type(error).__name__}"}
+    reached = "ok" if app.state.agent.connected else f"{settings.facilitator} is not reached yet"
+    return {"store": "ok", "facilitator": reached}

@@ -1,0 +1,84 @@
+"""What an owner holds a manifest, a roster and the Facilitator's log against. Pure."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from data_owner.job import JobState, Owner
+from protocol.documents import Manifest, Roster, SignedDocument, open_document
+from protocol.identity import sha256_hex
+from protocol.messages import NO_ENTRY, LogEntry, RoundRequest, from_cbor
+from protocol.problems import Code, Problem
+from protocol.roster import OpenRoster, open_roster
+
+
+@lru_cache(maxsize=64)
+def open_offer(offer: SignedDocument) -> Manifest:
+    """Return the manifest that its Model Owner signed; remembered, for it is needed at every round.
+
+    Raises Problem: BAD_SIGNATURE, PROTOCOL_VERSION, MALFORMED_MESSAGE.
+    """
+    manifest = open_document(offer, Manifest)
+    if offer.signer != manifest.model_owner:
+        raise Problem(
+            Code.BAD_SIGNATURE,
+            f"The manifest names {manifest.model_owner[:16]}… as Model Owner and is signed by {offer.signer[:16]}….",
+        )
+    return manifest
+
+
+@lru_cache(maxsize=64)
+def _open_roster(signed: SignedDocument, offer: SignedDocument, facilitator: str) -> OpenRoster:
+    return open_roster(signed, open_offer(offer), offer.hash, facilitator)
+
+
+def check_roster(owner: Owner, state: JobState, signed: SignedDocument) -> OpenRoster:
+    """Return the roster if this owner can work under it; remembered by its exact text.
+
+    Raises Problem: BAD_SIGNATURE, or ROSTER_INVALID: any rule of `protocol.roster`, this owner's own acceptance
+    missing or altered, or fewer owners that count than the policy's least roster.
+    """
+    roster = _open_roster(signed, state.offer, owner.facilitator)
+    entries = open_document(signed, Roster, signer=owner.facilitator).entries
+    if state.join_answer is None or state.join_answer.signed not in entries:
+        raise Problem(Code.ROSTER_INVALID, "The roster does not hold this owner's acceptance as it was given.")
+    counted = owner.policy.counted_on_roster(roster.parties, owner.party_id)
+    if counted < owner.policy.least_roster:
+        raise Problem(
+            Code.ROSTER_INVALID,
+            f"The roster has {counted} owners that count, of {len(roster.parties)}; this owner's least roster is "
+            f"{owner.policy.least_roster}: pin the others, once checked, or lower least_roster.",
+        )
+    return roster
+
+
+def check_log(owner: Owner, state: JobState, request: RoundRequest, previous_entry: bytes) -> None:
+    """That the log the request stands on holds this owner's last answer, right after the head it answered to.
+
+    Raises Problem: LOG_INCONSISTENT, MALFORMED_CBOR, MALFORMED_MESSAGE.
+    """
+    if sha256_hex(previous_entry) != request.log_head:
+        raise _inconsistent("the entry that was sent is not the head that the request names")
+    entry = from_cbor(previous_entry, LogEntry)
+    if state.roster is None or (entry.manifest_hash, entry.roster_hash) != (state.manifest_hash, state.roster.hash):
+        raise _inconsistent("the entry belongs to another manifest or roster")
+    last = state.last
+    if last is None:
+        if (entry.index, entry.previous, entry.answers) != (0, NO_ENTRY, ()):
+            raise _inconsistent("before the first round there must be the opening entry alone")
+        return
+    if entry.index != state.answers or entry.previous != last.log_head:
+        raise _inconsistent(f"entry {entry.index} does not follow the entry that round {last.round} stood on")
+    if (entry.round, entry.kind, entry.request_hash) != (last.round, last.kind, last.request_hash):
+        raise _inconsistent(f"entry {entry.index} is not of round {last.round} ({last.kind}), the last one answered")
+    parties = tuple(record.party for record in entry.answers)
+    if parties != _open_roster(state.roster, state.offer, owner.facilitator).parties:
+        raise _inconsistent(f"entry {entry.index} does not record one answer of every owner on the roster")
+    own = entry.answers[parties.index(owner.party_id)]
+    expected = (last.answer_hash, last.ciphertexts_hash, bytes.fromhex(last.signature))
+    if (own.answer_hash, own.ciphertexts_hash, own.signature) != expected:
+        raise _inconsistent(f"entry {entry.index} records another answer of this owner than it gave")
+
+
+def _inconsistent(why: str) -> Problem:
+    return Problem(Code.LOG_INCONSISTENT, f"The Facilitator's log is refused: {why}.")

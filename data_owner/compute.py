@@ -1,0 +1,112 @@
+"""One answer: A·w − b, masked, re-randomised, signed. Runs in an executor, never on the event loop's thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from crypto import EncryptedVector, RerandomiserPool, blind, key_id, rerandomise, sum_of_masks
+from crypto.engine import Engine
+from data_owner.gradients import GradientProvider, Prepared
+from data_owner.job import AnswerFacts
+from protocol.identity import Identity, sha256_hex
+from protocol.messages import RoundAnswer, RoundRequest, VectorMessage, to_cbor
+from protocol.problems import Code, Problem
+
+MASK_TAG = "mask"
+
+
+@dataclass(frozen=True, eq=False)
+class AnsweringJob:
+    """What does not change between the rounds of a job that this owner has joined.
+
+    `peers`: X25519 public keys of the roster's other owners, by party id, both as bytes; empty only on a roster of one.
+    """
+
+    manifest_hash: str
+    roster_hash: str
+    modulus: int
+    identity: Identity
+    mask_key: X25519PrivateKey = field(repr=False)
+    peers: Mapping[bytes, bytes]
+    provider: GradientProvider
+    prepared: Prepared = field(repr=False)
+    pool: RerandomiserPool
+    engine: Engine
+
+    @property
+    def answer_ciphertexts(self) -> int:
+        """How many ciphertexts, and re-randomisers, a gradient takes."""
+        return self.prepared.budget.answer_layout.ciphertexts
+
+
+@dataclass(frozen=True)
+class ComputedAnswer:
+    """The bytes to store and send, what is kept in view of them, and how many numbers they carry."""
+
+    body: bytes
+    facts: AnswerFacts
+    numbers: int
+
+
+def compute_answer(job: AnsweringJob, request: RoundRequest, request_hash: str) -> ComputedAnswer:
+    """Answer a request that `data_owner.round` let through; `request_hash` is of its bytes as received.
+
+    Two calls give different ciphertexts, so that only what is stored may be sent. Raises Problem: MALFORMED_MESSAGE or
+    MALFORMED_CIPHERTEXT for weights that are not what the plan says, MALFORMED_KEY for a peer's mask key.
+    """
+    weights = None if request.weights is None else open_weights(job, request.window_step, request.weights)
+    plain = job.provider.answer(job.prepared, request, weights, job.modulus, job.engine)
+    count = len(plain.ciphertexts)
+    context = (MASK_TAG, job.manifest_hash, job.roster_hash, request.round, request.kind.value, request_hash)
+    own_id = bytes.fromhex(job.identity.party_id)
+    masks = sum_of_masks(own_id, job.mask_key, job.peers, context, count, job.modulus)
+    masked = blind(plain.ciphertexts, masks, job.modulus)
+    fresh = rerandomise(masked, job.modulus, job.pool.take(count))
+    vector = VectorMessage.of(replace(plain, ciphertexts=tuple(fresh)), job.modulus)
+    answer = RoundAnswer(
+        party=job.identity.party_id,
+        manifest_hash=job.manifest_hash,
+        roster_hash=job.roster_hash,
+        round=request.round,
+        kind=request.kind,
+        request_hash=request_hash,
+        log_head=request.log_head,
+        vector=vector,
+        signature=b"\0" * 64,
+    ).signed_by(job.identity)
+    body = to_cbor(answer)
+    facts = AnswerFacts(
+        round=request.round,
+        kind=request.kind,
+        request_hash=request_hash,
+        log_head=request.log_head,
+        answer_hash=sha256_hex(body),
+        ciphertexts_hash=vector.ciphertexts_hash,
+        signature=answer.signature.hex(),
+    )
+    return ComputedAnswer(body, facts, plain.layout.rows * plain.layout.columns)
+
+
+def open_weights(job: AnsweringJob, window_step: int, message: VectorMessage) -> EncryptedVector:
+    """Return Enc(w) under the plan's own bound, each ciphertext checked.
+
+    Raises Problem: MALFORMED_MESSAGE where key, scale or layout are not the plan's, or the bound is beyond it;
+    MALFORMED_CIPHERTEXT.
+    """
+    budget = job.prepared.budget
+    step = budget.steps[window_step]
+    for what, given, planned in (
+        ("key id", message.key_id, key_id(job.modulus)),
+        ("fraction_bits", message.fraction_bits, step.weight_fraction_bits),
+        ("layout", message.layout, budget.weights_layout.to_dict()),
+    ):
+        if given != planned:
+            raise Problem(Code.MALFORMED_MESSAGE, f"The weights' {what} is {given}, the plan says {planned}.")
+    if int.from_bytes(message.bound, "big") > step.weight_bound:
+        raise Problem(
+            Code.MALFORMED_MESSAGE, f"The weights' bound is beyond the plan's {step.weight_bound.bit_length()} bits."
+        )
+    return replace(message.open(job.modulus), bound=step.weight_bound)

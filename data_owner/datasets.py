@@ -1,0 +1,69 @@
+"""Registering a dataset: a file under the data folder, its content's hash, its columns, and its encoding."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from data_owner.encoding import by_position
+from data_owner.store.contract import OwnerStore
+from data_owner.store.records import Dataset
+from protocol.problems import Code, Problem
+from protocol.spec import DataProps
+from tabular.errors import TableError
+from tabular.read import open_table
+
+
+def content_version(path: Path) -> str:
+    """SHA-256 of the file's bytes, in hex: the dataset's version. Raises Problem(INVALID_DATA)."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise Problem(Code.INVALID_DATA, f"{path} cannot be read: {error.strerror}.") from None
+
+
+def register(store: OwnerStore, name: str, path: Path, schema: DataProps | None, registered_at: str) -> Dataset:
+    """Put the table at `path` on offer under `name`. The file stays where it is.
+
+    Raises Problem: INVALID_DATA where the file is no table or lacks a column of the schema, ENCODING_DIFFERS where
+    this version has another schema that jobs have used.
+    """
+    version = content_version(path)
+    try:
+        columns = open_table(path, header=schema.header if schema else True).columns
+        if schema is not None:
+            by_position(columns, schema)
+    except TableError as error:
+        raise Problem(Code.INVALID_DATA, f"{error.message}.", reason=error.code) from None
+    return store.put_dataset(
+        Dataset.model_validate(
+            {
+                "name": name,
+                "version": version,
+                "path": str(path.absolute()),
+                "columns": columns,
+                "schema": schema,
+                "registered_at": registered_at,
+            }
+        )
+    )
+
+
+def path_in(folder: Path, given: str) -> Path:
+    """The file that `given` names under the data folder. Raises Problem(INVALID_REQUEST) for one outside it."""
+    root = folder.resolve()
+    path = (root / given).resolve()
+    if not path.is_relative_to(root) or path == root:
+        raise Problem(
+            Code.INVALID_REQUEST,
+            f"path {given!r} is not under the data folder {root}: move the file there, or upload it.",
+            errors=[{"field": "path", "message": "must lie under the data folder", "value": given}],
+        )
+    if not path.is_file():
+        raise Problem(
+            Code.INVALID_REQUEST,
+            f"There is no file {given!r} under the data folder {root}.",
+            errors=[{"field": "path", "message": "no such file", "value": given}],
+        )
+    return path

@@ -1,0 +1,186 @@
+"""From a registered table to the moments that a job is answered from, frozen on disk.
+
+A dataset version is read once under one encoding; every job gets a block of that one fixed pair of moments.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from data_owner.datasets import content_version
+from data_owner.encoding import by_position
+from data_owner.frozen import FrozenMomentsError, freeze, moments_hash, thaw
+from data_owner.moments import Moments, MomentsError, moments_of
+from data_owner.store.contract import OwnerStore
+from data_owner.store.records import Cell, Dataset, FrozenTable
+from protocol.problems import Code, Problem
+from protocol.server.secret_files import write_secret
+from protocol.spec import DataProps, ModelSpec, ModelType
+from tabular.encode import EncodedBatch, Encoder
+from tabular.errors import TableError
+from tabular.read import open_table
+
+SALT_BYTES = 32
+
+
+@dataclass(frozen=True)
+class FrozenJob:
+    """What freezing a job's moments came to. `cells`: rows by category and clipped tail of the job's columns."""
+
+    rows: int
+    cells: Mapping[str, int]
+    moments_hash: str
+
+
+class Freezer:
+    """Freezes moments in one folder. Blocks for as long as the table takes: call it from a thread."""
+
+    def __init__(
+        self, folder: Path, store: OwnerStore, timestamp: Callable[[], str], random_bytes: Callable[[int], bytes]
+    ) -> None:
+        self._folder = folder
+        self._store = store
+        self._timestamp = timestamp
+        self._random_bytes = random_bytes
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def freeze_job(self, job_id: str, dataset: Dataset, spec: ModelSpec) -> FrozenJob:
+        """Freeze the job's block of the dataset's moments, reading the table if that encoding was never read.
+
+        Raises Problem(INVALID_DATA) where the table does not fit the encoding, or changed since it was registered.
+        """
+        props = _of_kind(dataset.schema_ or spec.data_props, spec.model_type)
+        encoder = Encoder(props, spec.model_type, spec.training.scaling)
+        try:
+            table = self._frozen_table(dataset, encoder, spec)
+            moments = thaw(self._table_path(table.key))
+            declared, used = by_position(dataset.columns, props), by_position(dataset.columns, spec.data_props)
+        except TableError as error:
+            raise Problem(Code.INVALID_DATA, f"{error.message}.") from None
+        except (MomentsError, FrozenMomentsError) as error:
+            raise Problem(Code.INVALID_DATA, f"Dataset {dataset.name!r}: {error}.") from None
+        block = _block(moments, encoder, list(declared), list(used), len(spec.data_props.features))
+        salt = self._random_bytes(SALT_BYTES)
+        write_secret(self._folder / f"{job_id}.salt", salt)
+        freeze(block, self._job_path(job_id))
+        cells = {cell.label: cell.rows for cell in table.cells if cell.position in used}
+        return FrozenJob(table.rows, cells, moments_hash(block, salt))
+
+    def thaw_job(self, job_id: str) -> Moments:
+        """The job's moments as they were frozen. Raises Problem(OWNER_LOST_ITS_KEY) where they are gone or damaged."""
+        try:
+            return thaw(self._job_path(job_id))
+        except FrozenMomentsError as error:
+            raise Problem(
+                Code.OWNER_LOST_ITS_KEY,
+                f"What job {job_id} is answered from is lost: {error}. Restore the state folder, or deploy it again.",
+            ) from None
+
+    def _table_path(self, key: str) -> Path:
+        return self._folder / f"{key}.table"
+
+    def _job_path(self, job_id: str) -> Path:
+        return self._folder / f"{job_id}.job"
+
+    def _frozen_table(self, dataset: Dataset, encoder: Encoder, spec: ModelSpec) -> FrozenTable:
+        key = _key(dataset.version, encoder.props, spec)
+        known = self._store.frozen_table(key)
+        if known is not None and self._table_path(key).exists():
+            return known
+        path = Path(dataset.path)
+        if content_version(path) != dataset.version:
+            raise Problem(
+                Code.INVALID_DATA,
+                f"{path} has changed since dataset {dataset.name!r} was registered: register it again.",
+            )
+        tally = _Tally(encoder, list(by_position(dataset.columns, encoder.props)))
+        batches = open_table(path, encoder.props.header).batches(encoder.columns)
+        targets = np.full(encoder.outputs, encoder.target_bound)
+        moments = moments_of(tally.counting(encoder.encode_all(batches)), encoder.feature_bounds, targets)
+        if content_version(path) != dataset.version:
+            raise Problem(Code.INVALID_DATA, f"{path} changed while it was read: register it again.")
+        freeze(moments, self._table_path(key))
+        table = FrozenTable(
+            key=key,
+            dataset=dataset.name,
+            version=dataset.version,
+            rows=moments.rows,
+            cells=tally.cells(moments.rows),
+            frozen_at=self._timestamp(),
+        )
+        self._store.put_frozen_table(table)
+        return table
+
+
+class _Tally:
+    """Rows by category, and by clipped tail, over all batches."""
+
+    def __init__(self, encoder: Encoder, positions: list[int]) -> None:
+        self._positions = {column.label: place for column, place in zip(encoder.columns, positions, strict=True)}
+        self._texts = {column.label: column.category_texts for column in encoder.columns}
+        self._low: Counter[str] = Counter()
+        self._high: Counter[str] = Counter()
+        self._categories: Counter[tuple[str, int]] = Counter()
+
+    def counting(self, batches: Iterable[EncodedBatch]) -> Iterator[EncodedBatch]:
+        for batch in batches:
+            self._low.update(batch.clipped_low)
+            self._high.update(batch.clipped_high)
+            for label, counts in batch.categories.items():
+                self._categories.update({(label, code): int(count) for code, count in enumerate(counts)})
+            yield batch
+
+    def cells(self, rows: int) -> tuple[Cell, ...]:
+        """Of a clipped column both tails and what is between them: a range can single out any of the three."""
+        found = [
+            Cell(position=self._positions[label], label=f"{label} = {self._texts[label][code]}", rows=count)
+            for (label, code), count in self._categories.items()
+        ]
+        for label in {*self._low, *self._high}:
+            low, high = self._low[label], self._high[label]
+            parts = (("below its range", low), ("above its range", high), ("within its range", rows - low - high))
+            found += [
+                Cell(position=self._positions[label], label=f"{label} {what}", rows=count) for what, count in parts
+            ]
+        return tuple(found)
+
+
+def _of_kind(schema: DataProps, model_type: ModelType) -> DataProps:
+    """The schema with those of its targets that this model type can have."""
+    classifies = model_type is ModelType.LOGISTIC_REGRESSION
+    targets = tuple(target for target in schema.all_targets if (target.categories is not None) == classifies)
+    return DataProps(header=schema.header, features=schema.features, targets=targets)
+
+
+def _key(version: str, props: DataProps, spec: ModelSpec) -> str:
+    encoding = json.loads(props.model_dump_json())
+    what = [version, encoding, spec.model_type.value, spec.training.scaling]
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
+
+
+def _block(moments: Moments, encoder: Encoder, declared: list[int], used: list[int], features: int) -> Moments:
+    """The part of the schema's moments that belongs to the job's columns, in the job's order.
+
+    `declared`, `used`: places in the file of the schema's and of the job's columns, features before targets.
+    """
+    widths = [len(codec.names) for codec in encoder.features]
+    starts = np.cumsum([0, *widths])
+    by_place = {
+        place: range(int(starts[i]), int(starts[i]) + widths[i]) for i, place in enumerate(declared[: len(widths)])
+    }
+    target_widths = [len(codec.names) for codec in encoder.targets]
+    target_starts = np.cumsum([0, *target_widths])
+    target_places = {
+        place: range(int(target_starts[i]), int(target_starts[i]) + target_widths[i])
+        for i, place in enumerate(declared[len(widths) :])
+    }
+    chosen = [index for place in used[:features] for index in by_place[place]]
+    targets = [index for place in used[features:] for index in target_places[place]]
+    return moments.block([*chosen, encoder.dimensions - 1], targets)

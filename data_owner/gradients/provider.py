@@ -1,0 +1,43 @@
+"""The seam between a round and the mathematics of a model type."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from crypto import EncryptedVector
+from crypto.budget import Budget
+from crypto.engine import Engine
+from data_owner.moments import Moments
+from protocol.messages import RoundRequest
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """An owner's part of a job as integers, ready for every round. Secret: not shown by repr.
+
+    matrix: (d, d) object array at 2^−moment_fraction_bits. vector: (d, k) at 2^−vector_fraction_bits, exact, so that
+    each round rounds it once, at its own scale. counts: (1, 1 + k) at 2^−counts_fraction_bits: N and Σ y² a target.
+    """
+
+    budget: Budget
+    matrix: NDArray[Any] = field(repr=False)
+    vector: NDArray[Any] = field(repr=False)
+    vector_fraction_bits: int
+    counts: NDArray[Any] = field(repr=False)
+
+
+class GradientProvider(Protocol):
+    """One model type's answers. Nothing it returns is masked or re-randomised yet: it must not leave as it is."""
+
+    def prepare(self, moments: Moments, budget: Budget) -> Prepared:
+        """Reduce the job's block of the frozen moments to integers. Raises Problem(DOES_NOT_FIT)."""
+        ...
+
+    def answer(
+        self, prepared: Prepared, request: RoundRequest, weights: EncryptedVector | None, n: int, engine: Engine
+    ) -> EncryptedVector:
+        """The plain answer to a request, under encryption. `weights` is the request's, opened; n the modulus."""
+        ...

@@ -1,0 +1,106 @@
+"""A·w − b from an owner's second moments, for every model whose gradient is linear in w.
+
+A = c·XᵀX and b = Xᵀ(y − shift): c = 1 and shift = 0 for linear regression; c from the plan and shift = ½ for the
+first-order surrogate of logistic regression. Source: docs/arithmetic.md, the second-moment form.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from gmpy2 import mpz
+from numpy.typing import NDArray
+
+from crypto import CryptoError, EncryptedVector, key_id, pack
+from crypto.arithmetic import affine_matrix
+from crypto.budget import Budget
+from crypto.encryption import check_magnitudes
+from crypto.engine import Engine
+from crypto.fixed_point import rescale
+from data_owner.gradients.provider import Prepared
+from data_owner.moments import Moments
+from protocol.messages import RoundKind, RoundRequest
+from protocol.problems import Code, Problem
+
+Integers = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class SecondMoment:
+    """Implements `data_owner.gradients.provider.GradientProvider`."""
+
+    target_shift: Fraction
+
+    def prepare(self, moments: Moments, budget: Budget) -> Prepared:
+        """Round A once to the plan's moment_fraction_bits, half to even; keep b exact.
+
+        Raises Problem(DOES_NOT_FIT) where the moments are larger than the plan's bounds: more rows than declared.
+        """
+        scale = 2 * moments.fraction_bits
+        matrix = _times(moments.xtx, budget.inputs.slope, scale, budget.inputs.moment_fraction_bits)
+        # One denominator for shift and b keeps b an integer without rounding it.
+        denominator_bits = self.target_shift.denominator.bit_length() - 1
+        shift = self.target_shift.numerator * moments.column_sums[:, None]
+        vector = (moments.xty << denominator_bits) - shift
+        yty = rescale(moments.yty, scale, budget.counts_fraction_bits)
+        counts = np.array([[moments.rows << budget.counts_fraction_bits, *yty.tolist()]], dtype=object)
+        try:
+            check_magnitudes(matrix, budget.moment_bound)
+            check_magnitudes(counts, budget.counts_owner_bound)
+        except CryptoError as error:
+            raise Problem(
+                Code.DOES_NOT_FIT, f"The table does not fit the job's plan: {error}. The job needs a larger max_rows."
+            ) from None
+        return Prepared(budget, matrix, vector, scale + denominator_bits, counts)
+
+    def answer(
+        self, prepared: Prepared, request: RoundRequest, weights: EncryptedVector | None, n: int, engine: Engine
+    ) -> EncryptedVector:
+        """COUNTS: N and Σy², packed, with the trivial nonce. GRADIENT: A·w − b at the scale of the window's step.
+
+        Raises Problem(WRONG_STATE) for a kind that this model type does not have.
+        """
+        if request.kind is RoundKind.COUNTS:
+            return _counts(prepared, n)
+        if request.kind is RoundKind.GRADIENT and weights is not None:
+            return _gradient(prepared, request.window_step, weights, n, engine)
+        raise Problem(Code.WRONG_STATE, f"This model type has no answer to {request.kind}.")
+
+
+def _gradient(
+    prepared: Prepared, window_step: int, weights: EncryptedVector, n: int, engine: Engine
+) -> EncryptedVector:
+    budget, step = prepared.budget, prepared.budget.steps[window_step]
+    b = rescale(prepared.vector, prepared.vector_fraction_bits, step.answer_fraction_bits)
+    return affine_matrix(
+        prepared.matrix,
+        budget.moment_bound,
+        budget.inputs.moment_fraction_bits,
+        weights,
+        b,
+        step.b_bound,
+        budget.answer_layout,
+        n,
+        engine,
+        budget.matrix_row_bounds,
+    )
+
+
+def _counts(prepared: Prepared, n: int) -> EncryptedVector:
+    budget, modulus = prepared.budget, mpz(n)
+    # g^m = 1 + m·n mod n² (Paillier 1999): the nonce comes with the re-randomiser, before it leaves.
+    ciphertexts = tuple(1 + mpz(m) % modulus * modulus for m in pack(prepared.counts, budget.counts_layout))
+    return EncryptedVector(
+        key_id(n), budget.counts_fraction_bits, budget.counts_owner_bound, budget.counts_layout, ciphertexts
+    )
+
+
+def _times(values: Integers, factor: Fraction, from_bits: int, to_bits: int) -> Integers:
+    """factor·values at another scale, rounded once, half to even."""
+    if factor == 1:
+        return rescale(values, from_bits, to_bits)
+    scaled = factor * Fraction(1 << to_bits, 1 << from_bits)
+    return np.array([[round(value * scaled) for value in row] for row in values], dtype=object)

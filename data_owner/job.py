@@ -1,0 +1,234 @@
+"""A job as one Data Owner knows it: its state, what can happen to it, and what follows from that.
+
+Plain values without I/O. `data_owner.round` turns (state, message, now) into (state, effects).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+from data_owner.encoding import DatasetFacts
+from data_owner.policy import OwnerPolicy
+from protocol.documents import Acceptance, Decline, Hash, Hex, JobEnd, JobId, JoinAnswer, Name, PartyId, SignedDocument
+from protocol.messages import Compute, RoundKind, RoundRequest
+from protocol.problems import Code
+from protocol.spec import DataProps, Strict
+from protocol.states import ENDED, Phase, Status, status_of
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Who this owner is and what its people allow. `facilitator`: party id of the Facilitator it works through."""
+
+    party_id: str
+    name: str
+    facilitator: str
+    policy: OwnerPolicy
+    allow_small_keys: bool = False
+
+
+class AnswerFacts(Strict):
+    """What is kept in view of an answer; its bytes are in the store. `log_head`: the log's head before its round."""
+
+    round: int
+    kind: RoundKind
+    request_hash: Hash
+    log_head: Hash
+    answer_hash: Hash
+    ciphertexts_hash: Hash
+    signature: Hex
+
+
+class Refusal(Strict):
+    """Why something was declined or refused: `code` is what others are told, `detail` is for this owner's people."""
+
+    code: str
+    detail: str
+
+
+class JobState(Strict):
+    """All that decides what happens next. `join_answer` is there once given; `last` is this owner's latest answer.
+
+    `dataset`, `dataset_version` and `rounds` (the most the plan allows) are known once the manifest was verified.
+    `adopts`: the dataset takes its encoding from this job. `answers` counts them. `refusal` is why the job was
+    declined, `problem` the latest request that was refused, `ending` how the job ended.
+    """
+
+    job_id: JobId
+    phase: Phase = Phase.OFFERED
+    offer: SignedDocument
+    created_at: datetime
+    changed_at: datetime
+    model_owner: PartyId | None = None
+    model_owner_name: Name | None = None
+    dataset: Name | None = None
+    dataset_version: Hash | None = None
+    rounds: int | None = None
+    approved: bool = False
+    adopts: bool = False
+    waits_because: str | None = None
+    moments_hash: Hash | None = None
+    join_answer: JoinAnswer | None = None
+    roster: SignedDocument | None = None
+    last: AnswerFacts | None = None
+    answers: int = 0
+    refusal: Refusal | None = None
+    problem: Refusal | None = None
+    ending: JobEnd | None = None
+
+    @property
+    def manifest_hash(self) -> str:
+        return self.offer.hash
+
+    @property
+    def ended(self) -> bool:
+        return self.phase in ENDED or self.phase is Phase.DECLINED
+
+    @property
+    def status(self) -> Status:
+        return status_of(self.phase)
+
+
+# Messages
+
+
+@dataclass(frozen=True)
+class Offered:
+    """A JOIN task. `datasets`: all that are registered here, by name."""
+
+    datasets: Mapping[str, DatasetFacts]
+
+
+@dataclass(frozen=True)
+class Approved:
+    """A person of this owner allows the job; it joins when the JOIN task is looked at again."""
+
+
+@dataclass(frozen=True)
+class Denied:
+    """A person of this owner refuses the job."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """The table was read and its moments are on disk. `cells`: see `policy.judge_rows`."""
+
+    rows: int
+    cells: Mapping[str, int]
+    moments_hash: str
+    mask_key: str
+
+
+@dataclass(frozen=True)
+class DataRefused:
+    """The table does not fit the encoding."""
+
+    code: Code
+    detail: str
+
+
+@dataclass(frozen=True)
+class Signed:
+    """The acceptance or decline was signed: from now on this is the job's answer."""
+
+    answer: JoinAnswer
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A COMPUTE task. `answered`: what this owner answered to that very round and kind before, if it did."""
+
+    compute: Compute
+    answered: AnswerFacts | None
+
+
+@dataclass(frozen=True)
+class RosterFetched:
+    """The roster as the Facilitator gave it."""
+
+    signed: SignedDocument
+
+
+@dataclass(frozen=True)
+class Answered:
+    """The answer is in the store."""
+
+    facts: AnswerFacts
+
+
+@dataclass(frozen=True)
+class Ended:
+    """An END task."""
+
+    end: JobEnd
+
+
+Message: TypeAlias = (
+    Offered | Approved | Denied | Frozen | DataRefused | Signed | Asked | RosterFetched | Answered | Ended
+)
+
+
+# Effects
+
+
+@dataclass(frozen=True)
+class Freeze:
+    """Read the dataset, freeze its moments, make the mask key. Comes back as `Frozen` or `DataRefused`."""
+
+    dataset: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Adopt:
+    """The dataset takes this encoding for good; another one by now comes back as `DataRefused`, before signing."""
+
+    dataset: str
+    version: str
+    schema: DataProps
+
+
+@dataclass(frozen=True)
+class Sign:
+    """Sign the answer to the JOIN task. Comes back as `Signed`."""
+
+    document: Acceptance | Decline
+
+
+@dataclass(frozen=True)
+class GiveJoinAnswer:
+    """Give the Facilitator the join answer that the state holds."""
+
+
+@dataclass(frozen=True)
+class FetchRoster:
+    """Get the roster from the Facilitator. Comes back as `RosterFetched`; then ask again."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Compute the answer and store it. Comes back as `Answered`; then it may be sent."""
+
+    request: RoundRequest
+    request_hash: str
+
+
+@dataclass(frozen=True)
+class SendStored:
+    """Send the answer that is in the store, byte for byte."""
+
+    round: int
+    kind: RoundKind
+
+
+@dataclass(frozen=True)
+class DestroyMaskKey:
+    """The job is over for this owner: its mask key is of no more use."""
+
+
+Effect: TypeAlias = Freeze | Adopt | Sign | GiveJoinAnswer | FetchRoster | Answer | SendStored | DestroyMaskKey

@@ -1,0 +1,56 @@
+"""Mask keys: a fresh X25519 key a job, 0600 until the job ends.
+
+Source: RFC 7748. An owner that lost its key has left the job: with another one its masks would not cancel.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from protocol.problems import Code, Problem
+from protocol.server.secret_files import delete_secret, read_secret, write_secret
+
+
+class MaskKeys:
+    """The mask keys in one folder, a file a job."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def _path(self, job_id: str) -> Path:
+        return self._folder / f"{job_id}.x25519"
+
+    def create(self, job_id: str) -> str:
+        """Make the job's key, in place of one that was never announced; return the public key in hex."""
+        key = X25519PrivateKey.generate()
+        write_secret(self._path(job_id), key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption()))
+        return _public(key)
+
+    def load(self, job_id: str, public_key: str) -> X25519PrivateKey:
+        """Return the job's key. Raises Problem(OWNER_LOST_ITS_KEY) where it is gone or not the announced one."""
+        try:
+            key = X25519PrivateKey.from_private_bytes(read_secret(self._path(job_id)))
+        except (FileNotFoundError, ValueError):
+            raise _lost(job_id) from None
+        if _public(key) != public_key:
+            raise _lost(job_id)
+        return key
+
+    def destroy(self, job_id: str) -> None:
+        """Delete the job's key, if it is there."""
+        delete_secret(self._path(job_id))
+
+
+def _public(key: X25519PrivateKey) -> str:
+    return key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw).hex()
+
+
+def _lost(job_id: str) -> Problem:
+    return Problem(
+        Code.OWNER_LOST_ITS_KEY,
+        f"The mask key of job {job_id} is gone, or is not the one this owner joined with: "
+        "restore the state folder, or deploy the job again.",
+    )

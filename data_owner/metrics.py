@@ -1,0 +1,42 @@
+"""The numbers at GET /metrics that are the Data Owner's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from data_owner.pools import Pools
+from data_owner.store.contract import OwnerStore
+from protocol.client.facilitator import FacilitatorClient
+
+
+class Metrics(Collector):
+    """Read when asked for, from a started service; a service that has not started has none."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._watched: tuple[Pools, FacilitatorClient, OwnerStore] | None = None
+        ProcessCollector(registry=registry)
+        registry.register(self)
+
+    def watch(self, pools: Pools, client: FacilitatorClient, store: OwnerStore) -> None:
+        """Report on these from now on."""
+        self._watched = (pools, client, store)
+
+    def unwatch(self) -> None:
+        """Report on nothing any more."""
+        self._watched = None
+
+    def collect(self) -> Iterator[Metric]:
+        if self._watched is None:
+            return
+        pools, client, store = self._watched
+        yield GaugeMetricFamily("fedtrain_rerandomisers_ready", "Re-randomisers made ahead of need", pools.level)
+        yield CounterMetricFamily("fedtrain_sent_bytes", "Sent to the Facilitator", client.bytes_sent)
+        yield CounterMetricFamily("fedtrain_received_bytes", "Received from the Facilitator", client.bytes_received)
+        releases = store.releases()
+        yield CounterMetricFamily("fedtrain_answers_released", "Answers that left this owner", len(releases))
+        numbers = sum(release.numbers for release in releases)
+        yield CounterMetricFamily("fedtrain_numbers_released", "Numbers in those answers", numbers)

@@ -1,0 +1,247 @@
+"""The Data Owner's side of a job as a pure function: (state, message, now) → (state, effects).
+
+No network, no file, no clock. A message that must be refused raises Problem and leaves the state as it was; a job
+that must be declined gets its answer by the `Sign` effect, with a catalogue code and nothing else for others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from crypto import CryptoError
+from crypto.key_proof import check_key
+from data_owner import checks
+from data_owner import job as j
+from data_owner.encoding import DatasetFacts
+from data_owner.job import JobState, Owner
+from data_owner.policy import DEFAULT_DATASET, Outcome, Verdict, judge, judge_rows
+from protocol.documents import Acceptance, Decline, Manifest, SignedDocument
+from protocol.messages import REQUEST_TAG, RoundKind, RoundRequest, from_cbor
+from protocol.planning import plan_spec, planned_rounds
+from protocol.problems import Code, Problem
+from protocol.states import Event, Phase, Role, advance
+
+Step = tuple[JobState, tuple[j.Effect, ...]]
+
+
+def step(owner: Owner, state: JobState, message: j.Message, now: datetime) -> Step:
+    """Take one message. Raises Problem, by name, for one that is refused; the state then stays what it was."""
+    after, effects = _take(owner, state, message)
+    return (after if after is state else after.model_copy(update={"changed_at": now})), effects
+
+
+def _take(owner: Owner, state: JobState, message: j.Message) -> Step:
+    match message:
+        case j.Offered():
+            return _offered(owner, state, message)
+        case j.Approved():
+            _must_await_approval(state)
+            return _with(state, approved=True, waits_because=None), ()
+        case j.Denied():
+            return _denied(owner, state, message)
+        case j.Frozen():
+            return _frozen(owner, state, message)
+        case j.DataRefused():
+            return _declining(owner, state, message.code, message.detail)
+        case j.Signed():
+            return _signed(state, message)
+        case j.RosterFetched():
+            return _roster_fetched(owner, state, message)
+        case j.Asked():
+            return _asked(owner, state, message)
+        case j.Answered():
+            return _with(state, last=message.facts, answers=state.answers + 1, problem=None), ()
+        case j.Ended():
+            return _ended(state, message)
+
+
+def verify_offer(owner: Owner, state: JobState) -> Manifest:
+    """Return the manifest once its signature, its key and its plan hold, in this order.
+
+    Raises Problem: BAD_SIGNATURE, PROTOCOL_VERSION, MALFORMED_MESSAGE, MALFORMED_KEY, DOES_NOT_FIT, PLAN_DIFFERS.
+    """
+    manifest = checks.open_offer(state.offer)
+    if manifest.job_id != state.job_id:
+        raise Problem(
+            Code.MALFORMED_MESSAGE, f"The manifest is of job {manifest.job_id}, the task says {state.job_id}."
+        )
+    try:
+        check_key(
+            int(manifest.modulus, 16),
+            manifest.spec.training.key_bits,
+            [int(root, 16) for root in manifest.key_proof],
+            bytes.fromhex(manifest.model_owner),
+            bytes.fromhex(manifest.nonce),
+            allow_small=owner.allow_small_keys,
+        )
+    except CryptoError as error:
+        raise Problem(Code.MALFORMED_KEY, f"The Model Owner's key is refused: {error}.") from None
+    own_plan = plan_spec(manifest.spec).to_dict()
+    if own_plan != manifest.plan:
+        names = sorted(name for name in {*own_plan, *manifest.plan} if own_plan.get(name) != manifest.plan.get(name))
+        raise Problem(Code.PLAN_DIFFERS, f"The manifest's plan differs from what its spec gives in {', '.join(names)}.")
+    return manifest
+
+
+def _offered(owner: Owner, state: JobState, message: j.Offered) -> Step:
+    if state.join_answer is not None:
+        return state, (j.GiveJoinAnswer(),)
+    if state.ended or (state.phase is Phase.AWAITING_APPROVAL and not state.approved):
+        return state, ()
+    try:
+        manifest = verify_offer(owner, state)
+    except Problem as problem:
+        return _declining(owner, state, problem.code, problem.detail)
+    return _judged(owner, state, manifest, message.datasets)
+
+
+def _judged(owner: Owner, state: JobState, manifest: Manifest, datasets: Mapping[str, DatasetFacts]) -> Step:
+    dataset = datasets.get(manifest.spec.dataset or DEFAULT_DATASET)
+    rounds = planned_rounds(manifest.spec)
+    try:
+        verdict = judge(owner.policy, manifest, rounds, dataset)
+    except Problem as problem:
+        verdict = Verdict(Outcome.DECLINE, problem.code, problem.detail)
+    state = _with(
+        state,
+        model_owner=manifest.model_owner,
+        model_owner_name=manifest.model_owner_name,
+        dataset=dataset.name if dataset else manifest.spec.dataset or DEFAULT_DATASET,
+        dataset_version=dataset.version if dataset else None,
+        rounds=rounds,
+    )
+    if verdict.outcome is Outcome.DECLINE or dataset is None:
+        return _declining(owner, state, verdict.code or Code.DATASET_NOT_FOUND, verdict.detail)
+    if verdict.outcome is Outcome.ASK and not state.approved:
+        phase = advance(Role.DATA_OWNER, state.phase, Event.NEEDS_APPROVAL)
+        return _with(state, phase=phase, waits_because=verdict.detail), ()
+    return _with(state, adopts=dataset.schema is None), (j.Freeze(dataset.name, dataset.version),)
+
+
+def _denied(owner: Owner, state: JobState, message: j.Denied) -> Step:
+    _must_await_approval(state)
+    return _declining(owner, state, Code.DENIED, message.reason)
+
+
+def _must_await_approval(state: JobState) -> None:
+    if state.phase is not Phase.AWAITING_APPROVAL or state.join_answer is not None:
+        raise Problem(
+            Code.WRONG_STATE, f"Job {state.job_id} is {state.phase}: only one that is AWAITING_APPROVAL can be decided."
+        )
+
+
+def _frozen(owner: Owner, state: JobState, message: j.Frozen) -> Step:
+    manifest = checks.open_offer(state.offer)
+    verdict = judge_rows(owner.policy, manifest.spec, message.rows, message.cells)
+    if verdict.outcome is Outcome.DECLINE and verdict.code is not None:
+        return _declining(owner, state, verdict.code, verdict.detail)
+    acceptance = Acceptance(
+        manifest_hash=state.manifest_hash,
+        party=owner.party_id,
+        name=owner.name,
+        mask_key=message.mask_key,
+        moments_hash=message.moments_hash,
+    )
+    after = _with(state, moments_hash=message.moments_hash)
+    if state.adopts and state.dataset is not None and state.dataset_version is not None:
+        return after, (j.Adopt(state.dataset, state.dataset_version, manifest.spec.data_props), j.Sign(acceptance))
+    return after, (j.Sign(acceptance),)
+
+
+def _declining(owner: Owner, state: JobState, code: Code, detail: str) -> Step:
+    decline = Decline(manifest_hash=state.manifest_hash, party=owner.party_id, name=owner.name, code=code.slug)
+    return _with(state, refusal=j.Refusal(code=code.slug, detail=detail)), (j.Sign(decline),)
+
+
+def _signed(state: JobState, message: j.Signed) -> Step:
+    accepts = message.answer.answer == "accept"
+    phase = advance(Role.DATA_OWNER, state.phase, Event.ACCEPT if accepts else Event.DECLINE)
+    after = _with(state, phase=phase, join_answer=message.answer, waits_because=None)
+    return after, (j.GiveJoinAnswer(),) if accepts else (j.DestroyMaskKey(), j.GiveJoinAnswer())
+
+
+def _roster_fetched(owner: Owner, state: JobState, message: j.RosterFetched) -> Step:
+    """Pin the roster for the job, after every check. Raises Problem: ROSTER_INVALID, BAD_SIGNATURE."""
+    if state.roster is not None:
+        return state, ()
+    _must_be_joined(state)
+    checks.check_roster(owner, state, message.signed)
+    return _with(state, roster=message.signed), ()
+
+
+def _must_be_joined(state: JobState) -> None:
+    if state.ended:
+        raise Problem(Code.JOB_OVER, f"Job {state.job_id} is {state.phase} at this owner: it answers no more.")
+    if state.phase is not Phase.JOINED:
+        raise Problem(Code.WRONG_STATE, f"Job {state.job_id} is {state.phase} at this owner: it has not joined.")
+
+
+def _asked(owner: Owner, state: JobState, message: j.Asked) -> Step:
+    _must_be_joined(state)
+    compute = message.compute
+    request = from_cbor(compute.request.body, RoundRequest)
+    if compute.job_id != state.job_id or request.manifest_hash != state.manifest_hash:
+        raise Problem(Code.MALFORMED_MESSAGE, f"The request belongs to another job or manifest than {state.job_id}.")
+    manifest = checks.open_offer(state.offer)
+    # Inside a window the Facilitator updates the encrypted weights itself, and signs what it asks.
+    compute.request.open(REQUEST_TAG, owner.facilitator if request.window_step else manifest.model_owner)
+    if state.roster is None:
+        return state, (j.FetchRoster(),)
+    if request.roster_hash != state.roster.hash:
+        raise Problem(
+            Code.ROSTER_INVALID,
+            f"The request names roster {request.roster_hash[:16]}…, this job's is {state.roster.hash[:16]}….",
+        )
+    if message.answered is not None:
+        if message.answered.request_hash != compute.request.hash:
+            raise Problem(
+                Code.REQUEST_DIFFERS,
+                f"Round {request.round} ({request.kind}) was answered for request "
+                f"{message.answered.request_hash[:16]}…, and now {compute.request.hash[:16]}… is asked: "
+                "an owner answers a round once.",
+            )
+        return state, (j.SendStored(request.round, request.kind),)
+    _check_turn(state, request, manifest)
+    checks.check_log(owner, state, request, compute.previous_entry)
+    return state, (j.Answer(request, compute.request.hash),)
+
+
+def _check_turn(state: JobState, request: RoundRequest, manifest: Manifest) -> None:
+    """Rounds come in order: the counts first, as round 0, then the gradients, no more than the plan has."""
+    due = (0, RoundKind.COUNTS) if state.last is None else (state.last.round + 1, RoundKind.GRADIENT)
+    if (request.round, request.kind) != due:
+        raise Problem(
+            Code.WRONG_STATE,
+            f"Round {request.round} ({request.kind}) is asked, round {due[0]} ({due[1]}) is due: rounds come in order.",
+        )
+    if state.rounds is not None and request.round > state.rounds:
+        raise Problem(Code.WRONG_STATE, f"Round {request.round} is beyond the {state.rounds} that the job's plan has.")
+    window = manifest.spec.training.reencrypt_every
+    due_step = (request.round - 1) % window if request.kind is RoundKind.GRADIENT else 0
+    if request.window_step != due_step:
+        raise Problem(
+            Code.WRONG_STATE,
+            f"Round {request.round} is step {request.window_step} of a window, step {due_step} is due "
+            f"with reencrypt_every {window}.",
+        )
+
+
+def _ended(state: JobState, message: j.Ended) -> Step:
+    if state.ended:
+        return state, (j.DestroyMaskKey(),)
+    event = {"FINISHED": Event.FINISH, "FAILED": Event.FAIL, "CANCELLED": Event.CANCEL}[message.end.status]
+    if event is Event.FINISH and state.phase is not Phase.JOINED:
+        # It went on, and ended, without this owner.
+        event = Event.CANCEL
+    phase = advance(Role.DATA_OWNER, state.phase, event)
+    return _with(state, phase=phase, ending=message.end, waits_because=None), (j.DestroyMaskKey(),)
+
+
+def _with(state: JobState, **changes: object) -> JobState:
+    return state.model_copy(update=changes)
+
+
+def new_job(job_id: str, offer: SignedDocument, now: datetime) -> JobState:
+    """The state of a job that has just been offered."""
+    return JobState(job_id=job_id, offer=offer, created_at=now, changed_at=now)

@@ -1,0 +1,1 @@
+"""What a Data Owner's own people may ask of it, over HTTP."""

@@ -1,0 +1,140 @@
+"""POST /datasets and GET /datasets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, Field, ValidationError
+
+from data_owner.datasets import path_in, register
+from data_owner.routes.parts import Parts
+from data_owner.routes.uploads import save_upload
+from data_owner.store.records import Dataset
+from protocol.documents import Name
+from protocol.problems import Code, Problem
+from protocol.server.responses import JSON_TYPE, content_type, unsupported_media_type
+from protocol.server.validation import validation_problem
+from protocol.spec import DataProps, Strict
+
+CSV_TYPE = "text/csv"
+PARQUET_TYPE = "application/vnd.apache.parquet"
+_SUFFIXES = {CSV_TYPE: ".csv", PARQUET_TYPE: ".parquet"}
+
+_EXAMPLE_SCHEMA = {
+    "header": True,
+    "features": [{"name": "age", "type": "continuous", "range": [18, 100]}],
+    "target": {"name": "stay_days", "range": [0, 60]},
+}
+
+
+class NewDataset(Strict):
+    """A file under the data folder, and the encoding that its consortium agreed on, if there is one yet."""
+
+    name: Name = "default"
+    path: Annotated[str, Field(min_length=1, max_length=4096)]
+    schema_: Annotated[DataProps | None, Field(alias="schema")] = None
+
+
+class DatasetView(BaseModel):
+    """A dataset on offer. `encoding` is "declared", "adopted" (from `adopted_from`) or "open"."""
+
+    name: str
+    version: str
+    columns: list[str]
+    encoding: str
+    adopted_from: str | None
+    schema_: Annotated[dict[str, Any] | None, Field(serialization_alias="schema")]
+    registered_at: str
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> DatasetView:
+        schema = dataset.schema_
+        encoding = "open" if schema is None else "adopted" if dataset.adopted_from else "declared"
+        return cls(
+            name=dataset.name,
+            version=dataset.version,
+            columns=list(dataset.columns),
+            encoding=encoding,
+            adopted_from=dataset.adopted_from,
+            schema_=None if schema is None else schema.model_dump(mode="json", exclude_none=True),
+            registered_at=dataset.registered_at,
+        )
+
+
+_VIEW_EXAMPLE = {
+    "name": "default",
+    "version": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "columns": ["age", "stay_days"],
+    "encoding": "declared",
+    "adopted_from": None,
+    "schema": _EXAMPLE_SCHEMA,
+    "registered_at": "2025-01-31T09:30:00.000Z",
+}
+_BODIES = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            JSON_TYPE: {
+                "schema": NewDataset.model_json_schema(),
+                "example": {"name": "default", "path": "patients.csv", "schema": _EXAMPLE_SCHEMA},
+            },
+            CSV_TYPE: {"schema": {"type": "string"}, "example": "age,stay_days\n61,4\n"},
+            PARQUET_TYPE: {"schema": {"type": "string", "format": "binary"}},
+        },
+    }
+}
+
+
+router = APIRouter(tags=["datasets"])
+
+
+@router.post(
+    "/datasets",
+    status_code=201,
+    summary="Register a dataset: a file under the data folder, or an upload",
+    response_model=DatasetView,
+    responses={201: {"content": {JSON_TYPE: {"example": _VIEW_EXAMPLE}}}},
+    openapi_extra=_BODIES,
+)
+async def post_dataset(
+    request: Request, parts: Parts, name: Annotated[Name, Query(description="An upload's name.")] = "default"
+) -> DatasetView:
+    sent = content_type(request)
+    if sent == JSON_TYPE:
+        new = _new_dataset(await request.body())
+        path = path_in(parts.data_folder, new.path)
+        dataset = await asyncio.to_thread(register, parts.store, new.name, path, new.schema_, parts.timestamp())
+    elif sent in _SUFFIXES:
+        path = await save_upload(parts.data_folder / "uploads", _SUFFIXES[sent], _stream(request))
+        dataset = await asyncio.to_thread(register, parts.store, name, path, None, parts.timestamp())
+    else:
+        raise unsupported_media_type(sent, JSON_TYPE, *_SUFFIXES)
+    parts.service.datasets_changed()
+    return DatasetView.of(dataset)
+
+
+@router.get(
+    "/datasets",
+    summary="The datasets on offer, each with its version and encoding",
+    responses={200: {"content": {JSON_TYPE: {"example": [_VIEW_EXAMPLE]}}}},
+)
+def get_datasets(parts: Parts) -> list[DatasetView]:
+    return [DatasetView.of(dataset) for dataset in parts.store.datasets()]
+
+
+def _new_dataset(body: bytes) -> NewDataset:
+    try:
+        return NewDataset.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        if first["type"] == "json_invalid":
+            raise Problem(Code.MALFORMED_JSON, f"The body is not JSON: {first['msg']}.") from None
+        raise validation_problem(error, {}) from None
+
+
+async def _stream(request: Request) -> AsyncIterator[bytes]:
+    async for chunk in request.stream():
+        yield chunk

@@ -1,0 +1,199 @@
+"""GET /models, and the decision by hand: POST /models/{id}/approve and /deny."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel, Field
+
+from data_owner.checks import open_offer
+from data_owner.job import JobState
+from data_owner.routes.parts import Parts
+from data_owner.store.records import Release
+from protocol.documents import Manifest
+from protocol.problems import Code, Problem
+from protocol.spec import Optimizer, Strict
+from protocol.tasks import JSON_TYPE
+
+JobIdPath = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="The job's id, the same at every party.")]
+
+
+class Denial(Strict):
+    """Why this owner does not take part. It stays here: others are told `denied` alone."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=2000)]
+
+
+class Leak(BaseModel):
+    """What the Model Owner learns if it follows the protocol: numbers a decrypted round, of so many there are."""
+
+    numbers_per_round: int
+    rounds_at_most: int
+    numbers_in_all_moments: int
+    holds_if: str = "the Model Owner follows the protocol; one crafted request can carry all of the summed moments"
+
+
+class Released(BaseModel):
+    """What left this owner for the job so far."""
+
+    answers: int
+    numbers: int
+
+
+class JobView(BaseModel):
+    """A job as this owner's own people see it: with the reasons in full, which nobody else is told."""
+
+    id: str
+    status: str
+    phase: str
+    model_owner: str | None
+    model_owner_name: str | None
+    dataset: str | None
+    dataset_version: str | None
+    round: int | None
+    rounds: int | None
+    released: Released
+    code: str | None
+    reason: str | None
+    waits_because: str | None
+    last_refused_request: dict[str, str] | None
+    leak: Leak | None
+    created_at: str
+    changed_at: str
+
+    @classmethod
+    def of(cls, state: JobState, releases: list[Release]) -> JobView:
+        code, reason = _reason(state)
+        return cls(
+            id=state.job_id,
+            status=state.status.value,
+            phase=state.phase.value,
+            model_owner=state.model_owner,
+            model_owner_name=state.model_owner_name,
+            dataset=state.dataset,
+            dataset_version=state.dataset_version,
+            round=state.last.round if state.last else None,
+            rounds=state.rounds,
+            released=Released(answers=len(releases), numbers=sum(release.numbers for release in releases)),
+            code=code,
+            reason=reason,
+            waits_because=state.waits_because,
+            last_refused_request=state.problem.model_dump() if state.problem else None,
+            leak=_leak(state),
+            created_at=state.created_at.isoformat(),
+            changed_at=state.changed_at.isoformat(),
+        )
+
+
+class JobDetail(JobView):
+    """A job with its plan, its training terms and every release."""
+
+    training: dict[str, Any] | None
+    plan: dict[str, Any] | None
+    releases: list[Release]
+
+
+_EXAMPLE = {
+    "id": "0f2d7c1a9b3e4d5f8a6b7c8d9e0f1a2b",
+    "status": "IN_PROGRESS",
+    "phase": "JOINED",
+    "model_owner": "3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29",
+    "model_owner_name": "model-owner",
+    "dataset": "default",
+    "dataset_version": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "round": 4,
+    "rounds": 48,
+    "released": {"answers": 5, "numbers": 46},
+    "code": None,
+    "reason": None,
+    "waits_because": None,
+    "last_refused_request": None,
+    "leak": {"numbers_per_round": 11, "rounds_at_most": 48, "numbers_in_all_moments": 77, "holds_if": "…"},
+    "created_at": "2025-01-31T09:30:00+00:00",
+    "changed_at": "2025-01-31T09:30:07+00:00",
+}
+_DENIED = _EXAMPLE | {"status": "CANCELLED", "phase": "DECLINED", "code": "denied", "reason": "Not this quarter."}
+
+
+router = APIRouter(tags=["models"])
+
+
+@router.get(
+    "/models",
+    summary="The jobs this owner was asked to join, the latest first",
+    responses={200: {"content": {JSON_TYPE: {"example": [_EXAMPLE]}}}},
+)
+def get_models(parts: Parts) -> list[JobView]:
+    releases = parts.store.releases()
+    return [
+        JobView.of(state, [release for release in releases if release.job_id == state.job_id])
+        for state in parts.store.jobs()
+    ]
+
+
+@router.get(
+    "/models/{job_id}",
+    summary="One job: its plan, what it may reveal, and what was released",
+    responses={200: {"content": {JSON_TYPE: {"example": _EXAMPLE | {"releases": []}}}}},
+)
+def get_model(job_id: JobIdPath, parts: Parts) -> JobDetail:
+    state = parts.store.job(job_id)
+    if state is None:
+        raise Problem(Code.MODEL_NOT_FOUND, f"Job {job_id} is not known at this owner.")
+    releases = parts.store.releases(job_id)
+    manifest = _manifest(state)
+    return JobDetail(
+        **JobView.of(state, releases).model_dump(),
+        training=manifest.spec.training.model_dump(mode="json") if manifest else None,
+        plan=manifest.plan if manifest else None,
+        releases=releases,
+    )
+
+
+@router.post(
+    "/models/{job_id}/approve",
+    summary="Let a job in that waits for a person",
+    responses={200: {"content": {JSON_TYPE: {"example": _EXAMPLE}}}},
+)
+async def approve(job_id: JobIdPath, parts: Parts) -> JobView:
+    return JobView.of(await parts.service.approve(job_id), [])
+
+
+@router.post(
+    "/models/{job_id}/deny",
+    summary="Refuse a job that waits for a person",
+    responses={200: {"content": {JSON_TYPE: {"example": _DENIED}}}},
+)
+async def deny(job_id: JobIdPath, denial: Denial, parts: Parts) -> JobView:
+    return JobView.of(await parts.service.deny(job_id, denial.reason), [])
+
+
+def _reason(state: JobState) -> tuple[str | None, str | None]:
+    if state.ending is not None:
+        return state.ending.code, state.ending.reason
+    if state.refusal is not None:
+        return state.refusal.code, state.refusal.detail
+    return None, None
+
+
+def _manifest(state: JobState) -> Manifest | None:
+    """The manifest, None where it was declined because it could not be opened."""
+    try:
+        return open_offer(state.offer)
+    except Problem:
+        return None
+
+
+def _leak(state: JobState) -> Leak | None:
+    manifest = _manifest(state) if state.rounds is not None else None
+    if manifest is None or state.rounds is None:
+        return None
+    d, k = manifest.spec.data_props.dimensions, manifest.spec.outputs
+    everything = d * (d + 1) // 2 + d * k
+    newton = manifest.spec.training.optimizer is Optimizer.NEWTON
+    return Leak(
+        numbers_per_round=everything if newton else d * k,
+        rounds_at_most=state.rounds,
+        numbers_in_all_moments=everything,
+    )

@@ -1,0 +1,34 @@
+"""What the routes work on; there once the service has started."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from data_owner.agent.service import OwnerService
+from data_owner.store.contract import OwnerStore
+from protocol.problems import Code, Problem
+
+
+@dataclass(frozen=True)
+class OwnerParts:
+    """A started Data Owner. `timestamp` gives the time of day as messages carry it."""
+
+    store: OwnerStore
+    service: OwnerService
+    data_folder: Path
+    timestamp: Callable[[], str]
+
+
+def _parts(request: Request) -> OwnerParts:
+    parts = getattr(request.app.state, "parts", None)
+    if not isinstance(parts, OwnerParts):
+        raise Problem(Code.NOT_READY, "The service has not started yet, or is stopping.")
+    return parts
+
+
+Parts = Annotated[OwnerParts, Depends(_parts)]

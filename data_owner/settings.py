@@ -1,0 +1,73 @@
+"""A Data Owner's settings: FEDTRAIN_* in the environment, or what the command line gives."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, model_validator
+
+from data_owner.policy import OwnerPolicy
+from protocol.documents import Name
+from protocol.problems import Code, Problem
+from protocol.server.settings import ServiceSettings
+
+
+class DataOwnerSettings(ServiceSettings):
+    """`data` is registered at the start as dataset "default", under the encoding in `schema_file`, if there is one.
+
+    `schema` is taken for `schema_file` (the environment has FEDTRAIN_SCHEMA_FILE). `data_dir` is where `POST /datasets`
+    looks for files and keeps uploads. `policy_file`: without one, a service on loopback is open and any other strict;
+    `least_roster`, if given, is then taken in place of the policy's own.
+    """
+
+    port: Annotated[int, Field(ge=0, le=65535)] = 5000
+    name: Name = "data-owner"
+    state_dir: Path = Path("state/data-owner")
+    facilitator: str = "http://127.0.0.1:8080"
+    data: Path | None = None
+    schema_file: Path | None = None
+    data_dir: Path | None = None
+    policy_file: Path | None = None
+    least_roster: Annotated[int, Field(ge=1)] | None = None
+    upload_limit_bytes: Annotated[int, Field(ge=1024)] = 1 << 30
+    poll_wait_s: Annotated[float, Field(ge=0, le=60)] = 20.0
+    registration_interval_s: Annotated[float, Field(gt=0)] = 60.0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _schema_by_its_short_name(cls, values: Any) -> Any:
+        # A field called `schema` would hide a method of pydantic's.
+        if isinstance(values, dict) and "schema" in values:
+            values = dict(values)
+            values["schema_file"] = values.pop("schema")
+        return values
+
+    @property
+    def data_folder(self) -> Path:
+        return self.data_dir or self.state_dir / "data"
+
+    def policy(self) -> OwnerPolicy:
+        """The owner's policy. Raises Problem(INVALID_REQUEST) for a policy file that cannot be used."""
+        policy = OwnerPolicy.for_loopback() if is_loopback(self.host) else OwnerPolicy()
+        if self.policy_file is not None:
+            try:
+                policy = OwnerPolicy.from_toml(self.policy_file.read_text())
+            except (OSError, UnicodeError) as error:
+                raise Problem(
+                    Code.INVALID_REQUEST, f"The policy file {self.policy_file} cannot be read: {error}."
+                ) from None
+        if self.least_roster is not None:
+            policy = policy.model_copy(update={"least_roster": self.least_roster})
+        return policy
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches a service that listens at `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,68 @@
+"""The tables of a Data Owner's store, as the newest migration leaves them."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+datasets = sa.Table(
+    "datasets",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("name", sa.String(100), nullable=False),
+    sa.Column("version", sa.String(64), nullable=False),  # SHA-256 of the file's bytes
+    sa.Column("path", sa.Text, nullable=False),
+    sa.Column("columns", sa.JSON, nullable=False),  # names, in the file's order
+    sa.Column("schema", sa.JSON),  # DataProps; null until given or adopted
+    sa.Column("adopted_from", sa.String(32)),  # the job whose encoding it took, if it did
+    sa.Column("registered_at", sa.String(32), nullable=False),
+    sa.Column("current", sa.Boolean, nullable=False),  # the version on offer; the others are history
+    sa.UniqueConstraint("name", "version"),
+)
+
+frozen_tables = sa.Table(
+    "frozen_tables",
+    metadata,
+    sa.Column("key", sa.String(64), primary_key=True),  # SHA-256 of version, encoding and scaling
+    sa.Column("dataset", sa.String(100), nullable=False),
+    sa.Column("version", sa.String(64), nullable=False),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("cells", sa.JSON, nullable=False),  # rows by category and clipped tail
+    sa.Column("frozen_at", sa.String(32), nullable=False),
+)
+
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    sa.Column("job_id", sa.String(32), primary_key=True),
+    sa.Column("phase", sa.String(32), nullable=False),
+    sa.Column("created_at", sa.String(40), nullable=False),
+    sa.Column("state", sa.Text, nullable=False),  # data_owner.job.JobState as JSON
+)
+
+answers = sa.Table(
+    "answers",
+    metadata,
+    sa.Column("job_id", sa.String(32), sa.ForeignKey("jobs.job_id"), primary_key=True),
+    sa.Column("round", sa.Integer, primary_key=True),
+    sa.Column("kind", sa.String(32), primary_key=True),
+    sa.Column("request_hash", sa.String(64), nullable=False),
+    sa.Column("facts", sa.Text, nullable=False),  # data_owner.job.AnswerFacts as JSON
+    sa.Column("body", sa.LargeBinary, nullable=False),  # the exact bytes that were, or will be, sent
+)
+
+releases = sa.Table(
+    "releases",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("job_id", sa.String(32), sa.ForeignKey("jobs.job_id"), nullable=False),
+    sa.Column("round", sa.Integer, nullable=False),
+    sa.Column("kind", sa.String(32), nullable=False),
+    sa.Column("numbers", sa.Integer, nullable=False),
+    sa.Column("recipient", sa.String(64), nullable=False),
+    sa.Column("dataset", sa.String(100), nullable=False),
+    sa.Column("version", sa.String(64), nullable=False),
+    sa.Column("released_at", sa.String(32), nullable=False),
+    sa.UniqueConstraint("job_id", "round", "kind"),
+)
