@@ -22,9 +22,11 @@ def field_errors(errors: Sequence[Mapping[str, Any]], data: object) -> list[dict
     """
     merged: dict[str, dict[str, object]] = {}
     for error in errors:
+        if error["type"] == "too_short" and any(_is_inside(other["loc"], error["loc"]) for other in errors):
+            continue  # pydantic counts only the items that are right, and those that are wrong are named themselves
         names = _names(error["loc"], data, missing=error["type"] == "missing")
         field = ".".join(names)
-        message = _message(error)
+        message = _message(error) if names else _message(error).replace("This field", "A body")
         if field not in merged:
             merged[field] = {"field": field, "message": message}
             if names and error["type"] != "missing" and not SECRET_FIELDS.intersection(names):
@@ -46,6 +48,10 @@ def problem_of(errors: list[dict[str, object]], code: Code = Code.INVALID_REQUES
     more = f" ({len(errors) - 1} more in `errors`.)" if len(errors) > 1 else ""
     where = f"{first['field']}: " if first["field"] else ""
     return Problem(code, f"{where}{first['message']}{more}", errors=errors)
+
+
+def _is_inside(loc: Sequence[object], outer: Sequence[object]) -> bool:
+    return len(loc) > len(outer) and tuple(loc[: len(outer)]) == tuple(outer)
 
 
 def _names(loc: Sequence[str | int], data: Any, *, missing: bool) -> list[str]:
