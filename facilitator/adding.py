@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from crypto import EncryptedVector, LocalEngine, sum_vectors
 from crypto.budget import Budget
-from facilitator.expected import sum_bound
-from facilitator.window import next_weights
+from crypto.window import next_weights
+from protocol.expected import sum_bound
 from protocol.messages import RoundAnswer, RoundKind, RoundRequest, VectorMessage, from_cbor
 
 

@@ -6,11 +6,8 @@ results can be pickled.
 
 from __future__ import annotations
 
-from protocol.planning import plan_spec
-
 from crypto import MalformedKey, check_key
 from crypto.budget import Budget
-from facilitator.expected import check_request_vectors, expected_answer
 from facilitator.job import JobState, JoinAnswered, RoundAnswered
 from facilitator.order import check_answer
 from protocol.documents import (
@@ -23,8 +20,10 @@ from protocol.documents import (
     open_document,
     parse_json,
 )
+from protocol.expected import check_request_vectors, expected_answer
 from protocol.identity import sha256_hex
 from protocol.messages import REQUEST_TAG, RoundAnswer, RoundRequest, StepResult, from_cbor
+from protocol.planning import plan_spec
 from protocol.problems import Code, Problem
 
 

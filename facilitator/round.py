@@ -49,6 +49,7 @@ from protocol.messages import (
     Step,
     to_cbor,
 )
+from protocol.planning import planned_rounds
 from protocol.problems import Code, Problem
 from protocol.states import Event as Transition
 from protocol.states import Phase, Role, advance
@@ -328,8 +329,9 @@ def _sum(context: JobContext, state: JobState, event: SumReady, now: datetime) -
 
 
 def window_ends(context: JobContext, current: CurrentRound) -> bool:
-    """Whether the weights go to the Model Owner after this round's update."""
-    return current.window_step + 1 >= context.manifest.spec.training.reencrypt_every
+    """Whether the weights go to the Model Owner after this round's update: the window is full, or training over."""
+    spec = context.manifest.spec
+    return current.window_step + 1 >= spec.training.reencrypt_every or current.round >= planned_rounds(spec)
 
 
 def _continue_window(

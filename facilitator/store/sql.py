@@ -42,20 +42,21 @@ class SqlStore(Store):
     @contextmanager
     def read(self) -> Iterator[ReadTransaction]:
         with read(self._engine) as connection:
-            yield _SqlTransaction(connection)
+            yield _SqlTransaction(connection, writes=False)
 
     @contextmanager
     def write(self) -> Iterator[WriteTransaction]:
         with self._one_writer, write(self._engine) as connection:
-            yield _SqlTransaction(connection)
+            yield _SqlTransaction(connection, writes=True)
 
     def close(self) -> None:
         self._engine.dispose()
 
 
 class _SqlTransaction(WriteTransaction):
-    def __init__(self, connection: sa.Connection) -> None:
+    def __init__(self, connection: sa.Connection, *, writes: bool) -> None:
         self._connection = connection
+        self._writes = writes
 
     # Parties
 
@@ -80,7 +81,9 @@ class _SqlTransaction(WriteTransaction):
     # Jobs
 
     def job(self, job_id: str) -> JobState | None:
-        text = self._connection.scalar(sa.select(jobs.c.state).where(jobs.c.id == job_id))
+        query = sa.select(jobs.c.state).where(jobs.c.id == job_id)
+        # Databases with several writers at a time hold the row from here to the commit; SQLite has one writer anyway.
+        text = self._connection.scalar(query.with_for_update() if self._writes else query)
         return None if text is None else JobState.model_validate_json(text)
 
     def jobs(self, limit: int) -> Sequence[JobState]:

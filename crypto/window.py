@@ -11,8 +11,9 @@ from __future__ import annotations
 import gmpy2
 from gmpy2 import mpz
 
-from crypto import EncryptedVector, LayoutMismatch, ScaleMismatch
 from crypto.budget import Budget, update_scalars
+from crypto.errors import LayoutMismatch, ScaleMismatch
+from crypto.vector import EncryptedVector
 
 
 def next_weights(
