@@ -62,9 +62,12 @@ def check_answers(context: SumContext, answers: Sequence[bytes]) -> list[tuple[A
 
 
 def check_sum(
-    context: SumContext, answers: Sequence[bytes], entry_bytes: bytes, total: VectorMessage, add: AddVectors
+    context: SumContext, answers: Sequence[bytes], entry_bytes: bytes, product_bytes: bytes, add: AddVectors
 ) -> EncryptedVector:
-    """Return the sum after recomputing it. Raises Problem: ADDITION_NOT_PROVEN, LOG_INCONSISTENT, BAD_SIGNATURE."""
+    """Return the sum after recomputing it; `product_bytes` are the ciphertexts that the Facilitator sent as the sum.
+
+    Raises Problem: ADDITION_NOT_PROVEN, LOG_INCONSISTENT, BAD_SIGNATURE.
+    """
     checked = check_answers(context, answers)
     entry = from_cbor(entry_bytes, LogEntry)
     if entry.previous != context.previous_head:
@@ -74,9 +77,9 @@ def check_sum(
     if given != expected or entry.answers != tuple(record for record, _ in checked):
         raise Problem(Code.LOG_INCONSISTENT, f"Log entry {entry.index} does not record this round's answers.")
     product = add([vector for _, vector in checked], context.modulus)
-    if VectorMessage.of(product, context.modulus).ciphertexts != total.ciphertexts:
+    if VectorMessage.of(product, context.modulus).ciphertexts != product_bytes:
         raise _unproven("the product of the answers is another ciphertext")
-    if entry.product_hash != total.ciphertexts_hash:
+    if entry.product_hash != sha256_hex(product_bytes):
         raise Problem(Code.LOG_INCONSISTENT, f"Log entry {entry.index} records another product.")
     return product
 

@@ -1,0 +1,188 @@
+"""The Facilitator's log, recomputed: every request, answer, sum and window update of a job, with no key.
+
+`LogVerifier` takes one entry after another and holds each against the one before it. The Model Owner runs it over a
+window before it decrypts the window's weights; `verify_log` runs it from the first entry to the last.
+Everything is public to the job's parties; nothing here decrypts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from crypto import CryptoError, EncryptedVector, Engine, sum_vectors
+from crypto.budget import Budget
+from crypto.window import next_weights
+from protocol.addition import SumContext, check_sum
+from protocol.documents import Manifest, SignedDocument, open_document
+from protocol.expected import check_request_vectors, expected_answer, sum_bound
+from protocol.identity import sha256_hex
+from protocol.messages import (
+    NO_ENTRY,
+    REQUEST_TAG,
+    LogEntry,
+    RoundKind,
+    RoundRequest,
+    SignedBytes,
+    VectorMessage,
+    from_cbor,
+)
+from protocol.planning import plan_spec
+from protocol.problems import Code, Problem
+from protocol.roster import OpenRoster, open_roster
+
+
+@dataclass(frozen=True)
+class LogItem:
+    """One entry with its evidence: exact bytes, as the Facilitator keeps them. Entry 0 has none."""
+
+    entry: bytes
+    signed_request: bytes | None = None
+    answers: tuple[bytes, ...] = ()
+    product: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a log belongs to, opened and checked."""
+
+    manifest: Manifest
+    manifest_hash: str
+    roster: OpenRoster
+    facilitator: str
+    modulus: int
+    budget: Budget
+
+    @classmethod
+    def open(cls, signed_manifest: SignedDocument, signed_roster: SignedDocument, facilitator: str) -> Job:
+        """Raises Problem: BAD_SIGNATURE, ROSTER_INVALID, PLAN_DIFFERS, MALFORMED_MESSAGE."""
+        manifest = open_document(signed_manifest, Manifest)
+        if signed_manifest.signer != manifest.model_owner:
+            raise Problem(Code.BAD_SIGNATURE, "The manifest is not signed by the Model Owner that it names.")
+        budget = plan_spec(manifest.spec)
+        if budget.to_dict() != manifest.plan:
+            raise Problem(Code.PLAN_DIFFERS, "The manifest's plan is not what its spec gives.")
+        roster = open_roster(signed_roster, manifest, signed_manifest.hash, facilitator)
+        return cls(manifest, signed_manifest.hash, roster, facilitator, int(manifest.modulus, 16), budget)
+
+
+@dataclass(frozen=True)
+class _Update:
+    """The encrypted weights that the last entry of a window's step leads to."""
+
+    weights: bytes
+    previous: bytes | None
+    window_step: int
+
+
+class LogVerifier:
+    """Holds the state between entries. `head`, `length`: of the log so far, all of it verified."""
+
+    def __init__(self, job: Job, engine: Engine) -> None:
+        self._job = job
+        self._engine = engine
+        self._update: _Update | None = None
+        self._last_round = -1
+        self.head = NO_ENTRY
+        self.length = 0
+
+    def add(self, item: LogItem) -> None:
+        """Verify the next entry. Raises Problem, whose detail begins with the entry's index, and changes nothing."""
+        try:
+            if self.length == 0:
+                self._open_log(item)
+            else:
+                self._add_sum(item)
+        except CryptoError as error:
+            raise Problem(Code.MALFORMED_CIPHERTEXT, f"Log entry {self.length}: {error}.") from None
+        except Problem as problem:
+            raise Problem(problem.code, f"Log entry {self.length}: {problem.detail}", **problem.extra) from None
+        self.head = sha256_hex(item.entry)
+        self.length += 1
+
+    @property
+    def weights_after_window(self) -> tuple[bytes, bytes | None] | None:
+        """Ciphertexts of the weights, and of those before them, as the last sum leaves them; None outside windows."""
+        return None if self._update is None else (self._update.weights, self._update.previous)
+
+    def _open_log(self, item: LogItem) -> None:
+        entry = from_cbor(item.entry, LogEntry)
+        job = self._job
+        given = (entry.index, entry.previous, entry.manifest_hash, entry.roster_hash, entry.answers, entry.round)
+        if given != (0, NO_ENTRY, job.manifest_hash, job.roster.hash, (), 0) or entry.product_hash is not None:
+            raise Problem(Code.LOG_INCONSISTENT, "it does not open a log of this manifest and roster.")
+
+    def _add_sum(self, item: LogItem) -> None:
+        job = self._job
+        if item.signed_request is None or item.product is None:
+            raise Problem(Code.LOG_INCONSISTENT, "its request or product is missing.")
+        signed = from_cbor(item.signed_request, SignedBytes)
+        request = from_cbor(signed.body, RoundRequest)
+        asker = job.manifest.model_owner if request.window_step == 0 else job.facilitator
+        signed.open(REQUEST_TAG, asker)
+        self._check_request(request)
+        entry = from_cbor(item.entry, LogEntry)
+        if entry.index != self.length:
+            raise Problem(Code.LOG_INCONSISTENT, f"it says that it is entry {entry.index}.")
+        context = SumContext(
+            job.manifest_hash, job.roster, job.modulus, request.round, request.kind, signed.hash, self.head
+        )
+        total = check_sum(context, item.answers, item.entry, item.product, self._adder(request))
+        self._update = self._updated(request, total)
+        self._last_round = request.round
+
+    def _check_request(self, request: RoundRequest) -> None:
+        job, update = self._job, self._update
+        given = (request.manifest_hash, request.roster_hash, request.log_head)
+        if given != (job.manifest_hash, job.roster.hash, self.head):
+            raise Problem(Code.LOG_INCONSISTENT, "its request belongs to another job, roster or point of the log.")
+        if request.round != self._last_round + 1 or (request.round == 0) != (request.kind is RoundKind.COUNTS):
+            raise Problem(Code.LOG_INCONSISTENT, f"round {request.round} follows round {self._last_round}.")
+        within = 0 if update is None or update.window_step >= job.budget.inputs.reencrypt_every else update.window_step
+        if request.window_step != within:
+            raise Problem(Code.LOG_INCONSISTENT, f"window step {request.window_step} came where {within} is due.")
+        if within == 0:
+            check_request_vectors(job.budget, job.modulus, request)
+        elif update is None or _ciphertexts(request) != (update.weights, update.previous):
+            raise Problem(Code.ADDITION_NOT_PROVEN, "its weights are not the ones that the update before it gives.")
+
+    def _adder(self, request: RoundRequest) -> Callable[[Sequence[EncryptedVector], int], EncryptedVector]:
+        budget = self._job.budget
+        expected = expected_answer(budget, request.kind, request.window_step)
+        bound = sum_bound(budget, request.kind, request.window_step)
+
+        def add(vectors: Sequence[EncryptedVector], modulus: int) -> EncryptedVector:
+            for vector in vectors:
+                if (vector.layout, vector.fraction_bits) != (expected.layout, expected.fraction_bits):
+                    raise Problem(Code.MALFORMED_MESSAGE, "an answer has another layout or scale than the plan's.")
+            return sum_vectors(vectors, modulus, self._engine, bound)
+
+        return add
+
+    def _updated(self, request: RoundRequest, total: EncryptedVector) -> _Update | None:
+        job = self._job
+        if request.kind is not RoundKind.GRADIENT or job.budget.inputs.reencrypt_every == 1:
+            return None
+        if request.weights is None or request.rows_total is None:
+            raise Problem(Code.LOG_INCONSISTENT, "its request has no weights.")
+        weights = request.weights.open(job.modulus)
+        previous = None if request.previous_weights is None else request.previous_weights.open(job.modulus)
+        after = next_weights(job.budget, request.rows_total, request.window_step, weights, previous, total, job.modulus)
+        return _Update(
+            VectorMessage.of(after, job.modulus).ciphertexts,
+            None if previous is None else request.weights.ciphertexts,
+            request.window_step + 1,
+        )
+
+
+def _ciphertexts(request: RoundRequest) -> tuple[bytes | None, bytes | None]:
+    weights, previous = request.weights, request.previous_weights
+    return None if weights is None else weights.ciphertexts, None if previous is None else previous.ciphertexts
+
+
+def verify_log(job: Job, items: Sequence[LogItem], engine: Engine) -> LogVerifier:
+    """Verify a whole log and return the verifier at its head. Raises Problem naming the first entry that fails."""
+    verifier = LogVerifier(job, engine)
+    for item in items:
+        verifier.add(item)
+    return verifier
