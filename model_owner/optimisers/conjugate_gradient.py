@@ -166,13 +166,13 @@ def _is_new(problem: Quadratic, asked: Integers, p: Integers, ap: Integers) -> b
 
 
 def _directions(problem: Quadratic, state: Progressing, columns: list[int]) -> Integers:
-    """(d, k) at f_w: for each open output its residual, conjugated to the pool, at max-norm 1."""
+    """(d, k) at f_w: for each open output its residual, conjugated to the pool, at max-norm 1 or the limit."""
     point = zeros(problem.dimensions, problem.outputs)
+    one = min(1 << problem.weight_fraction_bits, problem.weight_limit)
     for column in columns:
         p, _ = state.pool.projected(state.residual[:, column], None)
         largest = max(abs(v) for v in p.tolist())
         if largest > 0:
-            one = 1 << problem.weight_fraction_bits
             point[:, column] = [_divide_half_even(v * one, largest) for v in p.tolist()]
     return point
 

@@ -6,6 +6,9 @@ Source: B. T. Polyak, "Some methods of speeding up the convergence of iteration 
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
+
 import numpy as np
 
 from crypto.errors import EncodingOverflow
@@ -56,11 +59,11 @@ class HeavyBall:
             return Move(_state(updates, b, weights, previous), Done(reached, True, why), progress)
         moved = self._moved(problem, weights, previous, gradient)
         updates += 1
-        check_weights(problem, moved, updates)
+        point = check_weights(problem, moved, updates)
         state = _state(updates, b, moved, weights)
         if updates >= problem.rounds:
             return Move(state, Done(moved, False, f"all {updates} rounds are done"), progress)
-        return Move(state, Ask(RoundKind.GRADIENT, quantise(moved, problem.weight_fraction_bits)), progress)
+        return Move(state, Ask(RoundKind.GRADIENT, point), progress)
 
     def _moved(self, problem: Quadratic, weights: Floats, previous: Floats, gradient: Integers) -> Floats:
         try:
@@ -74,17 +77,21 @@ class HeavyBall:
         return moved
 
 
-def check_weights(problem: Quadratic, weights: Floats, updates: int) -> None:
-    """Raise Problem(DIVERGED), with the numbers, unless every weight is finite and within the bound."""
+def check_weights(problem: Quadratic, weights: Floats, updates: int) -> Integers:
+    """Return what the weights quantise to. Raises Problem(DIVERGED), with the numbers, beyond the limit."""
     largest = float(np.abs(weights).max())
-    if not largest <= problem.weight_bound:
-        raise Problem(
-            Code.DIVERGED,
-            f"Training diverged: after update {updates} the largest weight is {largest:.4g} in scaled units, beyond "
-            f"weight_bound {problem.weight_bound:.4g}, at learning_rate {problem.learning_rate:.4g}. "
-            'Use learning_rate "auto", which converges whatever the data, or a lower one; where the weights really '
-            "are that large, raise weight_bound.",
-        )
+    if math.isfinite(largest):
+        point = quantise(weights, problem.weight_fraction_bits)
+        if max(abs(int(v)) for v in point.ravel()) <= problem.weight_limit:
+            return point
+    bound = float(Fraction(problem.weight_limit, 1 << problem.weight_fraction_bits))
+    raise Problem(
+        Code.DIVERGED,
+        f"Training diverged: after update {updates} the largest weight is {largest:.4g} in scaled units, beyond "
+        f"weight_bound {bound:.4g}, at learning_rate {problem.learning_rate:.4g}. "
+        'Use learning_rate "auto", which converges whatever the data, or a lower one; where the weights really '
+        "are that large, raise weight_bound.",
+    )
 
 
 def _state(updates: int, b: Integers, weights: Floats, previous: Floats) -> Json:

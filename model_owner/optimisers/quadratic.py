@@ -31,7 +31,8 @@ class Quadratic:
 
     `moment_fraction_bits` f_A and `weight_fraction_bits` f_w: A·w − b comes at f_A + f_w. `targets_squared`: Σy² of
     each output at `counts_fraction_bits`. `owners` bounds the rounding of A: each owner rounds every entry once.
-    `weight_bound`: the largest weight that may be encrypted. `newton_fraction_bits`: of all moments sent at once.
+    `weight_limit`: the largest |weight| that may be encrypted, at f_w.
+    `newton_fraction_bits`: of all moments sent at once.
     """
 
     dimensions: int
@@ -47,7 +48,7 @@ class Quadratic:
     learning_rate: float
     momentum: float
     l2: float
-    weight_bound: float
+    weight_limit: int
     newton_fraction_bits: int = 60
 
     @property

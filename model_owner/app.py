@@ -1,0 +1,161 @@
+"""The Model Owner as a web application."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import Executor
+from contextlib import asynccontextmanager
+
+import httpx
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+
+from crypto import Engine, LocalEngine
+from model_owner.datasets import Datasets
+from model_owner.keys import KeyRing
+from model_owner.metrics import Metrics
+from model_owner.predictions import Predictions
+from model_owner.preparation import Preparation
+from model_owner.routes import ROUTERS
+from model_owner.routes.access import Desk
+from model_owner.service import ModelService, Resources
+from model_owner.settings import ModelOwnerSettings
+from model_owner.store import SqlStore
+from model_owner.views import FacilitatorViews
+from protocol.client.agent import TaskAgent
+from protocol.client.facilitator import FacilitatorClient
+from protocol.clock import Clock
+from protocol.identity import Identity
+from protocol.server.app import create_service
+from protocol.server.body_limits import BodyLimits
+from protocol.server.caller import OpenGate
+from protocol.server.doorbell import Doorbell
+from protocol.server.secret_files import load_or_create_identity
+from protocol.states import Role
+from protocol.tasks import TaskKind
+
+_DESCRIPTION = """Trains models on records that it never sees: it alone can decrypt the federation's sums.
+
+Post a model spec, watch the rounds, and score your own test set or rows of your own."""
+
+
+def create_app(
+    settings: ModelOwnerSettings,
+    *,
+    clock: Clock,
+    executor: Executor,
+    transport: httpx.AsyncBaseTransport | None = None,
+    engine: Engine | None = None,
+) -> FastAPI:
+    """Return the application. `executor` does the arithmetic; `transport` replaces the network to the Facilitator.
+
+    The store is opened when the lifespan starts. Raises SecretFileError where the identity is not usable.
+    """
+    identity = load_or_create_identity(settings.state_dir)
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    parts = _Parts(settings, clock, executor, transport, engine or LocalEngine(), identity, metrics)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with parts.running(app):
+            yield
+
+    def readiness() -> Mapping[str, str]:
+        agent = parts.agent
+        return {
+            "store": "ok" if getattr(app.state, "desk", None) is not None else "not open yet",
+            "facilitator": "ok" if agent is not None and agent.connected else f"{settings.facilitator} is not reached",
+        }
+
+    app = create_service(
+        title="federated-trainer: Model Owner",
+        description=_DESCRIPTION,
+        role=Role.MODEL_OWNER,
+        identity=identity,
+        name=settings.name,
+        routers=ROUTERS,
+        lifespan=lifespan,
+        gate=OpenGate(),
+        body_limits=BodyLimits(settings.body_limit_bytes, {"/datasets": settings.upload_limit_bytes}),
+        readiness=readiness,
+        registry=registry,
+    )
+    return app
+
+
+class _Parts:
+    """What a running Model Owner consists of, put together within the event loop."""
+
+    def __init__(
+        self,
+        settings: ModelOwnerSettings,
+        clock: Clock,
+        executor: Executor,
+        transport: httpx.AsyncBaseTransport | None,
+        engine: Engine,
+        identity: Identity,
+        metrics: Metrics,
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._executor = executor
+        self._transport = transport
+        self._engine = engine
+        self._identity = identity
+        self._metrics = metrics
+        self.agent: TaskAgent | None = None
+
+    @asynccontextmanager
+    async def running(self, app: FastAPI) -> AsyncIterator[None]:
+        """Open the store, take up what was under way, and work tasks off until the application stops."""
+        settings = self._settings
+        store = await asyncio.to_thread(SqlStore, settings.database)
+        client = FacilitatorClient(settings.facilitator, party_id=self._identity.party_id, transport=self._transport)
+        keys = KeyRing(settings.state_dir / "keys", self._engine, allow_small=settings.allow_small_keys)
+        doorbell = Doorbell()
+        service = ModelService(
+            Resources(
+                store=store,
+                identity=self._identity,
+                name=settings.name,
+                clock=self._clock,
+                executor=self._executor,
+                engine=self._engine,
+                keys=keys,
+                client=client,
+                doorbell=doorbell,
+                metrics=self._metrics,
+                allow_small_keys=settings.allow_small_keys,
+            )
+        )
+        agent = self.agent = TaskAgent(
+            client,
+            {TaskKind.STEP: service.on_step, TaskKind.END: service.on_end},
+            wait_s=settings.poll_wait_s,
+            on_problem=service.on_problem,
+        )
+        preparation = Preparation(
+            service, store, keys, client, facilitator_id=settings.facilitator_id, posted=agent.retry
+        )
+        datasets = Datasets(store, settings.data_folder, self._clock)
+        views = FacilitatorViews(client, self._clock, settings.progress_cache_s)
+        polling = None
+        try:
+            if settings.test_data is not None:
+                await asyncio.to_thread(datasets.register_file, settings.test_data.absolute())
+            predictions = Predictions(store, self._clock, self._executor)
+            app.state.desk = Desk(service, preparation, predictions, datasets, store, views, doorbell)
+            await preparation.resume()
+            polling = asyncio.create_task(agent.run(app.state.stop), name="model owner agent")
+            yield
+        finally:
+            app.state.stop.set()
+            app.state.desk = None
+            if polling is not None:
+                await polling
+            await preparation.close()
+            await views.close()
+            await client.aclose()
+            await asyncio.to_thread(store.close)

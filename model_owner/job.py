@@ -1,0 +1,340 @@
+"""A job as the Model Owner knows it: its state, what can happen to it, and what follows from that.
+
+Plain values without I/O. `model_owner.round` turns (state, message, now) into (state, effects). What grows with the
+rounds (the optimiser's state, the history) is kept beside the state, by the effects that say so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from crypto import SlotLayout
+from crypto.budget import Budget
+from model_owner.optimisers.quadratic import Integers
+from protocol.addition import SumContext
+from protocol.documents import Hash, JobEnd, JobId, Name, PartyId, SignedDocument
+from protocol.identity import Identity
+from protocol.messages import NO_ENTRY, RoundKind, Step, VectorMessage
+from protocol.problems import Problem
+from protocol.spec import ModelSpec, Strict
+from protocol.states import ENDED, Phase, Status, status_of
+
+
+@dataclass(frozen=True)
+class JobContext:
+    """What never changes in a job: who this Model Owner is, and the plan that follows from the spec."""
+
+    identity: Identity
+    name: str
+    budget: Budget
+    rounds: int
+
+
+class Asked(Strict):
+    """The request that was sent last. `log_head`: the head of the Facilitator's log that it signed."""
+
+    round: int
+    kind: RoundKind
+    request_hash: Hash
+    log_head: Hash
+
+
+class Member(Strict):
+    """An owner on the roster."""
+
+    party: PartyId
+    name: Name
+
+
+class Ending(Strict):
+    """How the job ended. `reason` is for this party's own people; others are told `told`, without numbers."""
+
+    at: datetime
+    code: str | None = None
+    reason: str | None = None
+    told: str | None = None
+    converged: bool | None = None
+
+
+class JobState(Strict):
+    """All that decides what happens next, and what a person is shown.
+
+    `next_step`: the number of the STEP task that is due. `loss`: the latest training loss in raw units.
+    `numbers_decrypted`: numbers of the federation's sums that were decrypted. `bytes_sent`, `bytes_received`: bodies
+    of this job's messages. `seconds_spent`: on its arithmetic. `cancel_told`: the Facilitator knows of the cancelling.
+    """
+
+    job_id: JobId
+    phase: Phase = Phase.PREPARING
+    spec: ModelSpec
+    plan: dict[str, Any]
+    rounds: int
+    created_at: datetime
+    changed_at: datetime
+    started_at: datetime | None = None
+    manifest: SignedDocument | None = None
+    facilitator: PartyId | None = None
+    roster: SignedDocument | None = None
+    owners: tuple[Member, ...] = ()
+    next_step: int = 0
+    log_head: Hash = NO_ENTRY
+    log_length: int = 0
+    asked: Asked | None = None
+    rows_total: int | None = None
+    loss: float | None = None
+    gradient: float | None = None
+    numbers_decrypted: int = 0
+    bytes_sent: int = 0
+    bytes_received: int = 0
+    seconds_spent: float = 0.0
+    cancel_told: bool = True
+    ending: Ending | None = None
+
+    @property
+    def ended(self) -> bool:
+        return self.phase in ENDED
+
+    @property
+    def status(self) -> Status:
+        return status_of(self.phase)
+
+    @property
+    def round(self) -> int:
+        """The round that is being asked; after the end, the last one that was answered."""
+        return self.asked.round if self.asked is not None else 0
+
+
+class Learning(Strict):
+    """What the counts told, and the optimiser's state. Secret: never in a log or a message."""
+
+    targets_squared: tuple[int, ...]
+    optimiser: Any
+
+    def __repr__(self) -> str:
+        return "Learning(…)"
+
+
+class HistoryRow(Strict):
+    """One decrypted gradient: the training loss in raw units, and ‖gradient‖/‖b‖, at the same weights."""
+
+    round: int
+    loss: float
+    gradient: float
+    at: datetime
+
+
+class TrainedModel(Strict):
+    """The result. `weights` (d, k) in scaled units as exact hexadecimal floats; `coefficients` (d, k) in raw units."""
+
+    weights: tuple[tuple[str, ...], ...]
+    coefficients: tuple[tuple[float, ...], ...]
+    names: tuple[str, ...]
+    output_names: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"TrainedModel({len(self.names)} × {len(self.output_names)})"
+
+
+# Messages
+
+
+@dataclass(frozen=True)
+class KeyMade:
+    """The key pair exists and is stored. `nonce`: 64 hex digits, fresh, which the proof is bound to."""
+
+    modulus: int
+    key_proof: tuple[int, ...]
+    nonce: str
+
+
+@dataclass(frozen=True)
+class ManifestPosted:
+    """The Facilitator has the manifest. `facilitator`: its party id, from then on the only one for this job."""
+
+    facilitator: str
+
+
+@dataclass(frozen=True)
+class StepArrived:
+    """A STEP task. `size_bytes`: of its request. `learning`: as kept, None before the counts are in."""
+
+    step: Step
+    size_bytes: int
+    learning: Learning | None
+
+
+@dataclass(frozen=True)
+class SumOpened:
+    """The sum of a step was proven and decrypted: (rows, columns) integers, each within its bound."""
+
+    arrived: StepArrived
+    values: Integers
+
+
+@dataclass(frozen=True)
+class SumRefused:
+    """The sum of a step was not proven, or does not decrypt to what was planned."""
+
+    arrived: StepArrived
+    problem: Problem
+
+
+@dataclass(frozen=True)
+class PointEncrypted:
+    """The next point is encrypted."""
+
+    turn: Turn
+    weights: VectorMessage
+
+
+@dataclass(frozen=True)
+class Ended:
+    """An END task: the Facilitator says that the job is over."""
+
+    end: JobEnd
+
+
+@dataclass(frozen=True)
+class CancelAsked:
+    """A person cancels the job."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class PreparationFailed:
+    """The job could not be handed to the Facilitator."""
+
+    problem: Problem
+
+
+@dataclass(frozen=True)
+class CancelTold:
+    """The Facilitator knows of the cancelling, or the job is over there anyway."""
+
+
+Message: TypeAlias = (
+    KeyMade
+    | ManifestPosted
+    | StepArrived
+    | SumOpened
+    | SumRefused
+    | PointEncrypted
+    | Ended
+    | CancelAsked
+    | PreparationFailed
+    | CancelTold
+)
+
+
+# Effects
+
+
+@dataclass(frozen=True)
+class ExpectedSum:
+    """What the plan says of a sum. `bound`: the largest magnitude that any entry of it can have."""
+
+    layout: SlotLayout
+    fraction_bits: int
+    bound: int
+
+
+@dataclass(frozen=True)
+class PostManifest:
+    """Send the manifest to the Facilitator, again and again until it is there."""
+
+    signed: SignedDocument
+
+
+@dataclass(frozen=True)
+class OpenSum:
+    """Prove and decrypt the sum of a step; then SumOpened or SumRefused."""
+
+    arrived: StepArrived
+    context: SumContext
+    expected: ExpectedSum
+
+
+@dataclass(frozen=True, eq=False)
+class Turn:
+    """A move between the optimiser's and its encryption. Nothing of it is kept before the request is signed."""
+
+    arrived: StepArrived
+    rows_total: int
+    learning: Learning = field(repr=False)
+    point: Integers = field(repr=False)
+    history: HistoryRow | None
+    numbers_decrypted: int
+
+
+@dataclass(frozen=True)
+class EncryptPoint:
+    """Encrypt the turn's point at the base scale; then PointEncrypted."""
+
+    turn: Turn
+
+
+@dataclass(frozen=True)
+class GiveResult:
+    """Keep these bytes as the answer to a step, and send them; the same ones whenever they are asked for again."""
+
+    step: int
+    body: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class SendStored:
+    """Send the answer to a step that is kept."""
+
+    step: int
+
+
+@dataclass(frozen=True)
+class KeepLearning:
+    learning: Learning
+
+
+@dataclass(frozen=True)
+class KeepHistory:
+    row: HistoryRow
+
+
+@dataclass(frozen=True)
+class KeepModel:
+    model: TrainedModel
+
+
+@dataclass(frozen=True)
+class DestroyKey:
+    """The job is over: its private key has no further use."""
+
+
+@dataclass(frozen=True)
+class TellCancelled:
+    """Tell the Facilitator, again and again until it knows."""
+
+    reason: str
+
+
+Effect: TypeAlias = (
+    PostManifest
+    | OpenSum
+    | EncryptPoint
+    | GiveResult
+    | SendStored
+    | KeepLearning
+    | KeepHistory
+    | KeepModel
+    | DestroyKey
+    | TellCancelled
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A job's state after a message, and what to do about it."""
+
+    state: JobState
+    effects: tuple[Effect, ...] = ()

@@ -1,0 +1,62 @@
+"""Private keys: one pair a job, each in a 0600 file of its own, until the job ends."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+
+from phe.paillier import PaillierPrivateKey
+
+from crypto import Engine, KeyHolderEncryptor, generate_keypair, private_key_from_dict, private_key_to_dict
+from protocol.server.secret_files import delete_secret, read_secret, write_secret
+
+_KEPT_ENCRYPTORS = 4
+
+
+class KeyRing:
+    """The private keys in `folder`. Any thread may share it; making a key and the first encryption take long."""
+
+    def __init__(self, folder: Path, engine: Engine, *, allow_small: bool = False) -> None:
+        self._folder = folder
+        self._engine = engine
+        self._allow_small = allow_small
+        self._lock = threading.Lock()
+        # The tables of a fixed-base encryptor cost about as much as a round to make.
+        self._encryptors: OrderedDict[str, KeyHolderEncryptor] = OrderedDict()
+
+    def make(self, job_id: str, modulus_bits: int) -> PaillierPrivateKey:
+        """Return the job's key, made now unless an interrupted start has made it. Raises crypto.KeyTooSmall."""
+        if self._path(job_id).exists():
+            return self.load(job_id)
+        _, private_key = generate_keypair(modulus_bits, allow_small=self._allow_small)
+        write_secret(self._path(job_id), json.dumps(private_key_to_dict(private_key)).encode(), replace=False)
+        return private_key
+
+    def load(self, job_id: str) -> PaillierPrivateKey:
+        """Return the job's key. Raises FileNotFoundError, SecretFileError, crypto.MalformedKey."""
+        return private_key_from_dict(json.loads(read_secret(self._path(job_id))))
+
+    def encryptor(self, job_id: str, expected_count: Callable[[], int]) -> KeyHolderEncryptor:
+        """Return the job's encryptor, its tables cut for `expected_count()` ciphertexts in all. Raises as `load`."""
+        with self._lock:
+            if job_id in self._encryptors:
+                self._encryptors.move_to_end(job_id)
+                return self._encryptors[job_id]
+        encryptor = KeyHolderEncryptor(self.load(job_id), self._engine, expected_count())
+        with self._lock:
+            self._encryptors[job_id] = encryptor
+            while len(self._encryptors) > _KEPT_ENCRYPTORS:
+                self._encryptors.popitem(last=False)
+        return encryptor
+
+    def destroy(self, job_id: str) -> None:
+        """Delete the job's key, if there is one. Only after the job has ended."""
+        with self._lock:
+            self._encryptors.pop(job_id, None)
+        delete_secret(self._path(job_id))
+
+    def _path(self, job_id: str) -> Path:
+        return self._folder / f"{job_id}.json"

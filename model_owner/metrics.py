@@ -1,0 +1,30 @@
+"""What GET /metrics tells of the Model Owner, beside the counts of requests and bytes that every service has."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+
+from model_owner.job import JobState
+
+
+class Metrics:
+    """Counters of one Model Owner."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        ProcessCollector(registry=registry)
+        self.sent_bytes = Counter("fedtrain_sent_bytes", "Message bytes sent to other parties", registry=registry)
+        self.received_bytes = Counter("fedtrain_received_bytes", "Message bytes received", registry=registry)
+        self.rounds = Counter("fedtrain_rounds", "Rounds asked", registry=registry)
+        self.jobs_ended = Counter("fedtrain_jobs_ended", "Jobs ended", ("status", "code"), registry=registry)
+        self.step_seconds = Histogram("fedtrain_step_seconds", "Arithmetic of one step of a job", registry=registry)
+
+    def observe(self, before: JobState, after: JobState) -> None:
+        """Count what one message changed."""
+        self.sent_bytes.inc(after.bytes_sent - before.bytes_sent)
+        self.received_bytes.inc(after.bytes_received - before.bytes_received)
+        if after.asked is not None and after.asked != before.asked:
+            self.rounds.inc()
+            self.step_seconds.observe(max(0.0, after.seconds_spent - before.seconds_spent))
+        if after.ended and not before.ended:
+            code = "" if after.ending is None or after.ending.code is None else after.ending.code
+            self.jobs_ended.labels(after.phase.value, code).inc()

@@ -1,0 +1,136 @@
+"""Scoring: a finished model on the Model Owner's test set, or on rows that are handed in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+
+from model_owner.datasets import fingerprint
+from model_owner.job import JobState, TrainedModel
+from model_owner.models import MODEL_KINDS, weights_of
+from model_owner.optimisers.quadratic import Floats
+from model_owner.store.contract import Dataset, ModelStore, Prediction
+from protocol.clock import Clock
+from protocol.problems import Code, Problem
+from protocol.states import Phase
+from tabular.encode import Encoder
+from tabular.errors import TableError
+from tabular.read import open_table
+
+
+class Predictions:
+    """Scores finished models. A model and a test set have one prediction, computed when it is first asked for."""
+
+    def __init__(self, store: ModelStore, clock: Clock, executor: Executor) -> None:
+        self._store = store
+        self._clock = clock
+        self._executor = executor
+
+    async def on_test_set(self, model_id: str | None) -> Prediction:
+        """Score the current test set; without `model_id` by the model that finished last.
+
+        Raises Problem: MODEL_NOT_FOUND, MODEL_NOT_FINISHED, NO_FINISHED_MODEL, NO_TEST_DATA, INVALID_DATA.
+        """
+        return await self._run(lambda: self._on_test_set(model_id))
+
+    async def of_rows(self, model_id: str | None, rows: Sequence[object]) -> tuple[str, list[Any]]:
+        """Return the model's id and a value for each row. Raises Problem, also INVALID_ROWS, which names the row."""
+
+        def score() -> tuple[str, list[Any]]:
+            state, model = self._finished(model_id)
+            encoder = Encoder.of_spec(state.spec)
+            if not rows:
+                return state.job_id, []
+            try:
+                X = encoder.encode_features(rows).X
+            except TableError as error:
+                raise Problem(Code.INVALID_ROWS, f"{error.message}.", errors=[_error_of(error)]) from None
+            values = MODEL_KINDS[state.spec.model_type].values(X, weights_of(model), encoder)
+            return state.job_id, as_json(values)
+
+        return await self._run(score)
+
+    async def _run(self, work: Callable[[], Any]) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+
+    def _finished(self, model_id: str | None) -> tuple[JobState, TrainedModel]:
+        job_id = model_id or self._store.latest_finished()
+        if job_id is None:
+            raise Problem(Code.NO_FINISHED_MODEL, "No model has finished yet: deploy one with POST /models, and wait.")
+        state = self._store.job(job_id)
+        if state is None:
+            raise Problem(Code.MODEL_NOT_FOUND, f"There is no model {job_id[:64]} here.")
+        model = self._store.model(job_id)
+        if state.phase is not Phase.FINISHED or model is None:
+            raise Problem(Code.MODEL_NOT_FINISHED, f"Model {job_id} is {state.status}: it has no predictions.")
+        return state, model
+
+    def _on_test_set(self, model_id: str | None) -> Prediction:
+        state, model = self._finished(model_id)
+        dataset = self._store.current_dataset()
+        if dataset is None:
+            raise Problem(Code.NO_TEST_DATA, "There is no test set: register one with POST /datasets.")
+        known = self._store.prediction_on(state.job_id, dataset.id)
+        if known is not None:
+            return known
+        values, targets = _score(state, model, dataset)
+        kind = MODEL_KINDS[state.spec.model_type]
+        prediction_id = uuid4().hex
+        document = {
+            "id": prediction_id,
+            "model_id": state.job_id,
+            "dataset_id": dataset.id,
+            "cost": kind.cost(values, targets),
+            "metrics": kind.metrics(values, targets),
+            "values": as_json(values),
+            "targets": as_json(targets),
+        }
+        return self._store.put_prediction(
+            Prediction(
+                id=prediction_id,
+                model_id=state.job_id,
+                dataset_id=dataset.id,
+                created_at=self._clock.now(),
+                document=document,
+            )
+        )
+
+
+def _score(state: JobState, model: TrainedModel, dataset: Dataset) -> tuple[Floats, Floats]:
+    """(rows, k) values and targets of a test set, read in batches."""
+    encoder = Encoder.of_spec(state.spec)
+    kind, weights, path = MODEL_KINDS[state.spec.model_type], weights_of(model), Path(dataset.path)
+    values, targets = [], []
+    try:
+        if fingerprint(path)[0] != dataset.version:
+            raise Problem(
+                Code.INVALID_DATA, f"The test set {path.name} has changed since it was registered: register it again."
+            )
+        table = open_table(path, state.spec.data_props.header)
+        for batch in encoder.encode_all(table.batches(encoder.columns)):
+            values.append(kind.values(batch.X, weights, encoder))
+            targets.append(kind.targets(batch.Y, encoder))
+    except (TableError, OSError) as error:
+        raise Problem(
+            Code.INVALID_DATA, f"The test set {path.name} does not fit the model's columns: {error}."
+        ) from None
+    return np.concatenate(values), np.concatenate(targets)
+
+
+def as_json(values: Floats) -> list[Any]:
+    """(rows, k) as one number a row, or a list of k."""
+    listed: list[Any] = values[:, 0].tolist() if values.shape[1] == 1 else values.tolist()
+    return listed
+
+
+def _error_of(error: TableError) -> dict[str, object]:
+    """`rows.INDEX.COLUMN`, counted from 0 as the body has it."""
+    row = f".{error.rows[0] - 1}" if error.rows else ""
+    column = f".{error.column}" if error.column else ""
+    return {"field": f"rows{row}{column}", "message": f"{error.message}.", "code": error.code}

@@ -1,0 +1,156 @@
+"""What a job needs before its first round, and a cancelled one before it is settled: done again until it is done."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import structlog
+
+from model_owner import job as j
+from model_owner.job import JobState
+from model_owner.keys import KeyRing
+from model_owner.service import ModelService
+from model_owner.store.contract import ModelStore
+from protocol.client.agent import may_pass
+from protocol.client.facilitator import FacilitatorClient
+from protocol.identity import is_party_id
+from protocol.problems import Code, Problem
+from protocol.states import Phase, Role
+
+log = structlog.get_logger("model_owner")
+
+FIRST_PAUSE_S = 0.25
+LONGEST_PAUSE_S = 15.0
+
+T = TypeVar("T")
+
+
+class Preparation:
+    """Brings jobs to the Facilitator, and tells it of cancelled ones; one asyncio task a job."""
+
+    def __init__(
+        self,
+        service: ModelService,
+        store: ModelStore,
+        keys: KeyRing,
+        client: FacilitatorClient,
+        *,
+        facilitator_id: str | None,
+        posted: Callable[[str], None],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """`facilitator_id`: whom the Facilitator must be; None for anyone. `posted` is told each job that is posted."""
+        self._service = service
+        self._store = store
+        self._keys = keys
+        self._client = client
+        self._facilitator_id = facilitator_id
+        self._posted = posted
+        self._sleep = sleep
+        self._running: dict[str, asyncio.Task[None]] = {}
+
+    async def resume(self) -> None:
+        """Take up, after a start, every job that needs it."""
+        for state in await asyncio.to_thread(self._store.unsettled):
+            self.start(state.job_id)
+
+    def start(self, job_id: str) -> None:
+        """Do, in the background, whatever the job needs now."""
+        if job_id not in self._running:
+            task = self._running[job_id] = asyncio.create_task(self._settle(job_id), name=f"preparation of {job_id}")
+            task.add_done_callback(lambda _: self._running.pop(job_id, None))
+
+    async def cancel(self, job_id: str, reason: str) -> JobState:
+        """Cancel a job here, and tell the Facilitator in the background. Raises Problem: MODEL_NOT_FOUND, JOB_OVER."""
+        outcome = await self._service.apply(job_id, j.CancelAsked(reason))
+        running = self._running.get(job_id)
+        if running is not None:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            self._running.pop(job_id, None)
+        await asyncio.to_thread(self._keys.destroy, job_id)
+        if not outcome.state.cancel_told:
+            self.start(job_id)
+        return outcome.state
+
+    async def close(self) -> None:
+        """Stop; what is not done is taken up at the next start."""
+        running = list(self._running.values())
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    async def _settle(self, job_id: str) -> None:
+        try:
+            state = await self._service.job(job_id)
+            if state.phase is Phase.PREPARING:
+                state = (await self._service.make_key(state)).state
+            if state.phase is Phase.DEPLOYING:
+                await self._deploy(state)
+            elif state.phase is Phase.CANCELLED and not state.cancel_told:
+                await self._tell_cancelled(state)
+        except Problem as problem:
+            if problem.code is not Code.WRONG_STATE:  # the job was cancelled or ended meanwhile
+                await self._fail(job_id, problem)
+        except Exception as error:
+            log.exception("a job could not be prepared", job=job_id)
+            await self._fail(job_id, Problem(Code.INTERNAL, f"Preparing the job failed: {type(error).__name__}."))
+
+    async def _fail(self, job_id: str, problem: Problem) -> None:
+        try:
+            await self._service.apply(job_id, j.PreparationFailed(problem))
+        except Problem as refused:
+            log.warning("job not failed", job=job_id, why=refused.detail)
+
+    async def _deploy(self, state: JobState) -> None:
+        signed = state.manifest
+        if signed is None:
+            raise ValueError("a job that is DEPLOYING has a manifest")
+
+        async def post() -> str:
+            facilitator = await self._facilitator()
+            await self._client.post_manifest(state.job_id, signed)
+            return facilitator
+
+        facilitator = await self._until_done(post)
+        await self._service.apply(state.job_id, j.ManifestPosted(facilitator))
+        self._posted(state.job_id)
+
+    async def _facilitator(self) -> str:
+        """Return the Facilitator's party id. Raises Problem where it is not one, or not the pinned one."""
+        identity = await self._client.identity()
+        party, role = str(identity.get("party_id")), identity.get("role")
+        if not is_party_id(party) or role != Role.FACILITATOR.value:
+            raise Problem(
+                Code.FORBIDDEN, f"{self._client.base_url} is a {role}, not a Facilitator: correct its address."
+            )
+        if self._facilitator_id not in (None, party):
+            raise Problem(
+                Code.FORBIDDEN,
+                f"The Facilitator at {self._client.base_url} is {party[:16]}…, pinned is {self._facilitator_id}.",
+            )
+        return party
+
+    async def _tell_cancelled(self, state: JobState) -> None:
+        reason = state.ending.reason if state.ending is not None and state.ending.reason else "Cancelled."
+        try:
+            await self._until_done(lambda: self._client.cancel(state.job_id, reason))
+        except Problem as problem:
+            # Whatever it says, it knows: the job never came there, or has ended.
+            log.info("cancelling was refused", job=state.job_id, code=problem.code.slug)
+        await self._service.apply(state.job_id, j.CancelTold())
+
+    async def _until_done(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Return what `call` returns, trying again while its problem may pass. Raises the Problem that may not."""
+        pause_s = FIRST_PAUSE_S
+        while True:
+            try:
+                return await call()
+            except Problem as problem:
+                if not may_pass(problem):
+                    raise
+                log.warning("trying again", code=problem.code.slug, why=problem.detail)
+            await self._sleep(pause_s)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)

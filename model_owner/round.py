@@ -1,0 +1,337 @@
+"""The Model Owner's side of a job as a pure function: (context, state, message, now) → (state, effects).
+
+No network, no file, no clock. A message that does not belong raises Problem and changes nothing. What proves that
+another party did wrong, and training that diverges, ends the job: it is FAILED, and the Facilitator is told the code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from model_owner import job as j
+from model_owner import training
+from model_owner.job import JobContext, JobState, Outcome
+from protocol.addition import SumContext
+from protocol.documents import Manifest, open_document, sign_document
+from protocol.identity import sha256_hex
+from protocol.messages import (
+    NO_ENTRY,
+    REQUEST_TAG,
+    LogEntry,
+    RoundKind,
+    RoundRequest,
+    SignedBytes,
+    StepResult,
+    VectorMessage,
+    from_cbor,
+    to_cbor,
+)
+from protocol.problems import Code, Problem
+from protocol.roster import open_roster
+from protocol.states import Event, Phase, Role, advance
+
+
+def apply(context: JobContext, state: JobState, message: j.Message, now: datetime) -> Outcome:
+    """Take one message. Raises Problem, by name, for one that does not belong; the state is then what it was."""
+    outcome = _take(context, state, message, now)
+    if outcome.state is not state:
+        outcome = Outcome(outcome.state.model_copy(update={"changed_at": now}), outcome.effects)
+    return outcome
+
+
+def _take(context: JobContext, state: JobState, message: j.Message, now: datetime) -> Outcome:
+    match message:
+        case j.KeyMade():
+            return _key_made(context, state, message, now)
+        case j.ManifestPosted():
+            phase = advance(Role.MODEL_OWNER, state.phase, Event.MANIFEST_POSTED)
+            return Outcome(_with(state, phase=phase, facilitator=message.facilitator))
+        case j.StepArrived():
+            return _judged(state, message, now, lambda: _step(context, state, message, now))
+        case j.SumOpened():
+            return _judged(state, message.arrived, now, lambda: _opened(context, state, message, now))
+        case j.SumRefused():
+            return _failed(state, message.arrived, message.problem, now)
+        case j.PointEncrypted():
+            return _encrypted(context, state, message)
+        case j.Ended():
+            return _ended(state, message, now)
+        case j.CancelAsked():
+            return _cancelled(state, message, now)
+        case j.PreparationFailed():
+            return _over(state, Event.FAIL, message.problem.code, message.problem.detail, now)
+        case j.CancelTold():
+            return Outcome(_with(state, cancel_told=True))
+
+
+# Before the first round
+
+
+def _key_made(context: JobContext, state: JobState, message: j.KeyMade, now: datetime) -> Outcome:
+    manifest = Manifest(
+        job_id=state.job_id,
+        created_at=now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        model_owner=context.identity.party_id,
+        model_owner_name=context.name,
+        spec=state.spec,
+        plan=context.budget.to_dict(),
+        modulus=_hex(message.modulus),
+        key_proof=tuple(_hex(root) for root in message.key_proof),
+        nonce=message.nonce,
+    )
+    signed = sign_document(manifest, context.identity)
+    phase = advance(Role.MODEL_OWNER, state.phase, Event.KEY_MADE)
+    sent = state.bytes_sent + len(signed.document)
+    return Outcome(_with(state, phase=phase, manifest=signed, bytes_sent=sent), (j.PostManifest(signed),))
+
+
+def _hex(number: int) -> str:
+    return number.to_bytes((number.bit_length() + 7) // 8 or 1, "big").hex()
+
+
+# Steps
+
+
+def _step(context: JobContext, state: JobState, arrived: j.StepArrived, now: datetime) -> Outcome:
+    step = arrived.step
+    if step.job_id != state.job_id:
+        raise Problem(Code.MALFORMED_MESSAGE, f"The step is of job {step.job_id}, the task of {state.job_id}.")
+    if step.step == state.next_step - 1:
+        return Outcome(state, (j.SendStored(step.step),))
+    if step.step < state.next_step:
+        raise Problem(Code.TASK_CLOSED, f"Step {step.step} is over; the job waits for step {state.next_step}.")
+    if state.ended:
+        raise Problem(Code.JOB_OVER, f"Job {state.job_id} is {state.phase}.")
+    if step.step > state.next_step or state.phase not in (Phase.JOINING, Phase.TRAINING):
+        raise Problem(
+            Code.WRONG_STATE,
+            f"Step {step.step} came while step {state.next_step} is due and the job is {state.phase}.",
+        )
+    if step.step == 0:
+        return _roster_closed(context, state, arrived, now)
+    return Outcome(state, (_open_sum(context, state, arrived),))
+
+
+def _roster_closed(context: JobContext, state: JobState, arrived: j.StepArrived, now: datetime) -> Outcome:
+    step = arrived.step
+    manifest_hash, manifest = _manifest(state)
+    if step.roster is None or state.facilitator is None:
+        raise Problem(Code.ROSTER_INVALID, "The first step came without a roster.")
+    roster = open_roster(step.roster, manifest, manifest_hash, state.facilitator)
+    entry = from_cbor(step.log_entry, LogEntry)
+    given = (entry.index, entry.previous, entry.manifest_hash, entry.roster_hash, entry.answers, entry.product_hash)
+    if given != (0, NO_ENTRY, manifest_hash, roster.hash, (), None):
+        raise Problem(Code.LOG_INCONSISTENT, "The log does not begin with this job's manifest and roster.")
+    after = _with(
+        state,
+        phase=advance(Role.MODEL_OWNER, state.phase, Event.ROSTER_CLOSED),
+        roster=step.roster,
+        owners=tuple(j.Member(party=entry.party, name=entry.name) for entry in roster.acceptances),
+        started_at=now,
+        log_head=sha256_hex(step.log_entry),
+        log_length=1,
+    )
+    return _asking(context, after, arrived, _request(after, 0, RoundKind.COUNTS), ())
+
+
+def _open_sum(context: JobContext, state: JobState, arrived: j.StepArrived) -> j.OpenSum:
+    """What the sum must belong to. Raises Problem(ADDITION_NOT_PROVEN) for a step about another request."""
+    step, asked = arrived.step, state.asked
+    manifest_hash, manifest = _manifest(state)
+    if asked is None or state.roster is None or state.facilitator is None:
+        raise Problem(Code.WRONG_STATE, f"Job {state.job_id} has asked nothing yet.")
+    if step.request is None or step.sum is None:
+        raise Problem(Code.ADDITION_NOT_PROVEN, "The step came without a sum, or without the request it answers.")
+    if step.request.hash != asked.request_hash:
+        raise Problem(
+            Code.ADDITION_NOT_PROVEN,
+            f"The sum is of request {step.request.hash[:16]}…, asked was {asked.request_hash[:16]}….",
+        )
+    if from_cbor(step.log_entry, LogEntry).index != state.log_length:
+        raise Problem(Code.LOG_INCONSISTENT, f"The log's entry {state.log_length} is due, and another one came.")
+    expected = training.expected_sum(context.budget, asked.kind, state.rows_total)
+    sum_context = SumContext(
+        manifest_hash=manifest_hash,
+        roster=open_roster(state.roster, manifest, manifest_hash, state.facilitator),
+        modulus=int(manifest.modulus, 16),
+        round=asked.round,
+        kind=asked.kind,
+        request_hash=asked.request_hash,
+        previous_head=asked.log_head,
+    )
+    return j.OpenSum(arrived, sum_context, expected)
+
+
+def _opened(context: JobContext, state: JobState, message: j.SumOpened, now: datetime) -> Outcome:
+    """The optimiser's turn. Raises Problem(DIVERGED)."""
+    asked, arrived = state.asked, message.arrived
+    if asked is None or arrived.step.step != state.next_step or state.ended:
+        raise Problem(Code.WRONG_STATE, f"Job {state.job_id} has gone on, or ended, without this sum.")
+    head = sha256_hex(arrived.step.log_entry)
+    after = _with(state, log_head=head, log_length=state.log_length + 1)
+    taken = training.take(context, after, arrived.learning, asked, message.values, now)
+    after = _with(
+        after,
+        rows_total=taken.rows_total,
+        numbers_decrypted=state.numbers_decrypted + taken.numbers_decrypted,
+        loss=state.loss if taken.history is None else taken.history.loss,
+        gradient=state.gradient if taken.history is None else taken.history.gradient,
+    )
+    if taken.model is not None:
+        return _finished(after, arrived, taken, now)
+    if taken.point is None:
+        request = _request(after, asked.round + 1, RoundKind.MOMENTS)
+        return _asking(context, after, arrived, request, _kept(taken))
+    turn = j.Turn(arrived, taken.rows_total, taken.learning, taken.point, taken.history, after.numbers_decrypted)
+    return Outcome(state, (j.EncryptPoint(turn),))
+
+
+def _encrypted(context: JobContext, state: JobState, message: j.PointEncrypted) -> Outcome:
+    turn, asked = message.turn, state.asked
+    if asked is None or turn.arrived.step.step != state.next_step or state.ended:
+        raise Problem(Code.WRONG_STATE, f"Job {state.job_id} has gone on, or ended, without this request.")
+    after = _with(
+        state,
+        log_head=sha256_hex(turn.arrived.step.log_entry),
+        log_length=state.log_length + 1,
+        rows_total=turn.rows_total,
+        numbers_decrypted=turn.numbers_decrypted,
+        loss=state.loss if turn.history is None else turn.history.loss,
+        gradient=state.gradient if turn.history is None else turn.history.gradient,
+    )
+    request = _request(after, asked.round + 1, RoundKind.GRADIENT, message.weights)
+    return _asking(context, after, turn.arrived, request, _kept(turn))
+
+
+def _request(state: JobState, number: int, kind: RoundKind, weights: VectorMessage | None = None) -> RoundRequest:
+    if state.manifest is None or state.roster is None:
+        raise Problem(Code.WRONG_STATE, f"Job {state.job_id} has no manifest or roster to ask by.")
+    return RoundRequest(
+        manifest_hash=state.manifest.hash,
+        roster_hash=state.roster.hash,
+        round=number,
+        kind=kind,
+        log_head=state.log_head,
+        rows_total=state.rows_total,
+        weights=weights,
+    )
+
+
+def _asking(
+    context: JobContext, state: JobState, arrived: j.StepArrived, request: RoundRequest, kept: tuple[j.Effect, ...]
+) -> Outcome:
+    signed = SignedBytes.sign(to_cbor(request), REQUEST_TAG, context.identity)
+    asked = j.Asked(round=request.round, kind=request.kind, request_hash=signed.hash, log_head=request.log_head)
+    result = StepResult(job_id=state.job_id, step=arrived.step.step, request=signed)
+    return _answering(_with(state, asked=asked), arrived, result, kept)
+
+
+def _answering(state: JobState, arrived: j.StepArrived, result: StepResult, kept: tuple[j.Effect, ...]) -> Outcome:
+    body = to_cbor(result)
+    after = _with(
+        state,
+        next_step=arrived.step.step + 1,
+        bytes_sent=state.bytes_sent + len(body),
+        bytes_received=state.bytes_received + arrived.size_bytes,
+    )
+    return Outcome(after, (*kept, j.GiveResult(arrived.step.step, body)))
+
+
+def _kept(taken: training.Taken | j.Turn) -> tuple[j.Effect, ...]:
+    kept: tuple[j.Effect, ...] = (j.KeepLearning(taken.learning),)
+    return kept if taken.history is None else (*kept, j.KeepHistory(taken.history))
+
+
+# Ends
+
+
+def _finished(state: JobState, arrived: j.StepArrived, taken: training.Taken, now: datetime) -> Outcome:
+    if taken.model is None:
+        raise ValueError("a job that is not trained cannot finish")
+    ending = j.Ending(at=now, reason=taken.why, converged=taken.converged)
+    after = _with(state, phase=advance(Role.MODEL_OWNER, state.phase, Event.FINISH), ending=ending)
+    result = StepResult(job_id=state.job_id, step=arrived.step.step, finished="FINISHED")
+    return _answering(after, arrived, result, (*_kept(taken), j.KeepModel(taken.model), j.DestroyKey()))
+
+
+def _judged(state: JobState, arrived: j.StepArrived, now: datetime, move: Callable[[], Outcome]) -> Outcome:
+    """Make the move; a Problem that no repetition mends ends the job."""
+    try:
+        return move()
+    except Problem as problem:
+        if state.ended or problem.code not in FATAL:
+            raise
+        return _failed(state, arrived, problem, now)
+
+
+#: What no repetition mends: another party did wrong, or the job cannot go on.
+FATAL = frozenset(
+    {
+        Code.ADDITION_NOT_PROVEN,
+        Code.BAD_SIGNATURE,
+        Code.DIVERGED,
+        Code.DOES_NOT_FIT,
+        Code.LOG_INCONSISTENT,
+        Code.MALFORMED_CBOR,
+        Code.MALFORMED_CIPHERTEXT,
+        Code.MALFORMED_MESSAGE,
+        Code.PROTOCOL_VERSION,
+        Code.ROSTER_INVALID,
+        Code.SUM_OUT_OF_BOUND,
+    }
+)
+
+
+def _failed(state: JobState, arrived: j.StepArrived, problem: Problem, now: datetime) -> Outcome:
+    """End the job for what a step brought. Others are told no number that follows from a decrypted one."""
+    over = _over(state, Event.FAIL, problem.code, problem.detail, now)
+    told = over.state.ending.told if over.state.ending is not None else None
+    result = StepResult(
+        job_id=state.job_id, step=arrived.step.step, finished="FAILED", code=problem.code.slug, reason=told
+    )
+    return _answering(over.state, arrived, result, over.effects)
+
+
+_ABOUT_VALUES = {
+    Code.DIVERGED: "Training diverged.",
+    Code.SUM_OUT_OF_BOUND: "A sum does not decrypt to what was planned: masks that do not cancel, or altered answers.",
+}
+
+
+def _over(state: JobState, event: Event, code: Code, reason: str, now: datetime) -> Outcome:
+    phase = advance(Role.MODEL_OWNER, state.phase, event)
+    ending = j.Ending(at=now, code=code.slug, reason=reason, told=_ABOUT_VALUES.get(code, reason))
+    return Outcome(_with(state, phase=phase, ending=ending), (j.DestroyKey(),))
+
+
+def _ended(state: JobState, message: j.Ended, now: datetime) -> Outcome:
+    if state.ended:
+        return Outcome(state)
+    end = message.end
+    if end.status == "FINISHED":
+        raise Problem(Code.WRONG_STATE, f"Job {state.job_id} is {state.phase} here: only its Model Owner finishes it.")
+    code = Code.from_slug(end.code) if end.code else Code.CANCELLED
+    event = Event.FAIL if end.status == "FAILED" else Event.CANCEL
+    return _over(state, event, code, end.reason or f"The Facilitator ended the job ({code.slug}).", now)
+
+
+def _cancelled(state: JobState, message: j.CancelAsked, now: datetime) -> Outcome:
+    if state.phase is Phase.CANCELLED:
+        return Outcome(state)
+    if state.ended:
+        raise Problem(Code.JOB_OVER, f"Job {state.job_id} is {state.phase} already.")
+    over = _over(state, Event.CANCEL, Code.CANCELLED, message.reason, now)
+    if state.manifest is None:
+        return over
+    return Outcome(_with(over.state, cancel_told=False), (*over.effects, j.TellCancelled(message.reason)))
+
+
+def _manifest(state: JobState) -> tuple[str, Manifest]:
+    if state.manifest is None:
+        raise Problem(Code.WRONG_STATE, f"Job {state.job_id} is {state.phase}: its manifest is not signed yet.")
+    return state.manifest.hash, open_document(state.manifest, Manifest)
+
+
+def _with(state: JobState, **changes: object) -> JobState:
+    return state.model_copy(update=changes)

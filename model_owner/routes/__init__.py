@@ -1,0 +1,7 @@
+"""The Model Owner's routes, for its own people. They decode, delegate and encode."""
+
+from model_owner.routes import datasets, events, models, predictions
+
+ROUTERS = (models.router, events.router, datasets.router, predictions.router)
+
+__all__ = ["ROUTERS"]

@@ -1,0 +1,96 @@
+"""GET /models/{id}/events: a job as server-sent events (WHATWG HTML §9.2), one a round, until it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Request
+from fastapi.responses import StreamingResponse
+
+from model_owner.job import HistoryRow, JobState
+from model_owner.routes.access import Desk, ModelIdInPath, Service
+from protocol.states import Status
+
+router = APIRouter(prefix="/models", tags=["models"])
+
+# Proxies close a stream on which nothing comes for a minute.
+KEEP_ALIVE_S = 15.0
+
+_EXAMPLE = (
+    'event: status\ndata: {"id": "0f4b6d1c9e7a4c52b8d3a6e5f1029384", "status": "IN_PROGRESS", "phase": "TRAINING", '
+    '"round": 0, "rounds": 48}\n\n'
+    'event: round\nid: 1\ndata: {"id": "0f4b6d1c9e7a4c52b8d3a6e5f1029384", "status": "IN_PROGRESS", '
+    '"phase": "TRAINING", "round": 1, "rounds": 48, "loss": 29074.48, "gradient": 1.0}\n\n'
+)
+
+
+@router.get(
+    "/{model_id}/events",
+    summary="One event a round, and one a change of status; ends with the job",
+    response_class=StreamingResponse,
+    responses={200: {"description": "Server-sent events", "content": {"text/event-stream": {"example": _EXAMPLE}}}},
+)
+async def events(
+    model_id: ModelIdInPath,
+    request: Request,
+    desk: Service,
+    last_event_id: Annotated[str | None, Header(description="The last round that was seen.", examples=["7"])] = None,
+) -> StreamingResponse:
+    await desk.service.job(model_id)
+    seen = int(last_event_id) if last_event_id is not None and last_event_id.isdigit() else -1
+    stream = _stream(desk, model_id, seen, request.app.state.stop)
+    return StreamingResponse(stream, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+
+
+async def _stream(desk: Desk, model_id: str, seen: int, stop: asyncio.Event) -> AsyncIterator[str]:
+    phase = None
+    with desk.doorbell.listen(model_id) as bell:
+        while True:
+            state = await desk.service.job(model_id)
+            for row in await asyncio.to_thread(desk.store.history, model_id, seen):
+                seen = row.round
+                yield _event("round", _round(state, row), str(row.round))
+            if state.phase is not phase:
+                phase = state.phase
+                yield _event("status", _status(state))
+            if state.ended:
+                return
+            if not await bell.wait(KEEP_ALIVE_S, stop):
+                if stop.is_set():
+                    return
+                yield ": still there\n\n"
+
+
+def _event(name: str, data: dict[str, Any], event_id: str | None = None) -> str:
+    head = f"event: {name}\n" + (f"id: {event_id}\n" if event_id is not None else "")
+    return f"{head}data: {json.dumps(data)}\n\n"
+
+
+def _round(state: JobState, row: HistoryRow) -> dict[str, Any]:
+    return {
+        "id": state.job_id,
+        "status": Status.IN_PROGRESS.value,
+        "phase": "TRAINING",
+        "round": row.round,
+        "rounds": state.rounds,
+        "loss": row.loss,
+        "gradient": row.gradient,
+        "at": row.at.isoformat(),
+    }
+
+
+def _status(state: JobState) -> dict[str, Any]:
+    ending = state.ending
+    return {
+        "id": state.job_id,
+        "status": state.status.value,
+        "phase": state.phase.value,
+        "round": state.round,
+        "rounds": state.rounds,
+        "loss": state.loss,
+        "reason": None if ending is None else ending.reason,
+        "code": None if ending is None else ending.code,
+    }

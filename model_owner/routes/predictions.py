@@ -1,0 +1,103 @@
+"""/prediction and /predictions: how good a model is on the test set, and its values for given rows."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from model_owner.routes.access import MODEL_ID, Service
+from protocol.problems import Code, Problem
+from protocol.spec import Strict
+
+router = APIRouter(tags=["predictions"])
+
+LISTED = 1000
+MAX_ROWS = 100_000
+_PREDICTION_ID = "7e0d5b9c1a2f4d83b6c4e5f708192a3b"
+
+Values = list[float] | list[list[float]]
+ModelId = Annotated[str | None, Query(max_length=64, description="Default: the model that finished last.")]
+
+
+class PredictionView(BaseModel):
+    """A model on a test set. Values and targets in raw units, one a row; a list a row where there are several targets."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "id": _PREDICTION_ID,
+                "model_id": MODEL_ID,
+                "dataset_id": "5c1f0e8a7b6d4e3f9a2b1c0d8e7f6a5b",
+                "cost": 2900.19,
+                "metrics": {"mse": 2900.19, "mae": 42.79, "r2": 0.45},
+                "values": [158.2, 101.9],
+                "targets": [151.0, 75.0],
+            }
+        }
+    )
+
+    id: str
+    model_id: str
+    dataset_id: str
+    cost: float
+    metrics: dict[str, Any]
+    values: Values
+    targets: Values
+
+
+class PredictionLine(BaseModel):
+    """A prediction in a list."""
+
+    id: str
+    model_id: str
+    dataset_id: str
+    cost: float
+    metrics: dict[str, Any]
+
+
+class Rows(Strict):
+    """Rows to score: objects by column name (or position, for columns given by it), or lists in feature order."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"rows": [{"age": 0.03, "bmi": 0.06}, [0.01, -0.02]]}})
+
+    rows: Annotated[list[Any], Field(max_length=MAX_ROWS)]
+    model_id: Annotated[str, Field(max_length=64)] | None = None
+
+
+class Scores(BaseModel):
+    """One value a row, in the units of the target."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"model_id": MODEL_ID, "values": [172.4, 139.9]}})
+
+    model_id: str
+    values: Values
+
+
+@router.get("/prediction", summary="Score the test set: cost, metrics, values beside true values")
+async def predict(desk: Service, model_id: ModelId = None) -> PredictionView:
+    return PredictionView(**(await desk.predictions.on_test_set(model_id)).document)
+
+
+@router.post("/prediction", summary="Score rows: values out, in the order of the rows")
+async def score(rows: Rows, desk: Service) -> Scores:
+    model_id, values = await desk.predictions.of_rows(rows.model_id, rows.rows)
+    return Scores(model_id=model_id, values=values)
+
+
+@router.get("/predictions", summary="The newest predictions, newest first")
+async def predictions(desk: Service) -> list[PredictionLine]:
+    found = await asyncio.to_thread(desk.store.predictions, LISTED)
+    return [PredictionLine(**prediction.document) for prediction in found]
+
+
+@router.get("/predictions/{prediction_id}", summary="A prediction that was made before")
+async def prediction(
+    prediction_id: Annotated[str, Path(max_length=64, examples=[_PREDICTION_ID])], desk: Service
+) -> PredictionView:
+    found = await asyncio.to_thread(desk.store.prediction, prediction_id)
+    if found is None:
+        raise Problem(Code.PREDICTION_NOT_FOUND, f"There is no prediction {prediction_id} here.")
+    return PredictionView(**found.document)

@@ -1,0 +1,276 @@
+"""Drives `model_owner.round` with a store, a clock, an executor and the Facilitator.
+
+Whatever happens to a job happens in `apply`: one message, one transaction. What takes long runs in the executor
+between two messages, and nothing of it is kept before it is whole, so that it may be interrupted at any moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from uuid import uuid4
+
+import structlog
+
+from crypto import CryptoError, Engine
+from crypto.key_proof import prove_key
+from model_owner import job as j
+from model_owner import round as rounds
+from model_owner.job import JobContext, JobState, Outcome
+from model_owner.keys import KeyRing
+from model_owner.metrics import Metrics
+from model_owner.opening import encrypt_point, open_sum
+from model_owner.specs import plan_of
+from model_owner.store.contract import Changes, ModelStore
+from protocol.client.agent import TaskAnswer
+from protocol.client.facilitator import FacilitatorClient
+from protocol.clock import Clock
+from protocol.documents import JobEnd, parse_json
+from protocol.identity import Identity
+from protocol.messages import Step, from_cbor
+from protocol.planning import plan_spec, planned_rounds
+from protocol.problems import Code, Problem
+from protocol.server.doorbell import Doorbell
+from protocol.server.secret_files import SecretFileError
+from protocol.spec import ModelSpec
+from protocol.states import Phase
+from protocol.tasks import CBOR_TYPE, JSON_TYPE, TaskHeader
+
+log = structlog.get_logger("model_owner")
+
+T = TypeVar("T")
+_KEPT_CONTEXTS = 64
+_FINE = TaskAnswer(b"{}", JSON_TYPE)
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What the Model Owner is given to work with. `draw_hex`: fresh random hex digits, two a byte."""
+
+    store: ModelStore
+    identity: Identity
+    name: str
+    clock: Clock
+    executor: Executor
+    engine: Engine
+    keys: KeyRing
+    client: FacilitatorClient
+    doorbell: Doorbell
+    metrics: Metrics
+    allow_small_keys: bool
+    draw_hex: Callable[[int], str] = secrets.token_hex
+
+
+class ModelService:
+    """The Model Owner's jobs. Create it within the event loop that runs it."""
+
+    def __init__(self, own: Resources) -> None:
+        self._own = own
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._contexts: OrderedDict[str, JobContext] = OrderedDict()
+        self._spent_s: defaultdict[str, float] = defaultdict(float)
+        #: What was refused last, by job: shown to this party's people, until the job goes on.
+        self.refusals: dict[str, str] = {}
+
+    # What people ask
+
+    async def create(self, spec: ModelSpec) -> JobState:
+        """Keep a new job and return it; `Preparation` does the rest. Raises Problem: INVALID_SPEC, DOES_NOT_FIT."""
+        allow_small = self._own.allow_small_keys
+        budget = await self._run(lambda: plan_of(spec, allow_small_keys=allow_small))
+        now = self._own.clock.now()
+        state = JobState(
+            job_id=uuid4().hex,
+            spec=spec,
+            plan=budget.to_dict(),
+            rounds=planned_rounds(spec),
+            created_at=now,
+            changed_at=now,
+        )
+        await asyncio.to_thread(self._own.store.add, state)
+        log.info("job created", job=state.job_id, optimizer=spec.training.optimizer.value, rounds=state.rounds)
+        return state
+
+    async def job(self, job_id: str) -> JobState:
+        """Return a job's state. Raises Problem(MODEL_NOT_FOUND)."""
+        state = await asyncio.to_thread(self._own.store.job, job_id)
+        if state is None:
+            raise Problem(Code.MODEL_NOT_FOUND, f"There is no model {job_id[:64]} here.")
+        return state
+
+    # One message
+
+    async def apply(self, job_id: str, message: j.Message) -> Outcome:
+        """Take one message and keep what follows. Raises Problem where it does not belong; nothing is changed then."""
+        async with self._locks[job_id]:
+            state = await self.job(job_id)
+            context = await self._context(state)
+            began = self._own.clock.monotonic()
+            outcome = await self._run(lambda: rounds.apply(context, state, message, self._own.clock.now()))
+            self._spent_s[job_id] += self._own.clock.monotonic() - began
+            if outcome.state is not state:
+                outcome = await self._keep(state, outcome)
+        for effect in outcome.effects:
+            if isinstance(effect, j.DestroyKey):
+                await asyncio.to_thread(self._own.keys.destroy, job_id)
+        return outcome
+
+    async def _keep(self, before: JobState, outcome: Outcome) -> Outcome:
+        job_id = before.job_id
+        spent_s = before.seconds_spent + self._spent_s.pop(job_id, 0.0)
+        after = outcome.state.model_copy(update={"seconds_spent": spent_s})
+        await asyncio.to_thread(self._own.store.commit, before, after, _changes(outcome.effects))
+        self._own.doorbell.ring(job_id)
+        self._own.metrics.observe(before, after)
+        self.refusals.pop(job_id, None)
+        if after.phase is not before.phase:
+            code = None if after.ending is None else after.ending.code
+            log.info("job is", job=job_id, phase=after.phase.value, round=after.round, code=code)
+        if after.ended:
+            self._locks.pop(job_id, None)
+        return Outcome(after, outcome.effects)
+
+    async def _context(self, state: JobState) -> JobContext:
+        if state.job_id not in self._contexts:
+            budget = await self._run(lambda: plan_spec(state.spec))
+            context = JobContext(self._own.identity, self._own.name, budget, state.rounds)
+            self._contexts[state.job_id] = context
+            while len(self._contexts) > _KEPT_CONTEXTS:
+                self._contexts.popitem(last=False)
+        return self._contexts[state.job_id]
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._own.executor, work)
+
+    async def _timed(self, job_id: str, work: Callable[[], T]) -> T:
+        began = self._own.clock.monotonic()
+        try:
+            return await self._run(work)
+        finally:
+            self._spent_s[job_id] += self._own.clock.monotonic() - began
+
+    # Before the first round
+
+    async def make_key(self, state: JobState) -> Outcome:
+        """Make the job's key pair and sign its manifest."""
+        own, job_id = self._own, state.job_id
+        nonce = own.draw_hex(32)
+
+        def make() -> j.KeyMade:
+            private_key = own.keys.make(job_id, state.spec.training.key_bits)
+            identity = bytes.fromhex(own.identity.party_id)
+            proof = prove_key(private_key, identity, bytes.fromhex(nonce))
+            return j.KeyMade(int(private_key.public_key.n), tuple(int(root) for root in proof), nonce)
+
+        return await self.apply(job_id, await self._timed(job_id, make))
+
+    # Tasks
+
+    async def on_step(self, header: TaskHeader, body: bytes) -> TaskAnswer | None:
+        """A STEP task. None while the job is not known to be posted yet; then the agent asks again."""
+        step = from_cbor(body, Step)
+        if header.job_id is None or step.job_id != header.job_id:
+            raise Problem(Code.MALFORMED_MESSAGE, f"The step is of job {step.job_id}, its task of {header.job_id}.")
+        state = await self.job(step.job_id)
+        if state.phase in (Phase.PREPARING, Phase.DEPLOYING):
+            return None
+        learning = await asyncio.to_thread(self._own.store.learning, step.job_id)
+        message: j.Message = j.StepArrived(step, len(body), learning)
+        while True:
+            outcome = await self.apply(step.job_id, message)
+            answer, follows = await self._follow(outcome)
+            if follows is None:
+                return answer
+            message = follows
+
+    async def _follow(self, outcome: Outcome) -> tuple[TaskAnswer | None, j.Message | None]:
+        """Do what an outcome asks for: the answer that is due, or the next message."""
+        job_id = outcome.state.job_id
+        for effect in outcome.effects:
+            match effect:
+                case j.GiveResult():
+                    return TaskAnswer(effect.body, CBOR_TYPE), None
+                case j.SendStored():
+                    body = await asyncio.to_thread(self._own.store.result, job_id, effect.step)
+                    if body is None:
+                        raise Problem(Code.TASK_CLOSED, f"The answer to step {effect.step} is no longer kept.")
+                    return TaskAnswer(body, CBOR_TYPE), None
+                case j.OpenSum():
+                    return None, await self._open(job_id, effect)
+                case j.EncryptPoint():
+                    return None, await self._encrypt(outcome.state, effect)
+                case _:
+                    continue
+        raise LookupError("a step led to nothing")
+
+    async def _open(self, job_id: str, effect: j.OpenSum) -> j.Message:
+        own = self._own
+        try:
+            values = await self._timed(job_id, lambda: open_sum(effect, _load(own.keys, job_id), own.engine))
+        except Problem as problem:
+            if problem.code not in rounds.FATAL:
+                raise
+            return j.SumRefused(effect.arrived, problem)
+        return j.SumOpened(effect.arrived, values)
+
+    async def _encrypt(self, state: JobState, effect: j.EncryptPoint) -> j.Message:
+        own, job_id = self._own, state.job_id
+        context = await self._context(state)
+        layout = context.budget.weights_layout
+
+        def encrypt() -> j.Message:
+            encryptor = own.keys.encryptor(job_id, lambda: layout.ciphertexts * context.rounds)
+            modulus = int(_load(own.keys, job_id).public_key.n)
+            weights = encrypt_point(effect.turn.point, context.budget, encryptor, modulus)
+            return j.PointEncrypted(effect.turn, weights)
+
+        try:
+            return await self._timed(job_id, encrypt)
+        except Problem as problem:
+            if problem.code not in rounds.FATAL:
+                raise
+            return j.SumRefused(effect.turn.arrived, problem)
+
+    async def on_end(self, header: TaskHeader, body: bytes) -> TaskAnswer | None:
+        """An END task."""
+        end = parse_json(body, JobEnd)
+        if end.job_id != header.job_id:
+            raise Problem(Code.MALFORMED_MESSAGE, f"The end is of job {end.job_id}, its task of {header.job_id}.")
+        await self.apply(end.job_id, j.Ended(end))
+        return _FINE
+
+    async def on_problem(self, header: TaskHeader, problem: Problem) -> None:
+        """A task that was refused: its job waits, and its people are told why."""
+        if header.job_id is not None:
+            self.refusals[header.job_id] = problem.detail
+            self._own.doorbell.ring(header.job_id)
+
+
+def _load(keys: KeyRing, job_id: str) -> Any:
+    try:
+        return keys.load(job_id)
+    except (OSError, SecretFileError, CryptoError, ValueError) as error:
+        why = str(error) if isinstance(error, SecretFileError) else type(error).__name__
+        raise Problem(Code.INTERNAL, f"The private key of job {job_id} cannot be used: {why}.") from None
+
+
+def _changes(effects: tuple[j.Effect, ...]) -> Changes:
+    changes: dict[str, Any] = {}
+    for effect in effects:
+        match effect:
+            case j.KeepLearning():
+                changes["learning"] = effect.learning
+            case j.KeepHistory():
+                changes["history"] = effect.row
+            case j.KeepModel():
+                changes["model"] = effect.model
+            case j.GiveResult():
+                changes["result"] = (effect.step, effect.body)
+            case _:
+                continue
+    return Changes(**changes)

@@ -1,0 +1,52 @@
+"""Which specs this Model Owner takes: what the spec's own rules allow, and this version can train."""
+
+from __future__ import annotations
+
+from crypto import LEAST_MODULUS_BITS
+from crypto.budget import Budget
+from model_owner.models import MODEL_KINDS
+from protocol.planning import plan_spec
+from protocol.problems import Code, Problem
+from protocol.spec import ModelSpec, Optimizer
+
+
+def plan_of(spec: ModelSpec, *, allow_small_keys: bool) -> Budget:
+    """Return the budget of a spec that can be trained.
+
+    Raises Problem: INVALID_SPEC, whose `errors` name every field that is at fault, DOES_NOT_FIT with `fixes`.
+    """
+    errors = _unsupported(spec, allow_small_keys)
+    if errors:
+        first = errors[0]
+        raise Problem(Code.INVALID_SPEC, f"{first['field']}: {first['message']}", errors=errors)
+    return plan_spec(spec)
+
+
+def _unsupported(spec: ModelSpec, allow_small_keys: bool) -> list[dict[str, object]]:
+    training = spec.training
+    errors: list[dict[str, object]] = []
+
+    def refuse(field: str, value: object, message: str) -> None:
+        errors.append({"field": field, "message": message, "value": value})
+
+    if spec.model_type not in MODEL_KINDS:
+        known = ", ".join(kind.value for kind in MODEL_KINDS)
+        refuse("model_type", spec.model_type.value, f"This version trains {known}.")
+    if training.optimizer is Optimizer.NEWTON:
+        refuse(
+            "training.optimizer",
+            "newton",
+            "Owners of this version do not send all moments at once: conjugate_gradient takes about d rounds.",
+        )
+    if training.weights != "encrypted":
+        refuse("training.weights", training.weights, "This version trains with encrypted weights alone.")
+    if training.l2 == "auto":
+        refuse("training.l2", "auto", "This version does not choose l2: give a number.")
+    if training.evaluate_every:
+        refuse("training.evaluate_every", training.evaluate_every, "This version has no encrypted evaluation: use 0.")
+    if training.reencrypt_every > 1:
+        refuse("training.reencrypt_every", training.reencrypt_every, "This version re-encrypts every round: use 1.")
+    if training.key_bits < LEAST_MODULUS_BITS and not allow_small_keys:
+        message = f"A key of {training.key_bits} bits protects nothing: use at least {LEAST_MODULUS_BITS}."
+        refuse("training.key_bits", training.key_bits, message)
+    return errors

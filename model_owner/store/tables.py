@@ -1,0 +1,73 @@
+"""The tables of the Model Owner's store, as `migrations/` makes them."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+models = sa.Table(
+    "models",
+    metadata,
+    sa.Column("sequence", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("job_id", sa.String(32), nullable=False, unique=True),
+    sa.Column("phase", sa.String(32), nullable=False, index=True),
+    sa.Column("settled", sa.Boolean, nullable=False, index=True),  # ended, and the Facilitator knows
+    sa.Column("ended_at", sa.String(40)),
+    sa.Column("state", sa.Text, nullable=False),  # model_owner.job.JobState as JSON
+)
+
+learning = sa.Table(
+    "learning",
+    metadata,
+    sa.Column("job_id", sa.String(32), sa.ForeignKey("models.job_id"), primary_key=True),
+    sa.Column("learning", sa.Text, nullable=False),  # model_owner.job.Learning as JSON
+)
+
+history = sa.Table(
+    "history",
+    metadata,
+    sa.Column("job_id", sa.String(32), sa.ForeignKey("models.job_id"), primary_key=True),
+    sa.Column("round", sa.Integer, primary_key=True),
+    sa.Column("row", sa.Text, nullable=False),  # model_owner.job.HistoryRow as JSON
+)
+
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    sa.Column("job_id", sa.String(32), sa.ForeignKey("models.job_id"), primary_key=True),
+    sa.Column("step", sa.Integer, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),  # the exact bytes that were, or will be, sent
+)
+
+trained = sa.Table(
+    "trained",
+    metadata,
+    sa.Column("job_id", sa.String(32), sa.ForeignKey("models.job_id"), primary_key=True),
+    sa.Column("model", sa.Text, nullable=False),  # model_owner.job.TrainedModel as JSON
+)
+
+datasets = sa.Table(
+    "datasets",
+    metadata,
+    sa.Column("sequence", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.String(32), nullable=False, unique=True),
+    sa.Column("name", sa.String(100), nullable=False),
+    sa.Column("path", sa.Text, nullable=False),
+    sa.Column("version", sa.String(64), nullable=False),
+    sa.Column("size_bytes", sa.BigInteger, nullable=False),
+    sa.Column("registered_at", sa.String(40), nullable=False),
+    sa.Column("current", sa.Integer, nullable=False),  # grows; the largest is the current one
+    sa.UniqueConstraint("name", "path", "version"),
+)
+
+predictions = sa.Table(
+    "predictions",
+    metadata,
+    sa.Column("sequence", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.String(32), nullable=False, unique=True),
+    sa.Column("model_id", sa.String(32), sa.ForeignKey("models.job_id"), nullable=False),
+    sa.Column("dataset_id", sa.String(32), sa.ForeignKey("datasets.id"), nullable=False),
+    sa.Column("prediction", sa.Text, nullable=False),  # model_owner.store.contract.Prediction as JSON
+    sa.UniqueConstraint("model_id", "dataset_id"),
+)

@@ -1,0 +1,137 @@
+"""What a decrypted sum means for the model: counts, then the optimiser's answers, then the coefficients."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import datetime
+from fractions import Fraction
+
+import numpy as np
+
+from crypto.budget import Budget, learning_rate
+from model_owner.job import Asked, ExpectedSum, HistoryRow, JobContext, JobState, Learning, TrainedModel
+from model_owner.optimisers import OPTIMISERS, Ask, Done, Move, Quadratic
+from model_owner.optimisers.quadratic import Floats, Integers
+from protocol.messages import RoundKind
+from protocol.problems import Code, Problem
+from tabular.encode import Encoder
+
+
+@dataclass(frozen=True, eq=False)
+class Taken:
+    """What came of a sum. `point`: what to ask next; None for all moments, or where the model is there."""
+
+    rows_total: int
+    learning: Learning
+    numbers_decrypted: int
+    point: Integers | None = None
+    history: HistoryRow | None = None
+    model: TrainedModel | None = None
+    converged: bool = False
+    why: str = ""
+
+
+def expected_sum(budget: Budget, kind: RoundKind, rows_total: int | None) -> ExpectedSum:
+    """What the plan says of a sum, tightened by N once the counts are in.
+
+    Raises Problem(WRONG_STATE) for a kind that the plan does not have.
+    """
+    if kind is RoundKind.COUNTS:
+        return ExpectedSum(budget.counts_layout, budget.counts_fraction_bits, budget.counts_sum_bound)
+    if kind is RoundKind.GRADIENT and rows_total is not None:
+        bound = budget.sum_bound_for(0, rows_total)
+        return ExpectedSum(budget.answer_layout, budget.steps[0].answer_fraction_bits, bound)
+    if kind is RoundKind.MOMENTS and budget.newton is not None:
+        return ExpectedSum(budget.newton.layout, budget.newton.fraction_bits, budget.newton.sum_bound)
+    raise Problem(Code.WRONG_STATE, f"This job's plan has no sum of {kind}.")
+
+
+def take(
+    context: JobContext, state: JobState, learning: Learning | None, asked: Asked, values: Integers, now: datetime
+) -> Taken:
+    """Take the sum of the request that was asked last. Raises Problem: SUM_OUT_OF_BOUND, DIVERGED."""
+    if asked.kind is RoundKind.COUNTS:
+        return _counted(context, state, values)
+    if learning is None or state.rows_total is None:
+        raise Problem(Code.WRONG_STATE, f"Job {state.job_id} has no counts yet.")
+    problem = quadratic(context, state, state.rows_total, learning.targets_squared)
+    move = OPTIMISERS[state.spec.training.optimizer].step(problem, learning.optimiser, values)
+    return _moved(state, problem, learning, move, asked.round, values.size, now)
+
+
+def _counted(context: JobContext, state: JobState, values: Integers) -> Taken:
+    """(1, 1 + k): the federation's rows, and Σy² of each target."""
+    scaled_rows, *squares = (int(value) for value in values.ravel())
+    rows, rest = divmod(scaled_rows, 1 << context.budget.counts_fraction_bits)
+    if rest or rows < len(state.owners) or rows > context.budget.inputs.max_rows_total or min(squares) < 0:
+        raise Problem(
+            Code.SUM_OUT_OF_BOUND,
+            "The counts do not add up to a number of rows that the plan allows: an owner answered something else.",
+        )
+    problem = quadratic(context, state, rows, tuple(squares))
+    move = OPTIMISERS[state.spec.training.optimizer].start(problem)
+    learning = Learning(targets_squared=tuple(squares), optimiser=move.state)
+    # N and Σy² are no part of the moments (A, b) that the leak count counts.
+    return Taken(rows, learning, 0, move.next.point if isinstance(move.next, Ask) else None)
+
+
+def quadratic(context: JobContext, state: JobState, rows_total: int, targets_squared: tuple[int, ...]) -> Quadratic:
+    """The job's public numbers as the optimisers take them."""
+    inputs, training = context.budget.inputs, state.spec.training
+    return Quadratic(
+        dimensions=inputs.dimensions,
+        outputs=inputs.outputs,
+        rows_total=rows_total,
+        owners=len(state.owners),
+        moment_fraction_bits=inputs.moment_fraction_bits,
+        weight_fraction_bits=inputs.weight_fraction_bits,
+        targets_squared=targets_squared,
+        counts_fraction_bits=context.budget.counts_fraction_bits,
+        rounds=context.rounds,
+        tolerance=training.tolerance,
+        learning_rate=float(learning_rate(inputs, rows_total)),
+        momentum=training.momentum,
+        l2=float(inputs.l2),
+        weight_limit=context.budget.steps[0].weight_bound,
+        newton_fraction_bits=inputs.newton_fraction_bits,
+    )
+
+
+def _moved(
+    state: JobState, problem: Quadratic, learning: Learning, move: Move, number: int, decrypted: int, now: datetime
+) -> Taken:
+    after = learning.model_copy(update={"optimiser": move.state})
+    encoder = Encoder.of_spec(state.spec)
+    history = None
+    if move.progress is not None:
+        loss = raw_loss(move.progress.losses, encoder)
+        history = HistoryRow(round=number, loss=loss, gradient=move.progress.gradient, at=now)
+    end = move.next
+    if isinstance(end, Done):
+        model = trained_model(end.weights, encoder)
+        return Taken(problem.rows_total, after, decrypted, None, history, model, end.converged, end.why)
+    return Taken(problem.rows_total, after, decrypted, end.point, history)
+
+
+def raw_loss(losses: tuple[float, ...], encoder: Encoder) -> float:
+    """Mean squared error in raw units, averaged over the targets, from each target's in scaled units.
+
+    Raises Problem(DIVERGED) where one is beyond float64.
+    """
+    if not all(math.isfinite(loss) for loss in losses):
+        raise Problem(Code.DIVERGED, "Training diverged: the training loss is beyond what a double holds.")
+    widths = [Fraction(float(width)) for width in encoder.target_half_width]
+    total = sum(Fraction(loss) * width * width for loss, width in zip(losses, widths, strict=True))
+    return float(total / len(losses))
+
+
+def trained_model(weights: Floats, encoder: Encoder) -> TrainedModel:
+    """The weights (d, k) with their coefficients in raw units, by name."""
+    coefficients = encoder.unscale(np.ascontiguousarray(weights))
+    return TrainedModel(
+        weights=tuple(tuple(float(weight).hex() for weight in row) for row in weights),
+        coefficients=tuple(tuple(float(value) for value in row) for row in coefficients),
+        names=encoder.names,
+        output_names=encoder.output_names,
+    )

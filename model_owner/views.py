@@ -1,0 +1,212 @@
+"""What `GET /models` and `GET /models/{id}` tell this party's own people of a job."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from model_owner.job import HistoryRow, JobState, TrainedModel
+from model_owner.models import coefficients_by_name
+from protocol.client.facilitator import FacilitatorClient
+from protocol.clock import Clock
+from protocol.problems import Problem
+from protocol.spec import ModelType
+from protocol.states import Phase, Status
+
+IF_HONEST = "if the Model Owner follows the protocol"
+
+
+class Leak(BaseModel):
+    """How many numbers of the federation's sums were decrypted, of how many there are in its moments (A, b)."""
+
+    numbers_decrypted: int
+    of: int
+    holds: str
+
+
+class Round(BaseModel):
+    """One decrypted gradient: the training loss in raw units and ‖gradient‖/‖b‖, at the weights that were asked."""
+
+    round: int
+    loss: float
+    gradient: float
+    at: datetime
+
+
+class ModelLine(BaseModel):
+    """A job in a list."""
+
+    id: str
+    model_type: ModelType
+    status: Status
+    phase: Phase
+    round: int
+    rounds: int
+    loss: float | None
+    reason: str | None
+    code: str | None
+    created_at: datetime
+    ended_at: datetime | None
+
+
+_EXAMPLE: dict[str, Any] = {
+    "id": "0f4b6d1c9e7a4c52b8d3a6e5f1029384",
+    "model_type": "LINEAR_REGRESSION",
+    "status": "IN_PROGRESS",
+    "phase": "TRAINING",
+    "round": 7,
+    "rounds": 48,
+    "loss": 2961.337,
+    "reason": None,
+    "code": None,
+    "created_at": "2026-01-12T09:28:00.000Z",
+    "started_at": "2026-01-12T09:28:04.511Z",
+    "ended_at": None,
+    "converged": None,
+    "gradient": 0.0031,
+    "history": [{"round": 7, "loss": 2961.337, "gradient": 0.0031, "at": "2026-01-12T09:28:41.002Z"}],
+    "coefficients": None,
+    "owners": [{"party": "1a" * 32, "name": "clinic-a"}, {"party": "c4" * 32, "name": "clinic-b"}],
+    "declined": [],
+    "waiting_for": [{"party": "c4" * 32, "name": "clinic-b", "since": "2026-01-12T09:28:41.100Z"}],
+    "seconds_left": 41.5,
+    "refusal": None,
+    "bytes_sent": 181_204,
+    "bytes_received": 402_118,
+    "seconds_spent": 3.2,
+    "rows_total": 376,
+    "leak": {"numbers_decrypted": 77, "of": 77, "holds": IF_HONEST},
+    "plan": {"slot_bits": 116, "bits_available": 3070},
+}
+
+
+class ModelView(ModelLine):
+    """A job. `waiting_for` and `seconds_left` are the Facilitator's, and None where it cannot be asked.
+
+    `refusal`: why this party last refused what the Facilitator sent. `converged`: whether the tolerance was reached.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"example": _EXAMPLE})
+
+    started_at: datetime | None
+    converged: bool | None
+    gradient: float | None
+    history: list[Round]
+    coefficients: dict[str, float | dict[str, float]] | None
+    owners: list[dict[str, str]]
+    declined: list[dict[str, Any]]
+    waiting_for: list[dict[str, Any]] | None
+    seconds_left: float | None
+    refusal: str | None
+    bytes_sent: int
+    bytes_received: int
+    seconds_spent: float
+    rows_total: int | None
+    leak: Leak
+    plan: dict[str, Any]
+
+
+def line(state: JobState) -> ModelLine:
+    return ModelLine(**_line(state))
+
+
+def _line(state: JobState) -> dict[str, Any]:
+    ending = state.ending
+    return {
+        "id": state.job_id,
+        "model_type": state.spec.model_type,
+        "status": state.status,
+        "phase": state.phase,
+        "round": state.round,
+        "rounds": state.rounds,
+        "loss": state.loss,
+        "reason": None if ending is None else ending.reason,
+        "code": None if ending is None else ending.code,
+        "created_at": state.created_at,
+        "ended_at": None if ending is None else ending.at,
+    }
+
+
+def view(
+    state: JobState,
+    history: Sequence[HistoryRow],
+    model: TrainedModel | None,
+    elsewhere: dict[str, Any] | None,
+    refusal: str | None,
+) -> ModelView:
+    """`elsewhere`: what the Facilitator says of the job, where it says something."""
+    said = elsewhere or {}
+    return ModelView(
+        **_line(state),
+        started_at=state.started_at,
+        converged=None if state.ending is None else state.ending.converged,
+        gradient=state.gradient,
+        history=[Round(**row.model_dump()) for row in history],
+        coefficients=None if model is None else coefficients_by_name(model),
+        owners=[owner.model_dump() for owner in state.owners],
+        declined=_listed(said.get("declined")),
+        waiting_for=[] if state.ended else None if elsewhere is None else _listed(said.get("waiting_for")),
+        seconds_left=None if state.ended else _number(said.get("seconds_left")),
+        refusal=refusal,
+        bytes_sent=state.bytes_sent,
+        bytes_received=state.bytes_received,
+        seconds_spent=round(state.seconds_spent, 3),
+        rows_total=state.rows_total,
+        leak=leak(state),
+        plan=state.plan,
+    )
+
+
+def leak(state: JobState) -> Leak:
+    """What the moments (A, b) hold, A being symmetric; the rounds cannot tell more than that."""
+    d, k = state.spec.data_props.dimensions, state.spec.outputs
+    moments = d * (d + 1) // 2 + d * k
+    return Leak(numbers_decrypted=min(state.numbers_decrypted, moments), of=moments, holds=IF_HONEST)
+
+
+def _listed(value: object) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+class FacilitatorViews:
+    """What the Facilitator says of running jobs, asked at most once in `keep_s` a job, however many look."""
+
+    def __init__(self, client: FacilitatorClient, clock: Clock, keep_s: float) -> None:
+        self._client = client
+        self._clock = clock
+        self._keep_s = keep_s
+        self._known: dict[str, tuple[float, asyncio.Task[dict[str, Any] | None]]] = {}
+
+    async def of(self, state: JobState) -> dict[str, Any] | None:
+        """Return what GET /models/{id} says there; None where the job is not there, or nobody answers."""
+        if state.phase not in (Phase.JOINING, Phase.TRAINING):
+            self._known.pop(state.job_id, None)
+            return None
+        asked = self._known.get(state.job_id)
+        if asked is None or self._clock.monotonic() - asked[0] > self._keep_s:
+            asked = (self._clock.monotonic(), asyncio.create_task(self._ask(state.job_id)))
+            self._known[state.job_id] = asked
+        # The first who looks may go away while others wait for the same answer.
+        return await asyncio.shield(asked[1])
+
+    async def _ask(self, job_id: str) -> dict[str, Any] | None:
+        try:
+            return dict(await self._client.model(job_id))
+        except Problem:
+            return None
+
+    async def close(self) -> None:
+        """Ask no more."""
+        tasks = [task for _, task in self._known.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
