@@ -10,8 +10,8 @@ from dataclasses import replace
 from decimal import ROUND_DOWN, Decimal, localcontext
 from fractions import Fraction
 
-from crypto.budget import BudgetInputs, fits, largest_window, learning_rate
-from crypto.budget_inputs import MOMENTUM, WINDOWED
+from crypto.budget import BudgetInputs, fits, largest_window
+from crypto.budget_inputs import MOMENTUM
 
 # The largest key that a job may ask for, and the step between the keys offered.
 _LARGEST_KEY_BITS = 16384
@@ -54,20 +54,16 @@ def _owners(inputs: BudgetInputs) -> str | None:
 
 
 def _weights(inputs: BudgetInputs) -> str | None:
-    bound = _largest_halving(inputs.weight_bound, lambda bound: replace(inputs, weight_bound=bound))
+    least = Fraction(1, 1 << inputs.weight_fraction_bits)
+    bound = _largest_halving(inputs.weight_bound, lambda bound: replace(inputs, weight_bound=bound), least)
     return None if bound is None else f"weight_bound {bound} or less"
 
 
 def _rate(inputs: BudgetInputs) -> str | None:
-    """Larger rates need fewer fraction bits, smaller ones let weights grow less: whichever fits."""
-    if inputs.optimizer not in WINDOWED or inputs.reencrypt_every == 1:
+    """Only `auto`: a smaller rate needs more fraction bits, a larger one lets weights grow more."""
+    if inputs.learning_rate is None or not fits(replace(inputs, learning_rate=None)):
         return None
-    automatic = replace(inputs, learning_rate=None)
-    if inputs.learning_rate is not None and fits(automatic):
-        return 'learning_rate "auto"'
-    rate = learning_rate(inputs, inputs.max_rows_total)
-    smaller = _largest_halving(rate, lambda value: replace(inputs, learning_rate=value))
-    return None if smaller is None else f"learning_rate {smaller} or less"
+    return 'learning_rate "auto"'
 
 
 def _momentum(inputs: BudgetInputs) -> str | None:
@@ -95,13 +91,23 @@ def _largest_integer(least: int, current: int, changed: Callable[[int], BudgetIn
     return low
 
 
-def _largest_halving(current: Fraction, changed: Callable[[Fraction], BudgetInputs]) -> str | None:
-    """The largest current/2^i that fits, i ≥ 1; weight_bound and the like are tuned by factors, not by units."""
-    for halvings in range(1, _HALVINGS + 1):
-        value = current / (1 << halvings)
-        if fits(changed(value)):
-            return _rounded_down(value)
-    return None
+def _largest_halving(
+    current: Fraction, changed: Callable[[Fraction], BudgetInputs], least: Fraction = Fraction(0)
+) -> str | None:
+    """The largest current/2^i ≥ least that fits, i ≥ 1: weight_bound and the like are tuned by factors.
+
+    By bisection, as what fits goes on to fit when made smaller; None where the least does not.
+    """
+    most = _HALVINGS
+    while most > 0 and current / (1 << most) < least:
+        most -= 1
+    if most == 0 or not fits(changed(current / (1 << most))):
+        return None
+    low, high = 0, most
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if fits(changed(current / (1 << middle))) else (middle, high)
+    return _rounded_down(current / (1 << high))
 
 
 def _rounded_down(value: Fraction) -> str:

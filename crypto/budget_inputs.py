@@ -70,6 +70,11 @@ class BudgetInputs:
             )
         for name in ("target_bound", "slope", "weight_bound"):
             _above_zero(name, getattr(self, name))
+        if self.weight_bound * (1 << self.weight_fraction_bits) < 1:
+            raise ValueError(
+                f"weight_bound {float(self.weight_bound):g} is below the smallest weight that "
+                f"{self.weight_fraction_bits} fraction bits can tell from 0: raise it"
+            )
         for bound in self.feature_bounds:
             _above_zero("feature_bounds", bound)
         if self.learning_rate is not None:

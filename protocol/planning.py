@@ -15,6 +15,7 @@ from protocol.spec import Feature, FeatureType, ModelSpec, ModelType, Optimizer,
 
 # Owners round scaled values to this many fraction bits before anything else, ends of ranges included.
 DATA_FRACTION_BITS = 40
+WEIGHT_FRACTION_BITS = 40
 # Slopes of σ(z) ≈ ½ + c·z: the best over |z| ≤ 4 in the largest error, and the derivative at 0.
 MINIMAX_SLOPE = Fraction(153, 1000)
 TAYLOR_SLOPE = Fraction(1, 4)
@@ -43,7 +44,10 @@ def plan_spec(spec: ModelSpec) -> Budget:
 
 
 def budget_inputs(spec: ModelSpec) -> BudgetInputs:
-    """What the budget depends on. Raises Problem(INVALID_SPEC) for l2 "auto" with windows."""
+    """What the budget depends on.
+
+    Raises Problem(INVALID_SPEC) for l2 "auto" with windows and for a weight_bound that encodes to 0.
+    """
     training = spec.training
     classification = spec.model_type is ModelType.LOGISTIC_REGRESSION
     features = feature_bounds(spec)
@@ -55,6 +59,13 @@ def budget_inputs(spec: ModelSpec) -> BudgetInputs:
             f'l2 "auto" with reencrypt_every {training.reencrypt_every}: inside a window the Facilitator applies l2 '
             "under encryption, so it must be known before the job starts. Give l2 a number, or use reencrypt_every 1.",
         )
+    weight_bound = _weight_bound(spec, features, target)
+    if weight_bound * (1 << WEIGHT_FRACTION_BITS) < 1:
+        raise Problem(
+            Code.INVALID_SPEC,
+            f"weight_bound {float(weight_bound):g} is below the smallest weight that {WEIGHT_FRACTION_BITS} fraction "
+            'bits can tell from 0. Raise it, or use "auto".',
+        )
     return BudgetInputs(
         modulus_bits=training.key_bits,
         dimensions=spec.data_props.dimensions,
@@ -65,7 +76,8 @@ def budget_inputs(spec: ModelSpec) -> BudgetInputs:
         max_rows=training.max_rows,
         max_owners=training.max_data_owners,
         min_owners=training.min_data_owners,
-        weight_bound=_weight_bound(spec, features, target),
+        weight_bound=weight_bound,
+        weight_fraction_bits=WEIGHT_FRACTION_BITS,
         optimizer=training.optimizer.value,
         learning_rate=None if training.learning_rate == "auto" else Fraction(training.learning_rate),
         # In plain rounds the Model Owner applies l2 to what it has decrypted, and no bound depends on it.
@@ -117,9 +129,9 @@ def _scaled_target_bound(target: Target) -> Fraction:
     if target.range is None:
         raise ValueError(f"{target.label}: a regression target has a range")
     low, high = target.range
-    largest = max(abs(low), abs(high))
+    largest, half_width = max(abs(low), abs(high)), (high - low) / 2
     # As owners compute it, in doubles, and as it is exactly: whichever is larger.
-    return max(Fraction(largest / ((high - low) / 2)), 2 * Fraction(largest) / (Fraction(high) - Fraction(low)))
+    return max(Fraction(largest / half_width), 2 * Fraction(largest) / (Fraction(high) - Fraction(low)))
 
 
 def _on_grid(bound: Fraction) -> Fraction:

@@ -60,6 +60,9 @@ REFUSED: dict[str, BudgetInputs] = {
     "momentum": big_job(reencrypt_every=30, optimizer="momentum"),
     "a very small rate": big_job(reencrypt_every=28, learning_rate=Fraction(1, 10**9)),
     "a strong ridge": big_job(reencrypt_every=28, learning_rate=Fraction(1, 11), l2=Fraction(10**9)),
+    "a ridge that an automatic rate tames": big_job(
+        reencrypt_every=26, modulus_bits=2810, learning_rate=Fraction(1, 11), l2=Fraction(40)
+    ),
     "momentum close to 1": big_job(
         reencrypt_every=28, modulus_bits=2998, optimizer="momentum", momentum=Fraction(999_999, 1_000_000)
     ),
@@ -240,6 +243,7 @@ def test_update_scalars_leave_the_intercept_free_of_ridge_and_rescale_the_predec
         ({"learning_rate_precision_bits": 0}, "learning_rate_precision_bits must be"),
         ({"weight_bound": 1024.0}, "weight_bound must be exact"),
         ({"weight_bound": Fraction(0)}, "weight_bound must be above 0"),
+        ({"weight_bound": Fraction(1, 2**41)}, "weight_bound 4.54747e-13 is below the smallest weight"),
         ({"target_bound": Fraction(-1)}, "target_bound must be above 0"),
         ({"feature_bounds": (Fraction(0), Fraction(1))}, "feature_bounds must be above 0"),
         ({"feature_bounds": (Fraction(1), Fraction(2))}, "the last .the intercept's. 1"),

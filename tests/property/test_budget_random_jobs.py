@@ -29,7 +29,8 @@ def jobs(draw: st.DrawFn) -> BudgetInputs:
         slope=draw(st.sampled_from([Fraction(1), Fraction(1, 4), Fraction(153, 1000)])),
         max_rows=draw(st.sampled_from([1, 2, 37, 10**7])),
         max_owners=draw(st.sampled_from([1, 2, 3, 64])),
-        weight_bound=draw(magnitudes),
+        # At the fewest fraction bits below, the smallest weight is 1/16.
+        weight_bound=max(draw(magnitudes), Fraction(1, 16)),
         optimizer=optimizer,
         learning_rate=draw(st.one_of(st.none(), magnitudes)),
         l2=draw(st.one_of(st.just(Fraction(0)), magnitudes)),

@@ -158,3 +158,10 @@ def test_an_automatic_l2_is_refused_in_windows_only() -> None:
     with pytest.raises(Problem, match="Give l2 a number") as caught:
         plan_spec(spec(l2="auto", optimizer="gradient_descent", reencrypt_every=2))
     assert caught.value.code is Code.INVALID_SPEC
+
+
+def test_a_weight_bound_that_encodes_to_zero_is_refused() -> None:
+    budget_inputs(spec(weight_bound=2.0**-40))
+    with pytest.raises(Problem, match=r"weight_bound 4\.54747e-13 is below") as caught:
+        budget_inputs(spec(weight_bound=2.0**-41))
+    assert caught.value.code is Code.INVALID_SPEC
