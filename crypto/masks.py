@@ -27,11 +27,10 @@ def shared_round_key(own_private: X25519PrivateKey, other_public_bytes: bytes, i
     Raises MalformedKey for a public key that is not 32 bytes or that gives the all-zero secret (RFC 7748 §6).
     """
     try:
+        # Raises ValueError for the all-zero secret too.
         secret = own_private.exchange(X25519PublicKey.from_public_bytes(other_public_bytes))
     except ValueError:
         raise MalformedKey("a peer's mask key is no X25519 public key, or one of low order") from None
-    if not any(secret):
-        raise MalformedKey("a peer's mask key is of low order")
     return HKDF(algorithm=SHA256(), length=ROUND_KEY_BYTES, salt=None, info=info).derive(secret)
 
 
