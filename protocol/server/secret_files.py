@@ -49,7 +49,7 @@ def read_secret(path: Path) -> bytes:
             raise SecretFileError(f"{path} is not a regular file.")
         if status.st_mode & 0o077:
             mode = stat.S_IMODE(status.st_mode)
-            raise SecretFileError(f"{path} has mode {mode:04o}, so others can read it: chmod 600 {path}")
+            raise SecretFileError(f"{path} has mode {mode:04o}, so others may use it: chmod 600 {path}")
         return file.read()
 
 
