@@ -163,9 +163,7 @@ def test_repacking_into_what_does_not_fit_is_refused(n, encrypted) -> None:
     with pytest.raises(LayoutMismatch):
         repack(a, SlotLayout.packed(5, 2, SLOT_BITS - 1, 512), n, ENGINE)
     with pytest.raises(LayoutMismatch):
-        repack(
-            encrypted(layout=SlotLayout(5, 2, SLOT_BITS, 2, 2)), SlotLayout(5, 2, SLOT_BITS, 4, 2), n, ENGINE
-        )
+        repack(encrypted(layout=SlotLayout(5, 2, SLOT_BITS, 2, 2)), SlotLayout(5, 2, SLOT_BITS, 4, 2), n, ENGINE)
     with pytest.raises(CapacityExceeded):
         repack(a, SlotLayout(5, 2, SLOT_BITS, 5, 2), n, ENGINE)
 

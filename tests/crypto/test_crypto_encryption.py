@@ -155,9 +155,7 @@ def test_a_vector_under_another_key_is_refused(small_keypair, encryptor) -> None
     assert refusal.value.expected == key_id(other_private_key.public_key.n)
 
 
-def test_a_decrypted_slot_is_held_against_the_vectors_bound_not_only_its_width(
-    small_keypair, encryptor
-) -> None:
+def test_a_decrypted_slot_is_held_against_the_vectors_bound_not_only_its_width(small_keypair, encryptor) -> None:
     public_key, private_key = small_keypair
     layout = SlotLayout(1, 2, 30, 1, 2)
     vector = encrypt_array(np.array([[9, 10]], dtype=object), layout, 0, 10, encryptor, key_id(public_key.n))

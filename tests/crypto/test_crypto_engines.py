@@ -142,9 +142,7 @@ def test_decryption_is_phes(engine, small_keypair) -> None:
 @pytest.mark.parametrize("plan", [Plan(k, w, 0) for k in range(4) for w in (1, 2, 3, 5)])
 def test_every_method_and_window_gives_the_same_product(square: mpz, plan: Plan) -> None:
     bases, exponents = units(square, 7), signed_rows(6, 7, 11)
-    assert multi_exponentiate(bases, exponents, 11, square, plan=plan) == expected_products(
-        bases, exponents, square
-    )
+    assert multi_exponentiate(bases, exponents, 11, square, plan=plan) == expected_products(bases, exponents, square)
 
 
 def test_the_plan_depends_on_the_shape_and_follows_the_count() -> None:
@@ -170,9 +168,7 @@ class CountingInteger:
 
 
 @pytest.mark.parametrize("plan", [Plan(0, 3, 0), Plan(1, 4, 0), Plan(4, 1, 0), Plan(3, 2, 0)])
-def test_the_multiplications_done_do_not_depend_on_the_exponents(
-    square: mpz, plan: Plan, monkeypatch
-) -> None:
+def test_the_multiplications_done_do_not_depend_on_the_exponents(square: mpz, plan: Plan, monkeypatch) -> None:
     from crypto import straus
 
     log: list[bool] = []
@@ -212,9 +208,7 @@ def test_runs_of_squarings_are_exact_for_squares_and_for_other_moduli(square: mp
 
 
 @pytest.mark.parametrize(("rows", "expected"), [(1, [1]), (6, [3, 3]), (7, [3, 3, 1]), (20, [9, 9, 2])])
-def test_rows_are_split_between_workers_at_group_boundaries(
-    square: mpz, rows: int, expected: list[int]
-) -> None:
+def test_rows_are_split_between_workers_at_group_boundaries(square: mpz, rows: int, expected: list[int]) -> None:
     chunks: list[int] = []
 
     class RecordingExecutor(ThreadPoolExecutor):
@@ -224,9 +218,7 @@ def test_rows_are_split_between_workers_at_group_boundaries(
 
     with RecordingExecutor(3) as executor:
         engine = ProcessEngine(executor, 3)
-        results = engine.multi_exponentiate_packed(
-            units(square, 2), signed_rows(rows, 2, 8), 8, square, 3, 20
-        )
+        results = engine.multi_exponentiate_packed(units(square, 2), signed_rows(rows, 2, 8), 8, square, 3, 20)
     assert chunks == expected
     assert len(results) == -(-rows // 3)
 

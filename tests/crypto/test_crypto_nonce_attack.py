@@ -76,17 +76,14 @@ class MaliciousKeyHolder:
         self.square = mpz(self.n) ** 2
         # γ^n for γ that generates both groups: what it calls h.
         inverse = pow(self.p.value, -1, self.q.value)
-        gamma = self.p.generator + self.p.value * (
-            (self.q.generator - self.p.generator) * inverse % self.q.value
-        )
+        gamma = self.p.generator + self.p.value * ((self.q.generator - self.p.generator) * inverse % self.q.value)
         self.h = gmpy2.powmod(gamma, self.n, self.square)
         # Above what h^r of |n|/2 bits could cover: the low half of the exponent.
         self.low_bits = 256
 
     def encrypted_weights(self) -> list[mpz]:
         nonces = [
-            gmpy2.powmod(self.h, mpz(1) << (self.low_bits + SLOT_BITS * j), self.square)
-            for j in range(len(SCALARS))
+            gmpy2.powmod(self.h, mpz(1) << (self.low_bits + SLOT_BITS * j), self.square) for j in range(len(SCALARS))
         ]
         return blind(nonces, [secrets.randbelow(1 << 40) for _ in nonces], self.n)
 
@@ -143,9 +140,9 @@ def test_with_a_base_of_low_order_even_full_length_exponents_do_not_help() -> No
     # Of order 2: whatever its exponent, there are two cases for the key holder to try.
     order = (holder.p.value - 1) * (holder.q.value - 1) // 2
     low = gmpy2.powmod(holder.h, order // 2, holder.square)
-    answer = rerandomise(
-        [owners_answer(holder)], holder.n, [gmpy2.powmod(low, secrets.randbits(512), holder.square)]
-    )[0]
+    answer = rerandomise([owners_answer(holder)], holder.n, [gmpy2.powmod(low, secrets.randbits(512), holder.square)])[
+        0
+    ]
     undone = [answer, answer * gmpy2.invert(low, holder.square) % holder.square]
     assert SCALARS in [holder.scalars_read_from(candidate) for candidate in undone]
 
@@ -155,8 +152,7 @@ def test_against_full_uniform_rerandomisers_it_reads_nothing() -> None:
     pool = RerandomiserPool(holder.n, ENGINE, target=2)
     pool.fill(2)
     readings = [
-        holder.scalars_read_from(rerandomise([owners_answer(holder)], holder.n, pool.take(1))[0])
-        for _ in range(4)
+        holder.scalars_read_from(rerandomise([owners_answer(holder)], holder.n, pool.take(1))[0]) for _ in range(4)
     ]
     # Two from the pool and two computed on the spot: every scalar is wrong in all of them.
     for reading in readings:

@@ -10,18 +10,12 @@ from crypto import errors
 
 
 def test_all_names_exactly_what_is_exported() -> None:
-    public = {
-        name
-        for name, value in vars(crypto).items()
-        if not name.startswith("_") and not inspect.ismodule(value)
-    }
+    public = {name for name, value in vars(crypto).items() if not name.startswith("_") and not inspect.ismodule(value)}
     assert public == set(crypto.__all__)
 
 
 def test_every_error_of_the_tree_is_exported_and_is_a_crypto_error() -> None:
-    classes = {
-        name for name, value in vars(errors).items() if inspect.isclass(value) and not name.startswith("_")
-    }
+    classes = {name for name, value in vars(errors).items() if inspect.isclass(value) and not name.startswith("_")}
     assert classes <= set(crypto.__all__)
     assert all(issubclass(getattr(crypto, name), crypto.CryptoError) for name in classes)
 

@@ -39,9 +39,7 @@ def test_another_length_is_refused(small_keypair, ciphertexts, change: int) -> N
 
 
 @pytest.mark.parametrize("index", [0, 2, 3])
-def test_a_number_that_is_no_ciphertext_is_refused_by_its_index(
-    small_keypair, ciphertexts, index: int
-) -> None:
+def test_a_number_that_is_no_ciphertext_is_refused_by_its_index(small_keypair, ciphertexts, index: int) -> None:
     public_key, private_key = small_keypair
     n = public_key.n
     refused = [0, n * n, n * n + 5, n, 7 * n, private_key.p, private_key.q * 3, private_key.p**2]

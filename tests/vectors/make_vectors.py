@@ -112,9 +112,7 @@ def mask_vectors(n: int) -> dict[str, object]:
                 "private": privates[own].hex(),
                 "public": publics[own].hex(),
                 "masks": hexadecimal(
-                    crypto.sum_of_masks(
-                        own, keys[own], {i: p for i, p in publics.items() if i != own}, context, 3, n
-                    )
+                    crypto.sum_of_masks(own, keys[own], {i: p for i, p in publics.items() if i != own}, context, 3, n)
                 ),
             }
             for own in identities

@@ -109,10 +109,7 @@ def test_packing_and_encryption_with_given_nonces_is_phes(public_key) -> None:
 def test_the_affine_map_decrypts_in_phe_to_the_integers(public_key, private_key) -> None:
     case, n = VECTORS["affine"], public_key.n
     expected = [
-        [
-            sum(a * w for a, w in zip(row, column, strict=True)) - m
-            for column, m in zip(columns, minus, strict=True)
-        ]
+        [sum(a * w for a, w in zip(row, column, strict=True)) - m for column, m in zip(columns, minus, strict=True)]
         for row, minus in zip(case["A"], case["minus"], strict=True)
         for columns in [list(zip(*case["w"], strict=True))]
     ]
@@ -137,9 +134,7 @@ def test_the_affine_map_is_ciphertext_for_ciphertext_what_phe_computes(public_ke
             total = total * shift
             for weight, scalar in zip(weights, row, strict=True):
                 total = total + weight * scalar
-        plain = EncryptedNumber(
-            public_key, public_key.raw_encrypt(-minus[group] % public_key.n, r_value=1), 0
-        )
+        plain = EncryptedNumber(public_key, public_key.raw_encrypt(-minus[group] % public_key.n, r_value=1), 0)
         results.append((total + plain).ciphertext(be_secure=False))
     assert results == numbers(case["result_bytes"], 128)
 
