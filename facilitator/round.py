@@ -293,7 +293,7 @@ def _sum(context: JobContext, state: JobState, event: SumReady, now: datetime) -
     )
     given = [event.request.hash, *(sha256_hex(answer) for answer in event.answers)]
     if given != [current.request_hash, *(record.answer_hash for record in records)]:
-        raise ValueError(f"the sum is not of round {current.round}'s request and answers")
+        raise Problem(Code.WRONG_STATE, f"The sum is not of round {current.round}'s request and answers.")
     entry = to_cbor(
         LogEntry(
             index=state.log_length,

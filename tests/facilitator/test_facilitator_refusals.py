@@ -1,0 +1,471 @@
+"""What the routes refuse, each by name, and that the right thing still counts afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from crypto.budget import Budget
+from protocol.documents import Registration, SignedDocument, parse_json, sign_document
+from protocol.identity import Identity
+from protocol.messages import RoundKind, SignedBytes, Step, StepResult, VectorMessage, to_cbor
+from protocol.planning import plan_spec
+from protocol.problems import PROBLEM_JSON, Code, Problem
+from protocol.tasks import CBOR_TYPE, JSON_TYPE, TaskHeader, TaskKind
+from tests.facilitator.fake_parties import (
+    Facilitator,
+    FakeModelOwner,
+    FakeOwner,
+    encrypted,
+    running,
+    small_private_key,
+)
+from tests.facilitator.machine_bench import small_spec
+
+
+@dataclass
+class Scene:
+    """A job of three owners that waits for the counts of each."""
+
+    facilitator: Facilitator
+    owners: list[FakeOwner]
+    model_owner: FakeModelOwner
+    manifest: SignedDocument
+    budget: Budget
+    job_id: str
+    first_step: tuple[TaskHeader, Step]
+
+
+async def joined(facilitator: Facilitator, **training: object) -> Scene:
+    owners = [facilitator.owner(name) for name in ("clinic-a", "clinic-b", "clinic-c")]
+    for owner in owners:
+        await owner.register()
+    model_owner, spec = facilitator.model_owner(), small_spec(**training)
+    manifest = model_owner.manifest(spec)
+    job_id = await model_owner.deploy(manifest)
+    for owner in owners:
+        await owner.accept()
+    step = await model_owner.step()
+    return Scene(facilitator, owners, model_owner, manifest, plan_spec(spec), job_id, step)
+
+
+async def counting(facilitator: Facilitator, **training: object) -> Scene:
+    scene = await joined(facilitator, **training)
+    header, _step = scene.first_step
+    await scene.model_owner.give(header, counts_request(scene))
+    return scene
+
+
+def counts_request(scene: Scene, **changes: object) -> StepResult:
+    step = scene.first_step[1]
+    assert step.roster is not None
+    return scene.model_owner.request(step, scene.manifest, step.roster.hash, 0, RoundKind.COUNTS, **changes)
+
+
+async def refusal(call: Awaitable[object]) -> Problem:
+    with pytest.raises(Problem) as caught:
+        await call
+    return caught.value
+
+
+def with_facilitator(tmp_path: Path, play: Callable[[Facilitator], Awaitable[None]], **settings: object) -> None:
+    async def run() -> None:
+        async with running(tmp_path, **settings) as facilitator:
+            await play(facilitator)
+
+    asyncio.run(run())
+
+
+# Registering and deploying
+
+
+def test_a_party_registers_only_itself_with_its_own_signature(tmp_path: Path) -> None:
+    async def play(facilitator: Facilitator) -> None:
+        owner, other = facilitator.owner("clinic-a"), facilitator.owner("clinic-b")
+        await owner.register("default", "stroke-2025")
+        listed = await owner.client.data_owners()
+        assert [(entry["name"], entry["datasets"]) for entry in listed] == [("clinic-a", ["default", "stroke-2025"])]
+        async with facilitator.client as client:
+            answer = await client.put(
+                f"/data-owners/{owner.party_id}", json={}, headers={"Fedtrain-Party": other.party_id}
+            )
+            assert (answer.status_code, answer.headers["content-type"]) == (403, PROBLEM_JSON)
+            answer = await client.put(
+                f"/data-owners/{owner.party_id}",
+                json={"document": "{}", "signer": owner.party_id, "signature": "00" * 64},
+                headers={"Fedtrain-Party": owner.party_id},
+            )
+            assert answer.json()["type"].endswith("/bad-signature")
+
+    with_facilitator(tmp_path, play)
+
+
+def test_only_owners_of_the_jobs_dataset_are_asked_also_if_they_register_later(tmp_path: Path) -> None:
+    async def play(facilitator: Facilitator) -> None:
+        stroke, other, late = (facilitator.owner(name) for name in ("stroke", "other", "late"))
+        await stroke.register("stroke-2025")
+        await other.register("default")
+        model_owner = facilitator.model_owner()
+        await model_owner.deploy(model_owner.manifest(small_spec(dataset="stroke-2025")))
+        await late.register("default", "stroke-2025")
+        assert [len((await owner.client.tasks(wait_s=0, after=0)).tasks) for owner in (stroke, other, late)] == [
+            1,
+            0,
+            1,
+        ]
+        await late.register("stroke-2025")
+        assert len((await late.client.tasks(wait_s=0, after=0)).tasks) == 1
+
+    with_facilitator(tmp_path, play)
+
+
+def test_the_same_manifest_twice_is_one_job_and_another_under_its_id_is_refused(tmp_path: Path) -> None:
+    async def play(facilitator: Facilitator) -> None:
+        model_owner = facilitator.model_owner()
+        job_id = "12" * 16
+        manifest = model_owner.manifest(job_id=job_id)
+        await model_owner.deploy(manifest)
+        await model_owner.deploy(manifest)
+        assert len(await model_owner.client.models()) == 1
+        other = model_owner.manifest(job_id=job_id, created_at="2026-01-12T09:00:01.000Z")
+        assert (await refusal(model_owner.deploy(other))).code is Code.JOB_EXISTS
+
+    with_facilitator(tmp_path, play)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"model_owner": "77" * 32}, Code.MALFORMED_MESSAGE),
+        ({"protocol": "2.0"}, Code.PROTOCOL_VERSION),
+        ({"plan": {"slot_bits": 12}}, Code.PLAN_DIFFERS),
+        ({"modulus": "0a" * 64}, Code.MALFORMED_KEY),
+        ({"key_proof": ()}, Code.MALFORMED_KEY),
+        ({"nonce": "0e" * 32}, Code.MALFORMED_KEY),
+    ],
+)
+def test_a_manifest_that_does_not_hold_is_refused(tmp_path: Path, changes: dict[str, object], code: Code) -> None:
+    async def play(facilitator: Facilitator) -> None:
+        model_owner = facilitator.model_owner()
+        assert (await refusal(model_owner.deploy(model_owner.manifest(**changes)))).code is code  # type: ignore[arg-type]
+        assert await model_owner.client.models() == []
+
+    with_facilitator(tmp_path, play)
+
+
+def test_a_manifest_of_another_id_signer_or_text_is_refused(tmp_path: Path) -> None:
+    async def play(facilitator: Facilitator) -> None:
+        model_owner, stranger = facilitator.model_owner(), facilitator.model_owner("stranger")
+        manifest = model_owner.manifest()
+        assert (await refusal(model_owner.client.post_manifest("12" * 16, manifest))).code is Code.MALFORMED_MESSAGE
+        assert (await refusal(stranger.deploy(manifest))).code is Code.BAD_SIGNATURE
+        altered = manifest.model_copy(update={"document": manifest.document.replace("1000", "1001")})
+        assert (await refusal(model_owner.deploy(altered))).code is Code.BAD_SIGNATURE
+
+    with_facilitator(tmp_path, play)
+
+
+def test_small_keys_are_refused_unless_the_setting_allows_them(tmp_path: Path) -> None:
+    async def play(facilitator: Facilitator) -> None:
+        model_owner = facilitator.model_owner()
+        assert (await refusal(model_owner.deploy(model_owner.manifest()))).code is Code.MALFORMED_KEY
+
+    with_facilitator(tmp_path, play, allow_small_keys=False)
+
+
+def test_an_unknown_model_is_not_found_on_any_route(tmp_path: Path) -> None:
+    async def play(facilitator: Facilitator) -> None:
+        client = facilitator.model_owner().client
+        unknown = "ab" * 16
+        for call in (
+            client.model(unknown),
+            client.cancel(unknown, "why not"),
+            client.roster(unknown),
+            client.log(unknown),
+            client.log_entry(unknown, 0),
+            client.blob(unknown, "cd" * 32),
+        ):
+            assert (await refusal(call)).code is Code.MODEL_NOT_FOUND
+
+    with_facilitator(tmp_path, play)
+
+
+def test_only_the_jobs_model_owner_cancels_it(tmp_path: Path) -> None:
+    async def play(facilitator: Facilitator) -> None:
+        scene = await counting(facilitator)
+        assert (await refusal(scene.owners[0].client.cancel(scene.job_id, "mine"))).code is Code.FORBIDDEN
+        await scene.model_owner.client.cancel(scene.job_id, "wrong spec")
+        view = await scene.model_owner.client.model(scene.job_id)
+        assert (view["status"], view["code"], view["reason"]) == ("CANCELLED", "cancelled", "wrong spec")
+        await scene.model_owner.client.cancel(scene.job_id, "wrong spec")
+
+    with_facilitator(tmp_path, play)
+
+
+# Tasks
+
+
+def test_a_task_is_there_for_its_recipient_alone(tmp_path: Path) -> None:
+    async def play(facilitator: Facilitator) -> None:
+        scene = await counting(facilitator)
+        header, request = await scene.owners[0].task(TaskKind.COMPUTE)
+        body = to_cbor(scene.owners[0].answer(request, scene.budget, [[1, 2]]))
+        thief = scene.owners[1].client
+        assert (await refusal(thief.task_request(header.id))).code is Code.TASK_NOT_FOUND
+        assert (await refusal(thief.put_result(header.id, body, CBOR_TYPE))).code is Code.TASK_NOT_FOUND
+        async with facilitator.client as client:
+            answer = await client.get("/tasks")
+            assert answer.status_code == 401 and answer.json()["type"].endswith("/unauthenticated")
+        await scene.owners[0].client.put_result(header.id, body, CBOR_TYPE)
+
+    with_facilitator(tmp_path, play)
+
+
+def test_the_same_answer_twice_counts_once_and_another_is_a_conflict(tmp_path: Path) -> None:
+    async def play(facilitator: Facilitator) -> None:
+        scene = await counting(facilitator)
+        owner = scene.owners[0]
+        header, request = await owner.task(TaskKind.COMPUTE)
+        body = to_cbor(owner.answer(request, scene.budget, [[1, 2]]))
+        other = to_cbor(owner.answer(request, scene.budget, [[1, 2]]))
+        assert body != other
+        await asyncio.gather(*(owner.client.put_result(header.id, body, CBOR_TYPE) for _ in range(5)))
+        assert (await refusal(owner.client.put_result(header.id, other, CBOR_TYPE))).code is Code.ANSWER_CONFLICT
+        for late in scene.owners[1:]:
+            await late.compute(scene.budget, [[1, 2]])
+        await scene.model_owner.step()
+        await owner.client.put_result(header.id, body, CBOR_TYPE)
+        view = await owner.client.model(scene.job_id)
+        assert view["phase"] == "WAITING_FOR_MODEL_OWNER"
+
+    with_facilitator(tmp_path, play)
+
+
+def test_an_answer_to_a_task_of_an_ended_job_finds_it_closed(tmp_path: Path) -> None:
+    async def play(facilitator: Facilitator) -> None:
+        scene = await counting(facilitator)
+        owner = scene.owners[0]
+        header, request = await owner.task(TaskKind.COMPUTE)
+        await scene.model_owner.client.cancel(scene.job_id, "enough")
+        body = to_cbor(owner.answer(request, scene.budget, [[1, 2]]))
+        assert (await refusal(owner.client.put_result(header.id, body, CBOR_TYPE))).code is Code.TASK_CLOSED
+        open_kinds = [task.kind for task in (await owner.client.tasks(wait_s=0, after=0)).tasks]
+        assert open_kinds == [TaskKind.END]
+
+    with_facilitator(tmp_path, play)
+
+
+def _cut(body: bytes) -> bytes:
+    return body[:-1]
+
+
+MESSAGES: list[tuple[str, Callable[[bytes], bytes], Code]] = [
+    ("a truncated message", _cut, Code.MALFORMED_CBOR),
+    ("trailing bytes", lambda body: body + b"\x00", Code.MALFORMED_CBOR),
+    ("a tag", lambda body: b"\xc0" + body, Code.MALFORMED_CBOR),
+    ("duplicate keys", lambda body: b"\xa2\x61a\x01\x61a\x02", Code.MALFORMED_CBOR),
+    ("another message", lambda body: to_cbor(StepResult(job_id="12" * 16, step=0, finished="FINISHED")),
+     Code.MALFORMED_MESSAGE),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("spoil", "code"), [case[1:] for case in MESSAGES], ids=[case[0] for case in MESSAGES])
+def test_an_answer_that_is_not_the_agreed_message_is_refused_and_the_right_one_still_counts(
+    tmp_path: Path, spoil: Callable[[bytes], bytes], code: Code
+) -> None:
+    async def play(facilitator: Facilitator) -> None:
+        scene = await counting(facilitator)
+        owner = scene.owners[0]
+        header, request = await owner.task(TaskKind.COMPUTE)
+        body = to_cbor(owner.answer(request, scene.budget, [[1, 2]]))
+        assert (await refusal(owner.client.put_result(header.id, spoil(body), CBOR_TYPE))).code is code
+        await owner.client.put_result(header.id, body, CBOR_TYPE)
+
+    with_facilitator(tmp_path, play)
+
+
+def _ciphertexts(vector: VectorMessage, replace: Callable[[bytes, int], bytes]) -> VectorMessage:
+    return vector.model_copy(update={"ciphertexts": replace(vector.ciphertexts, int(small_private_key().public_key.n))})
+
+
+VECTORS: list[tuple[str, Callable[[VectorMessage], VectorMessage], Code]] = [
+    ("one byte short", lambda v: _ciphertexts(v, lambda c, n: c[:-1]), Code.MALFORMED_CIPHERTEXT),
+    ("zero", lambda v: _ciphertexts(v, lambda c, n: bytes(len(c))), Code.MALFORMED_CIPHERTEXT),
+    ("n squared", lambda v: _ciphertexts(v, lambda c, n: (n * n).to_bytes(len(c), "big")), Code.MALFORMED_CIPHERTEXT),
+    (
+        "a multiple of a prime factor of n",
+        lambda v: _ciphertexts(v, lambda c, n: (int(small_private_key().p) * 5).to_bytes(len(c), "big")),
+        Code.MALFORMED_CIPHERTEXT,
+    ),
+    ("another key", lambda v: v.model_copy(update={"key_id": "ab" * 16}), Code.MALFORMED_MESSAGE),
+    ("another scale", lambda v: v.model_copy(update={"fraction_bits": v.fraction_bits + 1}), Code.MALFORMED_MESSAGE),
+    (
+        "another layout",
+        lambda v: v.model_copy(update={"layout": {**v.layout, "slot_bits": v.layout["slot_bits"] + 1}}),
+        Code.MALFORMED_MESSAGE,
+    ),
+    (
+        "a bound beyond its slot",
+        lambda v: v.model_copy(update={"bound": b"\xff" * 60}),
+        Code.MALFORMED_MESSAGE,
+    ),
+]
+
+
+@pytest.mark.parametrize(("spoil", "code"), [case[1:] for case in VECTORS], ids=[case[0] for case in VECTORS])
+def test_ciphertexts_that_are_not_the_plans_are_refused_although_signed(
+    tmp_path: Path, spoil: Callable[[VectorMessage], VectorMessage], code: Code
+) -> None:
+    async def play(facilitator: Facilitator) -> None:
+        scene = await counting(facilitator)
+        owner = scene.owners[0]
+        header, request = await owner.task(TaskKind.COMPUTE)
+        good = owner.answer(request, scene.budget, [[1, 2]])
+        bad = good.model_copy(update={"vector": spoil(good.vector)}).signed_by(owner.identity)
+        assert (await refusal(owner.client.put_result(header.id, to_cbor(bad), CBOR_TYPE))).code is code
+        await owner.client.put_result(header.id, to_cbor(good), CBOR_TYPE)
+
+    with_facilitator(tmp_path, play)
+
+
+def test_an_answer_of_another_party_or_with_a_broken_signature_is_refused(tmp_path: Path) -> None:
+    async def play(facilitator: Facilitator) -> None:
+        scene = await counting(facilitator)
+        owner, other = scene.owners[:2]
+        header, request = await owner.task(TaskKind.COMPUTE)
+        foreign = to_cbor(other.answer(request, scene.budget, [[1, 2]]))
+        assert (await refusal(owner.client.put_result(header.id, foreign, CBOR_TYPE))).code is Code.FORBIDDEN
+        good = owner.answer(request, scene.budget, [[1, 2]])
+        forged = to_cbor(good.model_copy(update={"signature": other.identity.sign("round-answer", good.statement())}))
+        assert (await refusal(owner.client.put_result(header.id, forged, CBOR_TYPE))).code is Code.BAD_SIGNATURE
+
+    with_facilitator(tmp_path, play)
+
+
+def test_a_result_of_another_content_type_is_refused(tmp_path: Path) -> None:
+    async def play(facilitator: Facilitator) -> None:
+        scene = await counting(facilitator)
+        owner = scene.owners[0]
+        header, request = await owner.task(TaskKind.COMPUTE)
+        body = to_cbor(owner.answer(request, scene.budget, [[1, 2]]))
+        problem = await refusal(owner.client.put_result(header.id, body, JSON_TYPE))
+        assert problem.code is Code.UNSUPPORTED_MEDIA_TYPE and CBOR_TYPE in problem.detail
+
+    with_facilitator(tmp_path, play)
+
+
+def test_a_request_that_the_model_owner_did_not_sign_is_refused(tmp_path: Path) -> None:
+    async def play(facilitator: Facilitator) -> None:
+        scene = await joined(facilitator)
+        header, _step = scene.first_step
+        good = counts_request(scene)
+        assert good.request is not None
+        stranger = SignedBytes.sign(good.request.body, "round-request", Identity.generate())
+        forged = good.model_copy(update={"request": stranger})
+        assert (await refusal(scene.model_owner.give(header, forged))).code is Code.BAD_SIGNATURE
+        wrong_head = counts_request(scene, log_head="12" * 32)
+        assert (await refusal(scene.model_owner.give(header, wrong_head))).code is Code.LOG_INCONSISTENT
+        await scene.model_owner.give(header, good)
+
+    with_facilitator(tmp_path, play)
+
+
+def test_weights_that_are_not_the_plans_are_refused(tmp_path: Path) -> None:
+    async def play(facilitator: Facilitator) -> None:
+        scene = await counting(facilitator)
+        for owner in scene.owners:
+            await owner.compute(scene.budget, [[1, 2]])
+        header, step = await scene.model_owner.step()
+        first, layout = scene.budget.steps[0], scene.budget.weights_layout
+        roster_hash = (await scene.model_owner.client.roster(scene.job_id)).hash
+        ask = scene.model_owner.request
+        n = small_private_key().public_key.n
+        values = [[1]] * layout.rows
+        scaled = VectorMessage.of(encrypted(values, layout, first.weight_fraction_bits + 1, first.weight_bound), n)
+        large = VectorMessage.of(encrypted(values, layout, first.weight_fraction_bits, first.weight_bound + 1), n)
+        for weights in (scaled, large):
+            result = ask(step, scene.manifest, roster_hash, 1, RoundKind.GRADIENT, weights=weights)
+            assert (await refusal(scene.model_owner.give(header, result))).code is Code.MALFORMED_MESSAGE
+        await scene.model_owner.give(header, ask(step, scene.manifest, roster_hash, 1, RoundKind.GRADIENT))
+
+    with_facilitator(tmp_path, play)
+
+
+def test_an_acceptance_signed_by_another_party_is_refused(tmp_path: Path) -> None:
+    async def play(facilitator: Facilitator) -> None:
+        owner, other = facilitator.owner("clinic-a"), facilitator.owner("clinic-b")
+        await owner.register()
+        model_owner = facilitator.model_owner()
+        await model_owner.deploy(model_owner.manifest())
+        header, request = await owner.task(TaskKind.JOIN)
+        manifest = parse_json(request, SignedDocument)
+        for body, code in (
+            (other.acceptance(manifest), Code.BAD_SIGNATURE),
+            (owner.acceptance(manifest, party=other.party_id), Code.MALFORMED_MESSAGE),
+            (b"{}", Code.MALFORMED_MESSAGE),
+        ):
+            assert (await refusal(owner.client.put_result(header.id, body, JSON_TYPE))).code is code
+        await owner.accept()
+
+    with_facilitator(tmp_path, play)
+
+
+def test_evidence_is_for_the_jobs_parties(tmp_path: Path) -> None:
+    async def play(facilitator: Facilitator) -> None:
+        scene = await counting(facilitator)
+        for owner in scene.owners:
+            await owner.compute(scene.budget, [[1, 2]])
+        await scene.model_owner.step()
+        line = (await scene.model_owner.client.log(scene.job_id))[1]
+        product = str(line["product_hash"])
+        assert await scene.owners[2].client.blob(scene.job_id, product)
+        stranger = facilitator.owner("stranger").client
+        assert (await refusal(stranger.blob(scene.job_id, product))).code is Code.FORBIDDEN
+        assert (await refusal(scene.owners[0].client.blob(scene.job_id, "12" * 32))).code is Code.NOT_FOUND
+        assert (await refusal(stranger.log_entry(scene.job_id, 2))).code is Code.NOT_FOUND
+
+    with_facilitator(tmp_path, play)
+
+
+def test_a_body_over_the_limit_is_refused_by_its_declared_size(tmp_path: Path) -> None:
+    async def play(facilitator: Facilitator) -> None:
+        async with facilitator.client as client:
+            answer = await client.put(
+                f"/tasks/{'12' * 16}/result",
+                content=b"",
+                headers={"Content-Length": str(10**9), "Fedtrain-Party": "12" * 32},
+            )
+            assert answer.status_code == 413 and answer.json()["type"].endswith("/body-too-large")
+
+    with_facilitator(tmp_path, play)
+
+
+def test_a_malformed_id_in_an_address_is_named(tmp_path: Path) -> None:
+    async def play(facilitator: Facilitator) -> None:
+        async with facilitator.client as client:
+            answer = await client.get("/models/not-an-id")
+            assert answer.status_code == 422 and answer.json()["errors"][0]["field"] == "job_id"
+
+    with_facilitator(tmp_path, play)
+
+
+def test_an_owner_signs_for_itself_even_where_the_signature_of_another_holds(tmp_path: Path) -> None:
+    async def play(facilitator: Facilitator) -> None:
+        owner, other = facilitator.owner("clinic-a"), facilitator.owner("clinic-b")
+        await other.register()
+        registration = (await other.client.data_owners())[0]
+        assert registration["party"] == other.party_id
+        borrowed = Registration(party=other.party_id, name="clinic-b", datasets=("default",))
+        async with facilitator.client as client:
+            answer = await client.put(
+                f"/data-owners/{owner.party_id}",
+                content=sign_document(borrowed, owner.identity).model_dump_json(),
+                headers={"Fedtrain-Party": owner.party_id, "Content-Type": JSON_TYPE},
+            )
+            assert answer.json()["type"].endswith("/malformed-message")
+
+    with_facilitator(tmp_path, play)

@@ -1,0 +1,260 @@
+"""What every store must do. A new one joins by adding itself to STORES."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from facilitator import round as rounds
+from facilitator.job import CreateTask, JobState
+from facilitator.store import SqlStore, Store, StoredEntry, StoredParty
+from facilitator.store.tables import metadata
+from protocol.documents import SignedDocument
+from protocol.server.database import sqlite_url
+from protocol.states import Phase
+from protocol.tasks import JSON_TYPE, TaskKind
+from tests.facilitator.machine_bench import JOB_ID, START, MachineBench
+
+ALICE, BOB, FACILITATOR = "a1" * 32, "b0" * 32, "fa" * 32
+OpenStore = Callable[[], Store]
+
+
+def _sqlite(folder: Path) -> OpenStore:
+    return lambda: SqlStore(sqlite_url(folder / "state.sqlite3"))
+
+
+STORES: dict[str, Callable[[Path], OpenStore]] = {"sqlite": _sqlite}
+
+
+@pytest.fixture(params=STORES.values(), ids=STORES.keys())
+def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> OpenStore:
+    """Opens the same stored data each time it is called, as after a restart."""
+    opener: OpenStore = request.param(tmp_path)
+    return opener
+
+
+@pytest.fixture
+def store(open_store: OpenStore) -> Iterator[Store]:
+    opened = open_store()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def bench() -> MachineBench:
+    return MachineBench(owners=3)
+
+
+def with_job(store: Store, bench: MachineBench) -> JobState:
+    state = rounds.open_job(bench.context, START)
+    with store.write() as tx:
+        tx.add_job(state, bench.context.signed_manifest)
+    return state
+
+
+def task(key: str, recipient: str = ALICE, request: bytes = b"request", kind: TaskKind = TaskKind.JOIN) -> CreateTask:
+    return CreateTask(key, kind, recipient, request, JSON_TYPE)
+
+
+def task_id(number: int) -> str:
+    return f"{number:032x}"
+
+
+def test_parties_come_back_by_name_and_a_second_registration_replaces_the_first(store: Store) -> None:
+    signed = SignedDocument(document="{}", signer=ALICE, signature="8e" * 64)
+    with store.write() as tx:
+        tx.put_party(StoredParty(BOB, "zoe", ("default",), "2026-01-12T09:00:00Z", signed))
+        tx.put_party(StoredParty(ALICE, "anna", ("default",), "2026-01-12T09:00:00Z", signed))
+        tx.put_party(StoredParty(BOB, "bob", ("default", "stroke"), "2026-01-12T09:01:00Z", signed))
+    with store.read() as tx:
+        assert [party.name for party in tx.parties()] == ["anna", "bob"]
+        bob = tx.party(BOB)
+        assert bob is not None and bob.datasets == ("default", "stroke") and bob.signed == signed
+        assert tx.party("cc" * 32) is None
+
+
+def test_a_job_comes_back_exactly_also_after_the_store_was_opened_again(
+    open_store: OpenStore, bench: MachineBench
+) -> None:
+    bench.join_all()
+    first = open_store()
+    with first.write() as tx:
+        tx.add_job(bench.state, bench.context.signed_manifest)
+    first.close()
+    again = open_store()
+    with again.read() as tx:
+        assert tx.job(JOB_ID) == bench.state
+        assert tx.manifest(JOB_ID) == bench.context.signed_manifest
+        assert tx.roster(JOB_ID) is None
+    again.close()
+
+
+def test_a_job_id_is_taken_once_and_an_unknown_job_cannot_be_replaced(store: Store, bench: MachineBench) -> None:
+    state = with_job(store, bench)
+    with pytest.raises(ValueError, match="stored already"), store.write() as tx:
+        tx.add_job(state, bench.context.signed_manifest)
+    with pytest.raises(ValueError, match="not stored"), store.write() as tx:
+        tx.put_job(state.model_copy(update={"job_id": "12" * 16}))
+
+
+def test_jobs_are_found_by_phase_and_by_deadline(store: Store, bench: MachineBench) -> None:
+    state = with_job(store, bench)
+    assert state.deadline is not None
+    with store.read() as tx:
+        assert list(tx.jobs_in(Phase.JOINING)) == [JOB_ID] and list(tx.jobs_in(Phase.ADDING)) == []
+        assert list(tx.jobs_due(state.deadline)) == [JOB_ID]
+        assert list(tx.jobs_due(state.deadline - timedelta(milliseconds=1))) == []
+    with store.write() as tx:
+        tx.put_job(state.model_copy(update={"phase": Phase.ADDING, "deadline": None}))
+    with store.read() as tx:
+        assert list(tx.jobs_in(Phase.ADDING)) == [JOB_ID]
+        assert list(tx.jobs_due(state.deadline + timedelta(days=400))) == []
+
+
+def test_jobs_are_listed_newest_first(store: Store, bench: MachineBench) -> None:
+    state = with_job(store, bench)
+    newer = state.model_copy(update={"job_id": "12" * 16, "created_at": START + timedelta(seconds=1)})
+    with store.write() as tx:
+        tx.add_job(newer, bench.context.signed_manifest)
+    with store.read() as tx:
+        assert [job.job_id for job in tx.jobs(10)] == [newer.job_id, JOB_ID]
+        assert [job.job_id for job in tx.jobs(1)] == [newer.job_id]
+
+
+def test_a_task_key_makes_one_task_for_ever(store: Store, bench: MachineBench) -> None:
+    with_job(store, bench)
+    with store.write() as tx:
+        assert tx.add_task(task_id(1), JOB_ID, FACILITATOR, "now", task("join/1"))
+        assert not tx.add_task(task_id(2), JOB_ID, FACILITATOR, "now", task("join/1"))
+        tx.answer_task(task_id(1), b"done", JSON_TYPE)
+        assert not tx.add_task(task_id(3), JOB_ID, FACILITATOR, "now", task("join/1"))
+    with store.read() as tx:
+        assert tx.task(task_id(2)) is None and tx.task(task_id(3)) is None
+
+
+def test_open_tasks_are_the_recipients_in_order_after_a_sequence(store: Store, bench: MachineBench) -> None:
+    with_job(store, bench)
+    with store.write() as tx:
+        for number in range(1, 6):
+            tx.add_task(task_id(number), JOB_ID, FACILITATOR, "now", task(f"k/{number}", BOB if number == 3 else ALICE))
+    with store.read() as tx:
+        mine = tx.open_tasks(ALICE, 0, 10)
+        assert [header.key for header in mine] == ["k/1", "k/2", "k/4", "k/5"]
+        assert [header.sequence for header in mine] == sorted(header.sequence for header in mine)
+        assert [header.key for header in tx.open_tasks(ALICE, mine[1].sequence, 1)] == ["k/4"]
+        assert tx.open_tasks(ALICE, mine[-1].sequence, 10) == []
+        found = tx.task(task_id(3))
+        assert found is not None and found.header == tx.open_tasks(BOB, 0, 10)[0]
+        assert tx.blob(found.request_hash) == b"request"
+
+
+def test_answered_and_closed_tasks_are_no_longer_open(store: Store, bench: MachineBench) -> None:
+    with_job(store, bench)
+    with store.write() as tx:
+        for number, kind in enumerate((TaskKind.JOIN, TaskKind.COMPUTE, TaskKind.COMPUTE, TaskKind.END), start=1):
+            tx.add_task(task_id(number), JOB_ID, FACILITATOR, "now", task(f"k/{number}", kind=kind))
+        tx.answer_task(task_id(2), b"done", JSON_TYPE)
+        tx.close_tasks(JOB_ID, {TaskKind.COMPUTE, TaskKind.JOIN})
+    with store.read() as tx:
+        assert [header.key for header in tx.open_tasks(ALICE, 0, 10)] == ["k/4"]
+        answered, closed = tx.task(task_id(2)), tx.task(task_id(3))
+        assert answered is not None and answered.result_hash == hashlib.sha256(b"done").hexdigest()
+        assert closed is not None and closed.closed and closed.result_hash is None
+        assert tx.open_task_counts() == {
+            TaskKind.JOIN: 0,
+            TaskKind.COMPUTE: 0,
+            TaskKind.STEP: 0,
+            TaskKind.END: 1,
+        }
+
+
+def test_a_task_has_one_result(store: Store, bench: MachineBench) -> None:
+    with_job(store, bench)
+    with store.write() as tx:
+        tx.add_task(task_id(1), JOB_ID, FACILITATOR, "now", task("k/1"))
+        tx.answer_task(task_id(1), b"first", JSON_TYPE)
+    with pytest.raises(ValueError, match="has a result"), store.write() as tx:
+        tx.answer_task(task_id(1), b"second", JSON_TYPE)
+    with pytest.raises(ValueError, match="not stored"), store.write() as tx:
+        tx.answer_task(task_id(9), b"first", JSON_TYPE)
+
+
+def test_evidence_is_kept_once_and_belongs_to_its_job(store: Store, bench: MachineBench) -> None:
+    state = with_job(store, bench)
+    with store.write() as tx:
+        tx.add_job(state.model_copy(update={"job_id": "12" * 16}), bench.context.signed_manifest)
+        first = tx.put_blob(JOB_ID, b"evidence", "application/cbor")
+        assert tx.put_blob(JOB_ID, b"evidence", "application/cbor") == first == hashlib.sha256(b"evidence").hexdigest()
+    with store.read() as tx:
+        blob = tx.job_blob(JOB_ID, first)
+        assert blob is not None and (blob.content, blob.content_type) == (b"evidence", "application/cbor")
+        assert tx.job_blob("12" * 16, first) is None
+        assert tx.blob("ab" * 32) is None
+
+
+def test_the_log_takes_only_its_next_entry(store: Store, bench: MachineBench) -> None:
+    with_job(store, bench)
+    entries = [StoredEntry(b"first", None), StoredEntry(b"second", "cd" * 32)]
+    with store.write() as tx:
+        for index, entry in enumerate(entries):
+            tx.append_log(JOB_ID, index, entry)
+    for wrong in (1, 3):
+        with pytest.raises(ValueError, match="does not follow"), store.write() as tx:
+            tx.append_log(JOB_ID, wrong, entries[0])
+    with store.read() as tx:
+        assert list(tx.log_entries(JOB_ID)) == entries
+        assert tx.log_entry(JOB_ID, 1) == entries[1] and tx.log_entry(JOB_ID, 2) is None
+
+
+def test_a_transaction_that_fails_leaves_nothing_behind(store: Store, bench: MachineBench) -> None:
+    state = with_job(store, bench)
+    with pytest.raises(LookupError), store.write() as tx:
+        tx.put_job(state.model_copy(update={"rounds_done": 7}))
+        tx.add_task(task_id(1), JOB_ID, FACILITATOR, "now", task("k/1"))
+        tx.put_blob(JOB_ID, b"evidence", "application/cbor")
+        tx.append_log(JOB_ID, 0, StoredEntry(b"first", None))
+        raise LookupError
+    with store.read() as tx:
+        assert tx.job(JOB_ID) == state
+        assert tx.task(task_id(1)) is None and tx.blob(hashlib.sha256(b"evidence").hexdigest()) is None
+        assert list(tx.log_entries(JOB_ID)) == []
+
+
+def test_of_500_concurrent_updates_of_one_job_none_is_lost(open_store: OpenStore, bench: MachineBench) -> None:
+    # Two stores on the same data, as of two processes, so that no lock within one hides a lost update.
+    stores = [open_store(), open_store()]
+    with_job(stores[0], bench)
+
+    def add_one(number: int) -> None:
+        with stores[number % 2].write() as tx:
+            state = tx.job(JOB_ID)
+            assert state is not None
+            tx.put_job(state.model_copy(update={"rounds_done": state.rounds_done + 1}))
+            tx.add_task(task_id(number), JOB_ID, FACILITATOR, "now", task(f"k/{number}"))
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(add_one, range(500)))
+    with stores[1].read() as tx:
+        state = tx.job(JOB_ID)
+        assert state is not None and state.rounds_done == 500
+        assert [header.sequence for header in tx.open_tasks(ALICE, 0, 1000)] == list(range(1, 501))
+    for store in stores:
+        store.close()
+
+
+def test_the_migrations_make_exactly_the_tables_that_the_code_uses(tmp_path: Path) -> None:
+    url = sqlite_url(tmp_path / "state.sqlite3")
+    SqlStore(url).close()
+    engine = sa.create_engine(url)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+    engine.dispose()
