@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import numpy as np
@@ -22,6 +22,8 @@ from protocol.states import Phase
 from tabular.encode import Encoder
 from tabular.errors import TableError
 from tabular.read import open_table
+
+T = TypeVar("T")
 
 
 class Predictions:
@@ -56,7 +58,7 @@ class Predictions:
 
         return await self._run(score)
 
-    async def _run(self, work: Callable[[], Any]) -> Any:
+    async def _run(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
     def _finished(self, model_id: str | None) -> tuple[JobState, TrainedModel]:

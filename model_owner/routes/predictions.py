@@ -23,7 +23,7 @@ ModelId = Annotated[str | None, Query(max_length=64, description="Default: the m
 
 
 class PredictionView(BaseModel):
-    """A model on a test set. Values and targets in raw units, one a row; a list a row where there are several targets."""
+    """A model on a test set. Values and targets in raw units, one a row; of several targets, a list a row."""
 
     model_config = ConfigDict(
         json_schema_extra={
