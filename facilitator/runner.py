@@ -39,7 +39,7 @@ from facilitator.results import Given, judge
 from facilitator.store import ReadTransaction, Store, StoredEntry, WriteTransaction
 from protocol.clock import Clock, timestamp
 from protocol.identity import Identity
-from protocol.messages import SignedBytes, from_cbor
+from protocol.messages import RoundRequest, SignedBytes, from_cbor
 from protocol.problems import Code, Problem
 from protocol.server.doorbell import Doorbell
 from protocol.states import Phase
@@ -156,19 +156,22 @@ class JobRunner:
             )
         except (Problem, CryptoError) as error:
             failed = AddingFailed(Code.INTERNAL, f"The round's answers cannot be added: {error}")
-            await self.apply(job_id, lambda _tx, _state: failed)
+            await self._apply_unless_over(job_id, failed)
             return
         self._own.metrics.adding_seconds.observe(self._own.clock.monotonic() - began)
-        ready = SumReady(request, answers, total, weights, previous)
+        state = await self._apply_unless_over(job_id, SumReady(request, answers, total, weights, previous))
+        if state is not None:
+            self._own.metrics.rounds.labels(from_cbor(request.body, RoundRequest).kind.value).inc()
+
+    async def _apply_unless_over(self, job_id: str, event: Event) -> JobState | None:
+        """Apply what came of a sum; None where the job was cancelled meanwhile."""
         try:
-            state = await self.apply(job_id, lambda _tx, _state: ready)
+            return await self.apply(job_id, lambda _tx, _state: event)
         except Problem as problem:
             if problem.code is not Code.WRONG_STATE:
                 raise
-            log.info("sum no longer needed", job=job_id)  # the job was cancelled meanwhile
-            return
-        if state.current is not None:
-            self._own.metrics.rounds.labels(state.current.kind.value).inc()
+            log.info("sum no longer needed", job=job_id)
+            return None
 
     def _read_answers(self, job_id: str) -> tuple[SignedBytes, tuple[bytes, ...]] | None:
         """The signed request and the answers by ascending party, None where the job is no longer ADDING."""
@@ -189,7 +192,10 @@ class JobRunner:
         """Let timeouts that are due happen, and start sums that wait."""
         due, adding = await asyncio.to_thread(self._look)
         for job_id in due:
-            await self.apply(job_id, lambda _tx, _state: TimePassed())
+            try:
+                await self.apply(job_id, lambda _tx, _state: TimePassed())
+            except Exception:
+                log.exception("timeout failed and will be tried again", job=job_id)  # and the other jobs go on
         for job_id in adding:
             if self._own.clock.monotonic() >= self._retry_sum_at.get(job_id, float("-inf")):
                 self._start_sum(job_id)
