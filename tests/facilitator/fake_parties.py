@@ -214,9 +214,17 @@ class FakeModelOwner(Party):
         return header, from_cbor(request, Step)
 
     def request(
-        self, step: Step, manifest: SignedDocument, roster_hash: str, number: int, kind: RoundKind, **changes: object
+        self,
+        step: Step,
+        manifest: SignedDocument,
+        roster_hash: str,
+        number: int,
+        kind: RoundKind,
+        *,
+        twice: bool = False,
+        **changes: object,
     ) -> StepResult:
-        """The next request, with weights of 1 where the kind takes weights."""
+        """The next request, with weights of 1 where the kind takes weights; `twice`: previous weights as well."""
         budget = plan_spec(parse_json(manifest.document.encode(), Manifest).spec)
         fields: dict[str, object] = {
             "manifest_hash": manifest.hash,
@@ -229,7 +237,8 @@ class FakeModelOwner(Party):
             layout, first = budget.weights_layout, budget.steps[0]
             values = [[1 << first.weight_fraction_bits] * layout.columns] * layout.rows
             weights = encrypted(values, layout, first.weight_fraction_bits, first.weight_bound)
-            fields |= {"rows_total": 442, "weights": VectorMessage.of(weights, small_private_key().public_key.n)}
+            message = VectorMessage.of(weights, small_private_key().public_key.n)
+            fields |= {"rows_total": 442, "weights": message, "previous_weights": message if twice else None}
         body = to_cbor(RoundRequest.model_validate({**fields, **changes}))
         signed = SignedBytes.sign(body, REQUEST_TAG, self.identity)
         return StepResult(job_id=step.job_id, step=step.step, request=signed)
