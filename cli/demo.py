@@ -169,11 +169,10 @@ def _cost_of(name: str, url: str) -> dict[str, Any]:
 
     with Service(url) as service:
         sums = sum_by_name(service.get_text("/metrics"))
-    return {
-        "party": name,
-        "bytes_sent": int(sums["fedtrain_sent_bytes_total"]),
-        "cpu_seconds": sums["process_cpu_seconds_total"],
-    }
+    # To the other parties; what the Facilitator sends them are its answers.
+    names = ("fedtrain_sent_bytes_total", "fedtrain_facilitator_sent_bytes_total", "fedtrain_http_sent_bytes_total")
+    sent = next(sums[name] for name in names if name in sums)
+    return {"party": name, "bytes_sent": int(sent), "cpu_seconds": sums["fedtrain_cpu_seconds_total"]}
 
 
 def _show(outcome: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 from fastapi import FastAPI
+from starlette.types import Message, Receive, Scope, Send
 
 from data_owner.app import create_app as create_data_owner
 from data_owner.settings import DataOwnerSettings
@@ -86,16 +87,18 @@ async def federation(
     allow_small_keys: bool = False,
     clock: Clock | None = None,
     owner_settings: Mapping[str, Any] | None = None,
+    wiretap: Callable[[bytes], None] | None = None,
 ) -> AsyncIterator[Federation]:
     """Start a Facilitator, a Model Owner and one Data Owner for each of `tables` (name → path), state in `folder`.
 
-    `owner_settings` are further settings of every Data Owner. All are stopped when the context is left.
+    `owner_settings` are further settings of every Data Owner. `wiretap` is given each request line and each piece of a
+    body that reaches the Facilitator from a party. All are stopped when the context is left.
     """
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
         executor = stack.enter_context(ThreadPoolExecutor(thread_name_prefix="engine"))
         common: dict[str, Any] = {"allow_small_keys": allow_small_keys, "log_level": "warning"}
-        start = _Starter(stack, folder, clock, executor, common)
+        start = _Starter(stack, folder, clock, executor, common, wiretap)
         facilitator = await start.facilitator()
         model_owner = await start.model_owner(facilitator, test_data)
         owners = [
@@ -112,6 +115,7 @@ class _Starter:
     clock: Clock
     executor: Executor
     common: dict[str, Any]
+    wiretap: Callable[[bytes], None] | None
 
     async def facilitator(self) -> Party:
         settings = FacilitatorSettings(name="facilitator", state_dir=self.folder / "facilitator", **self.common)
@@ -126,7 +130,7 @@ class _Starter:
             test_data=test_data,
             **self.common,
         )
-        transport = httpx.ASGITransport(facilitator.app)
+        transport = self._line_to(facilitator)
         app = create_model_owner(settings, clock=self.clock, executor=self.executor, transport=transport)
         return await self._run("model-owner", app, settings.state_dir)
 
@@ -138,15 +142,40 @@ class _Starter:
             data=data,
             **{**self.common, **more},
         )
-        transport = httpx.ASGITransport(facilitator.app)
+        transport = self._line_to(facilitator)
         app = create_data_owner(settings, clock=self.clock, executor=self.executor, transport=transport)
         return await self._run(name, app, settings.state_dir)
+
+    def _line_to(self, facilitator: Party) -> httpx.ASGITransport:
+        if self.wiretap is None:
+            return httpx.ASGITransport(facilitator.app)
+        return httpx.ASGITransport(_Wiretapped(facilitator.app, self.wiretap))
 
     async def _run(self, name: str, app: FastAPI, state_dir: Path) -> Party:
         await self.stack.enter_async_context(app.router.lifespan_context(app))
         http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=f"http://{name}.invalid")
         await self.stack.enter_async_context(http)
         return Party(name, app, http, state_dir)
+
+
+@dataclass
+class _Wiretapped:
+    """An application whose incoming requests somebody reads along."""
+
+    app: FastAPI
+    heard: Callable[[bytes], None]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.heard(f"{scope['method']} {scope['path']}?".encode() + scope["query_string"])
+        for name, value in scope["headers"]:
+            self.heard(name + b": " + value)
+
+        async def listening_receive() -> Message:
+            message = await receive()
+            self.heard(message.get("body", b""))
+            return message
+
+        await self.app(scope, listening_receive, send)
 
 
 async def _wait_registered(facilitator: Party, owners: Sequence[Party]) -> None:

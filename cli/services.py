@@ -62,8 +62,8 @@ def facilitator(
     """Start a Facilitator: hands out tasks, adds ciphertexts, holds no key."""
     from facilitator.app import create_app
     from facilitator.settings import FacilitatorSettings
-    from protocol.server.system_clock import SystemClock
     from protocol.server.logging import configure_logging
+    from protocol.server.system_clock import SystemClock
 
     settings = FacilitatorSettings(
         **_given(
@@ -96,8 +96,8 @@ def data_owner(
     """Start a Data Owner: holds records, which never leave."""
     from data_owner.app import create_app
     from data_owner.settings import DataOwnerSettings
-    from protocol.server.system_clock import SystemClock
     from protocol.server.logging import configure_logging
+    from protocol.server.system_clock import SystemClock
 
     settings = DataOwnerSettings(
         **_given(
@@ -130,8 +130,8 @@ def model_owner(
     """Start a Model Owner: holds the private key and the model."""
     from model_owner.app import create_app
     from model_owner.settings import ModelOwnerSettings
-    from protocol.server.system_clock import SystemClock
     from protocol.server.logging import configure_logging
+    from protocol.server.system_clock import SystemClock
 
     settings = ModelOwnerSettings(
         **_given(

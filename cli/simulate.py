@@ -63,15 +63,8 @@ def _show(outcome: dict[str, Any]) -> None:
 
     model = outcome["model"]
     if model.get("coefficients"):
-        print_table("", ["column", "coefficient"], _coefficients(model["coefficients"]))
+        print_table("", ["column", "coefficient"], list(model["coefficients"].items()))
     if "prediction" in outcome:
         print_prediction(outcome["prediction"], rows=5)
     elif model["status"] == "FINISHED":
         console().print("finished; with --test there would be a cost", markup=False)
-
-
-def _coefficients(coefficients: Any) -> list[list[object]]:
-    """Rows for a table, from whatever shape the Model Owner gives them in."""
-    if isinstance(coefficients, dict):
-        return [[name, value] for name, value in coefficients.items()]
-    return [[item["column"], item["value"]] for item in coefficients]

@@ -50,7 +50,8 @@ setup_install() {
   "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$ROOT/$1" </dev/null ||
     setup_fail "pip could not install $1: see its message above"
   # The build backend is in the lock, so nothing is fetched here.
-  "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e "$ROOT" \
+  PYTHONWARNINGS=ignore "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check \
+    --no-deps --no-build-isolation -e "$ROOT" \
     </dev/null || setup_fail "pip could not install the project: see its message above"
   setup_wanted "$1" > "$VENV/installed-$1"
   if [ "$1" = requirements-test.txt ]; then

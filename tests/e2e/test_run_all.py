@@ -24,7 +24,7 @@ def run_all(tmp_path: Path, diabetes_spec: dict[str, Any]) -> list[str]:
 
 
 def ports_and_state(folder: Path) -> list[str]:
-    # A block of five that follow each other, out of the range that systems hand out; a test run has one process a block.
+    # Five ports in a row, out of the range that systems hand out; each process of a test run has a block of its own.
     base = 20_000 + 10 * (os.getpid() % 1000)
     return [
         *("--facilitator-port", str(base), "--model-owner-port", str(base + 1)),
