@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import lru_cache
 
 from data_owner.job import JobState, Owner
@@ -32,7 +33,7 @@ def _open_roster(signed: SignedDocument, offer: SignedDocument, facilitator: str
     return open_roster(signed, open_offer(offer), offer.hash, facilitator)
 
 
-def check_roster(owner: Owner, state: JobState, signed: SignedDocument) -> OpenRoster:
+def check_roster(owner: Owner, state: JobState, signed: SignedDocument, now: datetime) -> OpenRoster:
     """Return the roster if this owner can work under it; remembered by its exact text.
 
     Raises Problem: BAD_SIGNATURE, or ROSTER_INVALID: any rule of `protocol.roster`, this owner's own acceptance
@@ -42,7 +43,7 @@ def check_roster(owner: Owner, state: JobState, signed: SignedDocument) -> OpenR
     entries = open_document(signed, Roster, signer=owner.facilitator).entries
     if state.join_answer is None or state.join_answer.signed not in entries:
         raise Problem(Code.ROSTER_INVALID, "The roster does not hold this owner's acceptance as it was given.")
-    counted = owner.policy.counted_on_roster(roster.parties, owner.party_id)
+    counted = owner.policy.counted_on_roster(roster.acceptances, owner.party_id, now)
     if counted < owner.policy.least_roster:
         raise Problem(
             Code.ROSTER_INVALID,

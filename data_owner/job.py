@@ -21,13 +21,17 @@ from protocol.states import ENDED, Phase, Status, status_of
 
 @dataclass(frozen=True)
 class Owner:
-    """Who this owner is and what its people allow. `facilitator`: party id of the Facilitator it works through."""
+    """Who this owner is and what its people allow. `facilitator`: party id of the Facilitator it works through.
+
+    `membership`: the consortium's signed word that this owner is a member, where there is one.
+    """
 
     party_id: str
     name: str
     facilitator: str
     policy: OwnerPolicy
     allow_small_keys: bool = False
+    membership: SignedDocument | None = None
 
 
 class AnswerFacts(Strict):

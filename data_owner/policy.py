@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, ValidationError
 
 from data_owner.encoding import DatasetFacts, differences
-from data_owner.trust import Trust
-from protocol.documents import Manifest, Name, PartyId
+from protocol.documents import Acceptance, Manifest, Name, PartyId, SignedDocument
 from protocol.problems import Code, Problem
 from protocol.spec import ModelSpec, Strict
+from protocol.trust import Trust
 
 DEFAULT_DATASET = "default"
 LEAST_ROSTER = 3  # with two owners, one colluder knows the other's part
@@ -88,8 +89,12 @@ class OwnerPolicy(Strict):
                 Code.INVALID_REQUEST, f"The policy file: {first['field']}: {first['message']}.", errors=errors
             ) from None
 
-    def trusts(self, model_owner: str) -> bool:
-        return self.any_model_owner or self.trust.knows_model_owner(model_owner)
+    def doubt(self, model_owner: str, membership: SignedDocument | None, now: datetime) -> str | None:
+        """Why a Model Owner is not trusted, for this owner's own people; None when it is.
+
+        `membership`: what it carries. Raises Problem(BAD_SIGNATURE) for a bad voucher among the pins.
+        """
+        return None if self.any_model_owner else self.trust.doubt(model_owner, "model-owner", membership, now)
 
     def offers(self, dataset: str, model_owner: str) -> bool:
         """Whether that dataset is on offer to that Model Owner."""
@@ -98,14 +103,21 @@ class OwnerPolicy(Strict):
         offer = next((item for item in self.datasets if item.name == dataset), None)
         return offer is not None and (offer.model_owners is None or model_owner in offer.model_owners)
 
-    def counted_on_roster(self, parties: tuple[str, ...], own: str) -> int:
-        """How many of the roster's owners count towards `least_roster`: all, or the pinned ones once pins exist."""
+    def counted_on_roster(self, acceptances: Sequence[Acceptance], own: str, now: datetime) -> int:
+        """How many of the roster's owners count towards `least_roster`.
+
+        All of them; once there are pins, those that are pinned or that a pinned consortium vouches for.
+        """
         if not self.trust.pins_data_owners:
-            return len(parties)
-        return sum(1 for party in parties if party == own or self.trust.knows_data_owner(party))
+            return len(acceptances)
+        return sum(
+            1
+            for one in acceptances
+            if one.party == own or self.trust.doubt(one.party, "data-owner", one.membership, now) is None
+        )
 
 
-def judge(policy: OwnerPolicy, manifest: Manifest, rounds: int, dataset: DatasetFacts | None) -> Verdict:
+def judge(policy: OwnerPolicy, manifest: Manifest, rounds: int, dataset: DatasetFacts | None, now: datetime) -> Verdict:
     """Hold a verified manifest against the policy, before any record is read.
 
     `rounds`: the most rounds the job can take, by its plan. `dataset`: what it asks for, None where there is none.
@@ -113,8 +125,9 @@ def judge(policy: OwnerPolicy, manifest: Manifest, rounds: int, dataset: Dataset
     spec = manifest.spec
     asked = spec.dataset or DEFAULT_DATASET
     owner = f"{manifest.model_owner_name} ({manifest.model_owner[:16]}…)"
-    if not policy.trusts(manifest.model_owner):
-        return _decline(Code.UNTRUSTED_MODEL_OWNER, f"{owner} is not pinned: `fedtrain trust` pins it, once checked.")
+    doubt = policy.doubt(manifest.model_owner, manifest.membership, now)
+    if doubt is not None:
+        return _decline(Code.UNTRUSTED_MODEL_OWNER, f"{owner} {doubt}: `fedtrain trust` pins it, once checked.")
     if dataset is None:
         return _decline(Code.DATASET_NOT_FOUND, f"Dataset {asked!r} is not registered here.")
     refused = _refused_terms(policy, spec, rounds)

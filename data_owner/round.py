@@ -27,14 +27,14 @@ Step = tuple[JobState, tuple[j.Effect, ...]]
 
 def step(owner: Owner, state: JobState, message: j.Message, now: datetime) -> Step:
     """Take one message. Raises Problem, by name, for one that is refused; the state then stays what it was."""
-    after, effects = _take(owner, state, message)
+    after, effects = _take(owner, state, message, now)
     return (after if after is state else after.model_copy(update={"changed_at": now})), effects
 
 
-def _take(owner: Owner, state: JobState, message: j.Message) -> Step:
+def _take(owner: Owner, state: JobState, message: j.Message, now: datetime) -> Step:
     match message:
         case j.Offered():
-            return _offered(owner, state, message)
+            return _offered(owner, state, message, now)
         case j.Approved():
             _must_await_approval(state)
             return _with(state, approved=True, waits_because=None), ()
@@ -47,7 +47,7 @@ def _take(owner: Owner, state: JobState, message: j.Message) -> Step:
         case j.Signed():
             return _signed(state, message)
         case j.RosterFetched():
-            return _roster_fetched(owner, state, message)
+            return _roster_fetched(owner, state, message, now)
         case j.Asked():
             return _asked(owner, state, message)
         case j.Answered():
@@ -84,7 +84,7 @@ def verify_offer(owner: Owner, state: JobState) -> Manifest:
     return manifest
 
 
-def _offered(owner: Owner, state: JobState, message: j.Offered) -> Step:
+def _offered(owner: Owner, state: JobState, message: j.Offered, now: datetime) -> Step:
     if state.join_answer is not None:
         return state, (j.GiveJoinAnswer(),)
     if state.ended or (state.phase is Phase.AWAITING_APPROVAL and not state.approved):
@@ -93,14 +93,16 @@ def _offered(owner: Owner, state: JobState, message: j.Offered) -> Step:
         manifest = verify_offer(owner, state)
     except Problem as problem:
         return _declining(owner, state, problem.code, problem.detail)
-    return _judged(owner, state, manifest, message.datasets)
+    return _judged(owner, state, manifest, message.datasets, now)
 
 
-def _judged(owner: Owner, state: JobState, manifest: Manifest, datasets: Mapping[str, DatasetFacts]) -> Step:
+def _judged(
+    owner: Owner, state: JobState, manifest: Manifest, datasets: Mapping[str, DatasetFacts], now: datetime
+) -> Step:
     dataset = datasets.get(manifest.spec.dataset or DEFAULT_DATASET)
     rounds = planned_rounds(manifest.spec)
     try:
-        verdict = judge(owner.policy, manifest, rounds, dataset)
+        verdict = judge(owner.policy, manifest, rounds, dataset, now)
     except Problem as problem:
         verdict = Verdict(Outcome.DECLINE, problem.code, problem.detail)
     state = _with(
@@ -142,6 +144,7 @@ def _frozen(owner: Owner, state: JobState, message: j.Frozen) -> Step:
         name=owner.name,
         mask_key=message.mask_key,
         moments_hash=message.moments_hash,
+        membership=owner.membership,
     )
     after = _with(state, moments_hash=message.moments_hash)
     if state.adopts and state.dataset is not None and state.dataset_version is not None:
@@ -161,12 +164,12 @@ def _signed(state: JobState, message: j.Signed) -> Step:
     return after, (j.GiveJoinAnswer(),) if accepts else (j.DestroyMaskKey(), j.GiveJoinAnswer())
 
 
-def _roster_fetched(owner: Owner, state: JobState, message: j.RosterFetched) -> Step:
+def _roster_fetched(owner: Owner, state: JobState, message: j.RosterFetched, now: datetime) -> Step:
     """Pin the roster for the job, after every check. Raises Problem: ROSTER_INVALID, BAD_SIGNATURE."""
     if state.roster is not None:
         return state, ()
     _must_be_joined(state)
-    checks.check_roster(owner, state, message.signed)
+    checks.check_roster(owner, state, message.signed, now)
     return _with(state, roster=message.signed), ()
 
 

@@ -6,9 +6,10 @@ verifies it by `open_document`, which is the only way from a signed document to 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, Field, StrictStr, ValidationError
 
 from protocol.identity import Identity, sha256_hex, verify
 from protocol.problems import Code, Problem
@@ -20,6 +21,7 @@ Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 PartyId = Hash
 JobId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+MemberRole = Literal["model-owner", "data-owner"]
 
 
 class Document(Strict):
@@ -44,6 +46,18 @@ class SignedDocument(Strict):
         return sha256_hex(self.document.encode())
 
 
+class Membership(Document):
+    """A consortium says that `party` is one of its members, in that role, until then. Signed by the consortium's key.
+
+    Members carry it as the signed document `membership` in what they sign themselves.
+    """
+
+    party: PartyId
+    role: MemberRole
+    name: Name
+    not_after: AwareDatetime
+
+
 class Manifest(Document):
     """A job: what is trained, under which key. Signed by the Model Owner."""
 
@@ -56,6 +70,7 @@ class Manifest(Document):
     modulus: Hex
     key_proof: Annotated[tuple[Hex, ...], Field(max_length=64)]
     nonce: Hash
+    membership: SignedDocument | None = None
 
 
 class Acceptance(Document):
@@ -66,6 +81,7 @@ class Acceptance(Document):
     name: Name
     mask_key: Hash
     moments_hash: Hash
+    membership: SignedDocument | None = None
 
 
 class Decline(Document):
@@ -97,6 +113,7 @@ class Registration(Document):
     party: PartyId
     name: Name
     datasets: Annotated[tuple[Name, ...], Field(max_length=1000)]
+    membership: SignedDocument | None = None
 
 
 class JobEnd(Strict):
@@ -141,9 +158,20 @@ def parse_json(data: bytes, kind: type[AnyStrict]) -> AnyStrict:
     try:
         message = kind.model_validate_json(data)
     except ValidationError as error:
+        if issubclass(kind, Document):
+            _check_protocol_of(data)  # another major version may well have other fields
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the whole"
         raise Problem(Code.MALFORMED_MESSAGE, f"{kind.__name__}: {where}: {first['msg']}.") from None
     if isinstance(message, Document):
         check_protocol(message.protocol)
     return message
+
+
+class _Versioned(BaseModel):
+    protocol: StrictStr
+
+
+def _check_protocol_of(data: bytes) -> None:
+    with suppress(ValidationError):
+        check_protocol(_Versioned.model_validate_json(data).protocol)

@@ -129,7 +129,8 @@ class JobEffects:
         if state.roster is None or state.join_answer is None:
             raise Problem(Code.WRONG_STATE, f"Job {state.job_id} has no roster yet.")
         manifest = open_offer(state.offer)
-        roster = check_roster(owner, state, state.roster)
+        # It was checked when it came; a membership that ended meanwhile does not end the job.
+        roster = check_roster(owner, state, state.roster, state.created_at)
         own_keys = roster.mask_keys
         provider = provider_of(manifest.spec.model_type)
         prepared = provider.prepare(self._shop.freezer.thaw_job(state.job_id), plan_spec(manifest.spec))

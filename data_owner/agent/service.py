@@ -57,7 +57,10 @@ class OwnerService:
         now: Callable[[], datetime],
         allow_small_keys: bool,
         registration_interval_s: float,
+        membership: SignedDocument | None = None,
+        facilitator_id: str | None = None,
     ) -> None:
+        """`facilitator_id`: whom the Facilitator must be; None for anyone."""
         self._identity = identity
         self._name = name
         self.policy = policy
@@ -69,6 +72,8 @@ class OwnerService:
         self._allow_small_keys = allow_small_keys
         self._interval_s = registration_interval_s
         self._facilitator_id = ""
+        self._pinned_facilitator = facilitator_id
+        self._membership = membership
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._datasets_changed = asyncio.Event()
         #: Takes a job's JOIN task up again once a person has decided; the task agent's, set when there is one.
@@ -107,10 +112,17 @@ class OwnerService:
     async def register(self) -> None:
         """Tell the Facilitator who this owner is and what it offers. Raises Problem where that fails."""
         who = await self._facilitator.identity()
+        if self._pinned_facilitator not in (None, who["party_id"]):
+            raise Problem(
+                Code.FORBIDDEN,
+                f"The Facilitator is {str(who['party_id'])[:16]}…, pinned is {str(self._pinned_facilitator)[:16]}….",
+            )
         datasets = await self._run(self._store.datasets)
         offered = {offer.name for offer in self.policy.datasets} if self.policy.datasets is not None else None
         names = tuple(dataset.name for dataset in datasets if offered is None or dataset.name in offered)
-        document = Registration(party=self._identity.party_id, name=self._name, datasets=names)
+        document = Registration(
+            party=self._identity.party_id, name=self._name, datasets=names, membership=self._membership
+        )
         await self._facilitator.register(sign_document(document, self._identity))
         if self._facilitator_id != who["party_id"]:
             log.info("registered", facilitator=who["party_id"], datasets=list(names))
@@ -187,7 +199,14 @@ class OwnerService:
     # Driving the state machine
 
     def _owner(self) -> Owner:
-        return Owner(self._identity.party_id, self._name, self._facilitator_id, self.policy, self._allow_small_keys)
+        return Owner(
+            self._identity.party_id,
+            self._name,
+            self._facilitator_id,
+            self.policy,
+            self._allow_small_keys,
+            self._membership,
+        )
 
     async def _job(self, job_id: str) -> JobState:
         state = await self._run(self._store.job, job_id)
