@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from cli import data, demo, jobs, services, simulate
+from cli import data, demo, jobs, services, simulate, verify
 from cli.output import OneLineErrors
 
 app = typer.Typer(name="fedtrain", cls=OneLineErrors, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -28,6 +28,7 @@ app.command()(data.check)
 app.command()(data.describe)
 app.command()(simulate.simulate)
 app.command()(demo.demo)
+app.command()(verify.verify)
 
 if __name__ == "__main__":
     app(prog_name="fedtrain")

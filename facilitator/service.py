@@ -155,6 +155,18 @@ class JobService:
             raise Problem(Code.WRONG_STATE, f"The job has no roster; it is {state.phase}.")
         return roster
 
+    async def manifest(self, job_id: str) -> SignedDocument:
+        """The manifest, as its Model Owner signed it. Raises Problem(MODEL_NOT_FOUND)."""
+        return await asyncio.to_thread(self._manifest, job_id)
+
+    def _manifest(self, job_id: str) -> SignedDocument:
+        with self._own.store.read() as tx:
+            _job(tx, job_id)
+            signed = tx.manifest(job_id)
+        if signed is None:
+            raise Problem(Code.MODEL_NOT_FOUND, f"There is no manifest of job {job_id[:64]} here.")
+        return signed
+
     async def log(self, job_id: str) -> Sequence[StoredEntry]:
         """All entries of the job's hash chain. Raises Problem(MODEL_NOT_FOUND)."""
         return await asyncio.to_thread(self._log, job_id)

@@ -58,6 +58,15 @@ async def cancel(
 
 
 @router.get(
+    "/{job_id}/manifest",
+    summary="What is trained, signed by the Model Owner",
+    responses={200: {"content": {"application/json": {"example": SIGNED_EXAMPLE}}}},
+)
+async def manifest(job_id: JobIdInPath, service: Service) -> SignedDocument:
+    return await service.manifest(job_id)
+
+
+@router.get(
     "/{job_id}/roster",
     summary="Who takes part, signed by the Facilitator",
     responses={200: {"content": {"application/json": {"example": SIGNED_EXAMPLE}}}},

@@ -46,6 +46,10 @@ class FacilitatorClient(ServiceClient):
         """End the job; only its Model Owner may."""
         await self.request("DELETE", _job(job_id), params={"reason": reason})
 
+    async def manifest(self, job_id: str) -> SignedDocument:
+        """Return the signed manifest."""
+        return parse_json(await self.request("GET", _job(job_id, "manifest")), SignedDocument)
+
     async def roster(self, job_id: str) -> SignedDocument:
         """Return the signed roster."""
         return parse_json(await self.request("GET", _job(job_id, "roster")), SignedDocument)

@@ -70,6 +70,14 @@ def load_or_create_identity(state_dir: Path) -> Identity:
         except FileExistsError:
             return load_or_create_identity(state_dir)  # another process of this party was first
         return identity
+    return load_identity(state_dir)
+
+
+def load_identity(state_dir: Path) -> Identity:
+    """Return the identity of the party whose state folder this is. Raises SecretFileError where there is none."""
+    path = state_dir / IDENTITY_FILE
+    if not path.exists():
+        raise SecretFileError(f"{path} is not there: name the state folder of a party that was started before.")
     raw = read_secret(path)
     if len(raw) != 32:
         raise SecretFileError(f"{path} holds {len(raw)} bytes instead of 32: restore it from a backup.")

@@ -1,0 +1,58 @@
+"""`fedtrain verify`: recompute everything that the Facilitator's log says of a job, with no key."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.output import console, print_json
+
+if TYPE_CHECKING:
+    from protocol.client.facilitator import FacilitatorClient
+
+
+def verify(
+    model_id: Annotated[str, typer.Argument(help="The model, by its id.")],
+    facilitator: Annotated[str, typer.Option(help="The Facilitator's address.")] = "http://127.0.0.1:8080",
+    state_dir: Annotated[
+        Path, typer.Option(help="State folder of a party of the job: evidence is open to those alone.")
+    ] = Path(".fedtrain/model-owner"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
+) -> None:
+    """Check every signature, request, answer and sum of a job. Exit code 1 names the first entry that fails."""
+    from protocol.client.facilitator import FacilitatorClient
+    from protocol.server.secret_files import load_identity
+
+    identity = load_identity(state_dir)
+    client = FacilitatorClient(facilitator, party_id=identity.party_id)
+    found = asyncio.run(_verify(client, model_id))
+    if as_json:
+        print_json(found)
+        return
+    console().print(
+        f"model {model_id[:8]}: {found['entries']} log entries hold, from the manifest to {str(found['head'])[:16]}…\n"
+        f"{found['sums']} sums of {found['owners']} owners recomputed from their signed answers."
+    )
+
+
+async def _verify(client: FacilitatorClient, model_id: str) -> dict[str, object]:
+    from crypto import LocalEngine
+    from protocol.client.evidence import fetch_log
+    from protocol.verification import Job, verify_log
+
+    try:
+        me = await client.identity()
+        job = Job.open(await client.manifest(model_id), await client.roster(model_id), str(me["party_id"]))
+        verifier = verify_log(job, await fetch_log(client, model_id), LocalEngine())
+    finally:
+        await client.aclose()
+    return {
+        "model_id": model_id,
+        "entries": verifier.length,
+        "sums": verifier.length - 1,
+        "owners": len(job.roster.parties),
+        "head": verifier.head,
+    }
