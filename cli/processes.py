@@ -141,7 +141,7 @@ def _is_alive(pid: int) -> bool:
 def is_service(pid: int) -> bool:
     """Whether that process is one that `Children.start` started, and not another that got its number later."""
     shown = subprocess.run(  # noqa: S603
-        ["ps", "-p", str(pid), "-o", "command="],  # noqa: S607
+        ["ps", "-ww", "-p", str(pid), "-o", "command="],  # noqa: S607
         capture_output=True,
         text=True,
         check=False,
