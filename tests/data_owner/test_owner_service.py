@@ -1,0 +1,387 @@
+"""The service over a real store and real data: what is durable, what is sent again, what is destroyed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import pytest
+
+from data_owner.agent.effects import JobEffects, Workshop
+from data_owner.agent.service import OwnerService
+from data_owner.datasets import register
+from data_owner.freezing import Freezer
+from data_owner.mask_keys import MaskKeys
+from data_owner.policy import OwnerPolicy
+from data_owner.pools import Pools
+from data_owner.store.sql import SqlStore
+from protocol.client.agent import TaskAnswer
+from protocol.documents import Acceptance, Decline, JobEnd, JoinAnswer, Registration, SignedDocument, open_document
+from protocol.messages import Compute, RoundAnswer, RoundKind, from_cbor, to_cbor
+from protocol.planning import plan_spec
+from protocol.problems import Code, Problem
+from protocol.server.database import sqlite_url
+from protocol.spec import ModelSpec
+from protocol.states import Phase
+from protocol.tasks import TaskHeader, TaskKind
+from tests.data_owner.owner_bench import (
+    ENGINE,
+    FACILITATOR,
+    JOB_ID,
+    MODEL_OWNER,
+    NOW,
+    OWNERS,
+    accept,
+    entry_after,
+    identity_of,
+    manifest_of,
+    opening_entry,
+    request_of,
+    roster_of,
+    spec_of,
+    weights_message,
+)
+
+T = TypeVar("T")
+
+
+class FakeFacilitator:
+    """Knows a roster, and remembers who registered."""
+
+    def __init__(self) -> None:
+        self.registered: list[Registration] = []
+        self.given: SignedDocument | None = None
+        self.unreachable = 0
+
+    async def identity(self) -> dict[str, object]:
+        return {"party_id": FACILITATOR.party_id}
+
+    async def register(self, signed: SignedDocument) -> None:
+        self.registered.append(open_document(signed, Registration))
+
+    async def roster(self, job_id: str) -> SignedDocument:
+        if self.unreachable:
+            self.unreachable -= 1
+            raise Problem(Code.FACILITATOR_UNREACHABLE, "away")
+        assert self.given is not None
+        return self.given
+
+
+class Bench:
+    """One owner in a folder; `restart` forgets everything that is not on disk."""
+
+    def __init__(self, folder: Path, policy: OwnerPolicy | None = None) -> None:
+        self.folder = folder
+        self.policy = policy or OwnerPolicy.for_loopback()
+        self.facilitator = FakeFacilitator()
+        self.executor = ThreadPoolExecutor(2)
+        self.restart()
+
+    def restart(self) -> None:
+        self.store = SqlStore(sqlite_url(self.folder / "state.sqlite3"))
+        self.pools = Pools(ENGINE)
+        self.effects = JobEffects(
+            Workshop(
+                identity=identity_of("clinic-a"),
+                store=self.store,
+                freezer=Freezer(self.folder / "moments", self.store, lambda: "now", lambda count: b"\7" * count),
+                mask_keys=MaskKeys(self.folder / "keys"),
+                pools=self.pools,
+                engine=ENGINE,
+                now=lambda: NOW,
+            )
+        )
+        self.service = OwnerService(
+            identity=identity_of("clinic-a"),
+            name="clinic-a",
+            policy=self.policy,
+            store=self.store,
+            effects=self.effects,
+            facilitator=self.facilitator,
+            executor=self.executor,
+            now=lambda: NOW,
+            allow_small_keys=True,
+            registration_interval_s=3600,
+        )
+
+    def register(self, rows: int = 60, ages: str = "") -> None:
+        generator = np.random.default_rng(5)
+        lines = ["age,dose,days"]
+        for _ in range(rows):
+            lines.append(f"{generator.uniform(0, 100)},{generator.uniform(-2, 2)},{generator.uniform(0, 50)}")
+        path = self.folder / "table.csv"
+        path.write_text("\n".join(lines) + "\n" + ages)
+        register(self.store, "default", path, None, "now")
+
+    def run(self, do: Callable[[], Awaitable[T]]) -> T:
+        """Register, as the agent does before it polls, and then `do`."""
+
+        async def both() -> T:
+            await self.service.register()
+            return await do()
+
+        return asyncio.run(both())
+
+    def join(self, spec: ModelSpec | None = None, **changes: object) -> JoinAnswer:
+        offer = manifest_of(spec or spec_of(), **changes).model_dump_json().encode()
+        answer = self.run(lambda: self.service.on_join(header(TaskKind.JOIN), offer))
+        assert isinstance(answer, TaskAnswer)
+        return JoinAnswer.model_validate_json(answer.body)
+
+    def close_roster(self, answer: JoinAnswer) -> None:
+        manifest_hash = manifest_of(spec_of()).hash
+        others = [accept(name, manifest_hash) for name in OWNERS[1:]]
+        self.facilitator.given = roster_of(manifest_hash, [answer.signed, *others])
+
+    def compute(self, compute: Compute) -> bytes:
+        answer = self.run(lambda: self.service.on_compute(header(TaskKind.COMPUTE), to_cbor(compute)))
+        assert isinstance(answer, TaskAnswer)
+        return answer.body
+
+    def counts_request(self, **changes: object) -> Compute:
+        state, roster = self.store.job(JOB_ID), self.facilitator.given
+        assert state is not None and roster is not None
+        entry = opening_entry(state.manifest_hash, roster.hash)
+        return request_of(state, entry, roster_hash=roster.hash, **changes)  # type: ignore[arg-type]
+
+
+def header(kind: TaskKind) -> TaskHeader:
+    return TaskHeader(
+        id="0a" * 16,
+        kind=kind,
+        sender=FACILITATOR.party_id,
+        recipient=identity_of("clinic-a").party_id,
+        job_id=JOB_ID,
+        key="k",
+        created_at="now",
+        sequence=1,
+    )
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+@pytest.fixture
+def at_work(bench: Bench) -> Bench:
+    """An owner that has joined a job whose roster is closed."""
+    bench.register()
+    bench.close_roster(bench.join())
+    return bench
+
+
+def test_an_offer_is_accepted_and_its_encoding_adopted(bench: Bench) -> None:
+    bench.register()
+    answer = bench.join()
+    acceptance = open_document(answer.signed, Acceptance, signer=identity_of("clinic-a").party_id)
+    assert (answer.answer, acceptance.manifest_hash) == ("accept", manifest_of(spec_of()).hash)
+    dataset = bench.store.dataset("default")
+    assert dataset is not None and (dataset.schema_, dataset.adopted_from) == (spec_of().data_props, JOB_ID)
+    assert bench.facilitator.registered[0].datasets == ("default",)
+    assert (bench.folder / "keys" / f"{JOB_ID}.x25519").stat().st_mode & 0o777 == 0o600
+
+
+def test_joining_again_after_a_restart_gives_the_same_bytes(bench: Bench) -> None:
+    bench.register()
+    first = bench.join()
+    key = (bench.folder / "keys" / f"{JOB_ID}.x25519").read_bytes()
+    bench.restart()
+    assert bench.join() == first
+    assert (bench.folder / "keys" / f"{JOB_ID}.x25519").read_bytes() == key
+
+
+def test_a_crash_before_the_acceptance_was_kept_starts_the_joining_over(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.register()
+
+    def crash(_document: object) -> JoinAnswer:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(bench.effects, "sign", crash)
+    with pytest.raises(KeyboardInterrupt):
+        bench.join()
+    state = bench.store.job(JOB_ID)
+    assert state is not None and state.phase is Phase.OFFERED
+    bench.restart()
+    assert bench.join().answer == "accept"
+
+
+def test_bad_data_is_declined_by_a_code_and_nothing_is_adopted(bench: Bench) -> None:
+    bench.register(ages="forty,0,3\n")
+    answer = bench.join()
+    decline = open_document(answer.signed, Decline)
+    assert (answer.answer, decline.code) == ("decline", "invalid-data")
+    assert "forty" not in answer.model_dump_json()
+    state = bench.store.job(JOB_ID)
+    assert state is not None and state.refusal is not None and "forty" in state.refusal.detail
+    dataset = bench.store.dataset("default")
+    assert dataset is not None and dataset.schema_ is None
+    assert not (bench.folder / "keys" / f"{JOB_ID}.x25519").exists()
+
+
+def test_a_clipped_tail_of_a_few_rows_is_declined_and_nothing_is_adopted(bench: Bench) -> None:
+    bench.register(ages="101,0,3\n")
+    assert open_document(bench.join().signed, Decline).code == "too-few-rows"
+    dataset = bench.store.dataset("default")
+    assert dataset is not None and dataset.schema_ is None
+    assert not (bench.folder / "keys" / f"{JOB_ID}.x25519").exists()
+
+
+def test_another_manifest_under_a_jobs_id_is_declined_and_the_job_stays(at_work: Bench) -> None:
+    before = at_work.store.job(JOB_ID)
+    answer = at_work.join(spec_of(rounds=4))
+    assert open_document(answer.signed, Decline).code == "job-exists"
+    assert at_work.store.job(JOB_ID) == before
+
+
+def test_the_same_request_twice_gives_identical_bytes_also_after_a_restart(at_work: Bench) -> None:
+    request = at_work.counts_request()
+    first = at_work.compute(request)
+    assert at_work.compute(request) == first
+    at_work.restart()
+    assert at_work.compute(request) == first
+    assert len(at_work.store.releases()) == 1
+
+
+def test_killed_between_storing_and_sending_the_same_bytes_are_sent(
+    at_work: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = at_work.counts_request()
+    keep = at_work.store.put_answer
+
+    def keep_and_die(*arguments: object) -> None:
+        keep(*arguments)  # type: ignore[arg-type]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(at_work.store, "put_answer", keep_and_die)
+    with pytest.raises(KeyboardInterrupt):
+        at_work.compute(request)
+    at_work.restart()
+    stored = at_work.store.answer_bytes(JOB_ID, 0, RoundKind.COUNTS)
+    assert stored is not None and at_work.compute(request) == stored
+
+
+def test_other_weights_for_an_answered_round_are_refused_and_shown_to_this_owners_people(at_work: Bench) -> None:
+    at_work.compute(at_work.counts_request())
+    state = at_work.store.job(JOB_ID)
+    assert state is not None
+    entry = entry_after(state, 1)
+    budget = plan_spec(spec_of())
+    first = request_of(state, entry, 1, RoundKind.GRADIENT, weights_message(budget, [1, 2, 3]))
+    answer = from_cbor(at_work.compute(first), RoundAnswer)
+    assert (answer.round, answer.kind, answer.request_hash) == (1, RoundKind.GRADIENT, first.request.hash)
+    other = request_of(state, entry, 1, RoundKind.GRADIENT, weights_message(budget, [1, 2, 4]))
+    with pytest.raises(Problem) as caught:
+        at_work.compute(other)
+    assert caught.value.code is Code.REQUEST_DIFFERS
+    after = at_work.store.job(JOB_ID)
+    assert after is not None and after.problem is not None and after.problem.code == "request-differs"
+    assert after.last is not None and after.last.request_hash == first.request.hash
+    assert len(at_work.store.releases()) == 2
+
+
+def test_an_answer_survives_in_the_store_with_its_release(at_work: Bench) -> None:
+    body = at_work.compute(at_work.counts_request())
+    (release,) = at_work.store.releases(JOB_ID)
+    assert (release.numbers, release.kind) == (2, RoundKind.COUNTS)
+    assert release.recipient == MODEL_OWNER.party_id
+    answer = from_cbor(body, RoundAnswer)
+    answer.check_signature()
+    state = at_work.store.job(JOB_ID)
+    assert state is not None and state.last is not None
+    assert state.last.ciphertexts_hash == answer.vector.ciphertexts_hash
+
+
+def test_a_roster_that_cannot_be_fetched_now_is_fetched_later(at_work: Bench) -> None:
+    at_work.facilitator.unreachable = 2
+    assert at_work.compute(at_work.counts_request())
+
+
+def test_a_roster_without_this_owner_is_refused_and_nothing_is_released(at_work: Bench) -> None:
+    manifest_hash = manifest_of(spec_of()).hash
+    others = [accept(name, manifest_hash) for name in ("clinic-b", "clinic-c", "clinic-d")]
+    at_work.facilitator.given = roster_of(manifest_hash, others)
+    with pytest.raises(Problem) as caught:
+        at_work.compute(at_work.counts_request())
+    assert caught.value.code is Code.ROSTER_INVALID
+    assert at_work.store.releases() == []
+
+
+def test_an_owner_that_lost_its_mask_key_says_so(at_work: Bench) -> None:
+    (at_work.folder / "keys" / f"{JOB_ID}.x25519").unlink()
+    with pytest.raises(Problem) as caught:
+        at_work.compute(at_work.counts_request())
+    assert caught.value.code is Code.OWNER_LOST_ITS_KEY
+
+
+def test_the_end_destroys_the_mask_key_and_closes_the_job(at_work: Bench) -> None:
+    request = at_work.counts_request()
+    at_work.compute(request)
+    end = JobEnd(job_id=JOB_ID, status="FINISHED").model_dump_json().encode()
+    answer = at_work.run(lambda: at_work.service.on_end(header(TaskKind.END), end))
+    assert answer.body == b"{}"
+    assert not (at_work.folder / "keys" / f"{JOB_ID}.x25519").exists()
+    with pytest.raises(Problem) as caught:
+        at_work.compute(request)
+    assert caught.value.code is Code.JOB_OVER
+
+
+def test_an_end_of_an_unknown_job_is_answered(bench: Bench) -> None:
+    end = JobEnd(job_id=JOB_ID, status="FAILED").model_dump_json().encode()
+    assert bench.run(lambda: bench.service.on_end(header(TaskKind.END), end)).body == b"{}"
+
+
+def test_a_job_waits_for_a_person_and_joins_once_approved(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, OwnerPolicy.for_loopback().model_copy(update={"approval": "by_hand"}))
+    bench.register()
+    offer = manifest_of(spec_of()).model_dump_json().encode()
+    assert bench.run(lambda: bench.service.on_join(header(TaskKind.JOIN), offer)) is None
+    retried: list[str] = []
+    bench.service.retry = retried.append
+    bench.run(lambda: bench.service.approve(JOB_ID))
+    assert retried == [JOB_ID]
+    assert bench.join().answer == "accept"
+
+
+def test_a_denied_job_is_declined_with_the_code_alone(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, OwnerPolicy.for_loopback().model_copy(update={"approval": "by_hand"}))
+    bench.register()
+    offer = manifest_of(spec_of()).model_dump_json().encode()
+    assert bench.run(lambda: bench.service.on_join(header(TaskKind.JOIN), offer)) is None
+    bench.run(lambda: bench.service.deny(JOB_ID, "not this quarter"))
+    answer = bench.join()
+    assert open_document(answer.signed, Decline).code == "denied" and "quarter" not in answer.model_dump_json()
+
+
+def test_a_job_that_was_never_offered_cannot_be_approved(bench: Bench) -> None:
+    with pytest.raises(Problem) as caught:
+        bench.run(lambda: bench.service.approve(JOB_ID))
+    assert caught.value.code is Code.MODEL_NOT_FOUND
+
+
+def test_only_datasets_on_offer_are_registered_at_the_facilitator(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, OwnerPolicy.for_loopback().model_copy(update={"datasets": ()}))
+    bench.register()
+    bench.run(lambda: asyncio.sleep(0))
+    assert bench.facilitator.registered[-1].datasets == ()
+
+
+def test_a_changed_dataset_is_registered_again_at_once(bench: Bench) -> None:
+    async def change() -> None:
+        stop = asyncio.Event()
+        keeping = asyncio.create_task(bench.service.keep_registered(stop))
+        bench.register()
+        bench.service.datasets_changed()
+        while len(bench.facilitator.registered) < 2:
+            await asyncio.sleep(0.01)
+        stop.set()
+        await keeping
+
+    bench.run(change)
+    assert [registration.datasets for registration in bench.facilitator.registered] == [(), ("default",)]
