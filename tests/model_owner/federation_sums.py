@@ -55,7 +55,7 @@ class Federation:
             learning_rate=rate,
             momentum=training.pop("momentum", 0.9),
             l2=l2,
-            weight_bound=training.pop("weight_bound", 1e6),
+            weight_limit=int(training.pop("weight_bound", 1e6)) << weight_bits,
         )
         assert not training
         return cls(A, b, problem)
@@ -72,7 +72,7 @@ class Federation:
         while isinstance(move.next, Ask):
             assert move.next.point is not None
             largest = max(abs(int(v)) for v in move.next.point.ravel())
-            assert largest <= self.problem.weight_bound * 2**self.problem.weight_fraction_bits
+            assert largest <= self.problem.weight_limit
             move = optimiser.step(self.problem, between(move.state), self.answer(move.next.point))
             assert move.progress is not None
             history.append(move.progress)

@@ -1,0 +1,70 @@
+"""A Model Owner's service in this process, its lifespan run, reached through ASGI."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+
+from model_owner.app import create_app
+from model_owner.settings import ModelOwnerSettings
+from protocol.problems import Problem
+from protocol.server.system_clock import SystemClock
+from tests.model_owner.fake_facilitator import FakeFacilitator
+
+ENDED = {"FINISHED", "FAILED", "CANCELLED"}
+
+
+@dataclass
+class Running:
+    app: FastAPI
+    http: httpx.AsyncClient
+    state_dir: Path
+
+    async def call(self, method: str, path: str, **arguments: Any) -> Any:
+        """The JSON answer. Raises Problem."""
+        response = await self.http.request(method, path, **arguments)
+        if response.is_error:
+            raise Problem.from_dict(response.json(), response.status_code)
+        return response.json()
+
+    async def deploy(self, document: dict[str, Any]) -> str:
+        return str((await self.call("POST", "/models", json=document))["id"])
+
+    async def until(self, model_id: str, reached: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """The model as soon as it is as `reached` says."""
+        while True:
+            model: dict[str, Any] = await self.call("GET", f"/models/{model_id}")
+            if reached(model):
+                return model
+            assert model["status"] not in ENDED, model["reason"]
+            await asyncio.sleep(0.01)
+
+    async def ended(self, model_id: str) -> dict[str, Any]:
+        return await self.until(model_id, lambda model: model["status"] in ENDED)
+
+
+@asynccontextmanager
+async def running(folder: Path, facilitator: FakeFacilitator, **settings: Any) -> AsyncIterator[Running]:
+    """A started Model Owner; the same `folder` again is a restart."""
+    made = ModelOwnerSettings(
+        state_dir=folder,
+        facilitator="http://facilitator.invalid",
+        allow_small_keys=settings.pop("allow_small_keys", True),
+        progress_cache_s=0,
+        **settings,
+    )
+    with ThreadPoolExecutor() as executor:
+        app = create_app(made, clock=SystemClock(), executor=executor, transport=facilitator)
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://model-owner.invalid") as http,
+        ):
+            yield Running(app, http, folder)
