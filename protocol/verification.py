@@ -8,7 +8,7 @@ Everything is public to the job's parties; nothing here decrypts.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from crypto import CryptoError, EncryptedVector, Engine, sum_vectors
 from crypto.budget import Budget
@@ -67,24 +67,41 @@ class Job:
 
 
 @dataclass(frozen=True)
-class _Update:
-    """The encrypted weights that the last entry of a window's step leads to."""
+class LogPoint:
+    """Where a log stands between two windows. `rows_total`: N as the counts gave it, None before that is known."""
 
-    weights: bytes
-    previous: bytes | None
-    window_step: int
+    head: str = NO_ENTRY
+    length: int = 0
+    last_round: int = -1
+    rows_total: int | None = None
+
+
+@dataclass(frozen=True)
+class WindowWeights:
+    """The encrypted weights that a step of a window leads to, and, with momentum, those before them.
+
+    Recomputed from the log, with the plan's own scales and bounds. `updates`: how many the window had so far.
+    """
+
+    weights: EncryptedVector
+    previous: EncryptedVector | None
+    updates: int
 
 
 class LogVerifier:
-    """Holds the state between entries. `head`, `length`: of the log so far, all of it verified."""
+    """Holds the state between entries. `head`, `length`: of the log so far, all of it verified.
 
-    def __init__(self, job: Job, engine: Engine) -> None:
+    `start`: a point that was verified before, at which no window is open; the whole log without it.
+    """
+
+    def __init__(self, job: Job, engine: Engine, start: LogPoint = LogPoint()) -> None:
         self._job = job
         self._engine = engine
-        self._update: _Update | None = None
-        self._last_round = -1
-        self.head = NO_ENTRY
-        self.length = 0
+        self._update: WindowWeights | None = None
+        self._last_round = start.last_round
+        self._rows_total = start.rows_total
+        self.head = start.head
+        self.length = start.length
 
     def add(self, item: LogItem) -> None:
         """Verify the next entry. Raises Problem, whose detail begins with the entry's index, and changes nothing."""
@@ -103,7 +120,18 @@ class LogVerifier:
     @property
     def weights_after_window(self) -> tuple[bytes, bytes | None] | None:
         """Ciphertexts of the weights, and of those before them, as the last sum leaves them; None outside windows."""
-        return None if self._update is None else (self._update.weights, self._update.previous)
+        update = self._update
+        if update is None:
+            return None
+        return self._bytes(update.weights), None if update.previous is None else self._bytes(update.previous)
+
+    @property
+    def window(self) -> WindowWeights | None:
+        """The weights as the last sum leaves them; None outside windows."""
+        return self._update
+
+    def _bytes(self, vector: EncryptedVector) -> bytes:
+        return VectorMessage.of(vector, self._job.modulus).ciphertexts
 
     def _open_log(self, item: LogItem) -> None:
         entry = from_cbor(item.entry, LogEntry)
@@ -130,6 +158,7 @@ class LogVerifier:
         total = check_sum(context, item.answers, item.entry, item.product, self._adder(request))
         self._update = self._updated(request, total)
         self._last_round = request.round
+        self._rows_total = request.rows_total
 
     def _check_request(self, request: RoundRequest) -> None:
         job, update = self._job, self._update
@@ -138,12 +167,15 @@ class LogVerifier:
             raise Problem(Code.LOG_INCONSISTENT, "its request belongs to another job, roster or point of the log.")
         if request.round != self._last_round + 1 or (request.round == 0) != (request.kind is RoundKind.COUNTS):
             raise Problem(Code.LOG_INCONSISTENT, f"round {request.round} follows round {self._last_round}.")
-        within = 0 if update is None or update.window_step >= job.budget.inputs.reencrypt_every else update.window_step
+        if self._rows_total is not None and request.rows_total != self._rows_total:
+            # The step size is divided by N: another N would be another update.
+            raise Problem(Code.LOG_INCONSISTENT, f"its request says {request.rows_total} rows, not {self._rows_total}.")
+        within = 0 if update is None or update.updates >= job.budget.inputs.reencrypt_every else update.updates
         if request.window_step != within:
             raise Problem(Code.LOG_INCONSISTENT, f"window step {request.window_step} came where {within} is due.")
         if within == 0:
             check_request_vectors(job.budget, job.modulus, request)
-        elif update is None or _ciphertexts(request) != (update.weights, update.previous):
+        elif _ciphertexts(request) != self.weights_after_window:
             raise Problem(Code.ADDITION_NOT_PROVEN, "its weights are not the ones that the update before it gives.")
 
     def _adder(self, request: RoundRequest) -> Callable[[Sequence[EncryptedVector], int], EncryptedVector]:
@@ -159,20 +191,18 @@ class LogVerifier:
 
         return add
 
-    def _updated(self, request: RoundRequest, total: EncryptedVector) -> _Update | None:
-        job = self._job
+    def _updated(self, request: RoundRequest, total: EncryptedVector) -> WindowWeights | None:
+        job, step = self._job, request.window_step
         if request.kind is not RoundKind.GRADIENT or job.budget.inputs.reencrypt_every == 1:
             return None
         if request.weights is None or request.rows_total is None:
             raise Problem(Code.LOG_INCONSISTENT, "its request has no weights.")
         weights = request.weights.open(job.modulus)
         previous = None if request.previous_weights is None else request.previous_weights.open(job.modulus)
-        after = next_weights(job.budget, request.rows_total, request.window_step, weights, previous, total, job.modulus)
-        return _Update(
-            VectorMessage.of(after, job.modulus).ciphertexts,
-            None if previous is None else request.weights.ciphertexts,
-            request.window_step + 1,
-        )
+        after = next_weights(job.budget, request.rows_total, step, weights, previous, total, job.modulus)
+        # The bound that a message claims is its sender's; the plan's is what decrypted slots are held against.
+        before = None if previous is None else replace(weights, bound=job.budget.weight_bound_after(step))
+        return WindowWeights(after, before, step + 1)
 
 
 def _ciphertexts(request: RoundRequest) -> tuple[bytes | None, bytes | None]:
