@@ -76,8 +76,12 @@ async def roster(job_id: JobIdInPath, service: Service) -> SignedDocument:
 
 
 @router.get("/{job_id}/log", summary="The hash chain over all sums: hashes and products, entry by entry")
-async def log(job_id: JobIdInPath, service: Service) -> list[LogLine]:
-    return [log_line(entry) for entry in await service.log(job_id)]
+async def log(
+    job_id: JobIdInPath,
+    service: Service,
+    start: Annotated[int, Query(ge=0, le=10**9, description="The first entry to list.", examples=[0])] = 0,
+) -> list[LogLine]:
+    return [log_line(entry) for entry in (await service.log(job_id))[start:]]
 
 
 @router.get(

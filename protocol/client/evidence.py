@@ -27,7 +27,7 @@ async def fetch_log(client: FacilitatorClient, job_id: str, start: int = 0) -> l
     entry names (an altered blob), naming the entry.
     """
     try:
-        lines = [_Line.model_validate(line) for line in await client.log(job_id)]
+        lines = [_Line.model_validate(line) for line in await client.log(job_id, start=start)]
     except ValidationError:
         raise Problem(Code.MALFORMED_MESSAGE, "The Facilitator's log does not list entries by index.") from None
     return [await _item(client, job_id, line) for line in lines if line.index >= start]

@@ -54,9 +54,9 @@ class FacilitatorClient(ServiceClient):
         """Return the signed roster."""
         return parse_json(await self.request("GET", _job(job_id, "roster")), SignedDocument)
 
-    async def log(self, job_id: str) -> list[dict[str, object]]:
-        """Return the log's summary, one object an entry."""
-        return await self._list(_job(job_id, "log"))
+    async def log(self, job_id: str, *, start: int = 0) -> list[dict[str, object]]:
+        """Return the log's summary from entry `start` on, one object an entry."""
+        return await self._list(_job(job_id, "log"), start=start)
 
     async def log_entry(self, job_id: str, index: int) -> bytes:
         """Return the exact bytes of one log entry."""
@@ -82,8 +82,8 @@ class FacilitatorClient(ServiceClient):
     async def _put(self, path: str, signed: SignedDocument) -> None:
         await self.request("PUT", path, body=signed.model_dump_json().encode(), content_type=JSON_TYPE)
 
-    async def _list(self, path: str) -> list[dict[str, object]]:
-        value = parse_any_json(await self.request("GET", path))
+    async def _list(self, path: str, **params: str | int | float) -> list[dict[str, object]]:
+        value = parse_any_json(await self.request("GET", path, params=params or None))
         if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
             raise Problem(Code.MALFORMED_MESSAGE, f"The Facilitator answered {path} with no JSON array of objects.")
         return value
