@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 
 from facilitator.ending import end_job, took_seconds
 from facilitator.job import (
-    Accepted,
     Add,
     AddingFailed,
     Answer,
@@ -19,16 +18,12 @@ from facilitator.job import (
     CloseTasks,
     CreateTask,
     CurrentRound,
-    Declined,
     Effect,
     Event,
-    Invited,
     JobContext,
     JobState,
     JoinAnswered,
     KeepBlob,
-    KeepRoster,
-    Member,
     Outcome,
     OwnerOffers,
     RoundAnswered,
@@ -36,8 +31,9 @@ from facilitator.job import (
     SumReady,
     TimePassed,
 )
+from facilitator.joining import close_roster, invite, join
+from facilitator.moves import given_again, moved, step_task
 from facilitator.order import check_answer, check_request
-from protocol.documents import Acceptance, Roster, sign_document
 from protocol.identity import sha256_hex
 from protocol.messages import (
     REQUEST_TAG,
@@ -53,7 +49,7 @@ from protocol.planning import planned_rounds
 from protocol.problems import Code, Problem
 from protocol.states import Event as Transition
 from protocol.states import Phase, Role, advance
-from protocol.tasks import JSON_TYPE, TaskKind
+from protocol.tasks import TaskKind
 
 
 def open_job(context: JobContext, now: datetime) -> JobState:
@@ -72,9 +68,9 @@ def apply(context: JobContext, state: JobState, event: Event, now: datetime) -> 
     """Return the state after `event` and what to do about it. Raises Problem where the event does not belong."""
     match event:
         case OwnerOffers():
-            return _invite(context, state, event, now)
+            return invite(context, state, event, now)
         case JoinAnswered():
-            return _join(context, state, event, now)
+            return join(context, state, event, now)
         case StepAnswered():
             return _step(context, state, event, now)
         case RoundAnswered():
@@ -87,100 +83,6 @@ def apply(context: JobContext, state: JobState, event: Event, now: datetime) -> 
             return _cancel(context, state, event, now)
         case AddingFailed():
             return end_job(context, state, Transition.FAIL, now, code=event.code.slug, reason=event.reason)
-
-
-def moved(state: JobState, transition: Transition, now: datetime, **changes: object) -> JobState:
-    """Return the state in its next phase. Raises Problem(WRONG_STATE) where the table has no such line."""
-    phase = advance(Role.FACILITATOR, state.phase, transition)
-    return state.model_copy(update={"phase": phase, "phase_since": now, "deadline": None, **changes})
-
-
-# Joining
-
-
-def _invite(context: JobContext, state: JobState, event: OwnerOffers, now: datetime) -> Outcome:
-    if state.phase is not Phase.JOINING or any(owner.party == event.party for owner in state.invited):
-        return Outcome(state)
-    invited = (*state.invited, Invited(party=event.party, name=event.name, since=now))
-    task = CreateTask(
-        key=f"join/{state.job_id}/{event.party}",
-        kind=TaskKind.JOIN,
-        recipient=event.party,
-        request=context.signed_manifest.model_dump_json().encode(),
-        content_type=JSON_TYPE,
-    )
-    return Outcome(state.model_copy(update={"invited": invited}), (task,))
-
-
-def _join(context: JobContext, state: JobState, event: JoinAnswered, now: datetime) -> Outcome:
-    said = event.statement
-    if all(owner.party != said.party for owner in state.invited):
-        raise Problem(Code.TASK_NOT_FOUND, f"{said.name} ({said.party[:16]}…) was not asked to join this job.")
-    if said.party in state.join_answers:
-        return _again(state, state.join_answers[said.party], event.answer_hash, f"the invitation of {said.name}")
-    if state.phase is not Phase.JOINING:
-        raise Problem(Code.TASK_CLOSED, f"The roster of this job is closed; the job is {state.phase}.")
-    if said.manifest_hash != state.manifest_hash:
-        raise Problem(
-            Code.MALFORMED_MESSAGE,
-            f"The answer is about manifest {said.manifest_hash[:16]}…, this job's is {state.manifest_hash[:16]}….",
-        )
-    changes: dict[str, object] = {"join_answers": {**state.join_answers, said.party: event.answer_hash}}
-    if isinstance(said, Acceptance):
-        twin = next((owner for owner in state.accepted if owner.mask_key == said.mask_key), None)
-        if twin is not None:
-            raise Problem(Code.ROSTER_INVALID, f"{said.name} sent the mask key of {twin.name}: make a fresh one.")
-        one = Accepted(party=said.party, name=said.name, mask_key=said.mask_key, signed=event.signed)
-        changes["accepted"] = (*state.accepted, one)
-    else:
-        changes["declined"] = (*state.declined, Declined(party=said.party, name=said.name, code=said.code))
-    after = state.model_copy(update=changes)
-    full = len(after.accepted) >= context.manifest.spec.training.max_data_owners
-    return _close_roster(context, after, now) if full or not after.awaited_owners else Outcome(after)
-
-
-def _close_roster(context: JobContext, state: JobState, now: datetime) -> Outcome:
-    least = context.manifest.spec.training.min_data_owners
-    if len(state.accepted) < least:
-        reason = _who_is_missing(state, least, context.manifest.spec.dataset)
-        return end_job(context, state, Transition.ROSTER_TOO_SMALL, now, code=Code.TOO_FEW_OWNERS.slug, reason=reason)
-    accepted = sorted(state.accepted, key=lambda owner: owner.party)
-    entries = tuple(owner.signed for owner in accepted)
-    roster = sign_document(Roster(manifest_hash=state.manifest_hash, entries=entries), context.identity)
-    entry = to_cbor(
-        LogEntry(index=0, previous=state.log_head, manifest_hash=state.manifest_hash, roster_hash=roster.hash)
-    )
-    step = Step(job_id=state.job_id, step=0, log_entry=entry, roster=roster)
-    after = moved(
-        state,
-        Transition.ROSTER_CLOSED,
-        now,
-        accepted=(),
-        roster=tuple(Member(party=owner.party, name=owner.name) for owner in accepted),
-        roster_hash=roster.hash,
-        started_at=now,
-        log_head=sha256_hex(entry),
-        log_length=1,
-        step=1,
-    )
-    return Outcome(
-        after,
-        (
-            CloseTasks(frozenset({TaskKind.JOIN})),
-            KeepRoster(roster),
-            AppendLog(0, entry),
-            _step_task(context, step),
-        ),
-    )
-
-
-def _who_is_missing(state: JobState, least: int, dataset: str | None) -> str:
-    if not state.invited:
-        return f"No registered Data Owner offers the dataset {dataset or 'default'}; {least} are needed."
-    names = [f"{owner.name} declined ({owner.code})" for owner in state.declined]
-    names += [f"{owner.name} did not answer in time" for owner in state.awaited_owners]
-    joined = f"{len(state.accepted)} of {len(state.invited)} Data Owners joined, {least} are needed"
-    return f"{joined}: {'; '.join(names)}." if names else f"{joined}."
 
 
 # The Model Owner's moves
@@ -197,7 +99,7 @@ def _step(context: JobContext, state: JobState, event: StepAnswered, now: dateti
     if result.step < state.step - 1:
         raise Problem(Code.TASK_CLOSED, f"Step {result.step} is over; the job has reached step {state.step - 1}.")
     if state.step_result_hash is not None:
-        return _again(state, state.step_result_hash, event.answer_hash, f"step {result.step}")
+        return given_again(state, state.step_result_hash, event.answer_hash, f"step {result.step}")
     if state.ended:
         raise Problem(Code.TASK_CLOSED, f"The job is {state.phase}.")
     answered = state.model_copy(update={"step_result_hash": event.answer_hash})
@@ -262,7 +164,7 @@ def _answer(state: JobState, event: RoundAnswered, now: datetime) -> Outcome:
     current = check_answer(state, answer)
     known = current.answers.get(answer.party)
     if known is not None:
-        return _again(state, known.answer_hash, event.answer_hash, f"round {answer.round} ({answer.kind})")
+        return given_again(state, known.answer_hash, event.answer_hash, f"round {answer.round} ({answer.kind})")
     if state.ended:
         raise Problem(Code.TASK_CLOSED, f"The job is {state.phase}.")
     kept = Answer(
@@ -325,7 +227,7 @@ def _sum(context: JobContext, state: JobState, event: SumReady, now: datetime) -
         previous_weights=event.previous_weights,
     )
     after = moved(logged, Transition.SUM_READY, now, step=state.step + 1, step_result_hash=None)
-    return Outcome(after, (*kept, _step_task(context, step)))
+    return Outcome(after, (*kept, step_task(context, step)))
 
 
 def window_ends(context: JobContext, current: CurrentRound) -> bool:
@@ -363,7 +265,7 @@ def _time(context: JobContext, state: JobState, now: datetime) -> Outcome:
     if state.ended or state.deadline is None or now < state.deadline:
         return Outcome(state)
     if state.phase is Phase.JOINING:
-        return _close_roster(context, state, now)
+        return close_roster(context, state, now)
     training = context.manifest.spec.training
     if training.on_dropout == "wait" or state.current is None:
         # The deadline has done its work: `GET /models/{id}` names who is late, and the job waits.
@@ -379,18 +281,3 @@ def _cancel(context: JobContext, state: JobState, event: CancelRequested, now: d
     if state.ended:
         raise Problem(Code.JOB_OVER, f"The job is {state.phase} already.")
     return end_job(context, state, Transition.CANCEL, now, code=Code.CANCELLED.slug, reason=event.reason[:2000])
-
-
-def _step_task(context: JobContext, step: Step) -> CreateTask:
-    return CreateTask(
-        key=f"step/{step.job_id}/{step.step}",
-        kind=TaskKind.STEP,
-        recipient=context.manifest.model_owner,
-        request=to_cbor(step),
-    )
-
-
-def _again(state: JobState, known_hash: str, given_hash: str, what: str) -> Outcome:
-    if known_hash != given_hash:
-        raise Problem(Code.ANSWER_CONFLICT, f"Another answer was given to {what} before, and it stands.")
-    return Outcome(state)

@@ -16,7 +16,7 @@ from facilitator.runner import JobRunner, Resources
 from facilitator.status import ModelView, describe
 from facilitator.store import ReadTransaction, StoredBlob, StoredEntry, StoredParty
 from protocol.clock import timestamp
-from protocol.documents import Manifest, SignedDocument
+from protocol.documents import Manifest, SignedDocument, open_document
 from protocol.problems import Code, Problem
 from protocol.states import Phase
 
@@ -129,8 +129,7 @@ class JobService:
 
     def _model(self, job_id: str) -> ModelView:
         with self._own.store.read() as tx:
-            state = _job(tx, job_id)
-        return describe(self._runner.plans.of(job_id), state, self._self, self._own.clock.now())
+            return self._view(tx, _job(tx, job_id))
 
     async def models(self) -> list[ModelView]:
         """The newest jobs, newest first."""
@@ -138,9 +137,13 @@ class JobService:
 
     def _models(self) -> list[ModelView]:
         with self._own.store.read() as tx:
-            states = tx.jobs(_LISTED_MODELS)
-        now = self._own.clock.now()
-        return [describe(self._runner.plans.of(state.job_id), state, self._self, now) for state in states]
+            return [self._view(tx, state) for state in tx.jobs(_LISTED_MODELS)]
+
+    def _view(self, tx: ReadTransaction, state: JobState) -> ModelView:
+        signed = tx.manifest(state.job_id)
+        if signed is None:
+            raise LookupError(f"the store has lost the manifest of job {state.job_id}")
+        return describe(open_document(signed, Manifest), state, self._self, self._own.clock.now())
 
     # Evidence
 

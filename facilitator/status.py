@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from protocol.planning import planned_rounds
 from pydantic import BaseModel, ConfigDict
 from pydantic.config import JsonDict
 
 from facilitator.job import Accepted, JobState, Member
-from facilitator.plans import JobPlan
+from protocol.documents import Manifest
 from protocol.messages import RoundKind
+from protocol.planning import planned_rounds
 from protocol.states import Phase, Status, status_of
 
 
@@ -80,9 +80,9 @@ class ModelView(BaseModel):
     seconds_left: float | None
 
 
-def describe(plan: JobPlan, state: JobState, facilitator: Member, now: datetime) -> ModelView:
+def describe(manifest: Manifest, state: JobState, facilitator: Member, now: datetime) -> ModelView:
     """Return what anyone may be told of the job."""
-    manifest, ending = plan.manifest, state.ending
+    ending = state.ending
     rounds = planned_rounds(manifest.spec)
     model_owner = Member(party=manifest.model_owner, name=manifest.model_owner_name)
     return ModelView(

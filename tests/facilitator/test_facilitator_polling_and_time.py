@@ -10,7 +10,7 @@ from protocol.planning import plan_spec
 from protocol.tasks import TaskKind
 from tests.facilitator.fake_parties import FakeClock, decrypted, running
 from tests.facilitator.machine_bench import small_spec
-from tests.facilitator.test_facilitator_refusals import counting
+from tests.facilitator.scenes import counting
 
 
 def test_a_poll_wakes_when_a_task_comes_and_lists_only_what_is_new(tmp_path: Path) -> None:
