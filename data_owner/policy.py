@@ -89,6 +89,14 @@ class OwnerPolicy(Strict):
                 Code.INVALID_REQUEST, f"The policy file: {first['field']}: {first['message']}.", errors=errors
             ) from None
 
+    def knowing(self, trust: Trust) -> Self:
+        """Return this policy with further pins. Once any of them could name a Model Owner, an open policy is closed:
+        who pins means to refuse the others."""
+        together = self.trust.and_also(trust)
+        return self.model_copy(
+            update={"trust": together, "any_model_owner": self.any_model_owner and not together.pins_model_owners}
+        )
+
     def doubt(self, model_owner: str, membership: SignedDocument | None, now: datetime) -> str | None:
         """Why a Model Owner is not trusted, for this owner's own people; None when it is.
 

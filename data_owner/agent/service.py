@@ -25,6 +25,7 @@ from protocol.identity import Identity
 from protocol.messages import Compute, RoundRequest, from_cbor
 from protocol.problems import Code, Problem
 from protocol.tasks import CBOR_TYPE, JSON_TYPE, TaskHeader, TaskKind
+from protocol.trust import Trust
 
 log = structlog.get_logger("data_owner.agent")
 
@@ -59,8 +60,10 @@ class OwnerService:
         registration_interval_s: float,
         membership: SignedDocument | None = None,
         facilitator_id: str | None = None,
+        trust: Callable[[], Trust] = Trust,
     ) -> None:
-        """`facilitator_id`: whom the Facilitator must be; None for anyone."""
+        """`facilitator_id`: whom the Facilitator must be; None for anyone. `trust`: pins besides the policy's, asked
+        for whenever they count."""
         self._identity = identity
         self._name = name
         self.policy = policy
@@ -74,6 +77,7 @@ class OwnerService:
         self._facilitator_id = ""
         self._pinned_facilitator = facilitator_id
         self._membership = membership
+        self._trust = trust
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._datasets_changed = asyncio.Event()
         #: Takes a job's JOIN task up again once a person has decided; the task agent's, set when there is one.
@@ -203,7 +207,7 @@ class OwnerService:
             self._identity.party_id,
             self._name,
             self._facilitator_id,
-            self.policy,
+            self.policy.knowing(self._trust()),
             self._allow_small_keys,
             self._membership,
         )

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import httpx
 
+from protocol.loopback import is_loopback
 from protocol.problems import PROBLEM_JSON, Code, Problem
 from protocol.tasks import JSON_TYPE
 
@@ -18,7 +19,8 @@ _MAX_PROBLEM_BYTES = 1 << 20
 class ServiceClient:
     """Requests to one service. Counts body bytes both ways in `bytes_sent` and `bytes_received`.
 
-    `verify` is an SSL context (with a client certificate loaded, for mutual TLS) or False for none at all.
+    A token goes to https or to this machine alone, and never into a URL; an address with a password in it is refused.
+    Both raise Problem(INVALID_REQUEST). `verify` is an SSL context, as of `protocol.client.tls`, or False for none.
     `transport` replaces the network: tests pass `httpx.ASGITransport(app)`.
     """
 
@@ -42,14 +44,23 @@ class ServiceClient:
             headers["Fedtrain-Party"] = party_id
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
+        address = _address(base_url)
+        on_this_machine = is_loopback(address.host)
+        if token is not None and transport is None and address.scheme != "https" and not on_this_machine:
+            raise Problem(
+                Code.INVALID_REQUEST,
+                f"The token for {base_url} would travel in the clear: use https, or loopback.",
+            )
         self.base_url = base_url
         self.bytes_sent = 0
         self.bytes_received = 0
         self._request_timeout_s = request_timeout_s
         self._max_response_bytes = max_response_bytes
-        # Proxies come from the environment, as for curl; redirects are never followed, since they could lead the
-        # token elsewhere.
-        self._http = httpx.AsyncClient(base_url=base_url, headers=headers, transport=transport, verify=verify)
+        # Proxies come from the environment, as for curl, but not to this machine's own services; redirects are never
+        # followed, since they could lead the token elsewhere.
+        self._http = httpx.AsyncClient(
+            base_url=base_url, headers=headers, transport=transport, verify=verify, trust_env=not on_this_machine
+        )
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -123,6 +134,20 @@ class ServiceClient:
         if status in (502, 503, 504):  # a proxy in between says that nobody is behind it
             return Problem(self.unreachable, f"The {self.service} at {self.base_url} cannot be reached: {status}.")
         return Problem.from_dict(None, status)
+
+
+def _address(base_url: str) -> httpx.URL:
+    """Raises Problem(INVALID_REQUEST) for an address with a password in it, which logs and errors would show."""
+    try:
+        address = httpx.URL(base_url)
+    except httpx.InvalidURL:
+        return httpx.URL()  # named as such by the first request
+    if address.userinfo:
+        raise Problem(
+            Code.INVALID_REQUEST,
+            f"The address of {address.host} has a user or a password in it: take them out, and use a token.",
+        )
+    return address
 
 
 def parse_any_json(data: bytes) -> object:

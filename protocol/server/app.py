@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
+from typing import Literal
 
 import structlog
 from fastapi import APIRouter, Depends, FastAPI, Response
@@ -17,16 +18,19 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from protocol.identity import Identity
 from protocol.problems import Code, Problem
+from protocol.server.access import AccessMiddleware
 from protocol.server.body_limits import BodyLimitMiddleware, BodyLimits
-from protocol.server.caller import Gate, caller
+from protocol.server.caller import Gate, OpenGate, caller
 from protocol.server.errors import UnexpectedErrorMiddleware, add_problem_handlers
 from protocol.server.process_metrics import ProcessorTime
+from protocol.server.rate_limit import RateLimit
 from protocol.server.responses import PROBLEM_RESPONSES
 from protocol.states import Role
 from protocol.version import PROTOCOL_VERSION
 
 log = structlog.get_logger("protocol.server")
 
+Access = Literal["open", "token"]
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 #: What a service needs, each with "ok" or what is wrong with it. Called in a thread, so it may look at the store.
 Readiness = Callable[[], Mapping[str, str]]
@@ -49,10 +53,11 @@ class Health(BaseModel):
 
 
 class Ready(BaseModel):
-    """The answer to GET /readyz when all is well."""
+    """The answer to GET /readyz when all is well. `access`: whether callers must show a token, or are believed."""
 
     status: str
     checks: dict[str, str]
+    access: Access
 
 
 def create_service(
@@ -68,20 +73,26 @@ def create_service(
     body_limits: BodyLimits,
     readiness: Readiness,
     registry: CollectorRegistry,
+    rate_limit: RateLimit | None = None,
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> FastAPI:
     """Return the service's application.
 
     `app.state.stop` is an asyncio.Event that is set as soon as the service is told to stop; whatever waits long waits
     for it too. Routes read the caller by `protocol.server.caller.AnyCaller`, which runs before every router's routes.
+    `rate_limit` holds for each caller; `monotonic` is its clock.
     """
     release = version("federated-trainer")
+    access: Access = "open" if isinstance(gate, OpenGate) else "token"
 
     @asynccontextmanager
     async def stopping_lifespan(app: FastAPI) -> AsyncIterator[None]:
         if app.state.stop.is_set():  # the application runs again, as after a restart in a test
             app.state.stop = asyncio.Event()
         async with lifespan(app):
-            log.info("service started", role=role.value, party=identity.party_id, name=name)
+            log.info("service started", role=role.value, party=identity.party_id, name=name, access=access)
+            if access == "open":
+                log.warning("open access: no token is asked for, and callers are believed who they say they are")
             try:
                 yield
             finally:
@@ -100,17 +111,20 @@ def create_service(
     add_problem_handlers(app)
     # The last one added is the outermost: errors are caught within the count of requests, limits within both.
     app.add_middleware(BodyLimitMiddleware, limits=body_limits)
+    app.add_middleware(AccessMiddleware, gate=gate, rate_limit=rate_limit, monotonic=monotonic)
     app.add_middleware(UnexpectedErrorMiddleware)
     app.add_middleware(_MetricsMiddleware, registry=registry)
     ProcessorTime(registry)
     who = ServiceIdentity(party_id=identity.party_id, role=role, name=name, protocol=PROTOCOL_VERSION, version=release)
-    app.include_router(_common_routes(who, readiness, registry))
+    app.include_router(_common_routes(who, readiness, registry, access))
     for router in routers:
         app.include_router(router, dependencies=[Depends(caller)])
     return app
 
 
-def _common_routes(who: ServiceIdentity, readiness: Readiness, registry: CollectorRegistry) -> APIRouter:
+def _common_routes(
+    who: ServiceIdentity, readiness: Readiness, registry: CollectorRegistry, access: Access
+) -> APIRouter:
     router = APIRouter(tags=["service"])
 
     @router.get("/healthz", summary="Is the process alive?")
@@ -123,8 +137,8 @@ def _common_routes(who: ServiceIdentity, readiness: Readiness, registry: Collect
         wrong = {check: state for check, state in checks.items() if state != "ok"}
         if wrong:
             detail = "; ".join(f"{check}: {state}" for check, state in wrong.items())
-            raise Problem(Code.NOT_READY, f"{detail}.", checks=checks)
-        return Ready(status="ok", checks=checks)
+            raise Problem(Code.NOT_READY, f"{detail}.", checks=checks, access=access)
+        return Ready(status="ok", checks=checks, access=access)
 
     @router.get("/identity", summary="Who is this?")
     async def identity() -> ServiceIdentity:

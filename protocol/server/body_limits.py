@@ -90,7 +90,15 @@ def _declared_length(scope: Scope) -> int | None:
 
 async def _refuse(scope: Scope, receive: Receive, send: Send, size: str, limit: int) -> None:
     detail = f"The body {size}, and {scope['path']} takes {limit:,} bytes at most."
-    response = problem_response(Problem(Code.BODY_TOO_LARGE, detail, limit_bytes=limit))
+    await refuse_unread(Problem(Code.BODY_TOO_LARGE, detail, limit_bytes=limit), scope, receive, send)
+
+
+async def refuse_unread(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a request whose body is not wanted, and close the connection if it has one."""
+    response = problem_response(problem)
+    if not any(name in (b"content-length", b"transfer-encoding") for name, _ in scope["headers"]):
+        await response(scope, receive, send)
+        return
     response.headers["Connection"] = "close"
     start = {"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers}
     await send(start)

@@ -1,12 +1,13 @@
 """Who calls: the one place that says so, on every route.
 
-`create_service` puts the dependency `caller` before every router's routes. A gate turns headers into a `Caller`; a
-route that serves one party only takes `PartyId = Depends(calling_party)`.
+`create_service` puts the dependency `caller` before every router's routes, and `protocol.server.access` before all of
+them. A gate turns headers into a `Caller`; a route that serves one party only takes `CallingParty`, and one that serves
+parties of one role `CallingDataOwner` or `CallingModelOwner`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Protocol
 
@@ -14,18 +15,31 @@ from fastapi import Depends, Request
 
 from protocol.identity import is_party_id
 from protocol.problems import Code, Problem
+from protocol.server.tokens import Scope, TokenRecord, find_token
+from protocol.server.watched_file import WatchedFile
 from protocol.states import Role
 
 PARTY_HEADER = "Fedtrain-Party"
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Who calls, and whether that was proven. In open mode a party id is what the caller says it is."""
+    """Who calls, and whether that was proven. In open mode a party id is what the caller says it is.
+
+    `scope` and `token_id` are of the token that proved it; the id is public.
+    """
 
     party_id: str | None
     role: Role | None
     authenticated: bool
+    scope: Scope | None = None
+    token_id: str | None = None
+
+    def check_method(self, method: str) -> None:
+        """Raises Problem(FORBIDDEN) for a method that the caller's token does not allow."""
+        if self.scope is Scope.READ and method not in _READING:
+            raise Problem(Code.FORBIDDEN, f"This token may look, and {method} needs one with the scope admin.")
 
 
 class Gate(Protocol):
@@ -40,12 +54,41 @@ class OpenGate:
     """For services on loopback without tokens: believes the `Fedtrain-Party` header."""
 
     def identify(self, headers: Mapping[str, str]) -> Caller:
-        party_id = headers.get(PARTY_HEADER)
-        if party_id is not None and not is_party_id(party_id):
+        return Caller(_stated_party(headers), None, authenticated=False)
+
+
+class TokenGate:
+    """For services with a token list: a caller is whose token it shows, whatever else it says."""
+
+    def __init__(self, tokens: WatchedFile[tuple[TokenRecord, ...]]) -> None:
+        self._tokens = tokens
+
+    def identify(self, headers: Mapping[str, str]) -> Caller:
+        """Raises Problem: UNAUTHENTICATED without a valid token, FORBIDDEN when it is another party's."""
+        kind, _, token = headers.get("Authorization", "").partition(" ")
+        if kind.lower() != "bearer" or not token.strip():
+            raise Problem(Code.UNAUTHENTICATED, "This service wants a token: send Authorization: Bearer <token>.")
+        record = find_token(self._tokens.value(), token.strip())
+        if record is None:
+            # The same words for a wrong, a revoked and a malformed one: there is nothing to learn by trying.
+            raise Problem(Code.UNAUTHENTICATED, "The token is not valid here; it may have been revoked.")
+        stated = _stated_party(headers)
+        if record.party is not None and stated is not None and stated != record.party:
             raise Problem(
-                Code.UNAUTHENTICATED, f"{PARTY_HEADER} must be a party id of 64 hex digits, not {party_id[:80]!r}."
+                Code.FORBIDDEN,
+                f"The token belongs to {record.name} ({record.party[:16]}…), and {PARTY_HEADER} says {stated[:16]}….",
             )
-        return Caller(party_id, None, authenticated=False)
+        role = None if record.role is None else Role(record.role)
+        return Caller(record.party, role, authenticated=True, scope=record.scope, token_id=record.id)
+
+
+def _stated_party(headers: Mapping[str, str]) -> str | None:
+    party_id = headers.get(PARTY_HEADER)
+    if party_id is not None and not is_party_id(party_id):
+        raise Problem(
+            Code.UNAUTHENTICATED, f"{PARTY_HEADER} must be a party id of 64 hex digits, not {party_id[:80]!r}."
+        )
+    return party_id
 
 
 async def caller(request: Request) -> Caller:
@@ -54,21 +97,38 @@ async def caller(request: Request) -> Caller:
     if isinstance(known, Caller):
         return known
     gate: Gate = request.app.state.gate
-    request.state.caller = identified = gate.identify(request.headers)
+    identified = gate.identify(request.headers)
+    identified.check_method(request.method)
+    request.state.caller = identified
     return identified
 
 
 def require_party(who: Caller) -> str:
-    """Return the calling party's id. Raises Problem(UNAUTHENTICATED) when there is none."""
-    if who.party_id is None:
-        raise Problem(Code.UNAUTHENTICATED, f"This route is for parties: send the header {PARTY_HEADER}.")
-    return who.party_id
+    """Return the calling party's id. Raises Problem: UNAUTHENTICATED without one, FORBIDDEN when the token has none."""
+    if who.party_id is not None:
+        return who.party_id
+    if who.authenticated:
+        raise Problem(Code.FORBIDDEN, "This route is for parties, and the token is not a party's.")
+    raise Problem(Code.UNAUTHENTICATED, f"This route is for parties: send the header {PARTY_HEADER}.")
 
 
 async def calling_party(who: Annotated[Caller, Depends(caller)]) -> str:
-    """Dependency: the calling party's id. Raises Problem(UNAUTHENTICATED) when there is none."""
+    """Dependency: the calling party's id. Raises Problem as `require_party`."""
     return require_party(who)
+
+
+def _calling(role: Role) -> Callable[[Caller], Awaitable[str]]:
+    async def calling_in_role(who: Annotated[Caller, Depends(caller)]) -> str:
+        """The calling party's id. Raises Problem as `require_party`, and FORBIDDEN for a token of another role."""
+        party = require_party(who)
+        if who.authenticated and who.role is not role:
+            raise Problem(Code.FORBIDDEN, f"This route is for a {role}, and the token is a {who.role}'s.")
+        return party
+
+    return calling_in_role
 
 
 AnyCaller = Annotated[Caller, Depends(caller)]
 CallingParty = Annotated[str, Depends(calling_party)]
+CallingDataOwner = Annotated[str, Depends(_calling(Role.DATA_OWNER))]
+CallingModelOwner = Annotated[str, Depends(_calling(Role.MODEL_OWNER))]

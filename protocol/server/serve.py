@@ -18,6 +18,9 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
+from protocol.server.caller import OpenGate
+from protocol.server.exposure import refusal_to_listen
+
 log = structlog.get_logger("protocol.server")
 
 STOP_WITHIN_S = 2.5
@@ -28,8 +31,13 @@ def run_service(app: FastAPI, host: str, port: int, *, tls: ssl.SSLContext | Non
     """Serve `app` until SIGINT or SIGTERM; return the process's exit code: 0 after a stop, 1 when it cannot start.
 
     `port` 0 takes a free one; the log's line "listening" says which. A signal sets `app.state.stop` first, which ends
-    long polls and event streams. Call it from the main thread, and return its code from the process.
+    long polls and event streams. Where other machines can reach it, it starts only with tokens and TLS. Call it
+    from the main thread, and return its code from the process.
     """
+    refusal = refusal_to_listen(host, open_to_all=isinstance(app.state.gate, OpenGate), tls=tls is not None)
+    if refusal is not None:
+        print(refusal, file=sys.stderr, flush=True)  # noqa: T201 - what the person at the terminal reads
+        return 1
     try:
         listener = _listen(host, port)
     except OSError as error:

@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from protocol.documents import Name
+from protocol.server.rate_limit import RateLimit
+
+PARTY_FILE = "party.toml"
 
 LogFormat = Literal["console", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 
+class SettingsFileError(Exception):
+    """The settings file cannot be read; the message says why."""
+
+
 class ServiceSettings(BaseSettings):
-    """A party's settings derive from this one and give `port` and `name` defaults of their own."""
+    """A party's settings derive from this one and give `port` and `name` defaults of their own.
+
+    What neither the command line nor the environment says is looked up in `party.toml` in the state folder, if there
+    is one: `fedtrain provision` writes it. Paths in that file start at the folder that it lies in.
+
+    As a service: `tls_cert` and `tls_key` are PEM files; with `tls_client_ca` only clients with a certificate of that
+    CA get through. As a client: `ca_file` is the CA that is believed, `client_cert` and `client_key` are shown to a
+    service that asks for them, `token_file` holds the bearer token for the Facilitator.
+    """
 
     model_config = SettingsConfigDict(env_prefix="FEDTRAIN_", extra="forbid", frozen=True)
 
@@ -27,6 +44,15 @@ class ServiceSettings(BaseSettings):
     log_format: LogFormat = "console"
     log_level: LogLevel = "info"
     body_limit_bytes: Annotated[int, Field(ge=1024)] = 1 << 20  # routes that take more say so themselves
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    tls_client_ca: Path | None = None
+    ca_file: Path | None = None
+    client_cert: Path | None = None
+    client_key: Path | None = None
+    token_file: Path | None = None
+    rate_limit_per_s: Annotated[float, Field(gt=0)] = 200.0  # of one caller; a party at work sends far fewer
+    rate_limit_burst: Annotated[int, Field(ge=1)] = 2_000
     allow_small_keys: bool = False  # for tests: keys under 2048 bits protect nothing
 
     @property
@@ -36,3 +62,47 @@ class ServiceSettings(BaseSettings):
         from protocol.server.database import sqlite_url
 
         return self.database_url or sqlite_url(self.state_dir / "state.sqlite3")
+
+    @property
+    def rate_limit(self) -> RateLimit:
+        """How often one caller may call."""
+        return RateLimit(self.rate_limit_per_s, self.rate_limit_burst)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the library passes all five
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, _PartyFile(settings_cls, init_settings, env_settings)
+
+
+class _PartyFile(PydanticBaseSettingsSource):
+    """Settings from `party.toml` in the state folder that the sources before this one name."""
+
+    def __init__(self, settings_cls: type[BaseSettings], *before: PydanticBaseSettingsSource) -> None:
+        super().__init__(settings_cls)
+        self._before = before
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
+        return self().get(field_name), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        named = [source().get("state_dir") for source in self._before]
+        default = self.settings_cls.model_fields["state_dir"].default
+        folder = next((Path(path) for path in [*named, default] if isinstance(path, str | Path)), None)
+        if folder is None or not (folder / PARTY_FILE).is_file():
+            return {}
+        try:
+            values = tomllib.loads((folder / PARTY_FILE).read_text())
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise SettingsFileError(f"{folder / PARTY_FILE} is not TOML: {error}.") from None
+        return {name: self._placed(folder, name, value) for name, value in values.items()}
+
+    def _placed(self, folder: Path, name: str, value: Any) -> Any:
+        field = self.settings_cls.model_fields.get(name)
+        is_path = field is not None and field.annotation in (Path, Path | None)
+        return folder / value if is_path and isinstance(value, str) else value

@@ -140,12 +140,13 @@ def test_a_port_that_is_taken_gives_one_line_and_code_1(taken_at: str) -> None:
     assert out == "returned\n"
 
 
-def test_an_address_that_is_not_this_machines_gives_one_line_and_code_1() -> None:
-    with service("192.0.2.1", "8080") as process:
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "owner.example"])  # noqa: S104
+def test_an_open_service_refuses_to_listen_where_others_reach_it_with_one_line_and_code_1(host: str) -> None:
+    with service(host, "8080") as process:
         _, err = process.communicate()
     assert process.returncode == 1
     assert err.count("\n") == 1
-    assert err.startswith("Cannot listen on 192.0.2.1:8080: ")
+    assert err.startswith(f"Refusing to listen on {host}, ") and "no token" in err and "no TLS certificate" in err
 
 
 def test_a_lifespan_that_cannot_start_is_code_1() -> None:

@@ -37,7 +37,7 @@ async def test_a_service_says_who_it_is_and_that_it_lives(make_service) -> None:
 async def test_readiness_names_what_is_missing(make_service) -> None:
     checks = {"store": "ok", "facilitator": "ok"}
     async with calling(make_service(APIRouter(), readiness=lambda: checks)) as http:
-        assert (await http.get("/readyz")).json() == {"status": "ok", "checks": checks}
+        assert (await http.get("/readyz")).json() == {"status": "ok", "checks": checks, "access": "open"}
         checks["facilitator"] = "cannot be reached"
         response = await http.get("/readyz")
         assert response.status_code == 503

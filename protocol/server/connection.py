@@ -1,0 +1,59 @@
+"""From a party's settings to its gate, its TLS, and its connection to the Facilitator."""
+
+from __future__ import annotations
+
+import ssl
+
+import httpx
+
+from protocol.client.facilitator import FacilitatorClient
+from protocol.client.tls import TlsError, client_context
+from protocol.server.caller import Gate, OpenGate, TokenGate
+from protocol.server.secret_files import SecretFileError, read_secret
+from protocol.server.settings import ServiceSettings
+from protocol.server.tls import server_context
+from protocol.server.tokens import TOKENS_FILE, watched_tokens
+
+
+def gate_of(settings: ServiceSettings) -> Gate:
+    """Return the gate: tokens where the state folder has a token list, else open, which only loopback may be.
+
+    Raises SecretFileError for a token list that cannot be used.
+    """
+    if not (settings.state_dir / TOKENS_FILE).exists():
+        return OpenGate()
+    tokens = watched_tokens(settings.state_dir)
+    tokens.value()
+    return TokenGate(tokens)
+
+
+def listening_tls(settings: ServiceSettings) -> ssl.SSLContext | None:
+    """Return the TLS that the service listens with, None where the settings name none. Raises TlsError."""
+    if settings.tls_cert is None and settings.tls_key is None:
+        if settings.tls_client_ca is not None:
+            raise TlsError("tls_client_ca asks clients for certificates, and needs tls_cert and tls_key.")
+        return None
+    if settings.tls_cert is None or settings.tls_key is None:
+        raise TlsError("tls_cert and tls_key belong together: give both files or neither.")
+    return server_context(settings.tls_cert, settings.tls_key, settings.tls_client_ca)
+
+
+def facilitator_client(
+    settings: ServiceSettings, base_url: str, party_id: str, transport: httpx.AsyncBaseTransport | None = None
+) -> FacilitatorClient:
+    """Return the party's connection to the Facilitator, with its token, CA and certificate.
+
+    Raises TlsError, SecretFileError, and Problem as `ServiceClient`.
+    """
+    verify: ssl.SSLContext | bool = True
+    if settings.ca_file is not None or settings.client_cert is not None or settings.client_key is not None:
+        verify = client_context(settings.ca_file, settings.client_cert, settings.client_key)
+    token = None
+    if settings.token_file is not None:
+        try:
+            token = read_secret(settings.token_file).decode("ascii").strip()
+        except FileNotFoundError:
+            raise SecretFileError(f"There is no token file {settings.token_file}.") from None
+        except UnicodeDecodeError:
+            raise SecretFileError(f"{settings.token_file} is no token file.") from None
+    return FacilitatorClient(base_url, party_id=party_id, token=token, transport=transport, verify=verify)
