@@ -42,6 +42,7 @@ from crypto.masks import blind, encode_context, pair_mask, shared_round_key, sum
 from crypto.packing import SlotLayout, pack, unpack
 from crypto.process_engine import ProcessEngine
 from crypto.rerandomise import RerandomiserPool, rerandomise
+from crypto.sized_engine import SizedEngine
 from crypto.vector import EncryptedVector, check_ciphertexts, ciphertexts_from_bytes, ciphertexts_to_bytes
 
 __all__ = [
@@ -65,6 +66,7 @@ __all__ = [
     "PublicEncryptor",
     "RerandomiserPool",
     "ScaleMismatch",
+    "SizedEngine",
     "SlotLayout",
     "add",
     "add_plain",

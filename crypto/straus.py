@@ -15,6 +15,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import accumulate, pairwise
 
 import gmpy2
@@ -41,6 +42,7 @@ class Plan:
     multiplications: float
 
 
+@lru_cache(maxsize=256)
 def best_plan(bases: int, rows: int, exponent_bits: int) -> Plan:
     """The method and widths with the fewest multiplications, a squaring counted as SQUARING_COST of one."""
     bits = exponent_bits + 1

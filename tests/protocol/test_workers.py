@@ -1,0 +1,122 @@
+"""Worker processes: started when first needed, replaced when they die, ended with the service."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import BrokenExecutor
+from pathlib import Path
+
+import pytest
+from gmpy2 import mpz
+
+from crypto import LocalEngine
+from protocol.server.workers import ATTEMPTS, WorkerEngine, Workers
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def workers() -> Iterator[Workers]:
+    pool = Workers(2)
+    yield pool
+    pool.shutdown()
+
+
+def test_tasks_run_in_other_processes_that_stay(workers: Workers) -> None:
+    pids = {workers.submit(os.getpid).result() for _ in range(6)}
+    assert os.getpid() not in pids
+    assert len(pids) <= 2
+    assert workers.submit(int, "12", base=8).result() == 10
+
+
+def test_what_a_task_raises_comes_back(workers: Workers) -> None:
+    with pytest.raises(ValueError, match="invalid literal"):
+        workers.submit(int, "twelve").result()
+    assert workers.restarts == 0
+
+
+def test_a_task_whose_worker_was_killed_is_computed_again(workers: Workers) -> None:
+    slow = workers.submit(time.sleep, 0.5)
+    os.kill(workers.submit(os.getpid).result(), signal.SIGKILL)
+    assert slow.result() is None
+    assert workers.restarts == 1
+    assert workers.submit(abs, -3).result() == 3
+
+
+def test_a_task_given_after_a_worker_died_idle_is_computed(workers: Workers) -> None:
+    pid = workers.submit(os.getpid).result()
+    os.kill(pid, signal.SIGKILL)
+    for _ in range(20):
+        assert workers.submit(abs, -4).result() == 4
+    assert workers.submit(os.getpid).result() != pid
+
+
+def test_a_task_that_kills_every_worker_is_given_up(workers: Workers) -> None:
+    with pytest.raises(BrokenExecutor):
+        workers.submit(os._exit, 9).result()
+    assert workers.restarts == ATTEMPTS - 1
+    assert workers.submit(abs, -5).result() == 5, "and the next task has workers again"
+
+
+def test_after_the_shutdown_nothing_is_accepted() -> None:
+    workers = Workers(1)
+    assert workers.submit(abs, -1).result() == 1
+    workers.shutdown()
+    with pytest.raises(RuntimeError, match="shut down"):
+        workers.submit(abs, -1)
+    with pytest.raises(ValueError, match="at least 1"):
+        Workers(0)
+
+
+def test_an_engine_with_workers_gives_what_one_without_gives() -> None:
+    modulus = (mpz(1) << 4096) - 17
+    bases = [mpz(base) for base in range(2, 12)]
+    engine = WorkerEngine(2)
+    try:
+        started = engine.powers(bases, 1 << 1200, modulus)
+        assert started == LocalEngine().powers(bases, 1 << 1200, modulus)
+    finally:
+        engine.close()
+
+
+def test_small_work_and_a_single_worker_start_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    from protocol.server import workers as module
+
+    def refuse(count: int) -> None:
+        raise AssertionError(f"{count} processes were started")
+
+    monkeypatch.setattr(module, "_started", refuse)
+    modulus = (mpz(1) << 4096) - 17
+    assert WorkerEngine(2).powers([mpz(2), mpz(3)], 4, modulus) == [16, 81]
+    large = [mpz(base) for base in range(2, 12)]
+    assert len(WorkerEngine(1).powers(large, 1 << 1200, modulus)) == 10
+    with pytest.raises(AssertionError, match="2 processes"):
+        WorkerEngine(2).powers(large, 1 << 1200, modulus)
+
+
+ABANDONED = """
+import os
+from protocol.server.workers import Workers
+
+if __name__ == "__main__":
+    workers = Workers(1)
+    print(workers.submit(os.getpid).result(), flush=True)
+    os.kill(os.getpid(), 9)
+"""
+
+
+def test_workers_end_with_a_service_that_is_killed(tmp_path: Path) -> None:
+    script = tmp_path / "abandoned.py"
+    script.write_text(ABANDONED)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    # Their output is this pipe: it closes when the last of them has ended.
+    ended = subprocess.run([sys.executable, str(script)], stdout=subprocess.PIPE, env=environment, check=False)
+    assert ended.returncode == -signal.SIGKILL
+    # Where nobody inherits orphans, what has ended stays listed as a zombie.
+    state = subprocess.run(["ps", "-o", "stat=", "-p", ended.stdout.decode().strip()], capture_output=True, check=False)
+    assert state.stdout.decode().strip()[:1] in ("", "Z")
