@@ -64,9 +64,10 @@ class VectorMessage(Strict):
         try:
             layout = SlotLayout.from_dict(self.layout)
             ciphertexts = ciphertexts_from_bytes(self.ciphertexts, modulus, layout.ciphertexts)
+            bound = int.from_bytes(self.bound, "big")
+            return EncryptedVector(self.key_id, self.fraction_bits, bound, layout, ciphertexts)
         except (CryptoError, ValueError) as error:
             raise Problem(Code.MALFORMED_CIPHERTEXT, f"The encrypted vector is not valid: {error}") from None
-        return EncryptedVector(self.key_id, self.fraction_bits, int.from_bytes(self.bound, "big"), layout, ciphertexts)
 
     @property
     def ciphertexts_hash(self) -> str:
@@ -149,7 +150,11 @@ class RoundAnswer(Message):
     signature: Annotated[bytes, Field(min_length=64, max_length=64)]
 
     def statement(self) -> bytes:
-        """The bytes an owner signs: everything but the ciphertexts, which stand there as their hash."""
+        """The bytes an owner signs: what was asked, and the hash of the ciphertexts.
+
+        The vector's scale, bound and layout are not in it: they follow from the plan, and whoever adds or decrypts
+        holds the vector against that.
+        """
         return cbor.encode(
             [
                 self.manifest_hash,
@@ -249,16 +254,22 @@ def to_cbor(message: Strict) -> bytes:
 
 
 def from_cbor(data: bytes, kind: type[AnyMessage]) -> AnyMessage:
-    """Return the message. Raises Problem: MALFORMED_CBOR, MALFORMED_MESSAGE or PROTOCOL_VERSION."""
+    """Return the message, of which `data` is the one encoding.
+
+    Raises Problem: MALFORMED_CBOR, PROTOCOL_VERSION (before anything else is looked at) or MALFORMED_MESSAGE.
+    """
     value = cbor.decode(data)
+    if isinstance(value, dict) and isinstance(version := value.get("protocol"), str):
+        check_protocol(version)
     try:
         message = kind.model_validate(value)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the whole"
         raise Problem(Code.MALFORMED_MESSAGE, f"{kind.__name__}: {where}: {first['msg']}.") from None
-    if isinstance(message, Message):
-        check_protocol(message.protocol)
+    if to_cbor(message) != data:
+        # A number as text, an explicit null, a default left out: what means the same must be the same bytes.
+        raise Problem(Code.MALFORMED_MESSAGE, f"{kind.__name__}: a field is of another type, null, or left out.")
     return message
 
 
