@@ -84,20 +84,21 @@ async def federation(
     tables: Mapping[str, Path],
     *,
     test_data: Path | None = None,
-    allow_small_keys: bool = False,
+    allow_small_keys: bool | None = None,
     clock: Clock | None = None,
     owner_settings: Mapping[str, Any] | None = None,
     wiretap: Callable[[bytes], None] | None = None,
 ) -> AsyncIterator[Federation]:
     """Start a Facilitator, a Model Owner and one Data Owner for each of `tables` (name → path), state in `folder`.
 
+    What is not given here comes from `FEDTRAIN_*` in the environment, as it does for services with ports.
     `owner_settings` are further settings of every Data Owner. `wiretap` is given each request line and each piece of a
     body that reaches the Facilitator from a party. All are stopped when the context is left.
     """
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
         executor = stack.enter_context(ThreadPoolExecutor(thread_name_prefix="engine"))
-        common: dict[str, Any] = {"allow_small_keys": allow_small_keys, "log_level": "warning"}
+        common = {} if allow_small_keys is None else {"allow_small_keys": allow_small_keys}
         start = _Starter(stack, folder, clock, executor, common, wiretap)
         facilitator = await start.facilitator()
         model_owner = await start.model_owner(facilitator, test_data)

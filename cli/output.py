@@ -25,10 +25,12 @@ def print_json(value: object) -> None:
 
 
 def console() -> Console:
-    """Return a rich console on stdout; rich itself honours NO_COLOR and the absence of a terminal."""
+    """Return a rich console on stdout; rich itself honours NO_COLOR and leaves colours out where no terminal is."""
     from rich.console import Console
 
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    # Without a terminal there is no width to fold at, and a folded id is no use to a script.
+    width = None if sys.stdout.isatty() else 10_000
+    return Console(highlight=False, soft_wrap=width is not None, width=width)
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -36,10 +38,10 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
     from rich import box
     from rich.table import Table
 
-    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False)
     for index, column in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[index], int | float) for row in rows)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=index == 0)
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
     console().print(table)

@@ -38,7 +38,9 @@ def small_keys() -> dict[str, str]:
 
 def left_over(folder: Path) -> list[str]:
     """Processes that have the state folder in their command line."""
-    shown = subprocess.run(["ps", "-A", "-ww", "-o", "pid=,command="], capture_output=True, text=True, check=True).stdout
+    shown = subprocess.run(
+        ["ps", "-A", "-ww", "-o", "pid=,command="], capture_output=True, text=True, check=True
+    ).stdout
     return [line for line in shown.splitlines() if str(folder / "demo") in line and "cli.main" in line]
 
 

@@ -1,0 +1,93 @@
+"""`fedtrain simulate` on small tables, as a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+SMALL_KEYS = {"key_bits": 512, "max_rows": 1000, "max_data_owners": 3, "tolerance": 1e-12}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """model.json, three owners' tables and test.csv of y = 3·u − 2·v + 5, without noise."""
+    columns = {
+        "features": [{"name": name, "type": "continuous", "range": [0, 10]} for name in ("u", "v")],
+        "target": {"name": "y", "range": [-20, 40]},
+    }
+    spec = {"model_type": "LINEAR_REGRESSION", "data_props": columns, "training": SMALL_KEYS}
+    (tmp_path / "model.json").write_text(json.dumps(spec))
+    rng = np.random.default_rng(3)
+    for name in ("a", "b", "c", "test"):
+        u, v = rng.uniform(0, 10, (2, 15))
+        rows = [f"{float(p)!r},{float(q)!r},{float(3 * p - 2 * q + 5)!r}" for p, q in zip(u, v, strict=True)]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["u,v,y", *rows]) + "\n")
+    return tmp_path
+
+
+def simulate(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "cli.main", "simulate", "model.json", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "FEDTRAIN_ALLOW_SMALL_KEYS": "1", "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+
+
+def test_it_finds_the_coefficients_and_scores_the_test_set(folder: Path) -> None:
+    done = simulate(folder, "a.csv", "b.csv", "c.csv", "--test", "test.csv", "--json")
+    assert done.returncode == 0, done.stderr
+    outcome: dict[str, Any] = json.loads(done.stdout)
+    assert outcome["model"]["coefficients"] == pytest.approx({"u": 3.0, "v": -2.0, "intercept": 5.0}, rel=1e-8)
+    assert outcome["prediction"]["cost"] < 1e-12
+    assert sorted(path.name for path in folder.iterdir()) == ["a.csv", "b.csv", "c.csv", "model.json", "test.csv"]
+
+
+def test_without_json_it_prints_coefficients_cost_and_progress(folder: Path) -> None:
+    done = simulate(folder, "a.csv", "b.csv", "c.csv", "--test", "test.csv")
+    assert done.returncode == 0, done.stderr
+    assert "intercept" in done.stdout
+    assert "cost" in done.stdout
+    assert "round" in done.stderr
+
+
+def test_too_few_tables_for_the_spec_fail_in_one_line_more_than_the_progress(folder: Path) -> None:
+    done = simulate(folder, "a.csv", "b.csv")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("fedtrain: the model is FAILED")
+    assert "Traceback" not in done.stderr
+
+
+def test_one_table_alone_is_allowed_where_the_spec_says_so(folder: Path) -> None:
+    refused = simulate(folder, "a.csv")
+    assert refused.returncode == 1
+    spec = json.loads((folder / "model.json").read_text())
+    spec["training"] |= {"min_data_owners": 1, "max_data_owners": 1}
+    (folder / "model.json").write_text(json.dumps(spec))
+    allowed = simulate(folder, "a.csv", "--json")
+    assert allowed.returncode == 0, allowed.stderr
+
+
+def test_a_spec_that_cannot_be_used_is_refused_by_its_field(folder: Path) -> None:
+    spec = json.loads((folder / "model.json").read_text())
+    spec["training"]["rounds"] = 0
+    (folder / "model.json").write_text(json.dumps(spec))
+    done = simulate(folder, "a.csv", "b.csv", "c.csv")
+    assert done.returncode == 1
+    assert "training.rounds" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_missing_table_is_named(folder: Path) -> None:
+    done = simulate(folder, "a.csv", "nowhere.csv")
+    assert done.returncode == 1
+    assert "nowhere.csv" in done.stderr
