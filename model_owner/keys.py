@@ -7,13 +7,15 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from phe.paillier import PaillierPrivateKey
 
 from crypto import Engine, KeyHolderEncryptor, generate_keypair, private_key_from_dict, private_key_to_dict
 from protocol.server.secret_files import delete_secret, read_secret, write_secret
 
-_KEPT_ENCRYPTORS = 4
+T = TypeVar("T")
+_KEPT_IN_MEMORY = 4
 
 
 class KeyRing:
@@ -24,7 +26,8 @@ class KeyRing:
         self._engine = engine
         self._allow_small = allow_small
         self._lock = threading.Lock()
-        # The tables of a fixed-base encryptor cost about as much as a round to make.
+        # A key is checked for primality when it is read, and an encryptor's tables cost about as much as a round.
+        self._loaded: OrderedDict[str, PaillierPrivateKey] = OrderedDict()
         self._encryptors: OrderedDict[str, KeyHolderEncryptor] = OrderedDict()
 
     def make(self, job_id: str, modulus_bits: int) -> PaillierPrivateKey:
@@ -37,24 +40,38 @@ class KeyRing:
 
     def load(self, job_id: str) -> PaillierPrivateKey:
         """Return the job's key. Raises FileNotFoundError, SecretFileError, crypto.MalformedKey."""
-        return private_key_from_dict(json.loads(read_secret(self._path(job_id))))
+        return self._kept(
+            self._loaded, job_id, lambda: private_key_from_dict(json.loads(read_secret(self._path(job_id))))
+        )
 
     def encryptor(self, job_id: str, expected_count: Callable[[], int]) -> KeyHolderEncryptor:
         """Return the job's encryptor, its tables cut for `expected_count()` ciphertexts in all. Raises as `load`."""
+        return self._kept(
+            self._encryptors,
+            job_id,
+            lambda: KeyHolderEncryptor(self.load(job_id), self._engine, expected_count()),
+        )
+
+    def _kept(self, kept: OrderedDict[str, T], job_id: str, make: Callable[[], T]) -> T:
         with self._lock:
-            if job_id in self._encryptors:
-                self._encryptors.move_to_end(job_id)
-                return self._encryptors[job_id]
-        encryptor = KeyHolderEncryptor(self.load(job_id), self._engine, expected_count())
+            if job_id in kept:
+                kept.move_to_end(job_id)
+                return kept[job_id]
+        made = make()
         with self._lock:
-            self._encryptors[job_id] = encryptor
-            while len(self._encryptors) > _KEPT_ENCRYPTORS:
-                self._encryptors.popitem(last=False)
-        return encryptor
+            kept[job_id] = made
+            while len(kept) > _KEPT_IN_MEMORY:
+                kept.popitem(last=False)
+        return made
+
+    def jobs(self) -> list[str]:
+        """Ids of the jobs that have a key."""
+        return sorted(path.stem for path in self._folder.glob("*.json"))
 
     def destroy(self, job_id: str) -> None:
         """Delete the job's key, if there is one. Only after the job has ended."""
         with self._lock:
+            self._loaded.pop(job_id, None)
             self._encryptors.pop(job_id, None)
         delete_secret(self._path(job_id))
 

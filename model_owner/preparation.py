@@ -52,8 +52,13 @@ class Preparation:
         self._running: dict[str, asyncio.Task[None]] = {}
 
     async def resume(self) -> None:
-        """Take up, after a start, every job that needs it."""
-        for state in await asyncio.to_thread(self._store.unsettled):
+        """Take up, after a start, every job that needs it; keys of jobs that ended meanwhile are destroyed."""
+        unsettled = await asyncio.to_thread(self._store.unsettled)
+        running = {state.job_id for state in unsettled if not state.ended}
+        for job_id in await asyncio.to_thread(self._keys.jobs):
+            if job_id not in running:
+                await asyncio.to_thread(self._keys.destroy, job_id)
+        for state in unsettled:
             self.start(state.job_id)
 
     def start(self, job_id: str) -> None:
@@ -62,15 +67,20 @@ class Preparation:
             task = self._running[job_id] = asyncio.create_task(self._settle(job_id), name=f"preparation of {job_id}")
             task.add_done_callback(lambda _: self._running.pop(job_id, None))
 
+    @property
+    def busy(self) -> bool:
+        """Whether anything is under way."""
+        return bool(self._running)
+
     async def cancel(self, job_id: str, reason: str) -> JobState:
         """Cancel a job here, and tell the Facilitator in the background. Raises Problem: MODEL_NOT_FOUND, JOB_OVER."""
         outcome = await self._service.apply(job_id, j.CancelAsked(reason))
         running = self._running.get(job_id)
-        if running is not None:
+        # A key that is being made cannot be interrupted: whoever waits for it will find the job ended, and destroy it.
+        if running is not None and outcome.state.manifest is not None:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
             self._running.pop(job_id, None)
-        await asyncio.to_thread(self._keys.destroy, job_id)
         if not outcome.state.cancel_told:
             self.start(job_id)
         return outcome.state
@@ -92,7 +102,9 @@ class Preparation:
             elif state.phase is Phase.CANCELLED and not state.cancel_told:
                 await self._tell_cancelled(state)
         except Problem as problem:
-            if problem.code is not Code.WRONG_STATE:  # the job was cancelled or ended meanwhile
+            if problem.code is Code.WRONG_STATE:  # the job was cancelled or ended meanwhile
+                await self._forget_key(job_id)
+            else:
                 await self._fail(job_id, problem)
         except Exception as error:
             log.exception("a job could not be prepared", job=job_id)
@@ -103,6 +115,10 @@ class Preparation:
             await self._service.apply(job_id, j.PreparationFailed(problem))
         except Problem as refused:
             log.warning("job not failed", job=job_id, why=refused.detail)
+
+    async def _forget_key(self, job_id: str) -> None:
+        if (await self._service.job(job_id)).ended:
+            await asyncio.to_thread(self._keys.destroy, job_id)
 
     async def _deploy(self, state: JobState) -> None:
         signed = state.manifest

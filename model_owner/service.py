@@ -11,7 +11,7 @@ import secrets
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -24,13 +24,14 @@ from model_owner import round as rounds
 from model_owner.job import JobContext, JobState, Outcome
 from model_owner.keys import KeyRing
 from model_owner.metrics import Metrics
-from model_owner.opening import encrypt_point, open_sum
+from model_owner.opening import encrypt_point, open_sum, open_window
 from model_owner.specs import plan_of
 from model_owner.store.contract import Changes, ModelStore
 from protocol.client.agent import TaskAnswer
+from protocol.client.evidence import fetch_log
 from protocol.client.facilitator import FacilitatorClient
 from protocol.clock import Clock
-from protocol.documents import JobEnd, parse_json
+from protocol.documents import JobEnd, SignedDocument, parse_json
 from protocol.identity import Identity
 from protocol.messages import Step, from_cbor
 from protocol.planning import plan_spec, planned_rounds
@@ -50,7 +51,10 @@ _FINE = TaskAnswer(b"{}", JSON_TYPE)
 
 @dataclass(frozen=True)
 class Resources:
-    """What the Model Owner is given to work with. `draw_hex`: fresh random hex digits, two a byte."""
+    """What the Model Owner is given to work with. `draw_hex`: fresh random hex digits, two a byte.
+
+    `membership`: the consortium's signed word that this party is a member, where there is one.
+    """
 
     store: ModelStore
     identity: Identity
@@ -63,6 +67,7 @@ class Resources:
     doorbell: Doorbell
     metrics: Metrics
     allow_small_keys: bool
+    membership: SignedDocument | None = None
     draw_hex: Callable[[int], str] = secrets.token_hex
 
 
@@ -138,7 +143,7 @@ class ModelService:
     async def _context(self, state: JobState) -> JobContext:
         if state.job_id not in self._contexts:
             budget = await self._run(lambda: plan_spec(state.spec))
-            context = JobContext(self._own.identity, self._own.name, budget, state.rounds)
+            context = JobContext(self._own.identity, self._own.name, budget, state.rounds, self._own.membership)
             self._contexts[state.job_id] = context
             while len(self._contexts) > _KEPT_CONTEXTS:
                 self._contexts.popitem(last=False)
@@ -173,7 +178,7 @@ class ModelService:
 
     async def on_step(self, header: TaskHeader, body: bytes) -> TaskAnswer | None:
         """A STEP task. None while the job is not known to be posted yet; then the agent asks again."""
-        step = from_cbor(body, Step)
+        step = await self._run(lambda: from_cbor(body, Step))
         if header.job_id is None or step.job_id != header.job_id:
             raise Problem(Code.MALFORMED_MESSAGE, f"The step is of job {step.job_id}, its task of {header.job_id}.")
         state = await self.job(step.job_id)
@@ -202,6 +207,8 @@ class ModelService:
                     return TaskAnswer(body, CBOR_TYPE), None
                 case j.OpenSum():
                     return None, await self._open(job_id, effect)
+                case j.OpenWindow():
+                    return None, await self._open_window(job_id, effect)
                 case j.EncryptPoint():
                     return None, await self._encrypt(outcome.state, effect)
                 case _:
@@ -218,6 +225,25 @@ class ModelService:
             return j.SumRefused(effect.arrived, problem)
         return j.SumOpened(effect.arrived, values)
 
+    async def _open_window(self, job_id: str, effect: j.OpenWindow) -> j.Message:
+        """Fetch what the Facilitator did since the window was opened, and open the weights once all of it holds."""
+        own = self._own
+        try:
+            evidence = await fetch_log(own.client, job_id, effect.start.length)
+            weights, previous = await self._timed(
+                job_id, lambda: open_window(effect, evidence, _load(own.keys, job_id), own.engine)
+            )
+        except Problem as problem:
+            if problem.code in (Code.NOT_FOUND, Code.FORBIDDEN):
+                # Evidence that is withheld is as good as evidence that does not hold.
+                problem = Problem(Code.ADDITION_NOT_PROVEN, f"The Facilitator withholds evidence: {problem.detail}")
+            if problem.code not in rounds.FATAL:
+                raise problem from None
+            return j.SumRefused(effect.arrived, problem)
+        fetched = sum(item.size_bytes for item in evidence)
+        arrived = replace(effect.arrived, size_bytes=effect.arrived.size_bytes + fetched)
+        return j.WindowOpened(arrived, weights, previous)
+
     async def _encrypt(self, state: JobState, effect: j.EncryptPoint) -> j.Message:
         own, job_id = self._own, state.job_id
         context = await self._context(state)
@@ -227,7 +253,9 @@ class ModelService:
             encryptor = own.keys.encryptor(job_id, lambda: layout.ciphertexts * context.rounds)
             modulus = int(_load(own.keys, job_id).public_key.n)
             weights = encrypt_point(effect.turn.point, context.budget, encryptor, modulus)
-            return j.PointEncrypted(effect.turn, weights)
+            before = effect.turn.previous
+            previous = None if before is None else encrypt_point(before, context.budget, encryptor, modulus)
+            return j.PointEncrypted(effect.turn, weights, previous)
 
         try:
             return await self._timed(job_id, encrypt)

@@ -18,6 +18,9 @@ from protocol.problems import Problem
 from protocol.spec import ModelType
 from protocol.states import Phase, Status
 
+#: How long a person waits for what the Facilitator says.
+LONGEST_WAIT_S = 2.0
+
 IF_HONEST = "if the Model Owner follows the protocol"
 
 
@@ -30,10 +33,13 @@ class Leak(BaseModel):
 
 
 class Round(BaseModel):
-    """One decrypted gradient: the training loss in raw units and ‖gradient‖/‖b‖, at the weights that were asked."""
+    """One turn of the Model Owner: the training loss in raw units and ‖gradient‖/‖b‖, at the weights that were asked.
+
+    With windows there is no loss, and `gradient` is what the window's updates tell of it.
+    """
 
     round: int
-    loss: float
+    loss: float | None
     gradient: float
     at: datetime
 
@@ -195,8 +201,9 @@ class FacilitatorViews:
         if asked is None or self._clock.monotonic() - asked[0] > self._keep_s:
             asked = (self._clock.monotonic(), asyncio.create_task(self._ask(state.job_id)))
             self._known[state.job_id] = asked
-        # The first who looks may go away while others wait for the same answer.
-        return await asyncio.shield(asked[1])
+        # Not awaited itself: who looks first may go away while others wait for the same answer.
+        answered, _ = await asyncio.wait({asked[1]}, timeout=LONGEST_WAIT_S)
+        return asked[1].result() if answered else None
 
     async def _ask(self, job_id: str) -> dict[str, Any] | None:
         try:

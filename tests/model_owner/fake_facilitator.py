@@ -124,6 +124,12 @@ class FakeFacilitator(httpx.AsyncBaseTransport):
 
     # What a test does
 
+    async def until_ended(self, job_id: str) -> str:
+        """The job's status here, once the Model Owner has said how it ended."""
+        while self.jobs[job_id].status == "IN_PROGRESS":
+            await asyncio.sleep(0.01)
+        return self.jobs[job_id].status
+
     def go_on(self, job_id: str) -> None:
         """Create the step that was held."""
         self.hold_after = None

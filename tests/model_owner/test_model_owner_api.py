@@ -60,7 +60,7 @@ def test_a_model_is_trained_and_shown(tmp_path: Path) -> None:
             }
             assert model["bytes_sent"] > 0 < model["bytes_received"]
             assert [line["id"] for line in await party.call("GET", "/models")] == [model["id"]]
-            assert facilitator.jobs[model["id"]].status == "FINISHED"
+            assert await facilitator.until_ended(model["id"]) == "FINISHED"
             metrics = (await party.http.get("/metrics")).text
             assert f"fedtrain_sent_bytes_total {float(model['bytes_sent'])}" in metrics
 
@@ -248,6 +248,7 @@ def test_a_diverging_rate_fails_with_the_numbers_for_ones_own_people_alone(tmp_p
             model = await party.ended(await party.deploy(document))
             assert (model["status"], model["code"]) == ("FAILED", "diverged")
             assert "learning_rate 40" in model["reason"]
+            assert await facilitator.until_ended(model["id"]) == "FAILED"
             assert b"Training diverged." in b"".join(facilitator.bodies)
             assert model["reason"].encode() not in b"".join(facilitator.bodies)
             assert model["coefficients"] is None
@@ -286,6 +287,36 @@ def test_cancelling_reaches_the_facilitator_even_when_it_was_down(tmp_path: Path
             while model_id not in facilitator.cancelled:
                 await asyncio.sleep(0.01)
         assert facilitator.cancelled == {model_id: "wrong spec"}
+
+    run(scenario)
+
+
+def test_cancelling_while_the_key_is_made_leaves_no_key(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        facilitator = FakeFacilitator()
+        async with running(tmp_path, facilitator) as party:
+            model_id = await party.deploy(spec_document(key_bits=2048))
+            model = await party.call("DELETE", f"/models/{model_id}")
+            assert model["status"] == "CANCELLED"
+            while party.app.state.desk.preparation.busy:
+                await asyncio.sleep(0.01)
+            assert not list((tmp_path / "keys").glob("*"))
+        assert not facilitator.jobs
+
+    run(scenario)
+
+
+def test_a_key_whose_job_has_ended_is_destroyed_at_the_next_start(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        facilitator = FakeFacilitator()
+        facilitator.hold_after = 0
+        async with running(tmp_path, facilitator) as party:
+            model_id = await party.deploy(spec_document())
+            await party.until(model_id, lambda model: model["phase"] == "TRAINING")
+        (key,) = (tmp_path / "keys").iterdir()
+        (tmp_path / "keys" / f"{ABSENT}.json").write_bytes(key.read_bytes())
+        async with running(tmp_path, facilitator):
+            assert list((tmp_path / "keys").iterdir()) == [key]
 
     run(scenario)
 
