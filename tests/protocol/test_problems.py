@@ -1,0 +1,68 @@
+"""The catalogue, and problems on their way to another party and back."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocol.problems import TYPE_BASE, Code, Problem
+
+
+def test_slugs_are_unique_and_follow_from_the_names() -> None:
+    slugs = [code.slug for code in Code]
+    assert len(slugs) == len(set(slugs))
+    for code in Code:
+        assert code.slug == code.name.lower().replace("_", "-")
+
+
+@pytest.mark.parametrize("code", list(Code), ids=lambda code: code.slug)
+def test_every_code_says_what_and_what_to_do_with_an_error_status(code: Code) -> None:
+    assert 400 <= code.status <= 599
+    assert re.fullmatch(r"[A-Z].*[^.]", code.value.title)
+    assert code.value.remedy.endswith(".")
+
+
+@pytest.mark.parametrize("code", list(Code), ids=lambda code: code.slug)
+def test_a_problem_comes_back_as_it_was(code: Code) -> None:
+    sent = Problem(code, "range [2, 1]", errors=[{"field": "range"}], fixes=["swap them"])
+    document = sent.to_dict()
+    assert document["type"] == TYPE_BASE + code.slug
+    assert document["status"] == code.status
+    again = Problem.from_dict(document, code.status)
+    assert (again.code, again.detail, again.extra) == (code, sent.detail, sent.extra)
+
+
+@pytest.mark.parametrize(("status", "code"), [(400, Code.INVALID_REQUEST), (499, Code.INVALID_REQUEST)])
+def test_an_unknown_problem_that_is_the_callers_is_an_invalid_request(status: int, code: Code) -> None:
+    assert Problem.from_dict({"type": TYPE_BASE + "from-the-future", "detail": "x"}, status).code is code
+
+
+@pytest.mark.parametrize("status", [200, 302, 500, 503])
+def test_any_other_unknown_problem_is_internal(status: int) -> None:
+    assert Problem.from_dict({"type": TYPE_BASE + "from-the-future"}, status).code is Code.INTERNAL
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(
+    JSON | st.fixed_dictionaries({}, optional=dict.fromkeys(("type", "title", "status", "detail", "errors"), JSON)),
+    st.integers(),
+)
+def test_whatever_a_peer_sends_is_a_problem(document: object, status: int) -> None:
+    problem = Problem.from_dict(document, status)
+    assert problem.code in Code
+    assert str(problem) == problem.detail != ""
+
+
+def test_an_extra_cannot_pass_for_the_status_or_the_type() -> None:
+    again = Problem.from_dict({"type": TYPE_BASE + "diverged", "status": 200, "detail": "x", "id": 3}, 409)
+    assert again.to_dict()["status"] == 409
+    assert again.extra == {"id": 3}
