@@ -20,6 +20,7 @@ from protocol.messages import NO_ENTRY, RoundKind, Step, VectorMessage
 from protocol.problems import Problem
 from protocol.spec import ModelSpec, Strict
 from protocol.states import ENDED, Phase, Status, status_of
+from protocol.verification import Job, LogPoint
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class JobContext:
     name: str
     budget: Budget
     rounds: int
+    membership: SignedDocument | None = None
 
 
 class Asked(Strict):
@@ -117,10 +119,13 @@ class Learning(Strict):
 
 
 class HistoryRow(Strict):
-    """One decrypted gradient: the training loss in raw units, and ‖gradient‖/‖b‖, at the same weights."""
+    """One turn: the training loss in raw units, and ‖gradient‖/‖b‖, at the same weights.
+
+    With windows there is no loss, and `gradient` is what the whole window tells of it (see `optimisers.windowed`).
+    """
 
     round: int
-    loss: float
+    loss: float | None
     gradient: float
     at: datetime
 
@@ -182,11 +187,24 @@ class SumRefused:
 
 
 @dataclass(frozen=True)
+class WindowOpened:
+    """A window was proven, update by update, and its weights decrypted: (d, k) integers within their bounds.
+
+    `previous`: the weights before the last update, with momentum alone.
+    """
+
+    arrived: StepArrived
+    weights: Integers = field(repr=False)
+    previous: Integers | None = field(repr=False)
+
+
+@dataclass(frozen=True)
 class PointEncrypted:
-    """The next point is encrypted."""
+    """The next point is encrypted; `previous` too where the turn has one."""
 
     turn: Turn
     weights: VectorMessage
+    previous: VectorMessage | None = None
 
 
 @dataclass(frozen=True)
@@ -221,6 +239,7 @@ Message: TypeAlias = (
     | StepArrived
     | SumOpened
     | SumRefused
+    | WindowOpened
     | PointEncrypted
     | Ended
     | CancelAsked
@@ -257,9 +276,26 @@ class OpenSum:
     expected: ExpectedSum
 
 
+@dataclass(frozen=True)
+class OpenWindow:
+    """Fetch the log since `start`, `rounds` entries, prove every one, decrypt; then WindowOpened or SumRefused.
+
+    `request_hash`: of the request that opened the window.
+    """
+
+    arrived: StepArrived
+    job: Job
+    start: LogPoint
+    request_hash: str
+    rounds: int
+
+
 @dataclass(frozen=True, eq=False)
 class Turn:
-    """A move between the optimiser's and its encryption. Nothing of it is kept before the request is signed."""
+    """A move between the optimiser's and its encryption. Nothing of it is kept before the request is signed.
+
+    `previous`: the point before, with windows and momentum. `rounds`: what the turn before it took, 1 without windows.
+    """
 
     arrived: StepArrived
     rows_total: int
@@ -267,6 +303,8 @@ class Turn:
     point: Integers = field(repr=False)
     history: HistoryRow | None
     numbers_decrypted: int
+    previous: Integers | None = field(default=None, repr=False)
+    rounds: int = 1
 
 
 @dataclass(frozen=True)
@@ -321,6 +359,7 @@ class TellCancelled:
 Effect: TypeAlias = (
     PostManifest
     | OpenSum
+    | OpenWindow
     | EncryptPoint
     | GiveResult
     | SendStored

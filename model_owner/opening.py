@@ -18,11 +18,12 @@ from crypto import (
     sum_vectors,
 )
 from crypto.budget import Budget
-from model_owner.job import ExpectedSum, OpenSum
+from model_owner.job import ExpectedSum, OpenSum, OpenWindow
 from model_owner.optimisers.quadratic import Integers
 from protocol.addition import check_sum
-from protocol.messages import VectorMessage
+from protocol.messages import SignedBytes, VectorMessage, from_cbor
 from protocol.problems import Code, Problem
+from protocol.verification import LogItem, LogVerifier
 
 
 def open_sum(effect: OpenSum, private_key: PaillierPrivateKey, engine: Engine) -> Integers:
@@ -50,6 +51,51 @@ def open_sum(effect: OpenSum, private_key: PaillierPrivateKey, engine: Engine) -
         ) from None
     except CryptoError as error:
         raise Problem(Code.MALFORMED_CIPHERTEXT, f"An answer cannot be added: {error}.") from None
+
+
+def open_window(
+    effect: OpenWindow, evidence: Sequence[LogItem], private_key: PaillierPrivateKey, engine: Engine
+) -> tuple[Integers, Integers | None]:
+    """Return the decrypted weights at a window's end, and with momentum those before the last update.
+
+    `evidence`: the log's entries since the window was opened. Every signature, sum and update is checked and
+    recomputed first; what is decrypted is what was recomputed. Raises Problem as `open_sum`.
+    """
+    step = effect.arrived.step
+    if len(evidence) != effect.rounds:
+        raise Problem(
+            Code.LOG_INCONSISTENT,
+            f"The log has {len(evidence)} entries since the window began, {effect.rounds} are due.",
+        )
+    first, last = evidence[0], evidence[-1]
+    if step.request is None or first.signed_request is None or last.signed_request is None:
+        raise Problem(Code.LOG_INCONSISTENT, "The window's requests are missing from the log.")
+    asked = from_cbor(first.signed_request, SignedBytes).hash
+    if asked != effect.request_hash:
+        raise Problem(
+            Code.ADDITION_NOT_PROVEN,
+            f"The window stands on request {asked[:16]}…, asked was {effect.request_hash[:16]}….",
+        )
+    if last.entry != step.log_entry or from_cbor(last.signed_request, SignedBytes).hash != step.request.hash:
+        raise Problem(Code.LOG_INCONSISTENT, "The window's last entry is another one than the step shows.")
+    verifier = LogVerifier(effect.job, engine, effect.start)
+    for item in evidence:
+        verifier.add(item)
+    given = None if step.weights is None else step.weights.ciphertexts
+    given_before = None if step.previous_weights is None else step.previous_weights.ciphertexts
+    window = verifier.window
+    if window is None or verifier.weights_after_window != (given, given_before):
+        raise Problem(
+            Code.ADDITION_NOT_PROVEN,
+            "The weights are refused before decryption: the window's updates give other ciphertexts.",
+        )
+    try:
+        weights = decrypt_array(window.weights, private_key, engine)
+        return weights, None if window.previous is None else decrypt_array(window.previous, private_key, engine)
+    except DecodedOutOfBound as error:
+        raise Problem(
+            Code.SUM_OUT_OF_BOUND, f"The weights after log entry {verifier.length - 1} are not used: {error}."
+        ) from None
 
 
 def _check_planned(vector: EncryptedVector, expected: ExpectedSum, modulus: int) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from model_owner import job as j
-from model_owner import training
+from model_owner import training, windows
 from model_owner.job import JobContext, JobState, Outcome
 from protocol.addition import SumContext
 from protocol.documents import Manifest, open_document, sign_document
@@ -51,6 +51,8 @@ def _take(context: JobContext, state: JobState, message: j.Message, now: datetim
             return _judged(state, message, now, lambda: _step(context, state, message, now))
         case j.SumOpened():
             return _judged(state, message.arrived, now, lambda: _opened(context, state, message, now))
+        case j.WindowOpened():
+            return _judged(state, message.arrived, now, lambda: _window_opened(context, state, message, now))
         case j.SumRefused():
             return _failed(state, message.arrived, message.problem, now)
         case j.PointEncrypted():
@@ -79,6 +81,7 @@ def _key_made(context: JobContext, state: JobState, message: j.KeyMade, now: dat
         modulus=_hex(message.modulus),
         key_proof=tuple(_hex(root) for root in message.key_proof),
         nonce=message.nonce,
+        membership=context.membership,
     )
     signed = sign_document(manifest, context.identity)
     phase = advance(Role.MODEL_OWNER, state.phase, Event.KEY_MADE)
@@ -110,6 +113,8 @@ def _step(context: JobContext, state: JobState, arrived: j.StepArrived, now: dat
         )
     if step.step == 0:
         return _roster_closed(context, state, arrived, now)
+    if state.asked is not None and windows.in_windows(context, state.asked.kind):
+        return Outcome(state, (windows.expect_window(context, state, arrived),))
     return Outcome(state, (_open_sum(context, state, arrived),))
 
 
@@ -168,9 +173,37 @@ def _opened(context: JobContext, state: JobState, message: j.SumOpened, now: dat
     asked, arrived = state.asked, message.arrived
     if asked is None or arrived.step.step != state.next_step or state.ended:
         raise Problem(Code.WRONG_STATE, f"Job {state.job_id} has gone on, or ended, without this sum.")
-    head = sha256_hex(arrived.step.log_entry)
-    after = _with(state, log_head=head, log_length=state.log_length + 1)
+    after = _advanced(state, arrived, 1)
     taken = training.take(context, after, arrived.learning, asked, message.values, now)
+    return _turn(context, state, after, arrived, taken, now, 1)
+
+
+def _window_opened(context: JobContext, state: JobState, message: j.WindowOpened, now: datetime) -> Outcome:
+    """The optimiser's turn at a window's end. Raises Problem(DIVERGED)."""
+    asked, arrived = state.asked, message.arrived
+    if asked is None or arrived.step.step != state.next_step or state.ended:
+        raise Problem(Code.WRONG_STATE, f"Job {state.job_id} has gone on, or ended, without this window.")
+    rounds = windows.window_rounds(context, asked.round)
+    after = _advanced(state, arrived, rounds)
+    taken = windows.take_window(context, after, asked, message, now)
+    return _turn(context, state, after, arrived, taken, now, rounds)
+
+
+def _advanced(state: JobState, arrived: j.StepArrived, entries: int) -> JobState:
+    """The log has so many more entries, the last of which came with the step."""
+    return _with(state, log_head=sha256_hex(arrived.step.log_entry), log_length=state.log_length + entries)
+
+
+def _turn(
+    context: JobContext,
+    state: JobState,
+    after: JobState,
+    arrived: j.StepArrived,
+    taken: training.Taken,
+    now: datetime,
+    rounds: int,
+) -> Outcome:
+    """What follows from the optimiser's move: the model, the next request, or first its encryption."""
     after = _with(
         after,
         rows_total=taken.rows_total,
@@ -179,11 +212,22 @@ def _opened(context: JobContext, state: JobState, message: j.SumOpened, now: dat
         gradient=state.gradient if taken.history is None else taken.history.gradient,
     )
     if taken.model is not None:
+        if state.asked is not None:  # from here on the round is the last one that was answered
+            after = _with(after, asked=state.asked.model_copy(update={"round": state.round + rounds - 1}))
         return _finished(after, arrived, taken, now)
     if taken.point is None:
-        request = _request(after, asked.round + 1, RoundKind.MOMENTS)
+        request = _request(after, state.round + 1, RoundKind.MOMENTS)
         return _asking(context, after, arrived, request, _kept(taken))
-    turn = j.Turn(arrived, taken.rows_total, taken.learning, taken.point, taken.history, after.numbers_decrypted)
+    turn = j.Turn(
+        arrived,
+        taken.rows_total,
+        taken.learning,
+        taken.point,
+        taken.history,
+        after.numbers_decrypted,
+        taken.previous,
+        rounds,
+    )
     return Outcome(state, (j.EncryptPoint(turn),))
 
 
@@ -192,19 +236,23 @@ def _encrypted(context: JobContext, state: JobState, message: j.PointEncrypted) 
     if asked is None or turn.arrived.step.step != state.next_step or state.ended:
         raise Problem(Code.WRONG_STATE, f"Job {state.job_id} has gone on, or ended, without this request.")
     after = _with(
-        state,
-        log_head=sha256_hex(turn.arrived.step.log_entry),
-        log_length=state.log_length + 1,
+        _advanced(state, turn.arrived, turn.rounds),
         rows_total=turn.rows_total,
         numbers_decrypted=turn.numbers_decrypted,
         loss=state.loss if turn.history is None else turn.history.loss,
         gradient=state.gradient if turn.history is None else turn.history.gradient,
     )
-    request = _request(after, asked.round + 1, RoundKind.GRADIENT, message.weights)
+    request = _request(after, asked.round + turn.rounds, RoundKind.GRADIENT, message.weights, message.previous)
     return _asking(context, after, turn.arrived, request, _kept(turn))
 
 
-def _request(state: JobState, number: int, kind: RoundKind, weights: VectorMessage | None = None) -> RoundRequest:
+def _request(
+    state: JobState,
+    number: int,
+    kind: RoundKind,
+    weights: VectorMessage | None = None,
+    previous: VectorMessage | None = None,
+) -> RoundRequest:
     if state.manifest is None or state.roster is None:
         raise Problem(Code.WRONG_STATE, f"Job {state.job_id} has no manifest or roster to ask by.")
     return RoundRequest(
@@ -215,6 +263,7 @@ def _request(state: JobState, number: int, kind: RoundKind, weights: VectorMessa
         log_head=state.log_head,
         rows_total=state.rows_total,
         weights=weights,
+        previous_weights=previous,
     )
 
 

@@ -27,7 +27,7 @@ from model_owner.metrics import Metrics
 from model_owner.opening import encrypt_point, open_sum, open_window
 from model_owner.specs import plan_of
 from model_owner.store.contract import Changes, ModelStore
-from protocol.client.agent import TaskAnswer
+from protocol.client.agent import TaskAnswer, may_pass
 from protocol.client.evidence import fetch_log
 from protocol.client.facilitator import FacilitatorClient
 from protocol.clock import Clock
@@ -41,11 +41,14 @@ from protocol.server.secret_files import SecretFileError
 from protocol.spec import ModelSpec
 from protocol.states import Phase
 from protocol.tasks import CBOR_TYPE, JSON_TYPE, TaskHeader
+from protocol.verification import LogItem
 
 log = structlog.get_logger("model_owner")
 
 T = TypeVar("T")
 _KEPT_CONTEXTS = 64
+_FIRST_PAUSE_S = 0.25
+_LONGEST_PAUSE_S = 15.0
 _FINE = TaskAnswer(b"{}", JSON_TYPE)
 
 
@@ -229,7 +232,7 @@ class ModelService:
         """Fetch what the Facilitator did since the window was opened, and open the weights once all of it holds."""
         own = self._own
         try:
-            evidence = await fetch_log(own.client, job_id, effect.start.length)
+            evidence = await self._evidence(job_id, effect.start.length)
             weights, previous = await self._timed(
                 job_id, lambda: open_window(effect, evidence, _load(own.keys, job_id), own.engine)
             )
@@ -243,6 +246,18 @@ class ModelService:
         fetched = sum(item.size_bytes for item in evidence)
         arrived = replace(effect.arrived, size_bytes=effect.arrived.size_bytes + fetched)
         return j.WindowOpened(arrived, weights, previous)
+
+    async def _evidence(self, job_id: str, start: int) -> list[LogItem]:
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            try:
+                return await fetch_log(self._own.client, job_id, start)
+            except Problem as problem:
+                if not may_pass(problem):
+                    raise
+                log.warning("evidence not reached", job=job_id, code=problem.code.slug, why=problem.detail)
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
     async def _encrypt(self, state: JobState, effect: j.EncryptPoint) -> j.Message:
         own, job_id = self._own, state.job_id

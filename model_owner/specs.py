@@ -44,8 +44,6 @@ def _unsupported(spec: ModelSpec, allow_small_keys: bool) -> list[dict[str, obje
         refuse("training.l2", "auto", "This version does not choose l2: give a number.")
     if training.evaluate_every:
         refuse("training.evaluate_every", training.evaluate_every, "This version has no encrypted evaluation: use 0.")
-    if training.reencrypt_every > 1:
-        refuse("training.reencrypt_every", training.reencrypt_every, "This version re-encrypts every round: use 1.")
     if training.key_bits < LEAST_MODULUS_BITS and not allow_small_keys:
         message = f"A key of {training.key_bits} bits protects nothing: use at least {LEAST_MODULUS_BITS}."
         refuse("training.key_bits", training.key_bits, message)

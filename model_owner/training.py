@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
 
@@ -13,8 +13,10 @@ from crypto.budget import Budget, learning_rate
 from model_owner.job import Asked, ExpectedSum, HistoryRow, JobContext, JobState, Learning, TrainedModel
 from model_owner.optimisers import OPTIMISERS, Ask, Done, Move, Quadratic
 from model_owner.optimisers.quadratic import Floats, Integers
+from model_owner.optimisers.windowed import WindowedHeavyBall
 from protocol.messages import RoundKind
 from protocol.problems import Code, Problem
+from protocol.spec import Optimizer
 from tabular.encode import Encoder
 
 
@@ -26,6 +28,7 @@ class Taken:
     learning: Learning
     numbers_decrypted: int
     point: Integers | None = None
+    previous: Integers | None = None
     history: HistoryRow | None = None
     model: TrainedModel | None = None
     converged: bool = False
@@ -57,7 +60,7 @@ def take(
         raise Problem(Code.WRONG_STATE, f"Job {state.job_id} has no counts yet.")
     problem = quadratic(context, state, state.rows_total, learning.targets_squared)
     move = OPTIMISERS[state.spec.training.optimizer].step(problem, learning.optimiser, values)
-    return _moved(state, problem, learning, move, asked.round, values.size, now)
+    return moved(state, problem, learning, move, asked.round, values.size, now)
 
 
 def _counted(context: JobContext, state: JobState, values: Integers) -> Taken:
@@ -70,10 +73,22 @@ def _counted(context: JobContext, state: JobState, values: Integers) -> Taken:
             "The counts do not add up to a number of rows that the plan allows: an owner answered something else.",
         )
     problem = quadratic(context, state, rows, tuple(squares))
-    move = OPTIMISERS[state.spec.training.optimizer].start(problem)
+    if context.budget.inputs.reencrypt_every > 1:
+        move = windowed(context, state, rows).start(problem)
+    else:
+        move = OPTIMISERS[state.spec.training.optimizer].start(problem)
     learning = Learning(targets_squared=tuple(squares), optimiser=move.state)
     # N and Σy² are no part of the moments (A, b) that the leak count counts.
-    return Taken(rows, learning, 0, move.next.point if isinstance(move.next, Ask) else None)
+    if not isinstance(move.next, Ask):
+        return Taken(rows, learning, 0)
+    return Taken(rows, learning, 0, move.next.point, move.next.previous)
+
+
+def windowed(context: JobContext, state: JobState, rows_total: int) -> WindowedHeavyBall:
+    """The optimiser of a job with windows."""
+    rate = learning_rate(replace(context.budget.inputs, learning_rate=None), rows_total)
+    uses_momentum = state.spec.training.optimizer is Optimizer.MOMENTUM
+    return WindowedHeavyBall(uses_momentum=uses_momentum, auto_rate=float(rate))
 
 
 def quadratic(context: JobContext, state: JobState, rows_total: int, targets_squared: tuple[int, ...]) -> Quadratic:
@@ -98,20 +113,30 @@ def quadratic(context: JobContext, state: JobState, rows_total: int, targets_squ
     )
 
 
-def _moved(
+def moved(
     state: JobState, problem: Quadratic, learning: Learning, move: Move, number: int, decrypted: int, now: datetime
 ) -> Taken:
+    """What an optimiser's move means: the history's row `number`, and the model where training is over."""
     after = learning.model_copy(update={"optimiser": move.state})
     encoder = Encoder.of_spec(state.spec)
     history = None
     if move.progress is not None:
-        loss = raw_loss(move.progress.losses, encoder)
+        losses = move.progress.losses
+        loss = None if losses is None else raw_loss(losses, encoder)
         history = HistoryRow(round=number, loss=loss, gradient=move.progress.gradient, at=now)
     end = move.next
     if isinstance(end, Done):
         model = trained_model(end.weights, encoder)
-        return Taken(problem.rows_total, after, decrypted, None, history, model, end.converged, end.why)
-    return Taken(problem.rows_total, after, decrypted, end.point, history)
+        return Taken(
+            problem.rows_total,
+            after,
+            decrypted,
+            history=history,
+            model=model,
+            converged=end.converged,
+            why=end.why,
+        )
+    return Taken(problem.rows_total, after, decrypted, end.point, end.previous, history)
 
 
 def raw_loss(losses: tuple[float, ...], encoder: Encoder) -> float:

@@ -41,6 +41,13 @@ class LogItem:
     answers: tuple[bytes, ...] = ()
     product: bytes | None = None
 
+    @property
+    def size_bytes(self) -> int:
+        """Of the entry and all its evidence."""
+        return (
+            len(self.entry) + len(self.signed_request or b"") + sum(map(len, self.answers)) + len(self.product or b"")
+        )
+
 
 @dataclass(frozen=True)
 class Job:

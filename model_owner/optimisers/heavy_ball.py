@@ -84,8 +84,13 @@ def check_weights(problem: Quadratic, weights: Floats, updates: int) -> Integers
         point = quantise(weights, problem.weight_fraction_bits)
         if max(abs(int(v)) for v in point.ravel()) <= problem.weight_limit:
             return point
+    raise diverged(problem, largest, updates)
+
+
+def diverged(problem: Quadratic, largest: float, updates: int) -> Problem:
+    """The Problem of a largest weight, in scaled units, that is beyond the bound after so many updates."""
     bound = float(Fraction(problem.weight_limit, 1 << problem.weight_fraction_bits))
-    raise Problem(
+    return Problem(
         Code.DIVERGED,
         f"Training diverged: after update {updates} the largest weight is {largest:.4g} in scaled units, beyond "
         f"weight_bound {bound:.4g}, at learning_rate {problem.learning_rate:.4g}. "

@@ -80,10 +80,14 @@ class Quadratic:
 
 @dataclass(frozen=True, eq=False)
 class Ask:
-    """What to ask the federation next. `point`: (d, k) integers at f_w, exactly what is encrypted; None for moments."""
+    """What to ask the federation next. `point`: (d, k) integers at f_w, exactly what is encrypted; None for moments.
+
+    `previous`: the point before it, for windows with momentum alone.
+    """
 
     kind: RoundKind
     point: Integers | None = None
+    previous: Integers | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,11 +103,11 @@ class Done:
 class Progress:
     """Where training stands after an answer.
 
-    `losses`: the training loss of each output in scaled units. `gradient`: the largest ‖gradient‖ / ‖b‖ of any output.
-    Both belong to the same weights.
+    `losses`: the training loss of each output in scaled units; None where windows hide it.
+    `gradient`: the largest ‖gradient‖ / ‖b‖ of any output. Both belong to the same weights.
     """
 
-    losses: tuple[float, ...]
+    losses: tuple[float, ...] | None
     gradient: float
 
 
