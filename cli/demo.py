@@ -181,7 +181,7 @@ def _show(outcome: dict[str, Any]) -> None:
     print_prediction(outcome["prediction"], rows=5)
     pooled = outcome["pooled"]
     console().print(
-        f"ordinary least squares on the {pooled['rows']:,} pooled rows: cost {pooled['cost']:.6f}", markup=False
+        f"\nordinary least squares on the {pooled['rows']:,} pooled rows: cost {pooled['cost']:.6f}\n", markup=False
     )
     rows = [[party["party"], party["bytes_sent"], round(party["cpu_seconds"], 2)] for party in outcome["parties"]]
     print_table("", ["party", "bytes sent", "CPU seconds"], rows)

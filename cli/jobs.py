@@ -100,6 +100,7 @@ def print_prediction(answer: dict[str, Any], rows: int) -> None:
             console().print(f"  {name} {value:.6g}", markup=False)
     pairs = list(zip(answer["values"], answer["targets"], strict=True))[:rows]
     if pairs:
+        console().print()
         print_table("", ["predicted", "true"], [[_value(predicted), _value(true)] for predicted, true in pairs])
 
 
