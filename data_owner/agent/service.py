@@ -80,6 +80,7 @@ class OwnerService:
         self._trust = trust
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._datasets_changed = asyncio.Event()
+        self._registered = asyncio.Event()
         #: Takes a job's JOIN task up again once a person has decided; the task agent's, set when there is one.
         self.retry: Callable[[str], None] = _no_agent
 
@@ -100,12 +101,11 @@ class OwnerService:
         The first registration, and the one after every interruption, is the task agent's `on_connect`.
         """
         wait_s = self._interval_s
+        await _first_of(None, stop, self._registered)
         while not stop.is_set():
             await _first_of(wait_s, stop, self._datasets_changed)
-            if stop.is_set() or not self._facilitator_id:
-                self._datasets_changed.clear()
-                continue
-            self._datasets_changed.clear()
+            if stop.is_set():
+                return
             wait_s = self._interval_s
             try:
                 await self.register()
@@ -115,6 +115,8 @@ class OwnerService:
 
     async def register(self) -> None:
         """Tell the Facilitator who this owner is and what it offers. Raises Problem where that fails."""
+        # Before the datasets are read: a change after that registers once more.
+        self._datasets_changed.clear()
         who = await self._facilitator.identity()
         if self._pinned_facilitator not in (None, who["party_id"]):
             raise Problem(
@@ -131,6 +133,7 @@ class OwnerService:
         if self._facilitator_id != who["party_id"]:
             log.info("registered", facilitator=who["party_id"], datasets=list(names))
         self._facilitator_id = str(who["party_id"])
+        self._registered.set()
 
     # Tasks
 
@@ -287,8 +290,8 @@ def _job_of(header: TaskHeader) -> str:
     return header.job_id
 
 
-async def _first_of(timeout_s: float, *events: asyncio.Event) -> None:
-    """Return when one of the events is set, or after `timeout_s`."""
+async def _first_of(timeout_s: float | None, *events: asyncio.Event) -> None:
+    """Return when one of the events is set, or after `timeout_s` where there is one."""
     waits = [asyncio.ensure_future(event.wait()) for event in events]
     try:
         await asyncio.wait(waits, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
@@ -127,12 +128,13 @@ def get_datasets(parts: Parts) -> list[DatasetView]:
 
 def _new_dataset(body: bytes) -> NewDataset:
     try:
+        sent = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise Problem(Code.MALFORMED_JSON, f"The body is not JSON: {error}.") from None
+    try:
         return NewDataset.model_validate_json(body)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        if first["type"] == "json_invalid":
-            raise Problem(Code.MALFORMED_JSON, f"The body is not JSON: {first['msg']}.") from None
-        raise validation_problem(error, {}) from None
+        raise validation_problem(error, sent) from None
 
 
 async def _stream(request: Request) -> AsyncIterator[bytes]:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from data_owner.policy import OwnerPolicy
-from data_owner.settings import DataOwnerSettings, is_loopback
+from data_owner.settings import DataOwnerSettings
+from protocol.loopback import is_loopback
 from protocol.problems import Code, Problem
 from tests.data_owner.owner_bench import NOW, identity_of
 

@@ -56,8 +56,10 @@ class FakeFacilitator:
         self.registered: list[Registration] = []
         self.given: SignedDocument | None = None
         self.unreachable = 0
+        self.asked = False
 
     async def identity(self) -> dict[str, object]:
+        self.asked = True
         return {"party_id": FACILITATOR.party_id}
 
     async def register(self, signed: SignedDocument) -> None:
@@ -385,3 +387,22 @@ def test_a_changed_dataset_is_registered_again_at_once(bench: Bench) -> None:
 
     bench.run(change)
     assert [registration.datasets for registration in bench.facilitator.registered] == [(), ("default",)]
+
+
+def test_a_dataset_that_changes_while_the_first_registration_is_under_way_is_not_missed(bench: Bench) -> None:
+    async def change() -> None:
+        stop = asyncio.Event()
+        keeping = asyncio.create_task(bench.service.keep_registered(stop))
+        registering = asyncio.create_task(bench.service.register())
+        while not bench.facilitator.asked:
+            await asyncio.sleep(0)
+        # The registration has read the list of datasets by now, or will: either way this one must be told.
+        bench.register()
+        bench.service.datasets_changed()
+        await registering
+        while bench.facilitator.registered[-1].datasets != ("default",):
+            await asyncio.sleep(0.01)
+        stop.set()
+        await keeping
+
+    asyncio.run(change())
