@@ -16,7 +16,15 @@ from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import Field, ValidationError, model_validator
 
-from crypto import CryptoError, EncryptedVector, SlotLayout, ciphertexts_from_bytes, ciphertexts_to_bytes
+from crypto import (
+    CryptoError,
+    EncryptedVector,
+    KeyMismatch,
+    SlotLayout,
+    ciphertexts_from_bytes,
+    ciphertexts_to_bytes,
+    key_id,
+)
 from protocol import cbor
 from protocol.documents import Hash, JobId, PartyId, SignedDocument
 from protocol.identity import Identity, sha256_hex, verify
@@ -60,9 +68,15 @@ class VectorMessage(Strict):
         )
 
     def open(self, modulus: int) -> EncryptedVector:
-        """Return the vector, each ciphertext checked against the modulus. Raises Problem(MALFORMED_CIPHERTEXT)."""
+        """Return the vector: of this key, its layout within the modulus, each ciphertext checked against it.
+
+        Raises Problem(MALFORMED_CIPHERTEXT).
+        """
         try:
+            if self.key_id != key_id(modulus):
+                raise KeyMismatch(key_id(modulus), self.key_id)
             layout = SlotLayout.from_dict(self.layout)
+            layout.check_capacity(modulus.bit_length())
             ciphertexts = ciphertexts_from_bytes(self.ciphertexts, modulus, layout.ciphertexts)
             bound = int.from_bytes(self.bound, "big")
             return EncryptedVector(self.key_id, self.fraction_bits, bound, layout, ciphertexts)

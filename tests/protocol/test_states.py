@@ -13,7 +13,7 @@ STARTS = {Role.FACILITATOR: Phase.JOINING, Role.MODEL_OWNER: Phase.PREPARING, Ro
 FINAL = {*ENDED, Phase.DECLINED}
 
 
-@pytest.mark.parametrize(("role", "phase", "event"), itertools.product(Role, Phase, Event))
+@pytest.mark.parametrize(("role", "phase", "event"), list(itertools.product(Role, Phase, Event)))
 def test_an_event_moves_a_job_as_the_table_says_or_is_refused_by_name(role: Role, phase: Phase, event: Event) -> None:
     if (role, phase, event) in TRANSITIONS:
         assert advance(role, phase, event) is TRANSITIONS[role, phase, event]
