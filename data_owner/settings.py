@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
 from data_owner.policy import OwnerPolicy
-from protocol.documents import Name
+from protocol.documents import Name, PartyId
+from protocol.loopback import is_loopback
 from protocol.problems import Code, Problem
 from protocol.server.settings import ServiceSettings
 
@@ -18,7 +18,8 @@ class DataOwnerSettings(ServiceSettings):
     """`data` is registered at the start as dataset "default", under the encoding in `schema_file`, if there is one.
 
     `schema` is taken for `schema_file` (the environment has FEDTRAIN_SCHEMA_FILE). `data_dir` is where `POST /datasets`
-    looks for files and keeps uploads. `policy_file`: without one, a service on loopback is open and any other strict;
+    looks for files and keeps uploads. `facilitator_id`: the party id that the Facilitator must have, None for any.
+    `policy_file`: without one, a service on loopback is open, until somebody is pinned, and any other strict;
     `least_roster`, if given, is then taken in place of the policy's own.
     """
 
@@ -26,6 +27,7 @@ class DataOwnerSettings(ServiceSettings):
     name: Name = "data-owner"
     state_dir: Path = Path("state/data-owner")
     facilitator: str = "http://127.0.0.1:8080"
+    facilitator_id: PartyId | None = None
     data: Path | None = None
     schema_file: Path | None = None
     data_dir: Path | None = None
@@ -61,13 +63,3 @@ class DataOwnerSettings(ServiceSettings):
         if self.least_roster is not None:
             policy = policy.model_copy(update={"least_roster": self.least_roster})
         return policy
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches a service that listens at `host`."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

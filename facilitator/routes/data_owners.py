@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from facilitator.routes.access import PartyInPath, Service, signed_body
 from facilitator.store import StoredParty
-from protocol.server.caller import CallingParty
+from protocol.server.caller import CallingDataOwner
 from protocol.server.responses import JSON_TYPE, body_as
 
 router = APIRouter(prefix="/data-owners", tags=["data owners"])
@@ -40,7 +40,9 @@ def _view(party: StoredParty) -> DataOwnerView:
 
 
 @router.put("/{party_id}", summary="Register, or change what is offered", openapi_extra=signed_body("registration"))
-async def register(party_id: PartyInPath, request: Request, caller: CallingParty, service: Service) -> DataOwnerView:
+async def register(
+    party_id: PartyInPath, request: Request, caller: CallingDataOwner, service: Service
+) -> DataOwnerView:
     return _view(await service.register(party_id, caller, await body_as(request, JSON_TYPE)))
 
 

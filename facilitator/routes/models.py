@@ -17,7 +17,7 @@ from facilitator.routes.access import (
 )
 from facilitator.status import ModelView
 from protocol.documents import SignedDocument
-from protocol.server.caller import CallingParty
+from protocol.server.caller import CallingModelOwner, CallingParty
 from protocol.server.responses import JSON_TYPE, CborResponse, body_as
 
 router = APIRouter(prefix="/models", tags=["models"])
@@ -30,7 +30,7 @@ router = APIRouter(prefix="/models", tags=["models"])
     responses={201: {"description": "The job is new", "model": ModelView}},
 )
 async def deploy(
-    job_id: JobIdInPath, request: Request, response: Response, caller: CallingParty, service: Service
+    job_id: JobIdInPath, request: Request, response: Response, caller: CallingModelOwner, service: Service
 ) -> ModelView:
     view, new = await service.post_manifest(job_id, caller, await body_as(request, JSON_TYPE))
     response.status_code = 201 if new else 200
@@ -50,7 +50,7 @@ async def model(job_id: JobIdInPath, service: Service) -> ModelView:
 @router.delete("/{job_id}", summary="Cancel a job; for its Model Owner")
 async def cancel(
     job_id: JobIdInPath,
-    caller: CallingParty,
+    caller: CallingModelOwner,
     service: Service,
     reason: Annotated[str, Query(max_length=2000, examples=["wrong spec"])] = "Cancelled by the Model Owner.",
 ) -> ModelView:
