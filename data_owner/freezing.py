@@ -63,7 +63,8 @@ class Freezer:
             moments = thaw(self._table_path(table.key))
             declared, used = by_position(dataset.columns, props), by_position(dataset.columns, spec.data_props)
         except TableError as error:
-            raise Problem(Code.INVALID_DATA, f"{error.message}.") from None
+            where = {"finding": error.code, "column": error.column, "records": list(error.rows or ())}
+            raise Problem(Code.INVALID_DATA, f"{error.message}.", **where) from None
         except (MomentsError, FrozenMomentsError) as error:
             raise Problem(Code.INVALID_DATA, f"Dataset {dataset.name!r}: {error}.") from None
         block = _block(moments, encoder, list(declared), list(used), len(spec.data_props.features))

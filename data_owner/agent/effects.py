@@ -7,6 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+import structlog
+
+from crypto import RerandomiserPool
+from crypto.budget import Budget
 from crypto.engine import Engine
 from data_owner import job as j
 from data_owner import round as machine
@@ -24,6 +28,9 @@ from protocol.identity import Identity
 from protocol.messages import RoundKind
 from protocol.planning import plan_spec
 from protocol.problems import Code, Problem
+from protocol.states import Phase
+
+log = structlog.get_logger("data_owner.jobs")
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,10 @@ class JobEffects:
         after, effects = machine.step(owner, state, message, self._shop.now())
         if after is not state:
             self._shop.store.save_job(after)
+        if after.phase is Phase.JOINED and state.phase is not Phase.JOINED:
+            # From here to the first round there is idle time to fill the pool in.
+            manifest = open_offer(after.offer)
+            self._pool(int(manifest.modulus, 16), plan_spec(manifest.spec))
         return after, effects
 
     def freeze(self, state: JobState, effect: j.Freeze) -> j.Frozen | j.DataRefused:
@@ -68,6 +79,8 @@ class JobEffects:
             # Prepared here only to refuse now what would not fit at the first round.
             provider.prepare(self._shop.freezer.thaw_job(state.job_id), plan_spec(manifest.spec))
         except Problem as problem:
+            # Where it is, and not what: a value of the data is for GET /models, not for a log.
+            log.warning("data refused", job=state.job_id, code=problem.code.slug, **problem.extra)
             return j.DataRefused(problem.code, problem.detail)
         mask_key = self._shop.mask_keys.create(state.job_id)
         return j.Frozen(frozen.rows, frozen.cells, frozen.moments_hash, mask_key)
@@ -103,9 +116,13 @@ class JobEffects:
     def forget(self, state: JobState) -> None:
         """The job is over here: its mask key is destroyed, its pool let go."""
         self._shop.mask_keys.destroy(state.job_id)
-        job = self._answering.pop(state.job_id, None)
-        if job is not None and all(other.modulus != job.modulus for other in self._answering.values()):
-            self._shop.pools.drop(job.modulus)
+        self._answering.pop(state.job_id, None)
+        if state.moments_hash is not None:  # it got as far as joining, so its manifest opens
+            self._shop.pools.drop(int(open_offer(state.offer).modulus, 16))
+
+    def _pool(self, modulus: int, budget: Budget) -> RerandomiserPool:
+        layout = budget.answer_layout if budget.newton is None else budget.newton.layout
+        return self._shop.pools.of(modulus, layout.ciphertexts)
 
     def _keep(self, owner: Owner, state: JobState, computed: ComputedAnswer) -> None:
         now = self._shop.now()
@@ -146,7 +163,7 @@ class JobEffects:
             },
             provider=provider,
             prepared=prepared,
-            pool=self._shop.pools.of(modulus, prepared.budget.answer_layout.ciphertexts),
+            pool=self._pool(modulus, prepared.budget),
             engine=self._shop.engine,
         )
         self._answering[state.job_id] = job

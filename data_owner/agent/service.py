@@ -155,7 +155,7 @@ class OwnerService:
             datasets = {dataset.name: dataset.facts() for dataset in await self._run(self._store.datasets)}
             state = await self._drive(state, j.Offered(datasets))
             if state.refusal is not None:
-                log.warning("declined", job=job_id, code=state.refusal.code, detail=state.refusal.detail)
+                log.warning("declined", job=job_id, code=state.refusal.code, why=f"GET /models/{job_id} has the reason")
             if state.join_answer is None:
                 log.info("waits for a person", job=job_id, because=state.waits_because)
                 return None

@@ -63,7 +63,8 @@ class JobView(BaseModel):
     changed_at: str
 
     @classmethod
-    def of(cls, state: JobState, releases: list[Release]) -> JobView:
+    def of(cls, state: JobState, released: tuple[int, int] = (0, 0)) -> JobView:
+        """`released`: answers, and numbers in them."""
         code, reason = _reason(state)
         return cls(
             id=state.job_id,
@@ -75,7 +76,7 @@ class JobView(BaseModel):
             dataset_version=state.dataset_version,
             round=state.last.round if state.last else None,
             rounds=state.rounds,
-            released=Released(answers=len(releases), numbers=sum(release.numbers for release in releases)),
+            released=Released(answers=released[0], numbers=released[1]),
             code=code,
             reason=reason,
             waits_because=state.waits_because,
@@ -125,11 +126,8 @@ router = APIRouter(tags=["models"])
     responses={200: {"content": {JSON_TYPE: {"example": [_EXAMPLE]}}}},
 )
 def get_models(parts: Parts) -> list[JobView]:
-    releases = parts.store.releases()
-    return [
-        JobView.of(state, [release for release in releases if release.job_id == state.job_id])
-        for state in parts.store.jobs()
-    ]
+    released = parts.store.released()
+    return [JobView.of(state, released.get(state.job_id, (0, 0))) for state in parts.store.jobs()]
 
 
 @router.get(
@@ -144,7 +142,7 @@ def get_model(job_id: JobIdPath, parts: Parts) -> JobDetail:
     releases = parts.store.releases(job_id)
     manifest = _manifest(state)
     return JobDetail(
-        **JobView.of(state, releases).model_dump(),
+        **JobView.of(state, (len(releases), sum(release.numbers for release in releases))).model_dump(),
         training=manifest.spec.training.model_dump(mode="json") if manifest else None,
         plan=manifest.plan if manifest else None,
         releases=releases,
@@ -157,7 +155,7 @@ def get_model(job_id: JobIdPath, parts: Parts) -> JobDetail:
     responses={200: {"content": {JSON_TYPE: {"example": _EXAMPLE}}}},
 )
 async def approve(job_id: JobIdPath, parts: Parts) -> JobView:
-    return JobView.of(await parts.service.approve(job_id), [])
+    return JobView.of(await parts.service.approve(job_id))
 
 
 @router.post(
@@ -166,7 +164,7 @@ async def approve(job_id: JobIdPath, parts: Parts) -> JobView:
     responses={200: {"content": {JSON_TYPE: {"example": _DENIED}}}},
 )
 async def deny(job_id: JobIdPath, denial: Denial, parts: Parts) -> JobView:
-    return JobView.of(await parts.service.deny(job_id, denial.reason), [])
+    return JobView.of(await parts.service.deny(job_id, denial.reason))
 
 
 def _reason(state: JobState) -> tuple[str | None, str | None]:

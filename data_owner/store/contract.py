@@ -74,6 +74,10 @@ class OwnerStore(Protocol):
         """What left this owner, in order; of one job or of all."""
         ...
 
+    def released(self) -> dict[str, tuple[int, int]]:
+        """How many answers, and numbers in them, left this owner, by job id."""
+        ...
+
     def check(self) -> None:
         """Raises an exception when the store cannot be read."""
         ...

@@ -152,6 +152,12 @@ class SqlStore:
             rows = connection.execute(query).mappings().all()
         return [Release.model_validate({name: row[name] for name in Release.model_fields}) for row in rows]
 
+    def released(self) -> dict[str, tuple[int, int]]:
+        t = tables.releases
+        query = sa.select(t.c.job_id, sa.func.count(), sa.func.sum(t.c.numbers)).group_by(t.c.job_id)
+        with read(self._engine) as connection:
+            return {job_id: (int(answers), int(numbers)) for job_id, answers, numbers in connection.execute(query)}
+
     def check(self) -> None:
         with read(self._engine) as connection:
             connection.execute(sa.select(tables.jobs.c.job_id).limit(1)).first()

@@ -120,6 +120,8 @@ def test_bad_data_are_refused_with_the_record_for_the_owners_eyes(bench: Bench, 
     with pytest.raises(Problem) as caught:
         bench.freezer.freeze_job(JOB_ID, dataset, _spec(AGE, WARD, DOSE))
     assert caught.value.code is Code.INVALID_DATA and why in caught.value.detail
+    # What goes to the log says where, never what.
+    assert caught.value.extra["finding"] and why not in str({**caught.value.extra, "column": ""})
 
 
 def test_categories_and_clipped_tails_are_counted_for_the_jobs_columns_alone(bench: Bench) -> None:

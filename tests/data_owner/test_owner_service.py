@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 import pytest
+import structlog
 
 from data_owner.agent.effects import JobEffects, Workshop
 from data_owner.agent.service import OwnerService
@@ -225,6 +227,29 @@ def test_bad_data_is_declined_by_a_code_and_nothing_is_adopted(bench: Bench) -> 
     dataset = bench.store.dataset("default")
     assert dataset is not None and dataset.schema_ is None
     assert not (bench.folder / "keys" / f"{JOB_ID}.x25519").exists()
+
+
+def test_a_value_of_the_data_never_reaches_the_log(bench: Bench) -> None:
+    bench.register(ages="forty,0,3\n")
+    with structlog.testing.capture_logs() as lines:
+        bench.join()
+    refused = next(line for line in lines if line["event"] == "data refused")
+    assert (refused["finding"], refused["column"], refused["records"]) == ("text-in-numeric-column", "age", [61])
+    assert "forty" not in str(lines)
+
+
+def test_the_pool_of_re_randomisers_fills_from_the_joining_on_and_goes_with_the_job(bench: Bench) -> None:
+    bench.register()
+    bench.pools.start()
+    try:
+        bench.join()
+        while bench.pools.level < 2:
+            time.sleep(0.01)
+        end = JobEnd(job_id=JOB_ID, status="CANCELLED").model_dump_json().encode()
+        bench.run(lambda: bench.service.on_end(header(TaskKind.END), end))
+        assert bench.pools.level == 0
+    finally:
+        bench.pools.stop()
 
 
 def test_a_clipped_tail_of_a_few_rows_is_declined_and_nothing_is_adopted(bench: Bench) -> None:

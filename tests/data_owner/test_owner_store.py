@@ -136,6 +136,7 @@ def test_an_answer_its_release_and_the_state_are_kept_together(opener: Opener) -
     assert store.answer_bytes(JOB_ID, 1, RoundKind.COUNTS) is None
     assert store.job(JOB_ID) == after
     assert store.releases() == store.releases(JOB_ID) == [_release()] and store.releases("00" * 16) == []
+    assert store.released() == {JOB_ID: (1, 2)}
 
 
 def test_a_second_answer_to_a_round_is_refused_and_changes_nothing(opener: Opener) -> None:
