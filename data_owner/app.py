@@ -14,7 +14,6 @@ import structlog
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
-from crypto import LocalEngine
 from crypto.engine import Engine
 from data_owner.agent.effects import JobEffects, Workshop
 from data_owner.agent.service import OwnerService
@@ -26,7 +25,7 @@ from data_owner.policy import DEFAULT_DATASET, OwnerPolicy
 from data_owner.pools import Pools
 from data_owner.routes import datasets, models
 from data_owner.routes.parts import OwnerParts
-from data_owner.settings import DataOwnerSettings, is_loopback
+from data_owner.settings import DataOwnerSettings
 from data_owner.store.contract import OwnerStore
 from data_owner.store.sql import SqlStore
 from protocol.client.agent import TaskAgent
@@ -34,13 +33,17 @@ from protocol.client.facilitator import FacilitatorClient
 from protocol.clock import Clock, timestamp
 from protocol.documents import parse_json
 from protocol.identity import Identity
+from protocol.loopback import is_loopback
 from protocol.problems import Code, Problem
 from protocol.server.app import create_service
 from protocol.server.body_limits import BodyLimits
-from protocol.server.caller import OpenGate
+from protocol.server.connection import facilitator_client, gate_of
 from protocol.server.secret_files import load_or_create_identity
+from protocol.server.trust_file import read_membership, watched_trust
+from protocol.server.workers import engine_of
 from protocol.spec import DataProps
 from protocol.states import Role
+from protocol.trust import Trust
 
 log = structlog.get_logger("data_owner")
 
@@ -61,13 +64,14 @@ def create_app(
 ) -> FastAPI:
     """Return the application; the store is opened, and the agent runs, within its lifespan.
 
-    `executor` does the arithmetic, over `engine`. `transport` is how the Facilitator is reached, by default the
-    network. `policy` stands in for the settings'. Raises Problem(INVALID_REQUEST) for a policy file that cannot be
-    used, and SecretFileError where the identity in the state folder is not usable.
+    `executor` runs what takes long, over `engine`: without one, workers of its own. `transport` is how the Facilitator
+    is reached, by default the network. `policy` stands in for the settings'. Raises Problem(INVALID_REQUEST) for a
+    policy file that cannot be used, and SecretFileError where the identity in the state folder is not usable.
     """
     identity = load_or_create_identity(settings.state_dir)
     owner_policy = policy or settings.policy()
-    arithmetic = engine or LocalEngine()
+    trust = watched_trust(settings.state_dir)
+    trust.value()  # a list that cannot be used is known before the first job
     registry = CollectorRegistry()
     metrics = Metrics(registry)
 
@@ -76,9 +80,14 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with engine_of(settings.workers, engine) as arithmetic, running_over(app, arithmetic):
+            yield
+
+    @asynccontextmanager
+    async def running_over(app: FastAPI, arithmetic: Engine) -> AsyncIterator[None]:
         store = await asyncio.to_thread(SqlStore, settings.database)
         pools = Pools(arithmetic)
-        client = FacilitatorClient(settings.facilitator, party_id=identity.party_id, transport=transport)
+        client = facilitator_client(settings, settings.facilitator, identity.party_id, transport)
         workshop = Workshop(
             identity=identity,
             store=store,
@@ -88,7 +97,7 @@ def create_app(
             engine=arithmetic,
             now=clock.now,
         )
-        service = _service(settings, identity, owner_policy, workshop, client, executor)
+        service = _service(settings, identity, owner_policy, trust.value, workshop, client, executor)
         agent = TaskAgent(client, service.handlers, wait_s=settings.poll_wait_s, on_connect=service.register)
         service.retry = agent.retry
         running: list[asyncio.Task[None]] = []
@@ -103,7 +112,7 @@ def create_app(
                 asyncio.create_task(agent.run(app.state.stop), name="data owner agent"),
                 asyncio.create_task(service.keep_registered(app.state.stop), name="data owner registration"),
             ]
-            if owner_policy.any_model_owner:
+            if owner_policy.knowing(trust.value()).any_model_owner:
                 log.warning("open policy: any Model Owner is accepted", loopback=is_loopback(settings.host))
             yield
         finally:
@@ -126,7 +135,9 @@ def create_app(
         name=settings.name,
         routers=(datasets.router, models.router),
         lifespan=lifespan,
-        gate=OpenGate(),
+        gate=gate_of(settings),
+        rate_limit=settings.rate_limit,
+        monotonic=clock.monotonic,
         body_limits=BodyLimits(settings.body_limit_bytes, {"/datasets": settings.upload_limit_bytes}),
         readiness=readiness,
         registry=registry,
@@ -138,6 +149,7 @@ def _service(
     settings: DataOwnerSettings,
     identity: Identity,
     policy: OwnerPolicy,
+    trust: Callable[[], Trust],
     workshop: Workshop,
     client: FacilitatorClient,
     executor: Executor,
@@ -153,6 +165,9 @@ def _service(
         now=workshop.now,
         allow_small_keys=settings.allow_small_keys,
         registration_interval_s=settings.registration_interval_s,
+        membership=read_membership(settings.state_dir, identity.party_id),
+        facilitator_id=settings.facilitator_id,
+        trust=trust,
     )
 
 

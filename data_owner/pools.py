@@ -11,8 +11,9 @@ from crypto.engine import Engine
 
 ROUNDS_AHEAD = 2
 LARGEST_POOL = 512
-#: Factors at a time: an answer that comes in meanwhile waits for no more than these.
-CHUNK = 2
+#: Factors at a time: an answer that comes in meanwhile waits for no more than these, and a single
+#: power is not worth a worker: it releases the GIL and stays in the filling thread.
+CHUNK = 1
 
 
 class Pools:

@@ -5,7 +5,7 @@ Never re-randomised: the Facilitator holds no secret, and whoever has the answer
 
 from __future__ import annotations
 
-from crypto import EncryptedVector, LocalEngine, sum_vectors
+from crypto import EncryptedVector, Engine, sum_vectors
 from crypto.budget import Budget
 from crypto.window import next_weights
 from protocol.expected import sum_bound
@@ -13,7 +13,7 @@ from protocol.messages import RoundAnswer, RoundKind, RoundRequest, VectorMessag
 
 
 def add_answers(
-    modulus: int, budget: Budget, request_body: bytes, answers: tuple[bytes, ...]
+    modulus: int, budget: Budget, request_body: bytes, answers: tuple[bytes, ...], engine: Engine
 ) -> tuple[VectorMessage, VectorMessage | None, VectorMessage | None]:
     """Return the sum of the answers and, inside a window, the next encrypted weights and those before them.
 
@@ -23,7 +23,7 @@ def add_answers(
     request = from_cbor(request_body, RoundRequest)
     vectors = [from_cbor(answer, RoundAnswer).vector.open(modulus) for answer in answers]
     bound = sum_bound(budget, request.kind, request.window_step)
-    total = sum_vectors(vectors, modulus, LocalEngine(), bound)
+    total = sum_vectors(vectors, modulus, engine, bound)
     message = VectorMessage.of(total, modulus)
     if request.kind is not RoundKind.GRADIENT or budget.inputs.reencrypt_every == 1:
         return message, None, None

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
+from crypto import Engine
 from facilitator.desk import TaskDesk
 from facilitator.metrics import Metrics
 from facilitator.routes import ROUTERS
@@ -20,9 +21,10 @@ from facilitator.store import SqlStore
 from protocol.clock import Clock
 from protocol.server.app import create_service
 from protocol.server.body_limits import BodyLimits
-from protocol.server.caller import OpenGate
+from protocol.server.connection import gate_of
 from protocol.server.doorbell import Doorbell
 from protocol.server.secret_files import load_or_create_identity
+from protocol.server.workers import engine_of
 from protocol.states import Role
 
 _DESCRIPTION = """Runs the rounds between a Model Owner and Data Owners, all of whom call it and none of whom it calls.
@@ -31,10 +33,13 @@ It sees ciphertexts, public keys and progress; never data, gradients, a model or
 party of a job recompute each sum."""
 
 
-def create_app(settings: FacilitatorSettings, *, clock: Clock, executor: Executor) -> FastAPI:
-    """Return the application. `executor` does the arithmetic; the store is opened when the lifespan starts.
+def create_app(
+    settings: FacilitatorSettings, *, clock: Clock, executor: Executor, engine: Engine | None = None
+) -> FastAPI:
+    """Return the application. `executor` runs what takes long, over `engine`: without one, workers of its own.
 
-    Raises SecretFileError where the identity in the state folder is not usable.
+    The store is opened when the lifespan starts. Raises SecretFileError where the identity or the token list in the
+    state folder is not usable.
     """
     identity = load_or_create_identity(settings.state_dir)
     registry = CollectorRegistry()
@@ -42,6 +47,11 @@ def create_app(settings: FacilitatorSettings, *, clock: Clock, executor: Executo
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with engine_of(settings.workers, engine) as arithmetic, running_over(app, arithmetic):
+            yield
+
+    @asynccontextmanager
+    async def running_over(app: FastAPI, arithmetic: Engine) -> AsyncIterator[None]:
         store = await asyncio.to_thread(SqlStore, settings.database)
         open_tasks = metrics.watch(store)
         resources = Resources(
@@ -50,6 +60,7 @@ def create_app(settings: FacilitatorSettings, *, clock: Clock, executor: Executo
             name=settings.name,
             clock=clock,
             executor=executor,
+            engine=arithmetic,
             doorbell=Doorbell(),
             metrics=metrics,
             allow_small_keys=settings.allow_small_keys,
@@ -80,7 +91,9 @@ def create_app(settings: FacilitatorSettings, *, clock: Clock, executor: Executo
         name=settings.name,
         routers=ROUTERS,
         lifespan=lifespan,
-        gate=OpenGate(),
+        gate=gate_of(settings),
+        rate_limit=settings.rate_limit,
+        monotonic=clock.monotonic,
         body_limits=BodyLimits(
             settings.body_limit_bytes,
             {"/tasks": settings.result_limit_bytes, "/models": settings.manifest_limit_bytes},

@@ -15,7 +15,7 @@ from uuid import uuid4
 
 import structlog
 
-from crypto import CryptoError
+from crypto import CryptoError, Engine
 from facilitator import round as rounds
 from facilitator.adding import add_answers
 from facilitator.job import (
@@ -59,6 +59,7 @@ class Resources:
     name: str
     clock: Clock
     executor: Executor
+    engine: Engine
     doorbell: Doorbell
     metrics: Metrics
     allow_small_keys: bool
@@ -151,8 +152,9 @@ class JobRunner:
         request, answers = inputs
         began = self._own.clock.monotonic()
         try:
+            own, modulus = self._own, plan.context.modulus
             total, weights, previous = await self._loop.run_in_executor(
-                self._own.executor, add_answers, plan.context.modulus, plan.budget, request.body, answers
+                own.executor, add_answers, modulus, plan.budget, request.body, answers, own.engine
             )
         except (Problem, CryptoError) as error:
             failed = AddingFailed(Code.INTERNAL, f"The round's answers cannot be added: {error}")

@@ -11,7 +11,7 @@ import httpx
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
-from crypto import Engine, LocalEngine
+from crypto import Engine
 from model_owner.datasets import Datasets
 from model_owner.keys import KeyRing
 from model_owner.metrics import Metrics
@@ -24,14 +24,15 @@ from model_owner.settings import ModelOwnerSettings
 from model_owner.store import SqlStore
 from model_owner.views import FacilitatorViews
 from protocol.client.agent import TaskAgent
-from protocol.client.facilitator import FacilitatorClient
 from protocol.clock import Clock
 from protocol.identity import Identity
 from protocol.server.app import create_service
 from protocol.server.body_limits import BodyLimits
-from protocol.server.caller import OpenGate
+from protocol.server.connection import facilitator_client, gate_of
 from protocol.server.doorbell import Doorbell
 from protocol.server.secret_files import load_or_create_identity
+from protocol.server.trust_file import read_membership
+from protocol.server.workers import engine_of
 from protocol.states import Role
 from protocol.tasks import TaskKind
 
@@ -48,18 +49,19 @@ def create_app(
     transport: httpx.AsyncBaseTransport | None = None,
     engine: Engine | None = None,
 ) -> FastAPI:
-    """Return the application. `executor` does the arithmetic; `transport` replaces the network to the Facilitator.
+    """Return the application. `executor` runs what takes long, over `engine`: without one, workers of its own.
 
-    The store is opened when the lifespan starts. Raises SecretFileError where the identity is not usable.
+    `transport` replaces the network to the Facilitator. The store is opened when the lifespan starts. Raises
+    SecretFileError where the identity is not usable.
     """
     identity = load_or_create_identity(settings.state_dir)
     registry = CollectorRegistry()
     metrics = Metrics(registry)
-    parts = _Parts(settings, clock, executor, transport, engine or LocalEngine(), identity, metrics)
+    parts = _Parts(settings, clock, executor, transport, identity, metrics)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with parts.running(app):
+        async with engine_of(settings.workers, engine) as arithmetic, parts.running(app, arithmetic):
             yield
 
     def readiness() -> Mapping[str, str]:
@@ -77,7 +79,9 @@ def create_app(
         name=settings.name,
         routers=ROUTERS,
         lifespan=lifespan,
-        gate=OpenGate(),
+        gate=gate_of(settings),
+        rate_limit=settings.rate_limit,
+        monotonic=clock.monotonic,
         body_limits=BodyLimits(settings.body_limit_bytes, {"/datasets": settings.upload_limit_bytes}),
         readiness=readiness,
         registry=registry,
@@ -94,7 +98,6 @@ class _Parts:
         clock: Clock,
         executor: Executor,
         transport: httpx.AsyncBaseTransport | None,
-        engine: Engine,
         identity: Identity,
         metrics: Metrics,
     ) -> None:
@@ -102,18 +105,17 @@ class _Parts:
         self._clock = clock
         self._executor = executor
         self._transport = transport
-        self._engine = engine
         self._identity = identity
         self._metrics = metrics
         self.agent: TaskAgent | None = None
 
     @asynccontextmanager
-    async def running(self, app: FastAPI) -> AsyncIterator[None]:
+    async def running(self, app: FastAPI, engine: Engine) -> AsyncIterator[None]:
         """Open the store, take up what was under way, and work tasks off until the application stops."""
         settings = self._settings
         store = await asyncio.to_thread(SqlStore, settings.database)
-        client = FacilitatorClient(settings.facilitator, party_id=self._identity.party_id, transport=self._transport)
-        keys = KeyRing(settings.state_dir / "keys", self._engine, allow_small=settings.allow_small_keys)
+        client = facilitator_client(settings, settings.facilitator, self._identity.party_id, self._transport)
+        keys = KeyRing(settings.state_dir / "keys", engine, allow_small=settings.allow_small_keys)
         doorbell = Doorbell()
         service = ModelService(
             Resources(
@@ -122,12 +124,13 @@ class _Parts:
                 name=settings.name,
                 clock=self._clock,
                 executor=self._executor,
-                engine=self._engine,
+                engine=engine,
                 keys=keys,
                 client=client,
                 doorbell=doorbell,
                 metrics=self._metrics,
                 allow_small_keys=settings.allow_small_keys,
+                membership=read_membership(settings.state_dir, self._identity.party_id),
             )
         )
         agent = self.agent = TaskAgent(

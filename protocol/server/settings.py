@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -53,6 +54,7 @@ class ServiceSettings(BaseSettings):
     token_file: Path | None = None
     rate_limit_per_s: Annotated[float, Field(gt=0)] = 200.0  # of one caller; a party at work sends far fewer
     rate_limit_burst: Annotated[int, Field(ge=1)] = 2_000
+    workers: Annotated[int, Field(ge=1, le=1024, default_factory=lambda: os.cpu_count() or 1)]  # processes; 1: none
     allow_small_keys: bool = False  # for tests: keys under 2048 bits protect nothing
 
     @property
@@ -80,6 +82,17 @@ class ServiceSettings(BaseSettings):
         return init_settings, env_settings, _PartyFile(settings_cls, init_settings, env_settings)
 
 
+def read_party_file(folder: Path) -> dict[str, Any]:
+    """Return what `party.toml` in a state folder says, {} where there is none. Raises SettingsFileError."""
+    path = folder / PARTY_FILE
+    if not path.is_file():
+        return {}
+    try:
+        return tomllib.loads(path.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsFileError(f"{path} is not TOML: {error}.") from None
+
+
 class _PartyFile(PydanticBaseSettingsSource):
     """Settings from `party.toml` in the state folder that the sources before this one name."""
 
@@ -94,13 +107,9 @@ class _PartyFile(PydanticBaseSettingsSource):
         named = [source().get("state_dir") for source in self._before]
         default = self.settings_cls.model_fields["state_dir"].default
         folder = next((Path(path) for path in [*named, default] if isinstance(path, str | Path)), None)
-        if folder is None or not (folder / PARTY_FILE).is_file():
+        if folder is None:
             return {}
-        try:
-            values = tomllib.loads((folder / PARTY_FILE).read_text())
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise SettingsFileError(f"{folder / PARTY_FILE} is not TOML: {error}.") from None
-        return {name: self._placed(folder, name, value) for name, value in values.items()}
+        return {name: self._placed(folder, name, value) for name, value in read_party_file(folder).items()}
 
     def _placed(self, folder: Path, name: str, value: Any) -> Any:
         field = self.settings_cls.model_fields.get(name)
