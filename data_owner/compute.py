@@ -38,8 +38,9 @@ class AnsweringJob:
 
     @property
     def answer_ciphertexts(self) -> int:
-        """How many ciphertexts, and re-randomisers, a gradient takes."""
-        return self.prepared.budget.answer_layout.ciphertexts
+        """How many ciphertexts, and re-randomisers, a round after the counts takes."""
+        budget = self.prepared.budget
+        return (budget.answer_layout if budget.newton is None else budget.newton.layout).ciphertexts
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from protocol.documents import Acceptance, Decline, Manifest, SignedDocument
 from protocol.messages import REQUEST_TAG, RoundKind, RoundRequest, from_cbor
 from protocol.planning import plan_spec, planned_rounds
 from protocol.problems import Code, Problem
+from protocol.spec import Optimizer
 from protocol.states import Event, Phase, Role, advance
 
 Step = tuple[JobState, tuple[j.Effect, ...]]
@@ -211,8 +212,9 @@ def _asked(owner: Owner, state: JobState, message: j.Asked) -> Step:
 
 
 def _check_turn(state: JobState, request: RoundRequest, manifest: Manifest) -> None:
-    """Rounds come in order: the counts first, as round 0, then the gradients, no more than the plan has."""
-    due = (0, RoundKind.COUNTS) if state.last is None else (state.last.round + 1, RoundKind.GRADIENT)
+    """Rounds come in order: the counts first, as round 0, then those of training, no more than the plan has."""
+    kind = RoundKind.MOMENTS if manifest.spec.training.optimizer is Optimizer.NEWTON else RoundKind.GRADIENT
+    due = (0, RoundKind.COUNTS) if state.last is None else (state.last.round + 1, kind)
     if (request.round, request.kind) != due:
         raise Problem(
             Code.WRONG_STATE,

@@ -7,7 +7,7 @@ from crypto.budget import Budget
 from model_owner.models import MODEL_KINDS
 from protocol.planning import plan_spec
 from protocol.problems import Code, Problem
-from protocol.spec import ModelSpec, Optimizer
+from protocol.spec import ModelSpec
 
 
 def plan_of(spec: ModelSpec, *, allow_small_keys: bool) -> Budget:
@@ -32,12 +32,6 @@ def _unsupported(spec: ModelSpec, allow_small_keys: bool) -> list[dict[str, obje
     if spec.model_type not in MODEL_KINDS:
         known = ", ".join(kind.value for kind in MODEL_KINDS)
         refuse("model_type", spec.model_type.value, f"This version trains {known}.")
-    if training.optimizer is Optimizer.NEWTON:
-        refuse(
-            "training.optimizer",
-            "newton",
-            "Owners of this version do not send all moments at once: conjugate_gradient takes about d rounds.",
-        )
     if training.weights != "encrypted":
         refuse("training.weights", training.weights, "This version trains with encrypted weights alone.")
     if training.l2 == "auto":

@@ -14,7 +14,7 @@ import numpy as np
 from gmpy2 import mpz
 from numpy.typing import NDArray
 
-from crypto import CryptoError, EncryptedVector, key_id, pack
+from crypto import CryptoError, EncryptedVector, SlotLayout, key_id, pack
 from crypto.arithmetic import affine_matrix
 from crypto.budget import Budget
 from crypto.encryption import check_magnitudes
@@ -50,21 +50,29 @@ class SecondMoment:
         try:
             check_magnitudes(matrix, budget.moment_bound)
             check_magnitudes(counts, budget.counts_owner_bound)
+            entries = None if budget.newton is None else _all_moments(moments, vector, scale + denominator_bits, budget)
         except CryptoError as error:
             raise Problem(
                 Code.DOES_NOT_FIT, f"The table does not fit the job's plan: {error}. The job needs a larger max_rows."
             ) from None
-        return Prepared(budget, matrix, vector, scale + denominator_bits, counts)
+        return Prepared(budget, matrix, vector, scale + denominator_bits, counts, entries)
 
     def answer(
         self, prepared: Prepared, request: RoundRequest, weights: EncryptedVector | None, n: int, engine: Engine
     ) -> EncryptedVector:
         """COUNTS: N and Σy², packed, with the trivial nonce. GRADIENT: A·w − b at the scale of the window's step.
+        MOMENTS: all of A and b, packed.
 
         Raises Problem(WRONG_STATE) for a kind that this model type does not have.
         """
         if request.kind is RoundKind.COUNTS:
-            return _counts(prepared, n)
+            budget = prepared.budget
+            return _packed(
+                prepared.counts, budget.counts_layout, budget.counts_fraction_bits, budget.counts_owner_bound, n
+            )
+        if request.kind is RoundKind.MOMENTS and prepared.moments is not None and prepared.budget.newton is not None:
+            newton = prepared.budget.newton
+            return _packed(prepared.moments, newton.layout, newton.fraction_bits, newton.owner_bound, n)
         if request.kind is RoundKind.GRADIENT and weights is not None:
             return _gradient(prepared, request.window_step, weights, n, engine)
         raise Problem(Code.WRONG_STATE, f"This model type has no answer to {request.kind}.")
@@ -89,13 +97,24 @@ def _gradient(
     )
 
 
-def _counts(prepared: Prepared, n: int) -> EncryptedVector:
-    budget, modulus = prepared.budget, mpz(n)
+def _all_moments(moments: Moments, vector: Integers, vector_fraction_bits: int, budget: Budget) -> Integers:
+    """A's upper triangle and b as one column at newton's scale, each entry rounded once. Raises CryptoError."""
+    if budget.newton is None:
+        raise ValueError("only the plan of newton has a message of all moments")
+    bits = budget.newton.fraction_bits
+    A = _times(moments.xtx, budget.inputs.slope, 2 * moments.fraction_bits, bits)
+    b = rescale(vector, vector_fraction_bits, bits)
+    upper = A[np.triu_indices(moments.dimensions)]
+    entries: Integers = np.concatenate([upper, b.ravel()]).reshape(-1, 1)
+    check_magnitudes(entries, budget.newton.owner_bound)
+    return entries
+
+
+def _packed(values: Integers, layout: SlotLayout, fraction_bits: int, bound: int, n: int) -> EncryptedVector:
+    modulus = mpz(n)
     # g^m = 1 + m·n mod n² (Paillier 1999): the nonce comes with the re-randomiser, before it leaves.
-    ciphertexts = tuple(1 + mpz(m) % modulus * modulus for m in pack(prepared.counts, budget.counts_layout))
-    return EncryptedVector(
-        key_id(n), budget.counts_fraction_bits, budget.counts_owner_bound, budget.counts_layout, ciphertexts
-    )
+    ciphertexts = tuple(1 + mpz(m) % modulus * modulus for m in pack(values, layout))
+    return EncryptedVector(key_id(n), fraction_bits, bound, layout, ciphertexts)
 
 
 def _times(values: Integers, factor: Fraction, from_bits: int, to_bits: int) -> Integers:

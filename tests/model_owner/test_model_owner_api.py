@@ -87,7 +87,6 @@ def test_a_wrong_spec_names_every_field(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("training", "field"),
     [
-        ({"optimizer": "newton"}, "training.optimizer"),
         ({"weights": "shared_with_owners"}, "training.weights"),
         ({"l2": "auto"}, "training.l2"),
         ({"evaluate_every": 5}, "training.evaluate_every"),

@@ -1,0 +1,70 @@
+"""Whole jobs over tables that a test makes: all parties in one process, keys that protect nothing, for speed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cli.in_process import federation
+
+Floats = NDArray[np.float64]
+Table = Sequence[Sequence[object]]
+
+
+def write_table(path: Path, rows: Table) -> Path:
+    """A CSV whose columns are c0, c1, …"""
+    lines = [",".join(f"c{j}" for j in range(len(rows[0])))]
+    lines += [",".join(repr(v) if isinstance(v, float) else str(v) for v in row) for row in rows]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def rows_of(X: Floats, *columns: Sequence[object]) -> list[list[object]]:
+    """Rows of X followed by further columns."""
+    return [[*(float(v) for v in row), *more] for row, more in zip(X, zip(*columns, strict=True), strict=True)]
+
+
+def split(rows: Table, sizes: Sequence[int]) -> list[Table]:
+    """Consecutive parts of these sizes."""
+    edges = np.cumsum([0, *sizes])
+    return [rows[a:b] for a, b in zip(edges[:-1], edges[1:], strict=True)]
+
+
+def run_job(
+    folder: Path,
+    spec: Mapping[str, Any],
+    parts: Sequence[Table],
+    test: Table,
+    *,
+    rows: Sequence[object] | None = None,
+    **owner_settings: Any,
+) -> dict[str, Any]:
+    """Train; {"model", "prediction", "scores"} as the Model Owner's routes give them. `rows` are scored."""
+
+    async def job() -> dict[str, Any]:
+        tables = {f"owner-{n}": write_table(folder / f"owner-{n}.csv", part) for n, part in enumerate(parts)}
+        test_data = write_table(folder / "test.csv", test)
+        settings = {"least_roster": 1, **owner_settings}
+        async with federation(
+            folder, tables, test_data=test_data, allow_small_keys=True, owner_settings=settings
+        ) as parties:
+            model_id = await parties.deploy(spec)
+            outcome: dict[str, Any] = {"model": await parties.wait(model_id)}
+            if outcome["model"]["status"] != "FINISHED":
+                return outcome
+            outcome["prediction"] = await parties.model_owner.get("/prediction", model_id=model_id)
+            if rows is not None:
+                outcome["scores"] = await parties.model_owner.post("/prediction", {"rows": list(rows)})
+            return outcome
+
+    return asyncio.run(job())
+
+
+def training(owners: int, **more: Any) -> dict[str, Any]:
+    """The training part of a spec for so many owners."""
+    return {"key_bits": 512, "max_rows": 2000, "min_data_owners": owners, "max_data_owners": owners, **more}
