@@ -16,4 +16,4 @@ ruff check .
 ruff format --check .
 mypy
 lint-imports
-exec pytest -n 2 -m "$marks" "$@" </dev/null
+exec pytest -n 2 --dist worksteal -m "$marks" "$@" </dev/null

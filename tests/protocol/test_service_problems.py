@@ -197,7 +197,9 @@ async def test_a_party_is_who_its_header_says_in_open_mode_and_is_not_proven(htt
     assert (await http.get("/who")).json() == {"party_id": None, "authenticated": False}
 
 
-@pytest.mark.parametrize("header", ["", "bank-one", PARTY.upper(), PARTY + "00"])
+@pytest.mark.parametrize(
+    "header", ["", "bank-one", PARTY.upper(), PARTY + "00"], ids=["empty", "a name", "upper case", "too long"]
+)
 async def test_a_header_that_is_no_party_id_is_refused(http, header: str) -> None:
     response = await http.get("/who", headers={"Fedtrain-Party": header})
     problem_of(response, Code.UNAUTHENTICATED)
