@@ -17,6 +17,7 @@ import httpx
 from fastapi import FastAPI
 from starlette.types import Message, Receive, Scope, Send
 
+from crypto import Engine
 from data_owner.app import create_app as create_data_owner
 from data_owner.settings import DataOwnerSettings
 from facilitator.app import create_app as create_facilitator
@@ -26,6 +27,7 @@ from model_owner.settings import ModelOwnerSettings
 from protocol.clock import Clock
 from protocol.problems import Problem
 from protocol.server.system_clock import SystemClock
+from protocol.server.workers import engine_of
 
 FACILITATOR = "http://facilitator.invalid"
 ENDED = frozenset({"FINISHED", "FAILED", "CANCELLED"})
@@ -88,18 +90,20 @@ async def federation(
     clock: Clock | None = None,
     owner_settings: Mapping[str, Any] | None = None,
     wiretap: Callable[[bytes], None] | None = None,
+    engine: Engine | None = None,
 ) -> AsyncIterator[Federation]:
     """Start a Facilitator, a Model Owner and one Data Owner for each of `tables` (name → path), state in `folder`.
 
     What is not given here comes from `FEDTRAIN_*` in the environment, as it does for services with ports.
     `owner_settings` are further settings of every Data Owner. `wiretap` is given each request line and each piece of a
-    body that reaches the Facilitator from a party. All are stopped when the context is left.
+    body that reaches the Facilitator from a party. All share one `engine`, by default with workers of its own. All are
+    stopped when the context is left.
     """
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
         executor = stack.enter_context(ThreadPoolExecutor(thread_name_prefix="engine"))
         common = {} if allow_small_keys is None else {"allow_small_keys": allow_small_keys}
-        start = _Starter(stack, folder, clock, executor, common, wiretap)
+        start = _Starter(stack, folder, clock, executor, common, wiretap, engine)
         facilitator = await start.facilitator()
         model_owner = await start.model_owner(facilitator, test_data)
         owners = [
@@ -117,10 +121,12 @@ class _Starter:
     executor: Executor
     common: dict[str, Any]
     wiretap: Callable[[bytes], None] | None
+    engine: Engine | None
 
     async def facilitator(self) -> Party:
         settings = FacilitatorSettings(name="facilitator", state_dir=self.folder / "facilitator", **self.common)
-        app = create_facilitator(settings, clock=self.clock, executor=self.executor)
+        self.engine = await self.stack.enter_async_context(engine_of(settings.workers, self.engine))
+        app = create_facilitator(settings, clock=self.clock, executor=self.executor, engine=self.engine)
         return await self._run("facilitator", app, settings.state_dir)
 
     async def model_owner(self, facilitator: Party, test_data: Path | None) -> Party:
@@ -132,7 +138,9 @@ class _Starter:
             **self.common,
         )
         transport = self._line_to(facilitator)
-        app = create_model_owner(settings, clock=self.clock, executor=self.executor, transport=transport)
+        app = create_model_owner(
+            settings, clock=self.clock, executor=self.executor, transport=transport, engine=self.engine
+        )
         return await self._run("model-owner", app, settings.state_dir)
 
     async def data_owner(self, facilitator: Party, name: str, data: Path, more: Mapping[str, Any]) -> Party:
@@ -144,7 +152,9 @@ class _Starter:
             **{**self.common, **more},
         )
         transport = self._line_to(facilitator)
-        app = create_data_owner(settings, clock=self.clock, executor=self.executor, transport=transport)
+        app = create_data_owner(
+            settings, clock=self.clock, executor=self.executor, transport=transport, engine=self.engine
+        )
         return await self._run(name, app, settings.state_dir)
 
     def _line_to(self, facilitator: Party) -> httpx.ASGITransport:
