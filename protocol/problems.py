@@ -224,3 +224,13 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
         detail = str(document.get("detail") or document.get("title") or f"The peer answered {status}.")
         extra = {str(key): value for key, value in document.items() if key not in known}
         return cls(Code.from_slug(slug, status), detail, **extra)
+
+
+def catalogue() -> str:
+    """Return the Markdown table of every problem that `docs/protocol.md` holds between its problem markers."""
+    rows = [f"| `{c.slug}` | {c.status} | {c.value.title} | {c.value.remedy} |" for c in Code]
+    return "\n".join(["| code | status | what happened | what to do |", "|---|---|---|---|", *rows])
+
+
+if __name__ == "__main__":
+    print(catalogue())  # noqa: T201

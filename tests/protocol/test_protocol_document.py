@@ -1,0 +1,114 @@
+"""docs/protocol.md says what the code does: diagrams, problems, fields, tags, tasks."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from protocol import documents, messages
+from protocol.documents import Document
+from protocol.messages import ANSWER_TAG, REQUEST_TAG, RoundKind
+from protocol.problems import Code
+from protocol.spec import Strict
+from protocol.tasks import TaskHeader, TaskKind
+from protocol.version import PROTOCOL_VERSION
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXT = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
+
+
+def section(title: str) -> str:
+    found = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", TEXT, re.MULTILINE | re.DOTALL)
+    assert found, f"docs/protocol.md has no section {title}"
+    return found[1]
+
+
+def between(name: str) -> str:
+    return TEXT.split(f"<!-- {name}: begin -->")[1].split(f"<!-- {name}: end -->")[0].strip()
+
+
+@pytest.mark.parametrize("name", ["states", "problems"])
+def test_what_is_generated_is_what_its_command_prints(name: str) -> None:
+    """If this fails: python -m protocol.NAME, and put its output between the markers."""
+    command = [sys.executable, "-m", f"protocol.{name}"]
+    printed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    assert f"`python -m protocol.{name}`" in TEXT
+    assert between(name) == printed.strip()
+
+
+def test_every_problem_has_its_row() -> None:
+    assert [line.split("`")[1] for line in between("problems").splitlines()[2:]] == [code.slug for code in Code]
+
+
+def classes(module: object) -> list[type[Strict]]:
+    return [
+        kind
+        for kind in vars(module).values()
+        if isinstance(kind, type) and issubclass(kind, Strict) and kind.__module__ == module.__name__
+    ]
+
+
+SIGNED = [kind for kind in classes(documents) if kind is not Document]
+CARRIED = [kind for kind in classes(messages) if kind is not messages.Message]
+
+
+@pytest.mark.parametrize("kind", [*SIGNED, *CARRIED, TaskHeader], ids=lambda kind: kind.__name__)
+def test_every_field_of_every_message_is_named(kind: type[Strict]) -> None:
+    where = {
+        **dict.fromkeys(SIGNED, "Signed documents (JSON)"),
+        **dict.fromkeys(CARRIED, "Round messages (CBOR)"),
+        messages.VectorMessage: "Encodings",
+        TaskHeader: "Tasks",
+    }[kind]
+    text = section(where)
+    if kind not in (messages.VectorMessage, TaskHeader):
+        assert f"`{kind.__name__}`" in text
+    for name in kind.model_fields:
+        assert f"`{name}`" in text or f'"{name}"' in text, f"{kind.__name__}.{name}"
+
+
+def test_every_signature_is_listed_with_its_tag() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| `([a-z-]+)` \|", section("Signatures and hashes"), re.MULTILINE)
+    signed = {kind.__name__: kind.tag() for kind in SIGNED if issubclass(kind, Document)}
+    assert dict(rows) == {**signed, "RoundRequest": REQUEST_TAG, "RoundAnswer": ANSWER_TAG}
+
+
+def test_every_task_and_every_kind_of_round_is_listed() -> None:
+    kinds = re.findall(r"^\| `(\w+)` \|", section("Tasks"), re.MULTILINE)
+    assert kinds == [kind.value for kind in TaskKind]
+    for kind in RoundKind:
+        assert f"`{kind.value}`" in section("Round messages (CBOR)")
+
+
+def test_the_version_is_this_one() -> None:
+    assert f"`{PROTOCOL_VERSION}`" in section("Signed documents (JSON)")
+
+
+def test_links_within_the_page_lead_somewhere() -> None:
+    anchors = {
+        re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-")
+        for title in re.findall(r"^#+ (.*)$", TEXT, re.MULTILINE)
+    }
+    links = re.findall(r"\]\(#([^)]+)\)", TEXT)
+    assert links
+    assert set(links) <= anchors
+    for target in re.findall(r"\]\(([a-z-]+\.md)\)", TEXT):
+        assert (ROOT / "docs" / target).is_file()
+
+
+def test_every_route_of_the_facilitator_is_listed() -> None:
+    from facilitator.routes import ROUTERS
+
+    routes = {
+        (method, re.sub(r"\{(job_id|task_id|content_hash)\}", lambda m: "{hash}" if "hash" in m[1] else "{id}", r.path))
+        for router in ROUTERS
+        for r in router.routes
+        for method in r.methods
+    }
+    text = section("The Facilitator's routes")
+    listed = {(method, path) for method, path in re.findall(r"`(GET|PUT|DELETE|POST) ([^`?]+)[^`]*`", text)}
+    assert routes <= listed
