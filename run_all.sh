@@ -1,7 +1,13 @@
 #!/usr/bin/env bash
-# Trains a model on the diabetes data across three Data Owners, encrypted, all on this machine, and shows the result.
-# ./run_all.sh --keep leaves the services up. All options: ./run_all.sh --help
+# Trains a model on an example's data across its Data Owners, encrypted, all on this machine, and shows the result.
+# ./run_all.sh --keep leaves the services up; ./run_all.sh --example NAME takes another example than diabetes.
+# All options: ./run_all.sh --help
 set -euo pipefail
 . "$(cd "$(dirname "$0")" && pwd)/scripts/setup.sh"
 setup requirements.txt
-exec "$VENV/bin/fedtrain" demo "$ROOT/examples/diabetes" --state-dir "$ROOT/.fedtrain/demo" "$@"
+example=diabetes
+if [ "${1:-}" = "--example" ]; then
+  example="${2:?run_all.sh: --example needs a name, one of the folders in examples/}"
+  shift 2
+fi
+exec "$VENV/bin/fedtrain" demo "$ROOT/examples/$example" --state-dir "$ROOT/.fedtrain/demo" "$@"

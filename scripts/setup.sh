@@ -36,8 +36,10 @@ setup_make_venv() {
   if [ -x "$VENV/bin/python" ] && "$VENV/bin/python" -m pip --version >/dev/null 2>&1; then
     return 0
   fi
-  python="$(setup_find_python)" ||
-    setup_fail "Python 3.11 or newer is needed, and no python3 on PATH is: install one (python3 is $(python3 --version 2>&1 || echo missing))"
+  python="$(setup_find_python)" || {
+    found="$(python3 --version 2>/dev/null || true)"
+    setup_fail "Python 3.11 or newer is needed, PATH has ${found:-no python3}: install one, for example python3.12"
+  }
   "$python" -c 'import venv, ensurepip' >/dev/null 2>&1 ||
     setup_fail "$python lacks venv or ensurepip: install them (Debian and Ubuntu: apt-get install python3-venv)"
   echo "Making .venv with $("$python" --version 2>&1) (once)" >&2
