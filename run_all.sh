@@ -7,7 +7,8 @@ set -euo pipefail
 setup requirements.txt
 example=diabetes
 if [ "${1:-}" = "--example" ]; then
-  example="${2:?run_all.sh: --example needs a name, one of the folders in examples/}"
+  [ $# -ge 2 ] || setup_fail "--example needs a name: one of the folders in examples/"
+  example="$2"
   shift 2
 fi
 exec "$VENV/bin/fedtrain" demo "$ROOT/examples/$example" --state-dir "$ROOT/.fedtrain/demo" "$@"
