@@ -1,6 +1,6 @@
 """What a job will cost, from its plan: ciphertexts on the wire, multiplications, and sums that get decrypted.
 
-Bytes are those of the ciphertexts, exactly; headers, signatures and hashes come to some hundred bytes a message.
+Bytes here are those of the ciphertexts, exactly; `protocol.message_sizes` has those of whole messages.
 """
 
 from __future__ import annotations
@@ -140,12 +140,17 @@ class _JobCosts:
         )
 
     def _turn(self) -> PartyCost:
-        """It gets the request it answers to, every answer to it, and what comes out, and recomputes that."""
+        """It gets the request it answers to, every answer to it, and what comes out, and recomputes that.
+
+        At the end of a window it reads request, answers and sum of each of its rounds too, and recomputes all of them.
+        """
         result = self.weights if self.windowed else self.answer
+        rounds = self.inputs.reencrypt_every
+        evidence = rounds * (self.weights + (self.owners + 1) * self.answer) if self.windowed else 0
         return PartyCost(
-            received_bytes=(self.weights + self.owners * self.answer + result) * self.width,
+            received_bytes=(self.weights + self.owners * self.answer + result + evidence) * self.width,
             sent_bytes=self.weights * self.width,
-            multiplications=(self.owners - 1) * self.answer + self._update_multiplications(),
+            multiplications=rounds * ((self.owners - 1) * self.answer + self._update_multiplications()),
             half_multiplications=result * self._decryption() + self.weights * self._encryption(),
         )
 

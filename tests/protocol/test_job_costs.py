@@ -54,7 +54,8 @@ def test_windows_send_weights_each_round_and_reach_the_model_owner_only_at_their
     cost = cost_of(job, owners=3)
     rows = plan_spec(job).weights_layout.ciphertexts * cost.ciphertext_bytes
     assert (cost.data_owner.received_bytes, cost.data_owner.sent_bytes) == (vectors * rows, rows)
-    assert cost.model_owner.received_bytes == (2 * vectors + 3) * rows
+    # The last request, its answers and the weights; then request, answers and sum of each of the five rounds.
+    assert cost.model_owner.received_bytes == (2 * vectors + 3 + 5 * (vectors + 3 + 1)) * rows
     assert (cost.turns, cost.rounds_a_turn) == (3, 5)
     assert cost.decrypted_sums == 2 + 3 * vectors * 5
 
