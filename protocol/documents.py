@@ -6,6 +6,7 @@ verifies it by `open_document`, which is the only way from a signed document to 
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from typing import Annotated, Literal, TypeVar
 
@@ -154,7 +155,10 @@ AnyStrict = TypeVar("AnyStrict", bound=Strict)
 
 
 def parse_json(data: bytes, kind: type[AnyStrict]) -> AnyStrict:
-    """Return the message that a peer sent as JSON. Raises Problem MALFORMED_MESSAGE or PROTOCOL_VERSION."""
+    """Return the message that a peer sent as JSON. Raises Problem MALFORMED_MESSAGE or PROTOCOL_VERSION.
+
+    A key given twice is refused: one reader would take the first value, another the last.
+    """
     try:
         message = kind.model_validate_json(data)
     except ValidationError as error:
@@ -165,7 +169,18 @@ def parse_json(data: bytes, kind: type[AnyStrict]) -> AnyStrict:
         raise Problem(Code.MALFORMED_MESSAGE, f"{kind.__name__}: {where}: {first['msg']}.") from None
     if isinstance(message, Document):
         check_protocol(message.protocol)
+    try:
+        json.loads(data, object_pairs_hook=_without_doubles)
+    except (ValueError, RecursionError) as error:
+        raise Problem(Code.MALFORMED_MESSAGE, f"{kind.__name__}: {error}.") from None
     return message
+
+
+def _without_doubles(pairs: list[tuple[str, object]]) -> None:
+    keys = [key for key, _ in pairs]
+    if len(set(keys)) < len(keys):
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"{twice[:100]!r} is given twice")
 
 
 class _Versioned(BaseModel):

@@ -205,14 +205,14 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
     def to_dict(self) -> dict[str, object]:
         """Return the problem document (RFC 9457 §3.1)."""
         kind = self.code.value
-        return {
+        document: dict[str, object] = {
             "type": TYPE_BASE + kind.slug,
             "title": kind.title,
             "status": kind.status,
             "detail": self.detail,
             "remedy": kind.remedy,
-            **self.extra,
         }
+        return document | {name: value for name, value in self.extra.items() if name not in document}
 
     @classmethod
     def from_dict(cls, document: object, status: int) -> Problem:

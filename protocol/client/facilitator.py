@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from protocol.client.http import ServiceClient, parse_any_json
+from protocol.client.http import MAX_JSON_BYTES, ServiceClient, parse_any_json
 from protocol.documents import SignedDocument, parse_json
 from protocol.problems import Code, Problem
 from protocol.tasks import CBOR_TYPE, JSON_TYPE, TaskList
@@ -69,7 +69,9 @@ class FacilitatorClient(ServiceClient):
     async def tasks(self, *, wait_s: float, after: int) -> TaskList:
         """Return this party's open tasks with a sequence above `after`; wait up to `wait_s` until there is one."""
         params: dict[str, str | int | float] = {"wait": f"{wait_s:g}", "after": after}
-        return parse_json(await self.request("GET", "/tasks", params=params, wait_s=wait_s), TaskList)
+        return parse_json(
+            await self.request("GET", "/tasks", params=params, wait_s=wait_s, most_bytes=MAX_JSON_BYTES), TaskList
+        )
 
     async def task_request(self, task_id: str) -> bytes:
         """Return the exact bytes of what a task asks."""

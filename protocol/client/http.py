@@ -13,6 +13,8 @@ from protocol.problems import PROBLEM_JSON, Code, Problem
 from protocol.tasks import JSON_TYPE
 
 MAX_RESPONSE_BYTES = 1 << 30
+#: For what is a list of names and numbers: parsing it takes many times its size in memory.
+MAX_JSON_BYTES = 1 << 24
 _MAX_PROBLEM_BYTES = 1 << 20
 
 
@@ -75,13 +77,15 @@ class ServiceClient:
         content_type: str | None = None,
         params: Mapping[str, str | int | float] | None = None,
         wait_s: float = 0,
+        most_bytes: int | None = None,
     ) -> bytes:
         """Return the body of a 2xx answer.
 
-        `wait_s` is how long the service may keep the answer back, on top of the client's own timeout. Raises Problem:
-        the service's own, `unreachable` when it cannot be reached or breaks off, MALFORMED_MESSAGE when its answer
-        is too large.
+        `wait_s` is how long the service may keep the answer back, on top of the client's own timeout; `most_bytes` a
+        smaller limit than the client's own for what comes back. Raises Problem: the service's own, `unreachable` when
+        it cannot be reached or breaks off, MALFORMED_MESSAGE when its answer is too large.
         """
+        most_bytes = min(self._max_response_bytes, most_bytes or self._max_response_bytes)
         timeout = httpx.Timeout(self._request_timeout_s + wait_s, connect=min(10.0, self._request_timeout_s))
         headers = {"Content-Type": content_type} if content_type else {}
         try:
@@ -89,7 +93,7 @@ class ServiceClient:
                 method, path, content=body or None, headers=headers, params=params, timeout=timeout
             ) as response:
                 self.bytes_sent += len(body)
-                answer = await self._read(response)
+                answer = await self._read(response, most_bytes if response.is_success else _MAX_PROBLEM_BYTES)
         except (httpx.HTTPError, httpx.StreamError, OSError) as error:
             raise self._unreachable(error) from error
         except (httpx.InvalidURL, httpx.CookieConflict, ValueError) as error:
@@ -103,14 +107,16 @@ class ServiceClient:
     ) -> dict[str, object]:
         """Send `document` as JSON if it is not None and return the object that comes back ({} for an empty body)."""
         body = b"" if document is None else json.dumps(document).encode()
-        answer = await self.request(method, path, body=body, content_type=JSON_TYPE if body else None, params=params)
+        sent_type = JSON_TYPE if body else None
+        answer = await self.request(
+            method, path, body=body, content_type=sent_type, params=params, most_bytes=MAX_JSON_BYTES
+        )
         value = parse_any_json(answer) if answer else {}
         if not isinstance(value, dict):
             raise Problem(Code.MALFORMED_MESSAGE, f"The {self.service} answered {path} with no JSON object.")
         return value
 
-    async def _read(self, response: httpx.Response) -> bytes:
-        limit = self._max_response_bytes if response.is_success else _MAX_PROBLEM_BYTES
+    async def _read(self, response: httpx.Response, limit: int) -> bytes:
         chunks = bytearray()
         async for chunk in response.aiter_bytes():
             self.bytes_received += len(chunk)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import httpx
 import pytest
 from fastapi import APIRouter, Request
 
 from protocol.client.facilitator import FacilitatorClient
-from protocol.client.http import ServiceClient
+from protocol.client.http import MAX_JSON_BYTES, ServiceClient
 from protocol.documents import Registration, SignedDocument, sign_document
 from protocol.identity import Identity
 from protocol.problems import PROBLEM_JSON, Code, Problem
@@ -224,21 +224,29 @@ async def test_an_address_that_cannot_be_used_is_named(url: str) -> None:
     assert url in caught.value.detail
 
 
-@pytest.mark.parametrize(("status", "fits"), [(200, 1000), (404, 1 << 20)])
-async def test_an_answer_is_read_no_further_than_the_limit(status: int, fits: int) -> None:
-    sent = 0
+async def assert_read_no_further(
+    status: int, call: Callable[[FacilitatorClient], Awaitable[object]], fits: int
+) -> None:
+    sent, chunk = 0, b" " * 50_000
 
     async def endless() -> AsyncIterator[bytes]:
         nonlocal sent
         while True:
-            sent += 500
-            yield b"x" * 500
+            sent += len(chunk)
+            yield chunk
 
-    client, _ = client_of(lambda _r: httpx.Response(status, content=endless()), max_response_bytes=1000)
+    client, _ = client_of(lambda _r: httpx.Response(status, content=endless()), max_response_bytes=1 << 25)
     with pytest.raises(Problem, match=f"more than {fits:,} bytes") as caught:
-        await client.log_entry(JOB, 0)
+        await call(client)
     assert caught.value.code is Code.MALFORMED_MESSAGE
-    assert sent <= fits + 500
+    assert sent <= fits + len(chunk)
+
+
+async def test_an_answer_is_read_no_further_than_its_limit() -> None:
+    await assert_read_no_further(200, lambda client: client.log_entry(JOB, 0), 1 << 25)
+    await assert_read_no_further(200, lambda client: client.tasks(wait_s=0, after=0), MAX_JSON_BYTES)
+    await assert_read_no_further(200, lambda client: client.model(JOB), MAX_JSON_BYTES)
+    await assert_read_no_further(404, lambda client: client.log_entry(JOB, 0), 1 << 20)
 
 
 @pytest.mark.parametrize(

@@ -66,3 +66,8 @@ def test_an_extra_cannot_pass_for_the_status_or_the_type() -> None:
     again = Problem.from_dict({"type": TYPE_BASE + "diverged", "status": 200, "detail": "x", "id": 3}, 409)
     assert again.to_dict()["status"] == 409
     assert again.extra == {"id": 3}
+
+
+def test_an_extra_of_its_own_cannot_replace_the_status_either() -> None:
+    document = Problem(Code.DIVERGED, "x", status=200, type="about:blank", seen=1).to_dict()
+    assert (document["status"], document["type"], document["seen"]) == (409, TYPE_BASE + "diverged", 1)

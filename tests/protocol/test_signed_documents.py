@@ -139,6 +139,27 @@ def test_a_document_in_another_form_is_refused_by_the_fields_name(change: dict[s
     assert named in refused(code, lambda: open_document(signed, Registration))
 
 
+@pytest.mark.parametrize(
+    ("whole", "doubled"),
+    [
+        ('"name":"bank-one"', '"name":"bank-one","name":"bank-two"'),
+        ('"name":"bank-one"', '"name":"bank-one","name":"bank-one"'),
+        ('"name":"bank-one"', '"name":"bank-one","n\\u0061me":"bank-one"'),
+    ],
+)
+def test_a_key_given_twice_is_refused_by_name(whole: str, doubled: str) -> None:
+    text = DOCUMENTS[3].model_dump_json()
+    assert whole in text
+    signed = signed_text(text.replace(whole, doubled), Registration)
+    assert "'name' is given twice" in refused(Code.MALFORMED_MESSAGE, lambda: open_document(signed, Registration))
+
+
+def test_a_key_given_twice_deep_inside_is_refused_too() -> None:
+    text = DOCUMENTS[0].model_dump_json()
+    signed = signed_text(text.replace('"gradient":123', '"gradient":123,"gradient":124'), Manifest)
+    assert "'gradient' is given twice" in refused(Code.MALFORMED_MESSAGE, lambda: open_document(signed, Manifest))
+
+
 @pytest.mark.parametrize("missing", ["party", "name", "datasets"])
 def test_a_document_that_lacks_a_field_is_refused_by_its_name(missing: str) -> None:
     fields = json.loads(DOCUMENTS[3].model_dump_json())
