@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ from typing import Any
 import httpx
 
 from cli.output import Failure
+from protocol.loopback import is_loopback
 from protocol.problems import Problem
 
+_CREDENTIALS = ("FEDTRAIN_TOKEN_FILE", "FEDTRAIN_CA_FILE", "FEDTRAIN_CLIENT_CERT", "FEDTRAIN_CLIENT_KEY")
 DEFAULT_MODEL_OWNER = "http://127.0.0.1:9090"
 
 
@@ -22,11 +25,23 @@ def model_owner_url(option: str | None) -> str:
 
 
 class Service:
-    """One service at `base_url`. Raises Problem for what it refuses, Failure when it cannot be reached."""
+    """One service at `base_url`. Raises Problem for what it refuses, Failure when it cannot be reached.
+
+    FEDTRAIN_TOKEN_FILE names a file with the bearer token to show, FEDTRAIN_CA_FILE the CA to believe,
+    FEDTRAIN_CLIENT_CERT and FEDTRAIN_CLIENT_KEY the certificate for a service that asks for one.
+    """
 
     def __init__(self, base_url: str, *, timeout_s: float = 60, transport: httpx.BaseTransport | None = None) -> None:
         self.base_url = base_url.rstrip("/")
-        self._http = httpx.Client(base_url=self.base_url, timeout=timeout_s, transport=transport, trust_env=False)
+        headers, verify = _credentials(self.base_url)
+        self._http = httpx.Client(
+            base_url=self.base_url,
+            timeout=timeout_s,
+            transport=transport,
+            headers=headers,
+            verify=verify,
+            trust_env=not is_loopback(httpx.URL(self.base_url).host),  # proxies, but not to this machine's services
+        )
 
     def __enter__(self) -> Service:
         return self
@@ -90,6 +105,23 @@ class Service:
     def _unreachable(self, error: httpx.TransportError) -> Failure:
         why = str(error) or type(error).__name__
         return Failure(f"nothing answers at {self.base_url} ({why}): is the service started, and is this its address?")
+
+
+def _credentials(base_url: str) -> tuple[dict[str, str], ssl.SSLContext | bool]:
+    """Return the headers and the TLS that the environment gives. Raises Failure, SetupError."""
+    from protocol.client.tls import client_context
+    from protocol.server.secret_files import read_secret
+
+    paths = {name: Path(value) for name in _CREDENTIALS if (value := os.environ.get(name))}
+    headers = {}
+    if (token_file := paths.pop("FEDTRAIN_TOKEN_FILE", None)) is not None:
+        address = httpx.URL(base_url)
+        if address.scheme != "https" and not is_loopback(address.host):
+            raise Failure(f"the token for {base_url} would travel in the clear: use https, or loopback")
+        headers["Authorization"] = f"Bearer {read_secret(token_file).decode('ascii', 'replace').strip()}"
+    if not paths:
+        return headers, True
+    return headers, client_context(*(paths.get(name) for name in _CREDENTIALS[1:]))
 
 
 def read_json(path: Path) -> Any:

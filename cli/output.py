@@ -60,8 +60,9 @@ def describe_error(error: Exception) -> str:
     from pydantic import ValidationError
 
     from protocol.problems import Problem
+    from protocol.setup_error import SetupError
 
-    if isinstance(error, Failure):
+    if isinstance(error, Failure | SetupError):
         return str(error)
     if isinstance(error, Problem):
         return _describe_problem(error)

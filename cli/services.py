@@ -1,7 +1,8 @@
 """`fedtrain facilitator | data-owner | model-owner`: start one service and stay with it until it is stopped.
 
-Settings come from the options here, else from `FEDTRAIN_*` in the environment, else from their defaults; they are read
-once, here. The packages of a party are imported only when it starts, which keeps `fedtrain --help` quick.
+Settings come from the options here, else from `FEDTRAIN_*` in the environment, else from `party.toml` in the state
+folder, else from their defaults; they are read once, here. The packages of a party are imported only when it starts,
+which keeps `fedtrain --help` quick.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import typer
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+
+    from protocol.server.settings import ServiceSettings
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on. Default 127.0.0.1.")]
 Name = Annotated[str | None, typer.Option(help="How this party is named to the others.")]
@@ -41,11 +44,12 @@ def _state_dir(option: Path | None, name: str | None, role: str) -> Path | None:
     return Path(".fedtrain") / (name or os.environ.get("FEDTRAIN_NAME") or role)
 
 
-def _serve(app: FastAPI, host: str, port: int, executor: ThreadPoolExecutor) -> None:
+def _serve(app: FastAPI, settings: ServiceSettings, executor: ThreadPoolExecutor) -> None:
+    from protocol.server.connection import listening_tls
     from protocol.server.serve import run_service
 
     try:
-        code = run_service(app, host, port)
+        code = run_service(app, settings.host, settings.port, tls=listening_tls(settings))
     finally:
         executor.shutdown(wait=False, cancel_futures=True)
     raise typer.Exit(code)
@@ -77,7 +81,7 @@ def facilitator(
     )
     configure_logging(settings.log_format, settings.log_level)
     executor = ThreadPoolExecutor(thread_name_prefix="engine")
-    _serve(create_app(settings, clock=SystemClock(), executor=executor), settings.host, settings.port, executor)
+    _serve(create_app(settings, clock=SystemClock(), executor=executor), settings, executor)
 
 
 def data_owner(
@@ -114,7 +118,7 @@ def data_owner(
     )
     configure_logging(settings.log_format, settings.log_level)
     executor = ThreadPoolExecutor(thread_name_prefix="engine")
-    _serve(create_app(settings, clock=SystemClock(), executor=executor), settings.host, settings.port, executor)
+    _serve(create_app(settings, clock=SystemClock(), executor=executor), settings, executor)
 
 
 def model_owner(
@@ -147,4 +151,4 @@ def model_owner(
     )
     configure_logging(settings.log_format, settings.log_level)
     executor = ThreadPoolExecutor(thread_name_prefix="engine")
-    _serve(create_app(settings, clock=SystemClock(), executor=executor), settings.host, settings.port, executor)
+    _serve(create_app(settings, clock=SystemClock(), executor=executor), settings, executor)

@@ -16,18 +16,19 @@ if TYPE_CHECKING:
 
 def verify(
     model_id: Annotated[str, typer.Argument(help="The model, by its id.")],
-    facilitator: Annotated[str, typer.Option(help="The Facilitator's address.")] = "http://127.0.0.1:8080",
+    facilitator: Annotated[str | None, typer.Option(help="The Facilitator's address.")] = None,
     state_dir: Annotated[
         Path, typer.Option(help="State folder of a party of the job: evidence is open to those alone.")
     ] = Path(".fedtrain/model-owner"),
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
 ) -> None:
     """Check every signature, request, answer and sum of a job. Exit code 1 names the first entry that fails."""
-    from protocol.client.facilitator import FacilitatorClient
+    from protocol.server.connection import PartySettings, facilitator_client
     from protocol.server.secret_files import load_identity
 
     identity = load_identity(state_dir)
-    client = FacilitatorClient(facilitator, party_id=identity.party_id)
+    settings = PartySettings(state_dir=state_dir)
+    client = facilitator_client(settings, facilitator or settings.facilitator, identity.party_id)
     found = asyncio.run(_verify(client, model_id))
     if as_json:
         print_json(found)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 
+from protocol.setup_error import SetupError
 
-class TlsError(Exception):
+
+class TlsError(SetupError):
     """A certificate, key or CA file cannot be used; the message names it and says what to do."""
 
 

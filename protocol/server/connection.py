@@ -5,14 +5,27 @@ from __future__ import annotations
 import ssl
 
 import httpx
+from pydantic_settings import SettingsConfigDict
 
 from protocol.client.facilitator import FacilitatorClient
 from protocol.client.tls import TlsError, client_context
+from protocol.documents import Name
 from protocol.server.caller import Gate, OpenGate, TokenGate
 from protocol.server.secret_files import SecretFileError, read_secret
 from protocol.server.settings import ServiceSettings
 from protocol.server.tls import server_context
 from protocol.server.tokens import TOKENS_FILE, watched_tokens
+
+
+class PartySettings(ServiceSettings):
+    """What a command needs of a party's settings to call the Facilitator in the party's name."""
+
+    model_config = SettingsConfigDict(env_prefix="FEDTRAIN_", extra="ignore", frozen=True)
+
+    port: int = 0
+    name: Name = "party"
+    workers: int = 1
+    facilitator: str = "http://127.0.0.1:8080"
 
 
 def gate_of(settings: ServiceSettings) -> Gate:

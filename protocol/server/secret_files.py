@@ -8,11 +8,12 @@ from pathlib import Path
 from secrets import token_hex
 
 from protocol.identity import Identity
+from protocol.setup_error import SetupError
 
 IDENTITY_FILE = "identity.key"
 
 
-class SecretFileError(Exception):
+class SecretFileError(SetupError):
     """A secret cannot be used as it lies there; the message names the file and says what to do."""
 
 

@@ -1,0 +1,92 @@
+"""`fedtrain token create | list | revoke`: who may call a service. Made where the service's state folder is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.output import Failure, print_json, print_table
+
+StateDir = Annotated[Path, typer.Option(help="State folder of the service that is called.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+
+app = typer.Typer(name="token", help="Bearer tokens: who may call a service.", rich_markup_mode=None)
+
+
+@app.command()
+def create(
+    state_dir: StateDir,
+    name: Annotated[str, typer.Option(help="Whose token it is.")],
+    scope: Annotated[str, typer.Option(help="read: to look. admin: everything. party: a party at the Facilitator.")],
+    party: Annotated[str | None, typer.Option(help="The party's id, with --scope party.")] = None,
+    role: Annotated[str | None, typer.Option(help="data-owner or model-owner, with --scope party.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the token to this file, 0600, and do not print it.")] = None,
+) -> None:
+    """Make a token and print it, this once: the service keeps its hash alone."""
+    from datetime import UTC, datetime
+    from typing import cast
+
+    from protocol.documents import MemberRole
+    from protocol.server.secret_files import write_secret
+    from protocol.server.tokens import TOKENS_FILE, Scope, new_token, read_tokens, write_tokens
+
+    if scope not in set(Scope):
+        raise Failure(f"--scope is {scope!r}: it is one of {', '.join(Scope)}")
+    if (scope == Scope.PARTY) != (party is not None) or (party is None) != (role is None):
+        raise Failure("--scope party, and no other, needs --party and --role")
+    if not state_dir.is_dir():
+        raise Failure(f"there is no state folder {state_dir}: start the service once, or make the folder")
+    first = not (state_dir / TOKENS_FILE).exists()
+    token, record = new_token(name, Scope(scope), datetime.now(UTC), party=party, role=cast(MemberRole | None, role))
+    write_tokens(state_dir, [*read_tokens(state_dir), record])
+    if out is not None:
+        write_secret(out, token.encode() + b"\n")
+    else:
+        typer.echo(token)
+    typer.echo(f"token {record.id} of {record.name}: {record.scope.value}", err=True)
+    if first:
+        typer.echo("This is the service's first token: it asks for tokens from its next start on.", err=True)
+
+
+@app.command("list")
+def list_(state_dir: StateDir, as_json: Json = False) -> None:
+    """List the tokens by id; none can be shown again."""
+    from protocol.server.tokens import read_tokens
+
+    records = read_tokens(state_dir)
+    if as_json:
+        shown = {"id", "name", "scope", "party", "role", "created_at", "revoked_at"}
+        print_json([record.model_dump(mode="json", include=shown) for record in records])
+        return
+    rows = [
+        [
+            record.id,
+            record.name,
+            record.scope.value,
+            record.role,
+            None if record.party is None else record.party[:16] + "…",
+            record.created_at.isoformat(),
+            "revoked" if record.revoked_at else "valid",
+        ]
+        for record in records
+    ]
+    print_table("", ["id", "name", "scope", "role", "party", "created", "state"], rows)
+
+
+@app.command()
+def revoke(state_dir: StateDir, token_id: Annotated[str, typer.Argument(help="The token's id, as listed.")]) -> None:
+    """Revoke a token; a running service refuses it from its next request on."""
+    from datetime import UTC, datetime
+
+    from protocol.server.tokens import read_tokens, write_tokens
+
+    records = read_tokens(state_dir)
+    if not any(record.id == token_id and record.revoked_at is None for record in records):
+        raise Failure(f"there is no valid token {token_id[:40]} in {state_dir}: `fedtrain token list` shows them")
+    now = datetime.now(UTC).replace(microsecond=0)
+    write_tokens(
+        state_dir,
+        [one.model_copy(update={"revoked_at": now}) if one.id == token_id else one for one in records],
+    )
