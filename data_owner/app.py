@@ -19,11 +19,12 @@ from data_owner.agent.effects import JobEffects, Workshop
 from data_owner.agent.service import OwnerService
 from data_owner.datasets import register
 from data_owner.freezing import Freezer
+from data_owner.marks import AnswerMarks
 from data_owner.mask_keys import MaskKeys
 from data_owner.metrics import Metrics
 from data_owner.policy import DEFAULT_DATASET, OwnerPolicy
 from data_owner.pools import Pools
-from data_owner.routes import datasets, models
+from data_owner.routes import audit, datasets, models
 from data_owner.routes.parts import OwnerParts
 from data_owner.settings import DataOwnerSettings
 from data_owner.store.contract import OwnerStore
@@ -93,6 +94,7 @@ def create_app(
             store=store,
             freezer=Freezer(settings.state_dir / "moments", store, stamp, random_bytes),
             mask_keys=MaskKeys(settings.state_dir / "keys"),
+            marks=AnswerMarks(settings.state_dir / "keys"),
             pools=pools,
             engine=arithmetic,
             now=clock.now,
@@ -133,7 +135,7 @@ def create_app(
         role=Role.DATA_OWNER,
         identity=identity,
         name=settings.name,
-        routers=(datasets.router, models.router),
+        routers=(datasets.router, models.router, audit.router),
         lifespan=lifespan,
         gate=gate_of(settings),
         rate_limit=settings.rate_limit,

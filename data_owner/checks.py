@@ -33,6 +33,11 @@ def _open_roster(signed: SignedDocument, offer: SignedDocument, facilitator: str
     return open_roster(signed, open_offer(offer), offer.hash, facilitator)
 
 
+def roster_of(owner: Owner, state: JobState, signed: SignedDocument) -> OpenRoster:
+    """Return a roster that was checked before: every signature and rule, but not this owner's policy."""
+    return _open_roster(signed, state.offer, owner.facilitator)
+
+
 def check_roster(owner: Owner, state: JobState, signed: SignedDocument, now: datetime) -> OpenRoster:
     """Return the roster if this owner can work under it; remembered by its exact text.
 

@@ -20,8 +20,9 @@ from data_owner.frozen import FrozenMomentsError, freeze, moments_hash, thaw
 from data_owner.moments import Moments, MomentsError, moments_of
 from data_owner.store.contract import OwnerStore
 from data_owner.store.records import Cell, Dataset, FrozenTable
+from protocol.model_types import MODEL_KINDS
 from protocol.problems import Code, Problem
-from protocol.server.secret_files import write_secret
+from protocol.server.secret_files import read_secret, write_secret
 from protocol.spec import DataProps, ModelSpec, ModelType
 from tabular.encode import EncodedBatch, Encoder
 from tabular.errors import TableError
@@ -32,11 +33,15 @@ SALT_BYTES = 32
 
 @dataclass(frozen=True)
 class FrozenJob:
-    """What freezing a job's moments came to. `cells`: rows by category and clipped tail of the job's columns."""
+    """What freezing a job's moments came to. `cells`: rows by category and clipped tail of the job's columns.
+
+    `encoding`: a hash of everything that the dataset declares, without the descriptions.
+    """
 
     rows: int
     cells: Mapping[str, int]
     moments_hash: str
+    encoding: str
 
 
 class Freezer:
@@ -72,17 +77,25 @@ class Freezer:
         write_secret(self._folder / f"{job_id}.salt", salt)
         freeze(block, self._job_path(job_id))
         cells = {cell.label: cell.rows for cell in table.cells if cell.position in used}
-        return FrozenJob(table.rows, cells, moments_hash(block, salt))
+        return FrozenJob(
+            table.rows, cells, moments_hash(block, salt), _encoding_hash(dataset.schema_ or spec.data_props)
+        )
 
-    def thaw_job(self, job_id: str) -> Moments:
-        """The job's moments as they were frozen. Raises Problem(OWNER_LOST_ITS_KEY) where they are gone or damaged."""
+    def thaw_job(self, job_id: str, committed: str) -> Moments:
+        """The job's moments as they were frozen; `committed`: the salted hash of them that the acceptance carries.
+
+        Raises Problem(OWNER_LOST_ITS_KEY) where they are gone, damaged, or others than were committed to: the same
+        masks over other moments would give away the difference.
+        """
         try:
-            return thaw(self._job_path(job_id))
+            moments, salt = thaw(self._job_path(job_id)), read_secret(self._folder / f"{job_id}.salt")
         except FrozenMomentsError as error:
-            raise Problem(
-                Code.OWNER_LOST_ITS_KEY,
-                f"What job {job_id} is answered from is lost: {error}. Restore the state folder, or deploy it again.",
-            ) from None
+            raise _lost(job_id, str(error)) from None
+        except FileNotFoundError:
+            raise _lost(job_id, "the salt of its commitment is gone") from None
+        if moments_hash(moments, salt) != committed:
+            raise _lost(job_id, "the frozen moments are not those that this owner committed to when it joined")
+        return moments
 
     def _table_path(self, key: str) -> Path:
         return self._folder / f"{key}.table"
@@ -155,7 +168,7 @@ class _Tally:
 
 def _of_kind(schema: DataProps, model_type: ModelType) -> DataProps:
     """The schema with those of its targets that this model type can have."""
-    classifies = model_type is ModelType.LOGISTIC_REGRESSION
+    classifies = MODEL_KINDS[model_type].classifies
     targets = tuple(target for target in schema.all_targets if (target.categories is not None) == classifies)
     return DataProps(header=schema.header, features=schema.features, targets=targets)
 
@@ -164,6 +177,19 @@ def _key(version: str, props: DataProps, spec: ModelSpec) -> str:
     encoding = json.loads(props.model_dump_json())
     what = [version, encoding, spec.model_type.value, spec.training.scaling]
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
+
+
+def _encoding_hash(declared: DataProps) -> str:
+    columns = [column.model_dump(mode="json", exclude={"description"}) for column in declared.columns]
+    what = [declared.header, len(declared.features), columns]
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
+
+
+def _lost(job_id: str, why: str) -> Problem:
+    return Problem(
+        Code.OWNER_LOST_ITS_KEY,
+        f"What job {job_id} is answered from is lost: {why}. Restore the state folder, or deploy the job again.",
+    )
 
 
 def _block(moments: Moments, encoder: Encoder, declared: list[int], used: list[int], features: int) -> Moments:

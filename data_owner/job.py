@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
+from data_owner.differencing import EarlierJob, SummedTable
 from data_owner.encoding import DatasetFacts
 from data_owner.policy import OwnerPolicy
 from protocol.documents import Acceptance, Decline, Hash, Hex, JobEnd, JobId, JoinAnswer, Name, PartyId, SignedDocument
@@ -58,7 +59,8 @@ class JobState(Strict):
 
     `dataset`, `dataset_version` and `rounds` (the most the plan allows) are known once the manifest was verified.
     `adopts`: the dataset takes its encoding from this job. `answers` counts them. `refusal` is why the job was
-    declined, `problem` the latest request that was refused, `ending` how the job ended.
+    declined, `problem` the latest request that was refused, `ending` how the job ended. `rows` and `encoding` (a hash)
+    are of the frozen table. `risks`: of differencing, for which the job waits; `risks_taken`: those a person approved.
     """
 
     job_id: JobId
@@ -74,6 +76,10 @@ class JobState(Strict):
     approved: bool = False
     adopts: bool = False
     waits_because: str | None = None
+    risks: tuple[str, ...] = ()
+    risks_taken: tuple[str, ...] = ()
+    rows: int | None = None
+    encoding: Hash | None = None
     moments_hash: Hash | None = None
     join_answer: JoinAnswer | None = None
     roster: SignedDocument | None = None
@@ -86,6 +92,13 @@ class JobState(Strict):
     @property
     def manifest_hash(self) -> str:
         return self.offer.hash
+
+    @property
+    def table(self) -> SummedTable | None:
+        """What the job's sums are taken over, once it is frozen."""
+        if self.dataset_version is None or self.rows is None or self.encoding is None:
+            return None
+        return SummedTable(self.dataset_version, self.rows, self.encoding)
 
     @property
     def ended(self) -> bool:
@@ -120,12 +133,17 @@ class Denied:
 
 @dataclass(frozen=True)
 class Frozen:
-    """The table was read and its moments are on disk. `cells`: see `policy.judge_rows`."""
+    """The table was read and its moments are on disk. `cells`: see `policy.judge_rows`.
+
+    `encoding`: a hash of the declared encoding. `earlier`: the jobs on this dataset that were answered before.
+    """
 
     rows: int
     cells: Mapping[str, int]
     moments_hash: str
     mask_key: str
+    encoding: str
+    earlier: tuple[EarlierJob, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -145,10 +163,14 @@ class Signed:
 
 @dataclass(frozen=True)
 class Asked:
-    """A COMPUTE task. `answered`: what this owner answered to that very round and kind before, if it did."""
+    """A COMPUTE task. `answered`: what this owner answered to that very round and kind before, if it did.
+
+    `earlier`: the other jobs on the same dataset that were answered before, as they are when this one is looked at.
+    """
 
     compute: Compute
     answered: AnswerFacts | None
+    earlier: tuple[EarlierJob, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -210,6 +232,11 @@ class GiveJoinAnswer:
 
 
 @dataclass(frozen=True)
+class AwaitApproval:
+    """A person has to decide before this is answered; it is asked again then."""
+
+
+@dataclass(frozen=True)
 class FetchRoster:
     """Get the roster from the Facilitator. Comes back as `RosterFetched`; then ask again."""
 
@@ -235,4 +262,6 @@ class DestroyMaskKey:
     """The job is over for this owner: its mask key is of no more use."""
 
 
-Effect: TypeAlias = Freeze | Adopt | Sign | GiveJoinAnswer | FetchRoster | Answer | SendStored | DestroyMaskKey
+Effect: TypeAlias = (
+    Freeze | Adopt | Sign | GiveJoinAnswer | AwaitApproval | FetchRoster | Answer | SendStored | DestroyMaskKey
+)

@@ -51,7 +51,8 @@ class OwnerPolicy(Strict):
     """The owner's policy, as its TOML file has it; the defaults are the strict ones.
 
     `datasets`: those on offer (None: every one that is registered). `min_cell`: no category and no clipped tail may
-    hold 1 to min_cell − 1 rows (0 switches the check off). `least_roster` counts owners, this one included; once data
+    hold 1 to min_cell − 1 rows (0 switches the check off). `differencing`: what could be subtracted from an earlier sum
+    waits for a person, or is not looked at. `least_roster` counts owners, this one included; once data
     owners are pinned, only pinned ones. `adopt_first_encoding`: a dataset without a schema takes the first job's.
     """
 
@@ -66,11 +67,18 @@ class OwnerPolicy(Strict):
     max_rounds: Annotated[int, Field(ge=1)] = 100_000
     approval: Literal["automatic", "by_hand"] = "automatic"
     adopt_first_encoding: bool = False
+    differencing: Literal["by_hand", "unchecked"] = "by_hand"
 
     @classmethod
     def for_loopback(cls, least_roster: int = LEAST_ROSTER) -> Self:
-        """The policy of a service that only its own machine reaches: any Model Owner, any number of rows."""
-        return cls(any_model_owner=True, adopt_first_encoding=True, min_rows=1, least_roster=least_roster)
+        """The policy of a service that only its own machine reaches: any Model Owner, any rows, any rosters."""
+        return cls(
+            any_model_owner=True,
+            adopt_first_encoding=True,
+            min_rows=1,
+            least_roster=least_roster,
+            differencing="unchecked",
+        )
 
     @classmethod
     def from_toml(cls, text: str) -> Self:
@@ -91,11 +99,11 @@ class OwnerPolicy(Strict):
 
     def knowing(self, trust: Trust) -> Self:
         """Return this policy with further pins. Once any of them could name a Model Owner, an open policy is closed:
-        who pins means to refuse the others."""
+        who pins means to refuse the others, and to have sums compared."""
         together = self.trust.and_also(trust)
-        return self.model_copy(
-            update={"trust": together, "any_model_owner": self.any_model_owner and not together.pins_model_owners}
-        )
+        if not (self.any_model_owner and together.pins_model_owners):
+            return self.model_copy(update={"trust": together})
+        return self.model_copy(update={"trust": together, "any_model_owner": False, "differencing": "by_hand"})
 
     def doubt(self, model_owner: str, membership: SignedDocument | None, now: datetime) -> str | None:
         """Why a Model Owner is not trusted, for this owner's own people; None when it is.

@@ -13,6 +13,7 @@ from crypto import CryptoError
 from crypto.key_proof import check_key
 from data_owner import checks
 from data_owner import job as j
+from data_owner.differencing import EarlierJob, roster_risks, table_risks
 from data_owner.encoding import DatasetFacts
 from data_owner.job import JobState, Owner
 from data_owner.policy import DEFAULT_DATASET, Outcome, Verdict, judge, judge_rows
@@ -37,8 +38,7 @@ def _take(owner: Owner, state: JobState, message: j.Message, now: datetime) -> S
         case j.Offered():
             return _offered(owner, state, message, now)
         case j.Approved():
-            _must_await_approval(state)
-            return _with(state, approved=True, waits_because=None), ()
+            return _approved(state), ()
         case j.Denied():
             return _denied(owner, state, message)
         case j.Frozen():
@@ -50,7 +50,7 @@ def _take(owner: Owner, state: JobState, message: j.Message, now: datetime) -> S
         case j.RosterFetched():
             return _roster_fetched(owner, state, message, now)
         case j.Asked():
-            return _asked(owner, state, message)
+            return _asked(owner, state, message, now)
         case j.Answered():
             return _with(state, last=message.facts, answers=state.answers + 1, problem=None), ()
         case j.Ended():
@@ -88,7 +88,7 @@ def verify_offer(owner: Owner, state: JobState) -> Manifest:
 def _offered(owner: Owner, state: JobState, message: j.Offered, now: datetime) -> Step:
     if state.join_answer is not None:
         return state, (j.GiveJoinAnswer(),)
-    if state.ended or (state.phase is Phase.AWAITING_APPROVAL and not state.approved):
+    if state.ended or state.waits_because is not None:
         return state, ()
     try:
         manifest = verify_offer(owner, state)
@@ -123,15 +123,32 @@ def _judged(
 
 
 def _denied(owner: Owner, state: JobState, message: j.Denied) -> Step:
-    _must_await_approval(state)
+    _must_wait_for_a_person(state)
+    if state.phase is Phase.JOINED:
+        # It has joined, and what its first sum could be subtracted from came to light after that: it leaves.
+        refusal = j.Refusal(code=Code.DENIED.slug, detail=message.reason)
+        phase = advance(Role.DATA_OWNER, state.phase, Event.CANCEL)
+        return _with(state, phase=phase, refusal=refusal, risks=(), waits_because=None), (j.DestroyMaskKey(),)
     return _declining(owner, state, Code.DENIED, message.reason)
 
 
-def _must_await_approval(state: JobState) -> None:
-    if state.phase is not Phase.AWAITING_APPROVAL or state.join_answer is not None:
+def _approved(state: JobState) -> JobState:
+    """A person lets the job in, or takes the risks that were shown; other risks are asked about again."""
+    _must_wait_for_a_person(state)
+    if state.risks:
+        return _with(state, risks_taken=(*state.risks_taken, *state.risks), risks=(), waits_because=None)
+    return _with(state, approved=True, waits_because=None)
+
+
+def _must_wait_for_a_person(state: JobState) -> None:
+    if state.waits_because is None:
         raise Problem(
-            Code.WRONG_STATE, f"Job {state.job_id} is {state.phase}: only one that is AWAITING_APPROVAL can be decided."
+            Code.WRONG_STATE, f"Job {state.job_id} is {state.phase} and waits for nobody: there is nothing to decide."
         )
+
+
+def _waiting(state: JobState, risks: tuple[str, ...]) -> JobState:
+    return _with(state, risks=risks, waits_because=f"{Code.DIFFERENCING_RISK.value.title}. {' '.join(risks)}")
 
 
 def _frozen(owner: Owner, state: JobState, message: j.Frozen) -> Step:
@@ -139,6 +156,12 @@ def _frozen(owner: Owner, state: JobState, message: j.Frozen) -> Step:
     verdict = judge_rows(owner.policy, manifest.spec, message.rows, message.cells)
     if verdict.outcome is Outcome.DECLINE and verdict.code is not None:
         return _declining(owner, state, verdict.code, verdict.detail)
+    state = _with(state, rows=message.rows, encoding=message.encoding)
+    risks = _risks_of_table(owner, state, message.earlier)
+    if risks:
+        if state.phase is not Phase.AWAITING_APPROVAL:
+            state = _with(state, phase=advance(Role.DATA_OWNER, state.phase, Event.NEEDS_APPROVAL))
+        return _waiting(state, risks), (j.DestroyMaskKey(),)
     acceptance = Acceptance(
         manifest_hash=state.manifest_hash,
         party=owner.party_id,
@@ -181,8 +204,31 @@ def _must_be_joined(state: JobState) -> None:
         raise Problem(Code.WRONG_STATE, f"Job {state.job_id} is {state.phase} at this owner: it has not joined.")
 
 
-def _asked(owner: Owner, state: JobState, message: j.Asked) -> Step:
+def _risks_of_table(owner: Owner, state: JobState, earlier: tuple[EarlierJob, ...]) -> tuple[str, ...]:
+    table = state.table
+    if table is None:
+        raise Problem(Code.WRONG_STATE, f"Job {state.job_id} has no frozen table yet.")
+    found = table_risks(table, earlier, owner.policy)
+    return tuple(risk for risk in found if risk not in state.risks_taken)
+
+
+def _risks(
+    owner: Owner, state: JobState, manifest: Manifest, earlier: tuple[EarlierJob, ...], now: datetime
+) -> tuple[str, ...]:
+    """Before the first number leaves: the table's risks, which may be new since joining, and the roster's."""
+    if state.roster is None:
+        raise Problem(Code.WRONG_STATE, f"Job {state.job_id} has no roster yet.")
+    acceptances = checks.roster_of(owner, state, state.roster).acceptances
+    least = manifest.spec.training.min_data_owners
+    found = roster_risks(acceptances, least, earlier, owner.policy, owner.party_id, now)
+    new = tuple(risk for risk in found if risk not in state.risks_taken)
+    return (*_risks_of_table(owner, state, earlier), *new)
+
+
+def _asked(owner: Owner, state: JobState, message: j.Asked, now: datetime) -> Step:
     _must_be_joined(state)
+    if state.waits_because is not None:
+        return state, (j.AwaitApproval(),)
     compute = message.compute
     request = from_cbor(compute.request.body, RoundRequest)
     if compute.job_id != state.job_id or request.manifest_hash != state.manifest_hash:
@@ -208,6 +254,10 @@ def _asked(owner: Owner, state: JobState, message: j.Asked) -> Step:
         return state, (j.SendStored(request.round, request.kind),)
     _check_turn(state, request, manifest)
     checks.check_log(owner, state, request, compute.previous_entry)
+    if state.last is None:
+        risks = _risks(owner, state, manifest, message.earlier, now)
+        if risks:
+            return _waiting(state, risks), (j.AwaitApproval(),)
     return state, (j.Answer(request, compute.request.hash),)
 
 

@@ -16,14 +16,16 @@ from data_owner import job as j
 from data_owner import round as machine
 from data_owner.checks import check_roster, open_offer
 from data_owner.compute import AnsweringJob, ComputedAnswer, compute_answer
+from data_owner.differencing import EarlierJob
 from data_owner.freezing import Freezer
 from data_owner.gradients import provider_of
 from data_owner.job import JobState, Owner
+from data_owner.marks import AnswerMarks
 from data_owner.mask_keys import MaskKeys
 from data_owner.pools import Pools
 from data_owner.store.contract import OwnerStore
 from data_owner.store.records import Release
-from protocol.documents import Acceptance, Decline, JoinAnswer, sign_document
+from protocol.documents import Acceptance, Decline, JoinAnswer, Roster, open_document, sign_document
 from protocol.identity import Identity
 from protocol.messages import RoundKind
 from protocol.planning import plan_spec
@@ -41,6 +43,7 @@ class Workshop:
     store: OwnerStore
     freezer: Freezer
     mask_keys: MaskKeys
+    marks: AnswerMarks
     pools: Pools
     engine: Engine
     now: Callable[[], datetime]
@@ -77,13 +80,27 @@ class JobEffects:
             with self._freezing:
                 frozen = self._shop.freezer.freeze_job(state.job_id, dataset, manifest.spec)
             # Prepared here only to refuse now what would not fit at the first round.
-            provider.prepare(self._shop.freezer.thaw_job(state.job_id), plan_spec(manifest.spec))
+            moments = self._shop.freezer.thaw_job(state.job_id, frozen.moments_hash)
+            provider.prepare(moments, plan_spec(manifest.spec))
         except Problem as problem:
             # Where it is, and not what: a value of the data is for GET /models, not for a log.
             log.warning("data refused", job=state.job_id, code=problem.code.slug, **problem.extra)
             return j.DataRefused(problem.code, problem.detail)
         mask_key = self._shop.mask_keys.create(state.job_id)
-        return j.Frozen(frozen.rows, frozen.cells, frozen.moments_hash, mask_key)
+        return j.Frozen(frozen.rows, frozen.cells, frozen.moments_hash, mask_key, frozen.encoding, self.earlier(state))
+
+    def earlier(self, state: JobState) -> tuple[EarlierJob, ...]:
+        """The other jobs on this job's dataset, by its name or its content, that this owner has answered."""
+        found = []
+        for other in self._shop.store.jobs():
+            same = other.dataset == state.dataset or other.dataset_version == state.dataset_version
+            if other.job_id == state.job_id or other.last is None or not same:
+                continue
+            if other.roster is not None and other.table is not None:
+                entries = open_document(other.roster, Roster).entries
+                acceptances = tuple(open_document(entry, Acceptance) for entry in entries)
+                found.append(EarlierJob(other.job_id, other.table, acceptances))
+        return tuple(found)
 
     def adopt(self, state: JobState, effect: j.Adopt) -> j.DataRefused | None:
         """Give the dataset its encoding; what is wrong where it has another one by now."""
@@ -101,6 +118,11 @@ class JobEffects:
     def answer(self, owner: Owner, state: JobState, effect: j.Answer) -> bytes:
         """Compute an answer and keep it, durably, before anybody sees it; return its bytes."""
         job = self._answering_job(owner, state)
+        request = effect.request
+        again = self._shop.marks.set(state.job_id, request.round, request.kind, effect.request_hash)
+        if again:
+            # Same request, same frozen moments, same masks: the same plaintexts under a fresh nonce.
+            log.warning("the store had lost an answer that was marked as given", job=state.job_id, round=request.round)
         with self._shop.pools.answering():
             computed = compute_answer(job, effect.request, effect.request_hash)
         self._keep(owner, state, computed)
@@ -116,6 +138,7 @@ class JobEffects:
     def forget(self, state: JobState) -> None:
         """The job is over here: its mask key is destroyed, its pool let go."""
         self._shop.mask_keys.destroy(state.job_id)
+        self._shop.marks.forget(state.job_id)
         self._answering.pop(state.job_id, None)
         if state.moments_hash is not None:  # it got as far as joining, so its manifest opens
             self._shop.pools.drop(int(open_offer(state.offer).modulus, 16))
@@ -143,14 +166,16 @@ class JobEffects:
         known = self._answering.get(state.job_id)
         if known is not None:
             return known
-        if state.roster is None or state.join_answer is None:
+        if state.roster is None or state.moments_hash is None:
             raise Problem(Code.WRONG_STATE, f"Job {state.job_id} has no roster yet.")
         manifest = open_offer(state.offer)
         # It was checked when it came; a membership that ended meanwhile does not end the job.
         roster = check_roster(owner, state, state.roster, state.created_at)
         own_keys = roster.mask_keys
         provider = provider_of(manifest.spec.model_type)
-        prepared = provider.prepare(self._shop.freezer.thaw_job(state.job_id), plan_spec(manifest.spec))
+        prepared = provider.prepare(
+            self._shop.freezer.thaw_job(state.job_id, state.moments_hash), plan_spec(manifest.spec)
+        )
         modulus = int(manifest.modulus, 16)
         job = AnsweringJob(
             manifest_hash=state.manifest_hash,

@@ -15,6 +15,7 @@ import structlog
 
 from data_owner import job as j
 from data_owner.agent.effects import JobEffects
+from data_owner.differencing import EarlierJob
 from data_owner.job import JobState, Owner
 from data_owner.policy import OwnerPolicy
 from data_owner.round import new_job
@@ -79,6 +80,7 @@ class OwnerService:
         self._membership = membership
         self._trust = trust
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._first_answers = asyncio.Lock()
         self._datasets_changed = asyncio.Event()
         self._registered = asyncio.Event()
         #: Takes a job's JOIN task up again once a person has decided; the task agent's, set when there is one.
@@ -157,7 +159,7 @@ class OwnerService:
             if state.refusal is not None:
                 log.warning("declined", job=job_id, code=state.refusal.code, why=f"GET /models/{job_id} has the reason")
             if state.join_answer is None:
-                log.info("waits for a person", job=job_id, because=state.waits_because)
+                log.info("waits for a person", job=job_id, why=f"GET /models/{job_id} has the reason")
                 return None
             return TaskAnswer(state.join_answer.model_dump_json().encode(), JSON_TYPE)
 
@@ -170,10 +172,19 @@ class OwnerService:
             state = await self._job(job_id)
             answered = await self._run(self._store.answer, job_id, request.round, request.kind)
             try:
-                answer = await self._answer(state, j.Asked(compute, answered))
+                if state.last is None:
+                    # One after the other, so that each is held against those that were answered before it.
+                    async with self._first_answers:
+                        earlier = await self._run(self._effects.earlier, state)
+                        answer = await self._answer(state, j.Asked(compute, answered, earlier))
+                else:
+                    answer = await self._answer(state, j.Asked(compute, answered))
             except Problem as problem:
                 await self._note(job_id, problem)
                 raise
+            if answer is None:
+                log.warning("waits for a person", job=job_id, why=f"GET /models/{job_id} has the reason")
+                return None
             return TaskAnswer(answer, CBOR_TYPE)
 
     async def on_end(self, header: TaskHeader, body: bytes) -> TaskAnswer:
@@ -196,6 +207,10 @@ class OwnerService:
     async def deny(self, job_id: str, reason: str) -> JobState:
         """Refuse a waiting job. Raises Problem: MODEL_NOT_FOUND, WRONG_STATE."""
         return await self._decide(job_id, j.Denied(reason))
+
+    def earlier(self, state: JobState) -> tuple[EarlierJob, ...]:
+        """The other jobs on the same dataset that were answered: what this one's sums could be subtracted from."""
+        return self._effects.earlier(state)
 
     async def _decide(self, job_id: str, message: j.Approved | j.Denied) -> JobState:
         async with self._locks[job_id]:
@@ -246,13 +261,15 @@ class OwnerService:
                 await self._run(self._effects.forget, state)
         return None
 
-    async def _answer(self, state: JobState, asked: j.Asked) -> bytes:
-        """Take the request; fetch the roster first where this is the job's first one."""
+    async def _answer(self, state: JobState, asked: j.Asked) -> bytes | None:
+        """Take the request; fetch the roster first where this is the job's first one. None: a person has to decide."""
         while True:
             state, effects = await self._run(self._effects.step, self._owner(), state, asked)
             match effects:
                 case (j.SendStored(round=round_, kind=kind),):
                     return await self._run(self._effects.stored, state, round_, kind)
+                case (j.AwaitApproval(),):
+                    return None
                 case (j.Answer() as effect,):
                     return await self._run(self._effects.answer, self._owner(), state, effect)
             signed = await self._roster(state.job_id)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
 from data_owner.gradients.provider import GradientProvider, Prepared
 from data_owner.gradients.second_moment import SecondMoment
+from protocol.model_types import MODEL_KINDS
 from protocol.problems import Code, Problem
 from protocol.spec import ModelType
 
-PROVIDERS: Final = MappingProxyType({ModelType.LINEAR_REGRESSION: SecondMoment(target_shift=Fraction(0))})
+PROVIDERS: Final[Mapping[str, GradientProvider]] = MappingProxyType(
+    {name: SecondMoment(target_shift=kind.target_shift) for name, kind in MODEL_KINDS.items()}
+)
 
 
 def provider_of(model_type: ModelType) -> GradientProvider:

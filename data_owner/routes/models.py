@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
 from data_owner.checks import open_offer
+from data_owner.differencing import EarlierJob
 from data_owner.job import JobState
 from data_owner.routes.parts import Parts
 from data_owner.store.records import Release
@@ -87,12 +88,31 @@ class JobView(BaseModel):
         )
 
 
+class EarlierView(BaseModel):
+    """A job on the same dataset that this owner has answered."""
+
+    id: str
+    dataset_version: str
+    owners: list[str]
+
+    @classmethod
+    def of(cls, earlier: EarlierJob) -> EarlierView:
+        names = sorted(one.name for one in earlier.acceptances)
+        return cls(id=earlier.job_id, dataset_version=earlier.table.version, owners=names)
+
+
 class JobDetail(JobView):
-    """A job with its plan, its training terms and every release."""
+    """A job with its plan, its training terms, every release, and what its sums could be subtracted from.
+
+    `differencing_risks` are those that a person has to take, or has taken; `earlier_jobs` are those on the same
+    dataset, with the owners that each was over.
+    """
 
     training: dict[str, Any] | None
     plan: dict[str, Any] | None
     releases: list[Release]
+    differencing_risks: list[str]
+    earlier_jobs: list[EarlierView]
 
 
 _EXAMPLE = {
@@ -114,6 +134,7 @@ _EXAMPLE = {
     "created_at": "2025-01-31T09:30:00+00:00",
     "changed_at": "2025-01-31T09:30:07+00:00",
 }
+_DETAIL = _EXAMPLE | {"releases": [], "differencing_risks": [], "earlier_jobs": []}
 _DENIED = _EXAMPLE | {"status": "CANCELLED", "phase": "DECLINED", "code": "denied", "reason": "Not this quarter."}
 
 
@@ -133,7 +154,7 @@ def get_models(parts: Parts) -> list[JobView]:
 @router.get(
     "/models/{job_id}",
     summary="One job: its plan, what it may reveal, and what was released",
-    responses={200: {"content": {JSON_TYPE: {"example": _EXAMPLE | {"releases": []}}}}},
+    responses={200: {"content": {JSON_TYPE: {"example": _DETAIL}}}},
 )
 def get_model(job_id: JobIdPath, parts: Parts) -> JobDetail:
     state = parts.store.job(job_id)
@@ -146,6 +167,8 @@ def get_model(job_id: JobIdPath, parts: Parts) -> JobDetail:
         training=manifest.spec.training.model_dump(mode="json") if manifest else None,
         plan=manifest.plan if manifest else None,
         releases=releases,
+        differencing_risks=[*state.risks_taken, *state.risks],
+        earlier_jobs=[EarlierView.of(earlier) for earlier in parts.service.earlier(state)],
     )
 
 

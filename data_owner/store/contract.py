@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from data_owner.audit import AuditRecord
 from data_owner.job import AnswerFacts, JobState
 from data_owner.store.records import Dataset, FrozenTable, Release
 from protocol.messages import RoundKind
@@ -72,6 +73,10 @@ class OwnerStore(Protocol):
 
     def releases(self, job_id: str | None = None) -> list[Release]:
         """What left this owner, in order; of one job or of all."""
+        ...
+
+    def audit(self) -> list[AuditRecord]:
+        """Every release as it stands in the hash chain, unverified."""
         ...
 
     def released(self) -> dict[str, tuple[int, int]]:

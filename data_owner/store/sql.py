@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
+from data_owner.audit import NO_RECORD, AuditRecord, chained
 from data_owner.job import AnswerFacts, JobState
 from data_owner.store import tables
 from data_owner.store.records import Dataset, FrozenTable, Release
@@ -141,7 +142,7 @@ class SqlStore:
                     body=body,
                 )
             )
-            connection.execute(sa.insert(tables.releases).values(release.model_dump(mode="json")))
+            _append_release(connection, release)
 
     def releases(self, job_id: str | None = None) -> list[Release]:
         t = tables.releases
@@ -151,6 +152,12 @@ class SqlStore:
         with read(self._engine) as connection:
             rows = connection.execute(query).mappings().all()
         return [Release.model_validate({name: row[name] for name in Release.model_fields}) for row in rows]
+
+    def audit(self) -> list[AuditRecord]:
+        query = sa.select(tables.releases).order_by(tables.releases.c.index)
+        with read(self._engine) as connection:
+            rows = connection.execute(query).mappings().all()
+        return [AuditRecord.model_validate({name: row[name] for name in AuditRecord.model_fields}) for row in rows]
 
     def released(self) -> dict[str, tuple[int, int]]:
         t = tables.releases
@@ -190,6 +197,13 @@ def _save_job(connection: Connection, state: JobState) -> None:
     done = connection.execute(sa.update(t).where(t.c.job_id == state.job_id).values(**_job_values(state)))
     if done.rowcount != 1:
         raise Problem(Code.MODEL_NOT_FOUND, f"Job {state.job_id} is not known here.")
+
+
+def _append_release(connection: Connection, release: Release) -> None:
+    t = tables.releases
+    last = connection.execute(sa.select(t.c.index, t.c.hash).order_by(t.c.index.desc()).limit(1)).first()
+    index, previous = (0, NO_RECORD) if last is None else (last[0] + 1, last[1])
+    connection.execute(sa.insert(t).values(chained(release, index, previous).model_dump(mode="json")))
 
 
 def _is_used(connection: Connection, dataset: Dataset) -> bool:

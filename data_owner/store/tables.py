@@ -64,5 +64,8 @@ releases = sa.Table(
     sa.Column("dataset", sa.String(100), nullable=False),
     sa.Column("version", sa.String(64), nullable=False),
     sa.Column("released_at", sa.String(32), nullable=False),
+    sa.Column("index", sa.Integer, nullable=False, unique=True),
+    sa.Column("previous", sa.String(64), nullable=False),  # the hash of the record before
+    sa.Column("hash", sa.String(64), nullable=False),
     sa.UniqueConstraint("job_id", "round", "kind"),
 )

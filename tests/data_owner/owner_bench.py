@@ -38,6 +38,7 @@ JOB_ID = "ab" * 16
 NONCE = "5e" * 32
 ENGINE = LocalEngine()
 OWNERS = ("clinic-a", "clinic-b", "clinic-c")
+FROZEN = j.Frozen(200, {}, "0c" * 32, hashlib.sha256(b"clinic-a").hexdigest(), "ec" * 32)
 
 
 def identity_of(name: str) -> Identity:
@@ -127,7 +128,7 @@ def joined(owner: Owner | None = None, state: JobState | None = None) -> JobStat
     owner, state = owner or owner_of(), state or offered()
     state, effects = step(owner, state, j.Offered({"default": facts_of()}), NOW)
     assert effects == (j.Freeze("default", "da" * 32),)
-    state, effects = step(owner, state, j.Frozen(200, {}, "0c" * 32, hashlib.sha256(b"clinic-a").hexdigest()), NOW)
+    state, effects = step(owner, state, FROZEN, NOW)
     sign = effects[-1]
     assert isinstance(sign, j.Sign)
     state, effects = step(owner, state, j.Signed(signed_answer(sign.document)), NOW)

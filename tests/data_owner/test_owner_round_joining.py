@@ -46,7 +46,7 @@ def test_a_sound_offer_is_accepted_with_mask_key_and_moments_hash() -> None:
     owner, state = owner_of(), offered()
     state, effects = step(owner, state, j.Offered({"default": facts_of()}), NOW)
     assert effects == (j.Freeze("default", "da" * 32),)
-    state, effects = step(owner, state, j.Frozen(200, {}, "0c" * 32, "3d" * 32), NOW)
+    state, effects = step(owner, state, j.Frozen(200, {}, "0c" * 32, "3d" * 32, "ec" * 32), NOW)
     adopt, sign = effects
     assert isinstance(adopt, j.Adopt) and adopt.schema == spec_of().data_props
     assert isinstance(sign, j.Sign) and isinstance(sign.document, Acceptance)
@@ -58,7 +58,7 @@ def test_a_sound_offer_is_accepted_with_mask_key_and_moments_hash() -> None:
 
 def test_a_dataset_with_its_own_encoding_adopts_nothing() -> None:
     state, _ = step(owner_of(), offered(), j.Offered({"default": facts_of(spec_of().data_props)}), NOW)
-    _, effects = step(owner_of(), state, j.Frozen(200, {}, "0c" * 32, "3d" * 32), NOW)
+    _, effects = step(owner_of(), state, j.Frozen(200, {}, "0c" * 32, "3d" * 32, "ec" * 32), NOW)
     assert [type(effect) for effect in effects] == [j.Sign]
 
 
@@ -210,14 +210,16 @@ def test_what_others_are_told_of_bad_data_is_the_code_alone() -> None:
 )
 def test_rows_and_cells_beyond_the_policy_are_declined(rows: int, cells: dict[str, int], code: str) -> None:
     state, _ = step(owner_of(policy=STRICT), offered(), j.Offered({"default": facts_of()}), NOW)
-    state, effects = step(owner_of(policy=STRICT), state, j.Frozen(rows, cells, "0c" * 32, "3d" * 32), NOW)
+    state, effects = step(owner_of(policy=STRICT), state, j.Frozen(rows, cells, "0c" * 32, "3d" * 32, "ec" * 32), NOW)
     (sign,) = effects
     assert isinstance(sign, j.Sign) and isinstance(sign.document, Decline) and sign.document.code == code
 
 
 def test_cells_at_the_least_or_empty_are_accepted() -> None:
     state, _ = step(owner_of(policy=STRICT), offered(), j.Offered({"default": facts_of()}), NOW)
-    _, effects = step(owner_of(policy=STRICT), state, j.Frozen(10, {"a": 10, "b": 0}, "0c" * 32, "3d" * 32), NOW)
+    _, effects = step(
+        owner_of(policy=STRICT), state, j.Frozen(10, {"a": 10, "b": 0}, "0c" * 32, "3d" * 32, "ec" * 32), NOW
+    )
     assert isinstance(effects[-1], j.Sign) and isinstance(effects[-1].document, Acceptance)
 
 
@@ -231,7 +233,7 @@ def test_by_hand_waits_is_approved_and_then_joins() -> None:
     assert effects == ()
     state, effects = step(owner, state, datasets, NOW)
     assert isinstance(effects[0], j.Freeze)
-    state, effects = step(owner, state, j.Frozen(200, {}, "0c" * 32, "3d" * 32), NOW)
+    state, effects = step(owner, state, j.Frozen(200, {}, "0c" * 32, "3d" * 32, "ec" * 32), NOW)
     sign = effects[-1]
     assert isinstance(sign, j.Sign)
     state, _ = step(owner, state, j.Signed(signed_answer(sign.document)), NOW)

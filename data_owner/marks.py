@@ -1,0 +1,82 @@
+"""Which request each round was answered for, kept beside the mask key and not in the store.
+
+A store that was restored from a backup has forgotten its latest answers. The marks have not: a round that was
+answered is never answered for another request, and the same request gets the same plaintexts under the same masks.
+A mark is on the disk before the answer is in the store, and so before anybody sees it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from protocol.messages import RoundKind
+from protocol.problems import Code, Problem
+from protocol.server.secret_files import delete_secret, read_secret
+
+
+class AnswerMarks:
+    """The marks in one folder, a file a job, a line an answer: round, kind, hash of the request."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def _path(self, job_id: str) -> Path:
+        return self._folder / f"{job_id}.answered"
+
+    def set(self, job_id: str, round_: int, kind: RoundKind, request_hash: str) -> bool:
+        """Mark a round as answered for this request, durably; return whether it was marked so before.
+
+        Raises Problem(REQUEST_DIFFERS) where it was answered for another one.
+        """
+        marked = self._read(job_id).get((round_, kind.value))
+        if marked == request_hash:
+            return True
+        if marked is not None:
+            raise Problem(
+                Code.REQUEST_DIFFERS,
+                f"Round {round_} ({kind}) was answered for request {marked[:16]}…, and now {request_hash[:16]}… is "
+                "asked. The store does not know that answer: it was restored from an older copy.",
+            )
+        self._append(job_id, f"{round_} {kind.value} {request_hash}\n".encode())
+        return False
+
+    def forget(self, job_id: str) -> None:
+        """Delete the job's marks, if there are any: without its mask key nothing is answered any more."""
+        delete_secret(self._path(job_id))
+
+    def _read(self, job_id: str) -> dict[tuple[int, str], str]:
+        try:
+            text = read_secret(self._path(job_id)).decode()
+        except FileNotFoundError:
+            return {}
+        marks: dict[tuple[int, str], str] = {}
+        # What a crash left of a last line was never followed by an answer.
+        for line in text[: text.rfind("\n") + 1].splitlines():
+            number, kind, request_hash = line.split(" ")
+            marks.setdefault((int(number), kind), request_hash)
+        return marks
+
+    def _append(self, job_id: str, line: bytes) -> None:
+        path = self._path(job_id)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        new = not path.exists()
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            content = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
+            whole = content.rfind(b"\n") + 1
+            os.ftruncate(descriptor, whole)
+            os.pwrite(descriptor, line, whole)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        if new:
+            _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

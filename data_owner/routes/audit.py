@@ -1,0 +1,48 @@
+"""GET /audit: everything that left this owner, in a hash chain."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from data_owner.audit import NO_RECORD, AuditRecord
+from data_owner.routes.parts import Parts
+
+router = APIRouter(tags=["audit"])
+
+
+class Audit(BaseModel):
+    """The records, oldest first; `head` is the last one's hash as it is stored. `fedtrain audit` recomputes it all."""
+
+    head: str
+    records: list[AuditRecord]
+
+
+_EXAMPLE = {
+    "head": "3b" * 32,
+    "records": [
+        {
+            "job_id": "0f2d7c1a9b3e4d5f8a6b7c8d9e0f1a2b",
+            "round": 0,
+            "kind": "counts",
+            "numbers": 2,
+            "recipient": "3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29",
+            "dataset": "default",
+            "version": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+            "released_at": "2025-01-31T09:30:07.000Z",
+            "index": 0,
+            "previous": NO_RECORD,
+            "hash": "3b" * 32,
+        }
+    ],
+}
+
+
+@router.get(
+    "/audit",
+    summary="Everything that left this owner: job, round, kind, how many numbers, to whom",
+    responses={200: {"content": {"application/json": {"example": _EXAMPLE}}}},
+)
+def get_audit(parts: Parts) -> Audit:
+    records = parts.store.audit()
+    return Audit(head=records[-1].hash if records else NO_RECORD, records=records)
