@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from protocol.documents import Name
 from protocol.server.rate_limit import RateLimit
+from protocol.setup_error import SetupError
 
 PARTY_FILE = "party.toml"
 
@@ -20,7 +21,7 @@ LogFormat = Literal["console", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 
-class SettingsFileError(Exception):
+class SettingsFileError(SetupError):
     """The settings file cannot be read; the message says why."""
 
 
