@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,10 @@ from sklearn.datasets import load_diabetes
 from sklearn.linear_model import LinearRegression
 
 from cli.in_process import federation
+from crypto.budget_error import window_error_bound
+from data_owner.moments import FEATURE_FRACTION_BITS
+from protocol.planning import budget_inputs
+from protocol.spec import ModelSpec
 
 Floats = NDArray[np.float64]
 Train = Callable[..., dict[str, Any]]
@@ -115,17 +120,30 @@ def scheduled_descent(X: Floats, y: Floats, learning_rate: float, rounds: int) -
     return w
 
 
-def test_gradient_descent_follows_the_schedule_in_float64(train: Train, diabetes: tuple[Floats, Floats]) -> None:
+def test_gradient_descent_is_the_schedule_in_float64_within_the_derived_bound(
+    train: Train, diabetes: tuple[Floats, Floats]
+) -> None:
     X, y = diabetes
     spec = make_spec(3, optimizer="gradient_descent", rounds=300, learning_rate=0.09, tolerance=0.0)
     outcome = train(spec, split(X, y, (220, 130, 92)), (X[:5], y[:5]))
-    # In scaled units: features over 0.2, targets over the half-width of their range.
-    scaled = np.column_stack([X / 0.2, np.ones(len(X))])
+    # In scaled units, on the grid of 2^-40 to which owners round: features over 0.2, targets over half their range.
     half_width = (346 - 25) / 2
-    w = scheduled_descent(scaled, y / half_width, 0.09, 300)
-    np.testing.assert_allclose(
-        raw_weights(outcome["model"]), [*(w[:-1] / 0.2 * half_width), w[-1] * half_width], rtol=1e-9
-    )
+    scaled = on_grid(np.column_stack([X / 0.2, np.ones(len(X))]))
+    expected = scheduled_descent(scaled, on_grid(y / half_width), 0.09, 300)
+    raw = raw_weights(outcome["model"])
+    found = np.array([*(raw[:-1] * 0.2), raw[-1]]) / half_width
+    inputs = budget_inputs(ModelSpec.model_validate_json(json.dumps(spec)))
+    bound = window_error_bound(inputs, len(X), 3, 300, float(np.abs(expected).max()))
+    assert bound < 2e-9
+    assert np.linalg.norm(found - expected) <= bound
+    # One round more or less is far outside of it.
+    other = scheduled_descent(scaled, on_grid(y / half_width), 0.09, 299)
+    assert np.linalg.norm(found - other) > 100 * bound
+
+
+def on_grid(values: Floats) -> Floats:
+    grid: Floats = np.rint(values * 2.0**FEATURE_FRACTION_BITS) / 2.0**FEATURE_FRACTION_BITS
+    return grid
 
 
 @pytest.mark.parametrize(("rounds", "error"), [(22, 4921.71), pytest.param(1000, 2884.27, marks=pytest.mark.slow)])
