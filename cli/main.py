@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from cli import data, demo, identity, jobs, provision, services, simulate, tokens, verify
+from cli import data, demo, identity, jobs, owner, policy, provision, services, simulate, tokens, verify
 from cli.output import OneLineErrors
 
 app = typer.Typer(name="fedtrain", cls=OneLineErrors, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -32,6 +32,10 @@ app.command()(verify.verify)
 app.command()(identity.identity)
 app.command()(identity.trust)
 app.add_typer(tokens.app)
+app.command()(owner.approve)
+app.command()(owner.deny)
+app.command()(owner.audit)
+app.add_typer(policy.app)
 app.command("provision")(provision.provision_command)
 
 if __name__ == "__main__":
