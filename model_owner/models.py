@@ -1,44 +1,54 @@
-"""Model types: how weights become values, and how good those are. Adding one is an entry in `MODEL_KINDS`."""
+"""How a model's weights become predictions, and how good those are: for values, and for classes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
+from model_owner import classification
+from model_owner.calibration import Calibration, calibration_rows, fit, sigmoid
 from model_owner.job import TrainedModel
 from model_owner.optimisers.quadratic import Floats
-from protocol.spec import ModelType
+from protocol.spec import ModelSpec
 from tabular.encode import Encoder
 
+Json = dict[str, Any]
 
-class ModelKind(Protocol):
-    """What is particular to a model type, once its weights are known. Values and targets are (rows, k)."""
 
-    def values(self, X: Floats, weights: Floats, encoder: Encoder) -> Floats:
-        """Predictions in the units of the targets, for encoded rows X (rows, d) and weights (d, k) in scaled units."""
+class Evaluation(Protocol):
+    """What is particular to predictions of one sort. Scores X·w (rows, k) are in scaled units."""
+
+    def on_test_set(self, scores: Floats, Y: Floats, encoder: Encoder, seed: int) -> Json:
+        """The members of a prediction document: cost, metrics, values, targets and what more there is to say.
+
+        Y: (rows, k) encoded targets. `seed`: of the draw of rows that are kept apart, the same for the same rows.
+        """
         ...
 
-    def targets(self, Y: Floats, encoder: Encoder) -> Floats:
-        """The true values in the same units, from encoded targets Y (rows, k)."""
-        ...
-
-    def cost(self, values: Floats, targets: Floats) -> float:
-        """What training minimises, on these rows."""
-        ...
-
-    def metrics(self, values: Floats, targets: Floats) -> dict[str, Any]:
-        """How good the values are, by name."""
+    def of_rows(self, scores: Floats, encoder: Encoder, test_document: Json | None) -> Json:
+        """The values of rows without targets; `test_document` is the model's on the current test set."""
         ...
 
 
 class LinearRegression:
-    """Cost and metrics are averaged over the targets."""
+    """Values in the units of the targets. Cost and metrics are averaged over the targets."""
 
-    def values(self, X: Floats, weights: Floats, encoder: Encoder) -> Floats:
-        values: Floats = (X @ weights) * encoder.target_half_width
+    def on_test_set(self, scores: Floats, Y: Floats, encoder: Encoder, seed: int) -> Json:  # noqa: ARG002
+        values, targets = self.values(scores, encoder), self.targets(Y, encoder)
+        return {
+            "cost": self.cost(values, targets),
+            "metrics": self.metrics(values, targets),
+            "values": as_json(values),
+            "targets": as_json(targets),
+        }
+
+    def of_rows(self, scores: Floats, encoder: Encoder, test_document: Json | None) -> Json:  # noqa: ARG002
+        return {"values": as_json(self.values(scores, encoder))}
+
+    def values(self, scores: Floats, encoder: Encoder) -> Floats:
+        values: Floats = scores * encoder.target_half_width
         return values
 
     def targets(self, Y: Floats, encoder: Encoder) -> Floats:
@@ -57,7 +67,88 @@ class LinearRegression:
         return {"mse": self.cost(values, targets), "mae": float(np.mean(np.abs(residuals))), "r2": r2}
 
 
-MODEL_KINDS: Final[Mapping[ModelType, ModelKind]] = MappingProxyType({ModelType.LINEAR_REGRESSION: LinearRegression()})
+class Classification:
+    """Values are probabilities: of the second class where there are two, else of every class.
+
+    `calibrates`: scores of the surrogate are no logits, so that their probabilities are fitted on half of the test
+    rows, and cost and metrics are those of the other half. Without it, and where a half would have too few rows of
+    some class, they are σ(z), or for more than two classes softmax(z), and all rows are reported on.
+    """
+
+    def __init__(self, *, calibrates: bool) -> None:
+        self._calibrates = calibrates
+
+    def on_test_set(self, scores: Floats, Y: Floats, encoder: Encoder, seed: int) -> Json:
+        names = class_names(encoder)
+        labels = np.rint(Y[:, 0]).astype(np.int64) if len(names) == 2 else Y.argmax(axis=1)
+        rows = calibration_rows(labels, len(names), seed) if self._calibrates else None
+        calibration = None if rows is None else fit(scores, Y, rows)
+        probabilities = self._probabilities(scores, calibration)
+        reported = np.ones(len(labels), dtype=bool)
+        if rows is not None:
+            reported[rows] = False
+        return {
+            "cost": classification.log_loss(probabilities[reported], labels[reported]),
+            "metrics": classification.metrics(probabilities[reported], labels[reported]),
+            "values": self._values(probabilities),
+            "targets": [names[label] for label in labels],
+            "class_names": names,
+            "classes": [names[label] for label in probabilities.argmax(axis=1)],
+            "calibration": None if calibration is None else _calibration_to_json(calibration),
+        }
+
+    def of_rows(self, scores: Floats, encoder: Encoder, test_document: Json | None) -> Json:
+        names = class_names(encoder)
+        kept = None if test_document is None else test_document["calibration"]
+        probabilities = self._probabilities(scores, None if kept is None else _calibration_from_json(kept))
+        return {
+            "values": self._values(probabilities),
+            "class_names": names,
+            "classes": [names[label] for label in probabilities.argmax(axis=1)],
+        }
+
+    def _probabilities(self, scores: Floats, calibration: Calibration | None) -> Floats:
+        """(rows, classes), every row adding up to 1."""
+        if scores.shape[1] == 1:
+            second = sigmoid(scores) if calibration is None else calibration(scores)
+            return np.hstack([1.0 - second, second])
+        powers = np.exp(scores - scores.max(axis=1, keepdims=True)) if calibration is None else calibration(scores)
+        shares: Floats = powers / powers.sum(axis=1, keepdims=True)
+        return shares
+
+    def _values(self, probabilities: Floats) -> list[Any]:
+        return as_json(probabilities[:, 1:] if probabilities.shape[1] == 2 else probabilities)
+
+
+def evaluation_of(spec: ModelSpec) -> Evaluation:
+    """How a model of that spec is scored and judged."""
+    if not spec.kind.classifies:
+        return LinearRegression()
+    return Classification(calibrates=spec.training.weights == "encrypted")
+
+
+def class_names(encoder: Encoder) -> list[str]:
+    """The categories of a classification target, in declared order."""
+    return list(encoder.props.all_targets[0].category_texts)
+
+
+def _calibration_to_json(calibration: Calibration) -> Json:
+    return {
+        "method": "platt",
+        "slopes": list(calibration.slopes),
+        "offsets": list(calibration.offsets),
+        "rows": calibration.rows.tolist(),
+    }
+
+
+def _calibration_from_json(kept: Mapping[str, Any]) -> Calibration:
+    return Calibration(tuple(kept["slopes"]), tuple(kept["offsets"]), np.array(kept["rows"], dtype=np.int64))
+
+
+def as_json(values: Floats) -> list[Any]:
+    """(rows, k) as one number a row, or a list of k."""
+    listed: list[Any] = values[:, 0].tolist() if values.shape[1] == 1 else values.tolist()
+    return listed
 
 
 def weights_of(model: TrainedModel) -> Floats:

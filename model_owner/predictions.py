@@ -13,7 +13,7 @@ import numpy as np
 
 from model_owner.datasets import fingerprint
 from model_owner.job import JobState, TrainedModel
-from model_owner.models import MODEL_KINDS, weights_of
+from model_owner.models import evaluation_of, weights_of
 from model_owner.optimisers.quadratic import Floats
 from model_owner.store.contract import Dataset, ModelStore, Prediction
 from protocol.clock import Clock
@@ -41,20 +41,24 @@ class Predictions:
         """
         return await self._run(lambda: self._on_test_set(model_id))
 
-    async def of_rows(self, model_id: str | None, rows: Sequence[object]) -> tuple[str, list[Any]]:
-        """Return the model's id and a value for each row. Raises Problem, also INVALID_ROWS, which names the row."""
+    async def of_rows(self, model_id: str | None, rows: Sequence[object]) -> tuple[str, dict[str, Any]]:
+        """Return the model's id, and a value (and class) for each row under `values` (`classes`, `class_names`).
 
-        def score() -> tuple[str, list[Any]]:
+        Raises Problem, also INVALID_ROWS, which names the row.
+        """
+
+        def score() -> tuple[str, dict[str, Any]]:
             state, model = self._finished(model_id)
             encoder = Encoder.of_spec(state.spec)
             if not rows:
-                return state.job_id, []
+                return state.job_id, {"values": []}
             try:
                 X = encoder.encode_features(rows).X
             except TableError as error:
                 raise Problem(Code.INVALID_ROWS, f"{error.message}.", errors=[_error_of(error)]) from None
-            values = MODEL_KINDS[state.spec.model_type].values(X, weights_of(model), encoder)
-            return state.job_id, as_json(values)
+            return state.job_id, evaluation_of(state.spec).of_rows(
+                X @ weights_of(model), encoder, self._test_document(state)
+            )
 
         return await self._run(score)
 
@@ -73,6 +77,12 @@ class Predictions:
             raise Problem(Code.MODEL_NOT_FINISHED, f"Model {job_id} is {state.status}: it has no predictions.")
         return state, model
 
+    def _test_document(self, state: JobState) -> dict[str, Any] | None:
+        """What a classifier's probabilities are calibrated by; None where nothing is to be, or there is no test set."""
+        if not state.spec.kind.classifies or self._store.current_dataset() is None:
+            return None
+        return self._on_test_set(state.job_id).document
+
     def _on_test_set(self, model_id: str | None) -> Prediction:
         state, model = self._finished(model_id)
         dataset = self._store.current_dataset()
@@ -81,17 +91,15 @@ class Predictions:
         known = self._store.prediction_on(state.job_id, dataset.id)
         if known is not None:
             return known
-        values, targets = _score(state, model, dataset)
-        kind = MODEL_KINDS[state.spec.model_type]
+        scores, targets = _score(state, model, dataset)
+        # The same test set is split in the same way for every model.
+        seed = int(dataset.version[:16], 16)
         prediction_id = uuid4().hex
         document = {
             "id": prediction_id,
             "model_id": state.job_id,
             "dataset_id": dataset.id,
-            "cost": kind.cost(values, targets),
-            "metrics": kind.metrics(values, targets),
-            "values": as_json(values),
-            "targets": as_json(targets),
+            **evaluation_of(state.spec).on_test_set(scores, targets, Encoder.of_spec(state.spec), seed),
         }
         return self._store.put_prediction(
             Prediction(
@@ -105,9 +113,9 @@ class Predictions:
 
 
 def _score(state: JobState, model: TrainedModel, dataset: Dataset) -> tuple[Floats, Floats]:
-    """(rows, k) values and targets of a test set, read in batches."""
+    """(rows, k) scores and encoded targets of a test set, read in batches."""
     encoder = Encoder.of_spec(state.spec)
-    kind, weights, path = MODEL_KINDS[state.spec.model_type], weights_of(model), Path(dataset.path)
+    weights, path = weights_of(model), Path(dataset.path)
     values, targets = [], []
     try:
         if fingerprint(path)[0] != dataset.version:
@@ -116,19 +124,13 @@ def _score(state: JobState, model: TrainedModel, dataset: Dataset) -> tuple[Floa
             )
         table = open_table(path, state.spec.data_props.header)
         for batch in encoder.encode_all(table.batches(encoder.columns)):
-            values.append(kind.values(batch.X, weights, encoder))
-            targets.append(kind.targets(batch.Y, encoder))
+            values.append(batch.X @ weights)
+            targets.append(batch.Y)
     except (TableError, OSError) as error:
         raise Problem(
             Code.INVALID_DATA, f"The test set {path.name} does not fit the model's columns: {error}."
         ) from None
     return np.concatenate(values), np.concatenate(targets)
-
-
-def as_json(values: Floats) -> list[Any]:
-    """(rows, k) as one number a row, or a list of k."""
-    listed: list[Any] = values[:, 0].tolist() if values.shape[1] == 1 else values.tolist()
-    return listed
 
 
 def _error_of(error: TableError) -> dict[str, object]:

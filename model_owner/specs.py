@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from crypto import LEAST_MODULUS_BITS
 from crypto.budget import Budget
-from model_owner.models import MODEL_KINDS
 from protocol.planning import plan_spec
 from protocol.problems import Code, Problem
 from protocol.spec import ModelSpec
@@ -29,9 +28,6 @@ def _unsupported(spec: ModelSpec, allow_small_keys: bool) -> list[dict[str, obje
     def refuse(field: str, value: object, message: str) -> None:
         errors.append({"field": field, "message": message, "value": value})
 
-    if spec.model_type not in MODEL_KINDS:
-        known = ", ".join(kind.value for kind in MODEL_KINDS)
-        refuse("model_type", spec.model_type.value, f"This version trains {known}.")
     if training.weights != "encrypted":
         refuse("training.weights", training.weights, "This version trains with encrypted weights alone.")
     if training.l2 == "auto":

@@ -16,7 +16,7 @@ from model_owner.optimisers.quadratic import Floats, Integers
 from model_owner.optimisers.windowed import WindowedHeavyBall
 from protocol.messages import RoundKind
 from protocol.problems import Code, Problem
-from protocol.spec import Optimizer
+from protocol.spec import ModelSpec, Optimizer
 from tabular.encode import Encoder
 
 
@@ -72,6 +72,10 @@ def _counted(context: JobContext, state: JobState, values: Integers) -> Taken:
             Code.SUM_OUT_OF_BOUND,
             "The counts do not add up to a number of rows that the plan allows: an owner answered something else.",
         )
+    counts_bits = context.budget.counts_fraction_bits
+    kind, training = state.spec.kind, state.spec.training
+    completed = [kind.square_sum(Fraction(square, 1 << counts_bits), rows, training) for square in squares]
+    squares = [round(square * (1 << counts_bits)) for square in completed]
     problem = quadratic(context, state, rows, tuple(squares))
     if context.budget.inputs.reencrypt_every > 1:
         move = windowed(context, state, rows).start(problem)
@@ -122,7 +126,7 @@ def moved(
     history = None
     if move.progress is not None:
         losses = move.progress.losses
-        loss = None if losses is None else raw_loss(losses, encoder)
+        loss = None if losses is None else raw_loss(losses, encoder, state.spec)
         history = HistoryRow(round=number, loss=loss, gradient=move.progress.gradient, at=now)
     end = move.next
     if isinstance(end, Done):
@@ -139,16 +143,20 @@ def moved(
     return Taken(problem.rows_total, after, decrypted, end.point, end.previous, history)
 
 
-def raw_loss(losses: tuple[float, ...], encoder: Encoder) -> float:
-    """Mean squared error in raw units, averaged over the targets, from each target's in scaled units.
+def raw_loss(losses: tuple[float, ...], encoder: Encoder, spec: ModelSpec) -> float:
+    """The training loss in raw units, averaged over the outputs, from each output's mean square in scaled units.
 
     Raises Problem(DIVERGED) where one is beyond float64.
     """
-    if not all(math.isfinite(loss) for loss in losses):
+    widths = [float(width) for width in encoder.target_half_width]
+    try:
+        raw = [spec.kind.loss(loss, width, spec.training) for loss, width in zip(losses, widths, strict=True)]
+        mean = math.fsum(loss / len(raw) for loss in raw)
+    except OverflowError:
+        mean = math.inf
+    if not math.isfinite(mean):
         raise Problem(Code.DIVERGED, "Training diverged: the training loss is beyond what a double holds.")
-    widths = [Fraction(float(width)) for width in encoder.target_half_width]
-    total = sum(Fraction(loss) * width * width for loss, width in zip(losses, widths, strict=True))
-    return float(total / len(losses))
+    return mean
 
 
 def trained_model(weights: Floats, encoder: Encoder) -> TrainedModel:

@@ -11,14 +11,11 @@ from fractions import Fraction
 from crypto.budget import Budget, BudgetInputs, DoesNotFit, plan
 from crypto.budget_inputs import ceil_log2
 from protocol.problems import Code, Problem
-from protocol.spec import Feature, FeatureType, ModelSpec, ModelType, Optimizer, Target
+from protocol.spec import Feature, FeatureType, ModelSpec, Optimizer, Target
 
 # Owners round scaled values to this many fraction bits before anything else, ends of ranges included.
 DATA_FRACTION_BITS = 40
 WEIGHT_FRACTION_BITS = 40
-# Slopes of σ(z) ≈ ½ + c·z: the best over |z| ≤ 4 in the largest error, and the derivative at 0.
-MINIMAX_SLOPE = Fraction(153, 1000)
-TAYLOR_SLOPE = Fraction(1, 4)
 _LEAST_WEIGHT_BOUND = 1024
 # The intercept alone must be able to reach the targets, with room for weights that cancel each other.
 _TARGETS_IN_WEIGHT_BOUND = 16
@@ -49,10 +46,9 @@ def budget_inputs(spec: ModelSpec) -> BudgetInputs:
     Raises Problem(INVALID_SPEC) for l2 "auto" with windows and for a weight_bound that encodes to 0.
     """
     training = spec.training
-    classification = spec.model_type is ModelType.LOGISTIC_REGRESSION
     features = feature_bounds(spec)
     # b = Xᵀ(y − ½) for classes 0 and 1.
-    target = Fraction(1, 2) if classification else target_bound(spec)
+    target = Fraction(1, 2) if spec.kind.classifies else target_bound(spec)
     if training.l2 == "auto" and training.reencrypt_every > 1:
         raise Problem(
             Code.INVALID_SPEC,
@@ -72,7 +68,7 @@ def budget_inputs(spec: ModelSpec) -> BudgetInputs:
         outputs=spec.outputs,
         feature_bounds=features,
         target_bound=target,
-        slope=MINIMAX_SLOPE if classification else Fraction(1),
+        slope=spec.kind.slope(training),
         max_rows=training.max_rows,
         max_owners=training.max_data_owners,
         min_owners=training.min_data_owners,
@@ -113,7 +109,7 @@ def feature_bounds(spec: ModelSpec) -> tuple[Fraction, ...]:
 
 def target_bound(spec: ModelSpec) -> Fraction:
     """The largest |y| of the regression targets, each divided by its range's half-width."""
-    return max(_on_grid(_scaled_target_bound(target)) for target in spec.data_props.all_targets)
+    return max(_on_grid(_scaled_target_bound(target)) for target in spec.kind.fitted(spec.data_props.all_targets))
 
 
 def _raw_bound(feature: Feature) -> Fraction:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import math
 import re
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, field_validator, model_validator
+
+from protocol.model_types import MODEL_KINDS, ModelKind
 
 MAX_COLUMNS = 4096
 
@@ -21,9 +23,13 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class ModelType(StrEnum):
-    LINEAR_REGRESSION = "LINEAR_REGRESSION"
-    LOGISTIC_REGRESSION = "LOGISTIC_REGRESSION"
+if TYPE_CHECKING:
+    # A type checker wants the members that code names; there are as many as the registry has.
+    class ModelType(StrEnum):
+        LINEAR_REGRESSION = "LINEAR_REGRESSION"
+        LOGISTIC_REGRESSION = "LOGISTIC_REGRESSION"
+else:
+    ModelType = StrEnum("ModelType", {name: name for name in MODEL_KINDS}, module=__name__)
 
 
 class Optimizer(StrEnum):
@@ -215,6 +221,7 @@ class Training(Strict):
     momentum: Annotated[float, Field(strict=True, ge=0, lt=1)] = 0.9
     reencrypt_every: Annotated[StrictInt, Field(ge=1, le=10_000)] = 1
     l2: Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)] | Auto = 0.0
+    slope: Literal["minimax", "taylor"] = "minimax"
     scaling: Literal["range", "none"] = "range"
     weights: Literal["encrypted", "shared_with_owners"] = "encrypted"
     min_data_owners: Annotated[StrictInt, Field(ge=1, le=10_000)] = 3
@@ -250,19 +257,15 @@ class ModelSpec(Strict):
 
     @model_validator(mode="after")
     def _targets_fit_model(self) -> Self:
-        for target in self.data_props.all_targets:
-            if self.model_type is ModelType.LINEAR_REGRESSION and target.range is None:
-                raise ValueError(f"{target.label}: LINEAR_REGRESSION needs a target with a range")
-            if self.model_type is ModelType.LOGISTIC_REGRESSION and target.categories is None:
-                raise ValueError(f"{target.label}: LOGISTIC_REGRESSION needs a target with categories")
-        if self.model_type is ModelType.LOGISTIC_REGRESSION and len(self.data_props.all_targets) != 1:
-            raise ValueError("targets: LOGISTIC_REGRESSION takes one target")
+        self.kind.check_targets(self.data_props.all_targets)
         return self
+
+    @property
+    def kind(self) -> ModelKind:
+        """The rules of its model type."""
+        return MODEL_KINDS[self.model_type]
 
     @property
     def outputs(self) -> int:
         """k: columns of the weights; one a target, or for more than two classes one a class."""
-        if self.model_type is ModelType.LOGISTIC_REGRESSION:
-            classes = len(self.data_props.all_targets[0].categories or ())
-            return 1 if classes == 2 else classes
-        return len(self.data_props.all_targets)
+        return self.kind.outputs(self.data_props.all_targets)

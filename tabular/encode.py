@@ -12,6 +12,7 @@ from typing import Final
 
 import numpy as np
 
+from protocol.model_types import MODEL_KINDS
 from protocol.spec import Column, DataProps, ModelSpec, ModelType
 from tabular.columns import Codec, Reading, Scaling, feature_codec, target_codec
 from tabular.convert import Floats, Ints, Mask
@@ -61,11 +62,7 @@ class Encoder:
     """
 
     def __init__(self, props: DataProps, model_type: ModelType, scaling: Scaling = "range") -> None:
-        classifies = model_type is ModelType.LOGISTIC_REGRESSION
-        for target in props.all_targets:
-            if (target.categories is not None) != classifies:
-                needs = "categories" if classifies else "a range"
-                raise ValueError(f"{target.label}: {model_type} needs a target with {needs}")
+        MODEL_KINDS[model_type].check_targets(props.all_targets)
         self.props = props
         self.features: tuple[Codec, ...] = tuple(feature_codec(feature, scaling) for feature in props.features)
         self.targets: tuple[Codec, ...] = tuple(target_codec(target, scaling) for target in props.all_targets)

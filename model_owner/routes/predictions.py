@@ -22,8 +22,22 @@ Values = list[float] | list[list[float]]
 ModelId = Annotated[str | None, Query(max_length=64, description="Default: the model that finished last.")]
 
 
+class Calibration(BaseModel):
+    """Probability = σ(slope·score + offset), one of each an output, fitted on some rows of the test set."""
+
+    method: str
+    slopes: list[float]
+    offsets: list[float]
+    rows: list[int]
+
+
 class PredictionView(BaseModel):
-    """A model on a test set. Values and targets in raw units, one a row; of several targets, a list a row."""
+    """A model on a test set. Values and targets in raw units, one a row; of several targets, a list a row.
+
+    Of a classifier, values are probabilities: of the second class where there are two, else a list of every class's;
+    `classes` are the likeliest and `targets` the true ones. `calibration.rows` (from 0) are the rows that the
+    probabilities were fitted on; cost and metrics are those of all the others.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -45,7 +59,10 @@ class PredictionView(BaseModel):
     cost: float
     metrics: dict[str, Any]
     values: Values
-    targets: Values
+    targets: Values | list[str]
+    class_names: list[str] | None = None
+    classes: list[str] | None = None
+    calibration: Calibration | None = None
 
 
 class PredictionLine(BaseModel):
@@ -68,23 +85,36 @@ class Rows(Strict):
 
 
 class Scores(BaseModel):
-    """One value a row, in the units of the target."""
+    """One value a row, in the units of the target; of a classifier probabilities, and the likeliest classes.
+
+    They are calibrated on the current test set, where it has enough rows of every class.
+    """
 
     model_config = ConfigDict(json_schema_extra={"example": {"model_id": MODEL_ID, "values": [172.4, 139.9]}})
 
     model_id: str
     values: Values
+    class_names: list[str] | None = None
+    classes: list[str] | None = None
 
 
-@router.get("/prediction", summary="Score the test set: cost, metrics, values beside true values")
+@router.get(
+    "/prediction",
+    response_model_exclude_unset=True,
+    summary="Score the test set: cost, metrics, values beside true values",
+)
 async def predict(desk: Service, model_id: ModelId = None) -> PredictionView:
     return PredictionView(**(await desk.predictions.on_test_set(model_id)).document)
 
 
-@router.post("/prediction", summary="Score rows: values out, in the order of the rows")
+@router.post(
+    "/prediction",
+    response_model_exclude_unset=True,
+    summary="Score rows: values out, in the order of the rows",
+)
 async def score(rows: Rows, desk: Service) -> Scores:
     model_id, values = await desk.predictions.of_rows(rows.model_id, rows.rows)
-    return Scores(model_id=model_id, values=values)
+    return Scores(model_id=model_id, **values)
 
 
 @router.get("/predictions", summary="The newest predictions, newest first")

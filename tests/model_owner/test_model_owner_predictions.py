@@ -245,12 +245,16 @@ def test_a_test_set_that_changed_on_disk_is_refused(tmp_path: Path) -> None:
 # Model types
 
 
-def two_targets() -> Encoder:
+def two_targets_spec() -> ModelSpec:
     document = spec_document()
     props = document["data_props"]
     targets = [{"name": "y", "range": [0, 10]}, {"name": "z", "range": [-1, 3]}]
     props = {"features": props["features"], "targets": targets}
-    return Encoder.of_spec(ModelSpec.model_validate({**document, "data_props": props}))
+    return ModelSpec.model_validate({**document, "data_props": props})
+
+
+def two_targets() -> Encoder:
+    return Encoder.of_spec(two_targets_spec())
 
 
 def test_coefficients_of_several_targets_are_named_by_both() -> None:
@@ -264,9 +268,9 @@ def test_coefficients_of_several_targets_are_named_by_both() -> None:
 
 
 def test_the_loss_is_averaged_over_targets_in_raw_units() -> None:
-    assert raw_loss((0.5, 0.25), two_targets()) == (0.5 * 25 + 0.25 * 4) / 2
+    assert raw_loss((0.5, 0.25), two_targets(), two_targets_spec()) == (0.5 * 25 + 0.25 * 4) / 2
     with pytest.raises(Problem) as caught:
-        raw_loss((float("inf"), 0.25), two_targets())
+        raw_loss((float("inf"), 0.25), two_targets(), two_targets_spec())
     assert caught.value.code is Code.DIVERGED
 
 
