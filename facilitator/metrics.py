@@ -10,6 +10,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from facilitator.store import Store
+from protocol.server.window_metrics import WindowGauges
 
 
 class Metrics:
@@ -24,6 +25,7 @@ class Metrics:
         self.adding_seconds = Histogram(
             "fedtrain_adding_seconds", "Time to multiply a round's answers", registry=registry
         )
+        self.windows = WindowGauges(registry)
 
     def watch(self, store: Store) -> _OpenTasks:
         """Count the store's open tasks at every scrape, until `unwatch`."""

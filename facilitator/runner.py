@@ -36,6 +36,7 @@ from facilitator.job import (
 from facilitator.metrics import Metrics
 from facilitator.plans import Plans
 from facilitator.results import Given, judge
+from facilitator.status import position_of
 from facilitator.store import ReadTransaction, Store, StoredEntry, WriteTransaction
 from protocol.clock import Clock, timestamp
 from protocol.identity import Identity
@@ -95,6 +96,7 @@ class JobRunner:
             self.write_outcome(tx, before, outcome)
         self.follow_up(outcome)
         _log_step(before, outcome.state, self._own.metrics)
+        self._own.metrics.windows.show(job_id, position_of(plan.manifest, outcome.state))
         return outcome.state
 
     def write_outcome(self, tx: WriteTransaction, before: JobState | None, outcome: Outcome) -> None:

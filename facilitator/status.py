@@ -12,6 +12,7 @@ from protocol.documents import Manifest
 from protocol.messages import RoundKind
 from protocol.planning import planned_rounds
 from protocol.states import Phase, Status, status_of
+from protocol.window_position import WindowPosition, window_position
 
 
 class Awaited(BaseModel):
@@ -53,11 +54,23 @@ _EXAMPLE: JsonDict = {
     "ended_at": None,
     "due_at": "2026-01-12T09:40:05.120Z",
     "seconds_left": 41.5,
+    "window": {
+        "step": 2,
+        "of": 8,
+        "weight_fraction_bits": 250,
+        "answer_fraction_bits": 282,
+        "bits_used": 369,
+        "bits_left": 2701,
+        "bits_available": 3070,
+    },
 }
 
 
 class ModelView(BaseModel):
-    """A job. `due_at`: when its timeout comes. `seconds_left`: an estimate, should it need all its rounds."""
+    """A job. `due_at`: when its timeout comes. `seconds_left`: an estimate, should it need all its rounds.
+
+    `window`: scale and bits of the training round that is asked, None outside those.
+    """
 
     model_config = ConfigDict(json_schema_extra={"example": _EXAMPLE})
 
@@ -78,6 +91,7 @@ class ModelView(BaseModel):
     ended_at: datetime | None
     due_at: datetime | None
     seconds_left: float | None
+    window: WindowPosition | None
 
 
 def describe(manifest: Manifest, state: JobState, facilitator: Member, now: datetime) -> ModelView:
@@ -103,7 +117,16 @@ def describe(manifest: Manifest, state: JobState, facilitator: Member, now: date
         ended_at=None if ending is None else ending.at,
         due_at=state.deadline,
         seconds_left=_seconds_left(state, rounds, now),
+        window=position_of(manifest, state),
     )
+
+
+def position_of(manifest: Manifest, state: JobState) -> WindowPosition | None:
+    """Where the job stands in its window; None before the first training round and after the end."""
+    current = state.current
+    if state.ended or current is None or current.kind is not RoundKind.GRADIENT:
+        return None
+    return window_position(manifest.plan, current.window_step)
 
 
 def _named(member: Member | Accepted) -> PartyName:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
+from functools import cache, partial
 
 import httpx
 from fastapi import FastAPI
@@ -30,6 +31,7 @@ from protocol.server.app import create_service
 from protocol.server.body_limits import BodyLimits
 from protocol.server.connection import facilitator_client, gate_of
 from protocol.server.doorbell import Doorbell
+from protocol.server.machine_speed import unit_costs
 from protocol.server.secret_files import load_or_create_identity
 from protocol.server.trust_file import read_membership
 from protocol.server.workers import engine_of
@@ -130,6 +132,7 @@ class _Parts:
                 doorbell=doorbell,
                 metrics=self._metrics,
                 allow_small_keys=settings.allow_small_keys,
+                unit_costs=cache(partial(unit_costs, settings.state_dir, monotonic=self._clock.monotonic)),
                 membership=read_membership(settings.state_dir, self._identity.party_id),
             )
         )

@@ -21,6 +21,7 @@ from protocol.problems import Problem
 from protocol.spec import ModelSpec, Strict
 from protocol.states import ENDED, Phase, Status, status_of
 from protocol.verification import Job, LogPoint
+from protocol.window_position import WindowPosition, window_position
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,13 @@ class JobState(Strict):
     def round(self) -> int:
         """The round that is being asked; after the end, the last one that was answered."""
         return self.asked.round if self.asked is not None else 0
+
+    @property
+    def window(self) -> WindowPosition | None:
+        """Scale and bits of the request that was sent last: inside a window only the Facilitator knows more."""
+        if self.ended or self.asked is None or self.asked.kind is not RoundKind.GRADIENT:
+            return None
+        return window_position(self.plan, 0)
 
 
 class Learning(Strict):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
 
 from model_owner.job import JobState
+from protocol.server.window_metrics import WindowGauges
 
 
 class Metrics:
@@ -17,6 +18,7 @@ class Metrics:
         self.rounds = Counter("fedtrain_rounds", "Rounds asked", registry=registry)
         self.jobs_ended = Counter("fedtrain_jobs_ended", "Jobs ended", ("status", "code"), registry=registry)
         self.step_seconds = Histogram("fedtrain_step_seconds", "Arithmetic of one step of a job", registry=registry)
+        self.windows = WindowGauges(registry)
 
     def observe(self, before: JobState, after: JobState) -> None:
         """Count what one message changed."""
@@ -25,6 +27,7 @@ class Metrics:
         if after.asked is not None and after.asked != before.asked:
             self.rounds.inc()
             self.step_seconds.observe(max(0.0, after.seconds_spent - before.seconds_spent))
+        self.windows.show(after.job_id, after.window)
         if after.ended and not before.ended:
             code = "" if after.ending is None or after.ending.code is None else after.ending.code
             self.jobs_ended.labels(after.phase.value, code).inc()

@@ -19,6 +19,7 @@ import structlog
 
 from crypto import CryptoError, Engine
 from crypto.key_proof import prove_key
+from crypto.unit_costs import UnitCosts
 from model_owner import job as j
 from model_owner import round as rounds
 from model_owner.job import JobContext, JobState, Outcome
@@ -32,6 +33,7 @@ from protocol.client.evidence import fetch_log
 from protocol.client.facilitator import FacilitatorClient
 from protocol.clock import Clock
 from protocol.documents import JobEnd, SignedDocument, parse_json
+from protocol.forecast import forecast
 from protocol.identity import Identity
 from protocol.messages import Step, from_cbor
 from protocol.planning import plan_spec, planned_rounds
@@ -56,7 +58,8 @@ _FINE = TaskAnswer(b"{}", JSON_TYPE)
 class Resources:
     """What the Model Owner is given to work with. `draw_hex`: fresh random hex digits, two a byte.
 
-    `membership`: the consortium's signed word that this party is a member, where there is one.
+    `membership`: the consortium's signed word that this party is a member, where there is one. `unit_costs`: this
+    machine's speed for keys of so many bits; it may block to measure it.
     """
 
     store: ModelStore
@@ -70,6 +73,7 @@ class Resources:
     doorbell: Doorbell
     metrics: Metrics
     allow_small_keys: bool
+    unit_costs: Callable[[int], UnitCosts]
     membership: SignedDocument | None = None
     draw_hex: Callable[[int], str] = secrets.token_hex
 
@@ -110,6 +114,12 @@ class ModelService:
         if state is None:
             raise Problem(Code.MODEL_NOT_FOUND, f"There is no model {job_id[:64]} here.")
         return state
+
+    async def forecast(self, state: JobState) -> dict[str, Any]:
+        """What the job costs: for the owners on its roster, or before there is one for the fewest that it may have."""
+        owners = len(state.owners) or None
+        bits = state.spec.training.key_bits
+        return await self._run(lambda: forecast(state.spec, owners, state.rows_total, self._own.unit_costs(bits)))
 
     # One message
 

@@ -17,6 +17,7 @@ from protocol.clock import Clock
 from protocol.problems import Problem
 from protocol.spec import ModelType
 from protocol.states import Phase, Status
+from protocol.window_position import WindowPosition, window_position
 
 #: How long a person waits for what the Facilitator says.
 LONGEST_WAIT_S = 2.0
@@ -87,7 +88,20 @@ _EXAMPLE: dict[str, Any] = {
     "seconds_spent": 3.2,
     "rows_total": 376,
     "leak": {"numbers_decrypted": 77, "of": 77, "holds": IF_HONEST},
-    "plan": {"slot_bits": 116, "bits_available": 3070},
+    "window": {
+        "step": 0,
+        "of": 1,
+        "weight_fraction_bits": 40,
+        "answer_fraction_bits": 72,
+        "bits_used": 116,
+        "bits_left": 2954,
+        "bits_available": 3070,
+    },
+    "plan": {
+        "slot_bits": 116,
+        "bits_available": 3070,
+        "forecast": {"owners": 2, "rounds": 48, "sums_decrypted": 79, "sums_in_all": 79},
+    },
 }
 
 
@@ -95,6 +109,7 @@ class ModelView(ModelLine):
     """A job. `waiting_for` and `seconds_left` are the Facilitator's, and None where it cannot be asked.
 
     `refusal`: why this party last refused what the Facilitator sent. `converged`: whether the tolerance was reached.
+    `window`: scale and bits of the round that is asked. `plan`: the budget, and under `forecast` what the job costs.
     """
 
     model_config = ConfigDict(json_schema_extra={"example": _EXAMPLE})
@@ -114,6 +129,7 @@ class ModelView(ModelLine):
     seconds_spent: float
     rows_total: int | None
     leak: Leak
+    window: WindowPosition | None
     plan: dict[str, Any]
 
 
@@ -144,11 +160,12 @@ def view(
     model: TrainedModel | None,
     elsewhere: dict[str, Any] | None,
     refusal: str | None,
+    forecast: dict[str, Any],
 ) -> ModelView:
-    """`elsewhere`: what the Facilitator says of the job, where it says something."""
+    """`elsewhere`: what the Facilitator says of the job, where it says something. `forecast`: what the job costs."""
     said = elsewhere or {}
     return ModelView(
-        **_line(state),
+        **{**_line(state), "round": round_of(state, elsewhere)},
         started_at=state.started_at,
         converged=None if state.ending is None else state.ending.converged,
         gradient=state.gradient,
@@ -164,8 +181,28 @@ def view(
         seconds_spent=round(state.seconds_spent, 3),
         rows_total=state.rows_total,
         leak=leak(state),
-        plan=state.plan,
+        window=position_of(state, elsewhere),
+        plan={**state.plan, "forecast": forecast},
     )
+
+
+def in_windows(state: JobState) -> bool:
+    """Whether the Facilitator is at work in a window of several updates."""
+    return state.window is not None and state.window.of > 1
+
+
+def round_of(state: JobState, elsewhere: dict[str, Any] | None) -> int:
+    """The round that is asked: inside a window the Facilitator's, which asks it."""
+    said = (elsewhere or {}).get("round")
+    return max(state.round, said) if in_windows(state) and isinstance(said, int) else state.round
+
+
+def position_of(state: JobState, elsewhere: dict[str, Any] | None) -> WindowPosition | None:
+    """Where the job stands in its window: the Facilitator's word for how far, this party's plan for what that means."""
+    own, said = state.window, (elsewhere or {}).get("window")
+    if own is None or not isinstance(said, dict) or not isinstance(said.get("step"), int):
+        return own
+    return window_position(state.plan, said["step"]) or own
 
 
 def leak(state: JobState) -> Leak:

@@ -12,16 +12,22 @@ from fastapi.responses import StreamingResponse
 
 from model_owner.job import HistoryRow, JobState
 from model_owner.routes.access import Desk, ModelIdInPath, Service
+from model_owner.views import in_windows, position_of
 from protocol.states import Status
 
 router = APIRouter(prefix="/models", tags=["models"])
 
 # Proxies close a stream on which nothing comes for a minute.
 KEEP_ALIVE_S = 15.0
+# Inside a window nothing happens here; how far it is, the Facilitator tells.
+LOOK_S = 1.0
 
 _EXAMPLE = (
     'event: status\ndata: {"id": "0f4b6d1c9e7a4c52b8d3a6e5f1029384", "status": "IN_PROGRESS", "phase": "TRAINING", '
     '"round": 0, "rounds": 48}\n\n'
+    'event: window\ndata: {"id": "0f4b6d1c9e7a4c52b8d3a6e5f1029384", "window": {"step": 0, "of": 1, '
+    '"weight_fraction_bits": 40, "answer_fraction_bits": 72, "bits_used": 116, "bits_left": 2954, '
+    '"bits_available": 3070}}\n\n'
     'event: round\nid: 1\ndata: {"id": "0f4b6d1c9e7a4c52b8d3a6e5f1029384", "status": "IN_PROGRESS", '
     '"phase": "TRAINING", "round": 1, "rounds": 48, "loss": 29074.48, "gradient": 1.0}\n\n'
 )
@@ -29,7 +35,7 @@ _EXAMPLE = (
 
 @router.get(
     "/{model_id}/events",
-    summary="One event a round, and one a change of status; ends with the job",
+    summary="One event a turn of this party, a step of a window, and a change of status; ends with the job",
     response_class=StreamingResponse,
     responses={200: {"description": "Server-sent events", "content": {"text/event-stream": {"example": _EXAMPLE}}}},
 )
@@ -46,7 +52,7 @@ async def events(
 
 
 async def _stream(desk: Desk, model_id: str, seen: int, stop: asyncio.Event) -> AsyncIterator[str]:
-    phase = None
+    phase, position, quiet_s = None, None, 0.0
     with desk.doorbell.listen(model_id) as bell:
         while True:
             state = await desk.service.job(model_id)
@@ -58,9 +64,18 @@ async def _stream(desk: Desk, model_id: str, seen: int, stop: asyncio.Event) -> 
                 yield _event("status", _status(state))
             if state.ended:
                 return
-            if not await bell.wait(KEEP_ALIVE_S, stop):
-                if stop.is_set():
-                    return
+            now = position_of(state, await desk.views.of(state) if in_windows(state) else None)
+            if now is not None and (state.log_length, now) != position:
+                position = (state.log_length, now)
+                yield _event("window", {"id": state.job_id, "window": now.model_dump()})
+            pause_s = LOOK_S if in_windows(state) else KEEP_ALIVE_S
+            quiet_s += pause_s
+            if await bell.wait(pause_s, stop):
+                quiet_s = 0.0
+            elif stop.is_set():
+                return
+            elif quiet_s >= KEEP_ALIVE_S:
+                quiet_s = 0.0
                 yield ": still there\n\n"
 
 

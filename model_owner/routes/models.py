@@ -24,7 +24,8 @@ async def shown(desk: Desk, model_id: str) -> ModelView:
     state = await desk.service.job(model_id)
     history, model = await asyncio.to_thread(lambda: (desk.store.history(model_id), desk.store.model(model_id)))
     elsewhere = await desk.views.of(state)
-    return view(state, history, model, elsewhere, desk.service.refusals.get(model_id))
+    forecast = await desk.service.forecast(state)
+    return view(state, history, model, elsewhere, desk.service.refusals.get(model_id), forecast)
 
 
 @router.post("", status_code=202, summary="Train a model: the job is planned, kept and started")
@@ -36,8 +37,10 @@ async def deploy(
     except ValidationError as error:
         raise validation_problem(error, document, Code.INVALID_SPEC) from None
     state = await desk.service.create(spec)
-    desk.preparation.start(state.job_id)
-    return await shown(desk, state.job_id)
+    try:
+        return await shown(desk, state.job_id)
+    finally:  # the forecast first: it would have to share the processor with the search for primes
+        desk.preparation.start(state.job_id)
 
 
 @router.get("", summary="The newest models, newest first")
