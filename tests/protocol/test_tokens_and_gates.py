@@ -271,6 +271,7 @@ def test_a_token_list_that_cannot_be_used_is_refused_and_not_taken_for_an_empty_
 @pytest.mark.parametrize(
     ("scope", "party", "role"),
     [("party", None, None), ("party", OWNER, None), ("read", OWNER, "data-owner"), ("admin", None, "data-owner")],
+    ids=["a party's of nobody", "a party's without a role", "a reader's for a party", "an admin's with a role"],
 )
 def test_party_tokens_and_no_others_name_party_and_role(scope: str, party: str | None, role: str | None) -> None:
     with pytest.raises(ValidationError):
