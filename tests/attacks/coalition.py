@@ -360,11 +360,9 @@ class Coalition:
 
     async def run_round(self, job: Job, owners: Sequence[Owner], compute: Compute) -> list[RoundAnswer]:
         """The same request to all; the log grows as an honest one does."""
-        answers = []
-        for owner in owners:
-            answer = await self.compute(owner, compute)
-            assert isinstance(answer, RoundAnswer), answer
-            answers.append(answer)
+        given = await asyncio.gather(*(self.compute(owner, compute) for owner in owners))
+        answers = [answer for answer in given if isinstance(answer, RoundAnswer)]
+        assert len(answers) == len(owners), given
         self.record(job, answers, compute)
         return answers
 

@@ -1,0 +1,414 @@
+"""A dishonest Facilitator and Model Owner against Data Owners: each attack is refused by name, or leaves only noise."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crypto import CryptoError
+from data_owner.policy import OwnerPolicy
+from protocol.documents import Acceptance, SignedDocument, sign_document
+from protocol.identity import Identity
+from protocol.messages import RoundAnswer, from_cbor, to_cbor
+from protocol.tasks import TaskKind
+from protocol.trust import Trust
+from tests.attacks.coalition import (
+    Coalition,
+    Job,
+    Owner,
+    Refused,
+    coalition,
+    decrypted_sum,
+    encrypted,
+    make_spec,
+    mask_of,
+    props,
+    raw_plaintexts,
+    rows,
+    start_owner,
+    write_table,
+)
+
+NAMES = ("ana", "bea", "cleo")
+Scene = Callable[[Coalition, list[Owner]], Awaitable[None]]
+
+
+def play(
+    folder: Path,
+    scene: Scene,
+    names: Sequence[str] = NAMES,
+    tables: Mapping[str, Sequence[str]] | None = None,
+    **terms: Any,
+) -> None:
+    async def run() -> None:
+        parts = tables or {name: rows(60, seed) for seed, name in enumerate(names)}
+        async with coalition(folder, parts, **terms) as (both, owners):
+            await scene(both, owners)
+
+    asyncio.run(run())
+
+
+def accepted_by(identity: Identity, job: Job, name: str = "nobody") -> SignedDocument:
+    acceptance = Acceptance(
+        manifest_hash=job.manifest_hash,
+        party=identity.party_id,
+        name=name,
+        mask_key=mask_of(identity.party_id),
+        moments_hash="0c" * 32,
+    )
+    return sign_document(acceptance, identity)
+
+
+async def nothing_released(owners: Sequence[Owner]) -> None:
+    for owner in owners:
+        assert await owner.released() == []
+
+
+# The key
+
+
+def test_a_manifest_with_the_facilitators_own_key_is_declined(tmp_path: Path) -> None:
+    async def scene(both: Coalition, owners: list[Owner]) -> None:
+        own = both.deploy(signer=both.facilitator, model_owner=both.facilitator.party_id)
+        proof_of_its_own = await both.declined(own, owners[0])
+        assert proof_of_its_own.code == "malformed-key"  # the proof is of the Model Owner's identity
+        impostor = Coalition(both.folder)
+        swapped = impostor.deploy()
+        declined = await both.declined(swapped, owners[1])
+        assert declined.code == "untrusted-model-owner" and "is not pinned" in declined.detail
+        await nothing_released(owners)
+
+    play(tmp_path, scene)
+
+
+def test_a_manifest_in_the_model_owners_name_under_another_signature_is_declined(tmp_path: Path) -> None:
+    async def scene(both: Coalition, owners: list[Owner]) -> None:
+        declined = await both.declined(both.deploy(signer=both.facilitator), owners[0])
+        assert declined.code == "bad-signature"
+        honest = both.deploy()
+        altered = honest.manifest.model_copy(
+            update={"document": honest.manifest.document.replace('"rounds":60', '"rounds":61')}
+        )
+        job = Job(honest.id, altered, honest.spec, honest.budget)
+        assert (await both.declined(job, owners[0])).code == "bad-signature"
+
+    play(tmp_path, scene)
+
+
+# The roster
+
+
+def test_made_up_owners_do_not_count(tmp_path: Path) -> None:
+    async def scene(both: Coalition, owners: list[Owner]) -> None:
+        job, victim = both.deploy(), owners[0]
+        answer = await both.join(job, victim)
+        fakes = [accepted_by(Identity.generate(), job, f"fake-{number}") for number in range(5)]
+        both.close_with(job, [answer.signed, *fakes])
+        refused = await both.compute(victim, both.request(job))
+        assert isinstance(refused, Refused) and refused.code == "roster-invalid"
+        assert "1 owners that count, of 6" in refused.detail
+        await nothing_released(owners)
+
+    play(tmp_path, scene)
+
+
+@pytest.mark.parametrize("twice", ["same entry", "another mask key"])
+def test_an_owner_that_is_on_the_roster_twice_is_refused(tmp_path: Path, twice: str) -> None:
+    async def scene(both: Coalition, owners: list[Owner]) -> None:
+        job = both.deploy()
+        entries = await both.close(job, owners)
+        again = entries[1] if twice == "same entry" else accepted_by(owners[1].identity, job, "bea")
+        both.close_with(job, [entries[0], entries[1], again])
+        refused = await both.compute(owners[0], both.request(job))
+        assert isinstance(refused, Refused) and refused.code == "roster-invalid" and "twice" in refused.detail
+        await nothing_released(owners)
+
+    play(tmp_path, scene)
+
+
+def test_a_roster_without_the_owner_or_with_its_entry_altered_is_refused(tmp_path: Path) -> None:
+    async def scene(both: Coalition, owners: list[Owner]) -> None:
+        job = both.deploy()
+        entries = await both.close(job, owners)
+        both.close_with(job, entries[1:])
+        refused = await both.compute(owners[0], both.request(job))
+        assert isinstance(refused, Refused) and refused.code == "roster-invalid"
+        # The swapped mask key in the owner's own name needs its signature.
+        text = entries[0].document.replace(job.acceptance(entries[0]).mask_key, mask_of("adversary"))
+        both.close_with(job, [entries[0].model_copy(update={"document": text}), *entries[1:]])
+        refused = await both.compute(owners[0], both.request(job))
+        assert isinstance(refused, Refused) and refused.code == "bad-signature"
+        await nothing_released(owners)
+
+    play(tmp_path, scene, (*NAMES, "dora"))
+
+
+@pytest.mark.parametrize("by", ["its text", "the adversary's signature", "the Facilitator's signature"])
+def test_another_owners_mask_key_cannot_be_swapped(tmp_path: Path, by: str) -> None:
+    async def scene(both: Coalition, owners: list[Owner]) -> None:
+        job = both.deploy()
+        entries = await both.close(job, owners)
+        swapped = job.acceptance(entries[1]).model_copy(update={"mask_key": mask_of("adversary")})
+        signer = Identity.generate() if "adversary" in by else both.facilitator
+        entry = sign_document(swapped, signer)
+        if by == "its text":
+            entry = entry.model_copy(update={"signer": owners[1].party})
+        both.close_with(job, [entries[0], entry, entries[2]])
+        refused = await both.compute(owners[0], both.request(job))
+        assert isinstance(refused, Refused)
+        assert refused.code == ("bad-signature" if by == "its text" else "roster-invalid")
+        await nothing_released(owners)
+
+    play(tmp_path, scene)
+
+
+def test_different_rosters_to_different_owners_leave_noise(tmp_path: Path) -> None:
+    async def scene(both: Coalition, owners: list[Owner]) -> None:
+        job = both.deploy()
+        entries = await both.close(job, owners)
+        small = both.roster(job, entries[:3])
+        both.rosters[job.id, owners[0].party] = small
+        opening = both.opening(job, small)
+        one = await both.compute(owners[0], both.request(job, roster=small, previous_entry=opening))
+        others = [await both.compute(owner, both.request(job)) for owner in owners[1:]]
+        answers = [answer for answer in (one, *others) if isinstance(answer, RoundAnswer)]
+        assert len(answers) == 4
+        for chosen in (answers, answers[:3]):
+            with pytest.raises(CryptoError):
+                decrypted_sum(job, chosen)
+
+    play(tmp_path, scene, (*NAMES, "dora"))
+
+
+# Requests
+
+
+def test_weights_to_one_owner_and_zeros_to_the_rest_leave_noise(tmp_path: Path) -> None:
+    async def scene(both: Coalition, owners: list[Owner]) -> None:
+        job = both.deploy()
+        await both.close(job, owners)
+        counts = await both.run_round(job, owners, both.request(job))
+        assert decrypted_sum(job, counts)[0, 0] == 180 << job.budget.counts_fraction_bits
+        singled = both.request(job, [1 << 20, 0, 0])
+        zeros = both.request(job, [0, 0, 0])
+        given = [await both.compute(owner, singled if owner is owners[0] else zeros) for owner in owners]
+        answers = [answer for answer in given if isinstance(answer, RoundAnswer)]
+        assert len(answers) == 3
+        with pytest.raises(CryptoError):
+            decrypted_sum(job, answers)
+
+    play(tmp_path, scene)
+
+
+def test_the_same_round_with_other_weights_is_refused_and_the_same_request_gets_the_same_bytes(tmp_path: Path) -> None:
+    async def scene(both: Coalition, owners: list[Owner]) -> None:
+        job = both.deploy()
+        await both.close(job, owners)
+        await both.run_round(job, owners, both.request(job))
+        first = both.request(job, [1, 2, 3])
+        answer = await both.compute(owners[0], first)
+        refused = await both.compute(owners[0], both.request(job, [1, 2, 4]))
+        assert isinstance(refused, Refused) and refused.code == "request-differs"
+        assert await both.compute(owners[0], first) == answer
+        # The same weights encrypted again are another request too.
+        refused = await both.compute(owners[0], both.request(job, [1, 2, 3]))
+        assert isinstance(refused, Refused) and refused.code == "request-differs"
+        assert [record["round"] for record in await owners[0].released()] == [0, 1]
+
+    play(tmp_path, scene)
+
+
+def test_an_old_round_cannot_be_played_again_under_new_weights(tmp_path: Path) -> None:
+    async def scene(both: Coalition, owners: list[Owner]) -> None:
+        job = both.deploy()
+        await both.close(job, owners)
+        for _ in range(3):
+            await both.run_round(job, owners, both.request(job, [1, 2, 3]))
+        refused = await both.compute(owners[0], both.request(job, [9, 9, 9], round_=1, previous_entry=job.entries[1]))
+        assert isinstance(refused, Refused) and refused.code == "request-differs"
+        skipped = await both.compute(owners[1], both.request(job, [9, 9, 9], round_=7))
+        assert isinstance(skipped, Refused) and skipped.code == "wrong-state"
+
+    play(tmp_path, scene)
+
+
+def test_a_log_that_leaves_out_the_owners_last_answer_stops_it(tmp_path: Path) -> None:
+    async def scene(both: Coalition, owners: list[Owner]) -> None:
+        job = both.deploy()
+        await both.close(job, owners)
+        counts = both.request(job)
+        answers = await both.run_round(job, owners, counts)
+        honest = job.entries[-1]
+        other = answers[0].model_copy(update={"log_head": "77" * 32}).signed_by(Identity.generate())
+        job.entries = job.entries[:1]
+        job.round = 0
+        both.record(job, [other, *answers[1:]], counts)
+        refused = await both.compute(owners[0], both.request(job, [1, 2, 3]))
+        assert isinstance(refused, Refused) and refused.code == "log-inconsistent"
+        assert isinstance(
+            await both.compute(owners[0], both.request(job, [1, 2, 3], previous_entry=honest)), RoundAnswer
+        )
+
+    play(tmp_path, scene)
+
+
+# Differencing
+
+
+def test_a_second_job_over_the_roster_less_one_waits_for_a_person(tmp_path: Path) -> None:
+    async def scene(both: Coalition, owners: list[Owner]) -> None:
+        first = both.deploy()
+        await both.close(first, owners)
+        await both.run_round(first, owners, both.request(first))
+        second = both.deploy()
+        await both.close(second, owners[:3])
+        for owner in owners[:3]:
+            waits = await both.compute(owner, both.request(second))
+            assert isinstance(waits, Refused) and waits.code == "waits-for-a-person"
+            assert "leaves those of 1 owners" in waits.detail
+            assert [record["job_id"] for record in await owner.released()] == [first.id]
+        third = both.deploy()
+        await both.close(third, owners)
+        await both.run_round(third, owners, both.request(third))  # the same roster is no risk
+
+    play(tmp_path, scene, (*NAMES, "dora"))
+
+
+def test_a_risk_that_a_person_takes_is_answered_and_one_that_is_denied_is_not(tmp_path: Path) -> None:
+    async def scene(both: Coalition, owners: list[Owner]) -> None:
+        first, second = both.deploy(), both.deploy()
+        await both.close(first, owners)
+        await both.run_round(first, owners, both.request(first))
+        await both.close(second, owners[:3])
+        body = to_cbor(both.request(second))
+        taking, denying = owners[0], owners[1]
+        task = await both.task(taking, TaskKind.COMPUTE, second.id, body)
+        refused = await both.task(denying, TaskKind.COMPUTE, second.id, body)
+        for owner in (taking, denying):
+            while (await owner.job(second.id))["waits_because"] is None:
+                await asyncio.sleep(0.01)
+        view = await taking.job(second.id)
+        assert view["differencing_risks"] and view["earlier_jobs"][0]["owners"] == ["ana", "bea", "cleo", "dora"]
+        assert (await taking.http.post(f"/models/{second.id}/approve")).status_code == 200
+        assert from_cbor(await both.result(task), RoundAnswer).round == 0
+        denied = await denying.http.post(f"/models/{second.id}/deny", json={"reason": "no"})
+        assert denied.json()["phase"] == "CANCELLED"
+        assert not (denying.folder / "keys" / f"{second.id}.x25519").exists()
+        assert (await both.compute(denying, both.request(second))).code == "job-over"  # type: ignore[union-attr]
+        assert refused not in both._results
+
+    play(tmp_path, scene, (*NAMES, "dora"))
+
+
+def test_a_table_with_one_row_more_waits_for_a_person_before_it_is_joined(tmp_path: Path) -> None:
+    async def scene(both: Coalition, owners: list[Owner]) -> None:
+        first, second, third = both.deploy(), both.deploy(), both.deploy()
+        await both.close(first, owners)
+        await both.run_round(first, owners, both.request(first))
+        victim = owners[0]
+        write_table(tmp_path / "more.csv", [*rows(60, 0), "44,1,7"])
+        assert (await victim.http.post("/datasets", json={"path": "more.csv"})).status_code == 201
+        waits = await both.ask(victim, TaskKind.JOIN, second.id, second.manifest.model_dump_json().encode())
+        assert isinstance(waits, Refused) and "60 and 61" in waits.detail
+        assert (await victim.job(second.id))["phase"] == "AWAITING_APPROVAL"
+        write_table(tmp_path / "ten.csv", [*rows(60, 0), *rows(10, 99)])
+        assert (await victim.http.post("/datasets", json={"path": "ten.csv"})).status_code == 201
+        assert (await both.join(third, victim)).answer == "accept"
+
+    play(tmp_path, scene)
+
+
+# What the columns are read as
+
+
+def test_a_range_that_clips_all_but_one_row_is_declined(tmp_path: Path) -> None:
+    async def scene(both: Coalition, owners: list[Owner]) -> None:
+        narrow = props()
+        narrow["features"][0]["range"] = [99.5, 100]
+        declined = await both.declined(both.deploy(make_spec(narrow)), owners[0])
+        assert declined.code == "too-few-rows" and "age" in declined.detail
+        # The next job may still be the one whose encoding is adopted.
+        assert (await both.join(both.deploy(), owners[0])).answer == "accept"
+
+    play(tmp_path, scene, tables={"ana": [*rows(60, 0), "99.7,0,1"]})
+
+
+def test_the_same_column_twice_with_different_ranges_is_declined(tmp_path: Path) -> None:
+    async def scene(both: Coalition, owners: list[Owner]) -> None:
+        age, dose = props()["features"]
+        twice = {"col_idx": 0, "type": "continuous", "range": [0, 50]}
+        declined = await both.declined(both.deploy(make_spec(props(features=[age, twice, dose]))), owners[0])
+        assert declined.code == "encoding-differs"
+        # And not in two jobs either: the first one that was joined fixed the encoding.
+        assert (await both.join(both.deploy(), owners[0])).answer == "accept"
+        other = props(features=[{**age, "range": [0, 50]}, dose])
+        declined = await both.declined(both.deploy(make_spec(other)), owners[0])
+        assert declined.code == "encoding-differs" and "range" in declined.detail
+
+    play(tmp_path, scene)
+
+
+def test_a_category_with_three_rows_is_declined(tmp_path: Path) -> None:
+    lines = [f"{line},{'rare' if index < 3 else 'common'}" for index, line in enumerate(rows(60, 0))]
+
+    async def scene(both: Coalition, owners: list[Owner]) -> None:
+        ward = {"name": "ward", "type": "nominal", "categories": ["common", "rare"]}
+        job = both.deploy(make_spec(props(features=[*props()["features"], ward])))
+        declined = await both.declined(job, owners[0])
+        assert declined.code == "too-few-rows" and "ward = rare: 3" in declined.detail
+
+    play(tmp_path, scene, tables={"ana": lines}, header="age,dose,days,ward")
+
+
+# A restored backup
+
+
+def test_a_store_restored_in_the_middle_of_a_round_answers_no_other_request(tmp_path: Path) -> None:
+    async def scene(both: Coalition, owners: list[Owner]) -> None:
+        job, victim = both.deploy(), owners[0]
+        await both.close(job, owners)
+        await both.run_round(job, owners, both.request(job))
+        await victim.stack.aclose()
+        backup = tmp_path / "backup.sqlite3"
+        shutil.copy(victim.folder / "state.sqlite3", backup)
+        known = tuple(owner.party for owner in owners)
+        policy = OwnerPolicy(trust=Trust(model_owners=(both.model_owner.party_id,), data_owners=known))
+        with ThreadPoolExecutor(4) as executor:
+            running = await start_owner(both, "ana", tmp_path / "ana.csv", policy, executor)
+            first = both.request(job, [1, 2, 3])
+            answer = await both.compute(running, first)
+            assert isinstance(answer, RoundAnswer)
+            await running.stack.aclose()
+            shutil.copy(backup, victim.folder / "state.sqlite3")
+            restored = await start_owner(both, "ana", tmp_path / "ana.csv", policy, executor)
+            assert [record["round"] for record in await restored.released()] == [0]  # it has forgotten
+            refused = await both.compute(restored, both.request(job, [9, 9, 9]))
+            assert isinstance(refused, Refused) and refused.code == "request-differs"
+            assert "older copy" in refused.detail
+            # The request that was answered is answered again: the same plaintexts, so that nothing new is told.
+            again = await both.compute(restored, first)
+            assert isinstance(again, RoundAnswer) and again.vector.ciphertexts != answer.vector.ciphertexts
+
+            assert raw_plaintexts(again) == raw_plaintexts(answer)
+            await restored.stack.aclose()
+
+    play(tmp_path, scene)
+
+
+def test_weights_under_another_key_are_refused(tmp_path: Path) -> None:
+    async def scene(both: Coalition, owners: list[Owner]) -> None:
+        job = both.deploy()
+        await both.close(job, owners)
+        await both.run_round(job, owners, both.request(job))
+        foreign = encrypted(job, [1, 2, 3]).model_copy(update={"key_id": "ab" * 16})
+        refused = await both.compute(owners[0], both.request(job, foreign))
+        assert isinstance(refused, Refused) and refused.code == "malformed-message"
+        assert [record["round"] for record in await owners[0].released()] == [0]
+
+    play(tmp_path, scene)
