@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from cli import data, demo, identity, jobs, owner, policy, provision, services, simulate, tokens, verify
+from cli import data, demo, identity, jobs, owner, plan, policy, provision, services, simulate, tokens, verify
 from cli.output import OneLineErrors
 
 app = typer.Typer(name="fedtrain", cls=OneLineErrors, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -29,6 +29,7 @@ app.command()(data.describe)
 app.command()(simulate.simulate)
 app.command()(demo.demo)
 app.command()(verify.verify)
+app.command()(plan.plan)
 app.command()(identity.identity)
 app.command()(identity.trust)
 app.add_typer(tokens.app)

@@ -1,0 +1,121 @@
+"""`fedtrain plan`: what a job will do and cost, before it is started: proven bits, exact bytes, estimated seconds."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.output import Failure, console, print_json, print_table
+
+_BAR_WIDTH = 40
+
+
+def plan(
+    spec: Annotated[Path, typer.Argument(help="The model spec, a JSON file.")],
+    owners: Annotated[
+        int | None, typer.Option(min=1, help="Data Owners that take part. Default: the fewest that the spec allows.")
+    ] = None,
+    rows: Annotated[int | None, typer.Option(min=1, help="Their rows together. Default: the most allowed.")] = None,
+    measure: Annotated[bool, typer.Option("--measure", help="Measure this machine's speed again.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
+) -> None:
+    """Show a job's budget and cost. A spec that does not fit is refused, with the smallest changes that do."""
+    from cli.client import read_json
+
+    document = plan_document(read_json(spec), owners, rows, again=measure)
+    if as_json:
+        print_json(document)
+    else:
+        _show(document)
+
+
+def plan_document(document: Any, owners: int | None, rows: int | None, *, again: bool = False) -> dict[str, Any]:
+    """Return the plan as the Model Owner gives it, from a spec's JSON.
+
+    Raises ValidationError for an invalid spec, Problem(DOES_NOT_FIT), Failure for owners or rows beyond the spec's.
+    """
+    import json
+
+    from protocol.forecast import forecast
+    from protocol.planning import plan_spec
+    from protocol.server.machine_speed import default_folder, unit_costs
+    from protocol.spec import ModelSpec
+
+    # As it comes over the wire: Python's own types would be taken more strictly.
+    spec = ModelSpec.model_validate_json(json.dumps(document))
+    budget = plan_spec(spec)
+    unit = unit_costs(default_folder(), spec.training.key_bits, time.perf_counter, again=again)
+    try:
+        return {**budget.to_dict(), "forecast": forecast(spec, owners, rows, unit)}
+    except ValueError as error:
+        raise Failure(f"{error}.") from None
+
+
+def _show(plan: dict[str, Any]) -> None:
+    job = plan["forecast"]
+    windows = "" if job["rounds_a_turn"] == 1 else f", re-encrypted every {job['rounds_a_turn']}"
+    layout = plan["answer_layout"]
+    slots = layout["rows_per_ciphertext"] * layout["columns_per_ciphertext"]
+    out = console()
+    out.print(
+        f"{job['rounds']:,} rounds at most{windows}; {job['owners']} Data Owners; "
+        f"{plan['dimensions']} columns, {plan['outputs']} output{'s' if plan['outputs'] > 1 else ''}",
+        markup=False,
+    )
+    out.print(
+        f"slots of {plan['slot_bits']} bits, {slots} of an answer in a ciphertext of {job['ciphertext_bytes']:,} bytes",
+        markup=False,
+    )
+    out.print(f"\nbits used of {plan['bits_available']:,} in a plaintext:", markup=False)
+    for step in plan["steps"]:
+        out.print(bar_line(step), markup=False, no_wrap=True)
+    _show_costs(job)
+    out.print(
+        f"The Model Owner decrypts {job['sums_decrypted']:,} of the federation's {job['sums_in_all']:,} sums, "
+        "if it follows the protocol.",
+        markup=False,
+    )
+
+
+def bar_line(step: dict[str, Any]) -> str:
+    """One step of a window: its number, the weights' scale, a bar, and how full it is."""
+    share = step["bits_used"] / step["bits_available"]
+    filled = min(_BAR_WIDTH, -(-step["bits_used"] * _BAR_WIDTH // step["bits_available"]))
+    bar = "█" * filled + "·" * (_BAR_WIDTH - filled)
+    return f"  step {step['step']:>3}  2^-{step['weight_fraction_bits']:<5} {bar} {step['bits_used']:>6,}  {share:4.0%}"
+
+
+def _show_costs(job: dict[str, Any]) -> None:
+    seconds = job["seconds"]
+    rows = []
+    for party, label, turn in (
+        ("data_owner", "each Data Owner", "round"),
+        ("facilitator", "Facilitator", "round"),
+        ("model_owner", "Model Owner", "turn"),
+    ):
+        sizes = job["bytes"][party]
+        rows.append(
+            [
+                label,
+                turn,
+                sizes[f"ciphertexts_received_a_{turn}"],
+                sizes[f"ciphertexts_sent_a_{turn}"],
+                sizes["received"],
+                sizes["sent"],
+                f"{seconds[f'{party}_a_round']:.3f}",
+            ]
+        )
+    columns = ["party", "a", "ciphertexts in", "ciphertexts out", "job in", "job out", "seconds a round"]
+    print_table("bytes, and processor seconds on machines like this one", columns, rows)
+    console().print(
+        f"about {seconds['a_round']:.2f} s a round, {_duration(seconds['job'])} for all of them\n", markup=False
+    )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
