@@ -6,13 +6,12 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from protocol.planning import plan_spec
-
 from crypto.budget import Budget
 from facilitator.job import JobContext
 from facilitator.store import Store
 from protocol.documents import Manifest, SignedDocument, open_document
 from protocol.identity import Identity
+from protocol.planning import plan_spec
 from protocol.problems import Code, Problem
 
 _KEPT_JOBS = 64
