@@ -125,3 +125,10 @@ def _print_model(model: dict[str, Any]) -> None:
     ):
         if text:
             console().print(f"  {label}: {text}", markup=False)
+    leak = model.get("leak")
+    if leak and model["status"] == "FINISHED":
+        told = f"{leak['numbers_decrypted']} of the federation's {leak['of']} sums"
+        console().print(f"  decrypted: {told} ({leak['holds']})", markup=False)
+    from cli.coefficients import print_coefficients
+
+    print_coefficients(model)

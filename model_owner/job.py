@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 from crypto import SlotLayout
 from crypto.budget import Budget
+from model_owner.coefficient_table import CoefficientTable
 from model_owner.optimisers.quadratic import Integers
 from protocol.addition import SumContext
 from protocol.documents import Hash, JobEnd, JobId, Name, PartyId, SignedDocument
@@ -139,12 +140,17 @@ class HistoryRow(Strict):
 
 
 class TrainedModel(Strict):
-    """The result. `weights` (d, k) in scaled units as exact hexadecimal floats; `coefficients` (d, k) in raw units."""
+    """The result. `weights` (d, k) in scaled units as exact hexadecimal floats; `coefficients` (d, k) in raw units.
+
+    `table`: what least squares tell of the coefficients, else `no_table` says why there is none.
+    """
 
     weights: tuple[tuple[str, ...], ...]
     coefficients: tuple[tuple[float, ...], ...]
     names: tuple[str, ...]
     output_names: tuple[str, ...]
+    table: CoefficientTable | None = None
+    no_table: str | None = None
 
     def __repr__(self) -> str:
         return f"TrainedModel({len(self.names)} × {len(self.output_names)})"

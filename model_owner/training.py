@@ -10,10 +10,12 @@ from fractions import Fraction
 import numpy as np
 
 from crypto.budget import Budget, learning_rate
+from model_owner.coefficient_table import NoTable, coefficient_table
 from model_owner.job import Asked, ExpectedSum, HistoryRow, JobContext, JobState, Learning, TrainedModel
 from model_owner.optimisers import OPTIMISERS, Ask, Done, Move, Quadratic
 from model_owner.optimisers.quadratic import Floats, Integers
 from model_owner.optimisers.windowed import WindowedHeavyBall
+from model_owner.summed_moments import summed_moments
 from protocol.messages import RoundKind
 from protocol.problems import Code, Problem
 from protocol.spec import ModelSpec, Optimizer
@@ -130,7 +132,7 @@ def moved(
         history = HistoryRow(round=number, loss=loss, gradient=move.progress.gradient, at=now)
     end = move.next
     if isinstance(end, Done):
-        model = trained_model(end.weights, encoder)
+        model = _with_table(trained_model(end.weights, encoder), state.spec, problem, move, encoder)
         return Taken(
             problem.rows_total,
             after,
@@ -157,6 +159,18 @@ def raw_loss(losses: tuple[float, ...], encoder: Encoder, spec: ModelSpec) -> fl
     if not math.isfinite(mean):
         raise Problem(Code.DIVERGED, "Training diverged: the training loss is beyond what a double holds.")
     return mean
+
+
+def _with_table(
+    model: TrainedModel, spec: ModelSpec, problem: Quadratic, move: Move, encoder: Encoder
+) -> TrainedModel:
+    try:
+        if not spec.kind.least_squares or problem.l2:
+            raise NoTable("standard errors follow from the moments for least squares without l2 alone")
+        moments = summed_moments(spec.training.optimizer, problem, move.state)
+        return model.model_copy(update={"table": coefficient_table(moments, encoder)})
+    except NoTable as reason:
+        return model.model_copy(update={"no_table": str(reason)})
 
 
 def trained_model(weights: Floats, encoder: Encoder) -> TrainedModel:

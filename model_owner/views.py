@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from model_owner.coefficient_table import CoefficientTable
 from model_owner.job import HistoryRow, JobState, TrainedModel
 from model_owner.models import coefficients_by_name
 from protocol.client.facilitator import FacilitatorClient
@@ -78,6 +79,8 @@ _EXAMPLE: dict[str, Any] = {
     "gradient": 0.0031,
     "history": [{"round": 7, "loss": 2961.337, "gradient": 0.0031, "at": "2026-01-12T09:28:41.002Z"}],
     "coefficients": None,
+    "coefficient_table": None,
+    "no_coefficient_table": None,
     "owners": [{"party": "1a" * 32, "name": "clinic-a"}, {"party": "c4" * 32, "name": "clinic-b"}],
     "declined": [],
     "waiting_for": [{"party": "c4" * 32, "name": "clinic-b", "since": "2026-01-12T09:28:41.100Z"}],
@@ -119,6 +122,8 @@ class ModelView(ModelLine):
     gradient: float | None
     history: list[Round]
     coefficients: dict[str, float | dict[str, float]] | None
+    coefficient_table: CoefficientTable | None
+    no_coefficient_table: str | None
     owners: list[dict[str, str]]
     declined: list[dict[str, Any]]
     waiting_for: list[dict[str, Any]] | None
@@ -171,6 +176,8 @@ def view(
         gradient=state.gradient,
         history=[Round(**row.model_dump()) for row in history],
         coefficients=None if model is None else coefficients_by_name(model),
+        coefficient_table=None if model is None else model.table,
+        no_coefficient_table=None if model is None else model.no_table,
         owners=[owner.model_dump() for owner in state.owners],
         declined=_listed(said.get("declined")),
         waiting_for=[] if state.ended else None if elsewhere is None else _listed(said.get("waiting_for")),

@@ -123,7 +123,9 @@ async def predictions(desk: Service) -> list[PredictionLine]:
     return [PredictionLine(**prediction.document) for prediction in found]
 
 
-@router.get("/predictions/{prediction_id}", summary="A prediction that was made before")
+@router.get(
+    "/predictions/{prediction_id}", response_model_exclude_unset=True, summary="A prediction that was made before"
+)
 async def prediction(
     prediction_id: Annotated[str, Path(max_length=64, examples=[_PREDICTION_ID])], desk: Service
 ) -> PredictionView:

@@ -21,12 +21,14 @@ Floats = NDArray[Any]
 class ModelKind:
     """Base of the model types; a type is one subclass in a module of its own, and a line in the registry.
 
-    `name`: as specs have it. `classifies`: targets have categories, not ranges. `target_shift`: what is taken off
+    `name`: as specs have it. `classifies`: targets have categories, not ranges.
+    `least_squares`: ordinary ones, so that standard errors follow from the moments. `target_shift`: what is taken off
     every target before b is formed, with a power of two as its denominator.
     """
 
     name: ClassVar[str]
     classifies: ClassVar[bool] = False
+    least_squares: ClassVar[bool] = False
     target_shift: ClassVar[Fraction] = Fraction(0)
 
     def check_targets(self, targets: Sequence[Target]) -> None:

@@ -9,3 +9,4 @@ class LinearRegression(ModelKind):
     """A = XᵀX, b = Xᵀy; the loss is the mean squared error."""
 
     name = "LINEAR_REGRESSION"
+    least_squares = True

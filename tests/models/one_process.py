@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def rows_of(X: Floats, *columns: Sequence[object]) -> list[list[object]]:
 def split(rows: Table, sizes: Sequence[int]) -> list[Table]:
     """Consecutive parts of these sizes."""
     edges = np.cumsum([0, *sizes])
-    return [rows[a:b] for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [rows[a:b] for a, b in pairwise(edges)]
 
 
 def run_job(
