@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 from fastapi import FastAPI
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from crypto import Engine
 from data_owner.app import create_app as create_data_owner
@@ -90,20 +90,21 @@ async def federation(
     clock: Clock | None = None,
     owner_settings: Mapping[str, Any] | None = None,
     wiretap: Callable[[bytes], None] | None = None,
+    line: Callable[[FastAPI], ASGIApp] | None = None,
     engine: Engine | None = None,
 ) -> AsyncIterator[Federation]:
     """Start a Facilitator, a Model Owner and one Data Owner for each of `tables` (name → path), state in `folder`.
 
     What is not given here comes from `FEDTRAIN_*` in the environment, as it does for services with ports.
     `owner_settings` are further settings of every Data Owner. `wiretap` is given each request line and each piece of a
-    body that reaches the Facilitator from a party. All share one `engine`, by default with workers of its own. All are
+    body that reaches the Facilitator from a party; `line` returns what they reach in its place. All share one `engine`, by default with workers of its own. All are
     stopped when the context is left.
     """
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
         executor = stack.enter_context(ThreadPoolExecutor(thread_name_prefix="engine"))
         common = {} if allow_small_keys is None else {"allow_small_keys": allow_small_keys}
-        start = _Starter(stack, folder, clock, executor, common, wiretap, engine)
+        start = _Starter(stack, folder, clock, executor, common, wiretap, line, engine)
         facilitator = await start.facilitator()
         model_owner = await start.model_owner(facilitator, test_data)
         owners = [
@@ -121,6 +122,7 @@ class _Starter:
     executor: Executor
     common: dict[str, Any]
     wiretap: Callable[[bytes], None] | None
+    line: Callable[[FastAPI], ASGIApp] | None
     engine: Engine | None
 
     async def facilitator(self) -> Party:
@@ -158,9 +160,8 @@ class _Starter:
         return await self._run(name, app, settings.state_dir)
 
     def _line_to(self, facilitator: Party) -> httpx.ASGITransport:
-        if self.wiretap is None:
-            return httpx.ASGITransport(facilitator.app)
-        return httpx.ASGITransport(_Wiretapped(facilitator.app, self.wiretap))
+        reached = facilitator.app if self.line is None else self.line(facilitator.app)
+        return httpx.ASGITransport(reached if self.wiretap is None else _Wiretapped(reached, self.wiretap))
 
     async def _run(self, name: str, app: FastAPI, state_dir: Path) -> Party:
         await self.stack.enter_async_context(app.router.lifespan_context(app))
@@ -173,7 +174,7 @@ class _Starter:
 class _Wiretapped:
     """An application whose incoming requests somebody reads along."""
 
-    app: FastAPI
+    app: ASGIApp
     heard: Callable[[bytes], None]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
