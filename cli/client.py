@@ -110,7 +110,7 @@ class Service:
 def _credentials(base_url: str) -> tuple[dict[str, str], ssl.SSLContext | bool]:
     """Return the headers and the TLS that the environment gives. Raises Failure, SetupError."""
     from protocol.client.tls import client_context
-    from protocol.server.secret_files import read_secret
+    from protocol.server.tokens import read_token
 
     paths = {name: Path(value) for name in _CREDENTIALS if (value := os.environ.get(name))}
     headers = {}
@@ -118,7 +118,7 @@ def _credentials(base_url: str) -> tuple[dict[str, str], ssl.SSLContext | bool]:
         address = httpx.URL(base_url)
         if address.scheme != "https" and not is_loopback(address.host):
             raise Failure(f"the token for {base_url} would travel in the clear: use https, or loopback")
-        headers["Authorization"] = f"Bearer {read_secret(token_file).decode('ascii', 'replace').strip()}"
+        headers["Authorization"] = f"Bearer {read_token(token_file)}"
     if not paths:
         return headers, True
     return headers, client_context(*(paths.get(name) for name in _CREDENTIALS[1:]))

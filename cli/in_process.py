@@ -17,6 +17,7 @@ import httpx
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from cli.provisioning import ADMIN_TOKEN
 from crypto import Engine
 from data_owner.app import create_app as create_data_owner
 from data_owner.settings import DataOwnerSettings
@@ -26,6 +27,7 @@ from model_owner.app import create_app as create_model_owner
 from model_owner.settings import ModelOwnerSettings
 from protocol.clock import Clock
 from protocol.problems import Problem
+from protocol.server.secret_files import read_secret
 from protocol.server.system_clock import SystemClock
 from protocol.server.workers import engine_of
 
@@ -165,9 +167,19 @@ class _Starter:
 
     async def _run(self, name: str, app: FastAPI, state_dir: Path) -> Party:
         await self.stack.enter_async_context(app.router.lifespan_context(app))
-        http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=f"http://{name}.invalid")
+        transport = httpx.ASGITransport(app)
+        http = httpx.AsyncClient(transport=transport, base_url=f"http://{name}.invalid", headers=_own_token(state_dir))
         await self.stack.enter_async_context(http)
         return Party(name, app, http, state_dir)
+
+
+def _own_token(state_dir: Path) -> dict[str, str]:
+    """The token for the service's own people, where `fedtrain provision` made one."""
+    try:
+        token = read_secret(state_dir / ADMIN_TOKEN)
+    except FileNotFoundError:
+        return {}
+    return {"Authorization": f"Bearer {token.decode().strip()}"}
 
 
 @dataclass

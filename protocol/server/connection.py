@@ -11,10 +11,9 @@ from protocol.client.facilitator import FacilitatorClient
 from protocol.client.tls import TlsError, client_context
 from protocol.documents import Name
 from protocol.server.caller import Gate, OpenGate, TokenGate
-from protocol.server.secret_files import SecretFileError, read_secret
 from protocol.server.settings import ServiceSettings
 from protocol.server.tls import server_context
-from protocol.server.tokens import TOKENS_FILE, watched_tokens
+from protocol.server.tokens import TOKENS_FILE, read_token, watched_tokens
 
 
 class PartySettings(ServiceSettings):
@@ -61,12 +60,5 @@ def facilitator_client(
     verify: ssl.SSLContext | bool = True
     if settings.ca_file is not None or settings.client_cert is not None or settings.client_key is not None:
         verify = client_context(settings.ca_file, settings.client_cert, settings.client_key)
-    token = None
-    if settings.token_file is not None:
-        try:
-            token = read_secret(settings.token_file).decode("ascii").strip()
-        except FileNotFoundError:
-            raise SecretFileError(f"There is no token file {settings.token_file}.") from None
-        except UnicodeDecodeError:
-            raise SecretFileError(f"{settings.token_file} is no token file.") from None
+    token = None if settings.token_file is None else read_token(settings.token_file)
     return FacilitatorClient(base_url, party_id=party_id, token=token, transport=transport, verify=verify)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import re
 import secrets
 import tomllib
 from collections.abc import Iterable, Sequence
@@ -116,6 +117,17 @@ def write_tokens(state_dir: Path, records: Iterable[TokenRecord]) -> None:
         fields = record.model_dump(mode="json", exclude_none=True)
         lines += ["", "[[token]]", *(f"{field} = {json.dumps(value)}" for field, value in fields.items())]
     write_secret(state_dir / TOKENS_FILE, ("\n".join(lines) + "\n").encode())
+
+
+def read_token(path: Path) -> str:
+    """Return the bearer token in a file. Raises SecretFileError when there is none, or others may read it."""
+    try:
+        token = read_secret(path).strip()
+    except FileNotFoundError:
+        raise SecretFileError(f"There is no token file {path}.") from None
+    if not re.fullmatch(rb"[\x21-\x7e]{1,1000}", token):  # what it holds instead is not repeated: it may be a key
+        raise SecretFileError(f"{path} holds no token.")
+    return token.decode("ascii")
 
 
 def watched_tokens(state_dir: Path) -> WatchedFile[tuple[TokenRecord, ...]]:

@@ -19,13 +19,14 @@ from protocol.identity import Identity
 from protocol.problems import Code, Problem
 from protocol.server.caller import AnyCaller, CallingDataOwner, CallingModelOwner, CallingParty, TokenGate
 from protocol.server.logging import configure_logging
-from protocol.server.secret_files import SecretFileError
+from protocol.server.secret_files import SecretFileError, write_secret
 from protocol.server.tokens import (
     TOKENS_FILE,
     Scope,
     TokenRecord,
     find_token,
     new_token,
+    read_token,
     read_tokens,
     watched_tokens,
     write_tokens,
@@ -302,3 +303,20 @@ def test_records_hold_no_more_than_a_hash() -> None:
     token, record = new_token("x", Scope.READ, NOW)
     assert isinstance(record, TokenRecord)
     assert token.split("_", 2)[2] not in record.model_dump_json()
+
+
+def test_a_token_file_that_holds_something_else_is_refused_without_repeating_it(tmp_path: Path) -> None:
+    file = tmp_path / "bank-a.token"
+    token, _ = new_token("x", Scope.READ, NOW)
+    write_secret(file, token.encode() + b"\n")
+    assert read_token(file) == token
+    for content in (Identity.generate().private_bytes(), b"", b"two words", "é".encode()):
+        write_secret(file, content)
+        with pytest.raises(SecretFileError) as caught:
+            read_token(file)
+        assert str(caught.value) == f"{file} holds no token."
+    file.chmod(0o644)
+    with pytest.raises(SecretFileError, match="chmod 600"):
+        read_token(file)
+    with pytest.raises(SecretFileError, match="no token file"):
+        read_token(tmp_path / "none")
