@@ -100,12 +100,12 @@ class _Parties:
             check_port_free(data_owner_port + offset)
         self.facilitator = f"http://127.0.0.1:{facilitator_port}"
         self.model_owner = f"http://127.0.0.1:{model_owner_port}"
-        self._start(children, "facilitator", "facilitator", facilitator_port)
+        ports = {table.stem: data_owner_port + offset for offset, table in enumerate(tables)}
+        self._provision(model_owner_port, ports)
         own = ["--facilitator", self.facilitator]
-        for offset, table in enumerate(tables):
-            self._start(
-                children, "data-owner", table.stem, data_owner_port + offset, "--data", str(table.absolute()), *own
-            )
+        self._start(children, "facilitator", "facilitator", facilitator_port)
+        for table in tables:
+            self._start(children, "data-owner", table.stem, ports[table.stem], "--data", str(table.absolute()), *own)
         test_data = str((self.data / "test.csv").absolute())
         self._start(children, "model-owner", "model-owner", model_owner_port, "--test-data", test_data, *own)
         pids = [child.process.pid for child in children.started]
@@ -113,8 +113,22 @@ class _Parties:
         children.wait_ready()
         self._wait_registered(children, len(tables))
 
+    def _provision(self, model_owner_port: int, data_owner_ports: dict[str, int]) -> None:
+        """Make the parties as `fedtrain provision` makes those of any consortium; they know each other by its word."""
+        from cli.consortium import ConsortiumFile
+        from cli.provisioning import provision
+
+        consortium = {
+            "name": "demo",
+            "facilitator": {"url": self.facilitator},
+            "model_owner": [{"name": "model-owner", "port": model_owner_port}],
+            "data_owner": [{"name": name, "port": port} for name, port in data_owner_ports.items()],
+        }
+        provision(ConsortiumFile.model_validate(consortium), self.folder / "parties")
+
     def _start(self, children: Any, role: str, name: str, port: int, *more: str) -> None:
-        state = str((self.folder / name).absolute())
+        """Start a provisioned party. Its folder says all of this too, but a FEDTRAIN_* of the shell would go before."""
+        state = str((self.folder / "parties" / name).absolute())
         arguments = [role, "--name", name, "--port", str(port), "--state-dir", state, *more]
         child = children.start(name, port, self.folder / f"{name}.log", arguments)
         self.addresses[name] = child.url
