@@ -8,12 +8,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import median
 
 from gmpy2 import mpz
 
 # Enough for a clock of a microsecond, and over in a few hundredths of a second at 4,096 bits.
 _PRODUCTS = 400
-_REPEATS = 5
+_REPEATS = 9
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class UnitCosts:
 def measure_unit_costs(modulus_bits: int, monotonic: Callable[[], float]) -> UnitCosts:
     """Time products under random odd moduli of the sizes that a key of `modulus_bits` leads to.
 
-    The least of several runs: what other processes take from the machine only ever adds.
+    The median of several runs: a run that was interrupted does not count, a busy neighbour on the same core does.
     """
     return UnitCosts(modulus_bits, _product_s(2 * modulus_bits, monotonic), _product_s(modulus_bits, monotonic))
 
@@ -36,10 +37,10 @@ def measure_unit_costs(modulus_bits: int, monotonic: Callable[[], float]) -> Uni
 def _product_s(bits: int, monotonic: Callable[[], float]) -> float:
     modulus = mpz(secrets.randbits(bits) | 1 << (bits - 1) | 1)
     value, factor = (mpz(secrets.randbits(bits - 1) | 1) for _ in range(2))
-    least = float("inf")
+    runs = []
     for _ in range(_REPEATS):
         began = monotonic()
         for _ in range(_PRODUCTS):
             value = value * factor % modulus
-        least = min(least, (monotonic() - began) / _PRODUCTS)
-    return least
+        runs.append((monotonic() - began) / _PRODUCTS)
+    return median(runs)
