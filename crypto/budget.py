@@ -70,7 +70,10 @@ class StepBudget:
 
 @dataclass(frozen=True)
 class NewtonBudget:
-    """The one message of `newton`: the upper triangle of A row by row, then b row by row, as one column."""
+    """The one message of `newton`: the upper triangle of A row by row, then b row by row, as one column.
+
+    Where owners validate, the same of their validation parts follows, and Σy² a target of those.
+    """
 
     layout: SlotLayout
     fraction_bits: int
@@ -310,6 +313,8 @@ def _newton_bits(inputs: BudgetInputs) -> int:
 def _newton(inputs: BudgetInputs) -> NewtonBudget:
     d, owner_bound = inputs.dimensions, terms.newton_entry(inputs)
     entries = d * (d + 1) // 2 + d * inputs.outputs
+    if inputs.validates:
+        entries += entries + inputs.outputs
     layout = SlotLayout.packed(entries, 1, _newton_bits(inputs), inputs.modulus_bits)
     sum_bound = terms.owners_in_sum(inputs) * owner_bound
     return NewtonBudget(layout, inputs.newton_fraction_bits, owner_bound, sum_bound)

@@ -50,6 +50,8 @@ class BudgetInputs:
     learning_rate_precision_bits: int = 40
     counts_fraction_bits: int = 40
     newton_fraction_bits: int = 60
+    # newton sends the moments of the owners' validation parts too, with their Σy².
+    validates: bool = False
     # Changes no bound: advice to take fewer owners than a job must have would be no advice.
     min_owners: int = 1
 

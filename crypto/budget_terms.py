@@ -59,10 +59,14 @@ def counts_entry(inputs: BudgetInputs) -> int:
 
 
 def newton_entry(inputs: BudgetInputs) -> int:
-    """The largest entry of one owner's A or b at `newton_fraction_bits`."""
+    """The largest entry of one owner's A or b, or with validation of Σy², at `newton_fraction_bits`."""
     largest = inputs.largest_feature
     target = round(inputs.max_rows * largest * inputs.target_bound * (1 << inputs.newton_fraction_bits))
-    return max(matrix_entry(inputs, largest, largest, inputs.newton_fraction_bits), target)
+    entry = max(matrix_entry(inputs, largest, largest, inputs.newton_fraction_bits), target)
+    if not inputs.validates:
+        return entry
+    largest_square = max(Fraction(1), inputs.target_bound**2)
+    return max(entry, round(inputs.max_rows * largest_square * (1 << inputs.newton_fraction_bits)))
 
 
 def rate_gain(inputs: BudgetInputs) -> Fraction:

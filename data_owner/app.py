@@ -24,8 +24,9 @@ from data_owner.mask_keys import MaskKeys
 from data_owner.metrics import Metrics
 from data_owner.policy import DEFAULT_DATASET, OwnerPolicy
 from data_owner.pools import Pools
-from data_owner.routes import audit, datasets, models
+from data_owner.routes import audit, datasets, models, scores
 from data_owner.routes.parts import OwnerParts
+from data_owner.scoring.desk import ScoringDesk, ScoringParts
 from data_owner.settings import DataOwnerSettings
 from data_owner.store.contract import OwnerStore
 from data_owner.store.sql import SqlStore
@@ -92,7 +93,9 @@ def create_app(
         workshop = Workshop(
             identity=identity,
             store=store,
-            freezer=Freezer(settings.state_dir / "moments", store, stamp, random_bytes),
+            freezer=Freezer(
+                settings.state_dir / "moments", store, stamp, random_bytes, min_rows=owner_policy.min_rows
+            ),
             mask_keys=MaskKeys(settings.state_dir / "keys"),
             marks=AnswerMarks(settings.state_dir / "keys"),
             pools=pools,
@@ -106,7 +109,13 @@ def create_app(
         try:
             await asyncio.to_thread(_register_own_table, settings, store, stamp())
             settings.data_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            app.state.parts = OwnerParts(store, service, settings.data_folder, stamp)
+            app.state.parts = OwnerParts(
+                store,
+                service,
+                settings.data_folder,
+                stamp,
+                _scoring(settings, workshop, client, executor, service, clock),
+            )
             app.state.agent = agent
             metrics.watch(pools, client, store)
             pools.start()
@@ -135,7 +144,7 @@ def create_app(
         role=Role.DATA_OWNER,
         identity=identity,
         name=settings.name,
-        routers=(datasets.router, models.router, audit.router),
+        routers=(datasets.router, models.router, audit.router, scores.router),
         lifespan=lifespan,
         gate=gate_of(settings),
         rate_limit=settings.rate_limit,
@@ -170,6 +179,31 @@ def _service(
         membership=read_membership(settings.state_dir, identity.party_id),
         facilitator_id=settings.facilitator_id,
         trust=trust,
+    )
+
+
+def _scoring(
+    settings: DataOwnerSettings,
+    workshop: Workshop,
+    client: FacilitatorClient,
+    executor: Executor,
+    service: OwnerService,
+    clock: Clock,
+) -> ScoringDesk:
+    return ScoringDesk(
+        ScoringParts(
+            identity=workshop.identity,
+            store=workshop.store,
+            facilitator=client,
+            engine=workshop.engine,
+            executor=executor,
+            policy=service.policy_now,
+            now=workshop.now,
+            monotonic=clock.monotonic,
+            draw_hex=secrets.token_hex,
+            timeout_s=settings.score_timeout_s,
+            allow_small_keys=settings.allow_small_keys,
+        )
     )
 
 

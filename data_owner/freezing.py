@@ -17,7 +17,8 @@ import numpy as np
 from data_owner.datasets import content_version
 from data_owner.encoding import by_position
 from data_owner.frozen import FrozenMomentsError, freeze, moments_hash, thaw
-from data_owner.moments import Moments, MomentsError, moments_of
+from data_owner.moments import Encoded, Moments, MomentsError, moments_of
+from data_owner.split import ValidationSplit, side_by_side
 from data_owner.store.contract import OwnerStore
 from data_owner.store.records import Cell, Dataset, FrozenTable
 from protocol.model_types import MODEL_KINDS
@@ -29,6 +30,7 @@ from tabular.errors import TableError
 from tabular.read import open_table
 
 SALT_BYTES = 32
+VALIDATION_FRACTION = 0.2
 
 
 @dataclass(frozen=True)
@@ -48,18 +50,29 @@ class Freezer:
     """Freezes moments in one folder. Blocks for as long as the table takes: call it from a thread."""
 
     def __init__(
-        self, folder: Path, store: OwnerStore, timestamp: Callable[[], str], random_bytes: Callable[[int], bytes]
+        self,
+        folder: Path,
+        store: OwnerStore,
+        timestamp: Callable[[], str],
+        random_bytes: Callable[[int], bytes],
+        *,
+        validation_fraction: float = VALIDATION_FRACTION,
+        min_rows: int = 1,
     ) -> None:
+        """`min_rows`: a dataset is split for validation only where both parts have as many."""
         self._folder = folder
         self._store = store
         self._timestamp = timestamp
         self._random_bytes = random_bytes
+        self._validation_fraction = validation_fraction
+        self._min_rows = min_rows
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def freeze_job(self, job_id: str, dataset: Dataset, spec: ModelSpec) -> FrozenJob:
         """Freeze the job's block of the dataset's moments, reading the table if that encoding was never read.
 
-        Raises Problem(INVALID_DATA) where the table does not fit the encoding, or changed since it was registered.
+        Raises Problem: INVALID_DATA where the table does not fit the encoding, or changed since it was registered,
+        TOO_FEW_ROWS where either part of a split would be below the policy's min_rows.
         """
         props = _of_kind(dataset.schema_ or spec.data_props, spec.model_type)
         encoder = Encoder(props, spec.model_type, spec.training.scaling)
@@ -72,7 +85,13 @@ class Freezer:
             raise Problem(Code.INVALID_DATA, f"{error.message}.", **where) from None
         except (MomentsError, FrozenMomentsError) as error:
             raise Problem(Code.INVALID_DATA, f"Dataset {dataset.name!r}: {error}.") from None
-        block = _block(moments, encoder, list(declared), list(used), len(spec.data_props.features))
+        chosen, outputs = _chosen(encoder, list(declared), list(used), len(spec.data_props.features))
+        if spec.validates:
+            chosen += [encoder.dimensions + place for place in chosen]
+            outputs += [encoder.outputs + place for place in outputs]
+        block = moments.block(chosen, outputs)
+        if spec.validates:
+            self._check_parts(block)
         salt = self._random_bytes(SALT_BYTES)
         write_secret(self._folder / f"{job_id}.salt", salt)
         freeze(block, self._job_path(job_id))
@@ -97,6 +116,24 @@ class Freezer:
             raise _lost(job_id, "the frozen moments are not those that this owner committed to when it joined")
         return moments
 
+    def _split(self) -> ValidationSplit:
+        """This owner's split; its salt is drawn once and kept."""
+        path = self._folder / "validation.salt"
+        try:
+            salt = read_secret(path)
+        except FileNotFoundError:
+            salt = self._random_bytes(SALT_BYTES)
+            write_secret(path, salt)
+        return ValidationSplit(self._validation_fraction, salt)
+
+    def _check_parts(self, block: Moments) -> None:
+        for name, part in zip(("training", "validation"), block.parts(), strict=True):
+            if part.rows < self._min_rows:
+                raise Problem(
+                    Code.TOO_FEW_ROWS,
+                    f"The {name} part of the split has {part.rows} rows, the policy's min_rows is {self._min_rows}.",
+                )
+
     def _table_path(self, key: str) -> Path:
         return self._folder / f"{key}.table"
 
@@ -104,7 +141,8 @@ class Freezer:
         return self._folder / f"{job_id}.job"
 
     def _frozen_table(self, dataset: Dataset, encoder: Encoder, spec: ModelSpec) -> FrozenTable:
-        key = _key(dataset.version, encoder.props, spec)
+        split = self._split() if spec.validates else None
+        key = _key(dataset.version, encoder.props, spec, split)
         known = self._store.frozen_table(key)
         if known is not None and self._table_path(key).exists():
             return known
@@ -116,8 +154,13 @@ class Freezer:
             )
         tally = _Tally(encoder, list(by_position(dataset.columns, encoder.props)))
         batches = open_table(path, encoder.props.header).batches(encoder.columns)
-        targets = np.full(encoder.outputs, encoder.target_bound)
-        moments = moments_of(tally.counting(encoder.encode_all(batches)), encoder.feature_bounds, targets)
+        encoded = tally.counting(encoder.encode_all(batches))
+        rows: Iterable[Encoded] = encoded
+        bounds, targets = encoder.feature_bounds, np.full(encoder.outputs, encoder.target_bound)
+        if split is not None:
+            rows = side_by_side(encoded, split, dataset.version)
+            bounds, targets = np.tile(bounds, 2), np.tile(targets, 2)
+        moments = moments_of(rows, bounds, targets)
         if content_version(path) != dataset.version:
             raise Problem(Code.INVALID_DATA, f"{path} changed while it was read: register it again.")
         freeze(moments, self._table_path(key))
@@ -173,9 +216,11 @@ def _of_kind(schema: DataProps, model_type: ModelType) -> DataProps:
     return DataProps(header=schema.header, features=schema.features, targets=targets)
 
 
-def _key(version: str, props: DataProps, spec: ModelSpec) -> str:
+def _key(version: str, props: DataProps, spec: ModelSpec, split: ValidationSplit | None) -> str:
     encoding = json.loads(props.model_dump_json())
     what = [version, encoding, spec.model_type.value, spec.training.scaling]
+    if split is not None:
+        what.append(split.identity())
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
 
@@ -192,8 +237,8 @@ def _lost(job_id: str, why: str) -> Problem:
     )
 
 
-def _block(moments: Moments, encoder: Encoder, declared: list[int], used: list[int], features: int) -> Moments:
-    """The part of the schema's moments that belongs to the job's columns, in the job's order.
+def _chosen(encoder: Encoder, declared: list[int], used: list[int], features: int) -> tuple[list[int], list[int]]:
+    """Positions, in X and Y as the schema encodes them, of the job's columns in the job's order, the intercept last.
 
     `declared`, `used`: places in the file of the schema's and of the job's columns, features before targets.
     """
@@ -210,4 +255,4 @@ def _block(moments: Moments, encoder: Encoder, declared: list[int], used: list[i
     }
     chosen = [index for place in used[:features] for index in by_place[place]]
     targets = [index for place in used[features:] for index in target_places[place]]
-    return moments.block([*chosen, encoder.dimensions - 1], targets)
+    return [*chosen, encoder.dimensions - 1], targets

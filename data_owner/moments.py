@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 import numpy as np
@@ -100,6 +100,17 @@ class Moments:
         chosen, targets = list(features), list(outputs)
         xtx = self.xtx[np.ix_(chosen, chosen)]
         return Moments(self.rows, xtx, self.xty[np.ix_(chosen, targets)], self.yty[targets], self.fraction_bits)
+
+    def parts(self) -> tuple[Moments, Moments]:
+        """The training and the validation part of moments that were taken over both, side by side (`split`)."""
+        d, k = self.dimensions // 2, self.outputs // 2
+        training, validation = self.block(range(d), range(k)), self.block(range(d, 2 * d), range(k, 2 * k))
+        return replace(training, rows=training.counted_rows), replace(validation, rows=validation.counted_rows)
+
+    @property
+    def counted_rows(self) -> int:
+        """How many rows have a one in the column of ones, which the encoding puts last."""
+        return int(self.xtx[-1, -1]) >> (2 * self.fraction_bits)
 
     def __add__(self, other: Moments) -> Moments:
         """The moments of both tables' rows. Raises MomentsError where shapes or scales differ."""

@@ -131,7 +131,7 @@ def inverted(matrix: Reals) -> Reals:
     d = len(matrix)
     work = np.hstack([matrix, reals(np.eye(d, dtype=int).astype(object), 0)])
     for column in range(d):
-        pivot = column + max(range(d - column), key=lambda row: abs(work[column + row, column]))  # noqa: B023
+        pivot = column + max(range(d - column), key=lambda row: abs(work[column + row, column]))
         work[[column, pivot]] = work[[pivot, column]]
         work[column] = work[column] / work[column, column]
         factors = work[:, column].copy()

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from crypto import SlotLayout
 from crypto.budget import Budget
 from model_owner.coefficient_table import CoefficientTable
+from model_owner.l2_choice import L2Choice
 from model_owner.optimisers.quadratic import Integers
 from protocol.addition import SumContext
 from protocol.documents import Hash, JobEnd, JobId, Name, PartyId, SignedDocument
@@ -151,6 +152,7 @@ class TrainedModel(Strict):
     output_names: tuple[str, ...]
     table: CoefficientTable | None = None
     no_table: str | None = None
+    l2_choice: L2Choice | None = None
 
     def __repr__(self) -> str:
         return f"TrainedModel({len(self.names)} × {len(self.output_names)})"

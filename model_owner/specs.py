@@ -6,7 +6,7 @@ from crypto import LEAST_MODULUS_BITS
 from crypto.budget import Budget
 from protocol.planning import plan_spec
 from protocol.problems import Code, Problem
-from protocol.spec import ModelSpec
+from protocol.spec import ModelSpec, Optimizer
 
 
 def plan_of(spec: ModelSpec, *, allow_small_keys: bool) -> Budget:
@@ -30,8 +30,9 @@ def _unsupported(spec: ModelSpec, allow_small_keys: bool) -> list[dict[str, obje
 
     if training.weights != "encrypted":
         refuse("training.weights", training.weights, "This version trains with encrypted weights alone.")
-    if training.l2 == "auto":
-        refuse("training.l2", "auto", "This version does not choose l2: give a number.")
+    if training.l2 == "auto" and training.optimizer is not Optimizer.NEWTON:
+        message = "Only newton learns enough to choose l2 without further rounds: use it, or give a number."
+        refuse("training.l2", "auto", message)
     if training.evaluate_every:
         refuse("training.evaluate_every", training.evaluate_every, "This version has no encrypted evaluation: use 0.")
     if training.key_bits < LEAST_MODULUS_BITS and not allow_small_keys:

@@ -22,7 +22,7 @@ def summed_moments(optimizer: Optimizer, problem: Quadratic, state: Json) -> Sum
     """
     if problem.dimensions > _MOST_DIMENSIONS:
         raise NoTable(
-            f"{problem.dimensions} coefficients are more than the {_MOST_DIMENSIONS} that a table is made for"
+            f"{problem.dimensions} coefficients are more than a table is made for, {_MOST_DIMENSIONS}"
         )
     if optimizer is Optimizer.NEWTON and isinstance(state, dict):
         A, b = open_moments(integers_from_json(state["moments"]), problem.dimensions, problem.outputs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
@@ -12,6 +13,7 @@ import numpy as np
 from crypto.budget import Budget, learning_rate
 from model_owner.coefficient_table import NoTable, coefficient_table
 from model_owner.job import Asked, ExpectedSum, HistoryRow, JobContext, JobState, Learning, TrainedModel
+from model_owner.l2_choice import L2Choice, choose_l2
 from model_owner.optimisers import OPTIMISERS, Ask, Done, Move, Quadratic
 from model_owner.optimisers.quadratic import Floats, Integers
 from model_owner.optimisers.windowed import WindowedHeavyBall
@@ -61,8 +63,33 @@ def take(
     if learning is None or state.rows_total is None:
         raise Problem(Code.WRONG_STATE, f"Job {state.job_id} has no counts yet.")
     problem = quadratic(context, state, state.rows_total, learning.targets_squared)
+    decrypted, choice = values.size, None
+    if state.spec.validates:
+        choice, problem, values = _chosen_l2(state.spec, problem, values)
     move = OPTIMISERS[state.spec.training.optimizer].step(problem, learning.optimiser, values)
-    return moved(state, problem, learning, move, asked.round, values.size, now)
+    taken = moved(state, problem, learning, move, asked.round, decrypted, now)
+    if choice is None or taken.model is None:
+        return taken
+    return replace(taken, model=taken.model.model_copy(update={"l2_choice": choice}))
+
+
+def _chosen_l2(spec: ModelSpec, problem: Quadratic, values: Integers) -> tuple[L2Choice, Quadratic, Integers]:
+    encoder = Encoder.of_spec(spec)
+
+    def complete(squares: tuple[int, ...], rows: int) -> tuple[int, ...]:
+        return completed_squares(spec, squares, problem.newton_fraction_bits, rows, problem.counts_fraction_bits)
+
+    slope = spec.kind.slope(spec.training)
+    return choose_l2(problem, values, slope, complete, lambda losses: raw_loss(losses, encoder, spec))
+
+
+def completed_squares(
+    spec: ModelSpec, squares: Sequence[int], from_bits: int, rows: int, to_bits: int
+) -> tuple[int, ...]:
+    """Σy² a target, or what the model type has in its place, as integers at another scale."""
+    kind, training = spec.kind, spec.training
+    sums = [kind.square_sum(Fraction(square, 1 << from_bits), rows, training) for square in squares]
+    return tuple(round(value * (1 << to_bits)) for value in sums)
 
 
 def _counted(context: JobContext, state: JobState, values: Integers) -> Taken:
@@ -75,15 +102,13 @@ def _counted(context: JobContext, state: JobState, values: Integers) -> Taken:
             "The counts do not add up to a number of rows that the plan allows: an owner answered something else.",
         )
     counts_bits = context.budget.counts_fraction_bits
-    kind, training = state.spec.kind, state.spec.training
-    completed = [kind.square_sum(Fraction(square, 1 << counts_bits), rows, training) for square in squares]
-    squares = [round(square * (1 << counts_bits)) for square in completed]
-    problem = quadratic(context, state, rows, tuple(squares))
+    completed = completed_squares(state.spec, squares, counts_bits, rows, counts_bits)
+    problem = quadratic(context, state, rows, completed)
     if context.budget.inputs.reencrypt_every > 1:
         move = windowed(context, state, rows).start(problem)
     else:
         move = OPTIMISERS[state.spec.training.optimizer].start(problem)
-    learning = Learning(targets_squared=tuple(squares), optimiser=move.state)
+    learning = Learning(targets_squared=completed, optimiser=move.state)
     # N and Σy² are no part of the moments (A, b) that the leak count counts.
     if not isinstance(move.next, Ask):
         return Taken(rows, learning, 0)
@@ -161,9 +186,7 @@ def raw_loss(losses: tuple[float, ...], encoder: Encoder, spec: ModelSpec) -> fl
     return mean
 
 
-def _with_table(
-    model: TrainedModel, spec: ModelSpec, problem: Quadratic, move: Move, encoder: Encoder
-) -> TrainedModel:
+def _with_table(model: TrainedModel, spec: ModelSpec, problem: Quadratic, move: Move, encoder: Encoder) -> TrainedModel:
     try:
         if not spec.kind.least_squares or problem.l2:
             raise NoTable("standard errors follow from the moments for least squares without l2 alone")

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from model_owner.coefficient_table import CoefficientTable
 from model_owner.job import HistoryRow, JobState, TrainedModel
+from model_owner.l2_choice import L2Choice
 from model_owner.models import coefficients_by_name
 from protocol.client.facilitator import FacilitatorClient
 from protocol.clock import Clock
@@ -81,6 +82,7 @@ _EXAMPLE: dict[str, Any] = {
     "coefficients": None,
     "coefficient_table": None,
     "no_coefficient_table": None,
+    "l2_choice": None,
     "owners": [{"party": "1a" * 32, "name": "clinic-a"}, {"party": "c4" * 32, "name": "clinic-b"}],
     "declined": [],
     "waiting_for": [{"party": "c4" * 32, "name": "clinic-b", "since": "2026-01-12T09:28:41.100Z"}],
@@ -124,6 +126,7 @@ class ModelView(ModelLine):
     coefficients: dict[str, float | dict[str, float]] | None
     coefficient_table: CoefficientTable | None
     no_coefficient_table: str | None
+    l2_choice: L2Choice | None
     owners: list[dict[str, str]]
     declined: list[dict[str, Any]]
     waiting_for: list[dict[str, Any]] | None
@@ -178,6 +181,7 @@ def view(
         coefficients=None if model is None else coefficients_by_name(model),
         coefficient_table=None if model is None else model.table,
         no_coefficient_table=None if model is None else model.no_table,
+        l2_choice=None if model is None else model.l2_choice,
         owners=[owner.model_dump() for owner in state.owners],
         declined=_listed(said.get("declined")),
         waiting_for=[] if state.ended else None if elsewhere is None else _listed(said.get("waiting_for")),
@@ -215,7 +219,7 @@ def position_of(state: JobState, elsewhere: dict[str, Any] | None) -> WindowPosi
 def leak(state: JobState) -> Leak:
     """What the moments (A, b) hold, A being symmetric; the rounds cannot tell more than that."""
     d, k = state.spec.data_props.dimensions, state.spec.outputs
-    moments = d * (d + 1) // 2 + d * k
+    moments = (d * (d + 1) // 2 + d * k) * (2 if state.spec.validates else 1)
     return Leak(numbers_decrypted=min(state.numbers_decrypted, moments), of=moments, holds=IF_HONEST)
 
 

@@ -80,6 +80,7 @@ def budget_inputs(spec: ModelSpec) -> BudgetInputs:
         l2=Fraction(0) if training.l2 == "auto" else Fraction(training.l2),
         momentum=Fraction(training.momentum),
         reencrypt_every=training.reencrypt_every,
+        validates=spec.validates,
     )
 
 

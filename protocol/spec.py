@@ -247,13 +247,17 @@ class Training(Strict):
 
 
 class ModelSpec(Strict):
-    """What `POST /models` takes."""
+    """What `POST /models` takes.
+
+    `auditors`: party ids that may read the job's evidence at the Facilitator, as its own parties may, and verify it.
+    """
 
     spec_version: Literal[1] = 1
     model_type: ModelType
     dataset: Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")] | None = None
     data_props: DataProps
     training: Training = Training()
+    auditors: Annotated[tuple[Annotated[StrictStr, Field(pattern=r"^[0-9a-f]{64}$")], ...], Field(max_length=16)] = ()
 
     @model_validator(mode="after")
     def _targets_fit_model(self) -> Self:
@@ -264,6 +268,11 @@ class ModelSpec(Strict):
     def kind(self) -> ModelKind:
         """The rules of its model type."""
         return MODEL_KINDS[self.model_type]
+
+    @property
+    def validates(self) -> bool:
+        """Whether owners keep a part of their records for validation: where l2 is chosen by it."""
+        return self.training.l2 == "auto"
 
     @property
     def outputs(self) -> int:

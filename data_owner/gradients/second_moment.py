@@ -39,23 +39,37 @@ class SecondMoment:
 
         Raises Problem(DOES_NOT_FIT) where the moments are larger than the plan's bounds: more rows than declared.
         """
+        validation: Moments | None = None
+        if budget.inputs.validates:
+            moments, validation = moments.parts()
         scale = 2 * moments.fraction_bits
         matrix = _times(moments.xtx, budget.inputs.slope, scale, budget.inputs.moment_fraction_bits)
-        # One denominator for shift and b keeps b an integer without rounding it.
         denominator_bits = self.target_shift.denominator.bit_length() - 1
-        shift = self.target_shift.numerator * moments.column_sums[:, None]
-        vector = (moments.xty << denominator_bits) - shift
+        vector = self._vector(moments)
         yty = rescale(moments.yty, scale, budget.counts_fraction_bits)
         counts = np.array([[moments.rows << budget.counts_fraction_bits, *yty.tolist()]], dtype=object)
         try:
             check_magnitudes(matrix, budget.moment_bound)
             check_magnitudes(counts, budget.counts_owner_bound)
-            entries = None if budget.newton is None else _all_moments(moments, vector, scale + denominator_bits, budget)
+            entries = None
+            if budget.newton is not None:
+                entries = _all_moments(moments, vector, scale + denominator_bits, budget)
+                if validation is not None:
+                    further = _all_moments(validation, self._vector(validation), scale + denominator_bits, budget)
+                    squares = rescale(validation.yty, scale, budget.newton.fraction_bits).reshape(-1, 1)
+                    check_magnitudes(squares, budget.newton.owner_bound)
+                    entries = np.concatenate([entries, further, squares])
         except CryptoError as error:
             raise Problem(
                 Code.DOES_NOT_FIT, f"The table does not fit the job's plan: {error}. The job needs a larger max_rows."
             ) from None
         return Prepared(budget, matrix, vector, scale + denominator_bits, counts, entries)
+
+    def _vector(self, moments: Moments) -> Integers:
+        """(d, k) Xᵀ(y − shift), exact: one denominator for shift and b keeps b an integer."""
+        shift = self.target_shift.numerator * moments.column_sums[:, None]
+        vector: Integers = (moments.xty << (self.target_shift.denominator.bit_length() - 1)) - shift
+        return vector
 
     def answer(
         self, prepared: Prepared, request: RoundRequest, weights: EncryptedVector | None, n: int, engine: Engine
