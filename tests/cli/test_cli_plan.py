@@ -1,0 +1,144 @@
+"""`fedtrain plan`: what it shows, what it keeps of this machine's speed, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from cli.main import app
+from cli.plan import bar_line
+from protocol.forecast import forecast
+from protocol.message_sizes import job_bytes
+from protocol.planning import plan_spec
+from protocol.server.machine_speed import FILE, unit_costs
+from protocol.spec import ModelSpec
+
+SPEC: dict[str, Any] = {
+    "model_type": "LINEAR_REGRESSION",
+    "data_props": {
+        "features": [{"col_idx": i, "type": "continuous", "range": [0, 1]} for i in range(4)],
+        "target": {"col_idx": 4, "range": [0, 1]},
+    },
+    "training": {
+        "optimizer": "gradient_descent",
+        "rounds": 40,
+        "reencrypt_every": 8,
+        "max_rows": 1000,
+        "max_data_owners": 5,
+        "key_bits": 2048,
+    },
+}
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder where the speed of this machine is kept."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "fedtrain"
+
+
+def run(tmp_path: Path, *arguments: object, **training: Any) -> Result:
+    path = tmp_path / "model.json"
+    path.write_text(json.dumps({**SPEC, "training": {**SPEC["training"], **training}}))
+    return CliRunner().invoke(app, ["plan", str(path), *(str(argument) for argument in arguments)])
+
+
+def test_the_plan_is_the_budget_and_the_forecast_of_the_spec(tmp_path: Path, cache: Path) -> None:
+    result = run(tmp_path, "--owners", 4, "--rows", 90, "--json")
+    assert result.exit_code == 0, result.output
+    plan = json.loads(result.stdout)
+    spec = ModelSpec.model_validate_json(json.dumps(SPEC))
+    budget = plan_spec(spec)
+    job = plan.pop("forecast")
+    assert plan == json.loads(json.dumps(budget.to_dict()))
+    assert (job["owners"], job["rows"], job["rounds"], job["turns"]) == (4, 90, 40, 5)
+    assert job["bytes"]["facilitator"]["sent"] == job_bytes(budget, 4, 40, 90).facilitator_sent
+    # N, Σy², and five times the five weights, of the 15 + 5 entries of (A, b) and those two.
+    assert (job["sums_decrypted"], job["sums_in_all"]) == (2 + 5 * 5 - 5, 15 + 5 + 2)
+    assert all(value > 0 for value in job["seconds"].values())
+
+
+def test_without_options_it_plans_for_the_fewest_owners_and_the_most_rows(tmp_path: Path, cache: Path) -> None:
+    job = json.loads(run(tmp_path, "--json").stdout)["forecast"]
+    assert (job["owners"], job["rows"]) == (3, 3000)
+
+
+def test_a_person_sees_each_step_of_a_window_and_each_party(tmp_path: Path, cache: Path) -> None:
+    result = run(tmp_path)
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    bars = [line for line in lines if line.strip().startswith("step")]
+    assert len(bars) == 8
+    filled = [line.count("█") for line in bars]
+    assert filled == sorted(filled) and filled[0] < filled[-1]
+    for words in ("each Data Owner", "Facilitator", "Model Owner", "re-encrypted every 8", "of the federation's"):
+        assert words in result.stdout
+
+
+def test_a_bar_is_as_full_as_the_step() -> None:
+    step = {"step": 3, "weight_fraction_bits": 250, "bits_used": 511, "bits_available": 1022}
+    assert bar_line(step).count("█") == 20
+    assert bar_line({**step, "bits_used": 1022}).count("·") == 0
+    assert "50%" in bar_line(step)
+
+
+def test_speed_is_measured_once_and_again_when_asked(tmp_path: Path, cache: Path) -> None:
+    run(tmp_path)
+    first = (cache / FILE).read_text()
+    run(tmp_path)
+    assert (cache / FILE).read_text() == first
+    known = json.loads(first)
+    known["unit_costs"][0]["multiplication_s"] = 0.5
+    (cache / FILE).write_text(json.dumps(known))
+    slow = json.loads(run(tmp_path, "--json").stdout)["forecast"]["seconds"]["a_round"]
+    fast = json.loads(run(tmp_path, "--json", "--measure").stdout)["forecast"]["seconds"]["a_round"]
+    assert slow > 100 * fast
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[1]", '{"unit_costs": [{"modulus_bits": 2048}]}', '{"unit_costs": 3}'])
+def test_a_broken_file_is_measured_anew(cache: Path, content: str) -> None:
+    cache.mkdir(parents=True)
+    (cache / FILE).write_text(content)
+    ticks = iter(range(10_000))
+    costs = unit_costs(cache, 2048, lambda: next(ticks) * 1e-3)
+    assert costs.multiplication_s == pytest.approx(1e-3 / 400)
+    assert json.loads((cache / FILE).read_text())["unit_costs"][0]["modulus_bits"] == 2048
+
+
+def test_a_folder_that_cannot_be_written_is_gone_without(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    ticks = iter(range(10_000))
+    assert unit_costs(tmp_path / "file" / "folder", 1024, lambda: next(ticks) * 1e-3).modulus_bits == 1024
+
+
+@pytest.mark.parametrize(
+    ("arguments", "training", "words"),
+    [
+        (["--owners", "6"], {}, "owners must be 1 to max_data_owners, 5; received 6"),
+        (["--rows", "5001"], {}, "rows must be 1 to 5000"),
+        ([], {"reencrypt_every": 500}, "reencrypt_every 500 needs"),
+        ([], {"optimizer": "conjugate_gradient"}, "only the Model Owner can decrypt"),
+    ],
+)
+def test_what_cannot_be_planned_is_refused_with_what_to_do(
+    tmp_path: Path, cache: Path, arguments: list[str], training: dict[str, Any], words: str
+) -> None:
+    result = run(tmp_path, *arguments, **training)
+    assert result.exit_code == 1
+    assert words in " ".join(result.output.split())
+    assert not result.stdout
+
+
+def test_seconds_follow_the_machine_and_bytes_do_not() -> None:
+    from crypto.unit_costs import UnitCosts
+
+    spec = ModelSpec.model_validate_json(json.dumps(SPEC))
+    slow, fast = (forecast(spec, unit=UnitCosts(2048, cost, cost / 4)) for cost in (2e-5, 1e-5))
+    assert slow["seconds"]["job"] == pytest.approx(2 * fast["seconds"]["job"])
+    assert slow["bytes"] == fast["bytes"] == forecast(spec)["bytes"]
+    assert forecast(spec)["seconds"] is None
