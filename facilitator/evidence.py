@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from facilitator.store import StoredEntry
 from protocol.identity import sha256_hex
 from protocol.messages import LogEntry, RoundKind, from_cbor
+from protocol.problems import Code, Problem
 
 
 class LoggedAnswer(BaseModel):
@@ -59,9 +60,13 @@ class LogLine(BaseModel):
     product_hash: str | None
 
 
-def log_line(stored: StoredEntry) -> LogLine:
-    """Return a stored entry as JSON shows it."""
-    entry = from_cbor(stored.entry, LogEntry)
+def log_line(index: int, stored: StoredEntry) -> LogLine:
+    """Return the stored entry at `index` as JSON shows it. Raises Problem(LOG_INCONSISTENT) for a damaged one."""
+    try:
+        entry = from_cbor(stored.entry, LogEntry)
+    except Problem as problem:
+        why = f"Log entry {index}: the Facilitator's copy is damaged: {problem.detail}"
+        raise Problem(Code.LOG_INCONSISTENT, why) from None
     return LogLine(
         index=entry.index,
         hash=sha256_hex(stored.entry),

@@ -191,15 +191,21 @@ class JobService:
         return stored.entry
 
     async def evidence(self, job_id: str, content_hash: str, caller: str) -> StoredBlob:
-        """Bytes that the log names. Raises Problem: MODEL_NOT_FOUND, FORBIDDEN unless the caller is in the job."""
+        """Bytes that the log names, for the job's parties and the auditors that its spec names.
+
+        Raises Problem: MODEL_NOT_FOUND, FORBIDDEN for everybody else.
+        """
         return await asyncio.to_thread(self._evidence, job_id, content_hash, caller)
 
     def _evidence(self, job_id: str, content_hash: str, caller: str) -> StoredBlob:
         plan = self._runner.plans.of(job_id)
         with self._own.store.read() as tx:
             state, blob = _job(tx, job_id), tx.job_blob(job_id, content_hash)
-        if caller not in {plan.manifest.model_owner, *(owner.party for owner in state.roster)}:
-            raise Problem(Code.FORBIDDEN, f"Evidence is for the job's parties; {caller[:16]}… is not one of them.")
+        readers = {plan.manifest.model_owner, *plan.manifest.spec.auditors, *(owner.party for owner in state.roster)}
+        if caller not in readers:
+            raise Problem(
+                Code.FORBIDDEN, f"Evidence is for the job's parties and its auditors; {caller[:16]}… is neither."
+            )
         if blob is None:
             raise Problem(Code.NOT_FOUND, f"The job has no evidence under {content_hash[:64]}.")
         return blob

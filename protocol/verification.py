@@ -105,6 +105,7 @@ class LogVerifier:
         self._job = job
         self._engine = engine
         self._update: WindowWeights | None = None
+        self._protocol: str | None = None
         self._last_round = start.last_round
         self._rows_total = start.rows_total
         self.head = start.head
@@ -146,6 +147,7 @@ class LogVerifier:
         given = (entry.index, entry.previous, entry.manifest_hash, entry.roster_hash, entry.answers, entry.round)
         if given != (0, NO_ENTRY, job.manifest_hash, job.roster.hash, (), 0) or entry.product_hash is not None:
             raise Problem(Code.LOG_INCONSISTENT, "it does not open a log of this manifest and roster.")
+        self._check_protocol(entry)
 
     def _add_sum(self, item: LogItem) -> None:
         job = self._job
@@ -159,6 +161,7 @@ class LogVerifier:
         entry = from_cbor(item.entry, LogEntry)
         if entry.index != self.length:
             raise Problem(Code.LOG_INCONSISTENT, f"it says that it is entry {entry.index}.")
+        self._check_protocol(entry)
         context = SumContext(
             job.manifest_hash, job.roster, job.modulus, request.round, request.kind, signed.hash, self.head
         )
@@ -166,6 +169,14 @@ class LogVerifier:
         self._update = self._updated(request, total)
         self._last_round = request.round
         self._rows_total = request.rows_total
+
+    def _check_protocol(self, entry: LogEntry) -> None:
+        """One log is of one version: nothing else would show that the last entry was altered there."""
+        if self._protocol not in (None, entry.protocol):
+            raise Problem(
+                Code.LOG_INCONSISTENT, f"it is of protocol {entry.protocol}, those before it of {self._protocol}."
+            )
+        self._protocol = entry.protocol
 
     def _check_request(self, request: RoundRequest) -> None:
         job, update = self._job, self._update

@@ -81,7 +81,7 @@ async def log(
     service: Service,
     start: Annotated[int, Query(ge=0, le=10**9, description="The first entry to list.", examples=[0])] = 0,
 ) -> list[LogLine]:
-    return [log_line(entry) for entry in (await service.log(job_id))[start:]]
+    return [log_line(start + place, entry) for place, entry in enumerate((await service.log(job_id))[start:])]
 
 
 @router.get(
