@@ -48,22 +48,3 @@ def register(store: OwnerStore, name: str, path: Path, schema: DataProps | None,
             }
         )
     )
-
-
-def path_in(folder: Path, given: str) -> Path:
-    """The file that `given` names under the data folder. Raises Problem(INVALID_REQUEST) for one outside it."""
-    root = folder.resolve()
-    path = (root / given).resolve()
-    if not path.is_relative_to(root) or path == root:
-        raise Problem(
-            Code.INVALID_REQUEST,
-            f"path {given!r} is not under the data folder {root}: move the file there, or upload it.",
-            errors=[{"field": "path", "message": "must lie under the data folder", "value": given}],
-        )
-    if not path.is_file():
-        raise Problem(
-            Code.INVALID_REQUEST,
-            f"There is no file {given!r} under the data folder {root}.",
-            errors=[{"field": "path", "message": "no such file", "value": given}],
-        )
-    return path

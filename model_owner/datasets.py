@@ -11,6 +11,7 @@ from uuid import uuid4
 from model_owner.store.contract import Dataset, ModelStore
 from protocol.clock import Clock
 from protocol.problems import Code, Problem
+from protocol.server.data_folder import file_in
 from protocol.server.responses import unsupported_media_type
 from tabular.errors import TableError
 from tabular.read import open_table
@@ -51,16 +52,10 @@ class Datasets:
         )
 
     async def register_path(self, given: str, name: str) -> Dataset:
-        """Register a file below the data folder. Raises Problem: INVALID_DATA, also for one outside of it."""
+        """Register a file below the data folder. Raises Problem: INVALID_DATA, and as `file_in`."""
 
         def register() -> Dataset:
-            folder = self._folder.resolve()
-            path = (folder / given).resolve()
-            if not path.is_relative_to(folder):
-                raise Problem(Code.INVALID_DATA, f"{given[:200]} is outside the data folder {folder}: copy it there.")
-            if not path.is_file():
-                raise Problem(Code.INVALID_DATA, f"There is no file {given[:200]} in the data folder {folder}.")
-            return self.register_file(path, name)
+            return self.register_file(file_in(self._folder, given), name)
 
         return await asyncio.to_thread(register)
 

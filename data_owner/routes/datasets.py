@@ -10,12 +10,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field, ValidationError
 
-from data_owner.datasets import path_in, register
+from data_owner.datasets import register
 from data_owner.routes.parts import Parts
 from data_owner.routes.uploads import save_upload
 from data_owner.store.records import Dataset
 from protocol.documents import Name
 from protocol.problems import Code, Problem
+from protocol.server.data_folder import file_in
 from protocol.server.responses import JSON_TYPE, content_type, unsupported_media_type
 from protocol.server.validation import validation_problem
 from protocol.spec import DataProps, Strict
@@ -106,7 +107,7 @@ async def post_dataset(
     sent = content_type(request)
     if sent == JSON_TYPE:
         new = _new_dataset(await request.body())
-        path = path_in(parts.data_folder, new.path)
+        path = file_in(parts.data_folder, new.path)
         dataset = await asyncio.to_thread(register, parts.store, new.name, path, new.schema_, parts.timestamp())
     elif sent in _SUFFIXES:
         path = await save_upload(parts.data_folder / "uploads", _SUFFIXES[sent], _stream(request))
