@@ -22,11 +22,15 @@ THREE_COLUMNS = (Fraction(1),) * D
 class Moments:
     """Σ over owners: the integers that they send with, and the same in float64."""
 
-    integer_matrix: np.ndarray
+    integer_matrices: list[np.ndarray]
     exact_b: list[list[Fraction]]
     matrix: np.ndarray
     b: np.ndarray
     least_curvature: float
+
+    @property
+    def integer_matrix(self) -> np.ndarray:
+        return sum(self.integer_matrices)
 
     def integer_b(self, fraction_bits: int) -> np.ndarray:
         """Each owner rounds its own, then they are added."""
@@ -49,7 +53,7 @@ def moments(inputs: BudgetInputs, feature_scale: float) -> Moments:
     scale = 1 << inputs.moment_fraction_bits
     every = np.vstack(tables)
     return Moments(
-        sum(np.array([[round(v * scale) for v in row] for row in matrix], dtype=object) for matrix in matrices),
+        [np.array([[round(v * scale) for v in row] for row in matrix], dtype=object) for matrix in matrices],
         vectors,
         np.array([[float(sum(matrix[i][j] for matrix in matrices)) for j in range(D)] for i in range(D)]),
         np.array([float(sum(vector[i] for vector in vectors)) for i in range(D)]),
@@ -57,12 +61,12 @@ def moments(inputs: BudgetInputs, feature_scale: float) -> Moments:
     )
 
 
-def in_float64(inputs: BudgetInputs, data: Moments) -> tuple[np.ndarray, float]:
+def in_float64(inputs: BudgetInputs, data: Moments, rounds: int = ROUNDS) -> tuple[np.ndarray, float]:
     """The schedule, and the largest |w| on its way."""
     step = float(learning_rate(inputs, OWNERS * ROWS)) / (OWNERS * ROWS)
     ridge = float(inputs.l2) * np.array([1.0] * (D - 1) + [0.0])
     w, before, largest = np.zeros(D), np.zeros(D), 0.0
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         gradient = data.matrix @ w - data.b + ridge * w
         w, before = w + float(inputs.heavy_ball) * (w - before) - step * gradient, w
         largest = max(largest, float(np.abs(w).max()))
