@@ -1,7 +1,8 @@
 """`fedtrain demo`: the whole system on this machine, with an example's data, as real processes on real ports.
 
 An example is a folder with `model.json`, `make_data.py OUT_DIR` (writes test.csv and one more .csv per Data Owner) and
-`compare.py DATA_DIR --json` (what a party that held all the records would get).
+`compare.py DATA_DIR --prediction FILE --json` (the federated model beside one trained on all records in one place, and
+beside the best that a single owner could train).
 """
 
 from __future__ import annotations
@@ -171,7 +172,9 @@ def _train(parties: _Parties) -> dict[str, Any]:
                 f"the model is {model['status']}: {model.get('reason') or 'no reason given'} (logs: {parties.folder})"
             )
         prediction = service.get("/prediction", model_id=model["id"])
-    pooled = json.loads(_run_script(parties.example / "compare.py", parties.data, "--json"))
+    answer = parties.folder / "prediction.json"
+    answer.write_text(json.dumps(prediction))
+    pooled = json.loads(_run_script(parties.example / "compare.py", parties.data, "--prediction", answer, "--json"))
     costs = [_cost_of(name, url) for name, url in parties.addresses.items()]
     return {"model": model, "prediction": prediction, "pooled": pooled, "parties": costs}
 
@@ -193,10 +196,12 @@ def _show(outcome: dict[str, Any]) -> None:
     from cli.jobs import print_prediction
 
     print_prediction(outcome["prediction"], rows=5)
-    pooled = outcome["pooled"]
-    console().print(
-        f"\nordinary least squares on the {pooled['rows']:,} pooled rows: cost {pooled['cost']:.6f}\n", markup=False
-    )
+    compared = outcome["pooled"]
+    measures = [name for name in compared["table"][0] if name not in ("trained", "rows")]
+    table = [[row["trained"], row["rows"], *(row[name] for name in measures)] for row in compared["table"]]
+    console().print(f"\nOn {compared['test_rows']:,} rows of the test set:", markup=False)
+    print_table("", ["trained on", "rows", *(name.replace("_", " ") for name in measures)], table)
+    console().print()
     rows = [[party["party"], party["bytes_sent"], round(party["cpu_seconds"], 2)] for party in outcome["parties"]]
     print_table("", ["party", "bytes sent", "CPU seconds"], rows)
 

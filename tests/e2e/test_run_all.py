@@ -47,7 +47,7 @@ def left_over(folder: Path) -> list[str]:
 def test_it_trains_shows_the_result_and_leaves_nothing_behind(run_all: list[str], tmp_path: Path) -> None:
     done = subprocess.run(run_all, capture_output=True, text=True, check=False, env=small_keys())
     assert done.returncode == 0, done.stderr
-    for words in ("cost", "predicted", "ordinary least squares", "bytes sent", "hospital-c"):
+    for words in ("cost", "predicted", "federated", "pooled", "best single owner", "bytes sent", "hospital-c"):
         assert words in done.stdout
     assert "round" in done.stderr
     assert "loss" in done.stderr

@@ -1,0 +1,30 @@
+"""Write the digits so that owner-a has only 0 to 3, owner-b 4 to 6 and owner-c 7 to 9.
+
+python examples/digits/by_digit/make_data.py OUT_DIR
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+EXAMPLES = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(EXAMPLES))
+
+from splitting import main
+
+
+def write_data(folder: Path) -> list[Path]:
+    """Write the four files into `folder`, which is made if need be, and return their paths."""
+    # Both programs have the same file name, so that this one cannot import the other by it.
+    where = importlib.util.spec_from_file_location("digits_make_data", EXAMPLES / "digits" / "make_data.py")
+    assert where is not None and where.loader is not None  # noqa: S101 - the file stands beside this one
+    digits = importlib.util.module_from_spec(where)
+    where.loader.exec_module(digits)
+    paths: list[Path] = digits.write_data(folder, by_digit=True)
+    return paths
+
+
+if __name__ == "__main__":
+    main(write_data)
