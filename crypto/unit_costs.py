@@ -8,7 +8,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from statistics import median
 
 from gmpy2 import mpz
 
@@ -29,7 +28,7 @@ class UnitCosts:
 def measure_unit_costs(modulus_bits: int, monotonic: Callable[[], float]) -> UnitCosts:
     """Time products under random odd moduli of the sizes that a key of `modulus_bits` leads to.
 
-    The median of several runs: a run that was interrupted does not count, a busy neighbour on the same core does.
+    The least of several runs: what other processes take from the machine only ever adds.
     """
     return UnitCosts(modulus_bits, _product_s(2 * modulus_bits, monotonic), _product_s(modulus_bits, monotonic))
 
@@ -43,4 +42,4 @@ def _product_s(bits: int, monotonic: Callable[[], float]) -> float:
         for _ in range(_PRODUCTS):
             value = value * factor % modulus
         runs.append((monotonic() - began) / _PRODUCTS)
-    return median(runs)
+    return min(runs)
