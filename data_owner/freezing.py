@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +21,9 @@ from data_owner.moments import Encoded, Moments, MomentsError, moments_of
 from data_owner.split import ValidationSplit, side_by_side
 from data_owner.store.contract import OwnerStore
 from data_owner.store.records import Cell, Dataset, FrozenTable
-from protocol.model_types import MODEL_KINDS
 from protocol.problems import Code, Problem
 from protocol.server.secret_files import read_secret, write_secret
-from protocol.spec import DataProps, ModelSpec, ModelType
+from protocol.spec import DataProps, ModelSpec
 from tabular.encode import EncodedBatch, Encoder
 from tabular.errors import TableError
 from tabular.read import open_table
@@ -74,7 +73,7 @@ class Freezer:
         Raises Problem: INVALID_DATA where the table does not fit the encoding, or changed since it was registered,
         TOO_FEW_ROWS where either part of a split would be below the policy's min_rows.
         """
-        props = _of_kind(dataset.schema_ or spec.data_props, spec.model_type)
+        props = _of_kind(dataset.schema_ or spec.data_props, spec)
         encoder = Encoder(props, spec.model_type, spec.training.scaling)
         try:
             table = self._frozen_table(dataset, encoder, spec)
@@ -154,7 +153,7 @@ class Freezer:
             )
         tally = _Tally(encoder, list(by_position(dataset.columns, encoder.props)))
         batches = open_table(path, encoder.props.header).batches(encoder.columns)
-        encoded = tally.counting(encoder.encode_all(batches))
+        encoded = weighted(tally.counting(encoder.encode_all(batches)))
         rows: Iterable[Encoded] = encoded
         bounds, targets = encoder.feature_bounds, np.full(encoder.outputs, encoder.target_bound)
         if split is not None:
@@ -174,6 +173,16 @@ class Freezer:
         )
         self._store.put_frozen_table(table)
         return table
+
+
+def weighted(batches: Iterable[EncodedBatch]) -> Iterator[EncodedBatch]:
+    """Rows times the root of their weight, so that their second moments are the weighted ones."""
+    for batch in batches:
+        if batch.weights is None:
+            yield batch
+        else:
+            root = np.sqrt(batch.weights)[:, None]
+            yield replace(batch, X=batch.X * root, Y=batch.Y * root)
 
 
 class _Tally:
@@ -209,10 +218,12 @@ class _Tally:
         return tuple(found)
 
 
-def _of_kind(schema: DataProps, model_type: ModelType) -> DataProps:
-    """The schema with those of its targets that this model type can have."""
-    classifies = MODEL_KINDS[model_type].classifies
-    targets = tuple(target for target in schema.all_targets if (target.categories is not None) == classifies)
+def _of_kind(schema: DataProps, spec: ModelSpec) -> DataProps:
+    """The schema with those of its targets that this model type can have; those of the job where some weigh rows."""
+    targets = spec.data_props.all_targets
+    if len(spec.kind.fitted(targets)) == len(targets):
+        classifies = spec.kind.classifies
+        targets = tuple(target for target in schema.all_targets if (target.categories is not None) == classifies)
     return DataProps(header=schema.header, features=schema.features, targets=targets)
 
 
@@ -255,4 +266,5 @@ def _chosen(encoder: Encoder, declared: list[int], used: list[int], features: in
     }
     chosen = [index for place in used[:features] for index in by_place[place]]
     targets = [index for place in used[features:] for index in target_places[place]]
-    return [*chosen, encoder.dimensions - 1], targets
+    # The targets that only weigh rows come last, and are no columns of Y.
+    return [*chosen, encoder.dimensions - 1], [index for index in targets if index < encoder.outputs]

@@ -261,7 +261,10 @@ class ModelSpec(Strict):
 
     @model_validator(mode="after")
     def _targets_fit_model(self) -> Self:
-        self.kind.check_targets(self.data_props.all_targets)
+        targets = self.data_props.all_targets
+        self.kind.check_targets(targets)
+        if self.validates and len(self.kind.fitted(targets)) < len(targets):
+            raise ValueError(f'training.l2: {self.model_type} weighs rows, and "auto" counts them: give a number')
         return self
 
     @property

@@ -29,6 +29,7 @@ class EncodedBatch:
 
     X: (rows, d) float64, the last column ones; its transpose is contiguous.
     Y: (rows, k) float64; (rows, 0) where there were no targets to read.
+    weights: (rows,) float64 in [0, 1], what each row counts; None where the model type gives all the same.
     records: (rows,) int64, the number of each record in the table, from 1; the dropped ones are missing from it.
     clipped_low, clipped_high: per column, how many of these rows were below, above the declared range.
     categories: per column with categories, how many of these rows hold each, in declared order.
@@ -42,6 +43,7 @@ class EncodedBatch:
     clipped_high: dict[str, int]
     categories: dict[str, Ints]
     dropped: int
+    weights: Floats | None = None
 
     @property
     def clipped(self) -> dict[str, int]:
@@ -62,19 +64,22 @@ class Encoder:
     """
 
     def __init__(self, props: DataProps, model_type: ModelType, scaling: Scaling = "range") -> None:
-        MODEL_KINDS[model_type].check_targets(props.all_targets)
+        self._kind = MODEL_KINDS[model_type]
+        self._kind.check_targets(props.all_targets)
         self.props = props
         self.features: tuple[Codec, ...] = tuple(feature_codec(feature, scaling) for feature in props.features)
         self.targets: tuple[Codec, ...] = tuple(target_codec(target, scaling) for target in props.all_targets)
         self.columns: tuple[Column, ...] = props.columns
         self.names = (*(name for codec in self.features for name in codec.names), INTERCEPT)
-        self.output_names = tuple(name for codec in self.targets for name in codec.names)
+        fitted = self.targets[: len(self._kind.fitted(props.all_targets))]
+        self._other_bounds: Floats = np.array([codec.bounds[0] for codec in self.targets[len(fitted) :]])
+        self.output_names = tuple(name for codec in fitted for name in codec.names)
         self.dimensions, self.outputs = len(self.names), len(self.output_names)
         self.feature_bounds: Floats = np.concatenate([*(codec.bounds for codec in self.features), [1.0]])
-        self.target_bound = float(max(codec.bounds.max() for codec in self.targets))
+        self.target_bound = float(max(codec.bounds.max() for codec in fitted))
         self.centre: Floats = np.concatenate([*(codec.centre for codec in self.features), [0.0]])
         self.half_width: Floats = np.concatenate([*(codec.half_width for codec in self.features), [1.0]])
-        self.target_half_width: Floats = np.concatenate([codec.half_width for codec in self.targets])
+        self.target_half_width: Floats = np.concatenate([codec.half_width for codec in fitted])
 
     @classmethod
     def of_spec(cls, spec: ModelSpec) -> Encoder:
@@ -107,7 +112,10 @@ class Encoder:
         declared range are clipped with scaling "range". Raises BadRow, and BadValues also for a missing value
         unless the declaration has a constant for it.
         """
-        batch = row_batch(rows, self.props)
+        return self.encode_feature_batch(row_batch(rows, self.props))
+
+    def encode_feature_batch(self, batch: TableBatch) -> EncodedBatch:
+        """`encode_features` for a batch of `props.features` of a table."""
         encoded = self._encode(batch, self.features)
         if encoded.dropped:
             raise self._missing_in_row(batch)
@@ -144,9 +152,13 @@ class Encoder:
         if keep is not None:
             lines, records = lines[:, keep], records[keep]
         X, Y = lines[: self.dimensions].T, lines[self.dimensions :].T
+        weights = None
+        if Y.shape[1] > self.outputs:
+            weights = self._kind.row_weights(Y[:, self.outputs :] / self._other_bounds)
+            Y = Y[:, : self.outputs]
         low, high = (tails(codecs, readings, keep, side) for side in ("low", "high"))
         categories = category_counts(codecs, readings, keep)
-        return EncodedBatch(X, Y, records, low, high, categories, batch.rows - len(records))
+        return EncodedBatch(X, Y, records, low, high, categories, batch.rows - len(records), weights)
 
     def _missing_in_row(self, batch: TableBatch) -> BadValues:
         for codec, array in zip(self.features, batch.arrays, strict=True):

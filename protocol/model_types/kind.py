@@ -39,13 +39,13 @@ class ModelKind:
                 raise ValueError(f"{target.label}: {self.name} needs a target with {needs}")
 
     def fitted(self, targets: Sequence[Target]) -> tuple[Target, ...]:
-        """Those of the declared targets that are predicted; the others only enter `row_weights`."""
+        """Those of the declared targets that are predicted, the first ones; others only enter `row_weights`."""
         return tuple(targets)
 
     def row_weights(self, others: Floats) -> Floats | None:  # noqa: ARG002
-        """(rows,) factors in [0, 1] that rows count with, from the columns (rows, m) that are not predicted.
+        """(rows,) factors in [0, 1] that rows count with, from the targets (rows, m) that are not predicted.
 
-        `others` are scaled as targets are, by the half-width of their range. None where all rows count the same.
+        `others` are divided by the end of their range that is farther from 0. None where all rows count the same.
         """
         return None
 
