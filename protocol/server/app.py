@@ -11,6 +11,7 @@ from typing import Literal
 
 import structlog
 from fastapi import APIRouter, Depends, FastAPI, Response
+from fastapi.security import HTTPBearer
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
@@ -117,8 +118,11 @@ def create_service(
     ProcessorTime(registry)
     who = ServiceIdentity(party_id=identity.party_id, role=role, name=name, protocol=PROTOCOL_VERSION, version=release)
     app.include_router(_common_routes(who, readiness, registry, access))
+    # For /docs alone, which then asks for the token; the gate is what looks at it.
+    bearer = HTTPBearer(auto_error=False, description="A token of `fedtrain token`")
+    shown = [Depends(bearer)] if access == "token" else []
     for router in routers:
-        app.include_router(router, dependencies=[Depends(caller)])
+        app.include_router(router, dependencies=[Depends(caller), *shown])
     return app
 
 

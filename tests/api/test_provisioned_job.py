@@ -15,6 +15,7 @@ from cli.consortium import ConsortiumFile
 from cli.in_process import Federation, federation
 from cli.provisioning import provision
 from protocol.client.facilitator import FacilitatorClient
+from protocol.documents import Registration, sign_document
 from protocol.problems import Code, Problem
 from protocol.server.secret_files import load_identity, read_secret
 from protocol.server.tokens import read_tokens, write_tokens
@@ -105,6 +106,7 @@ def test_at_a_facilitator_with_tokens_a_party_whose_token_was_revoked_is_shut_ou
         with pytest.raises(Problem) as caught:
             await client.cancel("ab" * 16, "not its Model Owner")
         assert caught.value.code is Code.FORBIDDEN
+        await _register_as_model_owner(folder, transport)
         records = read_tokens(folder / "facilitator")
         gone = [one.model_copy(update={"revoked_at": one.created_at}) if one.party == party else one for one in records]
         write_tokens(folder / "facilitator", gone)
@@ -114,3 +116,17 @@ def test_at_a_facilitator_with_tokens_a_party_whose_token_was_revoked_is_shut_ou
         await client.aclose()
 
     assert _run(tmp_path, revoked)["status"] == "FINISHED"
+
+
+async def _register_as_model_owner(folder: Path, transport: httpx.ASGITransport) -> None:
+    """A Model Owner's token does not make a Data Owner of it."""
+    identity = load_identity(folder / "model-owner")
+    token = read_secret(folder / "model-owner" / "facilitator.token").decode().strip()
+    client = FacilitatorClient(
+        "https://facilitator.example", party_id=identity.party_id, token=token, transport=transport
+    )
+    registration = Registration(party=identity.party_id, name="model-owner", datasets=("default",))
+    with pytest.raises(Problem) as caught:
+        await client.register(sign_document(registration, identity))
+    assert caught.value.code is Code.FORBIDDEN and "data-owner" in caught.value.detail
+    await client.aclose()

@@ -202,6 +202,15 @@ async def test_a_body_is_not_read_before_its_sender_is_known(guarded: Guarded) -
     assert sent[0]["status"] == 401 and not read
 
 
+async def test_the_documentation_asks_for_a_token_where_the_service_does(
+    guarded: Guarded, make_service: Callable[..., FastAPI]
+) -> None:
+    document = guarded.app.openapi()
+    assert document["components"]["securitySchemes"]["HTTPBearer"]["scheme"] == "bearer"
+    assert document["paths"]["/who"]["get"]["security"] == [{"HTTPBearer": []}]
+    assert "securitySchemes" not in make_service(APIRouter()).openapi().get("components", {})
+
+
 async def test_no_token_shows_in_a_log_an_error_or_a_repr(guarded: Guarded, capsys: pytest.CaptureFixture[str]) -> None:
     good, bad = guarded.token("operator", Scope.ADMIN), "fedtrain_0123456789ab_" + "w" * 43
     root = logging.getLogger()
