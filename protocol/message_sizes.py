@@ -8,7 +8,7 @@ round (manifest, invitations, roster) are not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from crypto.budget import Budget
@@ -127,35 +127,39 @@ class _Sizes:
 
     def step(self, step: int, number: int, kind: RoundKind, within: int) -> int:
         """The STEP task after a round."""
-        windowed = kind is RoundKind.GRADIENT and self._budget.inputs.reencrypt_every > 1
-        weights = previous = None
-        if windowed:
-            weights = self._weights(within + 1)
-            previous = self._weights(within) if self._budget.inputs.heavy_ball else None
-        message = Step(
-            job_id=_JOB,
-            step=step,
-            log_entry=self._entry(number, kind),
-            request=self._signed(number, kind, within),
-            answers=(to_cbor(self._answer(number, kind, within)),) * self._owners,
-            sum=None if windowed else self._total(kind),
-            weights=weights,
-            previous_weights=previous,
-        )
+
+        def message() -> Step:
+            windowed = kind is RoundKind.GRADIENT and self._budget.inputs.reencrypt_every > 1
+            with_previous = windowed and self._budget.inputs.heavy_ball
+            return Step(
+                job_id=_JOB,
+                step=step,
+                log_entry=self._entry(number, kind),
+                request=self._signed(number, kind, within),
+                answers=(to_cbor(self._answer(number, kind, within)),) * self._owners,
+                sum=None if windowed else self._total(kind),
+                weights=self._weights(within + 1) if windowed else None,
+                previous_weights=self._weights(within) if with_previous else None,
+            )
+
         return self._sized(("step", _digits(step), _digits(number), _digits(number + 1), kind, within), message)
 
     def result(self, step: int, number: int, kind: RoundKind, within: int) -> int:
         """The Model Owner's answer to a STEP task: the request of round `number`."""
-        message = StepResult(job_id=_JOB, step=step, request=self._signed(number, kind, within))
+
+        def message() -> StepResult:
+            return StepResult(job_id=_JOB, step=step, request=self._signed(number, kind, within))
+
         return self._sized(("result", _digits(step), _digits(number), kind, within), message)
 
     def finish(self, step: int) -> int:
         """Its last answer, where training succeeded."""
         return len(to_cbor(StepResult(job_id=_JOB, step=step, finished="FINISHED")))
 
-    def _sized(self, key: tuple[object, ...], message: Step | StepResult) -> int:
+    def _sized(self, key: tuple[object, ...], message: Callable[[], Step | StepResult]) -> int:
+        # Not built unless it is new: a job may have a million rounds, and some twenty sizes.
         if key not in self._known:
-            self._known[key] = len(to_cbor(message))
+            self._known[key] = len(to_cbor(message()))
         found = self._known[key]
         if not isinstance(found, int):
             raise TypeError("a message's size is kept under a message's key")

@@ -29,6 +29,12 @@ def fedtrain(services: Any, *arguments: str) -> subprocess.CompletedProcess[str]
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 
 
+def printed(done: subprocess.CompletedProcess[str]) -> Any:
+    """The JSON that a command printed."""
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
 def test_deploy_status_predict_and_cancel(services: Any, diabetes_data: Path, diabetes_spec: dict[str, Any]) -> None:
     start_all(services, diabetes_data)
     early = fedtrain(services, "predict")
@@ -39,12 +45,11 @@ def test_deploy_status_predict_and_cancel(services: Any, diabetes_data: Path, di
     spec = services.folder / "model.json"
     spec.write_text(json.dumps(diabetes_spec))
     deployed = fedtrain(services, "deploy", str(spec), "--follow", "--json")
-    assert deployed.returncode == 0, deployed.stderr
-    model = json.loads(deployed.stdout)
+    model = printed(deployed)
     assert model["status"] == "FINISHED"
     assert "loss" in deployed.stderr
 
-    listed = json.loads(fedtrain(services, "status", "--json").stdout)
+    listed = printed(fedtrain(services, "status", "--json"))
     assert [item["id"] for item in listed] == [model["id"]]
     assert model["id"] in fedtrain(services, "status").stdout
     assert "FINISHED" in fedtrain(services, "status", model["id"]).stdout
@@ -52,17 +57,17 @@ def test_deploy_status_predict_and_cancel(services: Any, diabetes_data: Path, di
     assert unknown.returncode == 1
     assert len(unknown.stderr.splitlines()) == 1
 
-    predicted = json.loads(fedtrain(services, "predict", "--model-id", model["id"], "--json").stdout)
+    predicted = printed(fedtrain(services, "predict", "--model-id", model["id"], "--json"))
     assert len(predicted["values"]) == 66
     assert f"cost {predicted['cost']:.6f}" in fedtrain(services, "predict").stdout
 
     diabetes_spec["training"] |= {"optimizer": "gradient_descent", "rounds": 100_000, "tolerance": 0.0}
     spec.write_text(json.dumps(diabetes_spec))
-    endless = json.loads(fedtrain(services, "deploy", str(spec), "--json").stdout)
+    endless = printed(fedtrain(services, "deploy", str(spec), "--json"))
     assert endless["status"] in ("INITIATED", "IN_PROGRESS")
     cancelled = fedtrain(services, "cancel", endless["id"])
     assert cancelled.returncode == 0, cancelled.stderr
-    assert json.loads(fedtrain(services, "status", endless["id"], "--json").stdout)["status"] == "CANCELLED"
+    assert printed(fedtrain(services, "status", endless["id"], "--json"))["status"] == "CANCELLED"
     again = fedtrain(services, "cancel", "0" * 32)
     assert again.returncode == 1
 
