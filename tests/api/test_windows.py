@@ -152,6 +152,29 @@ def test_window_scale_and_bits_are_told_live(tmp_path: Path) -> None:
     asyncio.run(job())
 
 
+def test_the_event_stream_tells_of_every_window(tmp_path: Path) -> None:
+    async def job() -> str:
+        async with federation(tmp_path / "state", write_tables(tmp_path), allow_small_keys=True) as parties:
+            model_id = await parties.deploy(make_spec(optimizer="gradient_descent", reencrypt_every=5))
+            # In process a stream comes as a whole, once the job has ended.
+            answer = await parties.model_owner.http.get(f"/models/{model_id}/events", timeout=None)
+            return answer.text
+
+    events = [line.removeprefix("data: ") for line in asyncio.run(job()).splitlines() if line.startswith("data: ")]
+    windows = [json.loads(event)["window"] for event in events if "window" in json.loads(event)]
+    assert len(windows) >= 2  # one when each window begins, and more where there is time to look
+    for window in windows:
+        assert window["of"] == 5
+        assert window["bits_used"] + window["bits_left"] == window["bits_available"] == 1022
+    # The scale at which windows begin stays the same; it grows within them.
+    scales = {window["step"]: window["weight_fraction_bits"] for window in windows}
+    assert scales[0] == 40
+    assert [scales[step] for step in sorted(scales)] == sorted(set(scales.values()))
+    rounds = [json.loads(event) for event in events if "gradient" in json.loads(event)]
+    assert [row["round"] for row in rounds] == [5, 10]
+    assert [row["loss"] for row in rounds] == [None, None]
+
+
 def test_the_plan_says_what_the_job_costs_before_and_while_it_runs(tmp_path: Path) -> None:
     async def job() -> None:
         async with federation(tmp_path / "state", write_tables(tmp_path), allow_small_keys=True) as parties:
