@@ -76,7 +76,8 @@ class Services:
     def stop(self, name: str, number: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal, wait for the end, and return the exit code."""
         process = self._processes.pop(name)
-        os.killpg(process.pid, number)
+        if process.poll() is None:
+            os.killpg(process.pid, number)
         return process.wait()
 
     def url(self, name: str, path: str = "") -> str:
