@@ -21,8 +21,8 @@ from model_owner.settings import ModelOwnerSettings
 from protocol.client.tls import client_context
 from protocol.documents import Membership, open_document
 from protocol.server.caller import OpenGate, TokenGate
-from protocol.server.connection import facilitator_client, gate_of, listening_tls
-from protocol.server.secret_files import load_identity, read_secret
+from protocol.server.connection import PartySettings, facilitator_client, gate_of, listening_tls
+from protocol.server.secret_files import SecretFileError, load_identity, read_secret
 from protocol.server.tokens import find_token, read_tokens
 from protocol.server.trust_file import read_membership, read_pins, trust_of
 
@@ -139,6 +139,16 @@ def test_the_launchers_read_all_they_need_from_the_folder(parties: dict[str, Pro
     assert isinstance(gate_of(reached), TokenGate) and listening_tls(reached) is not None
     model_owner = ModelOwnerSettings(state_dir=parties["acme"].folder)
     assert model_owner.facilitator_id == parties["facilitator"].party_id and model_owner.port == 9090
+
+
+def test_a_command_in_a_partys_name_calls_as_its_service_does(parties: dict[str, ProvisionedParty]) -> None:
+    settings = PartySettings(state_dir=parties["acme"].folder)
+    assert settings.facilitator == "https://facilitator.example:8443"
+    assert settings.token_file is not None and settings.ca_file is not None
+    facilitator_client(settings, settings.facilitator, parties["acme"].party_id)
+    settings.token_file.unlink()
+    with pytest.raises(SecretFileError, match="no token file"):
+        facilitator_client(settings, settings.facilitator, parties["acme"].party_id)
 
 
 def test_options_and_environment_go_before_the_folders_settings(
