@@ -10,6 +10,8 @@ from functools import lru_cache
 import gmpy2
 from gmpy2 import mpz
 
+from crypto.residues import Element, Residues, residues_modulo
+
 # Beyond 10 bits a table for a 1,024-bit exponent mod a 4,096-bit number takes over 100 MB.
 _WIDEST_WINDOW_BITS = 10
 
@@ -42,9 +44,13 @@ class FixedBaseTable:
         return self.base, self.modulus, self.exponent_bits, self.window_bits
 
     @property
-    def entries(self) -> list[list[mpz]]:
-        """Entry [i][digit]; shared by all tables with the same parameters in this process."""
+    def entries(self) -> list[list[Element]]:
+        """Entry [i][digit], of `residues`; shared by all tables with the same parameters in this process."""
         return _entries(*self.parameters)
+
+    @property
+    def residues(self) -> Residues:
+        return residues_modulo(self.modulus)
 
     def power(self, exponent: int) -> mpz:
         """base^exponent mod modulus. Raises ValueError for an exponent out of range."""
@@ -52,12 +58,9 @@ class FixedBaseTable:
             raise ValueError(f"an exponent is out of range: the table covers {self.exponent_bits} bits")
         digits = gmpy2.unpack(mpz(exponent), self.window_bits) if exponent else []
         digits += [0] * (self.positions - len(digits))
-        modulus = self.modulus
-        entries = self.entries
-        result = entries[0][digits[0]]
-        for table, digit in zip(entries[1:], digits[1:], strict=True):
-            result = result * table[digit] % modulus
-        return result
+        residues = self.residues
+        product = residues.product([table[digit] for table, digit in zip(self.entries, digits, strict=True)])
+        return residues.value(product)
 
     def __repr__(self) -> str:
         return f"<FixedBaseTable exponent_bits={self.exponent_bits} window_bits={self.window_bits}>"
@@ -74,20 +77,21 @@ def best_window_bits(exponent_bits: int, count: int) -> int:
 
 
 @lru_cache(maxsize=8)
-def _entries(base: mpz, modulus: mpz, exponent_bits: int, window_bits: int) -> list[list[mpz]]:
+def _entries(base: mpz, modulus: mpz, exponent_bits: int, window_bits: int) -> list[list[Element]]:
+    residues = residues_modulo(modulus)
     positions = -(-exponent_bits // window_bits)
     tables = []
-    step = base % modulus
-    shift = mpz(1)
+    step = residues.of(base)
+    shifts = []
     for _ in range(positions):
         # Digit d holds step^(d + 1): no entry is 1, so that a digit of zero costs what any other does.
         table = [step]
         for _ in range((1 << window_bits) - 1):
-            table.append(table[-1] * step % modulus)
+            table.append(residues.times(table[-1], step))
         tables.append(table)
-        shift = shift * step % modulus
+        shifts.append(step)
         step = table[-1]
     # The steps too many, Σ 2^(w·i), leave again through the first table.
-    correction = gmpy2.invert(shift, modulus)
-    tables[0] = [entry * correction % modulus for entry in tables[0]]
+    correction = gmpy2.invert(residues.value(residues.product(shifts)), modulus)
+    tables[0] = residues.scaled(tables[0], residues.of(correction))
     return tables

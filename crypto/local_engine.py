@@ -63,7 +63,9 @@ class LocalEngine:
 
 
 def _product(column: Sequence[mpz], modulus: mpz) -> mpz:
-    result = mpz(1)
-    for factor in column:
+    if not column:
+        return mpz(1)
+    result = column[0]
+    for factor in column[1:]:
         result = result * factor % modulus
     return result % modulus

@@ -24,9 +24,10 @@ from gmpy2 import mpz
 from numpy.typing import NDArray
 
 from crypto.errors import EncodingOverflow
+from crypto.residues import Element, residues_modulo
 from crypto.squaring import SQUARING_COST, square_times
 
-# 2^12 entries of a table; and in all at most 2^17 of them, 75 MB at 4,096 bits.
+# 2^12 entries of a table; and in all at most 2^17 of them, 90 MB at 4,096 bits.
 _LARGEST_INDEX_BITS = 12
 _LARGEST_TABLES = 1 << 17
 # Rows whose digits are laid out together: enough to hide numpy's call overhead.
@@ -88,44 +89,55 @@ def multi_exponentiate(
     indices = method.indices_by_row([row for group in groups for row in reversed(group)])
     results = []
     for group in groups:
-        accumulated: mpz | None = None
+        accumulated: Element | None = None
+        # A row of zeros comes to 1, which would square faster than other rows: an own factor goes along.
+        blind, unblind = map(method.residues.of, _blinding(method.modulus, shift_bits * (len(group) - 1)))
+        correction = method.residues.times(method.correction, blind)
         for _ in group:
-            accumulated = _accumulate(method, next(indices), accumulated, shift_bits)
-        results.append(accumulated)
+            accumulated = _accumulate(method, next(indices), accumulated, shift_bits, correction)
+            correction = method.correction
+        results.append(method.residues.value(method.residues.times(accumulated, unblind)))
     return results
 
 
-def _accumulate(method: _Method, indices: list[list[int]], packed: mpz | None, shift_bits: int) -> mpz:
+@lru_cache(maxsize=16)
+def _blinding(modulus: mpz, squarings: int) -> tuple[mpz, mpz]:
+    """A random unit u, and u^(−2^squarings). Kept, because it costs as much as the packing of a row."""
+    unit = _random_unit(modulus)
+    return unit, gmpy2.invert(square_times(unit, squarings, modulus), modulus)
+
+
+def _accumulate(
+    method: _Method, indices: list[list[int]], packed: Element | None, shift_bits: int, correction: Element
+) -> Element:
     """packed^(2^shift_bits)·row, with the row's own squarings shared; the row alone where nothing is packed."""
-    modulus, window_bits = method.modulus, method.window_bits
+    residues, window_bits = method.residues, method.window_bits
     accumulated = packed
     squarings = shift_bits - (method.positions - 1) * window_bits
     for position in indices:
         factors = method.factors(position)
         if accumulated is not None:
-            factors.append(square_times(accumulated, squarings, modulus))
-        accumulated = factors.pop()
+            factors.append(residues.square_times(accumulated, squarings))
+        accumulated = residues.product(factors)
         squarings = window_bits
-        for factor in factors:
-            accumulated = accumulated * factor % modulus
-    return accumulated * method.correction % modulus
+    return residues.times(accumulated, correction)
 
 
 class _Method:
     """What both methods share: the row as factors, position after position from the highest."""
 
-    modulus: mpz
     window_bits: int
     positions: int
-    correction: mpz
+    correction: Element
 
     def __init__(self, bases: Sequence[mpz], exponent_bits: int, modulus: mpz, plan: Plan) -> None:
-        self.bases = bases
         self.modulus = mpz(modulus)
+        self.residues = residues_modulo(self.modulus)
+        self.bases = [self.residues.of(base) for base in bases]
         self.exponent_bits = exponent_bits
         self.window_bits = plan.window_bits
         self.positions = -(-(exponent_bits + 1) // plan.window_bits)
-        self.start = _random_unit(self.modulus)
+        self.start = self.residues.of(_random_unit(self.modulus))
 
     def indices_by_row(self, rows: Sequence[Sequence[int]]) -> Iterator[list[list[int]]]:
         """For each row, the indices of `factors` for every position, from the highest."""
@@ -137,18 +149,16 @@ class _Method:
     def _indices(self, digits: NDArray[np.int64]) -> NDArray[np.int64]:
         return digits
 
-    def factors(self, position: list[int]) -> list[mpz]:
+    def factors(self, position: list[int]) -> list[Element]:
         raise NotImplementedError
 
     def _set_correction(self, starts_per_position: int) -> None:
         """Π bases^(−2^exponent_bits)·start^(−starts·Σ 2^(w·i)): takes away what was put in for uniformity."""
-        product = mpz(1)
-        for base in self.bases:
-            product = product * base % self.modulus
+        residues = self.residues
         places = ((1 << (self.window_bits * self.positions)) - 1) // ((1 << self.window_bits) - 1)
-        shifted = square_times(product, self.exponent_bits, self.modulus)
-        starts = gmpy2.powmod(self.start, starts_per_position * places, self.modulus)
-        self.correction = gmpy2.invert(shifted * starts % self.modulus, self.modulus)
+        shifted = residues.square_times(residues.product(self.bases), self.exponent_bits)
+        starts = gmpy2.powmod(residues.value(self.start), starts_per_position * places, self.modulus)
+        self.correction = residues.of(gmpy2.invert(residues.value(shifted) * starts, self.modulus))
 
 
 class _JointTables(_Method):
@@ -158,26 +168,24 @@ class _JointTables(_Method):
         ends = list(accumulate(sizes))
         self._group_starts = [end - size for size, end in zip(sizes, ends, strict=True)]
         self._places = np.concatenate([np.arange(size) for size in sizes]) * self.window_bits
-        self._tables = [self._table(bases[end - size : end]) for size, end in zip(sizes, ends, strict=True)]
+        self._tables = [self._table(self.bases[end - size : end]) for size, end in zip(sizes, ends, strict=True)]
         self._set_correction(len(sizes))
 
-    def _table(self, group: Sequence[mpz]) -> list[mpz]:
+    def _table(self, group: Sequence[Element]) -> list[Element]:
         table = [self.start]
         for base in group:
             power = base
             for bit in range(self.window_bits):
                 if bit:
-                    power = power * power % self.modulus
-                table += [entry * power % self.modulus for entry in table]
+                    power = self.residues.square_times(power, 1)
+                table += self.residues.scaled(table, power)
         return table
 
     def _indices(self, digits: NDArray[np.int64]) -> NDArray[np.int64]:
-        indices: NDArray[np.int64] = np.add.reduceat(
-            digits << self._places[:, None], self._group_starts, axis=1
-        )
+        indices: NDArray[np.int64] = np.add.reduceat(digits << self._places[:, None], self._group_starts, axis=1)
         return indices
 
-    def factors(self, position: list[int]) -> list[mpz]:
+    def factors(self, position: list[int]) -> list[Element]:
         return [table[index] for table, index in zip(self._tables, position, strict=True)]
 
 
@@ -187,16 +195,16 @@ class _Buckets(_Method):
         count = 1 << self.window_bits
         self._set_correction(count * (count - 1) // 2)
 
-    def factors(self, position: list[int]) -> list[mpz]:
+    def factors(self, position: list[int]) -> list[Element]:
         """Π_j base_j^digit_j·start^(Σ digits possible), one factor: each base into the bucket of its digit."""
-        modulus = self.modulus
+        times = self.residues.times
         buckets = [self.start] * (1 << self.window_bits)
         for base, digit in zip(self.bases, position, strict=True):
-            buckets[digit] = buckets[digit] * base % modulus
+            buckets[digit] = times(buckets[digit], base)
         running = total = buckets[-1]
         for bucket in buckets[-2:0:-1]:
-            running = running * bucket % modulus
-            total = total * running % modulus
+            running = times(running, bucket)
+            total = times(total, running)
         return [total]
 
 

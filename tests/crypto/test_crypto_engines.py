@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 
@@ -12,7 +13,9 @@ import pytest
 from gmpy2 import mpz
 
 from crypto import EncodingOverflow, FixedBaseTable, LocalEngine, ProcessEngine
+from crypto import residues as residues_module
 from crypto.fixed_base import best_window_bits
+from crypto.residues import Element, PairResidues, Residues, WholeResidues
 from crypto.squaring import horner, square_times
 from crypto.straus import Plan, best_plan, multi_exponentiate
 
@@ -148,56 +151,70 @@ def test_every_method_and_window_gives_the_same_product(square: mpz, plan: Plan)
 def test_the_plan_depends_on_the_shape_and_follows_the_count() -> None:
     assert best_plan(5000, 1, 24).group_size == 0, "buckets for one row of many bases"
     assert best_plan(100, 100, 24).group_size > 4, "shared tables for a square matrix"
-    assert best_plan(100, 100, 24).multiplications < 36_000
+    assert best_plan(100, 100, 24).multiplications < 37_000
     assert best_plan(1, 1, 24).group_size <= 1
     assert best_window_bits(1024, 10_000) > best_window_bits(1024, 10)
 
 
-class CountingInteger:
-    """Counts multiplications mod m, and sees whether an operand was trivial."""
+class CountingResidues:
+    """Counts multiplications, and sees whether an operand was trivial."""
 
-    def __init__(self, value: mpz, log: list[bool]) -> None:
-        self.value, self.log = value, log
+    def __init__(self, residues: Residues, log: list[bool]) -> None:
+        self.residues, self.log = residues, log
+        self.of, self.value = residues.of, residues.value
 
-    def __mul__(self, other: CountingInteger) -> CountingInteger:
-        self.log.append(self.value == 1 or other.value == 1)
-        return CountingInteger(self.value * other.value, self.log)
+    def times(self, a: Element, b: Element) -> Element:
+        self.log.append(1 in (self.value(a), self.value(b)))
+        return self.residues.times(a, b)
 
-    def __mod__(self, modulus: mpz) -> CountingInteger:
-        return CountingInteger(self.value % modulus, self.log)
+    def product(self, factors: Iterable[Element]) -> Element:
+        return functools.reduce(self.times, factors)
+
+    def scaled(self, elements: Sequence[Element], factor: Element) -> list[Element]:
+        return [self.times(element, factor) for element in elements]
+
+    def square_times(self, element: Element, count: int) -> Element:
+        return functools.reduce(lambda x, _: self.times(x, x), range(count), element)
 
 
+@pytest.mark.parametrize("form", ["whole", "pairs"])
 @pytest.mark.parametrize("plan", [Plan(0, 3, 0), Plan(1, 4, 0), Plan(4, 1, 0), Plan(3, 2, 0)])
-def test_the_multiplications_done_do_not_depend_on_the_exponents(square: mpz, plan: Plan, monkeypatch) -> None:
+def test_the_multiplications_done_do_not_depend_on_the_exponents(
+    square: mpz, plan: Plan, form: str, monkeypatch
+) -> None:
     from crypto import straus
 
     log: list[bool] = []
-    # A run of squarings counts for as many multiplications; corrections are the same for all exponents.
-    monkeypatch.setattr(straus, "square_times", _counted_squarings)
-    monkeypatch.setattr(straus._Method, "_set_correction", _no_correction(log))
-    monkeypatch.setattr(straus, "_random_unit", lambda modulus: CountingInteger(mpz(3), log))
+    residues = WholeResidues(square) if form == "whole" else PairResidues(gmpy2.isqrt(square))
+    monkeypatch.setattr(straus, "residues_modulo", lambda modulus: CountingResidues(residues, log))
     counts = set()
     widest = (1 << 12) - 1
+    bases = units(square, 6)
     for row in ([0] * 6, [1] * 6, [-1] * 6, [widest] * 6, [-widest] * 6, [5, -4095, 0, 77, 1, 2048]):
         log.clear()
-        bases = [CountingInteger(base, log) for base in units(square, 6)]
         straus.multi_exponentiate(bases, [row, row], 12, square, plan=plan, rows_per_group=2, shift_bits=20)
         counts.add(len(log))
         assert not any(log), "no operand is ever 1"
     assert len(counts) == 1
 
 
-def _counted_squarings(x: CountingInteger, count: int, modulus: mpz) -> CountingInteger:
-    for _ in range(count):
-        x = x * x % modulus
-    return x
+@pytest.mark.parametrize("plan", [Plan(0, 3, 0), Plan(3, 2, 0)])
+def test_residues_as_pairs_give_the_same_products_and_powers(square: mpz, plan: Plan, monkeypatch) -> None:
+    monkeypatch.setattr(residues_module, "_LEAST_PAIR_BITS", 0)
+    assert isinstance(residues_module.residues_modulo(square), PairResidues)
+    bases, exponents = units(square, 7), signed_rows(6, 7, 11)
+    assert multi_exponentiate(bases, exponents, 11, square, plan=plan) == expected_products(bases, exponents, square)
+    table = FixedBaseTable(bases[0], square, exponent_bits=61, window_bits=5)
+    for exponent in (0, 1, 31, 32, (1 << 61) - 1):
+        assert table.power(exponent) == gmpy2.powmod(bases[0], exponent, square)
+    assert horner(bases, 20, square) == expected_products(bases, [[1 << 20 * t for t in range(7)]], square)[0]
 
 
-def _no_correction(log: list[bool]):
-    def set_correction(self, starts_per_position: int) -> None:
-        self.correction = CountingInteger(mpz(5), log)
-
-    return set_correction
+def test_pairs_are_for_large_squares_only(square: mpz) -> None:
+    large = mpz(3) ** 2000
+    assert isinstance(residues_module.residues_modulo(large), PairResidues)
+    assert isinstance(residues_module.residues_modulo(large - 2), WholeResidues)
+    assert isinstance(residues_module.residues_modulo(square), WholeResidues)
 
 
 @pytest.mark.parametrize("count", [0, 1, 7, 8, 50])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gmpy2
 import numpy as np
+import pytest
 from gmpy2 import mpz
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -22,6 +24,7 @@ from crypto import (
     encrypt_array,
     key_id,
     rerandomise,
+    residues,
     scale,
     sum_vectors,
 )
@@ -61,8 +64,26 @@ def test_multi_exponentiation_equals_phe_ciphertext_for_ciphertext(small_keypair
         st.none() | st.builds(Plan, st.integers(0, max(1, min(columns, 3))), st.integers(1, 4), st.just(0.0))
     )
     bases = [mpz(public_key.raw_encrypt(j)) for j in range(columns)]
-    products = multi_exponentiate(bases, A, bits, mpz(public_key.nsquare), plan=plan)
+    # Residues as pairs, which is for keys in use, are forced half the time on keys for tests.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(residues, "_LEAST_PAIR_BITS", data.draw(st.sampled_from([0, 1 << 20])))
+        products = multi_exponentiate(bases, A, bits, mpz(public_key.nsquare), plan=plan)
     assert products == [phe_product(public_key, bases, row) for row in A]
+
+
+@FEW
+@given(data=st.data())
+def test_arithmetic_on_pairs_is_arithmetic_modulo_the_square(data) -> None:
+    n = mpz(data.draw(st.integers(2, 1 << 80)))
+    a, b, c = (mpz(data.draw(st.integers(0, int(n * n) - 1))) for _ in range(3))
+    pairs, whole = residues.PairResidues(n), residues.WholeResidues(n * n)
+    for form in (pairs, whole):
+        x, y, z = map(form.of, (a, b, c))
+        assert form.value(x) == a
+        assert form.value(form.times(x, y)) == a * b % (n * n)
+        assert form.value(form.product([x, y, z])) == a * b * c % (n * n)
+        assert [form.value(e) for e in form.scaled([x, y], z)] == [a * c % (n * n), b * c % (n * n)]
+        assert form.value(form.square_times(x, 5)) == gmpy2.powmod(a, 32, n * n)
 
 
 @FEW
