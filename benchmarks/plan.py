@@ -98,7 +98,7 @@ def _measure(spec: dict[str, Any], parts: list[np.ndarray]) -> dict[str, Any]:
                 first["wall"] = time.monotonic()
             children.check_alive()
             # Looking costs the parties processor time too: seldom, once the first reading is made.
-            time.sleep(3.0 if first else 0.3)
+            time.sleep(10.0 if first else 0.3)
         if done["status"] != "FINISHED":
             raise SystemExit(f"the job is {done['status']}: {done['reason']}")
         rounds = done["round"] - round_seen + 1
