@@ -19,7 +19,7 @@ from protocol.addition import record_of
 from protocol.identity import sha256_hex
 from protocol.messages import LogEntry, RoundAnswer, Step, VectorMessage, from_cbor, to_cbor
 from protocol.problems import Problem
-from tests.attacks.coalition import props, rows, write_table
+from tests.attacks.job_material import props, rows, write_table
 
 NAMES = ("ana", "bea", "cleo")
 Tamper = Callable[["Proxy", Step], Step]

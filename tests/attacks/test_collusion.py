@@ -16,7 +16,8 @@ from data_owner.frozen import thaw
 from data_owner.gradients import provider_of
 from protocol.documents import Roster
 from protocol.messages import RoundAnswer
-from tests.attacks.coalition import Job, Owner, coalition, decrypted_sum, modulus, raw_plaintexts, rows
+from tests.attacks.coalition import Owner, coalition
+from tests.attacks.job_material import Job, decrypted_sum, modulus, raw_plaintexts, rows
 
 ROUNDS = 40
 NAMES = ("ana", "bea", "cleo", "dora")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import random
 import sqlite3
@@ -17,7 +18,6 @@ import pytest
 
 from cli.in_process import FACILITATOR, Party, federation
 from crypto import LocalEngine
-from examples.diabetes.make_data import write_data
 from facilitator.app import create_app
 from facilitator.settings import FacilitatorSettings
 from protocol.client.evidence import fetch_log
@@ -27,10 +27,10 @@ from protocol.messages import LogEntry, from_cbor
 from protocol.problems import Code, Problem
 from protocol.server.system_clock import SystemClock
 from protocol.verification import Job, verify_log
-from tests.attacks.coalition import props, rows, write_table
+from tests.attacks.job_material import props, rows, write_table
 
 AUDITOR = Identity.from_private_bytes(b"\5" * 32).party_id
-EXAMPLES = sorted((Path(__file__).parents[2] / "examples" / "diabetes").glob("model*.json"))
+EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*/model*.json"))
 ENGINE = LocalEngine()
 EXECUTOR = ThreadPoolExecutor(2)
 
@@ -58,7 +58,7 @@ async def run_job(folder: Path, tables: dict[str, Path], spec: dict[str, Any], t
         return await then(parties, model_id)
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_verify_holds_for_the_examples(tmp_path: Path, example: Path) -> None:
     spec = json.loads(example.read_text())
     training = spec.get("training", {})
@@ -67,13 +67,14 @@ def test_verify_holds_for_the_examples(tmp_path: Path, example: Path) -> None:
     if training.get("reencrypt_every", 1) > 1:
         training |= {"reencrypt_every": 6, "rounds": 12}
     spec["training"] = training
-    tables = {path.stem: path for path in write_data(tmp_path / "data") if path.stem != "test"}
+    example_data = importlib.import_module(f"examples.{example.parent.name}.make_data")
+    tables = {path.stem: path for path in example_data.write_data(tmp_path / "data") if path.stem != "test"}
 
     async def then(parties: Any, model_id: str) -> int:
         party = json.loads((await parties.facilitator.http.get(f"/models/{model_id}/manifest")).text)["signer"]
         return await verify(line_to(parties.facilitator), model_id, party)
 
-    assert asyncio.run(run_job(tmp_path / "state", tables, spec, then)) > 3
+    assert asyncio.run(run_job(tmp_path / "state", tables, spec, then)) >= 3
 
 
 # One job, and its Facilitator's store

@@ -12,7 +12,8 @@ import pytest
 
 from crypto.context import encode_context, hash_to_residue
 from crypto.key_proof import ROOTS
-from tests.attacks.coalition import Coalition, Job, coalition, modulus, rows
+from tests.attacks.coalition import Coalition, coalition
+from tests.attacks.job_material import Job, modulus, rows
 
 Numbers = tuple[int, int]  # n and φ(n)
 
