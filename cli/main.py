@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from cli import data, demo, identity, jobs, owner, plan, policy, provision, services, simulate, tokens, verify
+from cli import data, demo, identity, jobs, owner, plan, policy, provision, score, services, simulate, tokens, verify
 from cli.output import OneLineErrors
 
 app = typer.Typer(name="fedtrain", cls=OneLineErrors, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -24,6 +24,8 @@ app.command()(jobs.deploy)
 app.command()(jobs.status)
 app.command()(jobs.predict)
 app.command()(jobs.cancel)
+app.command()(score.score)
+app.command()(score.allow_scoring)
 app.command()(data.check)
 app.command()(data.describe)
 app.command()(simulate.simulate)

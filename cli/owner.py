@@ -32,7 +32,7 @@ def approve(
     """Let a job in that waits for a person, after showing its terms, what it may reveal, and its risks."""
     from cli.client import Service
 
-    with Service(_address(data_owner)) as service:
+    with Service(data_owner_url(data_owner)) as service:
         waiting = _waiting_job(service, job)
         if not as_json:
             _show(waiting)
@@ -53,7 +53,7 @@ def deny(
     """Refuse a job that waits for a person."""
     from cli.client import Service
 
-    with Service(_address(data_owner)) as service:
+    with Service(data_owner_url(data_owner)) as service:
         waiting = _waiting_job(service, job)
         state = service.post(f"/models/{waiting['id']}/deny", {"reason": reason})
     _decided(state, "denied", as_json)
@@ -70,7 +70,7 @@ def audit(
     from cli.client import Service
     from data_owner.audit import AuditRecord, verify_records
 
-    with Service(_address(data_owner)) as service:
+    with Service(data_owner_url(data_owner)) as service:
         records = [AuditRecord.model_validate(record) for record in service.get("/audit")["records"]]
     verified = verify_records(records, head)
     if as_json:
@@ -85,7 +85,8 @@ def audit(
     console().print(f"{len(records)} records, {numbers:,} numbers; the chain holds. Head: {verified}", markup=False)
 
 
-def _address(option: str | None) -> str:
+def data_owner_url(option: str | None) -> str:
+    """Return the option, else FEDTRAIN_DATA_OWNER, else the default port on this machine."""
     return option or os.environ.get("FEDTRAIN_DATA_OWNER") or DEFAULT_DATA_OWNER
 
 

@@ -20,7 +20,8 @@ class DataOwnerSettings(ServiceSettings):
     `schema` is taken for `schema_file` (the environment has FEDTRAIN_SCHEMA_FILE). `data_dir` is where `POST /datasets`
     looks for files and keeps uploads. `facilitator_id`: the party id that the Facilitator must have, None for any.
     `policy_file`: without one, a service on loopback is open, until somebody is pinned, and any other strict;
-    `least_roster`, if given, is then taken in place of the policy's own.
+    `least_roster`, if given, is then taken in place of the policy's own. `score_timeout_s`: how long `POST /score`
+    waits for the Model Owner.
     """
 
     port: Annotated[int, Field(ge=0, le=65535)] = 5000
@@ -36,6 +37,7 @@ class DataOwnerSettings(ServiceSettings):
     upload_limit_bytes: Annotated[int, Field(ge=1024)] = 1 << 30
     poll_wait_s: Annotated[float, Field(ge=0, le=60)] = 20.0
     registration_interval_s: Annotated[float, Field(gt=0)] = 60.0
+    score_timeout_s: Annotated[float, Field(gt=0)] = 60.0
 
     @model_validator(mode="before")
     @classmethod

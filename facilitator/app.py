@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from crypto import Engine
 from facilitator.desk import TaskDesk
+from facilitator.mailbox import Mailbox
 from facilitator.metrics import Metrics
 from facilitator.routes import ROUTERS
 from facilitator.runner import JobRunner, Resources
@@ -69,6 +70,7 @@ def create_app(
         app.state.runner = runner
         app.state.service = JobService(resources, runner)
         app.state.desk = TaskDesk(resources, runner)
+        app.state.mailbox = Mailbox(resources, runner)
         ticker = asyncio.create_task(runner.run(app.state.stop, settings.tick_interval_s), name="facilitator ticker")
         try:
             yield

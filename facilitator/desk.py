@@ -12,7 +12,7 @@ from facilitator.results import Given, judge
 from facilitator.runner import JobRunner, MakeEvent, Resources
 from facilitator.store import StoredBlob, StoredTask, WriteTransaction
 from protocol.problems import Code, Problem
-from protocol.tasks import CBOR_TYPE, JSON_TYPE, TaskHeader, TaskKind
+from protocol.tasks import CBOR_TYPE, JSON_TYPE, PASSED_ON, TaskHeader, TaskKind
 
 _LISTED_TASKS = 500
 _RESULT_TYPES = {
@@ -20,6 +20,7 @@ _RESULT_TYPES = {
     TaskKind.STEP: CBOR_TYPE,
     TaskKind.COMPUTE: CBOR_TYPE,
     TaskKind.END: JSON_TYPE,
+    **dict.fromkeys(PASSED_ON, CBOR_TYPE),
 }
 
 
@@ -83,8 +84,9 @@ class TaskDesk:
                 Code.UNSUPPORTED_MEDIA_TYPE,
                 f"Content-Type is {given.content_type[:100] or 'missing'}; a {kind} result is {_RESULT_TYPES[kind]}.",
             )
-        if kind is TaskKind.END:
-            await asyncio.to_thread(self._close_end, given)
+        if kind is TaskKind.END or kind in PASSED_ON:
+            await asyncio.to_thread(self._keep_result, given)
+            self._own.doorbell.ring(given.task_id)
         else:
             make_event = await self._verified(kind, state, given)
             await self._runner.apply(state.job_id, make_event, given)
@@ -99,7 +101,7 @@ class TaskDesk:
             raise Problem(Code.TASK_NOT_FOUND, f"Task {given.task_id[:64]} belongs to no job.")
         return task, state
 
-    def _close_end(self, given: Given) -> None:
+    def _keep_result(self, given: Given) -> None:
         with self._own.store.write() as tx:
             if judge(tx.task(given.task_id), given) == "new":
                 tx.answer_task(given.task_id, given.body, given.content_type)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
@@ -20,6 +21,8 @@ from model_owner.predictions import Predictions
 from model_owner.preparation import Preparation
 from model_owner.routes import ROUTERS
 from model_owner.routes.access import Desk
+from model_owner.scoring.desk import ScoringDesk, ScoringParts
+from model_owner.scoring.ledger import ScoringLedger
 from model_owner.service import ModelService, Resources
 from model_owner.settings import ModelOwnerSettings
 from model_owner.store import SqlStore
@@ -136,9 +139,16 @@ class _Parts:
                 membership=read_membership(settings.state_dir, self._identity.party_id),
             )
         )
+        predictions = Predictions(store, self._clock, self._executor)
+        scoring = self._scoring(store, predictions, engine)
         agent = self.agent = TaskAgent(
             client,
-            {TaskKind.STEP: service.on_step, TaskKind.END: service.on_end},
+            {
+                TaskKind.STEP: service.on_step,
+                TaskKind.END: service.on_end,
+                TaskKind.SCORING: scoring.on_scoring,
+                TaskKind.SCORE: scoring.on_score,
+            },
             wait_s=settings.poll_wait_s,
             on_problem=service.on_problem,
         )
@@ -151,8 +161,7 @@ class _Parts:
         try:
             if settings.test_data is not None:
                 await asyncio.to_thread(datasets.register_file, settings.test_data.absolute())
-            predictions = Predictions(store, self._clock, self._executor)
-            app.state.desk = Desk(service, preparation, predictions, datasets, store, views, doorbell)
+            app.state.desk = Desk(service, preparation, predictions, datasets, store, views, doorbell, scoring)
             await preparation.resume()
             polling = asyncio.create_task(agent.run(app.state.stop), name="model owner agent")
             yield
@@ -165,3 +174,19 @@ class _Parts:
             await views.close()
             await client.aclose()
             await asyncio.to_thread(store.close)
+
+    def _scoring(self, store: SqlStore, predictions: Predictions, engine: Engine) -> ScoringDesk:
+        settings = self._settings
+        return ScoringDesk(
+            ScoringParts(
+                identity=self._identity,
+                store=store,
+                ledger=ScoringLedger(store.engine),
+                keys=KeyRing(settings.state_dir / "scoring-keys", engine, allow_small=settings.allow_small_keys),
+                engine=engine,
+                executor=self._executor,
+                clock=self._clock,
+                calibration=predictions.calibration,
+                draw_hex=secrets.token_hex,
+            )
+        )

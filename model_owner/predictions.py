@@ -77,6 +77,12 @@ class Predictions:
             raise Problem(Code.MODEL_NOT_FINISHED, f"Model {job_id} is {state.status}: it has no predictions.")
         return state, model
 
+    def calibration(self, state: JobState) -> dict[str, Any] | None:
+        """The slopes and offsets of a finished classifier's probabilities on the current test set, if it has any."""
+        document = self._test_document(state)
+        found: dict[str, Any] | None = None if document is None else document["calibration"]
+        return found
+
     def _test_document(self, state: JobState) -> dict[str, Any] | None:
         """What a classifier's probabilities are calibrated by; None where nothing is to be, or there is no test set."""
         if not state.spec.kind.classifies or self._store.current_dataset() is None:

@@ -154,12 +154,25 @@ class Code(Enum):
     )
     DIVERGED = Kind("diverged", 409, "Training diverged", "Lower learning_rate, or use auto.")
     DENIED = Kind("denied", 403, "The owner denied the job by hand", "Talk to the owner.")
+    SCORING_REFUSED = Kind(
+        "scoring-refused",
+        403,
+        "The Model Owner does not let this owner score the model",
+        "Ask it to allow it: POST /models/{id}/scoring.",
+    )
+    SCORES_USED_UP = Kind(
+        "scores-used-up",
+        403,
+        "The model's scores are used up",
+        "Score fewer rows; more scores would tell the model itself.",
+    )
     CANCELLED = Kind("cancelled", 409, "The job was cancelled", "Deploy it again.")
     # Operation
     NOT_READY = Kind("not-ready", 503, "The service is not ready", "See GET /readyz for what is missing.")
     FACILITATOR_UNREACHABLE = Kind(
         "facilitator-unreachable", 502, "The Facilitator cannot be reached", "Check its address and that it runs."
     )
+    NO_ANSWER = Kind("no-answer", 504, "The other party did not answer in time", "Check that it runs, and try again.")
     SERVICE_UNREACHABLE = Kind(
         "service-unreachable", 502, "The service cannot be reached", "Check its address and that it runs."
     )

@@ -20,6 +20,12 @@ class TaskKind(StrEnum):
     COMPUTE = "compute"  # to a Data Owner: Compute, CBOR → RoundAnswer, CBOR
     STEP = "step"  # to the Model Owner: Step, CBOR → StepResult, CBOR
     END = "end"  # to either: JobEnd, JSON → {} , JSON
+    SCORING = "scoring"  # Data Owner to Model Owner: ScoringAsk, CBOR → ScoringReply, CBOR
+    SCORE = "score"  # Data Owner to Model Owner: SignedBytes(ScoreRequest), CBOR → ScoringReply, CBOR
+
+
+#: What parties have for each other: `POST /tasks` takes these, and the Facilitator only passes them on.
+PASSED_ON = frozenset({TaskKind.SCORING, TaskKind.SCORE})
 
 
 class TaskHeader(Strict):

@@ -220,12 +220,16 @@ class OwnerService:
 
     # Driving the state machine
 
+    def policy_now(self) -> OwnerPolicy:
+        """The policy with all that is pinned by now."""
+        return self.policy.knowing(self._trust())
+
     def _owner(self) -> Owner:
         return Owner(
             self._identity.party_id,
             self._name,
             self._facilitator_id,
-            self.policy.knowing(self._trust()),
+            self.policy_now(),
             self._allow_small_keys,
             self._membership,
         )

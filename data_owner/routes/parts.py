@@ -10,6 +10,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from data_owner.agent.service import OwnerService
+from data_owner.scoring.desk import ScoringDesk
 from data_owner.store.contract import OwnerStore
 from protocol.problems import Code, Problem
 
@@ -22,6 +23,7 @@ class OwnerParts:
     service: OwnerService
     data_folder: Path
     timestamp: Callable[[], str]
+    scoring: ScoringDesk
 
 
 def _parts(request: Request) -> OwnerParts:

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Path, Request
 
 from facilitator.desk import TaskDesk
+from facilitator.mailbox import Mailbox
 from facilitator.service import JobService
 
 
@@ -20,8 +21,14 @@ def _desk(request: Request) -> TaskDesk:
     return desk
 
 
+def _mailbox(request: Request) -> Mailbox:
+    mailbox: Mailbox = request.app.state.mailbox
+    return mailbox
+
+
 Service = Annotated[JobService, Depends(_service)]
 Desk = Annotated[TaskDesk, Depends(_desk)]
+Post = Annotated[Mailbox, Depends(_mailbox)]
 JobIdInPath = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", examples=["0f4b6d1c9e7a4c52b8d3a6e5f1029384"])]
 HashInPath = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", examples=["9f" * 32])]
 PartyInPath = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", examples=["1a" * 32])]

@@ -6,11 +6,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
+from facilitator.mailbox import Sent
 from facilitator.results import Given
-from facilitator.routes.access import Desk, TaskIdInPath, bytes_response
+from facilitator.routes.access import Desk, Post, TaskIdInPath, bytes_response
+from protocol.documents import Hash, JobId, PartyId
 from protocol.server.caller import CallingParty
-from protocol.server.responses import content_type
-from protocol.tasks import TaskList
+from protocol.server.responses import CBOR_TYPE, body_as, content_type
+from protocol.tasks import TaskHeader, TaskKind, TaskList
 
 router = APIRouter(prefix="/tasks", tags=["tasks"])
 
@@ -83,3 +85,56 @@ async def task_request(task_id: TaskIdInPath, caller: CallingParty, desk: Desk) 
 )
 async def task_result(task_id: TaskIdInPath, request: Request, caller: CallingParty, desk: Desk) -> None:
     await desk.give(Given(task_id, caller, await request.body(), content_type(request)))
+
+
+_SENT_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            CBOR_TYPE: {
+                "schema": {"type": "string", "format": "binary"},
+                "example": "(ScoringAsk for scoring, SignedBytes of a ScoreRequest for score)",
+            }
+        },
+    }
+}
+
+
+@router.post(
+    "",
+    summary="Send another party a task; the same bytes under the same nonce are one task",
+    status_code=201,
+    responses={201: {"content": {"application/json": {"example": _LIST_EXAMPLE["tasks"][0]}}}},
+    openapi_extra=_SENT_BODY,
+)
+async def send_task(
+    request: Request,
+    caller: CallingParty,
+    post: Post,
+    kind: Annotated[TaskKind, Query(examples=["score"])],
+    recipient: Annotated[PartyId, Query(examples=["7d" * 32])],
+    model_id: Annotated[JobId, Query(examples=["0f4b6d1c9e7a4c52b8d3a6e5f1029384"])],
+    nonce: Annotated[Hash, Query(description="64 hex digits that the sender draws", examples=["c4" * 32])],
+) -> TaskHeader:
+    body = await body_as(request, CBOR_TYPE)
+    return await post.send(Sent(caller, recipient, kind, model_id, nonce, body))
+
+
+@router.get(
+    "/{task_id}/result",
+    summary="The result of a task that the caller sent; waits for it, 204 while there is none",
+    response_class=Response,
+    responses=bytes_response(CBOR_TYPE, "ScoringReply"),
+)
+async def sent_result(
+    task_id: TaskIdInPath,
+    request: Request,
+    caller: CallingParty,
+    post: Post,
+    wait: Annotated[float, Query(ge=0, description="Seconds to wait for the result", examples=[20])] = 0,
+) -> Response:
+    wait_s = min(wait, request.app.state.longest_wait_s)
+    found = await post.result(caller, task_id, wait_s=wait_s, stop=request.app.state.stop)
+    if found is None:
+        return Response(status_code=204)
+    return Response(found.content, media_type=found.content_type)

@@ -99,6 +99,10 @@ class ReadTransaction(ABC):
         """How many tasks of each kind are open."""
 
     @abstractmethod
+    def open_tasks_from(self, sender: str) -> int:
+        """How many tasks of that sender are open."""
+
+    @abstractmethod
     def blob(self, content_hash: str) -> bytes | None: ...
 
     @abstractmethod

@@ -148,6 +148,11 @@ class _SqlTransaction(WriteTransaction):
         counted = {TaskKind(kind): count for kind, count in self._connection.execute(query)}
         return {kind: counted.get(kind, 0) for kind in TaskKind}
 
+    def open_tasks_from(self, sender: str) -> int:
+        query = sa.select(sa.func.count()).select_from(tasks)
+        found = self._connection.scalar(query.where(tasks.c.sender == sender, tasks.c.closed.is_(False)))
+        return int(found or 0)
+
     def add_task(self, task_id: str, job_id: str, sender: str, created_at: str, task: CreateTask) -> bool:
         if self._connection.scalar(sa.select(tasks.c.id).where(tasks.c.key == task.key)) is not None:
             return False

@@ -1,7 +1,7 @@
 """The Model Owner's routes, for its own people. They decode, delegate and encode."""
 
-from model_owner.routes import datasets, events, models, predictions
+from model_owner.routes import datasets, events, models, predictions, scoring
 
-ROUTERS = (models.router, events.router, datasets.router, predictions.router)
+ROUTERS = (models.router, events.router, datasets.router, predictions.router, scoring.router)
 
 __all__ = ["ROUTERS"]

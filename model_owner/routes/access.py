@@ -10,6 +10,7 @@ from fastapi import Depends, Path, Request
 from model_owner.datasets import Datasets
 from model_owner.predictions import Predictions
 from model_owner.preparation import Preparation
+from model_owner.scoring.desk import ScoringDesk
 from model_owner.service import ModelService
 from model_owner.store.contract import ModelStore
 from model_owner.views import FacilitatorViews
@@ -43,6 +44,7 @@ class Desk:
     store: ModelStore
     views: FacilitatorViews
     doorbell: Doorbell
+    scoring: ScoringDesk
 
 
 def _desk(request: Request) -> Desk:

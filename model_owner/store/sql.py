@@ -26,6 +26,11 @@ class SqlStore(ModelStore):
         """Open the store at `url`, upgraded. Raises protocol.server.database.DatabaseError."""
         self._engine = open_database(url, MIGRATIONS)
 
+    @property
+    def engine(self) -> sa.Engine:
+        """The open database, for what keeps further tables in it."""
+        return self._engine
+
     # Jobs
 
     def add(self, state: JobState) -> None:

@@ -71,3 +71,23 @@ predictions = sa.Table(
     sa.Column("prediction", sa.Text, nullable=False),  # model_owner.store.contract.Prediction as JSON
     sa.UniqueConstraint("model_id", "dataset_id"),
 )
+
+scoring = sa.Table(
+    "scoring",
+    metadata,
+    sa.Column("job_id", sa.String(32), sa.ForeignKey("models.job_id"), primary_key=True),
+    sa.Column("terms", sa.Text, nullable=False),  # model_owner.scoring.ledger.Terms as JSON
+    sa.Column("spent_bits", sa.BigInteger, nullable=False),  # never shrinks
+    sa.Column("offer", sa.LargeBinary, nullable=False),  # the signed offer, the same for every owner
+)
+
+scores = sa.Table(
+    "scores",
+    metadata,
+    sa.Column("request_hash", sa.String(64), primary_key=True),
+    sa.Column("job_id", sa.String(32), sa.ForeignKey("scoring.job_id"), nullable=False),
+    sa.Column("party", sa.String(64), nullable=False),
+    sa.Column("bits", sa.BigInteger, nullable=False),
+    sa.Column("answered_at", sa.String(40), nullable=False),
+    sa.Column("reply", sa.LargeBinary, nullable=False),  # the exact bytes that were, or will be, sent
+)

@@ -7,7 +7,7 @@ from urllib.parse import quote
 from protocol.client.http import MAX_JSON_BYTES, ServiceClient, parse_any_json
 from protocol.documents import SignedDocument, parse_json
 from protocol.problems import Code, Problem
-from protocol.tasks import CBOR_TYPE, JSON_TYPE, TaskList
+from protocol.tasks import CBOR_TYPE, JSON_TYPE, TaskHeader, TaskKind, TaskList
 
 __all__ = ["CBOR_TYPE", "JSON_TYPE", "FacilitatorClient"]
 
@@ -80,6 +80,17 @@ class FacilitatorClient(ServiceClient):
     async def put_result(self, task_id: str, body: bytes, content_type: str) -> None:
         """Answer a task; the same bytes again change nothing."""
         await self.request("PUT", f"/tasks/{quote(task_id, safe='')}/result", body=body, content_type=content_type)
+
+    async def send_task(self, kind: TaskKind, recipient: str, job_id: str, nonce: str, body: bytes) -> TaskHeader:
+        """Send another party a task; the same bytes under the same `nonce` (64 hex digits) are one task."""
+        params = {"kind": kind.value, "recipient": recipient, "model_id": job_id, "nonce": nonce}
+        answer = await self.request("POST", "/tasks", body=body, content_type=CBOR_TYPE, params=params)
+        return parse_json(answer, TaskHeader)
+
+    async def sent_result(self, task_id: str, *, wait_s: float) -> bytes | None:
+        """Return the result of a task that this party sent, None where there is none within `wait_s`."""
+        path = f"/tasks/{quote(task_id, safe='')}/result"
+        return await self.request("GET", path, params={"wait": f"{wait_s:g}"}, wait_s=wait_s) or None
 
     async def _put(self, path: str, signed: SignedDocument) -> None:
         await self.request("PUT", path, body=signed.model_dump_json().encode(), content_type=JSON_TYPE)
