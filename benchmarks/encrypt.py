@@ -1,0 +1,197 @@
+"""Gradient values in 32-bit slots: encryption, decryption and addition, packed and one by one.
+
+python -m benchmarks.encrypt [--json] [--quick]
+
+`seconds` are for `values` values. Packed, ours is held against what a peer takes for as many values, of which none
+packs by itself but CKKS. "bytes a value" is in `sizes`. The last rows set one core against all, by the clock.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+import numpy as np
+from phe.paillier import PaillierPrivateKey
+from rich.console import Console
+
+from benchmarks.jobs import key_pair
+from benchmarks.measure import Row, main, processor_seconds, wall_seconds
+from benchmarks.peers import Ckks, Peer, ckks_peers, pailliers
+from crypto import (
+    EncryptedVector,
+    Encryptor,
+    Engine,
+    KeyHolderEncryptor,
+    LocalEngine,
+    ProcessEngine,
+    PublicEncryptor,
+    SlotLayout,
+    ciphertext_width_bytes,
+    decrypt_array,
+    encrypt_array,
+    key_id,
+    sum_vectors,
+)
+
+VALUES = 100_000
+QUICK_VALUES = 2_000
+SLOT_BITS = 32
+BOUND = 1 << 29
+KEY_BITS = (2048, 3072)
+# A peer's slice, in values: half a second or so of its encryption.
+PEER_VALUES = 60
+# What tables are cut for where each value takes a ciphertext of its own.
+EXPECTED_ONE_BY_ONE = 10_000
+REPEATS = 5
+
+
+def measure(
+    quick: bool, notes: Console, count: int | None = None, key_sizes: Iterable[int] | None = None
+) -> Iterable[Row]:
+    count = count or (QUICK_VALUES if quick else VALUES)
+    for key_bits in key_sizes or (KEY_BITS[:1] if quick else KEY_BITS):
+        private_key = key_pair(key_bits)
+        notes.print(f"making {key_bits}-bit keys for the peers")
+        peers = pailliers(key_bits)
+        bench = Packed(private_key, count)
+        yield from against_paillier(bench, peers)
+        yield from against_ckks(bench, ckks_peers())
+        yield from one_by_one(bench, peers)
+        yield from all_cores(bench)
+
+
+class Packed:
+    """The same values, encrypted, decrypted and added in slots."""
+
+    def __init__(self, private_key: PaillierPrivateKey, count: int) -> None:
+        self.private_key, self.public_key = private_key, private_key.public_key
+        self.n = int(self.public_key.n)
+        self.key_bits = self.n.bit_length()
+        self.layout = SlotLayout.packed(count, 1, SLOT_BITS, self.key_bits)
+        drawn = np.random.default_rng(count).integers(-BOUND, BOUND, (count, 1))
+        self.values = np.array(drawn.tolist(), dtype=object)
+        self.count = count
+
+    def encryptor(self, engine: Engine) -> PublicEncryptor:
+        return PublicEncryptor(self.public_key, engine, self.layout.ciphertexts)
+
+    def encrypt(self, encryptor: Encryptor) -> EncryptedVector:
+        return encrypt_array(self.values, self.layout, 0, BOUND, encryptor, key_id(self.n))
+
+    def sizes(self, **more: float | int | str) -> dict[str, float | int | str]:
+        return {"values": self.count, "slot_bits": SLOT_BITS, **more}
+
+    @property
+    def bytes_a_value(self) -> float:
+        return round(self.layout.ciphertexts * ciphertext_width_bytes(self.n) / self.count, 2)
+
+    def operations(self, engine: Engine) -> tuple[dict[str, float], float]:
+        """Seconds of each operation, tables counted; and of the key holder's own encryption."""
+        seconds = {}
+        seconds["encryption"], vector = processor_seconds(lambda: self.encrypt(self.encryptor(engine)), 3)
+        seconds["decryption"], values = processor_seconds(lambda: decrypt_array(vector, self.private_key, engine))
+        if not (values == self.values).all():
+            raise AssertionError("other values were decrypted")
+        seconds["addition"], _ = processor_seconds(lambda: sum_vectors([vector, vector], self.n, engine), REPEATS)
+        holder, _ = processor_seconds(
+            lambda: self.encrypt(KeyHolderEncryptor(self.private_key, engine, self.layout.ciphertexts))
+        )
+        return seconds, holder
+
+
+def against_paillier(bench: Packed, peers: Iterable[Peer]) -> Iterable[Row]:
+    seconds, holder = bench.operations(LocalEngine())
+    for peer in peers:
+        for name, peer_seconds in peer_operations(peer).items():
+            whole = peer_seconds * bench.count
+            sizes = bench.sizes(bytes_a_value=bench.bytes_a_value, peer_bytes_a_value=_peer_bytes(peer))
+            yield Row(f"packed {name}", sizes, bench.key_bits, seconds[name], peer.name, whole, True)
+    yield Row("packed encryption by the key holder", bench.sizes(), bench.key_bits, holder)
+
+
+def peer_operations(peer: Peer) -> dict[str, float]:
+    """Processor seconds of one value, from a slice; the first of each, which builds tables, not counted."""
+    values = [int(value) for value in np.random.default_rng(1).integers(-BOUND, BOUND, PEER_VALUES)]
+    peer.encrypt(values[:1])
+    seconds = {}
+    seconds["encryption"], ciphertexts = processor_seconds(lambda: peer.encrypt(values), 3)
+    seconds["decryption"], decrypted = processor_seconds(lambda: peer.decrypt(ciphertexts), 3)
+    if decrypted != values:
+        raise AssertionError(f"{peer.name} decrypted other values")
+    peer.add(ciphertexts, ciphertexts)
+    seconds["addition"], _ = processor_seconds(lambda: [peer.add(ciphertexts, ciphertexts) for _ in range(10)], 3)
+    seconds["addition"] /= 10
+    return {name: spent / PEER_VALUES for name, spent in seconds.items()}
+
+
+def _peer_bytes(peer: Peer) -> float:
+    return round(peer.ciphertext_bytes(peer.encrypt([1] * 10)) / 10, 2)
+
+
+def against_ckks(bench: Packed, peers: Iterable[Ckks]) -> Iterable[Row]:
+    seconds, _ = bench.operations(LocalEngine())
+    values = np.linspace(-1, 1, bench.count).tolist()
+    for peer in peers:
+        spent = {}
+        spent["encryption"], ciphertexts = processor_seconds(lambda peer=peer: peer.encrypt(values))
+        spent["decryption"], _ = processor_seconds(lambda peer=peer, c=ciphertexts: peer.decrypt(c))
+        spent["addition"], _ = processor_seconds(lambda peer=peer, c=ciphertexts: peer.add(c, c), REPEATS)
+        bytes_a_value = round(peer.ciphertext_bytes(ciphertexts) / bench.count, 2)
+        sizes = bench.sizes(bytes_a_value=bench.bytes_a_value, peer_bytes_a_value=bytes_a_value)
+        for name, peer_seconds in spent.items():
+            yield Row(f"packed {name}", sizes, bench.key_bits, seconds[name], peer.name, peer_seconds)
+
+
+def one_by_one(bench: Packed, peers: Iterable[Peer]) -> Iterable[Row]:
+    """Ciphertexts a second, one value in each; tables of both sides are built beforehand."""
+    engine = LocalEngine()
+    encryptors = {
+        "owner": PublicEncryptor(bench.public_key, engine, EXPECTED_ONE_BY_ONE),
+        "key holder": KeyHolderEncryptor(bench.private_key, engine, EXPECTED_ONE_BY_ONE),
+    }
+    plaintexts = list(range(1, PEER_VALUES + 1))
+    for who, encryptor in encryptors.items():
+        encryptor.encrypt([1])
+        for peer in peers:
+            peer.encrypt([1])
+            # In turns, so that what else the machine does meets both.
+            spent = [
+                (processor_seconds(lambda e=encryptor: e.encrypt(plaintexts))[0],
+                 processor_seconds(lambda peer=peer: peer.encrypt(plaintexts))[0])
+                for _ in range(REPEATS)
+            ]  # fmt: skip
+            own, theirs = (statistics.median(times) for times in zip(*spent, strict=True))
+            sizes: dict[str, float | int | str] = {"ciphertexts": PEER_VALUES, "by": who}
+            yield Row("encryption one by one", sizes, bench.key_bits, own, peer.name, theirs)
+
+
+def all_cores(bench: Packed) -> Iterable[Row]:
+    """One process against as many as there are cores, by the clock; workers and their tables are there beforehand."""
+    cores = os.cpu_count() or 1
+    local = bench.encryptor(LocalEngine())
+    with ProcessPoolExecutor(cores, mp_context=get_context("spawn")) as executor:
+        engine = ProcessEngine(executor, cores)
+        spread = bench.encryptor(engine)
+        for encryptor in (local, spread, spread):
+            bench.encrypt(encryptor)
+        vector = bench.encrypt(local)
+        calls = {
+            "encryption": (lambda: bench.encrypt(local), lambda: bench.encrypt(spread)),
+            "decryption": (
+                lambda: decrypt_array(vector, bench.private_key, LocalEngine()),
+                lambda: decrypt_array(vector, bench.private_key, engine),
+            ),
+        }
+        for name, (one, all_) in calls.items():
+            spent = [(wall_seconds(all_)[0], wall_seconds(one)[0]) for _ in range(REPEATS)]
+            every, single = (statistics.median(times) for times in zip(*spent, strict=True))
+            sizes = bench.sizes(cores=cores, clock="wall")
+            yield Row(f"packed {name}, all cores", sizes, bench.key_bits, every, "one core", single)
+
+
+if __name__ == "__main__":
+    main(__doc__, measure)

@@ -1,0 +1,94 @@
+"""One owner's answer to one round, against the same gradient by other libraries.
+
+python -m benchmarks.gradient [--json] [--quick]
+
+Ours is the Data Owner's own code at the default plan: checking the weights that came, A·w − b, packing, masks,
+full-width re-randomisers made on the spot, signing, serialising. A peer computes Xᵀ(X·Enc(w) − y) from the rows, and
+re-randomises what leaves; its scalars are the same 40-bit fixed-point integers. CKKS cannot do that at two levels and
+does A·Enc(w) − b, approximately. What an owner reduces once a job, its moments, has rows of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from rich.console import Console
+
+from benchmarks.jobs import Rows, bench_of, integers_of, key_pair, moments_from, table_of
+from benchmarks.measure import LONGEST_S, Row, main, processor_seconds
+from benchmarks.peers import CKKS_CHAINS, Ckks, Peer, installed, pailliers
+from data_owner.compute import compute_answer
+
+SIZES = ((353, 11), (10_000, 30), (10_000, 100), (100_000, 100))
+QUICK_SIZES = ((353, 11),)
+KEY_BITS = (2048, 3072)
+REPEATS = 5
+# Scalar multiplications of a peer's slice: a second or so, for those that take a quarter of a millisecond each.
+SLICE = 4000
+
+
+def measure(
+    quick: bool, notes: Console, sizes: Sequence[tuple[int, int]] | None = None, key_sizes: Sequence[int] | None = None
+) -> Iterable[Row]:
+    sizes = sizes or (QUICK_SIZES if quick else SIZES)
+    tables = {size: table_of(*size) for size in sizes}
+    moments = {}
+    for size in sizes:
+        seconds, moments[size] = processor_seconds(lambda size=size: moments_from(tables[size]))
+        yield Row("moments, once a job", {"rows": size[0], "d": size[1]}, 0, seconds)
+    for key_bits in key_sizes or (KEY_BITS[:1] if quick else KEY_BITS):
+        private_key = key_pair(key_bits)
+        notes.print(f"making {key_bits}-bit keys for the peers")
+        peers = pailliers(key_bits)
+        for size in sizes:
+            bench = bench_of(moments[size], private_key)
+            seconds, _ = processor_seconds(
+                lambda bench=bench: compute_answer(bench.job, bench.request, bench.request_hash), REPEATS
+            )
+            shape: dict[str, float | int | str] = {"rows": size[0], "d": size[1]}
+            for peer in peers:
+                peer_seconds, extrapolated = gradient_seconds(peer, tables[size], bench.weights[:, 0].tolist())
+                yield Row("gradient", shape, key_bits, seconds, peer.name, peer_seconds, extrapolated)
+            if installed("tenseal"):
+                ckks = Ckks(*CKKS_CHAINS[0])
+                yield Row(
+                    "gradient", shape, key_bits, seconds, f"{ckks.name}, A·w − b", ckks_seconds(ckks, tables[size])
+                )
+
+
+def gradient_seconds(peer: Peer, table: Rows, weights: Sequence[int]) -> tuple[float, bool]:
+    """Seconds for all rows, and whether they were extrapolated from a slice of them.
+
+    The slice's result is decrypted and compared: a peer that computed something else would not be one.
+    """
+    rows, dimensions = table.X.shape
+    X, y = integers_of(table)
+    encrypted = peer.encrypt(weights)
+    part = max(2, min(rows, SLICE // (2 * dimensions)))
+    seconds, result = processor_seconds(lambda: peer.gradient(X[:part], y[:part], encrypted))
+    expected = X[:part].T.dot(X[:part].dot(np.array(weights, dtype=object)) - y[:part])
+    if peer.decrypt(result) != expected.tolist():
+        raise AssertionError(f"{peer.name} computed another gradient")
+    if part == rows:
+        return seconds, False
+    if seconds * rows / part < LONGEST_S / 4:
+        return processor_seconds(lambda: peer.gradient(X, y, encrypted))[0], False
+    # What does not grow with the rows, d re-randomisers, is measured by itself.
+    fixed, _ = processor_seconds(lambda: peer.encrypt([0] * dimensions))
+    return (seconds - fixed) * rows / part + fixed, True
+
+
+def ckks_seconds(ckks: Ckks, table: Rows) -> float:
+    A, b = table.X.T @ table.X / len(table.X), table.X.T @ table.Y[:, 0] / len(table.X)
+    weights = np.linspace(-1, 1, len(b))
+    encrypted = ckks.encrypt(weights.tolist())
+    ckks.gradient(A, b, encrypted)  # makes its rotation keys
+    seconds, result = processor_seconds(lambda: ckks.gradient(A, b, encrypted))
+    if not np.allclose(ckks.decrypt(result), A @ weights - b, atol=1e-3):
+        raise AssertionError(f"{ckks.name} computed another gradient")
+    return seconds
+
+
+if __name__ == "__main__":
+    main(__doc__, measure)

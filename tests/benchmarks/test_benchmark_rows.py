@@ -1,0 +1,109 @@
+"""Benchmarks at sizes that measure nothing: they run, check what they compute, and keep the shape of their rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from benchmarks import encrypt, floor, gradient, peers, scaling
+from benchmarks.measure import Row, main
+from benchmarks.peers import Phe
+
+KEYS = {"name", "sizes", "key_bits", "seconds", "peer", "peer_seconds", "ratio", "extrapolated"}
+QUIET = Console(quiet=True)
+SMALL_KEY = 512
+
+
+@pytest.fixture(autouse=True)
+def phe_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The peers that are optional need large keys, or are not there."""
+    monkeypatch.setattr(peers, "installed", lambda name: name == "phe")
+    monkeypatch.setattr(gradient, "installed", lambda name: name == "phe")
+
+
+def check(rows: Iterable[Row]) -> list[Row]:
+    rows = list(rows)
+    for row in rows:
+        assert set(row.to_dict()) == KEYS
+        assert json.loads(json.dumps(row.to_dict())) == row.to_dict()
+        assert row.seconds > 0
+        assert (row.peer is None) == (row.peer_seconds is None) == (row.ratio is None)
+    return rows
+
+
+def test_gradient_rows() -> None:
+    rows = check(gradient.measure(True, QUIET, sizes=[(6, 3)], key_sizes=[SMALL_KEY]))
+    assert [(row.name, row.peer) for row in rows] == [("moments, once a job", None), ("gradient", "phe")]
+    assert rows[1].sizes == {"rows": 6, "d": 3}
+    assert not rows[1].extrapolated
+
+
+def test_a_peer_that_computes_something_else_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = Phe.gradient
+    monkeypatch.setattr(Phe, "gradient", lambda self, X, y, weights: honest(self, X, y + 1, weights))
+    with pytest.raises(AssertionError, match="phe computed another gradient"):
+        list(gradient.measure(True, QUIET, sizes=[(6, 3)], key_sizes=[SMALL_KEY]))
+
+
+def test_encrypt_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(encrypt, "all_cores", lambda bench: ())
+    monkeypatch.setattr(encrypt, "PEER_VALUES", 4)
+    monkeypatch.setattr(encrypt, "EXPECTED_ONE_BY_ONE", 4)
+    rows = check(encrypt.measure(True, QUIET, count=40, key_sizes=[SMALL_KEY]))
+    names = [(row.name, row.extrapolated) for row in rows]
+    assert names[:3] == [(f"packed {what}", True) for what in ("encryption", "decryption", "addition")]
+    # 15 slots of 32 bits in 510, so 3 ciphertexts of 128 bytes.
+    assert rows[0].sizes["bytes_a_value"] == round(3 * 128 / 40, 2)
+
+
+def test_floor_rows_hold_every_operation_of_the_seam(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(floor, "LOOP", 10)
+    rows = check(floor.measure(True, QUIET, key_sizes=[SMALL_KEY], dimensions=[3], repeats=1))
+    assert {row.peer for row in rows} == {"floor"}
+    assert [row.name.split(":")[0].split(" mod")[0] for row in rows] == [
+        "matrix × encrypted vector, packed",
+        "re-randomisers",
+        "fixed-base powers",
+        "fixed-base powers",
+        "decryption",
+        "sum of ten owners",
+        "packing by Horner",
+    ]
+
+
+def test_scaling_rows_and_the_plot(tmp_path: Path) -> None:
+    rows = check(scaling.measure(True, QUIET, ((50, 60), (3, 4), (2, 3)), SMALL_KEY, 4))
+    assert [row.sizes["rows"] for row in rows if row.name == "answer against rows"] == [50, 60]
+    assert [row.sizes["d"] for row in rows if row.name == "answer against columns"] == [3, 4]
+    assert [row.sizes["owners"] for row in rows if row.name == "sum by the Facilitator"] == [2, 3]
+    pytest.importorskip("matplotlib")
+    scaling.plot(rows, tmp_path / "scaling.png")
+    assert (tmp_path / "scaling.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_ratio_is_how_many_times_as_long_the_peer_takes() -> None:
+    assert Row("x", {}, 2048, 2.0, "phe", 10.0).ratio == 5.0
+    assert Row("x", {}, 2048, 2.0).ratio is None
+
+
+@pytest.mark.parametrize("arguments", [["--json"], []])
+def test_json_is_alone_on_standard_output_and_people_get_a_table(arguments: list[str], capsys) -> None:
+    rows = [Row("sum", {"owners": 3}, 2048, 0.25, "phe", 1.0, extrapolated=True)]
+    main("a benchmark", lambda quick, notes: rows, arguments)
+    out = capsys.readouterr().out
+    if arguments:
+        assert json.loads(out) == [rows[0].to_dict()]
+    else:
+        assert "≈ 1" in out
+        assert "owners 3" in out
+
+
+def test_an_installed_peer_is_found_and_a_missing_one_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    monkeypatch.setitem(peers._MODULES, "absent", "there_is_no_such_module")
+    assert peers.installed("phe")
+    assert not peers.installed("absent")
