@@ -3,7 +3,7 @@
 Every part of a message is of fixed width or follows from the plan, so that these are the sizes of real ones, to the
 byte. What is counted are the bodies: requests, answers, steps and results of every round, and the evidence that a
 Model Owner reads at the end of a window. HTTP's headers, polls, listings of the log, and what comes before the first
-round (manifest, invitations, roster) are not.
+round (manifest, invitations, roster) are not, nor are rounds of encrypted evaluation.
 """
 
 from __future__ import annotations
