@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Query
+from fastapi import APIRouter, Body, Query, Response
 from pydantic import ValidationError
 
+from model_owner.export import ExportFormat, export
 from model_owner.routes.access import SPEC_EXAMPLE, Desk, ModelIdInPath, Service
 from model_owner.views import ModelLine, ModelView, line, view
-from protocol.problems import Code
+from protocol.problems import Code, Problem
 from protocol.server.validation import validation_problem
 from protocol.spec import ModelSpec
+from protocol.states import Phase
 
 router = APIRouter(prefix="/models", tags=["models"])
 
@@ -61,3 +63,27 @@ async def cancel(
 ) -> ModelView:
     await desk.preparation.cancel(model_id, reason)
     return await shown(desk, model_id)
+
+
+@router.get(
+    "/{model_id}/export",
+    response_class=Response,
+    summary="A finished model as a file: JSON, ONNX, or a scikit-learn pipeline that skops reads",
+    description="A classifier's probabilities are calibrated as those of GET /prediction are now. ONNX and sklearn need"
+    " the extra `export`. Missing values are to be replaced before.",
+)
+async def export_model(
+    model_id: ModelIdInPath,
+    desk: Service,
+    chosen: Annotated[ExportFormat, Query(alias="format", description="Which file.")] = ExportFormat.JSON,
+) -> Response:
+    state = await desk.service.job(model_id)
+    model = await asyncio.to_thread(desk.store.model, model_id)
+    if state.phase is not Phase.FINISHED or model is None:
+        raise Problem(Code.MODEL_NOT_FINISHED, f"Model {model_id} is {state.status}: there is nothing to export.")
+    calibration = None
+    if state.spec.kind.classifies and await asyncio.to_thread(desk.store.current_dataset) is not None:
+        calibration = (await desk.predictions.on_test_set(model_id)).document["calibration"]
+    made = await asyncio.to_thread(export, state, model, calibration, chosen)
+    name = f"attachment; filename=model.{made.suffix}"
+    return Response(made.content, media_type=made.media_type, headers={"Content-Disposition": name})

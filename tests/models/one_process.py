@@ -43,9 +43,13 @@ def run_job(
     test: Table,
     *,
     rows: Sequence[object] | None = None,
+    exports: Sequence[str] = (),
     **owner_settings: Any,
 ) -> dict[str, Any]:
-    """Train; {"model", "prediction", "scores"} as the Model Owner's routes give them. `rows` are scored."""
+    """Train; {"model", "prediction", "scores"} as the Model Owner's routes give them. `rows` are scored.
+
+    Under "exports" the model's files, in the formats named.
+    """
 
     async def job() -> dict[str, Any]:
         tables = {f"owner-{n}": write_table(folder / f"owner-{n}.csv", part) for n, part in enumerate(parts)}
@@ -61,6 +65,9 @@ def run_job(
             outcome["prediction"] = await parties.model_owner.get("/prediction", model_id=model_id)
             if rows is not None:
                 outcome["scores"] = await parties.model_owner.post("/prediction", {"rows": list(rows)})
+            for name in exports:
+                answer = await parties.model_owner.http.get(f"/models/{model_id}/export", params={"format": name})
+                outcome.setdefault("exports", {})[name] = answer.raise_for_status().content
             return outcome
 
     return asyncio.run(job())

@@ -1,0 +1,180 @@
+"""Calls to a running Model Owner, one after another: nothing here needs an event loop, or minds one that runs."""
+
+from __future__ import annotations
+
+import math
+import ssl
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from protocol.loopback import is_loopback
+from protocol.problems import Code, Problem
+
+ENDED = frozenset({"FINISHED", "FAILED", "CANCELLED"})
+POLL_S = 0.5
+Json = dict[str, Any]
+
+
+class JobEnded(Exception):  # noqa: N818 - that it ended is what happened
+    """A job ended without a model. `model` is what GET /models/{id} says."""
+
+    def __init__(self, model: Json) -> None:
+        super().__init__(f"model {model['id']} is {model['status']}: {model.get('reason') or 'no reason given'}")
+        self.model = model
+
+
+class ModelOwner:
+    """A Model Owner at `url`. Closes its connections when a `with` block is left.
+
+    `token` is sent as a bearer token, to https or to this machine only. `verify` is an SSL context for a CA of the
+    consortium's own. `transport` replaces the network. Every method raises Problem: what the service refused with,
+    or SERVICE_UNREACHABLE.
+    """
+
+    def __init__(
+        self,
+        url: str = "http://127.0.0.1:9090",
+        *,
+        token: str | None = None,
+        request_timeout_s: float = 60.0,
+        verify: ssl.SSLContext | bool = True,
+        transport: httpx.BaseTransport | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.url = url.rstrip("/")
+        address = httpx.URL(self.url)
+        on_this_machine = is_loopback(address.host)
+        if token is not None and address.scheme != "https" and not on_this_machine:
+            raise Problem(Code.INVALID_REQUEST, f"The token for {url} would travel in the clear: use https.")
+        self._sleep = sleep
+        self._http = httpx.Client(
+            base_url=self.url,
+            headers={} if token is None else {"Authorization": f"Bearer {token}"},
+            timeout=request_timeout_s,
+            verify=verify,
+            transport=transport,
+            trust_env=not on_this_machine,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __deepcopy__(self, memo: object) -> Self:
+        """Connections are shared: scikit-learn's clone copies an estimator's parameters."""
+        return self
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def deploy(self, spec: Mapping[str, Any]) -> str:
+        """Start a training job and return its id."""
+        return str(self._call("POST", "/models", json=dict(spec)).json()["id"])
+
+    def model(self, model_id: str) -> Json:
+        """What GET /models/{id} says: status, round, loss; at the end the coefficients."""
+        document: Json = self._call("GET", f"/models/{model_id}").json()
+        return document
+
+    def wait(self, model_id: str, *, show_progress: bool = True) -> Json:
+        """Return the model when it has finished, with a progress bar until then. Raises JobEnded without a model."""
+        with _progress(f"model {model_id[:8]}", shown=show_progress) as show:
+            while True:
+                model = self.model(model_id)
+                show(model)
+                if model["status"] == "FINISHED":
+                    return model
+                if model["status"] in ENDED:
+                    raise JobEnded(model)
+                self._sleep(POLL_S)
+
+    def prediction(self, model_id: str | None = None) -> Json:
+        """What GET /prediction says of the test set: cost, metrics, values, targets."""
+        document: Json = self._call("GET", "/prediction", params=_given(model_id=model_id)).json()
+        return document
+
+    def predict(self, rows: Sequence[Any], model_id: str | None = None) -> Json:
+        """Score rows: `values`, and of a classifier `classes` and `class_names`. Without an id, the latest model."""
+        body = {"rows": [_plain_row(row) for row in rows], **_given(model_id=model_id)}
+        document: Json = self._call("POST", "/prediction", json=body).json()
+        return document
+
+    def export(self, model_id: str, format: str = "json") -> bytes:  # noqa: A002 - the route's own word
+        """A finished model as a file: "json", "onnx" or "sklearn"."""
+        return self._call("GET", f"/models/{model_id}/export", params={"format": format}).content
+
+    def cancel(self, model_id: str) -> Json:
+        """Stop a job, at every party."""
+        document: Json = self._call("DELETE", f"/models/{model_id}").json()
+        return document
+
+    def _call(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        try:
+            response = self._http.request(method, path, **arguments)
+        except httpx.TransportError as error:
+            why = str(error) or type(error).__name__
+            raise Problem(Code.SERVICE_UNREACHABLE, f"Nothing answers at {self.url} ({why}).") from None
+        if response.is_error:
+            try:
+                document: object = response.json()
+            except ValueError:
+                document = None
+            raise Problem.from_dict(document, response.status_code)
+        return response
+
+
+def _given(**values: str | None) -> dict[str, str]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _plain_row(row: Any) -> Any:
+    """A row as JSON takes it: an object, or a list; of numpy's values their own, and None for what is not a number."""
+    if isinstance(row, Mapping):
+        return {str(key): _plain(value) for key, value in row.items()}
+    if isinstance(row, str | bytes):
+        return row
+    return [_plain(value) for value in (row.tolist() if hasattr(row, "tolist") else row)]
+
+
+def _plain(value: Any) -> Any:
+    value = value.item() if hasattr(value, "item") else value
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+@contextmanager
+def _progress(title: str, *, shown: bool) -> Iterator[Callable[[Json], None]]:
+    """A bar of rounds with the loss, on stderr; in a notebook below the cell."""
+    if not shown:
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[detail]}"),
+    )
+    console = Console() if "ipykernel" in sys.modules else Console(stderr=True)
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task(title, total=None, detail="")
+
+        def show(model: Json) -> None:
+            done, total, loss = model.get("round") or 0, model.get("rounds"), model.get("loss")
+            said = str(model["status"]).replace("_", " ").lower() if loss is None else f"loss {loss:.6f}"
+            finished = model["status"] == "FINISHED"  # it may converge before the last round that was allowed
+            bar.update(task, completed=done, total=done if finished else total, detail=said)
+
+        yield show

@@ -1,0 +1,171 @@
+"""Models taken home: every format predicts what POST /prediction does."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+import skops.io
+
+from protocol.problems import Code, Problem
+from tests.models.one_process import run_job, training
+
+CLASSES = {"two": ["no", "yes"], "three": ["medium", "high", "low"]}
+FORMATS = ("json", "onnx", "sklearn")
+
+
+def spec_of(target: dict[str, Any], scaling: str = "range") -> dict[str, Any]:
+    return {
+        "model_type": "LOGISTIC_REGRESSION" if "categories" in target else "LINEAR_REGRESSION",
+        "data_props": {
+            "features": [
+                {"col_idx": 0, "type": "continuous", "range": [-3, 12]},
+                {"col_idx": 1, "type": "nominal", "categories": ["x", "y", "z"]},
+                {"col_idx": 2, "type": "ordinal", "categories": ["low", "mid", 4]},
+                {"col_idx": 3, "type": "discrete", "range": [0, 5]},
+            ],
+            "target": {"col_idx": 4, **target},
+        },
+        "training": training(1, optimizer="newton", l2=0.5, scaling=scaling),
+    }
+
+
+def table(target: dict[str, Any], rows: int = 240) -> list[list[Any]]:
+    rng = np.random.default_rng(5)
+    made = []
+    for _ in range(rows):
+        a, b = float(rng.uniform(-3, 12)), int(rng.integers(0, 6))
+        colour, rank = str(rng.choice(list("xyz"))), str(rng.choice(["low", "mid", "4"]))
+        z = a / 4 - (colour == "y") + 0.5 * (rank == "4") + b / 3 + rng.normal() - 2
+        names = target.get("categories")
+        y = float(z) if names is None else names[int(np.digitize(z, [0] if len(names) == 2 else [-0.5, 0.7]))]
+        made.append([a, colour, rank, b, y])
+    return made
+
+
+ROWS = [[-3.0, "x", "low", 0], [4.5, "y", "4", 5], [12.0, "z", "mid", 3], [1.25, "x", "mid", 2]]
+BEYOND = [[-40.0, "z", "low", -1], [77.0, "x", "4", 9]]
+TARGETS = {"values": {"range": [-10, 10]}, **{name: {"categories": names} for name, names in CLASSES.items()}}
+
+
+@pytest.fixture(scope="module", params=[*TARGETS, "unscaled"])
+def outcome(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """A trained model's answers to rows, beside its exports."""
+    unscaled = request.param == "unscaled"
+    target = TARGETS["values" if unscaled else request.param]
+    rows = [*ROWS, *([] if unscaled else BEYOND)]
+    made = table(target)
+    folder = tmp_path_factory.mktemp(request.param)
+    spec = spec_of(target, "none" if unscaled else "range")
+    found = run_job(folder, spec, [made[:160]], made[160:], rows=rows, exports=FORMATS)
+    assert found["model"]["status"] == "FINISHED", found["model"]["reason"]
+    return found | {"rows": rows, "target": target}
+
+
+def check_answers(outcome: dict[str, Any], probabilities: Any, labels: Any, classes: list[str], abs_: float) -> None:
+    """Probabilities in the order of `classes`, held against those of POST /prediction."""
+    scores = outcome["scores"]
+    order = [classes.index(name) for name in scores["class_names"]]
+    expected = np.array(scores["values"])
+    if expected.ndim == 1:
+        expected = np.column_stack([1 - expected, expected])
+    np.testing.assert_allclose(np.asarray(probabilities)[:, order], expected, atol=abs_)
+    assert list(labels) == scores["classes"]
+    if len(classes) > 2:
+        assert outcome["prediction"]["calibration"] is not None
+
+
+def test_the_scikit_learn_pipeline_predicts_the_same(outcome: dict[str, Any]) -> None:
+    pipeline = skops.io.loads(outcome["exports"]["sklearn"])
+    rows = np.array(outcome["rows"], dtype=object)
+    if "categories" in outcome["target"]:
+        labels = pipeline.predict(rows)
+        check_answers(outcome, pipeline.predict_proba(rows), labels, list(pipeline.classes_), 1e-12)
+    else:
+        np.testing.assert_allclose(pipeline.predict(rows), outcome["scores"]["values"], rtol=1e-12)
+
+
+def test_nothing_in_the_pipeline_has_to_be_trusted(outcome: dict[str, Any]) -> None:
+    assert skops.io.get_untrusted_types(data=outcome["exports"]["sklearn"]) == []
+
+
+def test_the_onnx_model_predicts_the_same(outcome: dict[str, Any]) -> None:
+    session = onnxruntime.InferenceSession(outcome["exports"]["onnx"])
+    numeric = {0, 3}
+    feeds = {
+        given.name: np.array([[row[place]] for row in outcome["rows"]], dtype=float if place in numeric else object)
+        for place, given in enumerate(session.get_inputs())
+    }
+    assert list(feeds) == [f"column_{place}" for place in range(4)]
+    found = session.run(None, feeds)
+    if "categories" in outcome["target"]:
+        classes = sorted(outcome["target"]["categories"])
+        check_answers(outcome, found[1], found[0], classes, 1e-6)
+    else:
+        np.testing.assert_allclose(np.ravel(found[0]), outcome["scores"]["values"], rtol=1e-6)
+
+
+def test_the_document_alone_is_enough_to_score_by(outcome: dict[str, Any]) -> None:
+    """As its description says, by hand."""
+    document = json.loads(outcome["exports"]["json"])
+    assert document["model_id"] == outcome["model"]["id"]
+    features, columns = document["data_props"]["features"], document["columns"]
+    design = []
+    for row in outcome["rows"]:
+        encoded: list[float] = []
+        for feature, value in zip(features, row, strict=True):
+            texts = [str(text) for text in feature.get("categories", ())]
+            if feature["type"] == "nominal":
+                encoded += [float(value == text) for text in texts[1:]]
+            elif feature["type"] == "ordinal":
+                encoded.append(texts.index(value))
+            else:
+                encoded.append(min(max(value, feature["range"][0]), feature["range"][1]))
+        design.append([*encoded, 1.0])
+    centre, half = (np.array([column[name] for column in columns]) for name in ("centre", "half_width"))
+    scores = (np.array(design) - centre) / half @ np.array([column["weights"] for column in columns])
+    expected = np.array(outcome["scores"]["values"])
+    if "categories" not in outcome["target"]:
+        np.testing.assert_allclose(scores[:, 0] * document["target_half_widths"][0], expected, rtol=1e-12)
+        return
+    fitted = document["calibration"]
+    p = 1 / (1 + np.exp(-(scores * fitted["slopes"] + fitted["offsets"])))
+    np.testing.assert_allclose(p[:, 0] if p.shape[1] == 1 else p / p.sum(axis=1, keepdims=True), expected, rtol=1e-9)
+
+
+def test_an_export_of_nothing_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.model_owner.fake_facilitator import FakeFacilitator
+    from tests.model_owner.peers import spec_document
+    from tests.model_owner.running import running
+
+    async def refused(party: Any, model_id: str, chosen: str) -> Code:
+        with pytest.raises(Problem) as caught:
+            await party.call("GET", f"/models/{model_id}/export?format={chosen}")
+        return caught.value.code
+
+    async def scenario() -> None:
+        facilitator = FakeFacilitator()
+        async with running(tmp_path / "a", facilitator) as party:
+            assert await refused(party, "none", "json") is Code.MODEL_NOT_FOUND
+            model = await party.ended(await party.deploy(spec_document()))
+            assert model["status"] == "FINISHED"
+            assert await refused(party, model["id"], "pickle") is Code.INVALID_REQUEST
+            response = await party.http.get(f"/models/{model['id']}/export")
+            assert response.headers["content-type"] == "application/json"
+            assert "model.json" in response.headers["content-disposition"]
+            # Without the extra's packages: what to install is named.
+            monkeypatch.setitem(sys.modules, "skl2onnx", None)
+            with pytest.raises(Problem, match=r"federated-trainer\[export\]"):
+                await party.call("GET", f"/models/{model['id']}/export?format=onnx")
+        facilitator = FakeFacilitator()
+        facilitator.hold_after = 0
+        async with running(tmp_path / "b", facilitator) as party:
+            assert await refused(party, await party.deploy(spec_document()), "json") is Code.MODEL_NOT_FINISHED
+
+    asyncio.run(scenario())
