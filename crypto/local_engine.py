@@ -10,7 +10,11 @@ from phe.paillier import PaillierPrivateKey
 
 from crypto import straus
 from crypto.fixed_base import FixedBaseTable
+from crypto.residues import PairResidues, public_power, residues_modulo
 from crypto.squaring import horner
+
+# Shorter exponents do not repay the odd powers that a window needs.
+_LEAST_POWER_BITS = 256
 
 
 class LocalEngine:
@@ -43,6 +47,9 @@ class LocalEngine:
     def powers(self, bases: Sequence[mpz], exponent: int, modulus: mpz, *, secret: bool = False) -> list[mpz]:
         if secret:
             return [gmpy2.powmod_sec(base, exponent, modulus) for base in bases]
+        residues = residues_modulo(modulus)
+        if isinstance(residues, PairResidues) and exponent >> _LEAST_POWER_BITS:
+            return [public_power(residues, base, exponent) for base in bases]
         # Releases the GIL for as long as it runs.
         return list(gmpy2.powmod_base_list(list(bases), exponent, modulus))
 

@@ -207,6 +207,9 @@ def test_residues_as_pairs_give_the_same_products_and_powers(square: mpz, plan: 
     table = FixedBaseTable(bases[0], square, exponent_bits=61, window_bits=5)
     for exponent in (0, 1, 31, 32, (1 << 61) - 1):
         assert table.power(exponent) == gmpy2.powmod(bases[0], exponent, square)
+    for exponent in (987654321, int(square) >> 3, (1 << 700) - 1, 1 << 700):
+        powers = LocalEngine().powers(bases, exponent, square)
+        assert powers == [gmpy2.powmod(base, exponent, square) for base in bases]
     assert horner(bases, 20, square) == expected_products(bases, [[1 << 20 * t for t in range(7)]], square)[0]
 
 

@@ -84,6 +84,8 @@ def test_arithmetic_on_pairs_is_arithmetic_modulo_the_square(data) -> None:
         assert form.value(form.product([x, y, z])) == a * b * c % (n * n)
         assert [form.value(e) for e in form.scaled([x, y], z)] == [a * c % (n * n), b * c % (n * n)]
         assert form.value(form.square_times(x, 5)) == gmpy2.powmod(a, 32, n * n)
+        exponent = data.draw(st.integers(1, 1 << 300))
+        assert residues.public_power(form, a, exponent) == gmpy2.powmod(a, exponent, n * n)
 
 
 @FEW
