@@ -1,6 +1,6 @@
 """Gradient values in 32-bit slots: encryption, decryption and addition, packed and one by one.
 
-python -m benchmarks.encrypt [--json] [--quick]
+python -m benchmarks.encrypt [--json] [--quick] [--key-bits 2048]
 
 `seconds` are for `values` values. Packed, ours is held against what a peer takes for as many values, of which none
 packs by itself but CKKS. "bytes a value" is in `sizes`. The last rows set one core against all, by the clock.
@@ -194,4 +194,4 @@ def all_cores(bench: Packed) -> Iterable[Row]:
 
 
 if __name__ == "__main__":
-    main(__doc__, measure)
+    main(__doc__, measure, takes_key_sizes=True)

@@ -1,6 +1,6 @@
 """Every engine operation against its arithmetic floor: multiplications counted × the measured cost of one.
 
-python -m benchmarks.floor [--json] [--quick]
+python -m benchmarks.floor [--json] [--quick] [--key-bits 2048]
 
 The cost of one is that of gmpy2's x·y mod m and x·x mod m, measured in a bare loop in turns with the operation.
 Counts: a table's entries, lookups and squarings as `crypto.straus.best_plan` counts them; GMP's own powers as their
@@ -144,4 +144,4 @@ def _below(modulus: mpz) -> mpz:
 
 
 if __name__ == "__main__":
-    main(__doc__, measure)
+    main(__doc__, measure, takes_key_sizes=True)

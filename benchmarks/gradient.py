@@ -1,6 +1,6 @@
 """One owner's answer to one round, against the same gradient by other libraries.
 
-python -m benchmarks.gradient [--json] [--quick]
+python -m benchmarks.gradient [--json] [--quick] [--key-bits 2048]
 
 Ours is the Data Owner's own code at the default plan: checking the weights that came, A·w − b, packing, masks,
 full-width re-randomisers made on the spot, signing, serialising. A peer computes Xᵀ(X·Enc(w) − y) from the rows, and
@@ -91,4 +91,4 @@ def ckks_seconds(ckks: Ckks, table: Rows) -> float:
 
 
 if __name__ == "__main__":
-    main(__doc__, measure)
+    main(__doc__, measure, takes_key_sizes=True)

@@ -69,18 +69,26 @@ def _median(call: Callable[[], _T], repeats: int, clock: Callable[[], float]) ->
     return statistics.median(spent), result
 
 
-Measure = Callable[[bool, Console], Iterable[Row]]
+Measure = Callable[..., Iterable[Row]]
 
 
-def main(doc: str | None, measure: Measure, arguments: list[str] | None = None) -> None:
-    """`--json` for scripts, `--quick` for small sizes; rows are shown as they come."""
+def main(
+    doc: str | None, measure: Measure, arguments: list[str] | None = None, *, takes_key_sizes: bool = False
+) -> None:
+    """`--json` for scripts, `--quick` for small sizes, `--key-bits` where `measure` takes `key_sizes`.
+
+    Rows are shown as they come.
+    """
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print a list of rows as JSON, and nothing else")
     parser.add_argument("--quick", action="store_true", help="small sizes: a look, not a figure")
+    if takes_key_sizes:
+        parser.add_argument("--key-bits", type=int, action="append", help="only keys of this size")
     options = parser.parse_args(arguments)
+    more = {"key_sizes": options.key_bits} if takes_key_sizes and options.key_bits else {}
     notes = Console(stderr=True, highlight=False)
     rows = []
-    for row in measure(options.quick, notes):
+    for row in measure(options.quick, notes, **more):
         rows.append(row)
         notes.print(line(row), markup=False)
     if options.json:
