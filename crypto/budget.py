@@ -12,6 +12,7 @@ from itertools import islice
 
 from crypto import budget_terms as terms
 from crypto.budget_inputs import WINDOWED, BudgetInputs, UpdateScalars, learning_rate, update_scalars
+from crypto.budget_validation import ValidationBudget, validation_bits, validation_budget
 from crypto.budget_window import WindowStep, window_steps
 from crypto.errors import CryptoError
 from crypto.packing import SlotLayout
@@ -23,6 +24,7 @@ __all__ = [
     "NewtonBudget",
     "StepBudget",
     "UpdateScalars",
+    "ValidationBudget",
     "largest_window",
     "learning_rate",
     "needed_bits",
@@ -88,7 +90,8 @@ class Budget:
     `matrix_row_bounds`: Σ_j |A_ij| of one owner, row by row. `moment_bound`: of any entry of its A.
     `weights_layout` also holds w at a window's end, then at `final_weight_fraction_bits` and within
     `final_weight_bound`. `counts_layout`: one row of N and the k sums of squared targets.
-    `step_fraction_bits`: what one encrypted update adds. `newton` is there for that optimiser only.
+    `step_fraction_bits`: what one encrypted update adds. `newton` is there for that optimiser only, `validation`
+    where a validation loss is asked for; the counts then have those of the validation parts too.
     """
 
     inputs: BudgetInputs
@@ -106,6 +109,7 @@ class Budget:
     final_weight_fraction_bits: int
     final_weight_bound: int
     newton: NewtonBudget | None
+    validation: ValidationBudget | None
 
     @property
     def bits_available(self) -> int:
@@ -152,6 +156,7 @@ class Budget:
             "weights_layout": self.weights_layout.to_dict(),
             "answer_layout": self.answer_layout.to_dict(),
             "counts_layout": self.counts_layout.to_dict(),
+            "validation_layout": None if self.validation is None else self.validation.weights_layout.to_dict(),
             "newton_layout": None if self.newton is None else self.newton.layout.to_dict(),
             "steps": [
                 {
@@ -190,6 +195,7 @@ def plan(inputs: BudgetInputs) -> Budget:
     counts_owner = terms.counts_entry(inputs)
     counts_sum = terms.owners_in_sum(inputs) * counts_owner
     counts_bits = counts_sum.bit_length() + terms.sign_bits()
+    counts_columns = (1 + inputs.outputs) * (2 if inputs.evaluates else 1)
     final_fraction_bits = inputs.weights_fraction_bits_at(inputs.reencrypt_every)
     largest = inputs.largest_feature
     return Budget(
@@ -198,7 +204,7 @@ def plan(inputs: BudgetInputs) -> Budget:
         weights_layout=SlotLayout.row_by_row(*shape),
         # After updates under encryption the answers must meet the weights slot by slot.
         answer_layout=SlotLayout.row_by_row(*shape) if len(steps) > 1 else SlotLayout.packed(*shape),
-        counts_layout=SlotLayout.packed(1, 1 + inputs.outputs, counts_bits, inputs.modulus_bits),
+        counts_layout=SlotLayout.packed(1, counts_columns, counts_bits, inputs.modulus_bits),
         counts_fraction_bits=inputs.counts_fraction_bits,
         counts_owner_bound=counts_owner,
         counts_sum_bound=counts_sum,
@@ -209,12 +215,13 @@ def plan(inputs: BudgetInputs) -> Budget:
         final_weight_fraction_bits=final_fraction_bits,
         final_weight_bound=window[-1].magnitude(window[-1].weight, final_fraction_bits),
         newton=_newton(inputs) if inputs.optimizer == "newton" else None,
+        validation=validation_budget(inputs) if inputs.evaluates else None,
     )
 
 
 def needed_bits(inputs: BudgetInputs) -> int:
     """Bits of the widest slot that the job needs, the sign included."""
-    others = [_newton_bits(inputs), _counts_bits(inputs)]
+    others = [_newton_bits(inputs), _counts_bits(inputs), validation_bits(inputs)]
     if inputs.reencrypt_every == 1:
         return max(_step(inputs, next(window_steps(inputs)), 0).bits_used, *others)
     window = islice(window_steps(inputs), inputs.reencrypt_every)

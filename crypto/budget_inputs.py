@@ -52,6 +52,8 @@ class BudgetInputs:
     newton_fraction_bits: int = 60
     # newton sends the moments of the owners' validation parts too, with their Σy².
     validates: bool = False
+    # The loss of the owners' validation parts is asked for during training.
+    evaluates: bool = False
     # Changes no bound: advice to take fewer owners than a job must have would be no advice.
     min_owners: int = 1
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from crypto import EncryptedVector, RerandomiserPool, blind, key_id, rerandomise, sum_of_masks
+from crypto import EncryptedVector, RerandomiserPool, blind, rerandomise, sum_of_masks
 from crypto.engine import Engine
 from data_owner.gradients import GradientProvider, Prepared
 from data_owner.job import AnswerFacts
+from protocol.expected import expected_weights
 from protocol.identity import Identity, sha256_hex
-from protocol.messages import RoundAnswer, RoundRequest, VectorMessage, to_cbor
-from protocol.problems import Code, Problem
+from protocol.messages import RoundAnswer, RoundKind, RoundRequest, VectorMessage, to_cbor
 
 MASK_TAG = "mask"
 
@@ -58,7 +58,7 @@ def compute_answer(job: AnsweringJob, request: RoundRequest, request_hash: str) 
     Two calls give different ciphertexts, so that only what is stored may be sent. Raises Problem: MALFORMED_MESSAGE or
     MALFORMED_CIPHERTEXT for weights that are not what the plan says, MALFORMED_KEY for a peer's mask key.
     """
-    weights = None if request.weights is None else open_weights(job, request.window_step, request.weights)
+    weights = None if request.weights is None else open_weights(job, request.kind, request.window_step, request.weights)
     plain = job.provider.answer(job.prepared, request, weights, job.modulus, job.engine)
     count = len(plain.ciphertexts)
     context = (MASK_TAG, job.manifest_hash, job.roster_hash, request.round, request.kind.value, request_hash)
@@ -91,23 +91,12 @@ def compute_answer(job: AnsweringJob, request: RoundRequest, request_hash: str) 
     return ComputedAnswer(body, facts, plain.layout.rows * plain.layout.columns)
 
 
-def open_weights(job: AnsweringJob, window_step: int, message: VectorMessage) -> EncryptedVector:
+def open_weights(job: AnsweringJob, kind: RoundKind, window_step: int, message: VectorMessage) -> EncryptedVector:
     """Return Enc(w) under the plan's own bound, each ciphertext checked.
 
     Raises Problem: MALFORMED_MESSAGE where key, scale or layout are not the plan's, or the bound is beyond it;
     MALFORMED_CIPHERTEXT.
     """
-    budget = job.prepared.budget
-    step = budget.steps[window_step]
-    for what, given, planned in (
-        ("key id", message.key_id, key_id(job.modulus)),
-        ("fraction_bits", message.fraction_bits, step.weight_fraction_bits),
-        ("layout", message.layout, budget.weights_layout.to_dict()),
-    ):
-        if given != planned:
-            raise Problem(Code.MALFORMED_MESSAGE, f"The weights' {what} is {given}, the plan says {planned}.")
-    if int.from_bytes(message.bound, "big") > step.weight_bound:
-        raise Problem(
-            Code.MALFORMED_MESSAGE, f"The weights' bound is beyond the plan's {step.weight_bound.bit_length()} bits."
-        )
-    return replace(message.open(job.modulus), bound=step.weight_bound)
+    expected = expected_weights(job.prepared.budget, kind, window_step)
+    opened = expected.open(message, job.modulus, "The weights")
+    return opened if expected.largest_bound is None else replace(opened, bound=expected.largest_bound)

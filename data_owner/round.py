@@ -21,7 +21,7 @@ from protocol.documents import Acceptance, Decline, Manifest, SignedDocument
 from protocol.messages import REQUEST_TAG, RoundKind, RoundRequest, from_cbor
 from protocol.planning import plan_spec, planned_rounds
 from protocol.problems import Code, Problem
-from protocol.spec import Optimizer
+from protocol.spec import Optimizer, Training
 from protocol.states import Event, Phase, Role, advance
 
 Step = tuple[JobState, tuple[j.Effect, ...]]
@@ -265,6 +265,8 @@ def _check_turn(state: JobState, request: RoundRequest, manifest: Manifest) -> N
     """Rounds come in order: the counts first, as round 0, then those of training, no more than the plan has."""
     kind = RoundKind.MOMENTS if manifest.spec.training.optimizer is Optimizer.NEWTON else RoundKind.GRADIENT
     due = (0, RoundKind.COUNTS) if state.last is None else (state.last.round + 1, kind)
+    if state.last is not None and _evaluates(state.last, request, manifest.spec.training):
+        due = (state.last.round, RoundKind.VALIDATION_LOSS)
     if (request.round, request.kind) != due:
         raise Problem(
             Code.WRONG_STATE,
@@ -280,6 +282,13 @@ def _check_turn(state: JobState, request: RoundRequest, manifest: Manifest) -> N
             f"Round {request.round} is step {request.window_step} of a window, step {due_step} is due "
             f"with reencrypt_every {window}.",
         )
+
+
+def _evaluates(last: j.AnswerFacts, request: RoundRequest, training: Training) -> bool:
+    """Whether a validation loss may be asked now: after every so many gradients, once."""
+    every = training.evaluate_every
+    is_due = every > 0 and last.round > 0 and last.round % every == 0 and last.kind is RoundKind.GRADIENT
+    return is_due and request.kind is RoundKind.VALIDATION_LOSS
 
 
 def _ended(state: JobState, message: j.Ended) -> Step:

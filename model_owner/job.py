@@ -12,8 +12,9 @@ from typing import Any, TypeAlias
 
 from crypto import SlotLayout
 from crypto.budget import Budget
-from model_owner.coefficient_table import CoefficientTable
-from model_owner.l2_choice import L2Choice
+from model_owner.learning import HistoryRow as HistoryRow
+from model_owner.learning import Learning as Learning
+from model_owner.learning import TrainedModel as TrainedModel
 from model_owner.optimisers.quadratic import Integers
 from protocol.addition import SumContext
 from protocol.documents import Hash, JobEnd, JobId, Name, PartyId, SignedDocument
@@ -116,46 +117,6 @@ class JobState(Strict):
         if self.ended or self.asked is None or self.asked.kind is not RoundKind.GRADIENT:
             return None
         return window_position(self.plan, 0)
-
-
-class Learning(Strict):
-    """What the counts told, and the optimiser's state. Secret: never in a log or a message."""
-
-    targets_squared: tuple[int, ...]
-    optimiser: Any
-
-    def __repr__(self) -> str:
-        return "Learning(…)"
-
-
-class HistoryRow(Strict):
-    """One turn: the training loss in raw units, and ‖gradient‖/‖b‖, at the same weights.
-
-    With windows there is no loss, and `gradient` is what the whole window tells of it (see `optimisers.windowed`).
-    """
-
-    round: int
-    loss: float | None
-    gradient: float
-    at: datetime
-
-
-class TrainedModel(Strict):
-    """The result. `weights` (d, k) in scaled units as exact hexadecimal floats; `coefficients` (d, k) in raw units.
-
-    `table`: what least squares tell of the coefficients, else `no_table` says why there is none.
-    """
-
-    weights: tuple[tuple[str, ...], ...]
-    coefficients: tuple[tuple[float, ...], ...]
-    names: tuple[str, ...]
-    output_names: tuple[str, ...]
-    table: CoefficientTable | None = None
-    no_table: str | None = None
-    l2_choice: L2Choice | None = None
-
-    def __repr__(self) -> str:
-        return f"TrainedModel({len(self.names)} × {len(self.output_names)})"
 
 
 # Messages
@@ -311,6 +272,7 @@ class Turn:
     """A move between the optimiser's and its encryption. Nothing of it is kept before the request is signed.
 
     `previous`: the point before, with windows and momentum. `rounds`: what the turn before it took, 1 without windows.
+    `kind`: of the request that it leads to.
     """
 
     arrived: StepArrived
@@ -321,6 +283,7 @@ class Turn:
     numbers_decrypted: int
     previous: Integers | None = field(default=None, repr=False)
     rounds: int = 1
+    kind: RoundKind = RoundKind.GRADIENT
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,8 @@ from crypto.budget import Budget
 from model_owner.job import ExpectedSum, OpenSum, OpenWindow
 from model_owner.optimisers.quadratic import Integers
 from protocol.addition import check_sum
-from protocol.messages import SignedBytes, VectorMessage, from_cbor
+from protocol.expected import expected_weights
+from protocol.messages import RoundKind, SignedBytes, VectorMessage, from_cbor
 from protocol.problems import Code, Problem
 from protocol.verification import LogItem, LogVerifier
 
@@ -105,15 +106,20 @@ def _check_planned(vector: EncryptedVector, expected: ExpectedSum, modulus: int)
         raise Problem(Code.MALFORMED_MESSAGE, "An answer is under another key, scale or layout than the plan's.")
 
 
-def encrypt_point(point: Integers, budget: Budget, encryptor: Encryptor, modulus: int) -> VectorMessage:
-    """Encrypt a (d, k) point at the base scale. Raises Problem(DIVERGED) for a weight beyond the planned bound."""
-    step = budget.steps[0]
+def encrypt_point(
+    point: Integers, budget: Budget, encryptor: Encryptor, modulus: int, kind: RoundKind = RoundKind.GRADIENT
+) -> VectorMessage:
+    """Encrypt what a request of that kind asks with: a (d, k) point at the base scale, or w⊗w and w for evaluation.
+
+    Raises Problem(DIVERGED) for a weight beyond the planned bound.
+    """
+    expected = expected_weights(budget, kind, 0)
     try:
         vector = encrypt_array(
             point,
-            budget.weights_layout,
-            step.weight_fraction_bits,
-            step.weight_bound,
+            expected.layout,
+            expected.fraction_bits,
+            expected.largest_bound or 0,
             encryptor,
             key_id(modulus),
         )

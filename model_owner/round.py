@@ -227,6 +227,7 @@ def _turn(
         after.numbers_decrypted,
         taken.previous,
         rounds,
+        taken.kind,
     )
     return Outcome(state, (j.EncryptPoint(turn),))
 
@@ -242,7 +243,9 @@ def _encrypted(context: JobContext, state: JobState, message: j.PointEncrypted) 
         loss=state.loss if turn.history is None else turn.history.loss,
         gradient=state.gradient if turn.history is None else turn.history.gradient,
     )
-    request = _request(after, asked.round + turn.rounds, RoundKind.GRADIENT, message.weights, message.previous)
+    # An evaluation belongs to the round that was answered last.
+    number = asked.round if turn.kind is RoundKind.VALIDATION_LOSS else asked.round + turn.rounds
+    request = _request(after, number, turn.kind, message.weights, message.previous)
     return _asking(context, after, turn.arrived, request, _kept(turn))
 
 

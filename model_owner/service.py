@@ -277,7 +277,7 @@ class ModelService:
         def encrypt() -> j.Message:
             encryptor = own.keys.encryptor(job_id, lambda: layout.ciphertexts * context.rounds)
             modulus = int(_load(own.keys, job_id).public_key.n)
-            weights = encrypt_point(effect.turn.point, context.budget, encryptor, modulus)
+            weights = encrypt_point(effect.turn.point, context.budget, encryptor, modulus, effect.turn.kind)
             before = effect.turn.previous
             previous = None if before is None else encrypt_point(before, context.budget, encryptor, modulus)
             return j.PointEncrypted(effect.turn, weights, previous)

@@ -33,8 +33,6 @@ def _unsupported(spec: ModelSpec, allow_small_keys: bool) -> list[dict[str, obje
     if training.l2 == "auto" and training.optimizer is not Optimizer.NEWTON:
         message = "Only newton learns enough to choose l2 without further rounds: use it, or give a number."
         refuse("training.l2", "auto", message)
-    if training.evaluate_every:
-        refuse("training.evaluate_every", training.evaluate_every, "This version has no encrypted evaluation: use 0.")
     if training.key_bits < LEAST_MODULUS_BITS and not allow_small_keys:
         message = f"A key of {training.key_bits} bits protects nothing: use at least {LEAST_MODULUS_BITS}."
         refuse("training.key_bits", training.key_bits, message)

@@ -12,10 +12,19 @@ import numpy as np
 
 from crypto.budget import Budget, learning_rate
 from model_owner.coefficient_table import NoTable, coefficient_table
-from model_owner.job import Asked, ExpectedSum, HistoryRow, JobContext, JobState, Learning, TrainedModel
+from model_owner.evaluation import PATIENCE, evaluated_weights, mean_squares, products_and_weights
+from model_owner.job import Asked, ExpectedSum, JobContext, JobState
 from model_owner.l2_choice import L2Choice, choose_l2
+from model_owner.learning import HistoryRow, Learning, Pending, TrainedModel, Validation
 from model_owner.optimisers import OPTIMISERS, Ask, Done, Move, Quadratic
-from model_owner.optimisers.quadratic import Floats, Integers
+from model_owner.optimisers.quadratic import (
+    Floats,
+    Integers,
+    floats_from_json,
+    floats_to_json,
+    integers_from_json,
+    integers_to_json,
+)
 from model_owner.optimisers.windowed import WindowedHeavyBall
 from model_owner.summed_moments import summed_moments
 from protocol.messages import RoundKind
@@ -37,6 +46,7 @@ class Taken:
     model: TrainedModel | None = None
     converged: bool = False
     why: str = ""
+    kind: RoundKind = RoundKind.GRADIENT
 
 
 def expected_sum(budget: Budget, kind: RoundKind, rows_total: int | None) -> ExpectedSum:
@@ -49,6 +59,9 @@ def expected_sum(budget: Budget, kind: RoundKind, rows_total: int | None) -> Exp
     if kind is RoundKind.GRADIENT and rows_total is not None:
         bound = budget.sum_bound_for(0, rows_total)
         return ExpectedSum(budget.answer_layout, budget.steps[0].answer_fraction_bits, bound)
+    if kind is RoundKind.VALIDATION_LOSS and budget.validation is not None:
+        validation = budget.validation
+        return ExpectedSum(validation.answer_layout, validation.answer_fraction_bits, validation.sum_bound)
     if kind is RoundKind.MOMENTS and budget.newton is not None:
         return ExpectedSum(budget.newton.layout, budget.newton.fraction_bits, budget.newton.sum_bound)
     raise Problem(Code.WRONG_STATE, f"This job's plan has no sum of {kind}.")
@@ -63,14 +76,57 @@ def take(
     if learning is None or state.rows_total is None:
         raise Problem(Code.WRONG_STATE, f"Job {state.job_id} has no counts yet.")
     problem = quadratic(context, state, state.rows_total, learning.targets_squared)
+    if asked.kind is RoundKind.VALIDATION_LOSS:
+        return _evaluated(context, state, problem, learning, values, now)
     decrypted, choice = values.size, None
-    if state.spec.validates:
+    if asked.kind is RoundKind.MOMENTS and state.spec.validates:
         choice, problem, values = _chosen_l2(state.spec, problem, values)
     move = OPTIMISERS[state.spec.training.optimizer].step(problem, learning.optimiser, values)
     taken = moved(state, problem, learning, move, asked.round, decrypted, now)
     if choice is None or taken.model is None:
-        return taken
+        return _to_evaluate(state.spec, problem, taken, asked.round)
     return replace(taken, model=taken.model.model_copy(update={"l2_choice": choice}))
+
+
+def _to_evaluate(spec: ModelSpec, problem: Quadratic, taken: Taken, number: int) -> Taken:
+    """The evaluation that comes before the next point, where this round's turn it is."""
+    every, validation = spec.training.evaluate_every, taken.learning.validation
+    if validation is None or taken.point is None or taken.history is None or number % every:
+        return taken
+    weights = evaluated_weights(spec.training.optimizer, problem, taken.learning.optimiser)
+    pending = Pending(point=integers_to_json(taken.point), weights=floats_to_json(weights), history=taken.history)
+    learning = taken.learning.model_copy(update={"validation": validation.model_copy(update={"pending": pending})})
+    point = products_and_weights(weights, problem.weight_fraction_bits)
+    return replace(taken, learning=learning, point=point, history=None, kind=RoundKind.VALIDATION_LOSS)
+
+
+def _evaluated(
+    context: JobContext, state: JobState, problem: Quadratic, learning: Learning, values: Integers, now: datetime
+) -> Taken:
+    """The validation loss is known: on with the point that waited, or the end where it falls no more."""
+    validation, plan = learning.validation, context.budget.validation
+    if validation is None or validation.pending is None or plan is None:
+        raise Problem(Code.WRONG_STATE, f"Job {state.job_id} waits for no evaluation.")
+    pending, encoder = validation.pending, Encoder.of_spec(state.spec)
+    squares = mean_squares(values, plan.answer_fraction_bits, problem, validation.squares, validation.rows)
+    loss = raw_loss(squares, encoder, state.spec)
+    history = pending.history.model_copy(update={"validation_loss": loss, "at": now})
+    if validation.best is None or loss < validation.best:
+        kept = {"best": loss, "best_weights": pending.weights, "best_round": history.round, "worse": 0}
+    else:
+        kept = {"worse": validation.worse + 1}
+    after = validation.model_copy(update={**kept, "pending": None})
+    learned = learning.model_copy(update={"validation": after})
+    if after.worse >= PATIENCE:
+        model = trained_model(floats_from_json(after.best_weights), encoder).model_copy(
+            update={"no_table": "training ended before its minimum, where the validation loss was least"}
+        )
+        why = (
+            f"the validation loss has not fallen for {PATIENCE} evaluations: the weights are those of round "
+            f"{after.best_round}"
+        )
+        return Taken(problem.rows_total, learned, values.size, history=history, model=model, converged=True, why=why)
+    return Taken(problem.rows_total, learned, values.size, integers_from_json(pending.point), history=history)
 
 
 def _chosen_l2(spec: ModelSpec, problem: Quadratic, values: Integers) -> tuple[L2Choice, Quadratic, Integers]:
@@ -93,8 +149,10 @@ def completed_squares(
 
 
 def _counted(context: JobContext, state: JobState, values: Integers) -> Taken:
-    """(1, 1 + k): the federation's rows, and Σy² of each target."""
-    scaled_rows, *squares = (int(value) for value in values.ravel())
+    """(1, 1 + k): the federation's rows, and Σy² of each target; then, for evaluation, of the validation parts."""
+    numbers = [int(value) for value in values.ravel()]
+    outputs = context.budget.inputs.outputs
+    (scaled_rows, *squares), held = numbers[: 1 + outputs], numbers[1 + outputs :]
     rows, rest = divmod(scaled_rows, 1 << context.budget.counts_fraction_bits)
     if rest or rows < len(state.owners) or rows > context.budget.inputs.max_rows_total or min(squares) < 0:
         raise Problem(
@@ -108,7 +166,14 @@ def _counted(context: JobContext, state: JobState, values: Integers) -> Taken:
         move = windowed(context, state, rows).start(problem)
     else:
         move = OPTIMISERS[state.spec.training.optimizer].start(problem)
-    learning = Learning(targets_squared=completed, optimiser=move.state)
+    validation = None
+    if held:
+        held_rows = held[0] >> counts_bits
+        if held_rows < 1:
+            raise Problem(Code.SUM_OUT_OF_BOUND, "The validation parts have no rows: an owner answered something else.")
+        held_squares = completed_squares(state.spec, held[1:], counts_bits, held_rows, counts_bits)
+        validation = Validation(rows=held_rows, squares=held_squares)
+    learning = Learning(targets_squared=completed, optimiser=move.state, validation=validation)
     # N and Σy² are no part of the moments (A, b) that the leak count counts.
     if not isinstance(move.next, Ask):
         return Taken(rows, learning, 0)

@@ -45,6 +45,7 @@ class Round(BaseModel):
     loss: float | None
     gradient: float
     at: datetime
+    validation_loss: float | None = None
 
 
 class ModelLine(BaseModel):

@@ -54,8 +54,21 @@ def expected_answer(budget: Budget, kind: RoundKind, window_step: int) -> Expect
         return ExpectedVector(budget.counts_layout, budget.counts_fraction_bits, None)
     if kind is RoundKind.GRADIENT and window_step < len(budget.steps):
         return ExpectedVector(budget.answer_layout, budget.steps[window_step].answer_fraction_bits, None)
+    if kind is RoundKind.VALIDATION_LOSS and budget.validation is not None:
+        return ExpectedVector(budget.validation.answer_layout, budget.validation.answer_fraction_bits, None)
     if kind is RoundKind.MOMENTS and budget.newton is not None:
         return ExpectedVector(budget.newton.layout, budget.newton.fraction_bits, None)
+    raise _not_planned(kind, window_step)
+
+
+def expected_weights(budget: Budget, kind: RoundKind, window_step: int) -> ExpectedVector:
+    """What a request asks with. Raises Problem as `expected_answer`, also for a kind that asks with nothing."""
+    if kind is RoundKind.GRADIENT and window_step < len(budget.steps):
+        step = budget.steps[window_step]
+        return ExpectedVector(budget.weights_layout, step.weight_fraction_bits, step.weight_bound)
+    if kind is RoundKind.VALIDATION_LOSS and budget.validation is not None:
+        validation = budget.validation
+        return ExpectedVector(validation.weights_layout, validation.weight_fraction_bits, validation.weight_bound)
     raise _not_planned(kind, window_step)
 
 
@@ -65,6 +78,8 @@ def sum_bound(budget: Budget, kind: RoundKind, window_step: int) -> int:
         return budget.counts_sum_bound
     if kind is RoundKind.GRADIENT and window_step < len(budget.steps):
         return budget.steps[window_step].sum_bound
+    if kind is RoundKind.VALIDATION_LOSS and budget.validation is not None:
+        return budget.validation.sum_bound
     if kind is RoundKind.MOMENTS and budget.newton is not None:
         return budget.newton.sum_bound
     raise _not_planned(kind, window_step)
@@ -77,10 +92,9 @@ def check_request_vectors(budget: Budget, modulus: int, request: RoundRequest) -
     if with_momentum != (request.previous_weights is not None) and request.kind is RoundKind.GRADIENT:
         takes = "needs" if with_momentum else "takes no"
         raise Problem(Code.MALFORMED_MESSAGE, f"The request: a round of this job {takes} previous_weights.")
-    if request.kind is not RoundKind.GRADIENT:
+    if request.kind not in (RoundKind.GRADIENT, RoundKind.VALIDATION_LOSS):
         return
-    first = budget.steps[0]
-    weights = ExpectedVector(budget.weights_layout, first.weight_fraction_bits, first.weight_bound)
+    weights = expected_weights(budget, request.kind, 0)
     if request.weights is not None:
         weights.open(request.weights, modulus, "The request's weights")
     if request.previous_weights is not None:

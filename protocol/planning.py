@@ -16,6 +16,8 @@ from protocol.spec import Feature, FeatureType, ModelSpec, Optimizer, Target
 # Owners round scaled values to this many fraction bits before anything else, ends of ranges included.
 DATA_FRACTION_BITS = 40
 WEIGHT_FRACTION_BITS = 40
+# Ciphertexts of w⊗w and w in one evaluation: 6 MB with the default key.
+MOST_VALIDATION_PRODUCTS = 8000
 _LEAST_WEIGHT_BOUND = 1024
 # The intercept alone must be able to reach the targets, with room for weights that cancel each other.
 _TARGETS_IN_WEIGHT_BOUND = 16
@@ -55,6 +57,7 @@ def budget_inputs(spec: ModelSpec) -> BudgetInputs:
             f'l2 "auto" with reencrypt_every {training.reencrypt_every}: inside a window the Facilitator applies l2 '
             "under encryption, so it must be known before the job starts. Give l2 a number, or use reencrypt_every 1.",
         )
+    _check_evaluation(spec)
     weight_bound = _weight_bound(spec, features, target)
     if weight_bound * (1 << WEIGHT_FRACTION_BITS) < 1:
         raise Problem(
@@ -80,8 +83,33 @@ def budget_inputs(spec: ModelSpec) -> BudgetInputs:
         l2=Fraction(0) if training.l2 == "auto" else Fraction(training.l2),
         momentum=Fraction(training.momentum),
         reencrypt_every=training.reencrypt_every,
-        validates=spec.validates,
+        validates=training.l2 == "auto",
+        evaluates=training.evaluate_every > 0,
     )
+
+
+def _check_evaluation(spec: ModelSpec) -> None:
+    """Raise Problem(INVALID_SPEC) for an evaluation that cannot be, or whose products are too many."""
+    training, d, k = spec.training, spec.data_props.dimensions, spec.outputs
+    if not training.evaluate_every:
+        return
+    asked = f"evaluate_every {training.evaluate_every}"
+    if training.optimizer is Optimizer.NEWTON or training.reencrypt_every > 1:
+        why = (
+            'newton has one round: l2 "auto" gives its validation loss'
+            if training.optimizer is Optimizer.NEWTON
+            else f"with reencrypt_every {training.reencrypt_every} the Model Owner does not know the weights in between"
+        )
+        raise Problem(Code.INVALID_SPEC, f"{asked}: {why}. Use evaluate_every 0.")
+    products = k * (d * (d + 1) // 2 + d)
+    if products > MOST_VALIDATION_PRODUCTS:
+        megabytes = products * training.key_bits / 4 / 1e6
+        raise Problem(
+            Code.INVALID_SPEC,
+            f"{asked}: {d} columns and {k} outputs make {products:,} ciphertexts, {megabytes:,.0f} MB to every owner "
+            f"at each evaluation; at most {MOST_VALIDATION_PRODUCTS:,} are taken. Use evaluate_every 0, or fewer "
+            "columns.",
+        )
 
 
 def rounds_of(spec: ModelSpec) -> int:

@@ -274,8 +274,8 @@ class ModelSpec(Strict):
 
     @property
     def validates(self) -> bool:
-        """Whether owners keep a part of their records for validation: where l2 is chosen by it."""
-        return self.training.l2 == "auto"
+        """Whether owners keep a part of their records for validation: to choose l2, or to evaluate by."""
+        return self.training.l2 == "auto" or self.training.evaluate_every > 0
 
     @property
     def outputs(self) -> int:

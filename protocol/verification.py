@@ -107,6 +107,7 @@ class LogVerifier:
         self._update: WindowWeights | None = None
         self._protocol: str | None = None
         self._last_round = start.last_round
+        self._last_kind: RoundKind | None = None
         self._rows_total = start.rows_total
         self.head = start.head
         self.length = start.length
@@ -167,7 +168,7 @@ class LogVerifier:
         )
         total = check_sum(context, item.answers, item.entry, item.product, self._adder(request))
         self._update = self._updated(request, total)
-        self._last_round = request.round
+        self._last_round, self._last_kind = request.round, request.kind
         self._rows_total = request.rows_total
 
     def _check_protocol(self, entry: LogEntry) -> None:
@@ -183,7 +184,9 @@ class LogVerifier:
         given = (request.manifest_hash, request.roster_hash, request.log_head)
         if given != (job.manifest_hash, job.roster.hash, self.head):
             raise Problem(Code.LOG_INCONSISTENT, "its request belongs to another job, roster or point of the log.")
-        if request.round != self._last_round + 1 or (request.round == 0) != (request.kind is RoundKind.COUNTS):
+        again = request.kind is RoundKind.VALIDATION_LOSS and self._last_kind is RoundKind.GRADIENT
+        due = self._last_round if again else self._last_round + 1
+        if request.round != due or (request.round == 0) != (request.kind is RoundKind.COUNTS):
             raise Problem(Code.LOG_INCONSISTENT, f"round {request.round} follows round {self._last_round}.")
         if self._rows_total is not None and request.rows_total != self._rows_total:
             # The step size is divided by N: another N would be another update.

@@ -40,21 +40,24 @@ class SecondMoment:
         Raises Problem(DOES_NOT_FIT) where the moments are larger than the plan's bounds: more rows than declared.
         """
         validation: Moments | None = None
-        if budget.inputs.validates:
+        if budget.inputs.validates or budget.inputs.evaluates:
             moments, validation = moments.parts()
         scale = 2 * moments.fraction_bits
         matrix = _times(moments.xtx, budget.inputs.slope, scale, budget.inputs.moment_fraction_bits)
         denominator_bits = self.target_shift.denominator.bit_length() - 1
         vector = self._vector(moments)
-        yty = rescale(moments.yty, scale, budget.counts_fraction_bits)
-        counts = np.array([[moments.rows << budget.counts_fraction_bits, *yty.tolist()]], dtype=object)
+        counts = _counts(moments, budget)
+        losses = None
+        if budget.validation is not None and validation is not None:
+            counts = np.hstack([counts, _counts(validation, budget)])
+            losses = _loss_matrix(validation, self._vector(validation), scale + denominator_bits, budget)
         try:
             check_magnitudes(matrix, budget.moment_bound)
             check_magnitudes(counts, budget.counts_owner_bound)
             entries = None
             if budget.newton is not None:
                 entries = _all_moments(moments, vector, scale + denominator_bits, budget)
-                if validation is not None:
+                if validation is not None and budget.inputs.validates:
                     further = _all_moments(validation, self._vector(validation), scale + denominator_bits, budget)
                     squares = rescale(validation.yty, scale, budget.newton.fraction_bits).reshape(-1, 1)
                     check_magnitudes(squares, budget.newton.owner_bound)
@@ -63,7 +66,9 @@ class SecondMoment:
             raise Problem(
                 Code.DOES_NOT_FIT, f"The table does not fit the job's plan: {error}. The job needs a larger max_rows."
             ) from None
-        return Prepared(budget, matrix, vector, scale + denominator_bits, counts, entries)
+            if losses is not None and budget.validation is not None:
+                check_magnitudes(losses, budget.validation.entry_bound)
+        return Prepared(budget, matrix, vector, scale + denominator_bits, counts, entries, losses)
 
     def _vector(self, moments: Moments) -> Integers:
         """(d, k) Xᵀ(y − shift), exact: one denominator for shift and b keeps b an integer."""
@@ -75,7 +80,7 @@ class SecondMoment:
         self, prepared: Prepared, request: RoundRequest, weights: EncryptedVector | None, n: int, engine: Engine
     ) -> EncryptedVector:
         """COUNTS: N and Σy², packed, with the trivial nonce. GRADIENT: A·w − b at the scale of the window's step.
-        MOMENTS: all of A and b, packed.
+        MOMENTS: all of A and b, packed. VALIDATION_LOSS: wᵀA·w − 2bᵀw of the validation part, an output a row.
 
         Raises Problem(WRONG_STATE) for a kind that this model type does not have.
         """
@@ -87,6 +92,8 @@ class SecondMoment:
         if request.kind is RoundKind.MOMENTS and prepared.moments is not None and prepared.budget.newton is not None:
             newton = prepared.budget.newton
             return _packed(prepared.moments, newton.layout, newton.fraction_bits, newton.owner_bound, n)
+        if request.kind is RoundKind.VALIDATION_LOSS and prepared.validation is not None and weights is not None:
+            return _validation_loss(prepared, prepared.validation, weights, n, engine)
         if request.kind is RoundKind.GRADIENT and weights is not None:
             return _gradient(prepared, request.window_step, weights, n, engine)
         raise Problem(Code.WRONG_STATE, f"This model type has no answer to {request.kind}.")
@@ -108,6 +115,47 @@ def _gradient(
         n,
         engine,
         budget.matrix_row_bounds,
+    )
+
+
+def _counts(moments: Moments, budget: Budget) -> Integers:
+    """(1, 1 + k): N, and Σy² of each output."""
+    yty = rescale(moments.yty, 2 * moments.fraction_bits, budget.counts_fraction_bits)
+    return np.array([[moments.rows << budget.counts_fraction_bits, *yty.tolist()]], dtype=object)
+
+
+def _loss_matrix(moments: Moments, vector: Integers, vector_fraction_bits: int, budget: Budget) -> Integers:
+    """(k, k·(d(d+1)/2 + d)): each row has A (off its diagonal twice) and −2b in the columns of its own output."""
+    d, k, bits = moments.dimensions, moments.outputs, budget.inputs.moment_fraction_bits
+    upper = np.triu_indices(d)
+    A = _times(moments.xtx, budget.inputs.slope, 2 * moments.fraction_bits, bits)[upper]
+    products = np.where(upper[0] == upper[1], A, 2 * A)
+    b = rescale(vector, vector_fraction_bits, bits)
+    width = len(products) + d
+    matrix: Integers = np.full((k, k * width), 0, dtype=object)
+    for output in range(k):
+        matrix[output, output * width : (output + 1) * width] = np.concatenate([products, -2 * b[:, output]])
+    return matrix
+
+
+def _validation_loss(
+    prepared: Prepared, matrix: Integers, weights: EncryptedVector, n: int, engine: Engine
+) -> EncryptedVector:
+    budget, validation = prepared.budget, prepared.budget.validation
+    if validation is None:
+        raise Problem(Code.WRONG_STATE, "This job's plan has no evaluation.")
+    nothing: Integers = np.full((len(matrix), 1), 0, dtype=object)
+    return affine_matrix(
+        matrix,
+        validation.entry_bound,
+        budget.inputs.moment_fraction_bits,
+        weights,
+        nothing,
+        0,
+        validation.answer_layout,
+        n,
+        engine,
+        [validation.row_bound] * len(matrix),
     )
 
 

@@ -89,7 +89,6 @@ def test_a_wrong_spec_names_every_field(tmp_path: Path) -> None:
     [
         ({"weights": "shared_with_owners"}, "training.weights"),
         ({"l2": "auto"}, "training.l2"),
-        ({"evaluate_every": 5}, "training.evaluate_every"),
     ],
 )
 def test_what_this_version_cannot_train_is_refused_by_field(tmp_path: Path, training: Any, field: str) -> None:

@@ -1,0 +1,129 @@
+"""The federation's validation loss during training: pooled float64's at every evaluation, and early stopping on it."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_breast_cancer, load_diabetes
+
+from protocol.planning import MOST_VALIDATION_PRODUCTS
+from protocol.problems import Code, Problem
+from tests.models.one_process import Floats, federation, rows_of, run_job, split, training, write_table
+from tests.models.test_l2_auto import OWNER_SIZES, held_out, scaled
+
+
+def spec_of(X: Floats, targets: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
+    d = X.shape[1]
+    classes = "categories" in targets[0]
+    declared = [{"col_idx": d + j, **target} for j, target in enumerate(targets)]
+    return {
+        "model_type": "LOGISTIC_REGRESSION" if classes else "LINEAR_REGRESSION",
+        "data_props": {
+            "features": [
+                {"col_idx": j, "type": "continuous", "range": [float(X[:, j].min()), float(X[:, j].max())]}
+                for j in range(d)
+            ],
+            **({"target": declared[0]} if len(targets) == 1 else {"targets": declared}),
+        },
+        "training": training(3, **more),
+    }
+
+
+def gradient_descent(A: Floats, b: Floats, rate: float, rows: int, rounds: int) -> list[Floats]:
+    """The weights that each round's gradient is taken at."""
+    w, asked = np.zeros(b.shape), []
+    for _ in range(rounds):
+        asked.append(w)
+        w = w - rate / rows * (A @ w - b)
+    return asked
+
+
+def test_both_losses_are_those_of_the_pooled_rows_at_every_evaluation(tmp_path: Path) -> None:
+    data = load_diabetes()
+    X, Y = data.data[:, :5], np.c_[data.target, data.data[:, 8] * 100]
+    half = np.array([170.0, 15.0])
+    targets = [{"range": [20.0, 360.0]}, {"range": [-15.0, 15.0]}]
+    spec = spec_of(
+        X, targets, optimizer="gradient_descent", rounds=9, learning_rate=0.5, tolerance=0.0, evaluate_every=2
+    )
+    rows = rows_of(X, Y[:, 0].tolist(), Y[:, 1].tolist())
+    model = run_job(tmp_path, spec, split(rows, OWNER_SIZES), rows)["model"]
+    assert model["status"] == "FINISHED", model
+    held = held_out(tmp_path, OWNER_SIZES)
+    D, T = np.column_stack([scaled(X), np.ones(442)]), Y / half
+    weights = gradient_descent(D[~held].T @ D[~held], D[~held].T @ T[~held], 0.5, int((~held).sum()), 9)
+    evaluated = [row["round"] for row in model["history"] if row["validation_loss"] is not None]
+    assert evaluated == [2, 4, 6, 8]
+    assert [row["round"] for row in model["history"]] == list(range(1, 10))
+    for row in model["history"]:
+        errors = (D @ weights[row["round"] - 1] - T) * half
+        assert row["loss"] == pytest.approx(np.mean(errors[~held] ** 2), rel=1e-6)
+        if row["validation_loss"] is not None:
+            assert row["validation_loss"] == pytest.approx(np.mean(errors[held] ** 2), rel=1e-6)
+
+
+def test_conjugate_gradient_on_the_surrogate_is_evaluated_too(tmp_path: Path) -> None:
+    data = load_breast_cancer()
+    order = np.random.default_rng(5).permutation(len(data.data))[:442]
+    X, y = data.data[order][:, :6], data.target[order]
+    spec = spec_of(X, [{"categories": ["no", "yes"]}], evaluate_every=1, l2=2.0, tolerance=1e-9)
+    rows = rows_of(X, [("no", "yes")[label] for label in y])
+    model = run_job(tmp_path, spec, split(rows, OWNER_SIZES), rows)["model"]
+    assert model["status"] == "FINISHED", model
+    held = held_out(tmp_path, OWNER_SIZES)
+    D = np.column_stack([scaled(X), np.ones(len(X))])
+    first = next(row for row in model["history"] if row["validation_loss"] is not None)
+    # At w = 0 every probability is ½, in both parts.
+    assert (first["loss"], first["validation_loss"]) == pytest.approx((np.log(2), np.log(2)), rel=1e-6)
+    ridge = 2.0 * np.eye(7)
+    ridge[-1, -1] = 0
+    w = np.linalg.solve(0.153 * D[~held].T @ D[~held] + ridge, D[~held].T @ (y[~held] - 0.5))
+    z = D[held] @ w
+    expected = np.mean(np.log(2) - (y[held] - 0.5) * z + 0.153 * z**2 / 2)
+    last = [row for row in model["history"] if row["validation_loss"] is not None][-1]
+    assert last["validation_loss"] == pytest.approx(expected, rel=1e-3)
+
+
+def test_training_stops_where_the_validation_loss_falls_no_more(tmp_path: Path) -> None:
+    """Few rows and many columns: the weights are those of the least validation loss, not the last ones."""
+    draw = np.random.default_rng(2)
+    X = draw.uniform(-1, 1, (45, 20))
+    y = X[:, 0] + draw.normal(0, 1.0, 45)
+    spec = spec_of(X, [{"range": [-6.0, 6.0]}], evaluate_every=1, tolerance=0.0)
+    rows = rows_of(X, y.tolist())
+    model = run_job(tmp_path, spec, split(rows, (15, 15, 15)), rows)["model"]
+    assert model["status"] == "FINISHED", model
+    losses = {row["round"]: row["validation_loss"] for row in model["history"]}
+    best = min(losses, key=lambda number: losses[number])
+    assert list(losses) == list(range(1, best + 4))
+    assert f"of round {best}" in model["reason"]
+    held = held_out(tmp_path, (15, 15, 15))
+    errors = X @ list(model["coefficients"].values())[:-1] + model["coefficients"]["intercept"] - y
+    assert losses[best] == pytest.approx(np.mean(errors[held] ** 2), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("columns", "more", "words"),
+    [
+        (MOST_VALIDATION_PRODUCTS // 60, {"key_bits": 3072}, "MB to every owner"),
+        (2, {"optimizer": "newton"}, "newton has one round"),
+        (2, {"optimizer": "momentum", "reencrypt_every": 3, "key_bits": 3072}, "does not know the weights"),
+    ],
+)
+def test_evaluations_that_cannot_be_are_refused_with_the_reason(
+    tmp_path: Path, columns: int, more: dict[str, Any], words: str
+) -> None:
+    async def scenario() -> None:
+        tables = {"owner-0": write_table(tmp_path / "t.csv", [[0.5, 1.0], [0.25, 2.0]])}
+        async with federation(tmp_path, tables, allow_small_keys=True) as parties:
+            X = np.tile([[0.0], [1.0]], columns)
+            with pytest.raises(Problem) as caught:
+                await parties.deploy(spec_of(X, [{"range": [0.0, 3.0]}], evaluate_every=2, **more))
+            assert caught.value.code is Code.INVALID_SPEC
+            assert words in caught.value.detail
+
+    asyncio.run(scenario())
