@@ -98,9 +98,9 @@ async def federation(
     """Start a Facilitator, a Model Owner and one Data Owner for each of `tables` (name → path), state in `folder`.
 
     What is not given here comes from `FEDTRAIN_*` in the environment, as it does for services with ports.
-    `owner_settings` are further settings of every Data Owner. `wiretap` is given each request line and each piece of a
-    body that reaches the Facilitator from a party; `line` returns what they reach in its place. All share one `engine`, by default with workers of its own. All are
-    stopped when the context is left.
+    `owner_settings` are further settings of every Data Owner. `wiretap` is given each request line and each piece of
+    a body that reaches the Facilitator from a party; `line` returns what they reach in its place. All share one
+    `engine`, by default with workers of its own. All are stopped when the context is left.
     """
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
