@@ -6,12 +6,19 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes
 
+from cli.in_process import FACILITATOR
+from crypto import LocalEngine
+from protocol.client.evidence import fetch_log
+from protocol.client.facilitator import FacilitatorClient
 from protocol.planning import MOST_VALIDATION_PRODUCTS
 from protocol.problems import Code, Problem
+from protocol.server.secret_files import load_identity
+from protocol.verification import Job, verify_log
 from tests.models.one_process import Floats, federation, rows_of, run_job, split, training, write_table
 from tests.models.test_l2_auto import OWNER_SIZES, held_out, scaled
 
@@ -125,5 +132,39 @@ def test_evaluations_that_cannot_be_are_refused_with_the_reason(
                 await parties.deploy(spec_of(X, [{"range": [0.0, 3.0]}], evaluate_every=2, **more))
             assert caught.value.code is Code.INVALID_SPEC
             assert words in caught.value.detail
+
+    asyncio.run(scenario())
+
+
+def test_a_log_with_evaluations_is_verified_without_a_key(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        data = load_diabetes()
+        X, rows = data.data[:, :2], rows_of(data.data[:, :2], data.target.tolist())
+        tables = {
+            f"owner-{n}": write_table(tmp_path / f"owner-{n}.csv", part)
+            for n, part in enumerate(split(rows, OWNER_SIZES))
+        }
+        settings = {"least_roster": 1}
+        async with federation(tmp_path, tables, allow_small_keys=True, owner_settings=settings) as parties:
+            spec = spec_of(X, [{"range": [20.0, 360.0]}], evaluate_every=1, rounds=3, tolerance=0.0)
+            model_id = await parties.deploy(spec)
+            model = await parties.wait(model_id)
+            assert model["status"] == "FINISHED", model
+            me = load_identity(parties.model_owner.state_dir)
+            client = FacilitatorClient(
+                FACILITATOR, party_id=me.party_id, transport=httpx.ASGITransport(parties.facilitator.app)
+            )
+            facilitator = str((await client.identity())["party_id"])
+            job = Job.open(await client.manifest(model_id), await client.roster(model_id), facilitator)
+            items = await fetch_log(client, model_id)
+            await client.aclose()
+            evaluated = [row for row in model["history"] if row["validation_loss"] is not None]
+            verifier = verify_log(job, items, LocalEngine())
+            # The opening entry, the counts, and every gradient and evaluation.
+            assert verifier.length == 2 + len(model["history"]) + len(evaluated)
+            assert evaluated
+            with pytest.raises(Problem) as caught:
+                verify_log(job, [*items[:3], *items[4:]], LocalEngine())
+            assert caught.value.code in (Code.LOG_INCONSISTENT, Code.ADDITION_NOT_PROVEN)
 
     asyncio.run(scenario())
