@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from benchmarks import encrypt, floor, gradient, peers, scaling
+from benchmarks import round as round_
 from benchmarks.measure import Row, main
 from benchmarks.peers import Phe
 
@@ -83,6 +84,18 @@ def test_scaling_rows_and_the_plot(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     scaling.plot(rows, tmp_path / "scaling.png")
     assert (tmp_path / "scaling.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_round_rows_divide_a_job_as_it_went() -> None:
+    run = round_.Run(0.5, {"facilitator": 0.1, "data owner": 0.2}, {"facilitator": [i / 1000 for i in range(1, 101)]})
+    rows = check(round_.rows_of(run, owners=2, d=3, key_bits=SMALL_KEY))
+    by_name = {row.name: row.seconds for row in rows}
+    assert by_name["round"] == 0.5
+    parts = [by_name[f"round: compute of the {party}"] for party in ("Data Owners", "Facilitator", "Model Owner")]
+    assert rows[0].peer_seconds == sum(parts)
+    assert by_name["round: processor time, data owner"] == 0.2
+    waits = {row.sizes["which"]: row.seconds for row in rows if row.name == "/healthz under load"}
+    assert waits == {"median": 0.051, "99 of 100": 0.1}
 
 
 def test_a_ratio_is_how_many_times_as_long_the_peer_takes() -> None:
