@@ -97,14 +97,13 @@ class ScoringDesk:
 
     async def _model(self, model_id: str) -> OpenOffer:
         if model_id in self._models:
+            self._check_trust(self._models[model_id].manifest)
             return self._models[model_id]
         signed = await self._own.facilitator.manifest(model_id)
         manifest = open_document(signed, Manifest)
         if signed.signer != manifest.model_owner or manifest.job_id != model_id:
             raise Problem(Code.BAD_SIGNATURE, f"The manifest of {model_id} is not its Model Owner's.")
-        doubt = self._own.policy().doubt(manifest.model_owner, manifest.membership, self._own.now())
-        if doubt is not None:
-            raise Problem(Code.UNTRUSTED_MODEL_OWNER, f"{manifest.model_owner_name} {doubt}.")
+        self._check_trust(manifest)
         ask = to_cbor(ScoringAsk(model_id=model_id))
         body, offer_hash = await self._exchange(TaskKind.SCORING, manifest, ask, self._own.draw_hex(32), OFFER_TAG)
         small = self._own.allow_small_keys
@@ -112,6 +111,12 @@ class ScoringDesk:
         opened = await self._run(lambda: open_offer(offer, offer_hash, manifest, signed.hash, allow_small_keys=small))
         self._models[model_id] = opened
         return opened
+
+    def _check_trust(self, manifest: Manifest) -> None:
+        """Raises Problem(UNTRUSTED_MODEL_OWNER), by what is pinned now: a pin may be taken back."""
+        doubt = self._own.policy().doubt(manifest.model_owner, manifest.membership, self._own.now())
+        if doubt is not None:
+            raise Problem(Code.UNTRUSTED_MODEL_OWNER, f"{manifest.model_owner_name} {doubt}.")
 
     async def _ask(self, model: OpenOffer, masked: MaskedScores) -> ScoreAnswer:
         nonce = self._own.draw_hex(32)

@@ -171,11 +171,14 @@ def test_rows_that_do_not_fit_are_named_and_cost_nothing(tmp_path: Path) -> None
 def test_an_owner_scores_with_no_model_owner_that_it_does_not_trust(tmp_path: Path) -> None:
     async def scene(parties: Federation, model_id: str) -> None:
         await allowed(parties, model_id)
-        service = parties.data_owners[0].app.state.parts.service
-        service.policy = service.policy.model_copy(update={"any_model_owner": False})
-        with pytest.raises(Problem) as refused:
-            await parties.data_owners[0].post("/score", {"model_id": model_id, "rows": rows(1)})
-        assert refused.value.code is Code.UNTRUSTED_MODEL_OWNER
+        body = {"model_id": model_id, "rows": rows(1)}
+        await parties.data_owners[1].post("/score", body)
+        for owner in parties.data_owners[:2]:  # one that has not scored yet, and one that trusted it until now
+            service = owner.app.state.parts.service
+            service.policy = service.policy.model_copy(update={"any_model_owner": False})
+            with pytest.raises(Problem) as refused:
+                await owner.post("/score", body)
+            assert refused.value.code is Code.UNTRUSTED_MODEL_OWNER
 
     run(tmp_path, scene)
 
