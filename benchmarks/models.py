@@ -1,0 +1,166 @@
+"""How close models trained with encrypted weights come to exact logistic regression on the pooled rows.
+
+    python -m benchmarks.models [--splits 10] [--json]
+
+For each split of the credit, breast cancer and digits examples: the surrogate's weights from the rows that are not in
+the test part, probabilities calibrated on one half of the test part, everything measured on the other half; beside them
+scikit-learn's LogisticRegression on the same training rows, with the same l2.
+
+No party runs here. The sum of the owners' moments is that of the pooled rows, bit for bit, and `surrogate_weights`
+reduces, encodes and solves with the parties' own functions; tests/models/test_models_benchmark.py holds its result
+to that of a whole job.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+
+from data_owner.moments import Moments, moments_of
+from model_owner import classification
+from model_owner.calibration import sigmoid
+from model_owner.models import Classification
+from protocol.spec import ModelSpec
+from tabular import EncodedBatch, Encoder, open_table
+
+Floats = NDArray[np.float64]
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+NAMES = ("credit", "breast_cancer", "digits")
+TEST_SHARE = 0.3
+HALF = 0.5
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Encoded records. X: (rows, d), the last column ones. Y: (rows, k) of 0 and 1."""
+
+    X: Floats
+    Y: Floats
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        codes = np.rint(self.Y[:, 0]) if self.Y.shape[1] == 1 else self.Y.argmax(axis=1)
+        return codes.astype(np.int64)
+
+    def __getitem__(self, chosen: NDArray[np.intp]) -> Rows:
+        return Rows(self.X[chosen], self.Y[chosen])
+
+
+def read_example(name: str) -> tuple[ModelSpec, Rows]:
+    """The spec of an example, and all its rows, encoded as it says: the test set's first, then the owners'."""
+    spec = ModelSpec.model_validate_json((EXAMPLES / name / "model.json").read_text())
+    with tempfile.TemporaryDirectory() as folder:
+        paths = write_tables(name, Path(folder))
+        tables = [read_table(path, spec) for path in paths]
+    return spec, Rows(*(np.concatenate([getattr(table, part) for table in tables]) for part in ("X", "Y")))
+
+
+def write_tables(name: str, folder: Path) -> list[Path]:
+    """Run an example's make_data.py; the tables it wrote, test.csv first."""
+    where = importlib.util.spec_from_file_location(f"make_{name}", EXAMPLES / name / "make_data.py")
+    assert where is not None and where.loader is not None
+    program = importlib.util.module_from_spec(where)
+    where.loader.exec_module(program)
+    paths: list[Path] = program.write_data(folder)
+    return paths
+
+
+def read_table(path: Path, spec: ModelSpec) -> Rows:
+    """Encode one table."""
+    encoder = Encoder.of_spec(spec)
+    batches = list(encoder.encode_all(open_table(path, spec.data_props.header).batches(encoder.columns)))
+    return Rows(np.concatenate([batch.X for batch in batches]), np.concatenate([batch.Y for batch in batches]))
+
+
+def surrogate_weights(spec: ModelSpec, tables: list[Rows]) -> Floats:
+    """(d, k) minimum of the surrogate, from the owners' exact moments added up, as `newton` solves for it."""
+    encoder = Encoder.of_spec(spec)
+    total = Moments.zero(encoder.dimensions, encoder.outputs)
+    for table in tables:
+        total += moments_of([_batch(table)], encoder.feature_bounds, np.full(encoder.outputs, encoder.target_bound))
+    scale = 2.0 ** (2 * total.fraction_bits)
+    A, b = (np.array(part / scale, dtype=np.float64) for part in (total.xtx, total.xty))
+    shift = np.array(total.column_sums / scale, dtype=np.float64)[:, None] * float(spec.kind.target_shift)
+    assert spec.training.l2 != "auto"
+    ridge = spec.training.l2 * np.eye(encoder.dimensions)
+    ridge[-1, -1] = 0.0
+    weights: Floats = np.linalg.solve(float(spec.kind.slope(spec.training)) * A + ridge, b - shift)
+    return weights
+
+
+def _batch(rows: Rows) -> EncodedBatch:
+    return EncodedBatch(rows.X, rows.Y, np.arange(len(rows.X)), {}, {}, {}, 0)
+
+
+def measure(spec: ModelSpec, rows: Rows, seed: int) -> dict[str, Any]:
+    """One split: the measures of the surrogate (calibrated), and of exact logistic regression, on the same rows."""
+    order = np.random.default_rng(seed).permutation(len(rows.X))
+    tests = round(TEST_SHARE * len(order))
+    test, train = rows[order[:tests]], rows[order[tests:]]
+    scores = test.X @ surrogate_weights(spec, [train])
+    document = Classification(calibrates=True).on_test_set(scores, test.Y, Encoder.of_spec(spec), seed)
+    kept = np.setdiff1d(np.arange(tests), document["calibration"]["rows"])
+    assert spec.training.l2 != "auto"
+    exact = LogisticRegression(C=1 / spec.training.l2, max_iter=10_000, tol=1e-8)
+    exact.fit(train.X[:, :-1], train.labels)
+    pooled = classification.metrics(exact.predict_proba(test.X[kept, :-1]), test.labels[kept])
+    raw = sigmoid(scores[kept])
+    if raw.shape[1] == 1:
+        raw = np.hstack([1 - raw, raw])
+    names = ("auc", "log_loss", "accuracy")
+    return {
+        "encrypted": {name: document["metrics"][name] for name in names},
+        "pooled_exact": {name: pooled[name] for name in names},
+        "pooled_surrogate_accuracy": float(np.mean(raw.argmax(axis=1) == test.labels[kept])),
+    }
+
+
+def benchmark(splits: int) -> dict[str, Any]:
+    """Medians over the splits, by example: measures, and their differences and ratios split by split."""
+    found: dict[str, Any] = {"splits": splits, "test_share": TEST_SHARE, "calibrated_on": HALF, "examples": {}}
+    for name in NAMES:
+        spec, rows = read_example(name)
+        runs = [measure(spec, rows, seed) for seed in range(splits)]
+        summary: dict[str, Any] = {"l2": spec.training.l2, "rows": len(rows.X)}
+        for model in ("encrypted", "pooled_exact"):
+            for measured in ("auc", "log_loss", "accuracy"):
+                summary[f"{model}_{measured}"] = median(run[model][measured] for run in runs)
+        summary["auc_below_exact"] = median(run["pooled_exact"]["auc"] - run["encrypted"]["auc"] for run in runs)
+        summary["log_loss_over_exact"] = median(
+            run["encrypted"]["log_loss"] / run["pooled_exact"]["log_loss"] for run in runs
+        )
+        summary["pooled_surrogate_accuracy"] = median(run["pooled_surrogate_accuracy"] for run in runs)
+        found["examples"][name] = summary
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Encrypted weights beside exact logistic regression on pooled rows.")
+    parser.add_argument("--splits", type=int, default=10)
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    found = benchmark(arguments.splits)
+    if arguments.json:
+        json.dump(found, sys.stdout, indent=1)
+        print()
+        return
+    for name, summary in found["examples"].items():
+        print(name)
+        for measured, value in summary.items():
+            print(f"  {measured:<28}{value:.5g}")
+
+
+if __name__ == "__main__":
+    main()

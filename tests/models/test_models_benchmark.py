@@ -1,0 +1,48 @@
+"""The benchmark's way around the parties comes to the weights of a whole job, and its claims hold on a split."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.models import EXAMPLES, measure, read_example, read_table, surrogate_weights, write_tables
+from cli.in_process import federation
+from protocol.spec import ModelSpec
+from tabular import Encoder
+
+
+def test_the_weights_are_those_of_a_job(tmp_path: Path) -> None:
+    paths = write_tables("credit", tmp_path / "data")
+    document = json.loads((EXAMPLES / "credit" / "model.json").read_text())
+    document["training"] |= {"key_bits": 768, "max_rows": 2000, "max_data_owners": 3}
+    spec = ModelSpec.model_validate(document)
+    owners = {path.stem: path for path in paths if path.name != "test.csv"}
+
+    async def job() -> dict[str, float]:
+        async with federation(tmp_path / "parties", owners, allow_small_keys=True) as parties:
+            model = await parties.wait(await parties.deploy(document))
+            assert model["status"] == "FINISHED", model["reason"]
+            coefficients: dict[str, float] = model["coefficients"]
+            return coefficients
+
+    found = asyncio.run(job())
+    encoder = Encoder.of_spec(spec)
+    weights = surrogate_weights(spec, [read_table(path, spec) for path in owners.values()])
+    expected = dict(zip(encoder.names, encoder.unscale(weights)[:, 0], strict=True))
+    assert found == pytest.approx(expected, rel=1e-7)
+    fewer = surrogate_weights(spec, [read_table(path, spec) for path in list(owners.values())[:2]])
+    assert not np.allclose(fewer, weights, rtol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["credit", "breast_cancer"])
+def test_a_split_is_measured_as_the_documentation_says(name: str) -> None:
+    spec, rows = read_example(name)
+    found = measure(spec, rows, seed=3)
+    assert found["encrypted"]["auc"] > found["pooled_exact"]["auc"] - 0.02
+    assert found["encrypted"]["log_loss"] < 1.5 * found["pooled_exact"]["log_loss"]
+    assert measure(spec, rows, seed=3) == found
+    assert measure(spec, rows, seed=4) != found
