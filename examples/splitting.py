@@ -14,7 +14,7 @@ Indices = NDArray[np.intp]
 
 
 def random_split(rows: int, test_rows: int, shares: Mapping[str, float], seed: int) -> dict[str, Indices]:
-    """Return, per file, the indices of its rows: `test_rows` in test.csv, the others by their shares, which add to 1."""
+    """Return, per file, the indices of its rows: `test_rows` in test.csv, the others by their shares (of 1)."""
     order = np.random.default_rng(seed).permutation(rows)
     edges = test_rows + np.round(np.cumsum(list(shares.values())) * (rows - test_rows)).astype(int)
     return dict(zip(("test.csv", *shares), np.split(order, [test_rows, *edges[:-1]]), strict=True))

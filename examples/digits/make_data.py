@@ -3,7 +3,7 @@
     python examples/digits/make_data.py OUT_DIR             # every owner has all digits
     python examples/digits/by_digit/make_data.py OUT_DIR    # every owner has only some of them
 
-Both write the same test.csv (447 of the 1,797 images); the others are dealt to owner-a.csv, owner-b.csv and owner-c.csv.
+Both write the same test.csv (447 of the 1,797 images); the others are dealt to owner-a.csv, owner-b.csv, owner-c.csv.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from pathlib import Path
 EXAMPLES = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(EXAMPLES))
 
-from splitting import main
+from splitting import main  # noqa: E402 - it stands above this folder
 
 
 def write_data(folder: Path) -> list[Path]:
