@@ -211,7 +211,8 @@ def _leak(state: JobState) -> Leak | None:
     if manifest is None or state.rounds is None:
         return None
     d, k = manifest.spec.data_props.dimensions, manifest.spec.outputs
-    everything = d * (d + 1) // 2 + d * k
+    # With a validation part there are two pairs of moments.
+    everything = (d * (d + 1) // 2 + d * k) * (2 if manifest.spec.validates else 1)
     newton = manifest.spec.training.optimizer is Optimizer.NEWTON
     return Leak(
         numbers_per_round=everything if newton else d * k,
