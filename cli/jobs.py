@@ -98,7 +98,9 @@ def print_prediction(answer: dict[str, Any], rows: int) -> None:
     for name, value in sorted((answer.get("metrics") or {}).items()):
         if isinstance(value, int | float):
             console().print(f"  {name} {value:.6g}", markup=False)
-    pairs = list(zip(answer["values"], answer["targets"], strict=True))[:rows]
+    # Of three classes or more the likeliest says more than a list of probabilities.
+    by_class = len(answer.get("class_names") or ()) > 2
+    pairs = list(zip(answer["classes" if by_class else "values"], answer["targets"], strict=True))[:rows]
     if pairs:
         console().print()
         print_table("", ["predicted", "true"], [[_value(predicted), _value(true)] for predicted, true in pairs])
