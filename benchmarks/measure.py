@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
+import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TypeVar
 
@@ -88,13 +91,27 @@ def main(
     more = {"key_sizes": options.key_bits} if takes_key_sizes and options.key_bits else {}
     notes = Console(stderr=True, highlight=False)
     rows = []
-    for row in measure(options.quick, notes, **more):
-        rows.append(row)
-        notes.print(line(row), markup=False)
+    with _output_to_errors():
+        for row in measure(options.quick, notes, **more):
+            rows.append(row)
+            notes.print(line(row), markup=False)
     if options.json:
         print(json.dumps([row.to_dict() for row in rows], indent=1))
         return
     Console(width=160).print(table(rows))
+
+
+@contextmanager
+def _output_to_errors() -> Iterator[None]:
+    """Some peers log on standard output, below Python; that is for the rows alone."""
+    sys.stdout.flush()
+    output = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        os.dup2(output, 1)
+        os.close(output)
 
 
 def line(row: Row) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -113,6 +114,17 @@ def test_json_is_alone_on_standard_output_and_people_get_a_table(arguments: list
     else:
         assert "≈ 1" in out
         assert "owners 3" in out
+
+
+def test_what_a_peer_writes_below_python_does_not_get_into_the_json(capfd) -> None:
+    def measure(quick: bool, notes: Console) -> Iterable[Row]:
+        os.write(1, b"[info] a library's own log\n")
+        yield Row("sum", {}, 2048, 0.25)
+
+    main("a benchmark", measure, ["--json"])
+    out, err = capfd.readouterr()
+    assert json.loads(out)[0]["name"] == "sum"
+    assert "a library's own log" in err
 
 
 def test_an_installed_peer_is_found_and_a_missing_one_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
