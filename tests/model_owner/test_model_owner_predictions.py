@@ -178,7 +178,7 @@ def test_a_file_in_the_data_folder_is_registered_and_current(tmp_path: Path) -> 
             assert [item["current"] for item in await party.call("GET", "/datasets")] == [True, False]
             for path in ("../outside.csv", str(tmp_path / "outside.csv"), "link.csv", "absent.csv", "."):
                 problem = await problem_of(party, "POST", "/datasets", json={"path": path})
-                assert problem.code is Code.INVALID_DATA, path
+                assert problem.code is Code.INVALID_REQUEST, path
             problem = await problem_of(party, "POST", "/datasets", content=b"{", headers=JSON)
             assert problem.code is Code.MALFORMED_JSON
             problem = await problem_of(party, "POST", "/datasets", json={"file": "other.csv"})
