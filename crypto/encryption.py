@@ -144,9 +144,7 @@ def encrypt_array(
     return EncryptedVector(key_id, fraction_bits, bound, layout, tuple(ciphertexts))
 
 
-def decrypt(
-    ciphertexts: EncryptedVector | Sequence[mpz], private_key: PaillierPrivateKey, engine: Engine
-) -> list[int]:
+def decrypt(ciphertexts: EncryptedVector | Sequence[mpz], private_key: PaillierPrivateKey, engine: Engine) -> list[int]:
     """Residues mod n, one a ciphertext. Raises KeyMismatch for a vector under another key."""
     if isinstance(ciphertexts, EncryptedVector):
         own_id = key_id_of(private_key.public_key.n)
@@ -156,9 +154,7 @@ def decrypt(
     return [int(plaintext) for plaintext in engine.crt_decrypt(ciphertexts, private_key)]
 
 
-def decrypt_array(
-    vector: EncryptedVector, private_key: PaillierPrivateKey, engine: Engine
-) -> NDArray[np.object_]:
+def decrypt_array(vector: EncryptedVector, private_key: PaillierPrivateKey, engine: Engine) -> NDArray[np.object_]:
     """(rows, columns) object array of signed integers at 2^−fraction_bits.
 
     Raises KeyMismatch, and DecodedOutOfBound where any slot is beyond the vector's bound.

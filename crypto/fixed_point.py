@@ -55,9 +55,7 @@ def decode(integers: NDArray[np.object_], fraction_bits: int) -> NDArray[np.floa
 
 def rescale(integers: NDArray[np.object_], from_bits: int, to_bits: int) -> NDArray[np.object_]:
     """The same numbers at another scale; half to even where fraction bits are dropped."""
-    return _object_array(
-        [shift_half_even(int(v), to_bits - from_bits) for v in integers.ravel()], integers.shape
-    )
+    return _object_array([shift_half_even(int(v), to_bits - from_bits) for v in integers.ravel()], integers.shape)
 
 
 def shift_half_even(integer: int, shift: int) -> int:

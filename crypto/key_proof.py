@@ -81,9 +81,7 @@ def _check_roots(n: int, proof: Sequence[int], identity: bytes, nonce: bytes) ->
 
 
 def _challenges(n: int, identity: bytes, nonce: bytes) -> list[int]:
-    return [
-        hash_to_residue(encode_context(_TAG, n, identity, nonce, index), n) for index in range(1, ROOTS + 1)
-    ]
+    return [hash_to_residue(encode_context(_TAG, n, identity, nonce, index), n) for index in range(1, ROOTS + 1)]
 
 
 @cache

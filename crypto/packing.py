@@ -38,9 +38,7 @@ class SlotLayout:
             value = getattr(self, field.name)
             least = 2 if field.name == "slot_bits" else 1
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise ValueError(
-                    f"{field.name} must be an integer of at least {least}, received {repr(value)[:40]}"
-                )
+                raise ValueError(f"{field.name} must be an integer of at least {least}, received {repr(value)[:40]}")
         if self.columns_per_ciphertext > self.columns:
             raise ValueError(
                 f"columns_per_ciphertext must be at most columns ({self.columns}), "
@@ -112,9 +110,7 @@ def _slots(slot_bits: int, modulus_bits: int) -> int:
 def _offset(layout: SlotLayout) -> int:
     """Σ 2^(s−1)·2^(s·t): added, it turns balanced slots into plain digits."""
     half = 1 << (layout.slot_bits - 1)
-    return half * (
-        ((1 << (layout.slot_bits * layout.slots_per_ciphertext)) - 1) // ((1 << layout.slot_bits) - 1)
-    )
+    return half * (((1 << (layout.slot_bits * layout.slots_per_ciphertext)) - 1) // ((1 << layout.slot_bits) - 1))
 
 
 def _slots_by_ciphertext(values: NDArray[np.object_], layout: SlotLayout) -> NDArray[np.object_]:
@@ -149,10 +145,7 @@ def pack(values: NDArray[np.object_], layout: SlotLayout) -> list[int]:
             )
     offset = _offset(layout)
     by_ciphertext = _slots_by_ciphertext(values, layout).tolist()
-    return [
-        int(gmpy2.pack([int(value) + half for value in row], layout.slot_bits)) - offset
-        for row in by_ciphertext
-    ]
+    return [int(gmpy2.pack([int(value) + half for value in row], layout.slot_bits)) - offset for row in by_ciphertext]
 
 
 def unpack(plaintexts: Sequence[int], layout: SlotLayout, n: int, bound: int) -> NDArray[np.object_]:

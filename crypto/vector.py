@@ -34,9 +34,7 @@ class EncryptedVector:
         if self.bound_bits + 1 > self.layout.slot_bits:
             raise CapacityExceeded(self.bound_bits + 1, self.layout.slot_bits)
         if len(self.ciphertexts) != self.layout.ciphertexts:
-            raise LayoutMismatch(
-                f"{self.layout.ciphertexts} ciphertexts", f"{len(self.ciphertexts)} ciphertexts"
-            )
+            raise LayoutMismatch(f"{self.layout.ciphertexts} ciphertexts", f"{len(self.ciphertexts)} ciphertexts")
 
     @property
     def bound_bits(self) -> int:

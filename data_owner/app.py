@@ -93,9 +93,7 @@ def create_app(
         workshop = Workshop(
             identity=identity,
             store=store,
-            freezer=Freezer(
-                settings.state_dir / "moments", store, stamp, random_bytes, min_rows=owner_policy.min_rows
-            ),
+            freezer=Freezer(settings.state_dir / "moments", store, stamp, random_bytes, min_rows=owner_policy.min_rows),
             mask_keys=MaskKeys(settings.state_dir / "keys"),
             marks=AnswerMarks(settings.state_dir / "keys"),
             pools=pools,

@@ -21,9 +21,7 @@ def summed_moments(optimizer: Optimizer, problem: Quadratic, state: Json) -> Sum
     Raises NoTable where the rounds did not tell them, and for so many columns that it would take minutes.
     """
     if problem.dimensions > _MOST_DIMENSIONS:
-        raise NoTable(
-            f"{problem.dimensions} coefficients are more than a table is made for, {_MOST_DIMENSIONS}"
-        )
+        raise NoTable(f"{problem.dimensions} coefficients are more than a table is made for, {_MOST_DIMENSIONS}")
     if optimizer is Optimizer.NEWTON and isinstance(state, dict):
         A, b = open_moments(integers_from_json(state["moments"]), problem.dimensions, problem.outputs)
         return _summed(problem, A, problem.newton_fraction_bits, b, problem.newton_fraction_bits)
