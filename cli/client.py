@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 from cli.output import Failure
+from protocol.client.address import service_address
 from protocol.loopback import is_loopback
 from protocol.problems import Problem
 
@@ -21,7 +22,7 @@ DEFAULT_MODEL_OWNER = "http://127.0.0.1:9090"
 
 def model_owner_url(option: str | None) -> str:
     """Return the option, else FEDTRAIN_MODEL_OWNER, else the default port on this machine."""
-    return (option or os.environ.get("FEDTRAIN_MODEL_OWNER") or DEFAULT_MODEL_OWNER).rstrip("/")
+    return option or os.environ.get("FEDTRAIN_MODEL_OWNER") or DEFAULT_MODEL_OWNER
 
 
 class Service:
@@ -32,7 +33,10 @@ class Service:
     """
 
     def __init__(self, base_url: str, *, timeout_s: float = 60, transport: httpx.BaseTransport | None = None) -> None:
-        self.base_url = base_url.rstrip("/")
+        try:
+            self.base_url = service_address(base_url)
+        except ValueError as error:
+            raise Failure(f"{error}.") from None
         headers, verify = _credentials(self.base_url)
         self._http = httpx.Client(
             base_url=self.base_url,

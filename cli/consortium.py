@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, model_validator
 
-from cli.output import Failure
+from cli.output import Failure, wrong_fields
 from protocol.documents import Name
 from protocol.loopback import is_loopback
 from protocol.spec import Strict
@@ -109,10 +109,10 @@ CONSORTIUM_FOLDER = "consortium"
 def read_consortium(path: Path) -> ConsortiumFile:
     """Return the file's content. Raises Failure that names file and field."""
     try:
-        return ConsortiumFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise Failure(f"{path}: not TOML: {error}") from None
+    try:
+        return ConsortiumFile.model_validate(document)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the whole"
-        raise Failure(f"{path}: {where}: {first['msg'].removeprefix('Value error, ')}") from None
+        raise Failure(f"{path}: {wrong_fields(error, document)}") from None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.output import Failure, console, print_json, print_table
+from cli.output import Failure, console, print_json, print_table, wrong_fields
 
 if TYPE_CHECKING:
     from protocol.spec import DataProps, ModelSpec, ModelType
@@ -48,9 +48,7 @@ def _validate(path: Path, document: object, kind: Any) -> Any:
     try:
         return kind.model_validate_json(_as_json(document))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise Failure(f"{path}: {where + ': ' if where else ''}{first['msg']}") from None
+        raise Failure(f"{path}: {wrong_fields(error, document)}") from None
 
 
 def _as_json(document: object) -> str:

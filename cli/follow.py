@@ -31,7 +31,8 @@ def follow(service: Service, model_id: str, show: Show, *, sleep: Callable[[floa
                 return state
             for event in service.events(f"/models/{model_id}/events"):
                 tries = iter(RECONNECT_S)
-                show(event)
+                if "status" in event:  # others tell of a step inside a window, and not where the job stands
+                    show(event)
                 if event.get("status") in ENDED:
                     break
         except Failure as failure:

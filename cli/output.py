@@ -12,7 +12,11 @@ import typer
 from typer.core import TyperGroup
 
 if TYPE_CHECKING:
+    from pydantic import ValidationError
     from rich.console import Console
+
+
+MOST_ERRORS = 8
 
 
 class Failure(Exception):  # noqa: N818 - the command's own failure, told in one line
@@ -75,15 +79,30 @@ def describe_error(error: Exception) -> str:
     return f"internal error, {type(error).__name__}: {error} (FEDTRAIN_DEBUG=1 shows where)"
 
 
+def wrong_fields(error: ValidationError, document: object) -> str:
+    """Return every field in which `document` does not have its form, in one line, as the services say it."""
+    from protocol.server.validation import validation_problem
+
+    return _describe_problem(validation_problem(error, document))
+
+
 def _describe_problem(problem: Any) -> str:
-    parts = [problem.detail]
     errors = problem.extra.get("errors")
-    if isinstance(errors, list):
-        parts += [f"{item.get('field')}: {item.get('message')}" for item in errors[:5] if isinstance(item, dict)]
+    fields = [
+        f"{item.get('field')}: {item.get('message')}"
+        for item in (errors if isinstance(errors, list) else [])
+        if isinstance(item, dict)
+    ]
+    # The detail of a request's problem is its first field once more.
+    parts = [] if fields and problem.detail.startswith(fields[0]) else [problem.detail]
+    parts += fields[:MOST_ERRORS]
+    if len(fields) > MOST_ERRORS:
+        parts.append(f"and {len(fields) - MOST_ERRORS} more")
     fixes = problem.extra.get("fixes")
     if isinstance(fixes, list):
         parts += [str(fix) for fix in fixes[:5]]
-    parts.append(problem.code.value.remedy)
+    if problem.detail in parts:
+        parts.append(problem.code.value.remedy)
     return " | ".join(" ".join(part.split()) for part in parts)
 
 

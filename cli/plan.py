@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.output import Failure, console, print_json, print_table
+from cli.output import Failure, console, print_json, print_table, wrong_fields
 
 _BAR_WIDTH = 40
 
@@ -39,13 +39,18 @@ def plan_document(document: Any, owners: int | None, rows: int | None, *, again:
     """
     import json
 
+    from pydantic import ValidationError
+
     from protocol.forecast import forecast
     from protocol.planning import plan_spec
     from protocol.server.machine_speed import default_folder, unit_costs
     from protocol.spec import ModelSpec
 
     # As it comes over the wire: Python's own types would be taken more strictly.
-    spec = ModelSpec.model_validate_json(json.dumps(document))
+    try:
+        spec = ModelSpec.model_validate_json(json.dumps(document))
+    except ValidationError as error:
+        raise Failure(f"The spec: {wrong_fields(error, document)}") from None
     budget = plan_spec(spec)
     unit = unit_costs(default_folder(), spec.training.key_bits, time.perf_counter, again=again)
     try:
@@ -75,7 +80,7 @@ def _show(plan: dict[str, Any]) -> None:
     _show_costs(job)
     out.print(
         f"The Model Owner decrypts {job['sums_decrypted']:,} of the federation's {job['sums_in_all']:,} sums, "
-        "if it follows the protocol.",
+        "besides the row count and Σy², if it follows the protocol.",
         markup=False,
     )
 

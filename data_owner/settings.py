@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from data_owner.policy import OwnerPolicy
+from protocol.client.address import Address
 from protocol.documents import Name, PartyId
 from protocol.loopback import is_loopback
 from protocol.problems import Code, Problem
@@ -27,7 +28,7 @@ class DataOwnerSettings(ServiceSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = 5000
     name: Name = "data-owner"
     state_dir: Path = Path("state/data-owner")
-    facilitator: str = "http://127.0.0.1:8080"
+    facilitator: Address = "http://127.0.0.1:8080"
     facilitator_id: PartyId | None = None
     data: Path | None = None
     schema_file: Path | None = None

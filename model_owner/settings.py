@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from protocol.client.address import Address
 from protocol.documents import Name
 from protocol.server.settings import ServiceSettings
 
@@ -21,7 +22,7 @@ class ModelOwnerSettings(ServiceSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = 9090
     name: Name = "model-owner"
     state_dir: Path = Path("state/model-owner")
-    facilitator: str = "http://127.0.0.1:8080"
+    facilitator: Address = "http://127.0.0.1:8080"
     facilitator_id: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     test_data: Path | None = None
     data_dir: Path | None = None

@@ -106,7 +106,7 @@ _EXAMPLE: dict[str, Any] = {
     "plan": {
         "slot_bits": 116,
         "bits_available": 3070,
-        "forecast": {"owners": 2, "rounds": 48, "sums_decrypted": 79, "sums_in_all": 79},
+        "forecast": {"owners": 2, "rounds": 48, "sums_decrypted": 77, "sums_in_all": 77},
     },
 }
 

@@ -54,7 +54,7 @@ class JobCost:
     Facilitator's bytes are those from and to the owners, and the Model Owner's turn comes on top. `model_owner`
     is for one of its turns, which comes every `rounds_a_turn` rounds. `counts_*`: the round before the first.
     `decrypted_sums`: how many numbers the Model Owner decrypts if it follows the protocol, at most;
-    `distinct_sums`: how many there are, in all of (ΣA, Σb, Σyᵀy, N).
+    `distinct_sums`: how many there are, in all of (ΣA, Σb). Neither counts N and Σyᵀy, which every job tells.
     """
 
     owners: int
@@ -111,10 +111,10 @@ class _JobCosts:
     def of(self, rounds: int) -> JobCost:
         turns = -(-rounds // self.inputs.reencrypt_every)
         d, k = self.inputs.dimensions, self.inputs.outputs
-        distinct = d * (d + 1) // 2 + d * k + k + 1
+        distinct = d * (d + 1) // 2 + d * k
         if self.inputs.validates:
             distinct *= 2
-        decrypted = 1 + k + turns * self._decrypted_numbers()
+        decrypted = turns * self._decrypted_numbers()
         return JobCost(
             owners=self.owners,
             rounds=rounds,

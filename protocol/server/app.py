@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from typing import Literal
 
@@ -26,6 +26,7 @@ from protocol.server.errors import UnexpectedErrorMiddleware, add_problem_handle
 from protocol.server.process_metrics import ProcessorTime
 from protocol.server.rate_limit import RateLimit
 from protocol.server.responses import PROBLEM_RESPONSES
+from protocol.setup_error import SetupError
 from protocol.states import Role
 from protocol.version import PROTOCOL_VERSION
 
@@ -61,6 +62,20 @@ class Ready(BaseModel):
     access: Access
 
 
+@asynccontextmanager
+async def _told_when_it_cannot_start(app: FastAPI, lifespan: Lifespan) -> AsyncIterator[None]:
+    """Run `lifespan`; what a person can mend goes to `app.state.cannot_start` as one line, for who runs the service."""
+    app.state.cannot_start = None
+    stack = AsyncExitStack()
+    try:
+        await stack.enter_async_context(lifespan(app))
+    except (Problem, SetupError) as error:
+        app.state.cannot_start = str(error)
+        raise
+    async with stack:
+        yield
+
+
 def create_service(
     *,
     title: str,
@@ -90,7 +105,7 @@ def create_service(
     async def stopping_lifespan(app: FastAPI) -> AsyncIterator[None]:
         if app.state.stop.is_set():  # the application runs again, as after a restart in a test
             app.state.stop = asyncio.Event()
-        async with lifespan(app):
+        async with _told_when_it_cannot_start(app, lifespan):
             log.info("service started", role=role.value, party=identity.party_id, name=name, access=access)
             if access == "open":
                 log.warning("open access: no token is asked for, and callers are believed who they say they are")

@@ -7,6 +7,7 @@ import ssl
 import httpx
 from pydantic_settings import SettingsConfigDict
 
+from protocol.client.address import Address
 from protocol.client.facilitator import FacilitatorClient
 from protocol.client.tls import TlsError, client_context
 from protocol.documents import Name
@@ -24,7 +25,7 @@ class PartySettings(ServiceSettings):
     port: int = 0
     name: Name = "party"
     workers: int = 1
-    facilitator: str = "http://127.0.0.1:8080"
+    facilitator: Address = "http://127.0.0.1:8080"
 
 
 def gate_of(settings: ServiceSettings) -> Gate:

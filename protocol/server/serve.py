@@ -17,6 +17,7 @@ from types import FrameType
 import structlog
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from protocol.server.caller import OpenGate
 from protocol.server.exposure import refusal_to_listen
@@ -44,7 +45,7 @@ def run_service(app: FastAPI, host: str, port: int, *, tls: ssl.SSLContext | Non
         print(port_line(host, port, error), file=sys.stderr, flush=True)  # noqa: T201 - what the person at the terminal reads
         return 1
     config = uvicorn.Config(
-        app,
+        _telling_why_it_cannot_start(app),
         log_config=None,
         access_log=False,
         server_header=False,
@@ -64,6 +65,22 @@ def run_service(app: FastAPI, host: str, port: int, *, tls: ssl.SSLContext | Non
     finally:
         listener.close()
     return 0 if server.started else 1
+
+
+def _telling_why_it_cannot_start(app: FastAPI) -> ASGIApp:
+    """`app`, but what a person can mend at its start is one line on stderr, where the framework sends a traceback."""
+
+    async def told(scope: Scope, receive: Receive, send: Send) -> None:
+        async def shorten(message: Message) -> None:
+            why = getattr(app.state, "cannot_start", None)
+            if message["type"] == "lifespan.startup.failed" and why is not None:
+                print(why, file=sys.stderr, flush=True)  # noqa: T201 - what the person at the terminal reads
+                message = {**message, "message": ""}
+            await send(message)
+
+        await app(scope, receive, shorten if scope["type"] == "lifespan" else send)
+
+    return told
 
 
 def port_line(host: str, port: int, error: OSError) -> str:

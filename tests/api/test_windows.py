@@ -183,7 +183,7 @@ def test_the_plan_says_what_the_job_costs_before_and_while_it_runs(tmp_path: Pat
             forecast = deployed["plan"]["forecast"]
             assert (forecast["owners"], forecast["rounds"], forecast["turns"]) == (3, 10, 2)
             # N, Σy², and twice the weights and those before them.
-            assert (forecast["sums_decrypted"], forecast["sums_in_all"]) == (2 + 2 * 2 * 4 - 2, 4 * 5 // 2 + 4 + 2)
+            assert (forecast["sums_decrypted"], forecast["sums_in_all"]) == (4 * 5 // 2 + 4, 4 * 5 // 2 + 4)
             assert forecast["seconds"]["data_owner_a_round"] > 0
             assert len(deployed["plan"]["steps"]) == 5
             model = await parties.wait(deployed["id"])
