@@ -198,7 +198,8 @@ def _show(outcome: dict[str, Any]) -> None:
     print_prediction(outcome["prediction"], rows=5)
     compared = outcome["pooled"]
     measures = [name for name in compared["table"][0] if name not in ("trained", "rows")]
-    table = [[row["trained"], row["rows"], *(row[name] for name in measures)] for row in compared["table"]]
+    # Ten digits: that the federated and the pooled model agree is to be seen.
+    table = [[row["trained"], row["rows"], *(f"{row[name]:.10g}" for name in measures)] for row in compared["table"]]
     console().print(f"\nOn {compared['test_rows']:,} rows of the test set:", markup=False)
     print_table("", ["trained on", "rows", *(name.replace("_", " ") for name in measures)], table)
     console().print()
@@ -211,7 +212,7 @@ def _say_kept(parties: _Parties, state_dir: Path) -> None:
         f"The services are up; data, state and logs are in {state_dir}. Try:",
         f"  curl {parties.model_owner}/prediction",
         f'  curl -H "Content-Type: application/json" -X POST {parties.model_owner}/models --data @{parties.spec}',
-        "Stop them with --stop in place of --keep.",
+        "Stop them with --stop in place of --keep; it deletes that folder too.",
     ]
     sys.stderr.write("\n".join(lines) + "\n")
 
