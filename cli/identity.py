@@ -25,11 +25,14 @@ def identity(
     as_json: Json = False,
 ) -> None:
     """Print this party's id and name; the identity is made, readable for its owner alone, where there is none."""
-    from protocol.server.secret_files import load_or_create_identity
+    from protocol.server.secret_files import IDENTITY_FILE, load_or_create_identity
     from protocol.server.settings import read_party_file
 
     folder = state_dir or Path(".fedtrain") / role.value
+    new = not (folder / IDENTITY_FILE).exists()
     party_id = load_or_create_identity(folder).party_id
+    if new:
+        typer.echo(f"{folder} had no identity: a new one was made", err=True)
     name = str(read_party_file(folder).get("name", folder.name))
     if as_json:
         print_json({"party_id": party_id, "name": name, "state_dir": str(folder)})
