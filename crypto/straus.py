@@ -13,6 +13,7 @@ Source: Straus 1964; Pippenger 1976; Bernstein, "Pippenger's exponentiation algo
 from __future__ import annotations
 
 import secrets
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -123,7 +124,7 @@ def _accumulate(
     return residues.times(accumulated, correction)
 
 
-class _Method:
+class _Method(ABC):
     """What both methods share: the row as factors, position after position from the highest."""
 
     window_bits: int
@@ -149,8 +150,9 @@ class _Method:
     def _indices(self, digits: NDArray[np.int64]) -> NDArray[np.int64]:
         return digits
 
+    @abstractmethod
     def factors(self, position: list[int]) -> list[Element]:
-        raise NotImplementedError
+        """What the accumulated product is multiplied by at one position."""
 
     def _set_correction(self, starts_per_position: int) -> None:
         """Π bases^(−2^exponent_bits)·start^(−starts·Σ 2^(w·i)): takes away what was put in for uniformity."""
