@@ -7,6 +7,7 @@ parameters describe and waits for it. `predict` and `score` take rows, which the
 from __future__ import annotations
 
 import inspect
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar, Self
@@ -20,7 +21,7 @@ from protocol.spec import category_text
 Floats = NDArray[np.float64]
 
 
-class _FederatedModel:
+class _FederatedModel(ABC):
     """Parameters are kept as they were given; what `fit` learns has names that end in _."""
 
     model_type: ClassVar[str]
@@ -99,8 +100,9 @@ class _FederatedModel:
         self._set_coefficients(table[:-1].T, table[-1])
         return self
 
+    @abstractmethod
     def _set_coefficients(self, slopes: Floats, intercepts: Floats) -> None:
-        raise NotImplementedError
+        """Keep slopes (k, features) and intercepts (k,) in scikit-learn's shapes for this kind of model."""
 
     def _scores(self, X: Any) -> dict[str, Any]:
         if not hasattr(self, "model_id_"):
