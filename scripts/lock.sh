@@ -11,12 +11,12 @@ if [ ! -x "$PIP_COMPILE" ]; then
   exit 1
 fi
 
-lock() { # lock EXTRA FILE [options]
-  extra="$1" file="$2"
+lock() { # lock EXTRAS FILE [options]
+  extras="$1" file="$2"
   shift 2
   "$PIP_COMPILE" --quiet --generate-hashes --allow-unsafe --strip-extras --all-build-deps \
     --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options \
-    --extra "$extra" --output-file "$file" "$@" pyproject.toml
+    --extra "$extras" --output-file "$file" "$@" pyproject.toml
   # The extra `test` names this very package, for its extra `examples`; a local path has no place in a lock.
   awk '/^# WARNING: pip install will require/ { warning = 2 }
        warning > 0 { warning--; next }
@@ -26,6 +26,6 @@ lock() { # lock EXTRA FILE [options]
   mv "$file.new" "$file"
 }
 
-lock examples requirements.txt "$@"
+lock examples,postgres requirements.txt "$@"
 # The tests run on the very versions that the services run on.
 lock test requirements-test.txt --constraint requirements.txt "$@"
