@@ -104,6 +104,12 @@ class Code(Enum):
         "This round was already answered for another request",
         "Nothing; an owner answers a round once.",
     )
+    ROWS_TOTAL_REFUSED = Kind(
+        "rows-total-refused",
+        409,
+        "A request's total of rows cannot be the federation's",
+        "Ask the Model Owner; deploy the job again.",
+    )
     ROSTER_INVALID = Kind(
         "roster-invalid", 409, "The roster is not acceptable", "Compare it with the consortium's list."
     )
@@ -169,6 +175,18 @@ class Code(Enum):
     CANCELLED = Kind("cancelled", 409, "The job was cancelled", "Deploy it again.")
     # Operation
     NOT_READY = Kind("not-ready", 503, "The service is not ready", "See GET /readyz for what is missing.")
+    STORE_UNAVAILABLE = Kind(
+        "store-unavailable",
+        503,
+        "The service's database cannot be used now",
+        "Nothing is lost: try again when GET /readyz says that the store is ok.",
+    )
+    STORE_UNAVAILABLE = Kind(
+        "store-unavailable",
+        503,
+        "The service's database cannot be used now",
+        "Nothing is lost: try again when GET /readyz says that the store is ok.",
+    )
     FACILITATOR_UNREACHABLE = Kind(
         "facilitator-unreachable", 502, "The Facilitator cannot be reached", "Check its address and that it runs."
     )

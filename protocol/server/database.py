@@ -5,31 +5,42 @@ and the driver's own BEGIN hides it: of 500 concurrent read-modify-writes, 489 w
 driver's BEGIN is off, `write` starts with BEGIN IMMEDIATE, and a second writer waits. On PostgreSQL, whose default
 loses updates just the same, `write` takes one advisory lock first, which comes to the same.
 
+A database that is away, full or restarting is a Problem(STORE_UNAVAILABLE) of the call that needed it: callers are told
+503, and the next call connects anew. Nothing that was committed is lost, and what was not has not happened.
+
 Reads and writes block, so call them from a thread: a `def` route, or `asyncio.to_thread`.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
+import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy.engine import URL, Connection, Engine, make_url
+from sqlalchemy.engine import URL, Connection, Engine
 from sqlalchemy.pool import NullPool
+
+from protocol.problems import Code, Problem
+from protocol.server.database_trouble import driver_words, trouble
+from protocol.server.database_url import POSTGRESQL, SQLITE, DatabaseError, reaching, read_url, shown
+
+__all__ = ["DatabaseError", "open_database", "read", "shown", "sqlite_url", "state_of", "upgrade", "write"]
+
+log = structlog.get_logger("protocol.server")
 
 BUSY_TIMEOUT_S = 30
 _WRITE = "fedtrain_write"
+_observers: WeakKeyDictionary[Engine, Callable[[float], None]] = WeakKeyDictionary()
 _POSTGRESQL_LOCK = {"product": 0x66656474, "lock": 1}
-
-
-class DatabaseError(Exception):
-    """The store cannot be opened; the message says what to do."""
 
 
 def sqlite_url(path: Path) -> str:
@@ -40,21 +51,25 @@ def sqlite_url(path: Path) -> str:
 def open_database(url: str, alembic_dir: Path) -> Engine:
     """Return an engine on the store at `url`, upgraded to the newest revision in `alembic_dir`.
 
-    `url` names an SQLite file (made 0600 when it is not there) or another database SQLAlchemy knows, such as
-    `postgresql+psycopg://…`. Raises DatabaseError when the store was written by a newer version, or is in memory.
+    `url` names an SQLite file (made 0600 when it is not there) or a PostgreSQL database that is there and holds no
+    other party's store. Raises DatabaseError when it is neither, cannot be reached, was written by a newer version, or
+    is in memory.
     """
-    parsed = make_url(url)
-    if parsed.get_backend_name() == "sqlite":
+    parsed = read_url(url)
+    if parsed.get_backend_name() == SQLITE:
         _make_private_file(parsed)
         upgrader = sa.create_engine(parsed, poolclass=NullPool)
         _prepare_sqlite(upgrader, foreign_keys=False)  # a batch migration drops and renames tables others refer to
         engine = sa.create_engine(parsed, pool_size=10, max_overflow=10, pool_timeout=2 * BUSY_TIMEOUT_S)
         _prepare_sqlite(engine, foreign_keys=True)
     else:
-        engine = sa.create_engine(parsed, pool_pre_ping=True)
-        upgrader = engine
+        engine = upgrader = _postgresql(parsed)
     try:
         upgrade(upgrader, alembic_dir)
+    except Problem as problem:
+        engine.dispose()
+        why = driver_words(problem.__cause__)
+        raise DatabaseError(f"The store {shown(parsed)} cannot be opened: {why}") from None
     except BaseException:
         engine.dispose()
         raise
@@ -74,10 +89,11 @@ def upgrade(engine: Engine, alembic_dir: Path) -> None:
             command.upgrade(config, "head")
         except CommandError as error:
             raise DatabaseError(
-                f"The store {engine.url.render_as_string()} cannot be brought to this version: {error}. "
-                "If a newer version wrote it, start that one, or start with an empty state folder."
+                f"The store {shown(engine.url)} cannot be brought to this version: {error}. "
+                "If a newer version wrote it, start that one; if another party keeps its store there, give this one a "
+                "database of its own."
             ) from error
-        if engine.dialect.name == "sqlite":
+        if engine.dialect.name == SQLITE:
             dangling = connection.execute(sa.text("PRAGMA foreign_key_check")).all()
             if dangling:
                 raise DatabaseError(f"The upgrade would leave {len(dangling)} rows that refer to nothing: not done.")
@@ -88,22 +104,72 @@ def write(engine: Engine) -> Iterator[Connection]:
     """One write transaction: committed at the end, rolled back when an exception leaves the block.
 
     It holds the store's only write lock from its first moment: keep it short, and never open one inside another.
+    Raises Problem(STORE_UNAVAILABLE); where the connection broke at the very end it may have been committed all the
+    same, so whoever asks again has to find what it did.
     """
-    with engine.connect().execution_options(**{_WRITE: True}) as connection, connection.begin():
-        if connection.dialect.name == "postgresql":
+    with (
+        _observed(engine),
+        _trouble_named(),
+        engine.connect().execution_options(**{_WRITE: True}) as connection,
+        connection.begin(),
+    ):
+        if connection.dialect.name == POSTGRESQL:
             # Two keys: the first is this product's, the second the lock's. Statements after it see what the holder
             # before committed, since at READ COMMITTED each takes its own snapshot.
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(:product, :lock)"), _POSTGRESQL_LOCK)
         yield connection
 
 
+def observe_writes(engine: Engine, observe: Callable[[float], None]) -> None:
+    """Tell `observe` of each write transaction how many seconds it took, from asking for the lock to the commit."""
+    _observers[engine] = observe
+
+
+@contextmanager
+def _observed(engine: Engine) -> Iterator[None]:
+    began = time.perf_counter()
+    try:
+        yield
+    finally:
+        if (observe := _observers.get(engine)) is not None:
+            observe(time.perf_counter() - began)
+
+
 @contextmanager
 def read(engine: Engine) -> Iterator[Connection]:
-    """One read transaction: a view of one moment, which no writer waits for. Rolled back at the end."""
-    with engine.connect() as connection:
-        if connection.dialect.name == "postgresql":
+    """One read transaction: a view of one moment, which no writer waits for. Rolled back at the end.
+
+    Raises Problem(STORE_UNAVAILABLE).
+    """
+    with _trouble_named(), engine.connect() as connection:
+        if connection.dialect.name == POSTGRESQL:
             connection.execution_options(isolation_level="REPEATABLE READ")
         yield connection
+
+
+def state_of(check: Callable[[], None]) -> str:
+    """Return "ok", or for GET /readyz what keeps `check`, which reads the store, from doing so."""
+    try:
+        check()
+    except Problem as problem:
+        return problem.detail.rstrip(".")
+    except sa.exc.SQLAlchemyError as error:
+        log.exception("store not readable")
+        return f"cannot be read: {type(error).__name__}"
+    return "ok"
+
+
+@contextmanager
+def _trouble_named() -> Iterator[None]:
+    """What the database's state causes, and no statement of ours, becomes a Problem that names it."""
+    try:
+        yield
+    except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
+        kind = trouble(error)
+        if kind is None:
+            raise
+        log.warning("the store cannot be used", why=kind, driver=driver_words(error))
+        raise Problem(Code.STORE_UNAVAILABLE, f"The store cannot be used now: {kind}.") from error
 
 
 def _prepare_sqlite(engine: Engine, *, foreign_keys: bool) -> None:
@@ -121,6 +187,34 @@ def _prepare_sqlite(engine: Engine, *, foreign_keys: bool) -> None:
     def _on_begin(connection: Connection) -> None:
         writes = connection.get_execution_options().get(_WRITE, False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _postgresql(url: URL) -> Engine:
+    """Return an engine on a PostgreSQL database. Raises DatabaseError where its driver is not installed."""
+    try:
+        engine = sa.create_engine(
+            url,
+            connect_args=reaching(url),
+            pool_pre_ping=True,  # a connection that broke while it lay in the pool is replaced unseen
+            pool_size=10,
+            max_overflow=10,
+            pool_timeout=BUSY_TIMEOUT_S,
+        )
+    except ModuleNotFoundError:
+        raise DatabaseError(
+            "A postgresql:// store needs psycopg, which is not installed: pip install 'psycopg[binary]'."
+        ) from None
+
+    @sa.event.listens_for(engine, "connect")
+    def _on_connect(driver_connection: Any, _record: object) -> None:
+        # Set for the session, outside any transaction: what is set within one ends with its rollback.
+        driver_connection.autocommit = True
+        # A writer that stalls in the middle of a transaction must not hold the others for ever.
+        driver_connection.execute(f"SET idle_in_transaction_session_timeout = '{2 * BUSY_TIMEOUT_S}s'")
+        driver_connection.execute(f"SET lock_timeout = '{BUSY_TIMEOUT_S}s'")
+        driver_connection.autocommit = False
+
+    return engine
 
 
 def _make_private_file(url: URL) -> None:
