@@ -181,12 +181,6 @@ class Code(Enum):
         "The service's database cannot be used now",
         "Nothing is lost: try again when GET /readyz says that the store is ok.",
     )
-    STORE_UNAVAILABLE = Kind(
-        "store-unavailable",
-        503,
-        "The service's database cannot be used now",
-        "Nothing is lost: try again when GET /readyz says that the store is ok.",
-    )
     FACILITATOR_UNREACHABLE = Kind(
         "facilitator-unreachable", 502, "The Facilitator cannot be reached", "Check its address and that it runs."
     )
