@@ -1,7 +1,8 @@
 """The catalogue of everything that can go wrong between parties and with their users.
 
 One code a problem; over HTTP it is `application/problem+json` (RFC 9457), whose `type` ends in the code, so that a
-client can turn it back into the same `Problem`. What is said to *others* (a decline) is the code alone.
+client can turn it back into the same `Problem`. The `type` is a relative reference: to the page on the problem that the
+service itself serves. What is said to *others* (a decline) is the code alone.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 PROBLEM_JSON = "application/problem+json"
-TYPE_BASE = "https://federated-trainer.invalid/problems/"
+TYPE_BASE = "/problems/"
 
 
 @dataclass(frozen=True)
@@ -244,7 +245,8 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
         """Return the problem a peer sent. Whatever it sent, the result is a Problem and nothing is raised."""
         if not isinstance(document, dict):
             return cls(Code.from_slug("", status), f"The peer answered {status} without saying why.")
-        slug = str(document.get("type", "")).removeprefix(TYPE_BASE)
+        # The part after the last base, so that an absolute address of the same page is the same problem.
+        slug = str(document.get("type", "")).rpartition(TYPE_BASE)[2]
         known = {"type", "title", "status", "detail", "remedy"}
         detail = str(document.get("detail") or document.get("title") or f"The peer answered {status}.")
         extra = {str(key): value for key, value in document.items() if key not in known}

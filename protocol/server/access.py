@@ -8,14 +8,14 @@ from collections.abc import Callable
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from protocol.problems import Code, Problem
+from protocol.problems import TYPE_BASE, Code, Problem
 from protocol.server.body_limits import refuse_unread
 from protocol.server.caller import Caller, Gate
 from protocol.server.rate_limit import RateLimit, TokenBuckets
 
-#: What everyone may see: that it runs, who it is, and how it is called.
+#: What everyone may see: that it runs, who it is, how it is called, and what its problems mean.
 PUBLIC_PATHS = frozenset(
-    {"/healthz", "/readyz", "/identity", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"}
+    {"/healthz", "/readyz", "/identity", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json", "/problems"}
 )
 
 
@@ -40,7 +40,7 @@ class AccessMiddleware:
 
     def _admit(self, scope: Scope) -> None:
         """Raises Problem: UNAUTHENTICATED, FORBIDDEN, RATE_LIMITED."""
-        if scope["path"] in PUBLIC_PATHS:
+        if scope["path"] in PUBLIC_PATHS or scope["path"].startswith(TYPE_BASE):
             self._count(_address(scope))
             return
         try:

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from protocol.identity import Identity
 from protocol.problems import Code, Problem
+from protocol.server import problem_pages
 from protocol.server.access import AccessMiddleware
 from protocol.server.body_limits import BodyLimitMiddleware, BodyLimits
 from protocol.server.caller import Gate, OpenGate, caller
@@ -125,6 +126,7 @@ def create_service(
     app.state.stop = asyncio.Event()
     app.state.gate = gate
     add_problem_handlers(app)
+    app.include_router(problem_pages.routes())
     # The last one added is the outermost: errors are caught within the count of requests, limits within both.
     app.add_middleware(BodyLimitMiddleware, limits=body_limits)
     app.add_middleware(AccessMiddleware, gate=gate, rate_limit=rate_limit, monotonic=monotonic)
