@@ -21,6 +21,7 @@ from facilitator.store.contract import (
     StoredTask,
     WriteTransaction,
 )
+from facilitator.store.job_rows import JobRows, OwnersRead
 from facilitator.store.tables import TASK_SEQUENCE, blobs, counters, job_blobs, jobs, log_entries, parties, tasks
 from protocol.documents import SignedDocument
 from protocol.identity import sha256_hex
@@ -38,24 +39,31 @@ class SqlStore(Store):
         self._engine = open_database(url, MIGRATIONS)
         # SQLite lets a second writer wait by polling, up to 100 ms a time; within the process a lock wakes it at once.
         self._one_writer = threading.Lock()
+        self._owners_read = OwnersRead()
+
+    @property
+    def engine(self) -> sa.Engine:
+        """The open database, for what watches it."""
+        return self._engine
 
     @contextmanager
     def read(self) -> Iterator[ReadTransaction]:
         with read(self._engine) as connection:
-            yield _SqlTransaction(connection, writes=False)
+            yield _SqlTransaction(connection, self._owners_read, writes=False)
 
     @contextmanager
     def write(self) -> Iterator[WriteTransaction]:
         with self._one_writer, write(self._engine) as connection:
-            yield _SqlTransaction(connection, writes=True)
+            yield _SqlTransaction(connection, self._owners_read, writes=True)
 
     def close(self) -> None:
         self._engine.dispose()
 
 
 class _SqlTransaction(WriteTransaction):
-    def __init__(self, connection: sa.Connection, *, writes: bool) -> None:
+    def __init__(self, connection: sa.Connection, owners_read: OwnersRead, *, writes: bool) -> None:
         self._connection = connection
+        self._job_rows = JobRows(connection, owners_read)
         self._writes = writes
 
     # Parties
@@ -81,17 +89,17 @@ class _SqlTransaction(WriteTransaction):
     # Jobs
 
     def job(self, job_id: str) -> JobState | None:
-        query = sa.select(jobs.c.state).where(jobs.c.id == job_id)
-        # Databases with several writers at a time hold the row from here to the commit; SQLite has one writer anyway.
-        text = self._connection.scalar(query.with_for_update() if self._writes else query)
-        return None if text is None else JobState.model_validate_json(text)
+        return self._job_rows.read(job_id, for_update=self._writes)
 
     def jobs(self, limit: int) -> Sequence[JobState]:
-        query = sa.select(jobs.c.state).order_by(jobs.c.created_at_s.desc(), jobs.c.id).limit(limit)
-        return [JobState.model_validate_json(text) for text in self._connection.scalars(query)]
+        return self._job_rows.newest(limit)
 
     def jobs_in(self, phase: Phase) -> Sequence[str]:
         return list(self._connection.scalars(sa.select(jobs.c.id).where(jobs.c.phase == phase.value)))
+
+    def phase_counts(self) -> dict[Phase, int]:
+        query = sa.select(jobs.c.phase, sa.func.count()).group_by(jobs.c.phase)
+        return {Phase(phase): count for phase, count in self._connection.execute(query)}
 
     def jobs_due(self, now: datetime) -> Sequence[str]:
         return list(self._connection.scalars(sa.select(jobs.c.id).where(jobs.c.deadline_s <= now.timestamp())))
@@ -99,21 +107,10 @@ class _SqlTransaction(WriteTransaction):
     def add_job(self, state: JobState, manifest: SignedDocument) -> None:
         if self.job(state.job_id) is not None:
             raise ValueError(f"job {state.job_id} is stored already")
-        self._connection.execute(
-            sa.insert(jobs).values(
-                id=state.job_id,
-                created_at_s=state.created_at.timestamp(),
-                manifest=manifest.model_dump_json(),
-                **_job_columns(state),
-            )
-        )
+        self._job_rows.add(state, manifest)
 
     def put_job(self, state: JobState) -> None:
-        changed = self._connection.execute(
-            sa.update(jobs).where(jobs.c.id == state.job_id).values(**_job_columns(state))
-        )
-        if changed.rowcount != 1:
-            raise ValueError(f"job {state.job_id} is not stored")
+        self._job_rows.replace(state)
 
     def manifest(self, job_id: str) -> SignedDocument | None:
         text = self._connection.scalar(sa.select(jobs.c.manifest).where(jobs.c.id == job_id))
@@ -174,10 +171,10 @@ class _SqlTransaction(WriteTransaction):
         return True
 
     def close_tasks(self, job_id: str, kinds: Collection[TaskKind]) -> None:
+        # Only those that are open: a long job has many more that are over.
+        still_open = (tasks.c.job_id == job_id, tasks.c.closed.is_(False))
         names = [kind.value for kind in kinds]
-        self._connection.execute(
-            sa.update(tasks).where(tasks.c.job_id == job_id, tasks.c.kind.in_(names)).values(closed=True)
-        )
+        self._connection.execute(sa.update(tasks).where(*still_open, tasks.c.kind.in_(names)).values(closed=True))
 
     def answer_task(self, task_id: str, result: bytes, content_type: str) -> None:
         job_id = self._connection.scalar(sa.select(tasks.c.job_id).where(tasks.c.id == task_id))
@@ -250,11 +247,6 @@ class _SqlTransaction(WriteTransaction):
                 job_id=job_id, index=index, entry=entry.entry, signed_request_hash=entry.signed_request_hash
             )
         )
-
-
-def _job_columns(state: JobState) -> dict[str, object]:
-    deadline_s = None if state.deadline is None else state.deadline.timestamp()
-    return {"phase": state.phase.value, "deadline_s": deadline_s, "state": state.model_dump_json()}
 
 
 def _party(row: sa.Row[Any]) -> StoredParty:

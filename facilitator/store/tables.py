@@ -26,6 +26,20 @@ jobs = sa.Table(
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("manifest", sa.Text, nullable=False),
     sa.Column("roster", sa.Text),
+    sa.Column("owners", sa.Text, nullable=False),
+    sa.Column("owners_hash", sa.String(64), nullable=False),
+)
+
+# The answers to a job's current request, for as long as it is that; the log has those of the sums.
+answers = sa.Table(
+    "answers",
+    metadata,
+    sa.Column("job_id", sa.String(32), sa.ForeignKey("jobs.id"), primary_key=True),
+    sa.Column("request_hash", sa.String(64), primary_key=True),
+    sa.Column("party", sa.String(64), primary_key=True),
+    sa.Column("answer_hash", sa.String(64), nullable=False),
+    sa.Column("ciphertexts_hash", sa.String(64), nullable=False),
+    sa.Column("signature", sa.String(128), nullable=False),
 )
 
 blobs = sa.Table(
@@ -59,7 +73,8 @@ tasks = sa.Table(
     sa.Column("closed", sa.Boolean, nullable=False),
     sa.Column("result_hash", sa.String(64), sa.ForeignKey("blobs.hash")),
     sa.Index("ix_tasks_recipient", "recipient", "closed", "sequence"),
-    sa.Index("ix_tasks_job", "job_id", "kind"),
+    sa.Index("ix_tasks_job", "job_id", "closed", "kind"),
+    sa.Index("ix_tasks_open", "closed", "sender", "kind"),
 )
 
 log_entries = sa.Table(
