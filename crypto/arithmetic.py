@@ -96,13 +96,15 @@ def affine_matrix(
     n: int,
     engine: Engine,
     row_bounds: Sequence[int] | None = None,
+    entry_bound: int | None = None,
 ) -> EncryptedVector:
     """pack(A·W − minus) under encryption, W (d_in, columns) one row a ciphertext, the result (d_out, columns).
 
     `A`: (d_out, d_in) object array of signed integers at 2^−matrix_fraction_bits, |A_ij| ≤ matrix_bound.
     `minus`: (d_out, columns) integers at the resulting scale, |minus| ≤ minus_bound. The bound of the result
     is d_in·matrix_bound·W.bound + minus_bound, or max(row_bounds)·W.bound + minus_bound where `row_bounds`,
-    one Σ_j |A_ij| at most for each row i, is given. The work depends on shapes and bounds, not on A's values.
+    one Σ_j |A_ij| at most for each row i, is given. `entry_bound`: of |A_ij|, where a smaller one is known that the
+    result's bound is not to show; it saves work. The work depends on shapes and bounds, not on A's values.
     The result is *not* re-randomised: its nonces carry A, and it must not leave before `rerandomise`.
     Raises KeyMismatch, LayoutMismatch, CapacityExceeded, EncodingOverflow.
     """
@@ -111,7 +113,8 @@ def affine_matrix(
     _check_packs(W.layout, out_layout, d_out, n)
     if d_in != W.layout.rows:
         raise LayoutMismatch(f"a matrix of {W.layout.rows} columns", f"one of {d_in}")
-    _check_matrix(A, matrix_bound, row_bounds)
+    largest_entry = matrix_bound if entry_bound is None else min(matrix_bound, entry_bound)
+    _check_matrix(A, largest_entry, row_bounds)
     widest = d_in * matrix_bound if row_bounds is None else min(max(row_bounds), d_in * matrix_bound)
     # A vector of zeros still has exponents to run through.
     bound = _fitting(widest * max(W.bound, 1) + minus_bound, out_layout, n)
@@ -122,7 +125,7 @@ def affine_matrix(
         engine.multi_exponentiate_packed(
             _column_group(W, group),
             rows,
-            min(matrix_bound, widest).bit_length(),
+            min(largest_entry, widest).bit_length(),
             mpz(n) * n,
             out_layout.rows_per_ciphertext,
             out_layout.slot_bits * out_layout.columns_per_ciphertext,

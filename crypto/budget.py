@@ -125,6 +125,17 @@ class Budget:
         bounds = self.inputs.feature_bounds
         return terms.matrix_entry(self.inputs, bounds[row], bounds[column], self.inputs.moment_fraction_bits)
 
+    def moment_bound_for(self, rows_total: int) -> int:
+        """|A_ij| of one owner once N = rows_total is known, which no owner has more rows than. At most `moment_bound`.
+
+        Of one row more than N: data are quantised before they are summed, and may end just beyond their range.
+        """
+        if rows_total < 1:
+            raise ValueError(f"rows_total must be at least 1, received {rows_total}")
+        largest = self.inputs.largest_feature
+        bits = self.inputs.moment_fraction_bits
+        return min(self.moment_bound, terms.matrix_entry(self.inputs, largest, largest, bits, rows_total + 1))
+
     def weight_bound_after(self, updates: int) -> int:
         """|w| after that many updates of a window, 0 to reencrypt_every: the last window may be shorter."""
         return self.final_weight_bound if updates == len(self.steps) else self.steps[updates].weight_bound

@@ -14,9 +14,12 @@ from crypto.budget_inputs import BudgetInputs, learning_rate
 HALF = Fraction(1, 2)
 
 
-def matrix_entry(inputs: BudgetInputs, x_i: Fraction, x_j: Fraction, fraction_bits: int) -> int:
-    """|A_ij| of one owner: c·Σ x_i·x_j over at most `max_rows` rows, rounded at `fraction_bits`."""
-    return round(inputs.slope * inputs.max_rows * x_i * x_j * (1 << fraction_bits))
+def matrix_entry(
+    inputs: BudgetInputs, x_i: Fraction, x_j: Fraction, fraction_bits: int, rows: int | None = None
+) -> int:
+    """|A_ij| of one owner: c·Σ x_i·x_j over at most `rows` rows (`max_rows`), rounded at `fraction_bits`."""
+    rows = inputs.max_rows if rows is None else rows
+    return round(inputs.slope * rows * x_i * x_j * (1 << fraction_bits))
 
 
 def matrix_row_sum(inputs: BudgetInputs, x_i: Fraction, rows: int, owners: int) -> Fraction:

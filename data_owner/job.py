@@ -58,9 +58,10 @@ class JobState(Strict):
     """All that decides what happens next. `join_answer` is there once given; `last` is this owner's latest answer.
 
     `dataset`, `dataset_version` and `rounds` (the most the plan allows) are known once the manifest was verified.
-    `adopts`: the dataset takes its encoding from this job. `answers` counts them. `refusal` is why the job was
-    declined, `problem` the latest request that was refused, `ending` how the job ended. `rows` and `encoding` (a hash)
-    are of the frozen table. `risks`: of differencing, for which the job waits; `risks_taken`: those a person approved.
+    `adopts`: the dataset takes its encoding from this job. `answers` counts them. `rows_total`: the federation's rows,
+    as the first request after the counts said, and later ones must say too. `refusal` is why the job was declined,
+    `problem` the latest request that was refused, `ending` how the job ended. `rows` and `encoding` (a hash) are of the
+    frozen table. `risks`: of differencing, for which the job waits; `risks_taken`: those a person approved.
     """
 
     job_id: JobId
@@ -85,6 +86,7 @@ class JobState(Strict):
     roster: SignedDocument | None = None
     last: AnswerFacts | None = None
     answers: int = 0
+    rows_total: int | None = None
     refusal: Refusal | None = None
     problem: Refusal | None = None
     ending: JobEnd | None = None

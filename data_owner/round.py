@@ -258,7 +258,22 @@ def _asked(owner: Owner, state: JobState, message: j.Asked, now: datetime) -> St
         risks = _risks(owner, state, manifest, message.earlier, now)
         if risks:
             return _waiting(state, risks), (j.AwaitApproval(),)
-    return state, (j.Answer(request, compute.request.hash),)
+    return _with_rows_total(state, request), (j.Answer(request, compute.request.hash),)
+
+
+def _with_rows_total(state: JobState, request: RoundRequest) -> JobState:
+    """Keep the job's N from the first request that says it, before it is known whether it can be answered.
+
+    An owner refuses an N below its own count: one N a job, and nobody can search for the count.
+    """
+    if request.rows_total is None or request.rows_total == state.rows_total:
+        return state
+    if state.rows_total is not None:
+        raise Problem(
+            Code.ROWS_TOTAL_REFUSED,
+            f"The request says {request.rows_total} rows in all, this job's requests said {state.rows_total} before.",
+        )
+    return _with(state, rows_total=request.rows_total)
 
 
 def _check_turn(state: JobState, request: RoundRequest, manifest: Manifest) -> None:

@@ -62,12 +62,12 @@ class SecondMoment:
                     squares = rescale(validation.yty, scale, budget.newton.fraction_bits).reshape(-1, 1)
                     check_magnitudes(squares, budget.newton.owner_bound)
                     entries = np.concatenate([entries, further, squares])
+            if losses is not None and budget.validation is not None:
+                check_magnitudes(losses, budget.validation.entry_bound)
         except CryptoError as error:
             raise Problem(
                 Code.DOES_NOT_FIT, f"The table does not fit the job's plan: {error}. The job needs a larger max_rows."
             ) from None
-            if losses is not None and budget.validation is not None:
-                check_magnitudes(losses, budget.validation.entry_bound)
         return Prepared(budget, matrix, vector, scale + denominator_bits, counts, entries, losses)
 
     def _vector(self, moments: Moments) -> Integers:
@@ -82,7 +82,8 @@ class SecondMoment:
         """COUNTS: N and Σy², packed, with the trivial nonce. GRADIENT: A·w − b at the scale of the window's step.
         MOMENTS: all of A and b, packed. VALIDATION_LOSS: wᵀA·w − 2bᵀw of the validation part, an output a row.
 
-        Raises Problem(WRONG_STATE) for a kind that this model type does not have.
+        Raises Problem: WRONG_STATE for a kind that this model type does not have, ROWS_TOTAL_REFUSED for a gradient
+        request whose rows_total is below this owner's own.
         """
         if request.kind is RoundKind.COUNTS:
             budget = prepared.budget
@@ -94,13 +95,29 @@ class SecondMoment:
             return _packed(prepared.moments, newton.layout, newton.fraction_bits, newton.owner_bound, n)
         if request.kind is RoundKind.VALIDATION_LOSS and prepared.validation is not None and weights is not None:
             return _validation_loss(prepared, prepared.validation, weights, n, engine)
-        if request.kind is RoundKind.GRADIENT and weights is not None:
-            return _gradient(prepared, request.window_step, weights, n, engine)
+        if request.kind is RoundKind.GRADIENT and weights is not None and request.rows_total is not None:
+            entry_bound = _entry_bound(prepared, request.rows_total)
+            return _gradient(prepared, request.window_step, entry_bound, weights, n, engine)
         raise Problem(Code.WRONG_STATE, f"This model type has no answer to {request.kind}.")
 
 
+def _entry_bound(prepared: Prepared, rows_total: int) -> int:
+    """The largest |A_ij| that N allows: it fixes the work, the same for every owner of the job.
+
+    Were the table's own rows to fix it, they would show in the time. With N below them, the work would not fit.
+    """
+    budget = prepared.budget
+    own_rows = int(prepared.counts[0, 0]) >> budget.counts_fraction_bits
+    if own_rows > rows_total:
+        raise Problem(
+            Code.ROWS_TOTAL_REFUSED,
+            f"The request says {rows_total} rows in all: that cannot be the sum that this owner's count is part of.",
+        )
+    return budget.moment_bound_for(rows_total)
+
+
 def _gradient(
-    prepared: Prepared, window_step: int, weights: EncryptedVector, n: int, engine: Engine
+    prepared: Prepared, window_step: int, entry_bound: int, weights: EncryptedVector, n: int, engine: Engine
 ) -> EncryptedVector:
     budget, step = prepared.budget, prepared.budget.steps[window_step]
     b = rescale(prepared.vector, prepared.vector_fraction_bits, step.answer_fraction_bits)
@@ -115,6 +132,7 @@ def _gradient(
         n,
         engine,
         budget.matrix_row_bounds,
+        entry_bound,
     )
 
 

@@ -173,8 +173,10 @@ B = np.array([[5, -6], [-7, 8], [0, 9]], dtype=object)
 OUT = SlotLayout.packed(3, 2, SLOT_BITS, 512)
 
 
-def affine(n, W, A=A, minus=B, out=OUT, matrix_bound=127, minus_bound=9, row_bounds=None) -> EncryptedVector:
-    return affine_matrix(A, matrix_bound, 11, W, minus, minus_bound, out, n, ENGINE, row_bounds)
+def affine(
+    n, W, A=A, minus=B, out=OUT, matrix_bound=127, minus_bound=9, row_bounds=None, entry_bound=None
+) -> EncryptedVector:
+    return affine_matrix(A, matrix_bound, 11, W, minus, minus_bound, out, n, ENGINE, row_bounds, entry_bound)
 
 
 def test_matrix_times_vector_minus_plain_values_packed(n, encrypted, decrypted) -> None:
@@ -201,6 +203,14 @@ def test_row_bounds_make_the_result_tighter_and_are_checked(n, encrypted, decryp
         affine(n, encrypted(), row_bounds=[132, 0, 635])
     with pytest.raises(LayoutMismatch):
         affine(n, encrypted(), row_bounds=[635, 635])
+
+
+def test_a_known_bound_of_the_entries_saves_work_and_is_checked_and_does_not_show(n, encrypted, decrypted) -> None:
+    result = affine(n, encrypted(), matrix_bound=1 << 20, entry_bound=127)
+    assert decrypted(result) == (A @ VALUES - B).tolist()
+    assert result.bound == affine(n, encrypted(), matrix_bound=1 << 20).bound == 5 * 1000 * (1 << 20) + 9
+    with pytest.raises(EncodingOverflow, match="entry 4"):
+        affine(n, encrypted(), matrix_bound=1 << 20, entry_bound=126)
 
 
 def test_an_affine_map_outside_its_plan_is_refused(n, encrypted) -> None:

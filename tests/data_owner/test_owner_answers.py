@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from gmpy2 import mpz
 
-from crypto import RerandomiserPool, rescale, unpack
+from crypto import LocalEngine, RerandomiserPool, rescale, unpack
 from crypto.budget import Budget
 from data_owner.compute import AnsweringJob, ComputedAnswer, compute_answer
 from data_owner.gradients import provider_of
@@ -27,6 +27,19 @@ from tests.data_owner.owner_bench import ENGINE, OWNERS, identity_of, modulus, p
 
 MANIFEST_HASH, ROSTER_HASH = "a1" * 32, "b2" * 32
 WEIGHTS = (1 << 41, -(3 << 38) + 12345, 7)
+
+
+class _Widths(LocalEngine):
+    """Notes how wide the exponents are that it is asked to work through."""
+
+    def __init__(self) -> None:
+        self.bits: list[int] = []
+
+    def multi_exponentiate_packed(  # type: ignore[no-untyped-def]
+        self, bases, rows, exponent_bits, modulus, rows_per_group, shift_bits
+    ):
+        self.bits.append(exponent_bits)
+        return super().multi_exponentiate_packed(bases, rows, exponent_bits, modulus, rows_per_group, shift_bits)
 
 
 class _Rows:
@@ -69,14 +82,16 @@ def _jobs(budget: Budget) -> dict[str, AnsweringJob]:
     return jobs
 
 
-def _request(kind: RoundKind, round_: int = 1, weights: VectorMessage | None = None) -> RoundRequest:
+def _request(
+    kind: RoundKind, round_: int = 1, weights: VectorMessage | None = None, rows_total: int = 242
+) -> RoundRequest:
     return RoundRequest(
         manifest_hash=MANIFEST_HASH,
         roster_hash=ROSTER_HASH,
         round=round_,
         kind=kind,
         log_head="c3" * 32,
-        rows_total=None if kind is RoundKind.COUNTS else 242,
+        rows_total=None if kind is RoundKind.COUNTS else rows_total,
         weights=weights,
     )
 
@@ -116,6 +131,36 @@ def test_the_product_of_three_counts_is_rows_and_squares_of_all() -> None:
     assert rows == 242 << budget.counts_fraction_bits
     each = [rescale(moments.yty, 80, budget.counts_fraction_bits)[0] for moments in MOMENTS.values()]
     assert squares == sum(each)
+
+
+def test_the_work_follows_from_the_federations_rows_and_is_the_same_for_every_table() -> None:
+    budget, engine = plan_spec(spec_of()), _Widths()
+    request = _request(RoundKind.GRADIENT, weights=weights_message(budget, WEIGHTS))
+    bodies = [compute_answer(replace(job, engine=engine), request, "d4" * 32).body for job in _jobs(budget).values()]
+    # 243 rows of at most 1·1, at 32 fraction bits; the plan is for 1,000 rows an owner.
+    assert engine.bits == [40, 40, 40] and budget.moment_bound.bit_length() == 42
+    assert {from_cbor(body, RoundAnswer).vector.bound for body in bodies} == {
+        from_cbor(
+            compute_answer(_jobs(budget)[OWNERS[0]], request.model_copy(update={"rows_total": 900}), "d4" * 32).body,
+            RoundAnswer,
+        ).vector.bound
+    }
+
+
+def test_a_total_of_rows_below_the_owners_own_is_refused_without_its_count() -> None:
+    budget = plan_spec(spec_of())
+    weights = weights_message(budget, WEIGHTS)
+    job = _jobs(budget)["clinic-b"]
+    with pytest.raises(Problem) as caught:
+        compute_answer(job, _request(RoundKind.GRADIENT, weights=weights, rows_total=199), "d4" * 32)
+    assert caught.value.code is Code.ROWS_TOTAL_REFUSED
+    assert "199" in caught.value.detail and "200" not in caught.value.detail
+    alone = replace(job, peers={})
+    answer = compute_answer(alone, _request(RoundKind.GRADIENT, weights=weights, rows_total=200), "d4" * 32)
+    A = rescale(MOMENTS["clinic-b"].xtx, 80, budget.inputs.moment_fraction_bits)
+    b = rescale(MOMENTS["clinic-b"].xty, 80, budget.steps[0].answer_fraction_bits)
+    expected = A.dot(np.array(WEIGHTS, dtype=object)) - b[:, 0]
+    assert _decrypted_by_phe([answer], budget.steps[0].sum_bound) == expected.tolist()
 
 
 def test_one_answer_alone_or_two_of_three_decrypt_to_nothing() -> None:

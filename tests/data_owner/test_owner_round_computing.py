@@ -185,6 +185,21 @@ def test_another_request_for_an_answered_round_is_refused() -> None:
     assert second.request.hash[:16] in problem.detail and first.request.hash[:16] in problem.detail
 
 
+def test_a_job_has_one_total_of_rows_whether_or_not_its_first_request_can_be_answered() -> None:
+    state, _ = _after_counts()
+    first = _gradient(state, rows_total=300)
+    state, effects = step(owner_of(), state, j.Asked(first, None), NOW)
+    assert state.rows_total == 300 and isinstance(effects[0], j.Answer)
+    # Nothing was answered: the same request may come again, and nobody may try another total.
+    again, effects = step(owner_of(), state, j.Asked(first, None), NOW)
+    assert again is state and isinstance(effects[0], j.Answer)
+    problem = _refused(state, j.Asked(_gradient(state, rows_total=301), None))
+    assert problem.code is Code.ROWS_TOTAL_REFUSED and "301" in problem.detail and "300" in problem.detail
+    state, _ = step(owner_of(), state, j.Answered(facts_after(first, 1, RoundKind.GRADIENT)), NOW)
+    second = _gradient(state, 2, entry_after(state, 2), rows_total=301)
+    assert _refused(state, j.Asked(second, None)).code is Code.ROWS_TOTAL_REFUSED
+
+
 @pytest.mark.parametrize(("round_", "kind"), [(1, RoundKind.GRADIENT), (1, RoundKind.COUNTS)])
 def test_nothing_comes_before_the_counts(round_: int, kind: RoundKind) -> None:
     state = at_work()
