@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import settings
 from phe.paillier import PaillierPrivateKey, PaillierPublicKey
 
 from crypto.keys import generate_keypair
+from protocol.server.database import sqlite_url
+
+if TYPE_CHECKING:
+    from tests.postgresql import PostgreSql
 
 # No test has a time limit: a busy machine must not turn a right answer into a failure.
 settings.register_profile("untimed", deadline=None)
@@ -17,3 +25,22 @@ settings.load_profile("untimed")
 def small_keypair() -> tuple[PaillierPublicKey, PaillierPrivateKey]:
     """A 512-bit key pair: fast, and fit for tests only."""
     return generate_keypair(512, allow_small=True)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSql]:
+    """A PostgreSQL server. Tests that use it are slow: mark them so."""
+    from tests.postgresql import PostgreSql
+
+    server = PostgreSql.make()
+    yield server
+    server.remove()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty store, on each kind of database that there is: what a store's contract is tested on."""
+    if request.param == "sqlite":
+        return sqlite_url(tmp_path / "state.sqlite3")
+    server: PostgreSql = request.getfixturevalue("postgresql")
+    return server.new_database()

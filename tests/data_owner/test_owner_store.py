@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -12,20 +11,20 @@ from data_owner.store.records import Cell, Dataset, FrozenTable, Release
 from data_owner.store.sql import SqlStore
 from protocol.messages import RoundKind
 from protocol.problems import Code, Problem
-from protocol.server.database import sqlite_url
+from protocol.server.database_url import read_url
 from protocol.spec import DataProps
 from tests.data_owner.owner_bench import JOB_ID, facts_after, joined, offered, opening_entry, request_of, spec_of
 
 Opener = Callable[[], OwnerStore]
 
 
-@pytest.fixture(params=["sqlite"])
-def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
+@pytest.fixture
+def opener(store_url: str) -> Iterator[Opener]:
     """Opens the same store again, as after a restart."""
     opened: list[OwnerStore] = []
 
     def open_store() -> OwnerStore:
-        opened.append({"sqlite": lambda: SqlStore(sqlite_url(tmp_path / "state.sqlite3"))}[request.param]())
+        opened.append(SqlStore(store_url))
         return opened[-1]
 
     yield open_store
@@ -160,15 +159,17 @@ def test_an_answer_to_a_job_that_is_not_there_leaves_nothing(opener: Opener) -> 
     assert store.answer(JOB_ID, 0, RoundKind.COUNTS) is None and store.releases() == []
 
 
-def test_migrations_make_the_tables_that_the_code_knows(tmp_path: Path) -> None:
+def test_migrations_make_the_tables_that_the_code_knows(store_url: str) -> None:
     import sqlalchemy as sa
 
     from data_owner.store.tables import metadata
 
-    store = SqlStore(sqlite_url(tmp_path / "state.sqlite3"))
+    store = SqlStore(store_url)
     store.check()
     store.close()
-    inspector = sa.inspect(sa.create_engine(sqlite_url(tmp_path / "state.sqlite3")))
+    engine = sa.create_engine(read_url(store_url))
+    inspector = sa.inspect(engine)
     for name, table in metadata.tables.items():
         made = {column["name"]: column["nullable"] for column in inspector.get_columns(name)}
         assert made == {column.name: bool(column.nullable) for column in table.columns}, name
+    engine.dispose()

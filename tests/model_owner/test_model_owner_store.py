@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -14,19 +12,17 @@ from model_owner.store import Dataset, ModelStore, Prediction, SqlStore
 from model_owner.store.contract import Changes
 from protocol.planning import plan_spec, planned_rounds
 from protocol.problems import Code, Problem
-from protocol.server.database import sqlite_url
 from protocol.spec import ModelSpec
 from protocol.states import Phase
 from tests.model_owner.peers import spec_document
 
 NOW = datetime(2026, 1, 12, 9, 30, 0, 123456, tzinfo=UTC)
 SPEC = ModelSpec.model_validate(spec_document())
-STORES = {"sql": lambda folder: SqlStore(sqlite_url(folder / "state.sqlite3"))}
 
 
-@pytest.fixture(params=list(STORES))
-def make(request: pytest.FixtureRequest, tmp_path: Path):
-    return lambda: STORES[request.param](tmp_path)
+@pytest.fixture
+def make(store_url: str) -> Callable[[], ModelStore]:
+    return lambda: SqlStore(store_url)
 
 
 @pytest.fixture
@@ -128,28 +124,6 @@ def test_only_the_last_result_is_kept(store: ModelStore) -> None:
     for step in range(3):
         store.commit(state, state, Changes(result=(step, bytes([step]))))
     assert [store.result(state.job_id, step) for step in range(3)] == [None, None, b"\x02"]
-
-
-def test_of_many_writers_one_wins_each_time(store: ModelStore) -> None:
-    store.add(job(1))
-
-    def spend(_: int) -> int:
-        lost = 0
-        while True:
-            before = store.job(job(1).job_id)
-            assert before is not None
-            try:
-                store.commit(before, before.model_copy(update={"bytes_sent": before.bytes_sent + 1}), Changes())
-            except Problem:
-                lost += 1
-            else:
-                return lost
-
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(spend, range(40)))
-    kept = store.job(job(1).job_id)
-    assert kept is not None
-    assert kept.bytes_sent == 40
 
 
 def test_jobs_come_newest_first_and_unsettled_ones_oldest_first(store: ModelStore) -> None:
