@@ -15,7 +15,8 @@ from crypto import Engine, KeyHolderEncryptor, generate_keypair, private_key_fro
 from protocol.server.secret_files import delete_secret, read_secret, write_secret
 
 T = TypeVar("T")
-_KEPT_IN_MEMORY = 4
+#: Jobs at once; beyond that, keys are read and tables made again at every round. 5 MiB each at 2048 bits, 11 at 3072.
+_KEPT_IN_MEMORY = 32
 
 
 class KeyRing:
