@@ -40,6 +40,7 @@ from protocol.problems import Code, Problem
 from protocol.server.app import create_service
 from protocol.server.body_limits import BodyLimits
 from protocol.server.connection import facilitator_client, gate_of
+from protocol.server.database import state_of
 from protocol.server.secret_files import load_or_create_identity
 from protocol.server.trust_file import read_membership, watched_trust
 from protocol.server.workers import engine_of
@@ -76,6 +77,7 @@ def create_app(
     trust.value()  # a list that cannot be used is known before the first job
     registry = CollectorRegistry()
     metrics = Metrics(registry)
+    metered = metrics.service.executor(executor)
 
     def stamp() -> str:
         return timestamp(clock)
@@ -100,8 +102,14 @@ def create_app(
             engine=arithmetic,
             now=clock.now,
         )
-        service = _service(settings, identity, owner_policy, trust.value, workshop, client, executor)
-        agent = TaskAgent(client, service.handlers, wait_s=settings.poll_wait_s, on_connect=service.register)
+        service = _service(settings, identity, owner_policy, trust.value, workshop, client, metered)
+        agent = TaskAgent(
+            client,
+            metrics.agent.timed(service.handlers),
+            wait_s=settings.poll_wait_s,
+            on_event=metrics.agent.on_event,
+            on_connect=service.register,
+        )
         service.retry = agent.retry
         running: list[asyncio.Task[None]] = []
         try:
@@ -112,10 +120,10 @@ def create_app(
                 service,
                 settings.data_folder,
                 stamp,
-                _scoring(settings, workshop, client, executor, service, clock),
+                _scoring(settings, workshop, client, metered, service, clock),
             )
             app.state.agent = agent
-            metrics.watch(pools, client, store)
+            metrics.watch(arithmetic, pools, client, store)
             pools.start()
             running = [
                 asyncio.create_task(agent.run(app.state.stop), name="data owner agent"),
@@ -228,10 +236,5 @@ def _readiness(app: FastAPI, settings: DataOwnerSettings) -> Mapping[str, str]:
     parts = getattr(app.state, "parts", None)
     if not isinstance(parts, OwnerParts):
         return {"store": "not open yet"}
-    try:
-        parts.store.check()
-    except Exception as error:
-        log.exception("store not readable")
-        return {"store": f"cannot be read: {type(error).__name__}"}
     reached = "ok" if app.state.agent.connected else f"{settings.facilitator} is not reached yet"
-    return {"store": "ok", "facilitator": reached}
+    return {"store": state_of(parts.store.check), "facilitator": reached}

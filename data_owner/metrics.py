@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from crypto import Engine
 from data_owner.pools import Pools
 from data_owner.store.contract import OwnerStore
+from data_owner.store.sql import SqlStore
 from protocol.client.facilitator import FacilitatorClient
+from protocol.server.agent_metrics import AgentMetrics
+from protocol.server.service_metrics import ServiceMetrics
 
 
 class Metrics(Collector):
@@ -18,22 +22,27 @@ class Metrics(Collector):
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._watched: tuple[Pools, FacilitatorClient, OwnerStore] | None = None
-        ProcessCollector(registry=registry)
+        self.service = ServiceMetrics(registry)
+        self.agent = AgentMetrics(registry)
         registry.register(self)
 
-    def watch(self, pools: Pools, client: FacilitatorClient, store: OwnerStore) -> None:
+    def watch(self, engine: Engine, pools: Pools, client: FacilitatorClient, store: SqlStore) -> None:
         """Report on these from now on."""
         self._watched = (pools, client, store)
+        self.service.watch(engine, store.engine)
+        self.service.jobs.watch(store.phase_counts)
 
     def unwatch(self) -> None:
         """Report on nothing any more."""
         self._watched = None
+        self.service.unwatch()
 
     def collect(self) -> Iterator[Metric]:
         if self._watched is None:
             return
         pools, client, store = self._watched
         yield GaugeMetricFamily("fedtrain_rerandomisers_ready", "Re-randomisers made ahead of need", pools.level)
+        yield GaugeMetricFamily("fedtrain_rerandomisers_wanted", "Re-randomisers that the pools aim at", pools.target)
         yield CounterMetricFamily("fedtrain_sent_bytes", "Sent to the Facilitator", client.bytes_sent)
         yield CounterMetricFamily("fedtrain_received_bytes", "Received from the Facilitator", client.bytes_received)
         released = store.released().values()

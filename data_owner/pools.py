@@ -49,6 +49,12 @@ class Pools:
         with self._changed:
             return sum(pool.level for pool in self._pools.values())
 
+    @property
+    def target(self) -> int:
+        """Factors that the pools aim at, over all of them."""
+        with self._changed:
+            return sum(pool.target for pool in self._pools.values())
+
     @contextmanager
     def answering(self) -> Iterator[None]:
         """While an answer is computed the filling rests: the answer is what somebody waits for."""

@@ -23,6 +23,7 @@ from protocol.clock import Clock
 from protocol.server.app import create_service
 from protocol.server.body_limits import BodyLimits
 from protocol.server.connection import gate_of
+from protocol.server.database import state_of
 from protocol.server.doorbell import Doorbell
 from protocol.server.secret_files import load_or_create_identity
 from protocol.server.workers import engine_of
@@ -45,6 +46,7 @@ def create_app(
     identity = load_or_create_identity(settings.state_dir)
     registry = CollectorRegistry()
     metrics = Metrics(registry)
+    metered = metrics.service.executor(executor)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -54,13 +56,12 @@ def create_app(
     @asynccontextmanager
     async def running_over(app: FastAPI, arithmetic: Engine) -> AsyncIterator[None]:
         store = await asyncio.to_thread(SqlStore, settings.database)
-        open_tasks = metrics.watch(store)
         resources = Resources(
             store=store,
             identity=identity,
             name=settings.name,
             clock=clock,
-            executor=executor,
+            executor=metered,
             engine=arithmetic,
             doorbell=Doorbell(),
             metrics=metrics,
@@ -73,17 +74,18 @@ def create_app(
         app.state.mailbox = Mailbox(resources, runner)
         ticker = asyncio.create_task(runner.run(app.state.stop, settings.tick_interval_s), name="facilitator ticker")
         try:
-            yield
+            with metrics.watching(store, arithmetic):
+                yield
         finally:
             app.state.stop.set()
             await ticker
             await runner.close()
             app.state.runner = None
-            metrics.unwatch(open_tasks)
             await asyncio.to_thread(store.close)
 
     def readiness() -> Mapping[str, str]:
-        return {"store": "ok" if getattr(app.state, "runner", None) is not None else "not open yet"}
+        runner: JobRunner | None = getattr(app.state, "runner", None)
+        return {"store": "not open yet" if runner is None else state_of(runner.check_store)}
 
     app = create_service(
         title="federated-trainer: Facilitator",

@@ -41,7 +41,11 @@ class TaskDesk:
             while True:
                 found = await asyncio.to_thread(self._open_tasks, party, after)
                 left_s = ends_at - self._own.clock.monotonic()
-                if found or left_s <= 0 or not await bell.wait(left_s, stop):
+                if found or left_s <= 0:
+                    return found
+                with self._own.metrics.polls_waiting.track_inprogress():
+                    rung = await bell.wait(left_s, stop)
+                if not rung:
                     return found
 
     def _open_tasks(self, party: str, after: int) -> Sequence[TaskHeader]:

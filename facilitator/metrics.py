@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from facilitator.store import Store
+from crypto import Engine
+from facilitator.job import JobState
+from facilitator.store import SqlStore, Store
+from protocol.server.service_metrics import ServiceMetrics
 from protocol.server.window_metrics import WindowGauges
+from protocol.states import Phase
+
+_PHASE_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)
 
 
 class Metrics:
@@ -18,6 +25,7 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._registry = registry
+        self.service = ServiceMetrics(registry)
         self.rounds = Counter("fedtrain_rounds", "Rounds added up", ("kind",), registry=registry)
         self.jobs_ended = Counter("fedtrain_jobs_ended", "Jobs ended", ("status", "code"), registry=registry)
         self.results_refused = Counter("fedtrain_results_refused", "Task results refused", ("code",), registry=registry)
@@ -25,16 +33,41 @@ class Metrics:
         self.adding_seconds = Histogram(
             "fedtrain_adding_seconds", "Time to multiply a round's answers", registry=registry
         )
+        self.phase_seconds = Histogram(
+            "fedtrain_phase_seconds",
+            "How long jobs stayed in a phase that they left",
+            ("phase",),
+            buckets=_PHASE_BUCKETS_S,
+            registry=registry,
+        )
+        self.polls_waiting = Gauge("fedtrain_polls_waiting", "Long polls that wait for a task", registry=registry)
         self.windows = WindowGauges(registry)
 
-    def watch(self, store: Store) -> _OpenTasks:
-        """Count the store's open tasks at every scrape, until `unwatch`."""
+    def observe(self, before: JobState, after: JobState) -> None:
+        """Count what one step changed."""
+        if after.phase is not before.phase:
+            seconds = (after.phase_since - before.phase_since).total_seconds()
+            self.phase_seconds.labels(before.phase.value).observe(max(0.0, seconds))
+        if after.ended and not before.ended and after.ending is not None:
+            self.jobs_ended.labels(after.phase.value, after.ending.code or "").inc()
+
+    @contextmanager
+    def watching(self, store: SqlStore, engine: Engine) -> Iterator[None]:
+        """Within the block, count the store's jobs and open tasks at every scrape, and its writes as they come."""
         collector = _OpenTasks(store)
         self._registry.register(collector)
-        return collector
+        self.service.watch(engine, store.engine)
+        self.service.jobs.watch(lambda: _phases(store))
+        try:
+            yield
+        finally:
+            self.service.unwatch()
+            self._registry.unregister(collector)
 
-    def unwatch(self, collector: _OpenTasks) -> None:
-        self._registry.unregister(collector)
+
+def _phases(store: Store) -> dict[Phase, int]:
+    with store.read() as tx:
+        return tx.phase_counts()
 
 
 class _OpenTasks(Collector):

@@ -190,6 +190,10 @@ class JobRunner:
             raise LookupError(f"the store has lost answers of round {current.round} of job {job_id}")
         return from_cbor(evidence, SignedBytes), tuple(answer for answer in answers if answer is not None)
 
+    def check_store(self) -> None:
+        """Raises an exception when the store cannot be read. Blocks."""
+        self._own.store.check()
+
     # Time
 
     async def tick(self) -> None:
@@ -213,6 +217,8 @@ class JobRunner:
         while not stop.is_set():
             try:
                 await self.tick()
+            except Problem as problem:
+                log.warning("tick failed", code=problem.code.slug, why=problem.detail)
             except Exception:
                 log.exception("tick failed")
             try:
@@ -236,11 +242,11 @@ def _stored(tx: ReadTransaction, job_id: str) -> JobState:
 
 
 def _log_step(before: JobState, after: JobState, metrics: Metrics) -> None:
+    metrics.observe(before, after)
     if after.phase is before.phase and after.current == before.current and after.join_answers == before.join_answers:
         return
     number = None if after.current is None else after.current.round
     if after.ended and not before.ended and after.ending is not None:
-        metrics.jobs_ended.labels(after.phase.value, after.ending.code or "").inc()
         log.info("job ended", job=after.job_id, status=after.phase.value, round=number, code=after.ending.code)
         return
     log.info(

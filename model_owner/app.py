@@ -33,6 +33,7 @@ from protocol.identity import Identity
 from protocol.server.app import create_service
 from protocol.server.body_limits import BodyLimits
 from protocol.server.connection import facilitator_client, gate_of
+from protocol.server.database import state_of
 from protocol.server.doorbell import Doorbell
 from protocol.server.machine_speed import unit_costs
 from protocol.server.secret_files import load_or_create_identity
@@ -71,8 +72,9 @@ def create_app(
 
     def readiness() -> Mapping[str, str]:
         agent = parts.agent
+        desk: Desk | None = getattr(app.state, "desk", None)
         return {
-            "store": "ok" if getattr(app.state, "desk", None) is not None else "not open yet",
+            "store": "not open yet" if desk is None else state_of(desk.store.check),
             "facilitator": "ok" if agent is not None and agent.connected else f"{settings.facilitator} is not reached",
         }
 
@@ -108,7 +110,7 @@ class _Parts:
     ) -> None:
         self._settings = settings
         self._clock = clock
-        self._executor = executor
+        self._executor = metrics.service.executor(executor)
         self._transport = transport
         self._identity = identity
         self._metrics = metrics
@@ -143,13 +145,16 @@ class _Parts:
         scoring = self._scoring(store, predictions, engine)
         agent = self.agent = TaskAgent(
             client,
-            {
-                TaskKind.STEP: service.on_step,
-                TaskKind.END: service.on_end,
-                TaskKind.SCORING: scoring.on_scoring,
-                TaskKind.SCORE: scoring.on_score,
-            },
+            self._metrics.agent.timed(
+                {
+                    TaskKind.STEP: service.on_step,
+                    TaskKind.END: service.on_end,
+                    TaskKind.SCORING: scoring.on_scoring,
+                    TaskKind.SCORE: scoring.on_score,
+                }
+            ),
             wait_s=settings.poll_wait_s,
+            on_event=self._metrics.agent.on_event,
             on_problem=service.on_problem,
         )
         preparation = Preparation(
@@ -163,6 +168,8 @@ class _Parts:
                 await asyncio.to_thread(datasets.register_file, settings.test_data.absolute())
             app.state.desk = Desk(service, preparation, predictions, datasets, store, views, doorbell, scoring)
             await preparation.resume()
+            self._metrics.service.watch(engine, store.engine)
+            self._metrics.service.jobs.watch(store.phase_counts)
             polling = asyncio.create_task(agent.run(app.state.stop), name="model owner agent")
             yield
         finally:
@@ -173,6 +180,7 @@ class _Parts:
             await preparation.close()
             await views.close()
             await client.aclose()
+            self._metrics.service.unwatch()
             await asyncio.to_thread(store.close)
 
     def _scoring(self, store: SqlStore, predictions: Predictions, engine: Engine) -> ScoringDesk:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from model_owner.job import JobState
+from protocol.server.agent_metrics import AgentMetrics
+from protocol.server.service_metrics import ServiceMetrics
 from protocol.server.window_metrics import WindowGauges
 
 
@@ -12,7 +14,8 @@ class Metrics:
     """Counters of one Model Owner."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        ProcessCollector(registry=registry)
+        self.service = ServiceMetrics(registry)
+        self.agent = AgentMetrics(registry)
         self.sent_bytes = Counter("fedtrain_sent_bytes", "Message bytes sent to other parties", registry=registry)
         self.received_bytes = Counter("fedtrain_received_bytes", "Message bytes received", registry=registry)
         self.rounds = Counter("fedtrain_rounds", "Rounds asked", registry=registry)

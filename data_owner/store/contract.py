@@ -9,6 +9,7 @@ from data_owner.job import AnswerFacts, JobState
 from data_owner.store.records import Dataset, FrozenTable, Release
 from protocol.messages import RoundKind
 from protocol.spec import DataProps
+from protocol.states import Phase
 
 
 class OwnerStore(Protocol):
@@ -52,6 +53,10 @@ class OwnerStore(Protocol):
 
     def jobs(self) -> list[JobState]:
         """All jobs, the latest first."""
+        ...
+
+    def phase_counts(self) -> dict[Phase, int]:
+        """How many jobs are in each phase that has any."""
         ...
 
     def save_job(self, state: JobState) -> None:

@@ -16,6 +16,7 @@ from protocol.messages import RoundKind
 from protocol.problems import Code, Problem
 from protocol.server.database import open_database, read, write
 from protocol.spec import DataProps
+from protocol.states import Phase
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -26,6 +27,11 @@ class SqlStore:
     def __init__(self, url: str) -> None:
         """Open the store at `url`, upgraded. Raises protocol.server.database.DatabaseError."""
         self._engine = open_database(url, MIGRATIONS)
+
+    @property
+    def engine(self) -> sa.Engine:
+        """The open database, for what watches it."""
+        return self._engine
 
     def put_dataset(self, dataset: Dataset) -> Dataset:
         t = tables.datasets
@@ -103,6 +109,12 @@ class SqlStore:
         with read(self._engine) as connection:
             states = connection.execute(newest_first).scalars().all()
         return [JobState.model_validate_json(state) for state in states]
+
+    def phase_counts(self) -> dict[Phase, int]:
+        t = tables.jobs
+        with read(self._engine) as connection:
+            rows = connection.execute(sa.select(t.c.phase, sa.func.count()).group_by(t.c.phase)).all()
+        return {Phase(phase): count for phase, count in rows}
 
     def save_job(self, state: JobState) -> None:
         with write(self._engine) as connection:

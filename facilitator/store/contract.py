@@ -78,6 +78,10 @@ class ReadTransaction(ABC):
         """Ids of the jobs in that phase."""
 
     @abstractmethod
+    def phase_counts(self) -> dict[Phase, int]:
+        """How many jobs are in each phase that has any."""
+
+    @abstractmethod
     def jobs_due(self, now: datetime) -> Sequence[str]:
         """Ids of the jobs whose deadline is at `now` or before."""
 
@@ -164,6 +168,10 @@ class Store(ABC):
     @abstractmethod
     def write(self) -> AbstractContextManager[WriteTransaction]:
         """A transaction that is committed when the block ends, and undone when an exception leaves it."""
+
+    @abstractmethod
+    def check(self) -> None:
+        """Raises an exception when the store cannot be read."""
 
     @abstractmethod
     def close(self) -> None: ...

@@ -15,6 +15,7 @@ from typing import Any
 from model_owner.job import HistoryRow, JobState, Learning, TrainedModel
 from protocol.documents import Hash, Name
 from protocol.spec import Strict
+from protocol.states import Phase
 
 
 class Dataset(Strict):
@@ -68,6 +69,10 @@ class ModelStore(ABC):
     @abstractmethod
     def jobs(self, limit: int) -> Sequence[JobState]:
         """The newest jobs, newest first."""
+
+    @abstractmethod
+    def phase_counts(self) -> dict[Phase, int]:
+        """How many jobs are in each phase that has any."""
 
     @abstractmethod
     def unsettled(self) -> Sequence[JobState]:

@@ -69,6 +69,12 @@ class SqlStore(ModelStore):
         t = tables.models
         return self._states(sa.select(t.c.state).order_by(t.c.sequence.desc()).limit(limit))
 
+    def phase_counts(self) -> dict[Phase, int]:
+        t = tables.models
+        with read(self._engine) as connection:
+            rows = connection.execute(sa.select(t.c.phase, sa.func.count()).group_by(t.c.phase)).all()
+        return {Phase(phase): count for phase, count in rows}
+
     def unsettled(self) -> Sequence[JobState]:
         t = tables.models
         return self._states(sa.select(t.c.state).where(sa.not_(t.c.settled)).order_by(t.c.sequence))

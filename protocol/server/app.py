@@ -12,10 +12,9 @@ from typing import Literal
 import structlog
 from fastapi import APIRouter, Depends, FastAPI, Response
 from fastapi.security import HTTPBearer
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from protocol.identity import Identity
 from protocol.problems import Code, Problem
@@ -24,9 +23,11 @@ from protocol.server.access import AccessMiddleware
 from protocol.server.body_limits import BodyLimitMiddleware, BodyLimits
 from protocol.server.caller import Gate, OpenGate, caller
 from protocol.server.errors import UnexpectedErrorMiddleware, add_problem_handlers
-from protocol.server.process_metrics import ProcessorTime
+from protocol.server.http_metrics import HttpMetricsMiddleware
+from protocol.server.loop_lag import LoopLag
 from protocol.server.rate_limit import RateLimit
 from protocol.server.responses import PROBLEM_RESPONSES
+from protocol.server.service_metrics import tell_build
 from protocol.setup_error import SetupError
 from protocol.states import Role
 from protocol.version import PROTOCOL_VERSION
@@ -106,7 +107,7 @@ def create_service(
     async def stopping_lifespan(app: FastAPI) -> AsyncIterator[None]:
         if app.state.stop.is_set():  # the application runs again, as after a restart in a test
             app.state.stop = asyncio.Event()
-        async with _told_when_it_cannot_start(app, lifespan):
+        async with _told_when_it_cannot_start(app, lifespan), lag.watched():
             log.info("service started", role=role.value, party=identity.party_id, name=name, access=access)
             if access == "open":
                 log.warning("open access: no token is asked for, and callers are believed who they say they are")
@@ -131,8 +132,9 @@ def create_service(
     app.add_middleware(BodyLimitMiddleware, limits=body_limits)
     app.add_middleware(AccessMiddleware, gate=gate, rate_limit=rate_limit, monotonic=monotonic)
     app.add_middleware(UnexpectedErrorMiddleware)
-    app.add_middleware(_MetricsMiddleware, registry=registry)
-    ProcessorTime(registry)
+    app.add_middleware(HttpMetricsMiddleware, registry=registry)
+    tell_build(registry, role, release)
+    lag = LoopLag(registry)
     who = ServiceIdentity(party_id=identity.party_id, role=role, name=name, protocol=PROTOCOL_VERSION, version=release)
     app.include_router(_common_routes(who, readiness, registry, access))
     # For /docs alone, which then asks for the token; the gate is what looks at it.
@@ -170,48 +172,3 @@ def _common_routes(
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     return router
-
-
-# A label per method that anybody makes up would fill the memory.
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
-
-
-class _MetricsMiddleware:
-    """Counts requests and their time by route, and body bytes both ways; logs one line a request."""
-
-    def __init__(self, app: ASGIApp, registry: CollectorRegistry) -> None:
-        self._app = app
-        labels = ("method", "route")
-        self._requests = Counter("fedtrain_http_requests", "Requests", (*labels, "status"), registry=registry)
-        self._seconds = Histogram("fedtrain_http_request_seconds", "Time to answer", labels, registry=registry)
-        self._received = Counter("fedtrain_http_received_bytes", "Body bytes received", registry=registry)
-        self._sent = Counter("fedtrain_http_sent_bytes", "Body bytes sent", registry=registry)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        began = time.perf_counter()
-        status = 0
-
-        async def counting_receive() -> Message:
-            message = await receive()
-            self._received.inc(len(message.get("body", b"")))
-            return message
-
-        async def counting_send(message: Message) -> None:
-            nonlocal status
-            status = message.get("status", status)
-            self._sent.inc(len(message.get("body", b"")))
-            await send(message)
-
-        try:
-            await self._app(scope, counting_receive, counting_send)
-        finally:
-            route = getattr(scope.get("route"), "path", "(none)")
-            seconds = time.perf_counter() - began
-            method = scope["method"] if scope["method"] in _METHODS else "(other)"
-            self._requests.labels(method, route, str(status)).inc()
-            self._seconds.labels(method, route).observe(seconds)
-            line = log.info if scope["method"] != "GET" or status >= 400 else log.debug
-            line("request", method=scope["method"], path=scope["path"], status=status, seconds=round(seconds, 4))

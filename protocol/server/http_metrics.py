@@ -1,0 +1,78 @@
+"""What GET /metrics tells of requests: how many, how long, how many bytes, and which problems were answered."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from protocol.problems import PROBLEM_JSON, Code
+
+log = structlog.get_logger("protocol.server")
+
+# A label for every method or problem that anybody makes up would fill the memory.
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
+_PROBLEMS = frozenset(code.slug for code in Code)
+
+
+class HttpMetricsMiddleware:
+    """ASGI middleware: counts requests and their time by route, body bytes both ways, problems; one line a request."""
+
+    def __init__(self, app: ASGIApp, registry: CollectorRegistry) -> None:
+        self._app = app
+        labels = ("method", "route")
+        self._requests = Counter("fedtrain_http_requests", "Requests", (*labels, "status"), registry=registry)
+        self._seconds = Histogram("fedtrain_http_request_seconds", "Time to answer", labels, registry=registry)
+        self._received = Counter("fedtrain_http_received_bytes", "Body bytes received", registry=registry)
+        self._sent = Counter("fedtrain_http_sent_bytes", "Body bytes sent", registry=registry)
+        self._problems = Counter("fedtrain_problems", "Problems answered, by type", ("code",), registry=registry)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        status, is_problem, code = 0, False, None
+
+        async def counting_receive() -> Message:
+            message = await receive()
+            self._received.inc(len(message.get("body", b"")))
+            return message
+
+        async def counting_send(message: Message) -> None:
+            nonlocal status, is_problem, code
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                is_problem = (b"content-type", PROBLEM_JSON.encode()) in message["headers"]
+            elif is_problem and code is None:
+                code = _problem_code(message.get("body", b""))
+                self._problems.labels(code).inc()
+            self._sent.inc(len(message.get("body", b"")))
+            await send(message)
+
+        try:
+            await self._app(scope, counting_receive, counting_send)
+        finally:
+            route = getattr(scope.get("route"), "path", "(none)")
+            seconds = time.perf_counter() - began
+            method = scope["method"] if scope["method"] in _METHODS else "(other)"
+            self._requests.labels(method, route, str(status)).inc()
+            self._seconds.labels(method, route).observe(seconds)
+            line = log.info if scope["method"] != "GET" or status >= 400 else log.debug
+            told = {} if code is None else {"code": code}
+            line(
+                "request", method=scope["method"], path=scope["path"], status=status, seconds=round(seconds, 4), **told
+            )
+
+
+def _problem_code(body: bytes) -> str:
+    """The catalogue code in a problem document, which a service sends in one piece."""
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return "(other)"
+    slug = str(document.get("type", "")).rsplit("/", 1)[-1] if isinstance(document, dict) else ""
+    return slug if slug in _PROBLEMS else "(other)"
