@@ -24,6 +24,7 @@ from crypto.errors import (
     MalformedCiphertext,
     MalformedKey,
     ScaleMismatch,
+    SealBroken,
 )
 from crypto.fixed_base import FixedBaseTable
 from crypto.fixed_point import decode, encode, rescale
@@ -42,6 +43,7 @@ from crypto.masks import blind, encode_context, pair_mask, shared_round_key, sum
 from crypto.packing import SlotLayout, pack, unpack
 from crypto.process_engine import ProcessEngine
 from crypto.rerandomise import RerandomiserPool, rerandomise
+from crypto.sealing import open_sealed, seal
 from crypto.sized_engine import SizedEngine
 from crypto.vector import EncryptedVector, check_ciphertexts, ciphertexts_from_bytes, ciphertexts_to_bytes
 
@@ -66,6 +68,7 @@ __all__ = [
     "PublicEncryptor",
     "RerandomiserPool",
     "ScaleMismatch",
+    "SealBroken",
     "SizedEngine",
     "SlotLayout",
     "add",
@@ -86,6 +89,7 @@ __all__ = [
     "generate_keypair",
     "key_id",
     "modulus_width_bytes",
+    "open_sealed",
     "pack",
     "pair_mask",
     "private_key_from_dict",
@@ -95,6 +99,7 @@ __all__ = [
     "rerandomise",
     "rescale",
     "scale",
+    "seal",
     "shared_round_key",
     "sum_of_masks",
     "sum_vectors",

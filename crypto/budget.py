@@ -12,6 +12,7 @@ from itertools import islice
 
 from crypto import budget_terms as terms
 from crypto.budget_inputs import WINDOWED, BudgetInputs, UpdateScalars, learning_rate, update_scalars
+from crypto.budget_shared import loss_shift_bits, shared_entry, shared_layout, shared_sum
 from crypto.budget_validation import ValidationBudget, validation_bits, validation_budget
 from crypto.budget_window import WindowStep, window_steps
 from crypto.errors import CryptoError
@@ -91,7 +92,8 @@ class Budget:
     `weights_layout` also holds w at a window's end, then at `final_weight_fraction_bits` and within
     `final_weight_bound`. `counts_layout`: one row of N and the k sums of squared targets.
     `step_fraction_bits`: what one encrypted update adds. `newton` is there for that optimiser only, `validation`
-    where a validation loss is asked for; the counts then have those of the validation parts too.
+    where a validation loss is asked for; the counts then have those of the validation parts too. Where owners see the
+    weights, the one step's bounds and `answer_layout` are those of the true gradient and the loss, one column.
     """
 
     inputs: BudgetInputs
@@ -114,6 +116,16 @@ class Budget:
     @property
     def bits_available(self) -> int:
         return available_bits(self.inputs)
+
+    @property
+    def shares_weights(self) -> bool:
+        """Whether owners see the weights, so that requests carry them sealed and not encrypted."""
+        return self.inputs.row_bounds is not None
+
+    @property
+    def loss_shift_bits(self) -> int:
+        """e: the last entry of an answer is the loss times 2^−e. Raises ValueError where weights are encrypted."""
+        return loss_shift_bits(self.inputs)
 
     @property
     def b_bound(self) -> tuple[int, ...]:
@@ -148,13 +160,18 @@ class Budget:
         """
         if not 1 <= rows_total <= self.inputs.max_rows_total:
             raise ValueError(f"rows_total must be 1 to {self.inputs.max_rows_total}, received {rows_total}")
+        if self.shares_weights:
+            return min(self.steps[step].sum_bound, shared_entry(self.inputs, rows_total))
         owners = min(rows_total, terms.owners_in_sum(self.inputs))
         window_step = next(islice(window_steps(self.inputs), step, None))
         return min(self.steps[step].sum_bound, _answer_bound(self.inputs, window_step, step, rows_total, owners))
 
     def to_dict(self) -> dict[str, object]:
         """For display: JSON types only. Bounds are given by their bits: a number of a thousand digits helps no one."""
+        # Only where it is used: the plans of other jobs stay what they are for parties that do not know it.
+        shared = {"loss_shift_bits": self.loss_shift_bits} if self.shares_weights else {}
         return {
+            **shared,
             "modulus_bits": self.inputs.modulus_bits,
             "bits_available": self.bits_available,
             "slot_bits": self.slot_bits,
@@ -213,8 +230,7 @@ def plan(inputs: BudgetInputs) -> Budget:
         inputs=inputs,
         slot_bits=slot_bits,
         weights_layout=SlotLayout.row_by_row(*shape),
-        # After updates under encryption the answers must meet the weights slot by slot.
-        answer_layout=SlotLayout.row_by_row(*shape) if len(steps) > 1 else SlotLayout.packed(*shape),
+        answer_layout=_answer_layout(inputs, shape),
         counts_layout=SlotLayout.packed(1, counts_columns, counts_bits, inputs.modulus_bits),
         counts_fraction_bits=inputs.counts_fraction_bits,
         counts_owner_bound=counts_owner,
@@ -228,6 +244,13 @@ def plan(inputs: BudgetInputs) -> Budget:
         newton=_newton(inputs) if inputs.optimizer == "newton" else None,
         validation=validation_budget(inputs) if inputs.evaluates else None,
     )
+
+
+def _answer_layout(inputs: BudgetInputs, shape: tuple[int, int, int, int]) -> SlotLayout:
+    if inputs.row_bounds is not None:
+        return shared_layout(inputs, shape[2])
+    # After updates under encryption the answers must meet the weights slot by slot.
+    return SlotLayout.row_by_row(*shape) if inputs.reencrypt_every > 1 else SlotLayout.packed(*shape)
 
 
 def needed_bits(inputs: BudgetInputs) -> int:
@@ -279,7 +302,25 @@ def _window_bits(inputs: BudgetInputs, step: WindowStep, index: int) -> int:
     return peak_bits + terms.sign_bits()
 
 
+def _shared_step(inputs: BudgetInputs) -> StepBudget:
+    sum_bound = shared_sum(inputs)
+    return StepBudget(
+        step=0,
+        weight_fraction_bits=inputs.weight_fraction_bits,
+        answer_fraction_bits=inputs.gradient_fraction_bits,
+        weight_bound=terms.initial_weight(inputs),
+        b_bound=0,
+        owner_bound=shared_entry(inputs, inputs.max_rows),
+        sum_bound=sum_bound,
+        peak_bound=sum_bound,
+        bits_used=sum_bound.bit_length() + terms.sign_bits(),
+        bits_available=available_bits(inputs),
+    )
+
+
 def _step(inputs: BudgetInputs, window_step: WindowStep, index: int) -> StepBudget:
+    if inputs.row_bounds is not None:
+        return _shared_step(inputs)
     fraction_bits = inputs.weights_fraction_bits_at(index)
     answer_bits = inputs.answer_fraction_bits_at(index)
     owner_bound = _answer_bound(inputs, window_step, index, inputs.max_rows, 1)

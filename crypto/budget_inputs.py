@@ -15,9 +15,23 @@ GRADIENT_DESCENT = "gradient_descent"
 MOMENTUM = "momentum"
 CONJUGATE_GRADIENT = "conjugate_gradient"
 NEWTON = "newton"
-OPTIMIZERS = (GRADIENT_DESCENT, MOMENTUM, CONJUGATE_GRADIENT, NEWTON)
+ADAM = "adam"
+LBFGS = "lbfgs"
+OPTIMIZERS = (GRADIENT_DESCENT, MOMENTUM, CONJUGATE_GRADIENT, NEWTON, ADAM, LBFGS)
 # Only an update that is linear in w can be applied under encryption.
 WINDOWED = (GRADIENT_DESCENT, MOMENTUM)
+
+
+@dataclass(frozen=True)
+class RowBounds:
+    """Where owners see the weights: the largest |loss| of a row, and |derivative| by a score of it. Both above 0."""
+
+    loss: Fraction
+    residual: Fraction
+
+    def __post_init__(self) -> None:
+        _above_zero("loss", self.loss)
+        _above_zero("residual", self.residual)
 
 
 @dataclass(frozen=True)
@@ -56,6 +70,9 @@ class BudgetInputs:
     evaluates: bool = False
     # Changes no bound: advice to take fewer owners than a job must have would be no advice.
     min_owners: int = 1
+    # Owners see the weights, and answer with the true gradient of their rows and its loss; None: weights are encrypted.
+    row_bounds: RowBounds | None = None
+    gradient_fraction_bits: int = 52
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -64,7 +81,7 @@ class BudgetInputs:
                 raise ValueError(f"{field.name} must be exact, received the float {value!r}: use a Fraction")
         for name in ("modulus_bits", "outputs", "max_rows", "max_owners", "reencrypt_every", "min_owners"):
             _at_least(name, getattr(self, name), 1)
-        for name in ("moment", "weight", "learning_rate_precision", "counts", "newton"):
+        for name in ("moment", "weight", "learning_rate_precision", "counts", "newton", "gradient"):
             label = f"{name}_bits" if name.endswith("precision") else f"{name}_fraction_bits"
             _at_least(label, getattr(self, label), 1)
         if len(self.feature_bounds) != self.dimensions or not self.feature_bounds or self.feature_bounds[-1] != 1:
@@ -91,7 +108,7 @@ class BudgetInputs:
             raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, received {self.optimizer!r}")
         if self.reencrypt_every > 1 and self.optimizer not in WINDOWED:
             raise ValueError(
-                f"reencrypt_every {self.reencrypt_every}: {self.optimizer} divides by numbers that only the Model "
+                f"reencrypt_every {self.reencrypt_every}: {self.optimizer} needs numbers that only the Model "
                 "Owner can decrypt, so it needs reencrypt_every 1; gradient_descent and momentum take larger ones"
             )
 

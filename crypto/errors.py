@@ -9,7 +9,8 @@
     ├── MalformedCiphertext   bytes from outside that are no ciphertext under this key
     ├── MalformedKey          a modulus that the checks refuse
     │   └── KeyTooSmall       a modulus shorter than the least accepted
-    └── DecodedOutOfBound     a decrypted slot beyond the bound that was derived for it
+    ├── DecodedOutOfBound     a decrypted slot beyond the bound that was derived for it
+    └── SealBroken            a sealed box that does not open
 
 Every error carries what was expected and what was received. None carries a plaintext, a scalar or a
 private key.
@@ -127,3 +128,10 @@ class DecodedOutOfBound(CryptoError):
 
     def __reduce__(self) -> tuple[type[DecodedOutOfBound], tuple[int, int]]:
         return type(self), (self.slot, self.bound_bits)
+
+
+class SealBroken(CryptoError):
+    """A sealed box was made for another key or another context, or was altered."""
+
+    def __init__(self) -> None:
+        super().__init__("the box does not open: it was sealed for another recipient, round or job, or was altered")

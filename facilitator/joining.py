@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from facilitator.ending import end_job
+from facilitator.ending import end_job, end_task, not_declined
 from facilitator.job import (
     Accepted,
     AppendLog,
@@ -21,10 +21,11 @@ from facilitator.job import (
     OwnerOffers,
 )
 from facilitator.moves import given_again, moved, step_task
-from protocol.documents import Acceptance, Roster, sign_document
+from protocol.documents import Acceptance, JobEnd, Roster, sign_document
 from protocol.identity import sha256_hex
 from protocol.messages import LogEntry, Step, to_cbor
 from protocol.problems import Code, Problem
+from protocol.roster import check_sealing_key
 from protocol.states import Event as Transition
 from protocol.states import Phase
 from protocol.tasks import JSON_TYPE, TaskKind
@@ -49,7 +50,8 @@ def join(context: JobContext, state: JobState, event: JoinAnswered, now: datetim
     """Note an owner's answer; the last one missing, or the last one there is room for, closes the roster.
 
     Raises Problem: TASK_NOT_FOUND for an owner that was not invited, ANSWER_CONFLICT for a second answer, TASK_CLOSED
-    once the roster is closed, MALFORMED_MESSAGE for another manifest, ROSTER_INVALID for a mask key already in use.
+    once the roster is closed, MALFORMED_MESSAGE for another manifest, ROSTER_INVALID for a mask key already in
+    use, or a sealing key that is missing or not asked for.
     """
     said = event.statement
     if all(owner.party != said.party for owner in state.invited):
@@ -65,6 +67,7 @@ def join(context: JobContext, state: JobState, event: JoinAnswered, now: datetim
         )
     changes: dict[str, object] = {"join_answers": {**state.join_answers, said.party: event.answer_hash}}
     if isinstance(said, Acceptance):
+        check_sealing_key(said, context.manifest)
         twin = next((owner for owner in state.accepted if owner.mask_key == said.mask_key), None)
         if twin is not None:
             raise Problem(Code.ROSTER_INVALID, f"{said.name} sent the mask key of {twin.name}: make a fresh one.")
@@ -78,7 +81,10 @@ def join(context: JobContext, state: JobState, event: JoinAnswered, now: datetim
 
 
 def close_roster(context: JobContext, state: JobState, now: datetime) -> Outcome:
-    """Sign the roster, open the log with it and hand both to the Model Owner; or fail for want of owners."""
+    """Sign the roster, open the log with it and hand both to the Model Owner; or fail for want of owners.
+
+    Owners that are too late are told, whether their answer is on its way or a person there has yet to decide.
+    """
     least = context.manifest.spec.training.min_data_owners
     if len(state.accepted) < least:
         reason = _who_is_missing(state, least, context.manifest.spec.dataset)
@@ -90,6 +96,18 @@ def close_roster(context: JobContext, state: JobState, now: datetime) -> Outcome
         LogEntry(index=0, previous=state.log_head, manifest_hash=state.manifest_hash, roster_hash=roster.hash)
     )
     step = Step(job_id=state.job_id, step=0, log_entry=entry, roster=roster)
+    on_roster = {owner.party for owner in accepted}
+    too_late = JobEnd(
+        job_id=state.job_id,
+        status="CANCELLED",
+        code=Code.ROSTER_CLOSED.slug,
+        reason="The roster was closed without this owner: its answer had not come, or there was no room left.",
+    )
+    left_out = tuple(
+        end_task(state.job_id, owner.party, too_late.model_dump_json().encode())
+        for owner in not_declined(state)
+        if owner.party not in on_roster
+    )
     after = moved(
         state,
         Transition.ROSTER_CLOSED,
@@ -109,6 +127,7 @@ def close_roster(context: JobContext, state: JobState, now: datetime) -> Outcome
             KeepRoster(roster),
             AppendLog(0, entry),
             step_task(context, step),
+            *left_out,
         ),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from facilitator.job import CurrentRound, JobContext, JobState
 from protocol.messages import RoundAnswer, RoundKind, RoundRequest
 from protocol.problems import Code, Problem
+from protocol.shared_weights import check_recipients
 from protocol.spec import Optimizer, Training
 
 
@@ -49,6 +50,7 @@ def check_request(context: JobContext, state: JobState, request: RoundRequest) -
             Code.MALFORMED_MESSAGE,
             f"The request has window_step {request.window_step}; a window of the Model Owner's starts at 0.",
         )
+    check_recipients(request.sealed_weights, [owner.party for owner in state.roster])
     if state.rows_total is not None and request.rows_total != state.rows_total:
         raise Problem(
             Code.MALFORMED_MESSAGE,

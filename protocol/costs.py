@@ -54,7 +54,8 @@ class JobCost:
     Facilitator's bytes are those from and to the owners, and the Model Owner's turn comes on top. `model_owner`
     is for one of its turns, which comes every `rounds_a_turn` rounds. `counts_*`: the round before the first.
     `decrypted_sums`: how many numbers the Model Owner decrypts if it follows the protocol, at most;
-    `distinct_sums`: how many there are, in all of (ΣA, Σb). Neither counts N and Σyᵀy, which every job tells.
+    `distinct_sums`: how many there are, in all of (ΣA, Σb); where owners see the weights there is no such end, and both
+    are gradients and losses of all rounds. Neither counts N and Σyᵀy, which every job tells.
     """
 
     owners: int
@@ -104,7 +105,7 @@ class _JobCosts:
         self.newton = budget.newton
         # With momentum every message of weights holds their predecessors too.
         vectors = 2 if self.windowed and self.inputs.heavy_ball else 1
-        self.weights = 0 if self.newton else vectors * budget.weights_layout.ciphertexts
+        self.weights = 0 if self.newton or budget.shares_weights else vectors * budget.weights_layout.ciphertexts
         self.answer = self.newton.layout.ciphertexts if self.newton else budget.answer_layout.ciphertexts
         self.counts = budget.counts_layout.ciphertexts
 
@@ -115,6 +116,8 @@ class _JobCosts:
         if self.inputs.validates:
             distinct *= 2
         decrypted = turns * self._decrypted_numbers()
+        if self.budget.shares_weights:
+            distinct = decrypted
         return JobCost(
             owners=self.owners,
             rounds=rounds,
@@ -167,10 +170,13 @@ class _JobCosts:
         d, k = self.inputs.dimensions, self.inputs.outputs
         if self.newton:
             return self.newton.layout.rows
+        if self.budget.shares_weights:
+            return self.budget.answer_layout.rows
         return 2 * d * k if self.windowed and self.inputs.heavy_ball else d * k
 
     def _answer_multiplications(self) -> float:
-        if self.newton:
+        if self.newton or self.budget.shares_weights:
+            # Plaintexts of its own. What computing them takes depends on the rows and not on the plan.
             return self.answer
         d, layout = self.inputs.dimensions, self.budget.answer_layout
         products = self.multi_exponentiation_cost(d, d, self.budget.moment_bound.bit_length())

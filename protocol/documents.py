@@ -8,9 +8,17 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, Field, StrictStr, ValidationError
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    Field,
+    SerializerFunctionWrapHandler,
+    StrictStr,
+    ValidationError,
+    model_serializer,
+)
 
 from protocol.identity import Identity, sha256_hex, verify
 from protocol.problems import Code, Problem
@@ -75,7 +83,11 @@ class Manifest(Document):
 
 
 class Acceptance(Document):
-    """A Data Owner joins. `moments_hash` binds it to what it froze; `mask_key` is a fresh X25519 public key."""
+    """A Data Owner joins. `moments_hash` binds it to what it froze; `mask_key` is a fresh X25519 public key.
+
+    `sealing_key`: another one, for the weights, where the job shares them with owners. Left out where it does not, so
+    that parties which do not know the field can take part in all other jobs.
+    """
 
     manifest_hash: Hash
     party: PartyId
@@ -83,10 +95,27 @@ class Acceptance(Document):
     mask_key: Hash
     moments_hash: Hash
     membership: SignedDocument | None = None
+    sealing_key: Hash | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_unused(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = serialise(self)
+        if self.sealing_key is None:
+            fields.pop("sealing_key", None)
+        return fields
 
 
 class Decline(Document):
     """A Data Owner does not join: a catalogue code, without values or counts."""
+
+    manifest_hash: Hash
+    party: PartyId
+    name: Name
+    code: Annotated[str, Field(pattern=r"^[a-z-]{1,64}$")]
+
+
+class Withdrawal(Document):
+    """A Data Owner on the roster answers no more: the job cannot go on. A catalogue code, without values or counts."""
 
     manifest_hash: Hash
     party: PartyId

@@ -8,6 +8,7 @@ from crypto import CryptoError, EncryptedVector, SlotLayout, key_id
 from crypto.budget import Budget
 from protocol.messages import RoundKind, RoundRequest, VectorMessage
 from protocol.problems import Code, Problem
+from protocol.shared_weights import check_boxes
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def expected_answer(budget: Budget, kind: RoundKind, window_step: int) -> Expect
 
 def expected_weights(budget: Budget, kind: RoundKind, window_step: int) -> ExpectedVector:
     """What a request asks with. Raises Problem as `expected_answer`, also for a kind that asks with nothing."""
-    if kind is RoundKind.GRADIENT and window_step < len(budget.steps):
+    if kind is RoundKind.GRADIENT and window_step < len(budget.steps) and not budget.shares_weights:
         step = budget.steps[window_step]
         return ExpectedVector(budget.weights_layout, step.weight_fraction_bits, step.weight_bound)
     if kind is RoundKind.VALIDATION_LOSS and budget.validation is not None:
@@ -86,17 +87,18 @@ def sum_bound(budget: Budget, kind: RoundKind, window_step: int) -> int:
 
 
 def check_request_vectors(budget: Budget, modulus: int, request: RoundRequest) -> None:
-    """Check the weights that the Model Owner asks with. Raises Problem as `ExpectedVector.open`."""
+    """Check the weights that the Model Owner asks with, or their boxes. Raises Problem as `ExpectedVector.open`."""
     expected_answer(budget, request.kind, request.window_step)
+    if request.kind is RoundKind.GRADIENT:
+        check_boxes(request.sealed_weights, budget)
     with_momentum = budget.inputs.reencrypt_every > 1 and budget.inputs.heavy_ball > 0
     if with_momentum != (request.previous_weights is not None) and request.kind is RoundKind.GRADIENT:
         takes = "needs" if with_momentum else "takes no"
         raise Problem(Code.MALFORMED_MESSAGE, f"The request: a round of this job {takes} previous_weights.")
-    if request.kind not in (RoundKind.GRADIENT, RoundKind.VALIDATION_LOSS):
+    if request.weights is None:
         return
     weights = expected_weights(budget, request.kind, 0)
-    if request.weights is not None:
-        weights.open(request.weights, modulus, "The request's weights")
+    weights.open(request.weights, modulus, "The request's weights")
     if request.previous_weights is not None:
         weights.open(request.previous_weights, modulus, "The request's previous_weights")
 

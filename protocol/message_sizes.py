@@ -26,6 +26,7 @@ from protocol.messages import (
     VectorMessage,
     to_cbor,
 )
+from protocol.shared_weights import SealedWeights, sealed_bytes
 
 _HASH = "0" * 64
 _SIGNATURE = bytes(64)
@@ -176,7 +177,8 @@ class _Sizes:
             log_head=_HASH,
             rows_total=None if kind is RoundKind.COUNTS else self._rows_total,
             window_step=within,
-            weights=self._weights(within) if asks else None,
+            weights=self._weights(within) if asks and not self._budget.shares_weights else None,
+            sealed_weights=self._boxes() if asks and self._budget.shares_weights else None,
             previous_weights=self._weights(max(0, within - 1)) if asks and with_previous else None,
         )
         return SignedBytes(body=to_cbor(request), signer=_HASH, signature=_SIGNATURE)
@@ -203,6 +205,8 @@ class _Sizes:
         if kind is RoundKind.MOMENTS and budget.newton is not None:
             return budget.newton.layout, budget.newton.fraction_bits, budget.newton.owner_bound
         step = budget.steps[within]
+        if budget.shares_weights:
+            return budget.answer_layout, step.answer_fraction_bits, step.owner_bound
         row = min(max(budget.matrix_row_bounds), budget.inputs.dimensions * budget.moment_bound)
         bound = row * max(step.weight_bound, 1) + step.b_bound
         return budget.answer_layout, step.answer_fraction_bits, bound
@@ -219,6 +223,10 @@ class _Sizes:
         elif kind is RoundKind.MOMENTS and budget.newton is not None:
             bound = budget.newton.sum_bound
         return self._vector(layout, fraction_bits, bound)
+
+    def _boxes(self) -> tuple[SealedWeights, ...]:
+        box = SealedWeights(party=_HASH, ephemeral_key=bytes(32), ciphertext=bytes(sealed_bytes(self._budget)))
+        return (box,) * self._owners
 
     def _weights(self, updates: int) -> VectorMessage:
         budget = self._budget

@@ -29,6 +29,7 @@ from protocol import cbor
 from protocol.documents import Hash, JobId, PartyId, SignedDocument
 from protocol.identity import Identity, sha256_hex, verify
 from protocol.problems import Code, Problem
+from protocol.shared_weights import SealedWeights
 from protocol.spec import Strict
 from protocol.version import PROTOCOL_VERSION, check_protocol
 
@@ -37,7 +38,7 @@ class RoundKind(StrEnum):
     """What a round asks for."""
 
     COUNTS = "counts"  # rows and Σ y² a column, once, before anything else
-    GRADIENT = "gradient"  # A·w − b
+    GRADIENT = "gradient"  # A·w − b; where owners see the weights, the true gradient and the loss
     MOMENTS = "moments"  # all of (A, b), for newton
     VALIDATION_LOSS = "validation_loss"
 
@@ -119,7 +120,8 @@ class RoundRequest(Message):
 
     `round` 0 is the counts round, which carries no vector; after it `rows_total` is public within the job.
     `window_step` counts rounds since the weights were last encrypted afresh. `log_head` is the head of the
-    Facilitator's log as the sender checked it: by signing the request the Model Owner signs the head.
+    Facilitator's log as the sender checked it: by signing the request the Model Owner signs the head. A gradient round
+    carries `weights`, encrypted, or where the job shares them with owners `sealed_weights`, a box an owner.
     """
 
     manifest_hash: Hash
@@ -131,11 +133,14 @@ class RoundRequest(Message):
     window_step: Annotated[int, Field(ge=0)] = 0
     weights: VectorMessage | None = None
     previous_weights: VectorMessage | None = None
+    sealed_weights: Annotated[tuple[SealedWeights, ...], Field(max_length=10_000)] | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
         asks_with_weights = self.kind in (RoundKind.GRADIENT, RoundKind.VALIDATION_LOSS)
-        if asks_with_weights != (self.weights is not None):
+        if self.sealed_weights is not None and (self.kind is not RoundKind.GRADIENT or self.weights is not None):
+            raise ValueError("sealed weights belong to a gradient request, in place of encrypted ones")
+        if asks_with_weights != (self.weights is not None or self.sealed_weights is not None):
             raise ValueError(f"a {self.kind} request {'needs' if asks_with_weights else 'takes no'} weights")
         if (self.kind is RoundKind.COUNTS) != (self.rows_total is None):
             raise ValueError(f"rows_total does not belong with kind {self.kind}")

@@ -9,8 +9,9 @@ from __future__ import annotations
 from fractions import Fraction
 
 from crypto.budget import Budget, BudgetInputs, DoesNotFit, plan
-from crypto.budget_inputs import ceil_log2
+from crypto.budget_inputs import RowBounds, ceil_log2
 from protocol.problems import Code, Problem
+from protocol.shared_weights import check_fits
 from protocol.spec import Feature, FeatureType, ModelSpec, Optimizer, Target
 
 # Owners round scaled values to this many fraction bits before anything else, ends of ranges included.
@@ -45,8 +46,10 @@ def plan_spec(spec: ModelSpec) -> Budget:
 def budget_inputs(spec: ModelSpec) -> BudgetInputs:
     """What the budget depends on.
 
-    Raises Problem(INVALID_SPEC) for l2 "auto" with windows and for a weight_bound that encodes to 0.
+    Raises Problem(INVALID_SPEC) for l2 "auto" with windows, for a weight_bound that encodes to 0, and for what does not
+    go with how the weights travel.
     """
+    check_fits(spec)
     training = spec.training
     features = feature_bounds(spec)
     # b = Xᵀ(y − ½) for classes 0 and 1.
@@ -71,7 +74,7 @@ def budget_inputs(spec: ModelSpec) -> BudgetInputs:
         outputs=spec.outputs,
         feature_bounds=features,
         target_bound=target,
-        slope=spec.kind.slope(training),
+        slope=_slope(spec),
         max_rows=training.max_rows,
         max_owners=training.max_data_owners,
         min_owners=training.min_data_owners,
@@ -85,7 +88,23 @@ def budget_inputs(spec: ModelSpec) -> BudgetInputs:
         reencrypt_every=training.reencrypt_every,
         validates=training.l2 == "auto",
         evaluates=training.evaluate_every > 0,
+        row_bounds=_row_bounds(spec, features, weight_bound),
     )
+
+
+def _slope(spec: ModelSpec) -> Fraction:
+    """c; where owners see the weights, the bound on the loss's curvature in its place, for the same learning rate."""
+    if spec.shares_weights and spec.kind.row_loss is not None:
+        return spec.kind.row_loss.curvature(spec.outputs)
+    return spec.kind.slope(spec.training)
+
+
+def _row_bounds(spec: ModelSpec, features: tuple[Fraction, ...], weight_bound: Fraction) -> RowBounds | None:
+    loss = spec.kind.row_loss
+    if not spec.shares_weights or loss is None:
+        return None
+    # |x·w| is at most Σ x_j times the largest weight.
+    return RowBounds(loss.loss_bound(spec.outputs, weight_bound * sum(features, Fraction(0))), loss.residual_bound())
 
 
 def _check_evaluation(spec: ModelSpec) -> None:
@@ -121,7 +140,7 @@ def rounds_of(spec: ModelSpec) -> int:
         return training.rounds
     if training.optimizer is Optimizer.CONJUGATE_GRADIENT:
         return 4 * (spec.data_props.dimensions + 1)
-    return 1000
+    return 500 if training.optimizer is Optimizer.LBFGS else 1000
 
 
 planned_rounds = rounds_of

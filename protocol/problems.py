@@ -114,6 +114,12 @@ class Code(Enum):
     ROSTER_INVALID = Kind(
         "roster-invalid", 409, "The roster is not acceptable", "Compare it with the consortium's list."
     )
+    SEALED_WEIGHTS_REFUSED = Kind(
+        "sealed-weights-refused",
+        400,
+        "The weights that were sealed to this owner do not open",
+        "Nothing; the Model Owner deploys the job again.",
+    )
     ADDITION_NOT_PROVEN = Kind(
         "addition-not-proven", 409, "The sum is not the product of the owners' answers", "Run `fedtrain verify`."
     )
@@ -143,6 +149,18 @@ class Code(Enum):
         "plan-differs", 409, "The plan is not what the spec gives", "Use the same version at every party."
     )
     TOO_FEW_OWNERS = Kind("too-few-owners", 409, "Fewer owners joined than the job needs", "See who declined, and why.")
+    ROSTER_CLOSED = Kind(
+        "roster-closed",
+        409,
+        "The roster was closed without this owner",
+        "Answer sooner, or ask the Model Owner for a longer join_timeout_s.",
+    )
+    OWNER_LEFT = Kind(
+        "owner-left",
+        409,
+        "An owner left the job after it had joined",
+        "Ask that owner why, and deploy the job again.",
+    )
     OWNER_TIMED_OUT = Kind(
         "owner-timed-out", 504, "An owner did not answer in time", "Start it again, or use on_dropout: wait."
     )
@@ -175,6 +193,12 @@ class Code(Enum):
     )
     CANCELLED = Kind("cancelled", 409, "The job was cancelled", "Deploy it again.")
     # Operation
+    STORAGE_FULL = Kind(
+        "storage-full",
+        507,
+        "The service has no room left on its disk",
+        "Make room on the disk of its state folder; it goes on by itself.",
+    )
     NOT_READY = Kind("not-ready", 503, "The service is not ready", "See GET /readyz for what is missing.")
     STORE_UNAVAILABLE = Kind(
         "store-unavailable",

@@ -37,6 +37,8 @@ class Optimizer(StrEnum):
     MOMENTUM = "momentum"
     CONJUGATE_GRADIENT = "conjugate_gradient"
     NEWTON = "newton"
+    ADAM = "adam"
+    LBFGS = "lbfgs"
 
 
 class FeatureType(StrEnum):
@@ -240,7 +242,7 @@ class Training(Strict):
             raise ValueError(f"min_data_owners {self.min_data_owners} is above max_data_owners {self.max_data_owners}")
         if self.reencrypt_every > 1 and self.optimizer not in (Optimizer.GRADIENT_DESCENT, Optimizer.MOMENTUM):
             raise ValueError(
-                f"reencrypt_every {self.reencrypt_every}: {self.optimizer} divides by numbers only the Model Owner "
+                f"reencrypt_every {self.reencrypt_every}: {self.optimizer} needs numbers that only the Model Owner "
                 "can decrypt, so it needs reencrypt_every 1; gradient_descent and momentum take larger ones"
             )
         return self
@@ -271,6 +273,11 @@ class ModelSpec(Strict):
     def kind(self) -> ModelKind:
         """The rules of its model type."""
         return MODEL_KINDS[self.model_type]
+
+    @property
+    def shares_weights(self) -> bool:
+        """Whether owners see the weights, and answer with the true gradient of their rows."""
+        return self.training.weights == "shared_with_owners"
 
     @property
     def validates(self) -> bool:

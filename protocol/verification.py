@@ -30,6 +30,7 @@ from protocol.messages import (
 from protocol.planning import plan_spec
 from protocol.problems import Code, Problem
 from protocol.roster import OpenRoster, open_roster
+from protocol.shared_weights import check_recipients
 
 
 @dataclass(frozen=True)
@@ -191,6 +192,7 @@ class LogVerifier:
         if self._rows_total is not None and request.rows_total != self._rows_total:
             # The step size is divided by N: another N would be another update.
             raise Problem(Code.LOG_INCONSISTENT, f"its request says {request.rows_total} rows, not {self._rows_total}.")
+        check_recipients(request.sealed_weights, job.roster.parties)
         within = 0 if update is None or update.updates >= job.budget.inputs.reencrypt_every else update.updates
         if request.window_step != within:
             raise Problem(Code.LOG_INCONSISTENT, f"window step {request.window_step} came where {within} is due.")

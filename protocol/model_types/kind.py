@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from numpy.typing import NDArray
 
+from protocol.model_types.row_loss import RowLoss
+
 if TYPE_CHECKING:
     from protocol.spec import Target, Training
 
@@ -23,13 +25,15 @@ class ModelKind:
 
     `name`: as specs have it. `classifies`: targets have categories, not ranges.
     `least_squares`: ordinary ones, so that standard errors follow from the moments. `target_shift`: what is taken off
-    every target before b is formed, with a power of two as its denominator.
+    every target before b is formed, with a power of two as its denominator. `row_loss`: what is minimised where weights
+    are shared with owners; None for a type that is not trained in that way.
     """
 
     name: ClassVar[str]
     classifies: ClassVar[bool] = False
     least_squares: ClassVar[bool] = False
     target_shift: ClassVar[Fraction] = Fraction(0)
+    row_loss: ClassVar[RowLoss | None] = None
 
     def check_targets(self, targets: Sequence[Target]) -> None:
         """Raise ValueError, naming the target, where these are not what this type predicts."""

@@ -3,6 +3,7 @@
 The gradient Xᵀ(σ(Xw) − y) becomes c·XᵀX·w − Xᵀ(y − ½), that of the loss ln 2 − (y − ½)·z + c·z²/2 a row. With
 c = ¼ it is the log loss to the second order at z = 0; c = 0.153 has the least largest error of σ over |z| ≤ 4. More
 than two classes are one against the rest, each with the same A. Source: docs/arithmetic.md, the second-moment form.
+Where weights are shared with owners there is no surrogate: they compute the gradient of the log loss itself.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from protocol.model_types.kind import ModelKind
+from protocol.model_types.row_loss import LogLoss
 
 if TYPE_CHECKING:
     from protocol.spec import Target, Training
@@ -27,6 +29,7 @@ class LogisticRegression(ModelKind):
     name = "LOGISTIC_REGRESSION"
     classifies = True
     target_shift = Fraction(1, 2)
+    row_loss = LogLoss()
 
     def check_targets(self, targets: Sequence[Target]) -> None:
         super().check_targets(targets)

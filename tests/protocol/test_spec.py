@@ -219,7 +219,7 @@ def test_a_target_has_a_range_or_categories() -> None:
         ({"min_data_owners": 5, "max_data_owners": 4}, "min_data_owners 5 is above max_data_owners 4"),
         ({"optimizer": "conjugate_gradient", "reencrypt_every": 2}, "needs reencrypt_every 1"),
         ({"optimizer": "newton", "reencrypt_every": 2}, "needs reencrypt_every 1"),
-        ({"optimizer": "adam"}, "optimizer"),
+        ({"optimizer": "rmsprop"}, "optimizer"),
         ({"tolerance": 1.0}, "tolerance"),
         ({"momentum": -0.1}, "momentum"),
         ({"l2": -1.0}, "l2"),
