@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from structlog.contextvars import bind_contextvars
+
 from facilitator.incoming import read_join_answer, read_round_answer, read_step_result
 from facilitator.job import JobState, StepAnswered
 from facilitator.results import Given, judge
@@ -80,6 +82,7 @@ class TaskDesk:
 
     async def _give(self, given: Given) -> None:
         task, state = await asyncio.to_thread(self._task_and_job, given)
+        bind_contextvars(job=state.job_id, round=None if state.current is None else state.current.round)
         if judge(task, given) == "known":
             return
         kind = task.header.kind

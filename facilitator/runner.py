@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 import structlog
+from structlog.contextvars import bind_contextvars
 
 from crypto import CryptoError, Engine
 from facilitator import round as rounds
@@ -139,6 +140,7 @@ class JobRunner:
             task.add_done_callback(lambda _: self._sums.pop(job_id, None))
 
     async def _sum(self, job_id: str) -> None:
+        bind_contextvars(job=job_id)  # of this task alone
         try:
             await self._add(job_id)
         except Exception:
@@ -152,6 +154,8 @@ class JobRunner:
         if inputs is None:
             return
         request, answers = inputs
+        asked = from_cbor(request.body, RoundRequest)
+        bind_contextvars(round=asked.round)
         began = self._own.clock.monotonic()
         try:
             own, modulus = self._own, plan.context.modulus
@@ -165,7 +169,7 @@ class JobRunner:
         self._own.metrics.adding_seconds.observe(self._own.clock.monotonic() - began)
         state = await self._apply_unless_over(job_id, SumReady(request, answers, total, weights, previous))
         if state is not None:
-            self._own.metrics.rounds.labels(from_cbor(request.body, RoundRequest).kind.value).inc()
+            self._own.metrics.rounds.labels(asked.kind.value).inc()
 
     async def _apply_unless_over(self, job_id: str, event: Event) -> JobState | None:
         """Apply what came of a sum; None where the job was cancelled meanwhile."""

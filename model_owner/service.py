@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from crypto import CryptoError, Engine
 from crypto.key_proof import prove_key
@@ -197,8 +198,12 @@ class ModelService:
         state = await self.job(step.job_id)
         if state.phase in (Phase.PREPARING, Phase.DEPLOYING):
             return None
+        with bound_contextvars(round=state.round):
+            return await self._stepped(step, len(body))
+
+    async def _stepped(self, step: Step, size_bytes: int) -> TaskAnswer | None:
         learning = await asyncio.to_thread(self._own.store.learning, step.job_id)
-        message: j.Message = j.StepArrived(step, len(body), learning)
+        message: j.Message = j.StepArrived(step, size_bytes, learning)
         while True:
             outcome = await self.apply(step.job_id, message)
             answer, follows = await self._follow(outcome)

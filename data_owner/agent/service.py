@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from data_owner import job as j
 from data_owner.agent.effects import JobEffects
@@ -167,7 +168,10 @@ class OwnerService:
         """Answer a COMPUTE task. Raises Problem, which stays in view at GET /models, for a request it refuses."""
         compute = from_cbor(body, Compute)
         request = from_cbor(compute.request.body, RoundRequest)
-        job_id = _job_of(header)
+        with bound_contextvars(round=request.round):
+            return await self._computed(_job_of(header), compute, request)
+
+    async def _computed(self, job_id: str, compute: Compute, request: RoundRequest) -> TaskAnswer | None:
         async with self._locks[job_id]:
             state = await self._job(job_id)
             answered = await self._run(self._store.answer, job_id, request.round, request.kind)

@@ -18,6 +18,7 @@ from enum import StrEnum
 from typing import Protocol, TypeVar
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from protocol.client.job_queue import JobQueue, Outcome
 from protocol.problems import Code, Problem
@@ -215,13 +216,17 @@ class TaskAgent:
     # One task
 
     async def _work(self, header: TaskHeader) -> Outcome:
+        with bound_contextvars(job=header.job_id):  # on every line from here on, whoever writes it
+            return await self._work_off(header)
+
+    async def _work_off(self, header: TaskHeader) -> Outcome:
         self._tell(AgentEvent.STARTED, header)
         try:
             return await self._handle(header)
         except Problem as problem:
             await self._failed(header, problem)
         except Exception as error:
-            log.exception("a task's handler broke", task=header.id, kind=header.kind.value, job_id=header.job_id)
+            log.exception("a task's handler broke", task=header.id, kind=header.kind.value)
             await self._failed(header, Problem(Code.INTERNAL, f"The {header.kind} task broke: {type(error).__name__}."))
         return Outcome.FAILED
 
@@ -241,7 +246,7 @@ class TaskAgent:
             await self._persist(lambda: self._client.put_result(header.id, answer.body, answer.content_type))
         except Problem as problem:
             return self._dropped(header, problem)
-        log.info("task answered", task=header.id, kind=header.kind.value, job_id=header.job_id)
+        log.info("task answered", task=header.key, kind=header.kind.value)
         self._tell(AgentEvent.ANSWERED, header)
         return Outcome.DONE
 
@@ -262,18 +267,13 @@ class TaskAgent:
         """Raises the Problem when it says anything else than that the task is over."""
         if problem.code not in _OVER:
             raise problem
-        log.info("task dropped", task=header.id, kind=header.kind.value, job_id=header.job_id, code=problem.code.slug)
+        log.info("task dropped", task=header.key, kind=header.kind.value, code=problem.code.slug)
         self._tell(AgentEvent.DROPPED, header)
         return Outcome.DONE
 
     async def _failed(self, header: TaskHeader, problem: Problem) -> None:
         log.warning(
-            "task failed",
-            task=header.id,
-            kind=header.kind.value,
-            job_id=header.job_id,
-            code=problem.code.slug,
-            why=problem.detail,
+            "task failed", task=header.key, kind=header.kind.value, code=problem.code.slug, why=problem.detail
         )
         self._tell(AgentEvent.FAILED, header)
         try:
@@ -281,4 +281,4 @@ class TaskAgent:
             if told is not None:
                 await told
         except Exception:
-            log.exception("on_problem broke", task=header.id, job_id=header.job_id)
+            log.exception("on_problem broke", task=header.key)

@@ -8,6 +8,7 @@ import time
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bind_contextvars, clear_contextvars, get_contextvars
 
 from protocol.problems import PROBLEM_JSON, Code
 
@@ -16,6 +17,7 @@ log = structlog.get_logger("protocol.server")
 # A label for every method or problem that anybody makes up would fill the memory.
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
 _PROBLEMS = frozenset(code.slug for code in Code)
+_JOB_PARAMETERS = ("job_id", "model_id")
 
 
 class HttpMetricsMiddleware:
@@ -36,6 +38,9 @@ class HttpMetricsMiddleware:
             return
         began = time.perf_counter()
         status, is_problem, code = 0, False, None
+        # What is bound for the log while this request is answered is about this request alone.
+        outside = get_contextvars()
+        clear_contextvars()
 
         async def counting_receive() -> Message:
             message = await receive()
@@ -62,10 +67,19 @@ class HttpMetricsMiddleware:
             self._requests.labels(method, route, str(status)).inc()
             self._seconds.labels(method, route).observe(seconds)
             line = log.info if scope["method"] != "GET" or status >= 400 else log.debug
-            told = {} if code is None else {"code": code}
+            told = _job_of(scope) if code is None else {**_job_of(scope), "code": code}
             line(
                 "request", method=scope["method"], path=scope["path"], status=status, seconds=round(seconds, 4), **told
             )
+            clear_contextvars()
+            bind_contextvars(**outside)
+
+
+def _job_of(scope: Scope) -> dict[str, str]:
+    """The job that the path names, if it does."""
+    given = scope.get("path_params") or {}
+    name = next((name for name in _JOB_PARAMETERS if name in given), None)
+    return {} if name is None else {"job": str(given[name])}
 
 
 def _problem_code(body: bytes) -> str:
