@@ -94,19 +94,21 @@ async def federation(
     wiretap: Callable[[bytes], None] | None = None,
     line: Callable[[FastAPI], ASGIApp] | None = None,
     engine: Engine | None = None,
+    database_urls: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Federation]:
     """Start a Facilitator, a Model Owner and one Data Owner for each of `tables` (name → path), state in `folder`.
 
     What is not given here comes from `FEDTRAIN_*` in the environment, as it does for services with ports.
     `owner_settings` are further settings of every Data Owner. `wiretap` is given each request line and each piece of
     a body that reaches the Facilitator from a party; `line` returns what they reach in its place. All share one
-    `engine`, by default with workers of its own. All are stopped when the context is left.
+    `engine`, by default with workers of its own. `database_urls` (party's name → URL) are stores elsewhere than in
+    `folder`. All are stopped when the context is left.
     """
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
         executor = stack.enter_context(ThreadPoolExecutor(thread_name_prefix="engine"))
         common = {} if allow_small_keys is None else {"allow_small_keys": allow_small_keys}
-        start = _Starter(stack, folder, clock, executor, common, wiretap, line, engine)
+        start = _Starter(stack, folder, clock, executor, common, wiretap, line, engine, database_urls or {})
         facilitator = await start.facilitator()
         model_owner = await start.model_owner(facilitator, test_data)
         owners = [
@@ -126,9 +128,12 @@ class _Starter:
     wiretap: Callable[[bytes], None] | None
     line: Callable[[FastAPI], ASGIApp] | None
     engine: Engine | None
+    database_urls: Mapping[str, str]
 
     async def facilitator(self) -> Party:
-        settings = FacilitatorSettings(name="facilitator", state_dir=self.folder / "facilitator", **self.common)
+        settings = FacilitatorSettings(
+            name="facilitator", state_dir=self.folder / "facilitator", **self._settings("facilitator")
+        )
         self.engine = await self.stack.enter_async_context(engine_of(settings.workers, self.engine))
         app = create_facilitator(settings, clock=self.clock, executor=self.executor, engine=self.engine)
         return await self._run("facilitator", app, settings.state_dir)
@@ -139,7 +144,7 @@ class _Starter:
             state_dir=self.folder / "model-owner",
             facilitator=FACILITATOR,
             test_data=test_data,
-            **self.common,
+            **self._settings("model-owner"),
         )
         transport = self._line_to(facilitator)
         app = create_model_owner(
@@ -153,13 +158,16 @@ class _Starter:
             state_dir=self.folder / name,
             facilitator=FACILITATOR,
             data=data,
-            **{**self.common, **more},
+            **{**self._settings(name), **more},
         )
         transport = self._line_to(facilitator)
         app = create_data_owner(
             settings, clock=self.clock, executor=self.executor, transport=transport, engine=self.engine
         )
         return await self._run(name, app, settings.state_dir)
+
+    def _settings(self, name: str) -> dict[str, Any]:
+        return self.common | ({"database_url": self.database_urls[name]} if name in self.database_urls else {})
 
     def _line_to(self, facilitator: Party) -> httpx.ASGITransport:
         reached = facilitator.app if self.line is None else self.line(facilitator.app)

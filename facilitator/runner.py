@@ -143,6 +143,8 @@ class JobRunner:
         bind_contextvars(job=job_id)  # of this task alone
         try:
             await self._add(job_id)
+        except Problem as problem:  # the store is away
+            log.warning("adding failed and will be tried again", job=job_id, code=problem.code.slug, why=problem.detail)
         except Exception:
             # A full disk, a broken worker: the answers are stored, so the next tick but some tries again.
             self._retry_sum_at[job_id] = self._own.clock.monotonic() + _RETRY_SUM_AFTER_S

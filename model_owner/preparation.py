@@ -93,6 +93,18 @@ class Preparation:
         await asyncio.gather(*running, return_exceptions=True)
 
     async def _settle(self, job_id: str) -> None:
+        """Do what the job needs, again for as long as this party's own store is away."""
+        pause_s = FIRST_PAUSE_S
+        while True:
+            try:
+                return await self._settle_once(job_id)
+            except Problem as problem:
+                log.warning("trying again", job=job_id, code=problem.code.slug, why=problem.detail)
+            await self._sleep(pause_s)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+
+    async def _settle_once(self, job_id: str) -> None:
+        """Raises Problem(STORE_UNAVAILABLE) and no other."""
         try:
             state = await self._service.job(job_id)
             if state.phase is Phase.PREPARING:
@@ -102,6 +114,8 @@ class Preparation:
             elif state.phase is Phase.CANCELLED and not state.cancel_told:
                 await self._tell_cancelled(state)
         except Problem as problem:
+            if problem.code is Code.STORE_UNAVAILABLE:
+                raise
             if problem.code is Code.WRONG_STATE:  # the job was cancelled or ended meanwhile
                 await self._forget_key(job_id)
             else:
@@ -114,6 +128,8 @@ class Preparation:
         try:
             await self._service.apply(job_id, j.PreparationFailed(problem))
         except Problem as refused:
+            if refused.code is Code.STORE_UNAVAILABLE:
+                raise
             log.warning("job not failed", job=job_id, why=refused.detail)
 
     async def _forget_key(self, job_id: str) -> None:
@@ -154,6 +170,8 @@ class Preparation:
         try:
             await self._until_done(lambda: self._client.cancel(state.job_id, reason))
         except Problem as problem:
+            if problem.code is Code.STORE_UNAVAILABLE:
+                raise
             # Whatever it says, it knows: the job never came there, or has ended.
             log.info("cancelling was refused", job=state.job_id, code=problem.code.slug)
         await self._service.apply(state.job_id, j.CancelTold())

@@ -83,6 +83,8 @@ class JobEffects:
             moments = self._shop.freezer.thaw_job(state.job_id, frozen.moments_hash)
             provider.prepare(moments, plan_spec(manifest.spec))
         except Problem as problem:
+            if problem.code is Code.STORE_UNAVAILABLE:
+                raise  # nothing is wrong with the data: the task is done again
             # Where it is, and not what: a value of the data is for GET /models, not for a log.
             log.warning("data refused", job=state.job_id, code=problem.code.slug, **problem.extra)
             return j.DataRefused(problem.code, problem.detail)
@@ -107,6 +109,8 @@ class JobEffects:
         try:
             self._shop.store.adopt_schema(effect.dataset, effect.version, effect.schema, state.job_id)
         except Problem as problem:
+            if problem.code is Code.STORE_UNAVAILABLE:
+                raise
             return j.DataRefused(problem.code, problem.detail)
         return None
 

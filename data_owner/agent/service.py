@@ -184,7 +184,8 @@ class OwnerService:
                 else:
                     answer = await self._answer(state, j.Asked(compute, answered))
             except Problem as problem:
-                await self._note(job_id, problem)
+                if problem.code is not Code.STORE_UNAVAILABLE:
+                    await self._note(job_id, problem)
                 raise
             if answer is None:
                 log.warning("waits for a person", job=job_id, why=f"GET /models/{job_id} has the reason")

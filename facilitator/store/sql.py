@@ -56,6 +56,10 @@ class SqlStore(Store):
         with self._one_writer, write(self._engine) as connection:
             yield _SqlTransaction(connection, self._owners_read, writes=True)
 
+    def check(self) -> None:
+        with read(self._engine) as connection:
+            connection.execute(sa.select(counters.c.name).limit(1)).first()
+
     def close(self) -> None:
         self._engine.dispose()
 

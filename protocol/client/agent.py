@@ -76,6 +76,11 @@ def may_pass(problem: Problem) -> bool:
     return problem.code.status >= 500 or problem.code is Code.RATE_LIMITED
 
 
+def _own_store_is_away(problem: Problem) -> bool:
+    """Whether a handler could not get at this party's own store: it is run again, as after a restart."""
+    return problem.code is Code.STORE_UNAVAILABLE
+
+
 async def _nothing() -> None:
     return None
 
@@ -93,8 +98,9 @@ class TaskAgent:
 
     A handler returns the answer; or None for "not yet": the task is kept, lets the job's later tasks pass, and comes
     back by `retry(job_id)`. A handler that raises Problem has failed: `on_problem` is told, and the task comes back by
-    `retry` and at every resynchronisation, for as long as the Facilitator lists it. Handlers are cancelled on a stop,
-    so they must bear being run again.
+    `retry` and at every resynchronisation, for as long as the Facilitator lists it. Only where this party's own store
+    is away it is run again, with pauses, until it is back. Handlers are cancelled on a stop, so they must bear being
+    run again.
 
     `on_connect` runs before the first poll and after every interruption (it is the place to register); while it raises
     Problem the agent counts as not connected. `sleep`, `monotonic` and `jitter` (in [0, 1)) are for tests.
@@ -238,7 +244,7 @@ class TaskAgent:
             request = await self._persist(lambda: self._client.task_request(header.id))
         except Problem as problem:
             return self._dropped(header, problem)
-        answer = await handler(header, request)
+        answer = await self._persist(lambda: handler(header, request), _own_store_is_away)
         if answer is None:
             self._tell(AgentEvent.KEPT, header)
             return Outcome.KEPT
@@ -250,14 +256,14 @@ class TaskAgent:
         self._tell(AgentEvent.ANSWERED, header)
         return Outcome.DONE
 
-    async def _persist(self, call: Callable[[], Awaitable[T]]) -> T:
+    async def _persist(self, call: Callable[[], Awaitable[T]], passes: Callable[[Problem], bool] = may_pass) -> T:
         """Return what `call` returns, trying again while its problem may pass. Raises the Problem that may not."""
         failures = 0
         while True:
             try:
                 return await call()
             except Problem as problem:
-                if not may_pass(problem):
+                if not passes(problem):
                     raise
                 failures += 1
                 log.warning("trying again", code=problem.code.slug, why=problem.detail, failures=failures)
@@ -272,9 +278,7 @@ class TaskAgent:
         return Outcome.DONE
 
     async def _failed(self, header: TaskHeader, problem: Problem) -> None:
-        log.warning(
-            "task failed", task=header.key, kind=header.kind.value, code=problem.code.slug, why=problem.detail
-        )
+        log.warning("task failed", task=header.key, kind=header.kind.value, code=problem.code.slug, why=problem.detail)
         self._tell(AgentEvent.FAILED, header)
         try:
             told = self._on_problem(header, problem)

@@ -44,11 +44,12 @@ def run_job(
     *,
     rows: Sequence[object] | None = None,
     exports: Sequence[str] = (),
+    database_urls: Mapping[str, str] | None = None,
     **owner_settings: Any,
 ) -> dict[str, Any]:
     """Train; {"model", "prediction", "scores"} as the Model Owner's routes give them. `rows` are scored.
 
-    Under "exports" the model's files, in the formats named.
+    Under "exports" the model's files, in the formats named. `database_urls`: by party, "owner-0" and so on.
     """
 
     async def job() -> dict[str, Any]:
@@ -56,7 +57,12 @@ def run_job(
         test_data = write_table(folder / "test.csv", test)
         settings = {"least_roster": 1, **owner_settings}
         async with federation(
-            folder, tables, test_data=test_data, allow_small_keys=True, owner_settings=settings
+            folder,
+            tables,
+            test_data=test_data,
+            allow_small_keys=True,
+            owner_settings=settings,
+            database_urls=database_urls,
         ) as parties:
             model_id = await parties.deploy(spec)
             outcome: dict[str, Any] = {"model": await parties.wait(model_id)}

@@ -211,6 +211,22 @@ async def test_a_handler_that_raises_a_problem_is_told_and_tried_again_at_the_ne
         await it.until(lambda: bool(it.facilitator.results))
 
 
+async def test_a_handler_whose_own_store_is_away_is_run_again_until_it_is_back() -> None:
+    away = 3
+
+    async def handler(header: TaskHeader, request: bytes) -> TaskAnswer:
+        nonlocal away
+        if away:
+            away -= 1
+            raise Problem(Code.STORE_UNAVAILABLE, "The store cannot be used now.")
+        return await answer_at_once(header, request)
+
+    async with running(handler) as it:
+        task = it.facilitator.add(JOB_A)
+        await it.until(lambda: bool(it.facilitator.results))
+        assert it.facilitator.results[0][0] == task and it.problems == []
+
+
 async def test_a_handler_that_breaks_is_an_internal_problem_and_stops_nobody_else() -> None:
     async def handler(header: TaskHeader, request: bytes) -> TaskAnswer:
         if header.job_id == JOB_A:
