@@ -20,7 +20,7 @@ from data_owner.agent.service import OwnerService
 from data_owner.datasets import register
 from data_owner.freezing import Freezer
 from data_owner.marks import AnswerMarks
-from data_owner.mask_keys import MaskKeys
+from data_owner.mask_keys import MaskKeys, SealingKeys
 from data_owner.metrics import Metrics
 from data_owner.policy import DEFAULT_DATASET, OwnerPolicy
 from data_owner.pools import Pools
@@ -97,6 +97,7 @@ def create_app(
             store=store,
             freezer=Freezer(settings.state_dir / "moments", store, stamp, random_bytes, min_rows=owner_policy.min_rows),
             mask_keys=MaskKeys(settings.state_dir / "keys"),
+            sealing_keys=SealingKeys(settings.state_dir / "keys"),
             marks=AnswerMarks(settings.state_dir / "keys"),
             pools=pools,
             engine=arithmetic,

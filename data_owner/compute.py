@@ -14,6 +14,7 @@ from data_owner.job import AnswerFacts
 from protocol.expected import expected_weights
 from protocol.identity import Identity, sha256_hex
 from protocol.messages import RoundAnswer, RoundKind, RoundRequest, VectorMessage, to_cbor
+from protocol.shared_weights import SealingContext, SharedWeights, check_boxes, check_recipients, open_weights_box
 
 MASK_TAG = "mask"
 
@@ -23,6 +24,7 @@ class AnsweringJob:
     """What does not change between the rounds of a job that this owner has joined.
 
     `peers`: X25519 public keys of the roster's other owners, by party id, both as bytes; empty only on a roster of one.
+    `sealing_key`: where the job shares its weights with owners.
     """
 
     manifest_hash: str
@@ -35,6 +37,7 @@ class AnsweringJob:
     prepared: Prepared = field(repr=False)
     pool: RerandomiserPool
     engine: Engine
+    sealing_key: X25519PrivateKey | None = field(default=None, repr=False)
 
     @property
     def answer_ciphertexts(self) -> int:
@@ -56,12 +59,17 @@ def compute_answer(job: AnsweringJob, request: RoundRequest, request_hash: str) 
     """Answer a request that `data_owner.round` let through; `request_hash` is of its bytes as received.
 
     Two calls give different ciphertexts, so that only what is stored may be sent. Raises Problem: MALFORMED_MESSAGE or
-    MALFORMED_CIPHERTEXT for weights that are not what the plan says, MALFORMED_KEY for a peer's mask key.
+    MALFORMED_CIPHERTEXT for weights that are not what the plan says, SEALED_WEIGHTS_REFUSED for those that do not open,
+    MALFORMED_KEY for a peer's mask key, and what the provider raises.
     """
-    weights = None if request.weights is None else open_weights(job, request.kind, request.window_step, request.weights)
+    weights = _weights(job, request)
     plain = job.provider.answer(job.prepared, request, weights, job.modulus, job.engine)
     count = len(plain.ciphertexts)
-    context = (MASK_TAG, job.manifest_hash, job.roster_hash, request.round, request.kind.value, request_hash)
+    context: list[bytes | str | int]
+    context = [MASK_TAG, job.manifest_hash, job.roster_hash, request.round, request.kind.value, request_hash]
+    if isinstance(weights, SharedWeights):
+        # Owners that were given different weights under one request must not cancel each other's masks.
+        context.append(weights.hash)
     own_id = bytes.fromhex(job.identity.party_id)
     masks = sum_of_masks(own_id, job.mask_key, job.peers, context, count, job.modulus)
     masked = blind(plain.ciphertexts, masks, job.modulus)
@@ -89,6 +97,18 @@ def compute_answer(job: AnsweringJob, request: RoundRequest, request_hash: str) 
         signature=answer.signature.hex(),
     )
     return ComputedAnswer(body, facts, plain.layout.rows * plain.layout.columns)
+
+
+def _weights(job: AnsweringJob, request: RoundRequest) -> EncryptedVector | SharedWeights | None:
+    """The request's weights, opened as the job's plan has them."""
+    if request.kind is RoundKind.GRADIENT:
+        check_boxes(request.sealed_weights, job.prepared.budget)
+    if request.sealed_weights is not None and job.sealing_key is not None:
+        own = job.identity.party_id
+        check_recipients(request.sealed_weights, sorted([own, *(peer.hex() for peer in job.peers)]))
+        context = SealingContext(job.manifest_hash, job.roster_hash, request.round)
+        return open_weights_box(request.sealed_weights, own, job.sealing_key, context, job.prepared.budget)
+    return None if request.weights is None else open_weights(job, request.kind, request.window_step, request.weights)
 
 
 def open_weights(job: AnsweringJob, kind: RoundKind, window_step: int, message: VectorMessage) -> EncryptedVector:

@@ -73,7 +73,7 @@ class Freezer:
         Raises Problem: INVALID_DATA where the table does not fit the encoding, or changed since it was registered,
         TOO_FEW_ROWS where either part of a split would be below the policy's min_rows.
         """
-        props = _of_kind(dataset.schema_ or spec.data_props, spec)
+        props = of_kind(dataset.schema_ or spec.data_props, spec)
         encoder = Encoder(props, spec.model_type, spec.training.scaling)
         try:
             table = self._frozen_table(dataset, encoder, spec)
@@ -84,7 +84,7 @@ class Freezer:
             raise Problem(Code.INVALID_DATA, f"{error.message}.", **where) from None
         except (MomentsError, FrozenMomentsError) as error:
             raise Problem(Code.INVALID_DATA, f"Dataset {dataset.name!r}: {error}.") from None
-        chosen, outputs = _chosen(encoder, list(declared), list(used), len(spec.data_props.features))
+        chosen, outputs = chosen_columns(encoder, list(declared), list(used), len(spec.data_props.features))
         if spec.validates:
             chosen += [encoder.dimensions + place for place in chosen]
             outputs += [encoder.outputs + place for place in outputs]
@@ -218,7 +218,7 @@ class _Tally:
         return tuple(found)
 
 
-def _of_kind(schema: DataProps, spec: ModelSpec) -> DataProps:
+def of_kind(schema: DataProps, spec: ModelSpec) -> DataProps:
     """The schema with those of its targets that this model type can have; those of the job where some weigh rows."""
     targets = spec.data_props.all_targets
     if len(spec.kind.fitted(targets)) == len(targets):
@@ -248,7 +248,9 @@ def _lost(job_id: str, why: str) -> Problem:
     )
 
 
-def _chosen(encoder: Encoder, declared: list[int], used: list[int], features: int) -> tuple[list[int], list[int]]:
+def chosen_columns(
+    encoder: Encoder, declared: list[int], used: list[int], features: int
+) -> tuple[list[int], list[int]]:
     """Positions, in X and Y as the schema encodes them, of the job's columns in the job's order, the intercept last.
 
     `declared`, `used`: places in the file of the schema's and of the job's columns, features before targets.

@@ -138,6 +138,7 @@ class Frozen:
     """The table was read and its moments are on disk. `cells`: see `policy.judge_rows`.
 
     `encoding`: a hash of the declared encoding. `earlier`: the jobs on this dataset that were answered before.
+    `sealing_key`: to have weights sealed to, where the job shares them.
     """
 
     rows: int
@@ -146,6 +147,7 @@ class Frozen:
     mask_key: str
     encoding: str
     earlier: tuple[EarlierJob, ...] = ()
+    sealing_key: str | None = None
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
-"""Mask keys: a fresh X25519 key a job, 0600 until the job ends.
+"""Fresh X25519 keys of a job, 0600 until it ends: for its masks, and another one to have weights sealed to.
 
-Source: RFC 7748. An owner that lost its key has left the job: with another one its masks would not cancel.
+Source: RFC 7748. An owner that lost a key has left the job: with another one its masks would not cancel, and nothing
+that was sealed to it would open.
 """
 
 from __future__ import annotations
@@ -14,14 +15,16 @@ from protocol.problems import Code, Problem
 from protocol.server.secret_files import delete_secret, read_secret, write_secret
 
 
-class MaskKeys:
-    """The mask keys in one folder, a file a job."""
+class JobKeys:
+    """The keys for one purpose in one folder, a file a job."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, purpose: str, suffix: str) -> None:
         self._folder = folder
+        self._purpose = purpose
+        self._suffix = suffix
 
     def _path(self, job_id: str) -> Path:
-        return self._folder / f"{job_id}.x25519"
+        return self._folder / f"{job_id}{self._suffix}"
 
     def create(self, job_id: str) -> str:
         """Make the job's key, in place of one that was never announced; return the public key in hex."""
@@ -34,23 +37,36 @@ class MaskKeys:
         try:
             key = X25519PrivateKey.from_private_bytes(read_secret(self._path(job_id)))
         except (FileNotFoundError, ValueError):
-            raise _lost(job_id) from None
+            raise self._lost(job_id) from None
         if _public(key) != public_key:
-            raise _lost(job_id)
+            raise self._lost(job_id)
         return key
 
     def destroy(self, job_id: str) -> None:
         """Delete the job's key, if it is there."""
         delete_secret(self._path(job_id))
 
+    def _lost(self, job_id: str) -> Problem:
+        return Problem(
+            Code.OWNER_LOST_ITS_KEY,
+            f"The {self._purpose} key of job {job_id} is gone, or is not the one this owner joined with: "
+            "restore the state folder, or deploy the job again.",
+        )
+
+
+class MaskKeys(JobKeys):
+    """The keys that masks are derived from."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, "mask", ".x25519")
+
+
+class SealingKeys(JobKeys):
+    """The keys that weights are sealed to, in jobs that share them with owners."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, "sealing", ".sealing.x25519")
+
 
 def _public(key: X25519PrivateKey) -> str:
     return key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw).hex()
-
-
-def _lost(job_id: str) -> Problem:
-    return Problem(
-        Code.OWNER_LOST_ITS_KEY,
-        f"The mask key of job {job_id} is gone, or is not the one this owner joined with: "
-        "restore the state folder, or deploy the job again.",
-    )

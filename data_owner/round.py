@@ -169,6 +169,7 @@ def _frozen(owner: Owner, state: JobState, message: j.Frozen) -> Step:
         mask_key=message.mask_key,
         moments_hash=message.moments_hash,
         membership=owner.membership,
+        sealing_key=message.sealing_key,
     )
     after = _with(state, moments_hash=message.moments_hash)
     if state.adopts and state.dataset is not None and state.dataset_version is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import structlog
@@ -18,18 +18,20 @@ from data_owner.checks import check_roster, open_offer
 from data_owner.compute import AnsweringJob, ComputedAnswer, compute_answer
 from data_owner.differencing import EarlierJob
 from data_owner.freezing import Freezer
-from data_owner.gradients import provider_of
+from data_owner.gradients import GradientProvider, provider_of
 from data_owner.job import JobState, Owner
 from data_owner.marks import AnswerMarks
-from data_owner.mask_keys import MaskKeys
+from data_owner.mask_keys import MaskKeys, SealingKeys
 from data_owner.pools import Pools
 from data_owner.store.contract import OwnerStore
 from data_owner.store.records import Release
+from data_owner.training_rows import TrainingRows
 from protocol.documents import Acceptance, Decline, JoinAnswer, Roster, open_document, sign_document
 from protocol.identity import Identity
 from protocol.messages import RoundKind
 from protocol.planning import plan_spec
 from protocol.problems import Code, Problem
+from protocol.spec import ModelSpec
 from protocol.states import Phase
 
 log = structlog.get_logger("data_owner.jobs")
@@ -43,6 +45,7 @@ class Workshop:
     store: OwnerStore
     freezer: Freezer
     mask_keys: MaskKeys
+    sealing_keys: SealingKeys
     marks: AnswerMarks
     pools: Pools
     engine: Engine
@@ -76,7 +79,7 @@ class JobEffects:
             dataset = self._shop.store.dataset_version(effect.dataset, effect.version)
             if dataset is None:
                 raise Problem(Code.DATASET_NOT_FOUND, f"Dataset {effect.dataset!r} is not registered here any more.")
-            provider = provider_of(manifest.spec.model_type)
+            provider = _provider(manifest.spec)
             with self._freezing:
                 frozen = self._shop.freezer.freeze_job(state.job_id, dataset, manifest.spec)
             # Prepared here only to refuse now what would not fit at the first round.
@@ -88,8 +91,15 @@ class JobEffects:
             # Where it is, and not what: a value of the data is for GET /models, not for a log.
             log.warning("data refused", job=state.job_id, code=problem.code.slug, **problem.extra)
             return j.DataRefused(problem.code, problem.detail)
-        mask_key = self._shop.mask_keys.create(state.job_id)
-        return j.Frozen(frozen.rows, frozen.cells, frozen.moments_hash, mask_key, frozen.encoding, self.earlier(state))
+        return j.Frozen(
+            frozen.rows,
+            frozen.cells,
+            frozen.moments_hash,
+            self._shop.mask_keys.create(state.job_id),
+            frozen.encoding,
+            self.earlier(state),
+            self._shop.sealing_keys.create(state.job_id) if manifest.spec.shares_weights else None,
+        )
 
     def earlier(self, state: JobState) -> tuple[EarlierJob, ...]:
         """The other jobs on this job's dataset, by its name or its content, that this owner has answered."""
@@ -142,6 +152,7 @@ class JobEffects:
     def forget(self, state: JobState) -> None:
         """The job is over here: its mask key is destroyed, its pool let go."""
         self._shop.mask_keys.destroy(state.job_id)
+        self._shop.sealing_keys.destroy(state.job_id)
         self._shop.marks.forget(state.job_id)
         self._answering.pop(state.job_id, None)
         if state.moments_hash is not None:  # it got as far as joining, so its manifest opens
@@ -176,10 +187,14 @@ class JobEffects:
         # It was checked when it came; a membership that ended meanwhile does not end the job.
         roster = check_roster(owner, state, state.roster, state.created_at)
         own_keys = roster.mask_keys
-        provider = provider_of(manifest.spec.model_type)
+        provider = _provider(manifest.spec)
         prepared = provider.prepare(
             self._shop.freezer.thaw_job(state.job_id, state.moments_hash), plan_spec(manifest.spec)
         )
+        sealing_key = None
+        if manifest.spec.shares_weights:
+            sealing_key = self._shop.sealing_keys.load(state.job_id, roster.sealing_keys[owner.party_id])
+            prepared = replace(prepared, rows=self._rows(state, manifest.spec))
         modulus = int(manifest.modulus, 16)
         job = AnsweringJob(
             manifest_hash=state.manifest_hash,
@@ -194,6 +209,17 @@ class JobEffects:
             prepared=prepared,
             pool=self._pool(modulus, prepared.budget),
             engine=self._shop.engine,
+            sealing_key=sealing_key,
         )
         self._answering[state.job_id] = job
         return job
+
+    def _rows(self, state: JobState, spec: ModelSpec) -> TrainingRows:
+        dataset = self._shop.store.dataset_version(state.dataset or "", state.dataset_version or "")
+        if dataset is None:
+            raise Problem(Code.DATASET_NOT_FOUND, f"Dataset {state.dataset!r} is not registered here any more.")
+        return TrainingRows(dataset, spec)
+
+
+def _provider(spec: ModelSpec) -> GradientProvider:
+    return provider_of(spec.model_type, shares_weights=spec.shares_weights)

@@ -1,4 +1,4 @@
-"""How an owner answers a round, by model type: one provider each."""
+"""How an owner answers a round, by model type and by whether owners see the weights: one provider each."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Final
 
 from data_owner.gradients.provider import GradientProvider, Prepared
 from data_owner.gradients.second_moment import SecondMoment
+from data_owner.gradients.shared_weights import RowGradient
 from protocol.model_types import MODEL_KINDS
 from protocol.problems import Code, Problem
 from protocol.spec import ModelType
@@ -15,17 +16,33 @@ from protocol.spec import ModelType
 PROVIDERS: Final[Mapping[str, GradientProvider]] = MappingProxyType(
     {name: SecondMoment(target_shift=kind.target_shift) for name, kind in MODEL_KINDS.items()}
 )
+SHARED_PROVIDERS: Final[Mapping[str, GradientProvider]] = MappingProxyType(
+    {
+        name: RowGradient(kind.row_loss, kind.target_shift)
+        for name, kind in MODEL_KINDS.items()
+        if kind.row_loss is not None
+    }
+)
 
 
-def provider_of(model_type: ModelType) -> GradientProvider:
+def provider_of(model_type: ModelType, *, shares_weights: bool = False) -> GradientProvider:
     """Return the provider of that model type. Raises Problem(POLICY_REFUSES) where this version has none."""
+    providers = SHARED_PROVIDERS if shares_weights else PROVIDERS
     try:
-        return PROVIDERS[model_type]
+        return providers[model_type]
     except KeyError:
-        known = ", ".join(PROVIDERS)
+        known = ", ".join(providers)
         raise Problem(
             Code.POLICY_REFUSES, f"This owner's version trains no {model_type}; it trains {known}: upgrade it."
         ) from None
 
 
-__all__ = ["PROVIDERS", "GradientProvider", "Prepared", "SecondMoment", "provider_of"]
+__all__ = [
+    "PROVIDERS",
+    "SHARED_PROVIDERS",
+    "GradientProvider",
+    "Prepared",
+    "RowGradient",
+    "SecondMoment",
+    "provider_of",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -11,7 +12,9 @@ from crypto import EncryptedVector
 from crypto.budget import Budget
 from crypto.engine import Engine
 from data_owner.moments import Moments
+from data_owner.training_rows import Rows
 from protocol.messages import RoundRequest
+from protocol.shared_weights import SharedWeights
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,6 +26,7 @@ class Prepared:
     moments: for newton alone, (d(d+1)/2 + d·k, 1) at its own scale: the upper triangle of A, then b, row by row.
     validation: where losses are asked for, (k, k·(d(d+1)/2 + d)) at 2^−moment_fraction_bits: times w⊗w and w of each
     output it gives wᵀA·w − 2bᵀw of the validation part; counts then go on with N and Σ y² of that part.
+    rows: where owners see the weights, the job's rows, to be gone through once a round.
     """
 
     budget: Budget
@@ -32,6 +36,7 @@ class Prepared:
     counts: NDArray[Any] = field(repr=False)
     moments: NDArray[Any] | None = field(repr=False, default=None)
     validation: NDArray[Any] | None = field(repr=False, default=None)
+    rows: Iterable[Rows] | None = field(repr=False, default=None)
 
 
 class GradientProvider(Protocol):
@@ -42,7 +47,12 @@ class GradientProvider(Protocol):
         ...
 
     def answer(
-        self, prepared: Prepared, request: RoundRequest, weights: EncryptedVector | None, n: int, engine: Engine
+        self,
+        prepared: Prepared,
+        request: RoundRequest,
+        weights: EncryptedVector | SharedWeights | None,
+        n: int,
+        engine: Engine,
     ) -> EncryptedVector:
         """The plain answer to a request, under encryption. `weights` is the request's, opened; n the modulus."""
         ...

@@ -24,6 +24,7 @@ from data_owner.gradients.provider import Prepared
 from data_owner.moments import Moments
 from protocol.messages import RoundKind, RoundRequest
 from protocol.problems import Code, Problem
+from protocol.shared_weights import SharedWeights
 
 Integers = NDArray[Any]
 
@@ -77,7 +78,12 @@ class SecondMoment:
         return vector
 
     def answer(
-        self, prepared: Prepared, request: RoundRequest, weights: EncryptedVector | None, n: int, engine: Engine
+        self,
+        prepared: Prepared,
+        request: RoundRequest,
+        weights: EncryptedVector | SharedWeights | None,
+        n: int,
+        engine: Engine,
     ) -> EncryptedVector:
         """COUNTS: N and Σy², packed, with the trivial nonce. GRADIENT: A·w − b at the scale of the window's step.
         MOMENTS: all of A and b, packed. VALIDATION_LOSS: wᵀA·w − 2bᵀw of the validation part, an output a row.
@@ -87,12 +93,14 @@ class SecondMoment:
         """
         if request.kind is RoundKind.COUNTS:
             budget = prepared.budget
-            return _packed(
+            return packed(
                 prepared.counts, budget.counts_layout, budget.counts_fraction_bits, budget.counts_owner_bound, n
             )
         if request.kind is RoundKind.MOMENTS and prepared.moments is not None and prepared.budget.newton is not None:
             newton = prepared.budget.newton
-            return _packed(prepared.moments, newton.layout, newton.fraction_bits, newton.owner_bound, n)
+            return packed(prepared.moments, newton.layout, newton.fraction_bits, newton.owner_bound, n)
+        if isinstance(weights, SharedWeights):
+            raise Problem(Code.MALFORMED_MESSAGE, "This job's weights are encrypted, and the request's are sealed.")
         if request.kind is RoundKind.VALIDATION_LOSS and prepared.validation is not None and weights is not None:
             return _validation_loss(prepared, prepared.validation, weights, n, engine)
         if request.kind is RoundKind.GRADIENT and weights is not None and request.rows_total is not None:
@@ -190,7 +198,8 @@ def _all_moments(moments: Moments, vector: Integers, vector_fraction_bits: int, 
     return entries
 
 
-def _packed(values: Integers, layout: SlotLayout, fraction_bits: int, bound: int, n: int) -> EncryptedVector:
+def packed(values: Integers, layout: SlotLayout, fraction_bits: int, bound: int, n: int) -> EncryptedVector:
+    """An owner's own numbers with the trivial nonce: they must be re-randomised before they leave."""
     modulus = mpz(n)
     # g^m = 1 + m·n mod n² (Paillier 1999): the nonce comes with the re-randomiser, before it leaves.
     ciphertexts = tuple(1 + mpz(m) % modulus * modulus for m in pack(values, layout))

@@ -211,6 +211,15 @@ def _leak(state: JobState) -> Leak | None:
     if manifest is None or state.rounds is None:
         return None
     d, k = manifest.spec.data_props.dimensions, manifest.spec.outputs
+    if manifest.spec.shares_weights:
+        # Gradients at other weights are other numbers: there is no set of moments that all of them follow from.
+        numbers = d * k + 1
+        return Leak(
+            numbers_per_round=numbers,
+            rounds_at_most=state.rounds,
+            numbers_in_all_moments=numbers * state.rounds,
+            holds_if="the Model Owner follows the protocol; weights that owners see can be crafted to single out rows",
+        )
     # With a validation part there are two pairs of moments.
     everything = (d * (d + 1) // 2 + d * k) * (2 if manifest.spec.validates else 1)
     newton = manifest.spec.training.optimizer is Optimizer.NEWTON

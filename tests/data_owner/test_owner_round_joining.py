@@ -12,7 +12,7 @@ from data_owner.policy import DatasetOffer, OwnerPolicy
 from data_owner.round import step
 from protocol.documents import Acceptance, Decline, JobEnd
 from protocol.problems import Code, Problem
-from protocol.spec import DataProps
+from protocol.spec import DataProps, ModelSpec
 from protocol.states import Phase, Status
 from protocol.trust import Trust
 from tests.data_owner.owner_bench import (
@@ -132,7 +132,6 @@ def test_a_dataset_that_is_not_here_is_declined() -> None:
     [
         ({"max_rounds": 4}, {}, "5 rounds are more than 4"),
         ({"max_reencrypt_every": 1}, {"optimizer": "gradient_descent", "reencrypt_every": 2}, "reencrypt_every 2"),
-        ({}, {"weights": "shared_with_owners"}, "shared_with_owners"),
         ({}, {"min_data_owners": 1}, "min_data_owners 1"),
         ({"datasets": (DatasetOffer(name="other"),)}, {}, "not on offer"),
         ({"datasets": (DatasetOffer(name="default", model_owners=("ee" * 32,)),)}, {}, "not on offer"),
@@ -144,6 +143,21 @@ def test_what_the_policy_does_not_allow_is_declined(
     spec = spec_of(**{"key_bits": 512, "max_rows": 10, **training})
     code, detail = _declined(offered(spec), policy=STRICT.model_copy(update=policy))
     assert code == "policy-refuses" and why in detail
+
+
+def test_weights_are_shared_with_an_owner_only_where_its_policy_says_so() -> None:
+    columns = {
+        "features": [{"name": "age", "type": "continuous", "range": [0, 100]}],
+        "target": {"name": "days", "categories": [0, 1]},
+    }
+    training = {"key_bits": 512, "max_rows": 10, "weights": "shared_with_owners", "optimizer": "lbfgs"}
+    spec = ModelSpec.model_validate({"model_type": "LOGISTIC_REGRESSION", "data_props": columns, "training": training})
+    for default in (OwnerPolicy(any_model_owner=True), OwnerPolicy.for_loopback()):
+        code, detail = _declined(offered(spec), policy=default)
+        assert code == "policy-refuses" and "shared_with_owners" in detail
+    allowing = OwnerPolicy.for_loopback().model_copy(update={"weights": ("encrypted", "shared_with_owners")})
+    _, effects = step(owner_of(policy=allowing), offered(spec), j.Offered({"default": facts_of()}), NOW)
+    assert effects == (j.Freeze("default", "da" * 32),)
 
 
 def test_one_owner_alone_needs_the_spec_and_the_policy_to_say_one() -> None:

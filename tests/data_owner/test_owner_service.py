@@ -18,7 +18,7 @@ from data_owner.agent.service import OwnerService
 from data_owner.datasets import register
 from data_owner.freezing import Freezer
 from data_owner.marks import AnswerMarks
-from data_owner.mask_keys import MaskKeys
+from data_owner.mask_keys import MaskKeys, SealingKeys
 from data_owner.policy import OwnerPolicy
 from data_owner.pools import Pools
 from data_owner.store.sql import SqlStore
@@ -95,6 +95,7 @@ class Bench:
                 store=self.store,
                 freezer=Freezer(self.folder / "moments", self.store, lambda: "now", lambda count: b"\7" * count),
                 mask_keys=MaskKeys(self.folder / "keys"),
+                sealing_keys=SealingKeys(self.folder / "keys"),
                 marks=AnswerMarks(self.folder / "keys"),
                 pools=self.pools,
                 engine=ENGINE,

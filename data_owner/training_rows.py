@@ -1,0 +1,66 @@
+"""The rows of a job, for gradients that moments do not give: read anew each round, from the version it joined with.
+
+They are the rows that the job's moments were taken over, under the dataset's encoding, and stay a batch at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from data_owner.datasets import content_version
+from data_owner.encoding import by_position
+from data_owner.freezing import chosen_columns, of_kind
+from data_owner.moments import Floats
+from data_owner.store.records import Dataset
+from protocol.problems import Code, Problem
+from protocol.spec import ModelSpec
+from tabular.encode import Encoder
+from tabular.errors import TableError
+from tabular.read import open_table
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Consecutive rows of a job: X (rows, d), Y (rows, k), encoded. Secret: not shown by repr."""
+
+    X: Floats = field(repr=False)
+    Y: Floats = field(repr=False)
+
+
+class TrainingRows:
+    """Iterate over it as often as needed; each time the file is read from its beginning."""
+
+    def __init__(self, dataset: Dataset, spec: ModelSpec) -> None:
+        """`dataset`: the version that the job was joined with, with the schema that it has by then."""
+        self._dataset = dataset
+        self._spec = spec
+
+    def __iter__(self) -> Iterator[Rows]:
+        """Batches of at most 8192 rows. Blocks.
+
+        Raises Problem(INVALID_DATA) where the file is not the version that was joined with, before it is read or,
+        where it was changed meanwhile, after: what was computed until then must not be used.
+        """
+        spec, path = self._spec, Path(self._dataset.path)
+        self._check_version(path)
+        props = of_kind(self._dataset.schema_ or spec.data_props, spec)
+        encoder = Encoder(props, spec.model_type, spec.training.scaling)
+        try:
+            declared = by_position(self._dataset.columns, encoder.props)
+            used = by_position(self._dataset.columns, spec.data_props)
+            places, outputs = chosen_columns(encoder, list(declared), list(used), len(spec.data_props.features))
+            for batch in encoder.encode_all(open_table(path, encoder.props.header).batches(encoder.columns)):
+                yield Rows(batch.X[:, places], batch.Y[:, outputs])
+        except TableError as error:
+            raise Problem(Code.INVALID_DATA, f"{error.message}.") from None
+        self._check_version(path)
+
+    def _check_version(self, path: Path) -> None:
+        if content_version(path) != self._dataset.version:
+            raise Problem(
+                Code.INVALID_DATA,
+                f"{path} is not what this owner joined with: put version {self._dataset.version[:16]}… of dataset "
+                f"{self._dataset.name!r} back, and the job goes on; or have it cancelled.",
+            )
