@@ -35,6 +35,7 @@ from protocol.spec import ModelSpec
 
 DIMENSIONS = 11
 SAMPLE_EVERY_S = 1.0
+PROBE_EVERY_S = 0.2
 ENDED = frozenset({"FINISHED", "FAILED", "CANCELLED"})
 _REQUESTS = re.compile(r'^fedtrain_http_requests_total\{.*status="(\d+)".*\} (\S+)$', re.MULTILINE)
 
@@ -88,10 +89,14 @@ class Seen:
         return self.load.jobs * (self.load.rounds + 1) - complete
 
     @property
-    def failures(self) -> int:
-        """Requests that failed: no answer, status 5xx or 429, or tried again by the Model Owner."""
-        refused = sum(count for status, count in self.served.items() if status >= 500 or status == 429)
-        return refused + sum(len(tally["failed"]) for tally in self.owners) + self.tried_again
+    def failures(self) -> Counter[str]:
+        """Requests that failed: status 5xx or 429, no answer, or tried again by the Model Owner."""
+        refused = {f"status {status}": count for status, count in self.served.items() if status >= 500 or status == 429}
+        found = Counter(refused)
+        found.update(failed for tally in self.owners for failed in tally["failed"])
+        if self.tried_again:
+            found["tried again by the Model Owner"] = self.tried_again
+        return found
 
     @property
     def memory(self) -> tuple[float, float]:
@@ -111,7 +116,7 @@ class Seen:
             "answers": len(self.accepted),
             "lost": self.lost,
             "incomplete_sums": self.incomplete_sums,
-            "failed_requests": self.failures,
+            "failed_requests": dict(self.failures),
             "requests": sum(self.served.values()),
             "seconds": round(self.seconds, 1),
             "facilitator_processor_s": round(self.facilitator_processor_s, 1),
@@ -203,7 +208,9 @@ def spec(load: Load) -> ModelSpec:
 
 
 def _train(facilitator: Child, model_owner: Child, load: Load) -> Seen:
-    seen, began, probe = Seen(load), time.perf_counter(), Probe(facilitator.url)
+    # The probe's own pauses are too short here: its requests would be a good part of the load.
+    probe = Probe(facilitator.url, lambda _: time.sleep(PROBE_EVERY_S))
+    seen, began = Seen(load), time.perf_counter()
     document = spec(load).model_dump(mode="json", exclude_unset=True)
     jobs = [_post(model_owner, document) for _ in range(load.jobs)]
     running, rounds, before_s = set(jobs), dict.fromkeys(jobs, 0), _processor_s(facilitator)

@@ -63,7 +63,7 @@ class Watched(httpx.AsyncBaseTransport):
             content = await answered.aread()
             await answered.aclose()
         except httpx.TransportError as error:
-            self._tally.failed.append(f"{request.method} {request.url.path}: {error!r}")
+            self._tally.failed.append(f"{request.method} /{request.url.path.split('/')[1]}: {error!r}")
             raise
         taken_s = time.perf_counter() - began
         self._note(request, body, answered.status_code, content, taken_s)

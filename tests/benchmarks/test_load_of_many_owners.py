@@ -18,7 +18,7 @@ def all_there(load: Load, folder: Path) -> Seen:
     seen = run(folder, load)
     assert seen.statuses == {"FINISHED": load.jobs}
     assert len(seen.accepted) == load.jobs * load.owners * (load.rounds + 1)
-    assert (seen.lost, seen.incomplete_sums, seen.failures) == (0, 0, 0)
+    assert (seen.lost, seen.incomplete_sums, seen.failures) == (0, 0, {})
     return seen
 
 
@@ -43,7 +43,7 @@ def test_5_jobs_at_once_end_with_every_answer_in_its_own_log(tmp_path: Path) -> 
 
 def test_what_went_wrong_is_counted() -> None:
     fine = seen_of(["a1", "b1", "a2", "b2"])
-    assert (fine.lost, fine.incomplete_sums, fine.failures) == (0, 0, 0)
+    assert (fine.lost, fine.incomplete_sums, fine.failures) == (0, 0, {})
     assert seen_of(["a1", "b1", "a2", "b2", "c2"]).lost == 1  # confirmed, and in no sum
     assert seen_of(["a1", "b1", "a2"]).lost == 1  # in a sum, and nobody's
     short = seen_of(["a1", "b1", "a2", "b2"], Load(owners=3, rounds=1, jobs=1, key_bits=512))
@@ -51,8 +51,13 @@ def test_what_went_wrong_is_counted() -> None:
     assert seen_of(["a1", "b1", "a2", "b2"], Load(owners=2, rounds=2, jobs=1, key_bits=512)).incomplete_sums == 1
     fine.served = Counter({200: 9, 409: 1, 429: 2, 503: 1})
     fine.tried_again = 4
-    fine.owners[0]["failed"].append("PUT /tasks: ReadTimeout()")
-    assert fine.failures == 3 + 4 + 1
+    fine.owners[0]["failed"] += ["PUT /tasks: ReadTimeout()"] * 2
+    assert fine.failures == {
+        "status 429": 2,
+        "status 503": 1,
+        "PUT /tasks: ReadTimeout()": 2,
+        "tried again by the Model Owner": 4,
+    }
 
 
 def test_memory_is_compared_from_the_end_of_the_first_round() -> None:
