@@ -13,7 +13,19 @@ from typing import TypeAlias
 from data_owner.differencing import EarlierJob, SummedTable
 from data_owner.encoding import DatasetFacts
 from data_owner.policy import OwnerPolicy
-from protocol.documents import Acceptance, Decline, Hash, Hex, JobEnd, JobId, JoinAnswer, Name, PartyId, SignedDocument
+from protocol.documents import (
+    Acceptance,
+    Decline,
+    Hash,
+    Hex,
+    JobEnd,
+    JobId,
+    JoinAnswer,
+    Name,
+    PartyId,
+    SignedDocument,
+    Withdrawal,
+)
 from protocol.messages import Compute, RoundKind, RoundRequest
 from protocol.problems import Code
 from protocol.spec import DataProps, Strict
@@ -107,6 +119,11 @@ class JobState(Strict):
         return self.phase in ENDED or self.phase is Phase.DECLINED
 
     @property
+    def left(self) -> bool:
+        """Whether this owner left the job after it had joined."""
+        return self.phase is Phase.CANCELLED and self.refusal is not None and self.ending is None
+
+    @property
     def status(self) -> Status:
         return status_of(self.phase)
 
@@ -192,6 +209,13 @@ class Answered:
 
 
 @dataclass(frozen=True)
+class KeyLost:
+    """What the job is answered from, its mask key or its frozen moments, is gone."""
+
+    detail: str
+
+
+@dataclass(frozen=True)
 class Ended:
     """An END task."""
 
@@ -199,7 +223,7 @@ class Ended:
 
 
 Message: TypeAlias = (
-    Offered | Approved | Denied | Frozen | DataRefused | Signed | Asked | RosterFetched | Answered | Ended
+    Offered | Approved | Denied | Frozen | DataRefused | Signed | Asked | RosterFetched | Answered | KeyLost | Ended
 )
 
 
@@ -241,6 +265,13 @@ class AwaitApproval:
 
 
 @dataclass(frozen=True)
+class Withdraw:
+    """Sign, in place of an answer, that this owner answers no more."""
+
+    document: Withdrawal
+
+
+@dataclass(frozen=True)
 class FetchRoster:
     """Get the roster from the Facilitator. Comes back as `RosterFetched`; then ask again."""
 
@@ -267,5 +298,14 @@ class DestroyMaskKey:
 
 
 Effect: TypeAlias = (
-    Freeze | Adopt | Sign | GiveJoinAnswer | AwaitApproval | FetchRoster | Answer | SendStored | DestroyMaskKey
+    Freeze
+    | Adopt
+    | Sign
+    | GiveJoinAnswer
+    | AwaitApproval
+    | Withdraw
+    | FetchRoster
+    | Answer
+    | SendStored
+    | DestroyMaskKey
 )

@@ -17,7 +17,7 @@ from data_owner.differencing import EarlierJob, roster_risks, table_risks
 from data_owner.encoding import DatasetFacts
 from data_owner.job import JobState, Owner
 from data_owner.policy import DEFAULT_DATASET, Outcome, Verdict, judge, judge_rows
-from protocol.documents import Acceptance, Decline, Manifest, SignedDocument
+from protocol.documents import Acceptance, Decline, Manifest, SignedDocument, Withdrawal
 from protocol.messages import REQUEST_TAG, RoundKind, RoundRequest, from_cbor
 from protocol.planning import plan_spec, planned_rounds
 from protocol.problems import Code, Problem
@@ -53,6 +53,8 @@ def _take(owner: Owner, state: JobState, message: j.Message, now: datetime) -> S
             return _asked(owner, state, message, now)
         case j.Answered():
             return _with(state, last=message.facts, answers=state.answers + 1, problem=None), ()
+        case j.KeyLost():
+            return _leaving(state, Code.OWNER_LOST_ITS_KEY, message.detail)
         case j.Ended():
             return _ended(state, message)
 
@@ -126,10 +128,16 @@ def _denied(owner: Owner, state: JobState, message: j.Denied) -> Step:
     _must_wait_for_a_person(state)
     if state.phase is Phase.JOINED:
         # It has joined, and what its first sum could be subtracted from came to light after that: it leaves.
-        refusal = j.Refusal(code=Code.DENIED.slug, detail=message.reason)
-        phase = advance(Role.DATA_OWNER, state.phase, Event.CANCEL)
-        return _with(state, phase=phase, refusal=refusal, risks=(), waits_because=None), (j.DestroyMaskKey(),)
+        return _leaving(state, Code.DENIED, message.reason)
     return _declining(owner, state, Code.DENIED, message.reason)
+
+
+def _leaving(state: JobState, code: Code, detail: str) -> Step:
+    """Out of a job that was joined, for good. The Facilitator is told when it asks next: see `_asked`."""
+    _must_be_joined(state)
+    refusal = j.Refusal(code=code.slug, detail=detail)
+    phase = advance(Role.DATA_OWNER, state.phase, Event.CANCEL)
+    return _with(state, phase=phase, refusal=refusal, risks=(), waits_because=None), (j.DestroyMaskKey(),)
 
 
 def _approved(state: JobState) -> JobState:
@@ -227,6 +235,11 @@ def _risks(
 
 
 def _asked(owner: Owner, state: JobState, message: j.Asked, now: datetime) -> Step:
+    if state.left and state.refusal is not None:
+        withdrawal = Withdrawal(
+            manifest_hash=state.manifest_hash, party=owner.party_id, name=owner.name, code=state.refusal.code
+        )
+        return state, (j.Withdraw(withdrawal),)
     _must_be_joined(state)
     if state.waits_because is not None:
         return state, (j.AwaitApproval(),)

@@ -8,7 +8,7 @@ from typing import Any
 
 from structlog.contextvars import bind_contextvars
 
-from facilitator.incoming import read_join_answer, read_round_answer, read_step_result
+from facilitator.incoming import read_join_answer, read_round_answer, read_step_result, read_withdrawal
 from facilitator.job import JobState, StepAnswered
 from facilitator.results import Given, judge
 from facilitator.runner import JobRunner, MakeEvent, Resources
@@ -18,11 +18,11 @@ from protocol.tasks import CBOR_TYPE, JSON_TYPE, PASSED_ON, TaskHeader, TaskKind
 
 _LISTED_TASKS = 500
 _RESULT_TYPES = {
-    TaskKind.JOIN: JSON_TYPE,
-    TaskKind.STEP: CBOR_TYPE,
-    TaskKind.COMPUTE: CBOR_TYPE,
-    TaskKind.END: JSON_TYPE,
-    **dict.fromkeys(PASSED_ON, CBOR_TYPE),
+    TaskKind.JOIN: (JSON_TYPE,),
+    TaskKind.STEP: (CBOR_TYPE,),
+    TaskKind.COMPUTE: (CBOR_TYPE, JSON_TYPE),  # a RoundAnswer, or a signed Withdrawal
+    TaskKind.END: (JSON_TYPE,),
+    **dict.fromkeys(PASSED_ON, (CBOR_TYPE,)),
 }
 
 
@@ -86,10 +86,11 @@ class TaskDesk:
         if judge(task, given) == "known":
             return
         kind = task.header.kind
-        if given.content_type != _RESULT_TYPES[kind]:
+        if given.content_type not in _RESULT_TYPES[kind]:
+            taken = " or ".join(_RESULT_TYPES[kind])
             raise Problem(
                 Code.UNSUPPORTED_MEDIA_TYPE,
-                f"Content-Type is {given.content_type[:100] or 'missing'}; a {kind} result is {_RESULT_TYPES[kind]}.",
+                f"Content-Type is {given.content_type[:100] or 'missing'}; a {kind} result is {taken}.",
             )
         if kind is TaskKind.END or kind in PASSED_ON:
             await asyncio.to_thread(self._keep_result, given)
@@ -118,6 +119,9 @@ class TaskDesk:
         if kind is TaskKind.JOIN:
             joined = await self._in_executor(read_join_answer, given.body, given.party)
             return lambda _tx, _state: joined
+        if kind is TaskKind.COMPUTE and given.content_type == JSON_TYPE:
+            left = await self._in_executor(read_withdrawal, given.body, given.party)
+            return lambda _tx, _state: left
         plan = await asyncio.to_thread(self._runner.plans.of, state.job_id)
         if kind is TaskKind.COMPUTE:
             answered = await self._in_executor(

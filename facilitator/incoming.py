@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from crypto import MalformedKey, check_key
 from crypto.budget import Budget
-from facilitator.job import JobState, JoinAnswered, RoundAnswered
+from facilitator.job import JobState, JoinAnswered, OwnerLeft, RoundAnswered
 from facilitator.order import check_answer
 from protocol.documents import (
     Acceptance,
@@ -17,6 +17,7 @@ from protocol.documents import (
     Manifest,
     Registration,
     SignedDocument,
+    Withdrawal,
     open_document,
     parse_json,
 )
@@ -105,6 +106,14 @@ def read_step_result(body: bytes, manifest: Manifest, budget: Budget) -> tuple[S
     request = from_cbor(result.request.open(REQUEST_TAG, manifest.model_owner), RoundRequest)
     check_request_vectors(budget, int(manifest.modulus, 16), request)
     return result, request
+
+
+def read_withdrawal(body: bytes, party: str) -> OwnerLeft:
+    """Return an owner's word that it leaves. Raises Problem: MALFORMED_MESSAGE, BAD_SIGNATURE, FORBIDDEN."""
+    statement = open_document(parse_json(body, SignedDocument), Withdrawal, signer=party)
+    if statement.party != party:
+        raise Problem(Code.FORBIDDEN, f"The withdrawal is of {statement.party[:16]}…; {party[:16]}… sent it.")
+    return OwnerLeft(statement)
 
 
 def read_round_answer(body: bytes, party: str, state: JobState, modulus: int, budget: Budget) -> RoundAnswered:

@@ -11,7 +11,18 @@ from typing import TypeAlias
 
 from pydantic import Field
 
-from protocol.documents import Acceptance, Decline, Hash, Hex, JobId, Manifest, Name, PartyId, SignedDocument
+from protocol.documents import (
+    Acceptance,
+    Decline,
+    Hash,
+    Hex,
+    JobId,
+    Manifest,
+    Name,
+    PartyId,
+    SignedDocument,
+    Withdrawal,
+)
 from protocol.identity import Identity
 from protocol.messages import NO_ENTRY, RoundAnswer, RoundKind, RoundRequest, SignedBytes, StepResult, VectorMessage
 from protocol.problems import Code
@@ -188,6 +199,13 @@ class RoundAnswered:
 
 
 @dataclass(frozen=True)
+class OwnerLeft:
+    """An owner's verified word, in place of an answer, that it answers no more."""
+
+    statement: Withdrawal
+
+
+@dataclass(frozen=True)
 class SumReady:
     """The product of the current round's answers. `answers` are their exact bytes by ascending party id.
 
@@ -207,6 +225,13 @@ class TimePassed:
 
 
 @dataclass(frozen=True)
+class ClockJumped:
+    """The time of day was set by so many seconds, forward or back: no party was slower or faster for that."""
+
+    by_s: float
+
+
+@dataclass(frozen=True)
 class CancelRequested:
     """The Model Owner cancels."""
 
@@ -222,7 +247,16 @@ class AddingFailed:
 
 
 Event: TypeAlias = (
-    OwnerOffers | JoinAnswered | StepAnswered | RoundAnswered | SumReady | TimePassed | CancelRequested | AddingFailed
+    OwnerOffers
+    | JoinAnswered
+    | StepAnswered
+    | RoundAnswered
+    | OwnerLeft
+    | SumReady
+    | TimePassed
+    | ClockJumped
+    | CancelRequested
+    | AddingFailed
 )
 
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from facilitator.ending import end_job, took_seconds
+from facilitator.deadlines import clock_jumped, time_passed
+from facilitator.ending import end_job, owner_left, took_seconds
 from facilitator.job import (
     Add,
     AddingFailed,
     Answer,
     AppendLog,
     CancelRequested,
+    ClockJumped,
     CloseTasks,
     CreateTask,
     CurrentRound,
@@ -25,13 +27,14 @@ from facilitator.job import (
     JoinAnswered,
     KeepBlob,
     Outcome,
+    OwnerLeft,
     OwnerOffers,
     RoundAnswered,
     StepAnswered,
     SumReady,
     TimePassed,
 )
-from facilitator.joining import close_roster, invite, join
+from facilitator.joining import invite, join
 from facilitator.moves import given_again, moved, step_task
 from facilitator.order import check_answer, check_request
 from protocol.identity import sha256_hex
@@ -75,10 +78,14 @@ def apply(context: JobContext, state: JobState, event: Event, now: datetime) -> 
             return _step(context, state, event, now)
         case RoundAnswered():
             return _answer(state, event, now)
+        case OwnerLeft():
+            return owner_left(context, state, event, now)
         case SumReady():
             return _sum(context, state, event, now)
         case TimePassed():
-            return _time(context, state, now)
+            return time_passed(context, state, now)
+        case ClockJumped():
+            return clock_jumped(context, state, event, now)
         case CancelRequested():
             return _cancel(context, state, event, now)
         case AddingFailed():
@@ -258,21 +265,7 @@ def _continue_window(
     return Outcome(asked.state, (*kept, *asked.effects))
 
 
-# Time, and ends
-
-
-def _time(context: JobContext, state: JobState, now: datetime) -> Outcome:
-    if state.ended or state.deadline is None or now < state.deadline:
-        return Outcome(state)
-    if state.phase is Phase.JOINING:
-        return close_roster(context, state, now)
-    training = context.manifest.spec.training
-    if training.on_dropout == "wait" or state.current is None:
-        # The deadline has done its work: `GET /models/{id}` names who is late, and the job waits.
-        return Outcome(state.model_copy(update={"deadline": None}))
-    late = ", ".join(owner.name for owner in state.awaited_owners)
-    reason = f"{late} did not answer round {state.current.round} within {training.round_timeout_s:g} s."
-    return end_job(context, state, Transition.OWNER_TIMED_OUT, now, code=Code.OWNER_TIMED_OUT.slug, reason=reason)
+# Ends
 
 
 def _cancel(context: JobContext, state: JobState, event: CancelRequested, now: datetime) -> Outcome:

@@ -193,12 +193,6 @@ class Code(Enum):
     )
     CANCELLED = Kind("cancelled", 409, "The job was cancelled", "Deploy it again.")
     # Operation
-    STORAGE_FULL = Kind(
-        "storage-full",
-        507,
-        "The service has no room left on its disk",
-        "Make room on the disk of its state folder; it goes on by itself.",
-    )
     NOT_READY = Kind("not-ready", 503, "The service is not ready", "See GET /readyz for what is missing.")
     STORE_UNAVAILABLE = Kind(
         "store-unavailable",

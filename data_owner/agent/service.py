@@ -186,11 +186,13 @@ class OwnerService:
             except Problem as problem:
                 if problem.code is not Code.STORE_UNAVAILABLE:
                     await self._note(job_id, problem)
-                raise
+                if problem.code is not Code.OWNER_LOST_ITS_KEY:
+                    raise
+                await self._drive(await self._job(job_id), j.KeyLost(problem.detail))
+                answer = await self._answer(await self._job(job_id), j.Asked(compute, answered))
             if answer is None:
                 log.warning("waits for a person", job=job_id, why=f"GET /models/{job_id} has the reason")
-                return None
-            return TaskAnswer(answer, CBOR_TYPE)
+            return answer
 
     async def on_end(self, header: TaskHeader, body: bytes) -> TaskAnswer:
         """Close a job; an END for one that is not known here is answered all the same."""
@@ -270,19 +272,27 @@ class OwnerService:
                 await self._run(self._effects.forget, state)
         return None
 
-    async def _answer(self, state: JobState, asked: j.Asked) -> bytes | None:
-        """Take the request; fetch the roster first where this is the job's first one. None: a person has to decide."""
+    async def _answer(self, state: JobState, asked: j.Asked) -> TaskAnswer | None:
+        """Take the request; fetch the roster first where this is the job's first one. None: a person has to decide.
+
+        Where this owner has left the job, the answer is its signed withdrawal.
+        """
         while True:
             state, effects = await self._run(self._effects.step, self._owner(), state, asked)
             match effects:
                 case (j.SendStored(round=round_, kind=kind),):
-                    return await self._run(self._effects.stored, state, round_, kind)
+                    return TaskAnswer(await self._run(self._effects.stored, state, round_, kind), CBOR_TYPE)
                 case (j.AwaitApproval(),):
                     return None
                 case (j.Answer() as effect,):
-                    return await self._run(self._effects.answer, self._owner(), state, effect)
-            signed = await self._roster(state.job_id)
-            state, _ = await self._run(self._effects.step, self._owner(), state, j.RosterFetched(signed))
+                    body = await self._run(self._effects.answer, self._owner(), state, effect)
+                    return TaskAnswer(body, CBOR_TYPE)
+                case (j.Withdraw(document=withdrawal),):
+                    log.warning("left the job", job=state.job_id, code=withdrawal.code)
+                    signed = sign_document(withdrawal, self._identity)
+                    return TaskAnswer(signed.model_dump_json().encode(), JSON_TYPE)
+            roster = await self._roster(state.job_id)
+            state, _ = await self._run(self._effects.step, self._owner(), state, j.RosterFetched(roster))
 
     async def _roster(self, job_id: str) -> SignedDocument:
         """The roster, as soon as the Facilitator can be reached: a lost connection must not lose the task."""

@@ -11,7 +11,7 @@ from data_owner.differencing import EarlierJob, SummedTable, roster_risks, table
 from data_owner.job import JobState, Owner
 from data_owner.policy import OwnerPolicy
 from data_owner.round import step
-from protocol.documents import Acceptance, open_document
+from protocol.documents import Acceptance, JobEnd, open_document
 from protocol.problems import Code, Problem
 from protocol.states import Phase
 from protocol.trust import Trust
@@ -151,8 +151,22 @@ def test_a_denied_risk_ends_the_job_for_this_owner_and_destroys_its_key() -> Non
     state, _ = asked(owner, at_work(owner), earlier(*MANY[:4]))
     state, effects = step(owner, state, j.Denied("not this roster"), NOW)
     assert (state.phase, effects) == (Phase.CANCELLED, (j.DestroyMaskKey(),))
+    _, effects = asked(owner, state)
+    assert isinstance(effects[0], j.Withdraw)
+    said = effects[0].document
+    assert (said.party, said.manifest_hash, said.code) == (owner.party_id, state.manifest_hash, "denied")
+    assert "roster" not in said.model_dump_json()  # why is for its own people
+
+
+def test_an_owner_that_was_told_of_the_end_does_not_withdraw() -> None:
+    owner = owner_of(policy=POLICY)
+    state, _ = asked(owner, at_work(owner), earlier(*MANY[:4]))
+    state, _ = step(owner, state, j.Denied("not this roster"), NOW)
+    state, _ = step(owner, state, j.Ended(JobEnd(job_id=state.job_id, status="FAILED", code="owner-left")), NOW)
+    assert state.phase is Phase.CANCELLED
+    other, _ = step(owner, at_work(owner), j.Ended(JobEnd(job_id=state.job_id, status="CANCELLED")), NOW)
     with pytest.raises(Problem) as caught:
-        asked(owner, state)
+        asked(owner, other)
     assert caught.value.code is Code.JOB_OVER
 
 

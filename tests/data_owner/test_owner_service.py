@@ -23,7 +23,17 @@ from data_owner.policy import OwnerPolicy
 from data_owner.pools import Pools
 from data_owner.store.sql import SqlStore
 from protocol.client.agent import TaskAnswer
-from protocol.documents import Acceptance, Decline, JobEnd, JoinAnswer, Registration, SignedDocument, open_document
+from protocol.documents import (
+    Acceptance,
+    Decline,
+    JobEnd,
+    JoinAnswer,
+    Registration,
+    SignedDocument,
+    Withdrawal,
+    open_document,
+    parse_json,
+)
 from protocol.messages import Compute, RoundAnswer, RoundKind, from_cbor, to_cbor
 from protocol.planning import plan_spec
 from protocol.problems import Code, Problem
@@ -343,11 +353,16 @@ def test_a_roster_without_this_owner_is_refused_and_nothing_is_released(at_work:
     assert at_work.store.releases() == []
 
 
-def test_an_owner_that_lost_its_mask_key_says_so(at_work: Bench) -> None:
+def test_an_owner_that_lost_its_mask_key_says_so_and_leaves_the_job(at_work: Bench) -> None:
     (at_work.folder / "keys" / f"{JOB_ID}.x25519").unlink()
-    with pytest.raises(Problem) as caught:
-        at_work.compute(at_work.counts_request())
-    assert caught.value.code is Code.OWNER_LOST_ITS_KEY
+    request = at_work.counts_request()
+    said = open_document(parse_json(at_work.compute(request), SignedDocument), Withdrawal)
+    assert (said.party, said.code) == (identity_of("clinic-a").party_id, "owner-lost-its-key")
+    assert at_work.store.releases() == []
+    state = at_work.store.job(JOB_ID)
+    assert state is not None and state.phase is Phase.CANCELLED and state.refusal is not None
+    at_work.restart()
+    assert open_document(parse_json(at_work.compute(request), SignedDocument), Withdrawal) == said
 
 
 def test_the_end_destroys_the_mask_key_and_closes_the_job(at_work: Bench) -> None:

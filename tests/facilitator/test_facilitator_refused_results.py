@@ -164,8 +164,10 @@ def test_a_result_of_another_content_type_is_refused(tmp_path: Path) -> None:
         owner = scene.owners[0]
         header, request = await owner.task(TaskKind.COMPUTE)
         body = to_cbor(owner.answer(request, scene.budget, [[1, 2]]))
-        problem = await refusal(owner.client.put_result(header.id, body, JSON_TYPE))
+        problem = await refusal(owner.client.put_result(header.id, body, "text/plain"))
         assert problem.code is Code.UNSUPPORTED_MEDIA_TYPE and CBOR_TYPE in problem.detail
+        # JSON is for a withdrawal, which this is not.
+        assert (await refusal(owner.client.put_result(header.id, body, JSON_TYPE))).code is Code.MALFORMED_MESSAGE
 
     with_facilitator(tmp_path, play)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from facilitator.job import CloseTasks, JobState, KeepRoster, OwnerOffers
+from facilitator.job import CancelRequested, CloseTasks, JobState, KeepRoster, OwnerOffers
 from protocol.documents import JobEnd, Manifest, SignedDocument, open_document, parse_json
 from protocol.identity import sha256_hex
 from protocol.messages import LogEntry, RoundKind, Step, from_cbor
@@ -105,14 +105,37 @@ def test_without_any_registered_owner_the_job_waits_for_one_until_the_timeout() 
     assert empty.state.ending is not None and "No registered Data Owner" in (empty.state.ending.reason or "")
 
 
-def test_the_roster_closes_at_max_data_owners_and_the_rest_are_told_nothing() -> None:
+def test_the_roster_closes_at_max_data_owners_and_the_rest_are_told_so() -> None:
     bench = MachineBench(owners=5, min_data_owners=2, max_data_owners=3)
     bench.invite_all()
     for name in ("owner-4", "owner-2", "owner-0"):
         bench.happen(bench.acceptance(name))
     assert len(bench.state.roster) == 3
-    assert bench.tasks(TaskKind.END) == []
+    told = bench.tasks(TaskKind.END)
+    assert {task.recipient for task in told} == {bench.owners[name].party_id for name in ("owner-1", "owner-3")}
+    end = parse_json(told[0].request, JobEnd)
+    assert (end.status, end.code) == ("CANCELLED", "roster-closed")
     assert refused(bench, bench.acceptance("owner-1")).code is Code.TASK_CLOSED
+
+
+def test_who_declined_is_not_told_that_the_roster_closed() -> None:
+    bench = MachineBench(owners=3, min_data_owners=2)
+    bench.invite_all()
+    bench.happen(bench.decline("owner-1"))
+    for name in ("owner-0", "owner-2"):
+        bench.happen(bench.acceptance(name))
+    assert bench.state.phase is Phase.WAITING_FOR_MODEL_OWNER
+    assert bench.tasks(TaskKind.END) == []
+
+
+def test_all_that_may_have_accepted_are_told_of_an_end_before_the_roster_closed() -> None:
+    bench = MachineBench(owners=3)
+    bench.invite_all()
+    bench.happen(bench.acceptance("owner-0"))
+    bench.happen(bench.decline("owner-1"))
+    bench.happen(CancelRequested("enough"))
+    told = {task.recipient for task in bench.tasks(TaskKind.END)}
+    assert told == {bench.owners[name].party_id for name in ("owner-0", "owner-2")}
 
 
 def test_an_answer_given_twice_counts_once_and_a_different_one_is_refused() -> None:
