@@ -5,13 +5,17 @@ Source: Brickell, Gordon, McCurley, Wilson, "Fast exponentiation with precomputa
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import gmpy2
 from gmpy2 import mpz
 
+from crypto.digits import window_digits
 from crypto.residues import Element, Residues, residues_modulo
 
+# Their products, half a kilobyte each, are to stay in a core's own cache beside one position's entries.
+_POWERS_AT_ONCE = 128
 # Beyond 10 bits a table for a 1,024-bit exponent mod a 4,096-bit number takes over 100 MB.
 _WIDEST_WINDOW_BITS = 10
 
@@ -54,13 +58,24 @@ class FixedBaseTable:
 
     def power(self, exponent: int) -> mpz:
         """base^exponent mod modulus. Raises ValueError for an exponent out of range."""
-        if not 0 <= exponent < 1 << self.exponent_bits:
+        return self.powers([exponent])[0]
+
+    def powers(self, exponents: Sequence[int]) -> list[mpz]:
+        """base^exponent mod modulus for each. Raises ValueError for an exponent out of range."""
+        if not all(0 <= exponent < 1 << self.exponent_bits for exponent in exponents):
             raise ValueError(f"an exponent is out of range: the table covers {self.exponent_bits} bits")
-        digits = gmpy2.unpack(mpz(exponent), self.window_bits) if exponent else []
-        digits += [0] * (self.positions - len(digits))
+        starts = range(0, len(exponents), _POWERS_AT_ONCE)
+        return [power for at in starts for power in self._powers(exponents[at : at + _POWERS_AT_ONCE])]
+
+    def _powers(self, exponents: Sequence[int]) -> list[mpz]:
+        """All of them position by position: one position's entries stay in the cache, all positions' do not."""
         residues = self.residues
-        product = residues.product([table[digit] for table, digit in zip(self.entries, digits, strict=True)])
-        return residues.value(product)
+        digits = window_digits(exponents, self.positions, self.window_bits).T.tolist()
+        first, *rest = zip(self.entries, digits, strict=True)
+        products = list(map(first[0].__getitem__, first[1]))
+        for table, column in rest:
+            products = residues.times_each(products, map(table.__getitem__, column))
+        return [residues.value(product) for product in products]
 
     def __repr__(self) -> str:
         return f"<FixedBaseTable exponent_bits={self.exponent_bits} window_bits={self.window_bits}>"

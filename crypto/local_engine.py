@@ -54,7 +54,7 @@ class LocalEngine:
         return list(gmpy2.powmod_base_list(list(bases), exponent, modulus))
 
     def fixed_base_powers(self, table: FixedBaseTable, exponents: Sequence[int]) -> list[mpz]:
-        return [table.power(exponent) for exponent in exponents]
+        return table.powers(exponents)
 
     def crt_decrypt(self, ciphertexts: Sequence[mpz], private_key: PaillierPrivateKey) -> list[mpz]:
         p, q = mpz(private_key.p), mpz(private_key.q)

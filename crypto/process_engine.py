@@ -18,12 +18,17 @@ from crypto.local_engine import LocalEngine
 
 _T = TypeVar("_T")
 _LOCAL = LocalEngine()
+_CHUNKS_A_WORKER = 4
+# Of what stands alone, a millisecond or more each: smaller chunks than this are not worth a round trip.
+_LEAST_CHUNK = 8
 
 
 class ProcessEngine:
-    """Implements `crypto.engine.Engine`; splits every call into one chunk of rows for each worker.
+    """Implements `crypto.engine.Engine`; splits every call into chunks, so that all workers are busy to the end.
 
-    `workers`: how many chunks; the executor's own size. Starting and stopping the executor is the caller's.
+    `workers`: the executor's own size. Rows over one table go as one chunk to each worker, which builds the table for
+    itself; what stands alone as several, so that a worker whose core is busy otherwise is not waited for. Starting and
+    stopping the executor is the caller's.
     """
 
     def __init__(self, executor: Executor, workers: int) -> None:
@@ -64,25 +69,33 @@ class ProcessEngine:
         return self._over_chunks(columns, 1, lambda chunk: (_LOCAL.product, chunk, modulus))
 
     def powers(self, bases: Sequence[mpz], exponent: int, modulus: mpz, *, secret: bool = False) -> list[mpz]:
-        return self._over_chunks(bases, 1, lambda chunk: (_powers, chunk, exponent, modulus, secret))
+        call = _LOCAL.powers if not secret else _secret_powers
+        return self._over_chunks(bases, 1, lambda chunk: (call, chunk, exponent, modulus), _CHUNKS_A_WORKER)
 
     def fixed_base_powers(self, table: FixedBaseTable, exponents: Sequence[int]) -> list[mpz]:
         # The table travels as its parameters; each worker builds and keeps its own entries.
-        return self._over_chunks(exponents, 1, lambda chunk: (_LOCAL.fixed_base_powers, table, chunk))
+        return self._over_chunks(exponents, 1, lambda chunk: (_LOCAL.fixed_base_powers, table, chunk), _CHUNKS_A_WORKER)
 
     def crt_decrypt(self, ciphertexts: Sequence[mpz], private_key: PaillierPrivateKey) -> list[mpz]:
-        return self._over_chunks(ciphertexts, 1, lambda chunk: (_LOCAL.crt_decrypt, chunk, private_key))
+        return self._over_chunks(
+            ciphertexts, 1, lambda chunk: (_LOCAL.crt_decrypt, chunk, private_key), _CHUNKS_A_WORKER
+        )
 
     def _over_chunks(
-        self, items: Sequence[_T], multiple: int, call: Callable[[Sequence[_T]], tuple[Any, ...]]
+        self,
+        items: Sequence[_T],
+        multiple: int,
+        call: Callable[[Sequence[_T]], tuple[Any, ...]],
+        chunks_a_worker: int = 1,
     ) -> list[mpz]:
         """The results of every chunk in order; chunks start at multiples of `multiple`."""
         groups = -(-len(items) // multiple)
-        per_chunk = max(1, -(-groups // self._workers)) * multiple
+        evenly = -(-groups // self._workers)
+        per_chunk = max(1, -(-groups // (self._workers * chunks_a_worker)), min(evenly, _LEAST_CHUNK)) * multiple
         chunks = [list(items[start : start + per_chunk]) for start in range(0, len(items), per_chunk)]
         futures = [self._executor.submit(*call(chunk)) for chunk in chunks]
         return [result for future in futures for result in future.result()]
 
 
-def _powers(bases: Sequence[mpz], exponent: int, modulus: mpz, secret: bool) -> list[mpz]:
-    return _LOCAL.powers(bases, exponent, modulus, secret=secret)
+def _secret_powers(bases: Sequence[mpz], exponent: int, modulus: mpz) -> list[mpz]:
+    return _LOCAL.powers(bases, exponent, modulus, secret=True)

@@ -24,6 +24,7 @@ import numpy as np
 from gmpy2 import mpz
 from numpy.typing import NDArray
 
+from crypto.digits import window_digits
 from crypto.errors import EncodingOverflow
 from crypto.residues import Element, residues_modulo
 from crypto.squaring import SQUARING_COST, square_times
@@ -226,19 +227,12 @@ def _check_shape(rows: Sequence[Sequence[int]], bases: int) -> None:
 def _digits(rows: Sequence[Sequence[int]], exponent_bits: int, window_bits: int) -> NDArray[np.int64]:
     """(rows, bases, positions) window digits of exponent + 2^exponent_bits, lowest position first."""
     positions = -(-(exponent_bits + 1) // window_bits)
-    width_bytes = (positions * window_bits + 7) // 8
     offset = 1 << exponent_bits
-    raw = bytearray()
-    for row in rows:
-        for exponent in row:
-            if not -offset < exponent < offset:
-                raise EncodingOverflow(f"an exponent does not fit {exponent_bits} bits and its sign")
-            raw += int(exponent + offset).to_bytes(width_bytes, "little")
-    data = np.frombuffer(bytes(raw), dtype=np.uint8).reshape(len(rows), -1, width_bytes)
-    bits = np.unpackbits(data, axis=2, bitorder="little")[:, :, : positions * window_bits]
-    windows = bits.reshape(len(rows), -1, positions, window_bits).astype(np.int64)
-    digits: NDArray[np.int64] = (windows << np.arange(window_bits)).sum(axis=3)
-    return digits
+    exponents = [exponent for row in rows for exponent in row]
+    if not all(-offset < exponent < offset for exponent in exponents):
+        raise EncodingOverflow(f"an exponent does not fit {exponent_bits} bits and its sign")
+    digits = window_digits((exponent + offset for exponent in exponents), positions, window_bits)
+    return digits.reshape(len(rows), -1, positions)
 
 
 def _random_unit(modulus: mpz) -> mpz:

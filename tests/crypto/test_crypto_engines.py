@@ -243,6 +243,32 @@ def test_rows_are_split_between_workers_at_group_boundaries(square: mpz, rows: i
     assert len(results) == -(-rows // 3)
 
 
+@pytest.mark.parametrize(("count", "expected"), [(1, [1]), (9, [3, 3, 3]), (30, [8, 8, 8, 6]), (240, [20] * 12)])
+def test_what_stands_alone_is_split_finely_so_that_no_worker_is_waited_for(
+    square: mpz, count: int, expected: list[int]
+) -> None:
+    chunks: list[int] = []
+
+    class RecordingExecutor(ThreadPoolExecutor):
+        def submit(self, call, /, *arguments):
+            chunks.append(len(arguments[0]))
+            return super().submit(call, *arguments)
+
+    bases = units(square, count)
+    with RecordingExecutor(3) as executor:
+        assert ProcessEngine(executor, 3).powers(bases, 5, square) == LocalEngine().powers(bases, 5, square)
+    assert chunks == expected
+
+
+def test_many_powers_of_one_base_come_in_order_whatever_is_done_at_once(square: mpz) -> None:
+    table = FixedBaseTable(units(square, 1)[0], square, exponent_bits=40, window_bits=6)
+    exponents = [(index * 7919) << 18 | index for index in range(300)]
+    assert table.powers(exponents) == [gmpy2.powmod(table.base, exponent, square) for exponent in exponents]
+    assert table.powers([]) == []
+    with pytest.raises(ValueError, match="40 bits"):
+        table.powers([1, 1 << 40])
+
+
 def test_an_engine_without_workers_is_refused() -> None:
     with ThreadPoolExecutor(1) as executor, pytest.raises(ValueError, match="workers"):
         ProcessEngine(executor, 0)
