@@ -8,10 +8,13 @@ because ridge leaves it alone. Gradient descent has p = 0. Source: docs/arithmet
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import gmpy2
 from gmpy2 import mpz
 
 from crypto.budget import Budget, update_scalars
+from crypto.engine import Engine
 from crypto.errors import LayoutMismatch, ScaleMismatch
 from crypto.vector import EncryptedVector
 
@@ -24,6 +27,7 @@ def next_weights(
     previous: EncryptedVector | None,
     total: EncryptedVector,
     modulus: int,
+    engine: Engine,
 ) -> EncryptedVector:
     """Return Enc(w_{t+1}) at t = `window_step`, for the sum `total` of the owners' gradients at w_t.
 
@@ -37,15 +41,17 @@ def next_weights(
         raise ValueError("previous weights belong to momentum, and to nothing else")
     _check(budget, window_step, weights, previous, total)
     square = mpz(modulus) * modulus
-    groups = budget.weights_layout.column_groups
-    intercept_from = (budget.inputs.dimensions - 1) * groups
-    ciphertexts = []
-    for index, (w, g) in enumerate(zip(weights.ciphertexts, total.ciphertexts, strict=True)):
-        keep = scalars.intercept if index >= intercept_from else scalars.weights
-        stepped = gmpy2.powmod(w, keep, square) * gmpy2.powmod(g, -scalars.gradient, square) % square
-        if previous is not None:
-            stepped = stepped * gmpy2.powmod(previous.ciphertexts[index], -scalars.previous, square) % square
-        ciphertexts.append(stepped)
+    intercept_from = (budget.inputs.dimensions - 1) * budget.weights_layout.column_groups
+    ciphertexts = [
+        *_powers(engine, weights.ciphertexts[:intercept_from], scalars.weights, square),
+        *_powers(engine, weights.ciphertexts[intercept_from:], scalars.intercept, square),
+    ]
+    taken = _powers(engine, total.ciphertexts, scalars.gradient, square)
+    if previous is not None:
+        before = _powers(engine, previous.ciphertexts, scalars.previous, square)
+        taken = engine.product(list(zip(taken, before, strict=True)), square)
+    inverses = [gmpy2.invert(ciphertext, square) for ciphertext in taken]
+    ciphertexts = engine.product(list(zip(ciphertexts, inverses, strict=True)), square)
     return EncryptedVector(
         weights.key_id,
         budget.inputs.weights_fraction_bits_at(window_step + 1),
@@ -53,6 +59,12 @@ def next_weights(
         budget.weights_layout,
         tuple(ciphertexts),
     )
+
+
+def _powers(engine: Engine, bases: Sequence[mpz], exponent: int, square: mpz) -> list[mpz]:
+    """base^exponent for each, also for a negative exponent: strong ridge turns the sign of what is kept."""
+    powers = engine.powers(bases, abs(exponent), square)
+    return powers if exponent >= 0 else [gmpy2.invert(power, square) for power in powers]
 
 
 def _check(

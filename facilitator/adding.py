@@ -27,7 +27,7 @@ def add_answers(
     message = VectorMessage.of(total, modulus)
     if request.kind is not RoundKind.GRADIENT or budget.inputs.reencrypt_every == 1:
         return message, None, None
-    weights, previous = _stepped(modulus, budget, request, total)
+    weights, previous = _stepped(modulus, budget, request, total, engine)
     return (
         message,
         VectorMessage.of(weights, modulus),
@@ -36,11 +36,12 @@ def add_answers(
 
 
 def _stepped(
-    modulus: int, budget: Budget, request: RoundRequest, total: EncryptedVector
+    modulus: int, budget: Budget, request: RoundRequest, total: EncryptedVector, engine: Engine
 ) -> tuple[EncryptedVector, EncryptedVector | None]:
     if request.weights is None or request.rows_total is None:
         raise ValueError("a gradient request has weights and rows_total")
     weights = request.weights.open(modulus)
     previous = None if request.previous_weights is None else request.previous_weights.open(modulus)
-    after = next_weights(budget, request.rows_total, request.window_step, weights, previous, total, modulus)
+    step = request.window_step
+    after = next_weights(budget, request.rows_total, step, weights, previous, total, modulus, engine)
     return after, None if previous is None else weights

@@ -222,7 +222,7 @@ class LogVerifier:
             raise Problem(Code.LOG_INCONSISTENT, "its request has no weights.")
         weights = request.weights.open(job.modulus)
         previous = None if request.previous_weights is None else request.previous_weights.open(job.modulus)
-        after = next_weights(job.budget, request.rows_total, step, weights, previous, total, job.modulus)
+        after = next_weights(job.budget, request.rows_total, step, weights, previous, total, job.modulus, self._engine)
         # The bound that a message claims is its sender's; the plan's is what decrypted slots are held against.
         before = None if previous is None else replace(weights, bound=job.budget.weight_bound_after(step))
         return WindowWeights(after, before, step + 1)

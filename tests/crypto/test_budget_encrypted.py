@@ -85,7 +85,7 @@ class Parties:
             start = weights.fraction_bits
             for step in range(updates):
                 total = self.gradient(step, weights)
-                after = next_weights(self.budget, N, step, weights, previous, total, self.n)
+                after = next_weights(self.budget, N, step, weights, previous, total, self.n, ENGINE)
                 weights, previous = after, weights if previous is not None else None
             if updates == self.inputs.reencrypt_every:
                 self.scales.add((start, weights.fraction_bits))
