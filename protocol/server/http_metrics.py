@@ -66,11 +66,12 @@ class HttpMetricsMiddleware:
             method = scope["method"] if scope["method"] in _METHODS else "(other)"
             self._requests.labels(method, route, str(status)).inc()
             self._seconds.labels(method, route).observe(seconds)
-            line = log.info if scope["method"] != "GET" or status >= 400 else log.debug
-            told = _job_of(scope) if code is None else {**_job_of(scope), "code": code}
-            line(
-                "request", method=scope["method"], path=scope["path"], status=status, seconds=round(seconds, 4), **told
-            )
+            about = {"method": scope["method"], "path": scope["path"], "status": status, "seconds": round(seconds, 4)}
+            about |= _job_of(scope) if code is None else {**_job_of(scope), "code": code}
+            if scope["method"] != "GET" or status >= 400:
+                log.info("request", **about)
+            else:
+                log.debug("request", **about)
             clear_contextvars()
             bind_contextvars(**outside)
 

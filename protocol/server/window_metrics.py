@@ -12,7 +12,8 @@ class WindowGauges:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         def gauge(name: str, what: str) -> Gauge:
-            return Gauge(name, what, ("job",), registry=registry)
+            # Prometheus gives every sample a label `job` of its own: the one that was scraped.
+            return Gauge(name, what, ("model_id",), registry=registry)
 
         self._step = gauge("fedtrain_window_step", "Updates since the weights were last encrypted afresh")
         self._scale = gauge("fedtrain_weight_fraction_bits", "Scale of the encrypted weights")

@@ -142,11 +142,11 @@ def test_window_scale_and_bits_are_told_live(tmp_path: Path) -> None:
                 assert window["bits_left"] == 1022 - planned["bits_used"]
             used = [seen[step]["bits_used"] for step in sorted(seen)]
             assert used == sorted(set(used))
-            assert f'fedtrain_bits_used{{job="{model_id}"}}' in metrics
-            assert f'fedtrain_window_step{{job="{model_id}"}}' in metrics
+            assert f'fedtrain_bits_used{{model_id="{model_id}"}}' in metrics
+            assert f'fedtrain_window_step{{model_id="{model_id}"}}' in metrics
             assert own <= {0, 1, 2, 3} and own
             after = (await parties.facilitator.http.get("/metrics")).text
-            assert f'fedtrain_bits_used{{job="{model_id}"}}' not in after
+            assert f'fedtrain_bits_used{{model_id="{model_id}"}}' not in after
             assert (await parties.facilitator.get(f"/models/{model_id}"))["window"] is None
 
     asyncio.run(job())

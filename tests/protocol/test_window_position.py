@@ -34,7 +34,7 @@ def test_gauges_show_a_job_until_it_ends() -> None:
     registry = CollectorRegistry()
     gauges = WindowGauges(registry)
     plan = plan_spec(spec(optimizer="gradient_descent", reencrypt_every=4)).to_dict()
-    labels = {"job": "a"}
+    labels = {"model_id": "a"}
     for step in (0, 3):
         position = window_position(plan, step)
         assert position is not None
