@@ -39,23 +39,30 @@ class JobService:
     async def register(self, party: str, caller: str, body: bytes) -> StoredParty:
         """Register a Data Owner, and invite it to the jobs that are still joining and want its dataset.
 
-        Raises Problem: FORBIDDEN for another caller, and as `open_registration`.
+        The same registration again writes nothing: every owner sends its own once a minute. Raises Problem: FORBIDDEN
+        for another caller, and as `open_registration`.
         """
         if caller != party:
             raise Problem(Code.FORBIDDEN, f"{caller[:16]}… cannot register {party[:16]}…: each party registers itself.")
         signed, registration = await asyncio.to_thread(open_registration, body, party)
-        stored = StoredParty(party, registration.name, registration.datasets, timestamp(self._own.clock), signed)
+        given = StoredParty(party, registration.name, registration.datasets, timestamp(self._own.clock), signed)
+        stored, joining = await asyncio.to_thread(self._put_party, given)
         offer = OwnerOffers(party, stored.name)
-        for job_id in await asyncio.to_thread(self._put_party, stored):
+        for job_id in joining:
             plan = await asyncio.to_thread(self._runner.plans.of, job_id)
             if _dataset(plan.manifest) in stored.datasets:
                 await self._runner.apply(job_id, lambda _tx, _state: offer)
         return stored
 
-    def _put_party(self, party: StoredParty) -> Sequence[str]:
+    def _put_party(self, given: StoredParty) -> tuple[StoredParty, Sequence[str]]:
+        """The party as it is stored now, and the jobs that are joining and have not invited it."""
+        with self._own.store.read() as tx:
+            known = tx.party(given.party)
+            if known is not None and known.signed == given.signed:
+                return known, _joining_without(tx, given.party)
         with self._own.store.write() as tx:
-            tx.put_party(party)
-            return tx.jobs_in(Phase.JOINING)
+            tx.put_party(given)
+            return given, _joining_without(tx, given.party)
 
     async def data_owners(self) -> Sequence[StoredParty]:
         return await asyncio.to_thread(self._data_owners)
@@ -213,6 +220,14 @@ class JobService:
 
 def _dataset(manifest: Manifest) -> str:
     return manifest.spec.dataset or DEFAULT_DATASET
+
+
+def _joining_without(tx: ReadTransaction, party: str) -> Sequence[str]:
+    return [
+        job_id
+        for job_id in tx.jobs_in(Phase.JOINING)
+        if all(owner.party != party for owner in _job(tx, job_id).invited)
+    ]
 
 
 def _job(tx: ReadTransaction, job_id: str) -> JobState:
