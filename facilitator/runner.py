@@ -19,10 +19,12 @@ from structlog.contextvars import bind_contextvars
 from crypto import CryptoError, Engine
 from facilitator import round as rounds
 from facilitator.adding import add_answers
+from facilitator.clock_watch import ClockWatch
 from facilitator.job import (
     Add,
     AddingFailed,
     AppendLog,
+    ClockJumped,
     CloseTasks,
     CreateTask,
     Effect,
@@ -75,6 +77,7 @@ class JobRunner:
         self._loop = asyncio.get_running_loop()
         self._sums: dict[str, asyncio.Task[None]] = {}
         self._retry_sum_at: dict[str, float] = {}
+        self._clock_watch = ClockWatch(resources.clock)
         self.plans = Plans(resources.store, resources.identity)
 
     async def apply(self, job_id: str, make_event: MakeEvent, given: Given | None = None) -> JobState:
@@ -204,6 +207,7 @@ class JobRunner:
 
     async def tick(self) -> None:
         """Let timeouts that are due happen, and start sums that wait."""
+        await self._notice_jump()
         due, adding = await asyncio.to_thread(self._look)
         for job_id in due:
             try:
@@ -213,6 +217,19 @@ class JobRunner:
         for job_id in adding:
             if self._own.clock.monotonic() >= self._retry_sum_at.get(job_id, float("-inf")):
                 self._start_sum(job_id)
+
+    async def _notice_jump(self) -> None:
+        """Move the deadlines with a clock that was set: nobody was late for that. Repeated where it does not succeed."""
+        by_s = self._clock_watch.jump_s()
+        if by_s:
+            log.warning("the clock was set; deadlines move with it", by_s=round(by_s, 3))
+            for job_id in await asyncio.to_thread(self._with_deadline):
+                await self.apply(job_id, lambda _tx, _state: ClockJumped(by_s))
+        self._clock_watch.settle()
+
+    def _with_deadline(self) -> list[str]:
+        with self._own.store.read() as tx:
+            return [job for phase in (Phase.JOINING, Phase.WAITING_FOR_DATA_OWNERS) for job in tx.jobs_in(phase)]
 
     def _look(self) -> tuple[list[str], list[str]]:
         with self._own.store.read() as tx:

@@ -17,6 +17,7 @@ from protocol.problems import Problem
 from protocol.tasks import TaskHeader
 from tests.facilitator.fake_parties import (
     Facilitator,
+    FakeClock,
     FakeModelOwner,
     FakeOwner,
     running,
@@ -69,9 +70,11 @@ async def refusal(call: Awaitable[object]) -> Problem:
     return caught.value
 
 
-def with_facilitator(tmp_path: Path, play: Callable[[Facilitator], Awaitable[None]], **settings: object) -> None:
+def with_facilitator(
+    tmp_path: Path, play: Callable[[Facilitator], Awaitable[None]], clock: FakeClock | None = None, **settings: object
+) -> None:
     async def run() -> None:
-        async with running(tmp_path, **settings) as facilitator:
+        async with running(tmp_path, clock, **settings) as facilitator:
             await play(facilitator)
 
     asyncio.run(run())
