@@ -219,7 +219,7 @@ class JobRunner:
                 self._start_sum(job_id)
 
     async def _notice_jump(self) -> None:
-        """Move the deadlines with a clock that was set: nobody was late for that. Repeated where it does not succeed."""
+        """Move the deadlines with a clock that was set; done again by the next tick where it does not succeed."""
         by_s = self._clock_watch.jump_s()
         if by_s:
             log.warning("the clock was set; deadlines move with it", by_s=round(by_s, 3))

@@ -21,14 +21,13 @@ import structlog
 from structlog.contextvars import bound_contextvars
 
 from protocol.client.job_queue import JobQueue, Outcome
+from protocol.client.pauses import FIRST_BACKOFF_S, asked_s, backoff_s
 from protocol.problems import Code, Problem
 from protocol.tasks import TaskHeader, TaskKind, TaskList
 
 log = structlog.get_logger("protocol.agent")
 
 RESYNC_EVERY_S = 60.0
-FIRST_BACKOFF_S = 0.25
-LONGEST_BACKOFF_S = 15.0
 
 #: What the Facilitator says of a task that no longer needs an answer.
 _OVER = frozenset({Code.TASK_CLOSED, Code.ANSWER_CONFLICT, Code.TASK_NOT_FOUND})
@@ -162,19 +161,21 @@ class TaskAgent:
     async def _poll_for_ever(self) -> None:
         failures = 0
         while True:
+            pause_s = 0.0
             try:
                 await self._poll()
                 failures = 0
                 continue
             except Problem as problem:
                 log.warning("facilitator not reached", code=problem.code.slug, why=problem.detail)
+                pause_s = asked_s(problem)
             except Exception:
                 log.exception("polling broke")
             failures += 1
             if self.connected:
                 self.connected = False
                 self._tell(AgentEvent.DISCONNECTED, None)
-            await self._back_off(failures)
+            await self._back_off(failures, pause_s)
 
     async def _poll(self) -> None:
         began = self._monotonic()
@@ -214,10 +215,8 @@ class TaskAgent:
         except Exception:
             log.exception("on_event broke", agent_event=event.value)
 
-    async def _back_off(self, failures: int) -> None:
-        longest = min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2.0 ** min(failures - 1, 16))
-        # Between half and all of it, so that parties that lost the Facilitator together do not return together.
-        await self._sleep(longest * (0.5 + self._jitter() / 2))
+    async def _back_off(self, failures: int, at_least_s: float = 0.0) -> None:
+        await self._sleep(max(at_least_s, backoff_s(failures, self._jitter())))
 
     # One task
 
@@ -266,8 +265,9 @@ class TaskAgent:
                 if not passes(problem):
                     raise
                 failures += 1
+                pause_s = asked_s(problem)
                 log.warning("trying again", code=problem.code.slug, why=problem.detail, failures=failures)
-            await self._back_off(failures)
+            await self._back_off(failures, pause_s)
 
     def _dropped(self, header: TaskHeader, problem: Problem) -> Outcome:
         """Raises the Problem when it says anything else than that the task is over."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import httpx
 
+from protocol.client.pauses import retry_after_s
 from protocol.loopback import is_loopback
 from protocol.problems import PROBLEM_JSON, Code, Problem
 from protocol.tasks import JSON_TYPE
@@ -130,6 +131,13 @@ class ServiceClient:
         return Problem(self.unreachable, f"The {self.service} at {self.base_url} cannot be reached: {why}.")
 
     def _problem(self, response: httpx.Response, answer: bytes) -> Problem:
+        problem = self._said(response, answer)
+        pause_s = retry_after_s(response.headers)
+        if pause_s is not None:
+            problem.extra.setdefault("retry_after_s", pause_s)
+        return problem
+
+    def _said(self, response: httpx.Response, answer: bytes) -> Problem:
         status = response.status_code
         media_type = response.headers.get("content-type", "").split(";", 1)[0].strip().lower()
         if media_type == PROBLEM_JSON:
@@ -137,7 +145,9 @@ class ServiceClient:
                 return Problem.from_dict(parse_any_json(answer), status)
             except Problem:
                 return Problem.from_dict(None, status)
-        if status in (502, 503, 504):  # a proxy in between says that nobody is behind it
+        if status == 429:  # a proxy that counts requests
+            return Problem(Code.RATE_LIMITED, f"{self.base_url} answered 429: too many requests.")
+        if status in (408, 502, 503, 504):  # a proxy in between says that nobody is behind it
             return Problem(self.unreachable, f"The {self.service} at {self.base_url} cannot be reached: {status}.")
         return Problem.from_dict(None, status)
 

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Request
 
 from protocol.client.facilitator import FacilitatorClient
 from protocol.client.http import MAX_JSON_BYTES, ServiceClient
+from protocol.client.pauses import LONGEST_ASKED_S, asked_s
 from protocol.documents import Registration, SignedDocument, sign_document
 from protocol.identity import Identity
 from protocol.problems import PROBLEM_JSON, Code, Problem
@@ -178,6 +179,8 @@ async def test_every_problem_comes_back_as_itself(code: Code) -> None:
         (502, "text/html", b"bad gateway", Code.FACILITATOR_UNREACHABLE),
         (503, "text/html", b"", Code.FACILITATOR_UNREACHABLE),
         (504, "text/html", b"", Code.FACILITATOR_UNREACHABLE),
+        (408, "text/html", b"", Code.FACILITATOR_UNREACHABLE),
+        (429, "text/html", b"slow down", Code.RATE_LIMITED),
     ],
 )
 async def test_an_error_without_a_known_problem_is_one_by_its_status(
@@ -188,6 +191,31 @@ async def test_an_error_without_a_known_problem_is_one_by_its_status(
         await client.model(JOB)
     assert caught.value.code is code
     assert str(status) in caught.value.detail or code is Code.INVALID_REQUEST
+
+
+@pytest.mark.parametrize(
+    ("headers", "pause_s"),
+    [
+        ({"retry-after": "7"}, 7.0),
+        ({"retry-after": "99999999999"}, LONGEST_ASKED_S),
+        ({"retry-after": "Mon, 12 Jan 2026 09:30:20 GMT", "date": "Mon, 12 Jan 2026 09:30:05 GMT"}, 15.0),
+        ({"retry-after": "Mon, 12 Jan 2026 09:30:00 GMT", "date": "Mon, 12 Jan 2026 09:30:05 GMT"}, 0.0),
+        ({"retry-after": "Mon, 12 Jan 2026 09:30:20 GMT"}, 0.0),
+        ({"retry-after": "-3"}, 0.0),
+        ({"retry-after": "soon"}, 0.0),
+        ({}, 0.0),
+    ],
+)
+async def test_the_pause_that_a_peer_asks_for_is_known(headers: dict[str, str], pause_s: float) -> None:
+    client, _ = client_of(lambda _r: httpx.Response(503, headers=headers))
+    with pytest.raises(Problem) as caught:
+        await client.tasks(wait_s=0, after=0)
+    assert asked_s(caught.value) == pause_s
+
+
+@pytest.mark.parametrize("said", [True, "7", None, -1, float("nan")])
+def test_only_a_number_of_seconds_is_a_pause(said: object) -> None:
+    assert asked_s(Problem(Code.RATE_LIMITED, "no", retry_after_s=said)) == 0
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,17 @@ async def test_an_answer_that_does_not_get_through_is_sent_again_with_growing_pa
         assert it.clock.slept == [0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 7.5, 7.5, 7.5]
 
 
+async def test_a_pause_that_the_facilitator_asks_for_is_kept() -> None:
+    async with running(answer_at_once) as it:
+        it.facilitator.result_problems = [Problem(Code.RATE_LIMITED, "slow down", retry_after_s=s) for s in (7, 0.01)]
+        it.facilitator.add(JOB_A)
+        await it.until(lambda: bool(it.facilitator.results))
+        assert it.clock.slept == [7.0, 0.25]
+        it.facilitator.poll_problems = [Problem(Code.NOT_READY, "starting", retry_after_s=30)]
+        it.facilitator.wake()
+        await it.until(lambda: 30.0 in it.clock.slept)
+
+
 async def test_a_request_that_cannot_be_fetched_is_fetched_again() -> None:
     async with running(answer_at_once) as it:
         it.facilitator.request_problems = [Problem(Code.FACILITATOR_UNREACHABLE, "away")]
