@@ -1,4 +1,4 @@
-"""Seven processes, one of them killed again and again in the middle of a job: nothing is lost, nothing counted twice."""
+"""Seven processes, one of them killed again and again during a job: nothing is lost, and nothing counts twice."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_twenty_kills_leave_every_digit_as_it_was(
 ) -> None:
     seed = random.SystemRandom().randrange(1 << 32)
     draw = random.Random(seed)
-    print(f"seed {seed}")
+    sys.stdout.write(f"seed {seed}\n")
     diabetes_spec["training"] |= {
         "optimizer": "gradient_descent",
         "rounds": ROUNDS,
@@ -100,7 +100,7 @@ def test_twenty_kills_leave_every_digit_as_it_was(
     for kill in range(KILLS):
         name = draw.choice(PARTIES)
         number = kill_in_round(services, model_id, name, kill * ROUNDS // KILLS, draw.uniform(0, 0.3))
-        print(f"kill {kill + 1}: {name} in round {number}")
+        sys.stdout.write(f"kill {kill + 1}: {name} in round {number}\n")
     disturbed = wait_ended(services, model_id)
     assert disturbed["status"] == "FINISHED", disturbed
     assert disturbed["coefficients"] == undisturbed["coefficients"]
