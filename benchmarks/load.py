@@ -117,7 +117,7 @@ class Seen:
             "lost": self.lost,
             "incomplete_sums": self.incomplete_sums,
             "failed_requests": dict(self.failures),
-            "requests": sum(self.served.values()),
+            "requests": dict(sum((Counter(tally["requests"]) for tally in self.owners), Counter())),
             "seconds": round(self.seconds, 1),
             "facilitator_processor_s": round(self.facilitator_processor_s, 1),
             "facilitator_ms_an_answer": round(1000 * self.facilitator_processor_s / len(self.accepted), 2),

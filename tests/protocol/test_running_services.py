@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import http.client
 import os
 import re
 import signal
@@ -10,6 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -121,6 +123,23 @@ def test_a_thread_that_never_ends_does_not_keep_the_process() -> None:
         process.send_signal(signal.SIGTERM)
         out, _ = process.communicate()  # would wait for ever
     assert out == "lifespan ended\nreturned\n"
+    assert process.returncode == 0
+
+
+@pytest.mark.slow
+def test_a_connection_that_idles_longer_than_clients_keep_theirs_is_still_answered() -> None:
+    with service("127.0.0.1", "0") as process:
+        host, port = address_of(process).removeprefix("http://").split(":")
+        connection = http.client.HTTPConnection(host, int(port))
+        connection.connect()
+        first = connection.sock
+        for _ in range(2):
+            connection.request("GET", "/healthz")
+            assert connection.getresponse().read() == b'{"status":"ok"}'
+            assert connection.sock is first  # http.client would open another one where this one is to be closed
+            time.sleep(httpx.Limits(max_connections=1).keepalive_expiry + 2)  # type: ignore[operator]
+        process.send_signal(signal.SIGTERM)
+        process.communicate()
     assert process.returncode == 0
 
 
