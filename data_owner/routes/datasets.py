@@ -17,7 +17,7 @@ from data_owner.store.records import Dataset
 from protocol.documents import Name
 from protocol.problems import Code, Problem
 from protocol.server.data_folder import file_in
-from protocol.server.responses import JSON_TYPE, content_type, unsupported_media_type
+from protocol.server.responses import JSON_TYPE, content_type, schema_of, unsupported_media_type
 from protocol.server.validation import validation_problem
 from protocol.spec import DataProps, Strict
 
@@ -80,7 +80,7 @@ _BODIES = {
         "required": True,
         "content": {
             JSON_TYPE: {
-                "schema": NewDataset.model_json_schema(),
+                "schema": schema_of(NewDataset),
                 "example": {"name": "default", "path": "patients.csv", "schema": _EXAMPLE_SCHEMA},
             },
             CSV_TYPE: {"schema": {"type": "string"}, "example": "age,stay_days\n61,4\n"},

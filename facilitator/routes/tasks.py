@@ -60,7 +60,9 @@ async def tasks(
     caller: CallingParty,
     desk: Desk,
     wait: Annotated[float, Query(ge=0, description="Seconds to wait for a task", examples=[20])] = 0,
-    after: Annotated[int, Query(ge=0, description="List only tasks with a sequence above this", examples=[0])] = 0,
+    after: Annotated[
+        int, Query(ge=0, lt=1 << 63, description="List only tasks with a sequence above this", examples=[0])
+    ] = 0,
 ) -> TaskList:
     wait_s = min(wait, request.app.state.longest_wait_s)
     return TaskList(tasks=tuple(await desk.tasks(caller, after=after, wait_s=wait_s, stop=request.app.state.stop)))
@@ -124,7 +126,7 @@ async def send_task(
     "/{task_id}/result",
     summary="The result of a task that the caller sent; waits for it, 204 while there is none",
     response_class=Response,
-    responses=bytes_response(CBOR_TYPE, "ScoringReply"),
+    responses={**bytes_response(CBOR_TYPE, "ScoringReply"), 204: {"description": "There is no result yet"}},
 )
 async def sent_result(
     task_id: TaskIdInPath,

@@ -14,7 +14,7 @@ from model_owner.routes.access import Service
 from model_owner.store.contract import Dataset
 from protocol.documents import Name
 from protocol.problems import Code, Problem
-from protocol.server.responses import content_type
+from protocol.server.responses import content_type, schema_of
 from protocol.server.validation import validation_problem
 from protocol.spec import Strict
 
@@ -62,7 +62,7 @@ _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
-            "application/json": {"schema": FileInDataFolder.model_json_schema(), "example": {"path": "test.csv"}},
+            "application/json": {"schema": schema_of(FileInDataFolder), "example": {"path": "test.csv"}},
             "text/csv": {"schema": {"type": "string"}, "example": "age,bmi,target\n0.01,0.03,151\n"},
             "application/vnd.apache.parquet": {"schema": {"type": "string", "format": "binary"}},
             "application/octet-stream": {"schema": {"type": "string", "format": "binary"}},

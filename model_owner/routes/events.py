@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
@@ -21,6 +22,7 @@ router = APIRouter(prefix="/models", tags=["models"])
 KEEP_ALIVE_S = 15.0
 # Inside a window nothing happens here; how far it is, the Facilitator tells.
 LOOK_S = 1.0
+_ROUND = re.compile("[0-9]{1,18}")
 
 _EXAMPLE = (
     'event: status\ndata: {"id": "0f4b6d1c9e7a4c52b8d3a6e5f1029384", "status": "IN_PROGRESS", "phase": "TRAINING", '
@@ -46,7 +48,8 @@ async def events(
     last_event_id: Annotated[str | None, Header(description="The last round that was seen.", examples=["7"])] = None,
 ) -> StreamingResponse:
     await desk.service.job(model_id)
-    seen = int(last_event_id) if last_event_id is not None and last_event_id.isdigit() else -1
+    # Any other text is no round that this service has named: everything is sent.
+    seen = int(last_event_id) if last_event_id is not None and _ROUND.fullmatch(last_event_id) else -1
     stream = _stream(desk, model_id, seen, request.app.state.stop)
     return StreamingResponse(stream, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 

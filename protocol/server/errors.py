@@ -8,6 +8,7 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from protocol.problems import Code, Problem
@@ -15,6 +16,8 @@ from protocol.server.responses import JSON_TYPE, content_type, problem_response,
 from protocol.server.validation import field_errors, problem_of, split_place
 
 log = structlog.get_logger("protocol.server")
+
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 def add_problem_handlers(app: FastAPI) -> None:
@@ -55,12 +58,14 @@ def _validation_problem(request: Request, error: RequestValidationError) -> Prob
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for this type
-    path, method = request.url.path, request.method
+    path, method, headers = request.url.path, request.method, dict(error.headers or {})
     if error.status_code == 404:
         problem = Problem(Code.NOT_FOUND, f"There is nothing at {path[:200]}.")
     elif error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "")
-        problem = Problem(Code.METHOD_NOT_ALLOWED, f"{path[:200]} takes {allowed or 'another method'}, not {method}.")
+        # One route a method: the framework names the methods of the first route with this path alone.
+        headers["Allow"] = ", ".join(_methods_at(request)) or headers.get("Allow", "")
+        taken = headers["Allow"] or "another method"
+        problem = Problem(Code.METHOD_NOT_ALLOWED, f"{path[:200]} takes {taken}, not {method}.")
     elif error.status_code == 400:
         # FastAPI answers so what json.loads refuses otherwise than by a syntax error: bytes that are not UTF-8,
         # nesting without end, integers of thousands of digits.
@@ -68,9 +73,16 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     else:
         problem = Problem(Code.INVALID_REQUEST, str(error.detail))
     response = problem_response(problem)
-    if error.headers:
-        response.headers.update(error.headers)
+    response.headers.update(headers)
     return response
+
+
+def _methods_at(request: Request) -> list[str]:
+    def takes(method: str) -> bool:
+        asked = {**request.scope, "method": method}
+        return any(route.matches(asked)[0] is Match.FULL for route in request.app.routes)
+
+    return [method for method in _METHODS if takes(method)]
 
 
 class UnexpectedErrorMiddleware:

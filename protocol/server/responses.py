@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 from fastapi import Request, Response
+from pydantic import BaseModel
 
 from protocol.problems import PROBLEM_JSON, Code, Problem
 from protocol.tasks import CBOR_TYPE, JSON_TYPE
@@ -45,6 +46,25 @@ def unsupported_media_type(sent: str, *media_types: str) -> Problem:
     """Return the problem that names the type that was sent and those that are taken."""
     taken = " or ".join(media_types)
     return Problem(Code.UNSUPPORTED_MEDIA_TYPE, f"Content-Type is {sent[:100] or 'missing'}; this route takes {taken}.")
+
+
+def schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    """OpenAPI: the JSON schema of a body that the route reads by itself, with every definition where it is used.
+
+    References within such a schema would lead nowhere: they count from the root of the whole OpenAPI document.
+    """
+    schema = model.model_json_schema()
+    definitions = schema.pop("$defs", {})
+
+    def placed(part: Any) -> Any:
+        if isinstance(part, dict):
+            if "$ref" in part:
+                found = definitions[part["$ref"].removeprefix("#/$defs/")]
+                part = {**found, **{key: value for key, value in part.items() if key != "$ref"}}
+            return {key: placed(value) for key, value in part.items()}
+        return [placed(one) for one in part] if isinstance(part, list) else part
+
+    return cast(dict[str, Any], placed(schema))
 
 
 PROBLEM_SCHEMA: dict[str, Any] = {
@@ -96,5 +116,6 @@ __all__ = [
     "body_as",
     "content_type",
     "problem_response",
+    "schema_of",
     "unsupported_media_type",
 ]

@@ -6,7 +6,10 @@ import asyncio
 import re
 from pathlib import Path
 
+import pytest
+
 from protocol.planning import plan_spec
+from protocol.problems import Code, Problem
 from protocol.tasks import TaskKind
 from tests.facilitator.fake_parties import FakeClock, decrypted, running
 from tests.facilitator.machine_bench import small_spec
@@ -36,6 +39,10 @@ def test_a_poll_without_a_task_comes_back_empty_when_its_time_is_up_or_the_servi
         async with running(tmp_path) as facilitator:
             owner = facilitator.owner("clinic-a")
             assert (await owner.client.tasks(wait_s=0.01, after=0)).tasks == ()
+            assert (await owner.client.tasks(wait_s=0, after=(1 << 63) - 1)).tasks == ()
+            with pytest.raises(Problem) as caught:  # more than a database counts to
+                await owner.client.tasks(wait_s=0, after=1 << 63)
+            assert caught.value.code is Code.INVALID_REQUEST
             poll = asyncio.create_task(owner.client.tasks(wait_s=3600, after=0))
             await asyncio.sleep(0.05)
             assert not poll.done()

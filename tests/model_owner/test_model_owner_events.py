@@ -50,6 +50,9 @@ def test_a_reader_that_returns_goes_on_after_the_last_round_it_saw(tmp_path: Pat
             everything = [number for event, number, _ in await stream(party, model_id) if event == "round"]
             rest = [number for event, number, _ in await stream(party, model_id, **{"Last-Event-ID": "3"})]
             assert rest == [*everything[3:], None]
+            for nonsense in ("²", "9" * 4400, "-1", "seven"):
+                sent = await stream(party, model_id, **{"Last-Event-ID": nonsense.encode()})
+                assert [number for event, number, _ in sent if event == "round"] == everything
 
     asyncio.run(scenario())
 

@@ -40,6 +40,11 @@ def routes() -> APIRouter:
     async def tasks(party: CallingParty, wait: int = 0) -> dict[str, object]:
         return {"party": party, "wait": wait}
 
+    @router.get("/both")
+    @router.put("/both")
+    async def both() -> None:
+        return None
+
     @router.get("/who")
     async def who(caller: AnyCaller) -> dict[str, object]:
         return {"party_id": caller.party_id, "authenticated": caller.authenticated}
@@ -170,6 +175,7 @@ async def test_an_unknown_address_and_an_unknown_method_are_problems(http) -> No
     response = await http.delete("/tasks")
     assert "takes GET, not DELETE" in problem_of(response, Code.METHOD_NOT_ALLOWED)["detail"]
     assert response.headers["allow"] == "GET"
+    assert (await http.delete("/both")).headers["allow"] == "GET, PUT"
 
 
 async def test_an_unexpected_error_tells_an_id_and_the_log_tells_the_rest(http) -> None:
