@@ -1,0 +1,179 @@
+"""What reads bytes from another party, and valid messages for each: what benchmarks.fuzz starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from gmpy2 import mpz
+
+from crypto import EncryptedVector, MalformedCiphertext, SlotLayout, ciphertexts_from_bytes, ciphertexts_to_bytes
+from crypto.keys import generate_keypair, key_id
+from protocol import cbor, documents, messages, scoring
+from protocol.documents import parse_json
+from protocol.identity import Identity
+from protocol.messages import RoundKind, SignedBytes, VectorMessage, from_cbor, to_cbor
+from protocol.problems import Code, Problem
+from protocol.spec import ModelSpec, Strict
+
+_HASH, _ID, _NONCE = "9f" * 32, "0f" * 16, "c4" * 32
+_DECODED = frozenset({Code.MALFORMED_CBOR})
+_READ = frozenset({Code.MALFORMED_CBOR, Code.MALFORMED_MESSAGE, Code.PROTOCOL_VERSION})
+
+
+@dataclass(frozen=True)
+class Reader:
+    """What reads bytes, bytes that it takes, and the only problems that it may raise."""
+
+    name: str
+    seeds: tuple[bytes, ...]
+    read: Callable[[bytes], None]
+    problems: frozenset[Code]
+
+
+class Found(Exception):  # noqa: N818 - found, not wrong: the fuzzer did its work
+    """An input that a reader neither takes nor refuses as it says."""
+
+
+def readers(modulus_bits: int = 512) -> tuple[Reader, ...]:
+    """Return every reader of bytes from another party, with valid messages under a key of that size."""
+    public_key, _ = generate_keypair(modulus_bits, allow_small=True)
+    n = int(public_key.n)
+    layout = SlotLayout.packed(3, 1, 60, n.bit_length())
+    ciphertexts = tuple(mpz(public_key.raw_encrypt(value)) for value in range(layout.ciphertexts))
+    vector = VectorMessage.of(EncryptedVector(key_id(n), 40, 1 << 50, layout, ciphertexts), n)
+    seeds = _messages(vector)
+    by_kind = [
+        Reader(kind.__name__, tuple(to_cbor(one) for one in some), _message_reader(kind), _READ)
+        for kind, some in seeds.items()
+    ]
+    return (
+        Reader("cbor.decode", tuple(to_cbor(one) for some in seeds.values() for one in some), _decode, _DECODED),
+        *by_kind,
+        Reader("VectorMessage.open", (to_cbor(vector),), _vector_reader(n), _READ | {Code.MALFORMED_CIPHERTEXT}),
+        _ciphertext_reader(ciphertexts, n),
+        *_document_readers(),
+    )
+
+
+def _messages(vector: VectorMessage) -> dict[type[Strict], list[Strict]]:
+    identity = Identity.generate()
+    gradient = messages.RoundRequest(
+        manifest_hash=_HASH, roster_hash=_HASH, round=3, kind=RoundKind.GRADIENT, log_head=_HASH, rows_total=90,
+        window_step=1, weights=vector, previous_weights=vector,
+    )  # fmt: skip
+    counts = messages.RoundRequest(
+        manifest_hash=_HASH, roster_hash=_HASH, round=0, kind=RoundKind.COUNTS, log_head=_HASH
+    )
+    request = SignedBytes.sign(to_cbor(gradient), messages.REQUEST_TAG, identity)
+    answer = messages.RoundAnswer(
+        party=identity.party_id, manifest_hash=_HASH, roster_hash=_HASH, round=3, kind=RoundKind.GRADIENT,
+        request_hash=_HASH, log_head=_HASH, vector=vector, signature=b"\0" * 64,
+    ).signed_by(identity)  # fmt: skip
+    record = messages.AnswerRecord(
+        party=identity.party_id, answer_hash=_HASH, ciphertexts_hash=_HASH, signature=b"\1" * 64
+    )
+    first = messages.LogEntry(index=0, previous=messages.NO_ENTRY, manifest_hash=_HASH, roster_hash=_HASH)
+    entry = messages.LogEntry(
+        index=4, previous=_HASH, manifest_hash=_HASH, roster_hash=_HASH, round=3, kind=RoundKind.GRADIENT,
+        request_hash=_HASH, answers=(record, record), product_hash=_HASH,
+    )  # fmt: skip
+    roster = documents.Roster(manifest_hash=_HASH, entries=())
+    signed = documents.sign_document(roster, identity)
+    step = messages.Step(
+        job_id=_ID, step=4, log_entry=to_cbor(entry), request=request, answers=(to_cbor(answer),) * 2, sum=vector
+    )
+    score = scoring.ScoreRequest(model_id=_ID, offer_hash=_HASH, nonce=_NONCE, ciphertexts=vector.ciphertexts)
+    offer = scoring.ScoringOffer(
+        model_id=_ID, manifest_hash=_HASH, modulus="c5" * 64, key_proof=("ab", "cd"), nonce=_NONCE, bound_exponent=3,
+        weights=vector.ciphertexts, calibration=(("0x1.8p+1", "-0x1.0p-3"),),
+    )  # fmt: skip
+    return {
+        messages.RoundRequest: [gradient, counts],
+        messages.RoundAnswer: [answer],
+        messages.LogEntry: [first, entry],
+        messages.Step: [step, messages.Step(job_id=_ID, step=0, log_entry=to_cbor(first), roster=signed)],
+        messages.StepResult: [
+            messages.StepResult(job_id=_ID, step=4, request=request),
+            messages.StepResult(job_id=_ID, step=5, finished="FAILED", code="diverged", reason="…"),
+        ],
+        messages.Compute: [messages.Compute(job_id=_ID, request=request, previous_entry=to_cbor(entry))],
+        SignedBytes: [request],
+        scoring.ScoringAsk: [scoring.ScoringAsk(model_id=_ID)],
+        scoring.ScoringOffer: [offer],
+        scoring.ScoreRequest: [score],
+        scoring.ScoreAnswer: [scoring.ScoreAnswer(request_hash=_HASH, values=(1, 2, (1 << 32) - 1), scores_left=7)],
+        scoring.ScoringReply: [scoring.ScoringReply(signed=request), scoring.ScoringReply(code="denied", detail="…")],
+    }
+
+
+def _decode(data: bytes) -> None:
+    if cbor.encode(cbor.decode(data)) != data:
+        raise Found("it is taken, and is another value's encoding")
+
+
+def _message_reader(kind: type[Strict]) -> Callable[[bytes], None]:
+    def read(data: bytes) -> None:
+        if to_cbor(from_cbor(data, kind)) != data:
+            raise Found("it is taken, and is another message's encoding")
+
+    return read
+
+
+def _vector_reader(n: int) -> Callable[[bytes], None]:
+    def read(data: bytes) -> None:
+        message = from_cbor(data, VectorMessage)
+        if VectorMessage.of(message.open(n), n).ciphertexts != message.ciphertexts:
+            raise Found("it is taken, and its ciphertexts are others")
+
+    return read
+
+
+def _ciphertext_reader(ciphertexts: Sequence[mpz], n: int) -> Reader:
+    def read(data: bytes) -> None:
+        try:
+            again = ciphertexts_from_bytes(data, n, len(ciphertexts))
+        except MalformedCiphertext as error:
+            raise Problem(Code.MALFORMED_CIPHERTEXT, str(error)) from None
+        if ciphertexts_to_bytes(again, n) != data:
+            raise Found("it is taken, and is another vector's encoding")
+
+    seed = ciphertexts_to_bytes(ciphertexts, n)
+    return Reader("ciphertexts_from_bytes", (seed,), read, frozenset({Code.MALFORMED_CIPHERTEXT}))
+
+
+def _document_readers() -> tuple[Reader, ...]:
+    identity = Identity.generate()
+    end = documents.JobEnd(job_id=_ID, status="FAILED", code="diverged", reason="…")
+    registration = documents.Registration(party=identity.party_id, name="clinic-a", datasets=("default",))
+    signed = documents.sign_document(registration, identity)
+    spec = {
+        "data_props": {
+            "features": [{"name": "age", "type": "continuous", "range": [18, 100]}],
+            "target": {"name": "stay_days", "range": [0, 60]},
+        },
+        "model_type": "LINEAR_REGRESSION",
+    }
+    manifest = documents.Manifest(
+        job_id=_ID, created_at="2026-01-12T09:30:00.000Z", model_owner=identity.party_id, model_owner_name="acme",
+        spec=ModelSpec.model_validate(spec), plan={"slot_bits": 64}, modulus="c5" * 64, key_proof=("ab",), nonce=_NONCE,
+    )  # fmt: skip
+    seeds: dict[type[Strict], Strict] = {
+        documents.Manifest: manifest,
+        documents.SignedDocument: signed,
+        documents.Registration: registration,
+        documents.JoinAnswer: documents.JoinAnswer(answer="accept", signed=signed),
+        documents.JobEnd: end,
+    }
+
+    def reader(kind: type[Strict]) -> Callable[[bytes], None]:
+        def read(data: bytes) -> None:
+            parse_json(data, kind)
+
+        return read
+
+    problems = frozenset({Code.MALFORMED_MESSAGE, Code.PROTOCOL_VERSION})
+    return tuple(
+        Reader(f"{kind.__name__} (JSON)", (one.model_dump_json().encode(),), reader(kind), problems)
+        for kind, one in seeds.items()
+    )
