@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from cli import data, demo, identity, jobs, owner, plan, policy, provision, score, services, simulate, tokens, verify
+from cli.doctor import command as doctor
 from cli.output import OneLineErrors
 
 app = typer.Typer(name="fedtrain", cls=OneLineErrors, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -32,6 +33,7 @@ app.command()(simulate.simulate)
 app.command()(demo.demo)
 app.command()(verify.verify)
 app.command()(plan.plan)
+app.command()(doctor.doctor)
 app.command()(identity.identity)
 app.command()(identity.trust)
 app.add_typer(tokens.app)

@@ -1,0 +1,1 @@
+"""`fedtrain doctor`: what keeps a party from working, or soon will, and what to do about each."""

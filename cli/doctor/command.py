@@ -1,0 +1,73 @@
+"""`fedtrain doctor ROLE`: every check, one line each, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.doctor.finding import Finding, Level
+from cli.output import console, print_json
+from protocol.states import Role
+
+if TYPE_CHECKING:
+    from protocol.server.settings import ServiceSettings
+
+_COLOURS = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "red"}
+
+
+def doctor(
+    role: Annotated[Role, typer.Argument(help="Which kind of party this is.")],
+    state_dir: Annotated[Path | None, typer.Option(help="The party's state folder. Default .fedtrain/NAME.")] = None,
+    name: Annotated[str | None, typer.Option(help="The party's name, if its folder goes by it.")] = None,
+    facilitator: Annotated[str | None, typer.Option(help="The Facilitator's address.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
+) -> None:
+    """Look for what keeps a party from working, or soon will. Changes nothing; exit code 1 where something fails."""
+    from cli.parties import settings_of
+
+    options = {"state_dir": state_dir, "name": name, "facilitator": facilitator}
+    if role is Role.FACILITATOR:
+        del options["facilitator"]
+    findings = list(examine(settings_of(role, options), role, datetime.now(UTC)))
+    if as_json:
+        print_json([asdict(finding) for finding in findings])
+    else:
+        _show(findings)
+    if any(finding.level is Level.FAIL for finding in findings):
+        raise typer.Exit(1)
+
+
+def examine(settings: ServiceSettings, role: Role, now: datetime) -> Iterator[Finding]:
+    """Yield what every check finds. `now` has a time zone."""
+    from cli.doctor.certificates import check_certificates
+    from cli.doctor.facilitator import check_facilitator
+    from cli.doctor.folder import check_folder
+    from cli.doctor.machine import check_machine
+    from cli.doctor.store import check_store
+    from cli.doctor.trust import check_trust
+
+    yield from check_machine(settings)
+    yield from check_folder(settings)
+    yield from check_store(settings, role)
+    yield from check_certificates(settings, now)
+    yield from check_trust(settings, role, now)
+    yield from check_facilitator(settings, role, now)
+
+
+def _show(findings: list[Finding]) -> None:
+    from rich.text import Text
+
+    width = max(len(finding.check) for finding in findings)
+    for finding in findings:
+        line = Text(f"{finding.level.value:4}", style=_COLOURS[finding.level])
+        line.append(f"  {finding.check:{width}}  {finding.found}", style="default")
+        console().print(line)
+        if finding.remedy:
+            console().print(Text(f"{'':6}{'':{width}}  → {finding.remedy}", style="default"))
+    count = {level: sum(finding.level is level for finding in findings) for level in Level}
+    console().print(f"{count[Level.OK]} ok, {count[Level.WARN]} to look at, {count[Level.FAIL]} to mend", markup=False)

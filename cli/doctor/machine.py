@@ -1,0 +1,44 @@
+"""What this machine and this installation are like."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.metadata import version
+
+from cli.doctor.finding import Finding, fail, ok, warn
+from protocol.loopback import is_loopback
+from protocol.server.settings import ServiceSettings
+from protocol.version import PROTOCOL_VERSION
+
+
+def check_machine(settings: ServiceSettings, cores: int | None = None) -> Iterator[Finding]:
+    """Versions, gmpy2, workers, small keys. `cores`: of this machine, by default what it says."""
+    yield ok("version", f"federated-trainer {version('federated-trainer')}, protocol {PROTOCOL_VERSION}")
+    yield _gmpy2()
+    yield _workers(settings.workers, cores or os.cpu_count() or 1)
+    yield _small_keys(settings)
+
+
+def _gmpy2() -> Finding:
+    try:
+        return ok("gmpy2", f"gmpy2 {import_module('gmpy2').version()}")
+    except ImportError:
+        return fail("gmpy2", "gmpy2 cannot be imported, and all arithmetic is done with it", "pip install gmpy2")
+
+
+def _workers(workers: int, cores: int) -> Finding:
+    found = f"{workers} worker processes on {cores} cores" if workers > 1 else f"no worker processes on {cores} cores"
+    if workers > cores:
+        return warn("workers", found, f"FEDTRAIN_WORKERS={cores}: more of them only wait for one another")
+    if workers == 1 and cores > 1:
+        return warn("workers", found, "take FEDTRAIN_WORKERS away: large arithmetic then uses every core")
+    return ok("workers", found)
+
+
+def _small_keys(settings: ServiceSettings) -> Finding:
+    if not settings.allow_small_keys:
+        return ok("small keys", "keys under 2048 bits are refused")
+    found, remedy = "keys under 2048 bits are taken, and protect nothing", "take FEDTRAIN_ALLOW_SMALL_KEYS away"
+    return (warn if is_loopback(settings.host) else fail)("small keys", found, remedy)
