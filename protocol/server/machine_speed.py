@@ -53,6 +53,7 @@ def _write(path: Path, costs: dict[str, UnitCosts]) -> None:
     draft = path.with_name(f"{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        draft.touch(mode=0o600)  # it may lie in a state folder, where nothing is for others
         draft.write_text(text, encoding="utf-8")
         draft.replace(path)
     except OSError:

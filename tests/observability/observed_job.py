@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,7 @@ class ObservedJob:
     model: dict[str, Any]
     private_key: paillier.PaillierPrivateKey
     folder: Path
+    ended_at: datetime
 
 
 async def observe(folder: Path, log: io.StringIO) -> ObservedJob:
@@ -84,7 +86,7 @@ async def observe(folder: Path, log: io.StringIO) -> ObservedJob:
         for owner in parties.data_owners:
             while (await owner.get(f"/models/{job_id}"))["status"] != "FINISHED":
                 await asyncio.sleep(0.05)
-        return ObservedJob(job_id, log.getvalue(), before, await scrape(), model, made[0], folder)
+        return ObservedJob(job_id, log.getvalue(), before, await scrape(), model, made[0], folder, datetime.now(UTC))
 
 
 def lines_of(job: ObservedJob) -> list[dict[str, Any]]:

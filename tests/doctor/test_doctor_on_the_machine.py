@@ -1,0 +1,294 @@
+"""What the doctor says of the machine, the state folder, the database and TLS files: each thing spoilt for real."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from cli.certificates import issue, make_ca
+from cli.doctor.certificates import check_certificates
+from cli.doctor.finding import Finding, Level
+from cli.doctor.folder import check_folder
+from cli.doctor.machine import check_machine
+from cli.doctor.store import check_store
+from cli.doctor.trust import check_trust
+from data_owner.settings import DataOwnerSettings
+from data_owner.store.sql import SqlStore
+from facilitator.store import SqlStore as FacilitatorStore
+from protocol.identity import Identity
+from protocol.server.database import sqlite_url
+from protocol.server.secret_files import load_or_create_identity, write_secret
+from protocol.server.trust_file import Pin, write_membership, write_pins
+from protocol.states import Role
+from protocol.trust import vouch
+
+NOW = datetime.now(UTC)
+
+
+def settings_in(folder: Path, **more: object) -> DataOwnerSettings:
+    return DataOwnerSettings(state_dir=folder, **more)
+
+
+def by_check(findings: object) -> dict[str, Finding]:
+    return {finding.check: finding for finding in findings}  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "party"
+    made.mkdir(mode=0o700)
+    load_or_create_identity(made)
+    return made
+
+
+# The machine
+
+
+def test_gmpy2_that_is_missing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert by_check(check_machine(settings_in(folder)))["gmpy2"].level is Level.OK
+    monkeypatch.setitem(sys.modules, "gmpy2", None)
+    assert by_check(check_machine(settings_in(folder)))["gmpy2"].level is Level.FAIL
+
+
+@pytest.mark.parametrize(("workers", "level"), [(4, Level.OK), (5, Level.WARN), (1, Level.WARN), (2, Level.OK)])
+def test_workers_and_cores(folder: Path, workers: int, level: Level) -> None:
+    assert by_check(check_machine(settings_in(folder, workers=workers), cores=4))["workers"].level is level
+
+
+def test_one_worker_is_right_on_one_core(folder: Path) -> None:
+    assert by_check(check_machine(settings_in(folder, workers=1), cores=1))["workers"].level is Level.OK
+
+
+@pytest.mark.parametrize(("host", "level"), [("127.0.0.1", Level.WARN), ("0.0.0.0", Level.FAIL)])  # noqa: S104
+def test_small_keys(folder: Path, host: str, level: Level) -> None:
+    assert by_check(check_machine(settings_in(folder)))["small keys"].level is Level.OK
+    found = by_check(check_machine(settings_in(folder, allow_small_keys=True, host=host)))["small keys"]
+    assert found.level is level
+
+
+# The state folder
+
+
+def test_a_folder_as_it_should_be(folder: Path) -> None:
+    found = by_check(check_folder(settings_in(folder), fail_below_bytes=0, warn_below_bytes=0))
+    assert {finding.level for finding in found.values()} == {Level.OK}
+    assert sorted(path.name for path in folder.iterdir()) == ["identity.key"]
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    found = list(check_folder(settings_in(tmp_path / "none")))
+    assert [(finding.check, finding.level) for finding in found] == [("state folder", Level.FAIL)]
+
+
+def test_a_folder_that_takes_no_files() -> None:
+    # Permissions would not stop root; this file system takes no files from anybody.
+    found = by_check(check_folder(settings_in(Path("/proc/self"))))
+    assert found["state folder"].level is Level.FAIL
+    assert "cannot be written to" in found["state folder"].found
+
+
+@pytest.mark.parametrize(
+    ("fail_below", "warn_below", "level"), [(1 << 60, 1 << 60, Level.FAIL), (0, 1 << 60, Level.WARN)]
+)
+def test_a_disk_that_is_almost_full(folder: Path, fail_below: int, warn_below: int, level: Level) -> None:
+    found = by_check(check_folder(settings_in(folder), fail_below_bytes=fail_below, warn_below_bytes=warn_below))
+    assert (found["disk"].level, "GB free" in found["disk"].found) == (level, True)
+
+
+@pytest.mark.parametrize("name", ["identity.key", "keys/job.json", "moments/a.npz", "tokens.toml"])
+def test_a_secret_that_others_may_read(folder: Path, name: str) -> None:
+    (folder / name).parent.mkdir(mode=0o700, exist_ok=True)
+    (folder / name).touch()
+    (folder / name).chmod(0o640)
+    found = by_check(check_folder(settings_in(folder)))["permissions"]
+    assert found.level is Level.FAIL
+    assert f"{folder / name} (0640)" in found.found
+    assert "chmod" in found.remedy
+
+
+def test_a_token_elsewhere_that_others_may_read(folder: Path, tmp_path: Path) -> None:
+    token = tmp_path / "facilitator.token"
+    token.write_text("fedtrain_x")
+    token.chmod(0o644)
+    found = by_check(check_folder(settings_in(folder, token_file=token)))["permissions"]
+    assert (found.level, str(token) in found.found) == (Level.FAIL, True)
+
+
+def test_a_folder_whose_names_others_see(folder: Path) -> None:
+    folder.chmod(0o755)
+    assert by_check(check_folder(settings_in(folder)))["permissions"].level is Level.WARN
+
+
+def test_an_identity_that_is_broken_or_not_there_yet(folder: Path) -> None:
+    write_secret(folder / "identity.key", b"short")
+    assert by_check(check_folder(settings_in(folder)))["identity"].level is Level.FAIL
+    (folder / "identity.key").unlink()
+    assert by_check(check_folder(settings_in(folder)))["identity"].level is Level.WARN
+
+
+# The database
+
+
+def store_of(folder: Path) -> Path:
+    SqlStore(sqlite_url(folder / "state.sqlite3")).close()
+    return folder / "state.sqlite3"
+
+
+def checked(folder: Path, **more: object) -> dict[str, Finding]:
+    return by_check(check_store(settings_in(folder, **more), Role.DATA_OWNER))
+
+
+def test_a_store_that_is_right_and_one_that_is_not_there_yet(folder: Path) -> None:
+    assert checked(folder)["database"].level is Level.WARN
+    store_of(folder)
+    found = checked(folder)
+    assert {check: finding.level for check, finding in found.items()} == {"revision": Level.OK, "database": Level.OK}
+
+
+@pytest.mark.parametrize(("revision", "level"), [("9999", Level.FAIL), ("0001", Level.WARN)], ids=["newer", "older"])
+def test_a_store_of_another_version(folder: Path, revision: str, level: Level) -> None:
+    FacilitatorStore(sqlite_url(folder / "state.sqlite3")).close()
+    with sqlite3.connect(folder / "state.sqlite3") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = ?", (revision,))
+    found = by_check(check_store(settings_in(folder), Role.FACILITATOR))["revision"]
+    assert (found.level, revision in found.found) == (level, True)
+
+
+def test_a_store_that_is_no_database(folder: Path) -> None:
+    write_secret(folder / "state.sqlite3", b"no database at all" * 100)
+    found = checked(folder)["database"]
+    assert (found.level, "cannot be opened" in found.found) == (Level.FAIL, True)
+
+
+def test_a_store_that_another_process_holds(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cli.doctor.store._BUSY_TIMEOUT_S", 0.05)
+    path = store_of(folder)
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    try:
+        found = checked(folder)["database"]
+    finally:
+        holder.close()
+    assert (found.level, "takes no writes" in found.found) == (Level.FAIL, True)
+    assert checked(folder)["database"].level is Level.OK
+
+
+def test_a_server_that_is_away_and_a_password_that_is_not_shown(folder: Path) -> None:
+    found = checked(folder, database_url="postgresql://anna:s3cret@127.0.0.1:1/x")["database"]
+    assert found.level is Level.FAIL
+    assert "s3cret" not in found.found
+    assert "start the server" in found.remedy
+    assert checked(folder, database_url="mysql://x")["database"].level is Level.FAIL
+
+
+# TLS and callers
+
+
+def tls_files(folder: Path, *, ends_in: timedelta) -> dict[str, Path]:
+    ca = make_ca("own", NOW - timedelta(days=90), NOW + timedelta(days=900))
+    pair = issue(ca, "party", ["127.0.0.1"], NOW - timedelta(days=80), NOW + ends_in)
+    files = {"tls_cert": folder / "cert.pem", "tls_key": folder / "key.pem", "ca_file": folder / "ca.pem"}
+    for path, content in zip(files.values(), (pair.certificate, pair.key, ca.certificate), strict=True):
+        write_secret(path, content)
+    return files
+
+
+@pytest.mark.parametrize(
+    ("days", "level"), [(400, Level.OK), (20, Level.WARN), (-1, Level.FAIL)], ids=["long", "soon", "over"]
+)
+def test_a_party_s_own_certificate(folder: Path, days: int, level: Level) -> None:
+    found = by_check(check_certificates(settings_in(folder, **tls_files(folder, ends_in=timedelta(days=days))), NOW))
+    assert found["own certificate"].level is level
+    assert found["CA"].level is Level.OK
+
+
+def test_a_certificate_from_the_future(folder: Path) -> None:
+    settings = settings_in(folder, **tls_files(folder, ends_in=timedelta(days=400)))
+    found = by_check(check_certificates(settings, NOW - timedelta(days=100)))["own certificate"]
+    assert (found.level, "clock" in found.remedy) == (Level.FAIL, True)
+
+
+def test_a_key_that_others_may_read_and_one_that_is_not_there(folder: Path) -> None:
+    files = tls_files(folder, ends_in=timedelta(days=400))
+    files["tls_key"].chmod(0o644)
+    assert "chmod 600" in by_check(check_certificates(settings_in(folder, **files), NOW))["TLS files"].found
+    files["tls_key"].unlink()
+    assert by_check(check_certificates(settings_in(folder, **files), NOW))["TLS files"].level is Level.FAIL
+
+
+def test_a_port_that_others_reach_without_a_token(folder: Path) -> None:
+    found = by_check(check_certificates(settings_in(folder, host="0.0.0.0"), NOW))["callers"]  # noqa: S104
+    assert (found.level, "no token" in found.found, "no TLS" in found.found) == (Level.FAIL, True, True)
+    assert by_check(check_certificates(settings_in(folder), NOW))["callers"].level is Level.OK
+
+
+# Trust
+
+
+def trusted(folder: Path, now: datetime = NOW, **more: object) -> dict[str, Finding]:
+    return by_check(check_trust(settings_in(folder, **more), Role.DATA_OWNER, now))
+
+
+def test_nobody_is_pinned(folder: Path) -> None:
+    assert trusted(folder)["trust"].level is Level.WARN
+    found = trusted(folder, host="0.0.0.0")["trust"]  # noqa: S104
+    assert (found.level, "every job will be declined" in found.found) == (Level.FAIL, True)
+
+
+def test_pins_that_know_no_model_owner(folder: Path) -> None:
+    write_pins(folder, [Pin(key="ab" * 32, role="data-owner", name="bank-b")])
+    assert trusted(folder)["trust"].level is Level.FAIL
+    write_pins(folder, [Pin(key="ab" * 32, role="model-owner", name="acme")])
+    found = trusted(folder)["trust"]
+    assert (found.level, "acme" in found.found) == (Level.OK, True)
+
+
+def test_a_trust_list_that_cannot_be_read(folder: Path) -> None:
+    write_secret(folder / "trust.toml", b"[[pin")
+    assert trusted(folder)["trust"].level is Level.FAIL
+
+
+@pytest.mark.parametrize(("days", "level"), [(400, Level.OK), (20, Level.WARN), (-1, Level.FAIL)])
+def test_a_membership(folder: Path, days: int, level: Level) -> None:
+    party_id = load_or_create_identity(folder).party_id
+    word = vouch(Identity.generate(), party_id, "data-owner", "bank-a", NOW + timedelta(days=days))
+    write_membership(folder, word)
+    assert trusted(folder)["membership"].level is level
+
+
+def test_another_party_s_membership(folder: Path) -> None:
+    write_membership(folder, vouch(Identity.generate(), "cd" * 32, "data-owner", "b", NOW + timedelta(days=400)))
+    assert trusted(folder)["trust"].level is Level.FAIL
+
+
+# The command
+
+
+def test_the_command_prints_json_and_its_exit_code_tells(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from cli.main import app
+
+    monkeypatch.chdir(tmp_path)
+    store_of(folder)
+
+    def run(*words: str) -> tuple[int, str]:
+        with pytest.raises(SystemExit) as ended:
+            app(["doctor", *words])
+        return int(ended.value.code or 0), capsys.readouterr().out
+
+    code, out = run("facilitator", "--state-dir", str(folder), "--json")
+    assert {finding["level"] for finding in json.loads(out)} <= {"ok", "warn", "fail"}
+    closed = ("data-owner", "--state-dir", str(folder), "--facilitator", "http://127.0.0.1:1")
+    code, out = run(*closed, "--json")
+    failed = {finding["check"]: finding for finding in json.loads(out) if finding["level"] == "fail"}
+    assert (code, set(failed)) == (1, {"facilitator"})
+    code, out = run(*closed)
+    assert code == 1
+    assert "→ see that it is started" in out
+    assert "1 to mend" in out
