@@ -1,16 +1,27 @@
-"""Fetching what a job's log is verified by."""
+"""Fetching what a job's log is verified by: some thousand requests where owners and rounds are many."""
 
 from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeVar
 
 from pydantic import ValidationError
 
 from protocol.client.facilitator import FacilitatorClient
+from protocol.client.pauses import FIRST_BACKOFF_S, asked_s
 from protocol.documents import Hash
 from protocol.identity import sha256_hex
 from protocol.messages import LogEntry, from_cbor
 from protocol.problems import Code, Problem
 from protocol.spec import Strict
 from protocol.verification import LogItem
+
+#: Answers of an entry that are asked for at a time.
+AT_ONCE = 8
+
+T = TypeVar("T")
+Sleep = Callable[[float], Awaitable[None]]
 
 
 class _Line(Strict, extra="ignore"):
@@ -20,35 +31,68 @@ class _Line(Strict, extra="ignore"):
     signed_request_hash: Hash | None = None
 
 
-async def fetch_log(client: FacilitatorClient, job_id: str, start: int = 0) -> list[LogItem]:
+async def fetch_log(
+    client: FacilitatorClient, job_id: str, start: int = 0, *, sleep: Sleep = asyncio.sleep
+) -> list[LogItem]:
     """Return the job's log from entry `start` on, each entry with its evidence.
 
-    Raises Problem: as the client, and LOG_INCONSISTENT where the evidence's bytes do not have the hashes that the
-    entry names (an altered blob), naming the entry.
+    Where the Facilitator has answered all that it does for now (RATE_LIMITED), goes on when it says. Raises Problem: as
+    the client, and LOG_INCONSISTENT where the evidence's bytes do not have the hashes that the entry names (an altered
+    blob), naming the entry.
     """
     try:
-        lines = [_Line.model_validate(line) for line in await client.log(job_id, start=start)]
+        listed = await _patiently(lambda: client.log(job_id, start=start), sleep)
+        lines = [_Line.model_validate(line) for line in listed]
     except ValidationError:
         raise Problem(Code.MALFORMED_MESSAGE, "The Facilitator's log does not list entries by index.") from None
     kept = [line for line in lines if line.index >= start]
+    evidence = _Evidence(client, job_id, sleep)
     # By place and not by what an entry says of itself: that is for the verifier to compare.
-    return [await _item(client, job_id, index, line) for index, line in enumerate(kept, start)]
+    return [await evidence.item(index, line) for index, line in enumerate(kept, start)]
 
 
-async def _item(client: FacilitatorClient, job_id: str, index: int, line: _Line) -> LogItem:
-    entry_bytes = await client.log_entry(job_id, index)
-    try:
-        entry = from_cbor(entry_bytes, LogEntry)
-    except Problem as problem:
-        raise Problem(Code.LOG_INCONSISTENT, f"Log entry {index}: {problem.detail}") from None
-    if index == 0 or line.signed_request_hash is None or entry.product_hash is None:
-        return LogItem(entry_bytes)
-    return LogItem(
-        entry_bytes,
-        await _blob(client, job_id, index, line.signed_request_hash),
-        tuple([await _blob(client, job_id, index, record.answer_hash) for record in entry.answers]),
-        await _blob(client, job_id, index, entry.product_hash),
-    )
+async def _patiently(call: Callable[[], Awaitable[T]], sleep: Sleep) -> T:
+    while True:
+        try:
+            return await call()
+        except Problem as problem:
+            if problem.code is not Code.RATE_LIMITED:
+                raise
+            await sleep(asked_s(problem) or FIRST_BACKOFF_S)
+
+
+class _Evidence:
+    """One job's evidence, fetched."""
+
+    def __init__(self, client: FacilitatorClient, job_id: str, sleep: Sleep) -> None:
+        self._client = client
+        self._job_id = job_id
+        self._sleep = sleep
+        self._turns = asyncio.Semaphore(AT_ONCE)
+
+    async def item(self, index: int, line: _Line) -> LogItem:
+        entry_bytes = await _patiently(lambda: self._client.log_entry(self._job_id, index), self._sleep)
+        try:
+            entry = from_cbor(entry_bytes, LogEntry)
+        except Problem as problem:
+            raise Problem(Code.LOG_INCONSISTENT, f"Log entry {index}: {problem.detail}") from None
+        if index == 0 or line.signed_request_hash is None or entry.product_hash is None:
+            return LogItem(entry_bytes)
+        answers = (record.answer_hash for record in entry.answers)
+        request, product, *given = await self._blobs(index, (line.signed_request_hash, entry.product_hash, *answers))
+        return LogItem(entry_bytes, request, tuple(given), product)
+
+    async def _blobs(self, index: int, hashes: Iterable[str]) -> list[bytes]:
+        """In the order asked for. Raises the Problem of the first that has one."""
+        found = await asyncio.gather(*(self._in_turn(index, one) for one in hashes), return_exceptions=True)
+        for blob in found:
+            if isinstance(blob, BaseException):
+                raise blob
+        return [blob for blob in found if isinstance(blob, bytes)]
+
+    async def _in_turn(self, index: int, content_hash: str) -> bytes:
+        async with self._turns:
+            return await _patiently(lambda: _blob(self._client, self._job_id, index, content_hash), self._sleep)
 
 
 async def _blob(client: FacilitatorClient, job_id: str, index: int, content_hash: str) -> bytes:
