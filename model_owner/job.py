@@ -6,6 +6,7 @@ rounds (the optimiser's state, the history) is kept beside the state, by the eff
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -21,6 +22,7 @@ from protocol.documents import Hash, JobEnd, JobId, Name, PartyId, SignedDocumen
 from protocol.identity import Identity
 from protocol.messages import NO_ENTRY, RoundKind, Step, VectorMessage
 from protocol.problems import Problem
+from protocol.shared_weights import SealedWeights, SealingContext
 from protocol.spec import ModelSpec, Strict
 from protocol.states import ENDED, Phase, Status, status_of
 from protocol.verification import Job, LogPoint
@@ -177,11 +179,12 @@ class WindowOpened:
 
 @dataclass(frozen=True)
 class PointEncrypted:
-    """The next point is encrypted; `previous` too where the turn has one."""
+    """The next point is encrypted, `previous` too where the turn has one; or sealed, an owner a box."""
 
     turn: Turn
-    weights: VectorMessage
+    weights: VectorMessage | None
     previous: VectorMessage | None = None
+    sealed: tuple[SealedWeights, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -287,10 +290,19 @@ class Turn:
 
 
 @dataclass(frozen=True)
+class Sealing:
+    """Where owners see the weights: their X25519 public keys in hex, by party, and what the boxes are bound to."""
+
+    recipients: Mapping[str, str]
+    context: SealingContext
+
+
+@dataclass(frozen=True)
 class EncryptPoint:
-    """Encrypt the turn's point at the base scale; then PointEncrypted."""
+    """Encrypt the turn's point at the base scale, or seal it where `sealing` says to whom; then PointEncrypted."""
 
     turn: Turn
+    sealing: Sealing | None = None
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from datetime import datetime
 from model_owner import job as j
 from model_owner import training, windows
 from model_owner.job import JobContext, JobState, Outcome
+from model_owner.sealing import sealing_of
 from protocol.addition import SumContext
 from protocol.documents import Manifest, open_document, sign_document
 from protocol.identity import sha256_hex
@@ -29,6 +30,7 @@ from protocol.messages import (
 )
 from protocol.problems import Code, Problem
 from protocol.roster import open_roster
+from protocol.shared_weights import SealedWeights
 from protocol.states import Event, Phase, Role, advance
 
 
@@ -229,7 +231,7 @@ def _turn(
         rounds,
         taken.kind,
     )
-    return Outcome(state, (j.EncryptPoint(turn),))
+    return Outcome(state, (j.EncryptPoint(turn, sealing_of(context, state, _number_after(state, turn))),))
 
 
 def _encrypted(context: JobContext, state: JobState, message: j.PointEncrypted) -> Outcome:
@@ -243,10 +245,13 @@ def _encrypted(context: JobContext, state: JobState, message: j.PointEncrypted) 
         loss=state.loss if turn.history is None else turn.history.loss,
         gradient=state.gradient if turn.history is None else turn.history.gradient,
     )
-    # An evaluation belongs to the round that was answered last.
-    number = asked.round if turn.kind is RoundKind.VALIDATION_LOSS else asked.round + turn.rounds
-    request = _request(after, number, turn.kind, message.weights, message.previous)
+    request = _request(after, _number_after(state, turn), turn.kind, message.weights, message.previous, message.sealed)
     return _asking(context, after, turn.arrived, request, _kept(turn))
+
+
+def _number_after(state: JobState, turn: j.Turn) -> int:
+    # An evaluation belongs to the round that was answered last.
+    return state.round if turn.kind is RoundKind.VALIDATION_LOSS else state.round + turn.rounds
 
 
 def _request(
@@ -255,6 +260,7 @@ def _request(
     kind: RoundKind,
     weights: VectorMessage | None = None,
     previous: VectorMessage | None = None,
+    sealed: tuple[SealedWeights, ...] | None = None,
 ) -> RoundRequest:
     if state.manifest is None or state.roster is None:
         raise Problem(Code.WRONG_STATE, f"Job {state.job_id} has no manifest or roster to ask by.")
@@ -267,6 +273,7 @@ def _request(
         rows_total=state.rows_total,
         weights=weights,
         previous_weights=previous,
+        sealed_weights=sealed,
     )
 
 

@@ -27,6 +27,7 @@ from model_owner.job import JobContext, JobState, Outcome
 from model_owner.keys import KeyRing
 from model_owner.metrics import Metrics
 from model_owner.opening import encrypt_point, open_sum, open_window
+from model_owner.sealing import seal_point
 from model_owner.specs import plan_of
 from model_owner.store.contract import Changes, ModelStore
 from protocol.client.agent import TaskAnswer, may_pass
@@ -280,6 +281,9 @@ class ModelService:
         layout = context.budget.weights_layout
 
         def encrypt() -> j.Message:
+            if effect.sealing is not None:
+                bits = context.budget.inputs.weight_fraction_bits
+                return j.PointEncrypted(effect.turn, None, sealed=seal_point(effect.turn.point, bits, effect.sealing))
             encryptor = own.keys.encryptor(job_id, lambda: layout.ciphertexts * context.rounds)
             modulus = int(_load(own.keys, job_id).public_key.n)
             weights = encrypt_point(effect.turn.point, context.budget, encryptor, modulus, effect.turn.kind)

@@ -6,6 +6,7 @@ from crypto import LEAST_MODULUS_BITS
 from crypto.budget import Budget
 from protocol.planning import plan_spec
 from protocol.problems import Code, Problem
+from protocol.shared_weights import unfit_fields
 from protocol.spec import ModelSpec, Optimizer
 
 
@@ -28,9 +29,9 @@ def _unsupported(spec: ModelSpec, allow_small_keys: bool) -> list[dict[str, obje
     def refuse(field: str, value: object, message: str) -> None:
         errors.append({"field": field, "message": message, "value": value})
 
-    if training.weights != "encrypted":
-        refuse("training.weights", training.weights, "This version trains with encrypted weights alone.")
-    if training.l2 == "auto" and training.optimizer is not Optimizer.NEWTON:
+    for unfit in unfit_fields(spec):
+        refuse(unfit.field, unfit.value, unfit.message)
+    if training.l2 == "auto" and training.optimizer is not Optimizer.NEWTON and not spec.shares_weights:
         message = "Only newton learns enough to choose l2 without further rounds: use it, or give a number."
         refuse("training.l2", "auto", message)
     if training.key_bits < LEAST_MODULUS_BITS and not allow_small_keys:

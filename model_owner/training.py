@@ -12,6 +12,7 @@ import numpy as np
 
 from crypto.budget import Budget, learning_rate
 from model_owner.coefficient_table import NoTable, coefficient_table
+from model_owner.descent import DESCENTS, Objective
 from model_owner.evaluation import PATIENCE, evaluated_weights, mean_squares, products_and_weights
 from model_owner.job import Asked, ExpectedSum, JobContext, JobState
 from model_owner.l2_choice import L2Choice, choose_l2
@@ -75,6 +76,10 @@ def take(
         return _counted(context, state, values)
     if learning is None or state.rows_total is None:
         raise Problem(Code.WRONG_STATE, f"Job {state.job_id} has no counts yet.")
+    if context.budget.shares_weights:
+        goal = objective(context, state, state.rows_total)
+        move = DESCENTS[state.spec.training.optimizer].step(goal, learning.optimiser, values)
+        return moved(state, goal, learning, move, asked.round, values.size, now)
     problem = quadratic(context, state, state.rows_total, learning.targets_squared)
     if asked.kind is RoundKind.VALIDATION_LOSS:
         return _evaluated(context, state, problem, learning, values, now)
@@ -161,11 +166,7 @@ def _counted(context: JobContext, state: JobState, values: Integers) -> Taken:
         )
     counts_bits = context.budget.counts_fraction_bits
     completed = completed_squares(state.spec, squares, counts_bits, rows, counts_bits)
-    problem = quadratic(context, state, rows, completed)
-    if context.budget.inputs.reencrypt_every > 1:
-        move = windowed(context, state, rows).start(problem)
-    else:
-        move = OPTIMISERS[state.spec.training.optimizer].start(problem)
+    move = _first_move(context, state, rows, completed)
     validation = None
     if held:
         held_rows = held[0] >> counts_bits
@@ -178,6 +179,36 @@ def _counted(context: JobContext, state: JobState, values: Integers) -> Taken:
     if not isinstance(move.next, Ask):
         return Taken(rows, learning, 0)
     return Taken(rows, learning, 0, move.next.point, move.next.previous)
+
+
+def _first_move(context: JobContext, state: JobState, rows: int, completed: tuple[int, ...]) -> Move:
+    optimizer = state.spec.training.optimizer
+    if context.budget.shares_weights:
+        return DESCENTS[optimizer].start(objective(context, state, rows))
+    problem = quadratic(context, state, rows, completed)
+    if context.budget.inputs.reencrypt_every > 1:
+        return windowed(context, state, rows).start(problem)
+    return OPTIMISERS[optimizer].start(problem)
+
+
+def objective(context: JobContext, state: JobState, rows_total: int) -> Objective:
+    """The public numbers of a job whose owners see the weights, as the optimisers take them."""
+    budget, inputs, training = context.budget, context.budget.inputs, state.spec.training
+    return Objective(
+        dimensions=inputs.dimensions,
+        outputs=inputs.outputs,
+        rows_total=rows_total,
+        rounds=context.rounds,
+        tolerance=training.tolerance,
+        rate=float(learning_rate(replace(inputs, learning_rate=None), rows_total)),
+        learning_rate=None if training.learning_rate == "auto" else training.learning_rate,
+        momentum=training.momentum,
+        l2=float(inputs.l2),
+        weight_fraction_bits=inputs.weight_fraction_bits,
+        weight_limit=budget.steps[0].weight_bound,
+        gradient_fraction_bits=budget.steps[0].answer_fraction_bits,
+        loss_shift_bits=budget.loss_shift_bits,
+    )
 
 
 def windowed(context: JobContext, state: JobState, rows_total: int) -> WindowedHeavyBall:
@@ -210,7 +241,13 @@ def quadratic(context: JobContext, state: JobState, rows_total: int, targets_squ
 
 
 def moved(
-    state: JobState, problem: Quadratic, learning: Learning, move: Move, number: int, decrypted: int, now: datetime
+    state: JobState,
+    problem: Quadratic | Objective,
+    learning: Learning,
+    move: Move,
+    number: int,
+    decrypted: int,
+    now: datetime,
 ) -> Taken:
     """What an optimiser's move means: the history's row `number`, and the model where training is over."""
     after = learning.model_copy(update={"optimiser": move.state})
@@ -236,12 +273,15 @@ def moved(
 
 
 def raw_loss(losses: tuple[float, ...], encoder: Encoder, spec: ModelSpec) -> float:
-    """The training loss in raw units, averaged over the outputs, from each output's mean square in scaled units.
+    """The training loss in raw units, averaged over the outputs, from each output's mean square in scaled units; where
+    owners see the weights, the one mean loss that they told of.
 
     Raises Problem(DIVERGED) where one is beyond float64.
     """
     widths = [float(width) for width in encoder.target_half_width]
     try:
+        if spec.shares_weights:
+            return losses[0]
         raw = [spec.kind.loss(loss, width, spec.training) for loss, width in zip(losses, widths, strict=True)]
         mean = math.fsum(loss / len(raw) for loss in raw)
     except OverflowError:
@@ -251,9 +291,11 @@ def raw_loss(losses: tuple[float, ...], encoder: Encoder, spec: ModelSpec) -> fl
     return mean
 
 
-def _with_table(model: TrainedModel, spec: ModelSpec, problem: Quadratic, move: Move, encoder: Encoder) -> TrainedModel:
+def _with_table(
+    model: TrainedModel, spec: ModelSpec, problem: Quadratic | Objective, move: Move, encoder: Encoder
+) -> TrainedModel:
     try:
-        if not spec.kind.least_squares or problem.l2:
+        if isinstance(problem, Objective) or not spec.kind.least_squares or problem.l2:
             raise NoTable("standard errors follow from the moments for least squares without l2 alone")
         moments = summed_moments(spec.training.optimizer, problem, move.state)
         return model.model_copy(update={"table": coefficient_table(moments, encoder)})

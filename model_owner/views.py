@@ -25,10 +25,14 @@ from protocol.window_position import WindowPosition, window_position
 LONGEST_WAIT_S = 2.0
 
 IF_HONEST = "if the Model Owner follows the protocol"
+NO_THEOREM = "the leakage theorem does not hold for weights that owners see"
 
 
 class Leak(BaseModel):
-    """How many numbers of the federation's sums were decrypted, of how many there are in its moments (A, b)."""
+    """How many numbers of the federation's sums were decrypted, of how many there are in its moments (A, b).
+
+    Where owners see the weights: of how many the rounds can have.
+    """
 
     numbers_decrypted: int
     of: int
@@ -218,8 +222,14 @@ def position_of(state: JobState, elsewhere: dict[str, Any] | None) -> WindowPosi
 
 
 def leak(state: JobState) -> Leak:
-    """What the moments (A, b) hold, A being symmetric; the rounds cannot tell more than that."""
+    """What the moments (A, b) hold, A being symmetric; the rounds cannot tell more than that.
+
+    Where owners see the weights, every round's gradient and loss are numbers of their own.
+    """
     d, k = state.spec.data_props.dimensions, state.spec.outputs
+    if state.spec.shares_weights:
+        at_most = state.rounds * (d * k + 1)
+        return Leak(numbers_decrypted=state.numbers_decrypted, of=at_most, holds=f"{IF_HONEST}; {NO_THEOREM}")
     moments = (d * (d + 1) // 2 + d * k) * (2 if state.spec.validates else 1)
     return Leak(numbers_decrypted=min(state.numbers_decrypted, moments), of=moments, holds=IF_HONEST)
 

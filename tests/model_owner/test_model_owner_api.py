@@ -87,7 +87,8 @@ def test_a_wrong_spec_names_every_field(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("training", "field"),
     [
-        ({"weights": "shared_with_owners"}, "training.weights"),
+        ({"weights": "shared_with_owners", "optimizer": "momentum"}, "training.weights"),
+        ({"optimizer": "adam"}, "training.optimizer"),
         ({"l2": "auto"}, "training.l2"),
     ],
 )

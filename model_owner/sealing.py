@@ -1,0 +1,29 @@
+"""Weights that owners see: whom they are sealed to, and the boxes."""
+
+from __future__ import annotations
+
+from crypto import CryptoError
+from model_owner import job as j
+from model_owner.job import JobContext, JobState
+from model_owner.optimisers.quadratic import Integers, to_floats
+from protocol.documents import Manifest, open_document
+from protocol.problems import Code, Problem
+from protocol.roster import open_roster
+from protocol.shared_weights import SealedWeights, SealingContext, seal_weights
+
+
+def sealing_of(context: JobContext, state: JobState, number: int) -> j.Sealing | None:
+    """Whom the weights of round `number` are sealed to; None where they are encrypted. Pure."""
+    if not context.budget.shares_weights or state.manifest is None or state.roster is None or state.facilitator is None:
+        return None
+    manifest = open_document(state.manifest, Manifest)
+    roster = open_roster(state.roster, manifest, state.manifest.hash, state.facilitator)
+    return j.Sealing(roster.sealing_keys, SealingContext(state.manifest.hash, roster.hash, number))
+
+
+def seal_point(point: Integers, weight_fraction_bits: int, sealing: j.Sealing) -> tuple[SealedWeights, ...]:
+    """A box an owner of the (d, k) point. Raises Problem(ROSTER_INVALID) for a key that nothing can be sealed to."""
+    try:
+        return seal_weights(to_floats(point, weight_fraction_bits), sealing.recipients, sealing.context)
+    except CryptoError as error:
+        raise Problem(Code.ROSTER_INVALID, f"The roster is refused: {error}.") from None

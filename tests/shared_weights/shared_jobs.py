@@ -1,0 +1,77 @@
+"""Logistic jobs whose owners see the weights: data, specs, owners' settings, and scikit-learn on the same rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.datasets import load_breast_cancer, load_digits
+from sklearn.linear_model import LogisticRegression
+
+from tests.models.one_process import rows_of, training
+
+Floats = NDArray[np.float64]
+POLICY = """\
+any_model_owner = true
+adopt_first_encoding = true
+min_rows = 1
+min_cell = 0
+least_roster = 1
+differencing = "unchecked"
+weights = ["encrypted", "shared_with_owners"]
+"""
+
+
+def allowing(folder: Path) -> dict[str, Any]:
+    """Settings of a Data Owner whose policy lets it see weights."""
+    policy = folder / "policy.toml"
+    policy.write_text(POLICY)
+    return {"policy_file": policy}
+
+
+def scaled(X: Floats) -> Floats:
+    """Each column to [−1, 1]; one that is constant to 0."""
+    low, high = X.min(axis=0), X.max(axis=0)
+    return (X - (low + high) / 2) / np.where(high > low, (high - low) / 2, 1.0)
+
+
+def breast_cancer(columns: int = 30) -> tuple[Floats, NDArray[np.int64]]:
+    """(569, columns) scaled features, and 0 or 1."""
+    data = load_breast_cancer()
+    order = np.random.default_rng(7).permutation(len(data.data))
+    return scaled(data.data[order][:, :columns]), data.target[order]
+
+
+def small_digits(classes: int = 4) -> tuple[Floats, NDArray[np.int64]]:
+    """Rows of the first classes of the 8×8 digits, every fourth pixel, scaled; and the digit."""
+    data = load_digits()
+    kept = data.target < classes
+    return scaled(data.data[kept][:, 2::4]), data.target[kept]
+
+
+def shared_spec(X: Floats, classes: int, owners: int = 3, **more: Any) -> dict[str, Any]:
+    d = X.shape[1]
+    return {
+        "model_type": "LOGISTIC_REGRESSION",
+        "data_props": {
+            "features": [{"col_idx": j, "type": "continuous", "range": [-1.0, 1.0]} for j in range(d)],
+            "target": {"col_idx": d, "categories": list(range(classes))},
+        },
+        "training": training(owners, **{"weights": "shared_with_owners", "optimizer": "lbfgs", "l2": 1.0, **more}),
+    }
+
+
+def table(X: Floats, y: NDArray[np.int64]) -> list[list[object]]:
+    return rows_of(X, [int(label) for label in y])
+
+
+def exact(X: Floats, y: NDArray[np.int64], l2: float) -> LogisticRegression:
+    """scikit-learn's own fit to the pooled rows."""
+    return LogisticRegression(C=1 / l2, tol=1e-10, max_iter=100_000).fit(X, y)
+
+
+def as_coefficients(fitted: LogisticRegression) -> Floats:
+    """(d, k), the intercept's row last."""
+    return np.vstack([fitted.coef_.T, fitted.intercept_])

@@ -1,0 +1,94 @@
+"""Whole jobs whose owners see the weights end where scikit-learn's LogisticRegression ends on the pooled rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn import metrics as sk
+
+from tests.models.one_process import Floats, run_job, split
+from tests.shared_weights.shared_jobs import (
+    allowing,
+    as_coefficients,
+    breast_cancer,
+    exact,
+    shared_spec,
+    small_digits,
+    table,
+)
+
+
+def found(model: dict[str, Any]) -> Floats:
+    return np.array([list(v.values()) if isinstance(v, dict) else [v] for v in model["coefficients"].values()])
+
+
+def off_by(model: dict[str, Any], expected: Floats) -> float:
+    return float(np.linalg.norm(found(model) - expected) / np.linalg.norm(expected))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("l2", [1.0, 0.1])
+def test_lbfgs_ends_where_scikit_learn_ends(tmp_path: Path, l2: float) -> None:
+    X, y = breast_cancer()
+    rows = table(X, y)
+    spec = shared_spec(X, 2, l2=l2, tolerance=1e-8)
+    outcome = run_job(tmp_path, spec, split(rows, (250, 200, 119)), rows, **allowing(tmp_path))
+    model = outcome["model"]
+    assert model["status"] == "FINISHED", model
+    assert model["converged"] is True
+    pooled = exact(X, y, l2)
+    assert off_by(model, as_coefficients(pooled)) <= 1e-4
+    # The history has the loss itself, and no surrogate of it; the first one is at w = 0.
+    assert model["history"][0]["loss"] == pytest.approx(np.log(2), rel=1e-12)
+    assert model["history"][-1]["loss"] == pytest.approx(sk.log_loss(y, pooled.predict_proba(X)), rel=1e-6)
+    # Scores are logits: nothing is fitted to the test rows, and all of them are reported on.
+    prediction = outcome["prediction"]
+    assert prediction["calibration"] is None
+    np.testing.assert_allclose(prediction["values"], pooled.predict_proba(X)[:, 1], atol=1e-4)
+    assert prediction["cost"] == pytest.approx(sk.log_loss(y, pooled.predict_proba(X)), rel=1e-4)
+
+
+def test_every_sum_that_was_decrypted_is_counted(tmp_path: Path) -> None:
+    X, y = breast_cancer(columns=3)
+    rows = table(X, y)
+    spec = shared_spec(X, 2, l2=5.0, tolerance=1e-3)
+    model = run_job(tmp_path, spec, split(rows, (250, 200, 119)), rows, **allowing(tmp_path))["model"]
+    assert model["status"] == "FINISHED", model
+    rounds = model["round"]
+    assert model["leak"]["numbers_decrypted"] == rounds * (4 + 1)
+    assert model["leak"]["of"] == model["plan"]["forecast"]["sums_in_all"] == 500 * 5
+    assert "does not hold" in model["leak"]["holds"]
+    assert off_by(model, as_coefficients(exact(X, y, 5.0))) < 0.01
+
+
+@pytest.mark.slow
+def test_more_than_two_classes_are_a_softmax(tmp_path: Path) -> None:
+    X, y = small_digits()
+    rows = table(X, y)
+    spec = shared_spec(X, 4, l2=2.0, tolerance=1e-7)
+    outcome = run_job(tmp_path, spec, split(rows, (300, 250, 170)), rows, **allowing(tmp_path))
+    model = outcome["model"]
+    assert model["status"] == "FINISHED", model
+    pooled = exact(X, y, 2.0)
+    assert off_by(model, as_coefficients(pooled)) <= 1e-4
+    np.testing.assert_allclose(outcome["prediction"]["values"], pooled.predict_proba(X), atol=1e-4)
+    assert outcome["prediction"]["metrics"]["accuracy"] == pytest.approx(pooled.score(X, y), abs=0.002)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "more"),
+    [("gradient_descent", {"learning_rate": 2.0}), ("momentum", {"learning_rate": 1.0, "momentum": 0.7}), ("adam", {})],
+)
+def test_every_other_optimiser_trains_a_whole_job(tmp_path: Path, optimizer: str, more: dict[str, Any]) -> None:
+    X, y = breast_cancer(columns=2)
+    rows = table(X, y)
+    spec = shared_spec(X, 2, optimizer=optimizer, l2=20.0, rounds=6, **more)
+    model = run_job(tmp_path, spec, split(rows, (250, 200, 119)), rows[:50], **allowing(tmp_path))["model"]
+    assert model["status"] == "FINISHED", model
+    assert model["converged"] is False
+    losses = [row["loss"] for row in model["history"]]
+    assert len(losses) == 6
+    assert losses[-1] < losses[0]
