@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from crypto import Engine
+from facilitator.claims import Claims
 from facilitator.desk import TaskDesk
 from facilitator.mailbox import Mailbox
 from facilitator.metrics import Metrics
@@ -56,6 +57,7 @@ def create_app(
     @asynccontextmanager
     async def running_over(app: FastAPI, arithmetic: Engine) -> AsyncIterator[None]:
         store = await asyncio.to_thread(SqlStore, settings.database)
+        doorbell = Doorbell()
         resources = Resources(
             store=store,
             identity=identity,
@@ -63,8 +65,9 @@ def create_app(
             clock=clock,
             executor=metered,
             engine=arithmetic,
-            doorbell=Doorbell(),
+            doorbell=doorbell,
             metrics=metrics,
+            claims=Claims(store, clock, settings.claim_lease_s),
             allow_small_keys=settings.allow_small_keys,
         )
         runner = JobRunner(resources)
@@ -74,7 +77,7 @@ def create_app(
         app.state.mailbox = Mailbox(resources, runner)
         ticker = asyncio.create_task(runner.run(app.state.stop, settings.tick_interval_s), name="facilitator ticker")
         try:
-            with metrics.watching(store, arithmetic):
+            with store.listen(doorbell.ring, doorbell.ring_all), metrics.watching(store, arithmetic):
                 yield
         finally:
             app.state.stop.set()

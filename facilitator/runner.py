@@ -19,6 +19,7 @@ from structlog.contextvars import bind_contextvars
 from crypto import CryptoError, Engine
 from facilitator import round as rounds
 from facilitator.adding import add_answers
+from facilitator.claims import Claims
 from facilitator.clock_watch import ClockWatch
 from facilitator.job import (
     Add,
@@ -68,6 +69,7 @@ class Resources:
     metrics: Metrics
     allow_small_keys: bool
 
+    claims: Claims
 
 class JobRunner:
     """Applies events to jobs, and does what follows. Create it within the event loop that runs it."""
@@ -145,7 +147,9 @@ class JobRunner:
     async def _sum(self, job_id: str) -> None:
         bind_contextvars(job=job_id)  # of this task alone
         try:
-            await self._add(job_id)
+            async with self._own.claims.hold(f"sum/{job_id}") as held:
+                if held:
+                    await self._add(job_id)
         except Problem as problem:  # the store is away
             log.warning("adding failed and will be tried again", job=job_id, code=problem.code.slug, why=problem.detail)
         except Exception:

@@ -12,7 +12,7 @@ from protocol.server.settings import ServiceSettings
 
 class FacilitatorSettings(ServiceSettings):
     """`result_limit_bytes`: of one task's result, such as an owner's ciphertexts. `tick_interval_s`: how often
-    timeouts are looked for."""
+    timeouts are looked for. `claim_lease_s`: after how long a sum is taken over from another process that has died."""
 
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
     name: Name = "facilitator"
@@ -20,3 +20,4 @@ class FacilitatorSettings(ServiceSettings):
     manifest_limit_bytes: Annotated[int, Field(ge=1024)] = 8 << 20
     longest_wait_s: Annotated[float, Field(gt=0, le=300)] = 60
     tick_interval_s: Annotated[float, Field(gt=0, le=60)] = 0.5
+    claim_lease_s: Annotated[float, Field(ge=1, le=3600)] = 10.0

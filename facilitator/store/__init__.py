@@ -1,6 +1,7 @@
 """Where the Facilitator keeps jobs, tasks, evidence and the log: one contract, and its implementations."""
 
 from facilitator.store.contract import (
+    Claim,
     ReadTransaction,
     Store,
     StoredBlob,
@@ -12,6 +13,7 @@ from facilitator.store.contract import (
 from facilitator.store.sql import SqlStore
 
 __all__ = [
+    "Claim",
     "ReadTransaction",
     "SqlStore",
     "Store",

@@ -7,7 +7,7 @@ is lost, and either everything is there afterwards or nothing. Methods block; ca
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -54,6 +54,14 @@ class StoredEntry:
 
     entry: bytes
     signed_request_hash: str | None
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Which process has taken on some work, and until when it may be taken for alive."""
+
+    holder: str
+    until: datetime
 
 
 class ReadTransaction(ABC):
@@ -117,8 +125,12 @@ class ReadTransaction(ABC):
     def log_entry(self, job_id: str, index: int) -> StoredEntry | None: ...
 
     @abstractmethod
-    def log_entries(self, job_id: str) -> Sequence[StoredEntry]:
-        """All entries, in order."""
+    def log_entries(self, job_id: str, start: int = 0) -> Sequence[StoredEntry]:
+        """The entries from `start` on, in order."""
+
+    @abstractmethod
+    def claim(self, name: str) -> Claim | None:
+        """Who has claimed the work of that name last, if nobody has released it."""
 
 
 class WriteTransaction(ReadTransaction):
@@ -158,9 +170,29 @@ class WriteTransaction(ReadTransaction):
     def append_log(self, job_id: str, index: int, entry: StoredEntry) -> None:
         """Store the next entry. Raises ValueError unless `index` is the number of entries before it."""
 
+    @abstractmethod
+    def put_claim(self, name: str, claim: Claim) -> None:
+        """Put a claim in the place of the one that is there, if any."""
+
+    @abstractmethod
+    def delete_claim(self, name: str) -> None: ...
+
 
 class Store(ABC):
     """Opens transactions."""
+
+    @property
+    @abstractmethod
+    def shared(self) -> bool:
+        """Whether other processes may be at work on it."""
+
+    @abstractmethod
+    def listen(self, heard: Callable[[str], None], missed: Callable[[], None]) -> AbstractContextManager[None]:
+        """Within the block, hear from a thread what any process commits on a shared store.
+
+        `heard` is given the recipient of each new task, and the id of each task that gets a result. `missed` is called
+        where some may have been lost: at the beginning, and after each interruption.
+        """
 
     @abstractmethod
     def read(self) -> AbstractContextManager[ReadTransaction]: ...

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from facilitator.job import CreateTask, JobState
 from facilitator.store.contract import (
+    Claim,
     ReadTransaction,
     Store,
     StoredBlob,
@@ -22,7 +23,18 @@ from facilitator.store.contract import (
     WriteTransaction,
 )
 from facilitator.store.job_rows import JobRows, OwnersRead
-from facilitator.store.tables import TASK_SEQUENCE, blobs, counters, job_blobs, jobs, log_entries, parties, tasks
+from facilitator.store.notices import Listener, tell
+from facilitator.store.tables import (
+    TASK_SEQUENCE,
+    blobs,
+    claims,
+    counters,
+    job_blobs,
+    jobs,
+    log_entries,
+    parties,
+    tasks,
+)
 from protocol.documents import SignedDocument
 from protocol.identity import sha256_hex
 from protocol.server.database import open_database, read, write
@@ -45,6 +57,22 @@ class SqlStore(Store):
     def engine(self) -> sa.Engine:
         """The open database, for what watches it."""
         return self._engine
+
+    @property
+    def shared(self) -> bool:
+        return self._engine.dialect.name == "postgresql"
+
+    @contextmanager
+    def listen(self, heard: Callable[[str], None], missed: Callable[[], None]) -> Iterator[None]:
+        if not self.shared:
+            yield
+            return
+        listener = Listener(self._engine, heard, missed)
+        listener.start()
+        try:
+            yield
+        finally:
+            listener.close()
 
     @contextmanager
     def read(self) -> Iterator[ReadTransaction]:
@@ -172,6 +200,7 @@ class _SqlTransaction(WriteTransaction):
                 closed=False,
             )
         )
+        tell(self._connection, task.recipient)
         return True
 
     def close_tasks(self, job_id: str, kinds: Collection[TaskKind]) -> None:
@@ -191,6 +220,7 @@ class _SqlTransaction(WriteTransaction):
         )
         if changed.rowcount != 1:
             raise ValueError(f"task {task_id} has a result already")
+        tell(self._connection, task_id)
 
     def _next_sequence(self) -> int:
         query = (
@@ -235,9 +265,9 @@ class _SqlTransaction(WriteTransaction):
         row = self._connection.execute(query).mappings().first()
         return None if row is None else StoredEntry(row["entry"], row["signed_request_hash"])
 
-    def log_entries(self, job_id: str) -> Sequence[StoredEntry]:
-        query = sa.select(log_entries).where(log_entries.c.job_id == job_id).order_by(log_entries.c.index)
-        rows = self._connection.execute(query).mappings()
+    def log_entries(self, job_id: str, start: int = 0) -> Sequence[StoredEntry]:
+        query = sa.select(log_entries).where(log_entries.c.job_id == job_id, log_entries.c.index >= start)
+        rows = self._connection.execute(query.order_by(log_entries.c.index)).mappings()
         return [StoredEntry(row["entry"], row["signed_request_hash"]) for row in rows]
 
     def append_log(self, job_id: str, index: int, entry: StoredEntry) -> None:
@@ -251,6 +281,21 @@ class _SqlTransaction(WriteTransaction):
                 job_id=job_id, index=index, entry=entry.entry, signed_request_hash=entry.signed_request_hash
             )
         )
+
+    # Claims
+
+    def claim(self, name: str) -> Claim | None:
+        row = self._connection.execute(sa.select(claims).where(claims.c.name == name)).first()
+        return None if row is None else Claim(row.holder, datetime.fromtimestamp(row.until_s, UTC))
+
+    def put_claim(self, name: str, claim: Claim) -> None:
+        values = {"holder": claim.holder, "until_s": claim.until.timestamp()}
+        changed = self._connection.execute(sa.update(claims).where(claims.c.name == name).values(**values))
+        if changed.rowcount == 0:
+            self._connection.execute(sa.insert(claims).values(name=name, **values))
+
+    def delete_claim(self, name: str) -> None:
+        self._connection.execute(sa.delete(claims).where(claims.c.name == name))
 
 
 def _party(row: sa.Row[Any]) -> StoredParty:

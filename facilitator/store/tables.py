@@ -96,3 +96,11 @@ counters = sa.Table(
 )
 
 TASK_SEQUENCE = "task_sequence"
+
+claims = sa.Table(
+    "claims",
+    metadata,
+    sa.Column("name", sa.String(80), primary_key=True),
+    sa.Column("holder", sa.String(32), nullable=False),
+    sa.Column("until_s", sa.Double, nullable=False),
+)

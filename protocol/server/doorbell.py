@@ -53,6 +53,13 @@ class Doorbell:
         for bell in bells:
             bell._ring()
 
+    def ring_all(self) -> None:
+        """Wake all who listen at any key: something may have changed that nobody rang for."""
+        with self._lock:
+            bells = [bell for listening in self._bells.values() for bell in listening]
+        for bell in bells:
+            bell._ring()
+
     @contextmanager
     def listen(self, key: Hashable) -> Iterator[Bell]:
         """Give a bell that hears every ring at `key` from now on. Take it before looking."""

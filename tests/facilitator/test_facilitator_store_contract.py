@@ -13,7 +13,7 @@ from alembic.migration import MigrationContext
 
 from facilitator import round as rounds
 from facilitator.job import CreateTask, JobState
-from facilitator.store import SqlStore, Store, StoredEntry, StoredParty
+from facilitator.store import Claim, SqlStore, Store, StoredEntry, StoredParty
 from facilitator.store.tables import metadata
 from protocol.documents import SignedDocument
 from protocol.server.database_url import read_url
@@ -197,7 +197,21 @@ def test_the_log_takes_only_its_next_entry(store: Store, bench: MachineBench) ->
             tx.append_log(JOB_ID, wrong, entries[0])
     with store.read() as tx:
         assert list(tx.log_entries(JOB_ID)) == entries
+        assert list(tx.log_entries(JOB_ID, 1)) == entries[1:] and list(tx.log_entries(JOB_ID, 2)) == []
         assert tx.log_entry(JOB_ID, 1) == entries[1] and tx.log_entry(JOB_ID, 2) is None
+
+
+def test_a_claim_stands_until_it_is_replaced_or_released(store: Store) -> None:
+    first, second = Claim("aa" * 16, START), Claim("bb" * 16, START + timedelta(milliseconds=1500))
+    with store.write() as tx:
+        assert tx.claim("sum/1") is None
+        tx.put_claim("sum/1", first)
+        tx.put_claim("sum/2", first)
+        tx.put_claim("sum/1", second)
+        tx.delete_claim("sum/2")
+        tx.delete_claim("sum/3")
+    with store.read() as tx:
+        assert (tx.claim("sum/1"), tx.claim("sum/2")) == (second, None)
 
 
 def test_a_transaction_that_fails_leaves_nothing_behind(store: Store, bench: MachineBench) -> None:
