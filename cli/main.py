@@ -4,7 +4,22 @@ from __future__ import annotations
 
 import typer
 
-from cli import data, demo, identity, jobs, owner, plan, policy, provision, score, services, simulate, tokens, verify
+from cli import (
+    config,
+    data,
+    demo,
+    identity,
+    jobs,
+    owner,
+    plan,
+    policy,
+    provision,
+    score,
+    services,
+    simulate,
+    tokens,
+    verify,
+)
 from cli.doctor import command as doctor
 from cli.output import OneLineErrors
 
@@ -34,6 +49,7 @@ app.command()(demo.demo)
 app.command()(verify.verify)
 app.command()(plan.plan)
 app.command()(doctor.doctor)
+app.add_typer(config.app)
 app.command()(identity.identity)
 app.command()(identity.trust)
 app.add_typer(tokens.app)

@@ -113,6 +113,7 @@ class _PartyFile(PydanticBaseSettingsSource):
         return {name: self._placed(folder, name, value) for name, value in read_party_file(folder).items()}
 
     def _placed(self, folder: Path, name: str, value: Any) -> Any:
-        field = self.settings_cls.model_fields.get(name)
+        fields = self.settings_cls.model_fields
+        field = fields.get(name) or fields.get(f"{name}_file")  # `schema`, by its short name, is a path too
         is_path = field is not None and field.annotation in (Path, Path | None)
         return folder / value if is_path and isinstance(value, str) else value
