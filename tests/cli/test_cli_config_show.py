@@ -40,7 +40,9 @@ def test_each_setting_with_its_source(
 ) -> None:
     folder = tmp_path / "bank-a"
     folder.mkdir()
-    (folder / "party.toml").write_text('name = "bank-a"\nport = 5001\ntoken_file = "facilitator.token"\nschema = "s.json"\n')
+    (folder / "party.toml").write_text(
+        'name = "bank-a"\nport = 5001\ntoken_file = "facilitator.token"\nschema = "s.json"\n'
+    )
     monkeypatch.setenv("FEDTRAIN_PORT", "5002")
     settings = shown(capsys, "data-owner", "--state-dir", str(folder))
     assert settings.keys() == DataOwnerSettings.model_fields.keys()
