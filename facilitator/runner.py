@@ -53,6 +53,8 @@ log = structlog.get_logger("facilitator")
 
 MakeEvent = Callable[[WriteTransaction, JobState], Event]
 _RETRY_SUM_AFTER_S = 5.0
+#: Whom a job waits for, by name in its log lines: of many owners, one line an answer, all names would be too much.
+_NAMED = 10
 
 
 @dataclass(frozen=True)
@@ -67,9 +69,9 @@ class Resources:
     engine: Engine
     doorbell: Doorbell
     metrics: Metrics
+    claims: Claims
     allow_small_keys: bool
 
-    claims: Claims
 
 class JobRunner:
     """Applies events to jobs, and does what follows. Create it within the event loop that runs it."""
@@ -276,10 +278,12 @@ def _log_step(before: JobState, after: JobState, metrics: Metrics) -> None:
     if after.ended and not before.ended and after.ending is not None:
         log.info("job ended", job=after.job_id, status=after.phase.value, round=number, code=after.ending.code)
         return
+    awaited = after.awaited_owners
     log.info(
         "job step",
         job=after.job_id,
         phase=after.phase.value,
         round=number,
-        waiting_for=[owner.name for owner in after.awaited_owners],
+        waiting=len(awaited),
+        waiting_for=[owner.name for owner in awaited[:_NAMED]],
     )

@@ -9,12 +9,13 @@ from functools import partial
 import structlog
 
 from facilitator import round as rounds
+from facilitator.evidence import log_lines_json
 from facilitator.incoming import open_manifest, open_registration, plan_manifest
 from facilitator.job import CancelRequested, JobState, Member, Outcome, OwnerOffers
 from facilitator.plans import JobPlan
 from facilitator.runner import JobRunner, Resources
 from facilitator.status import ModelView, describe
-from facilitator.store import ReadTransaction, StoredBlob, StoredEntry, StoredParty
+from facilitator.store import ReadTransaction, StoredBlob, StoredParty
 from protocol.clock import timestamp
 from protocol.documents import Manifest, SignedDocument, open_document
 from protocol.problems import Code, Problem
@@ -177,14 +178,15 @@ class JobService:
             raise Problem(Code.MODEL_NOT_FOUND, f"There is no manifest of job {job_id[:64]} here.")
         return signed
 
-    async def log(self, job_id: str) -> Sequence[StoredEntry]:
-        """All entries of the job's hash chain. Raises Problem(MODEL_NOT_FOUND)."""
-        return await asyncio.to_thread(self._log, job_id)
+    async def log(self, job_id: str, start: int) -> bytes:
+        """The job's hash chain from entry `start` on, as JSON. Raises Problem: MODEL_NOT_FOUND, LOG_INCONSISTENT."""
+        return await asyncio.to_thread(self._log, job_id, start)
 
-    def _log(self, job_id: str) -> Sequence[StoredEntry]:
+    def _log(self, job_id: str, start: int) -> bytes:
         with self._own.store.read() as tx:
             _job(tx, job_id)
-            return tx.log_entries(job_id)
+            entries = tx.log_entries(job_id, start)
+        return log_lines_json(start, entries)
 
     async def log_entry(self, job_id: str, index: int) -> bytes:
         """One entry's exact bytes. Raises Problem: MODEL_NOT_FOUND, NOT_FOUND."""

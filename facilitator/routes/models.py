@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from facilitator.evidence import LogLine, log_line
+from facilitator.evidence import LogLine
 from facilitator.routes.access import (
     SIGNED_EXAMPLE,
     HashInPath,
@@ -75,13 +75,17 @@ async def roster(job_id: JobIdInPath, service: Service) -> SignedDocument:
     return await service.roster(job_id)
 
 
-@router.get("/{job_id}/log", summary="The hash chain over all sums: hashes and products, entry by entry")
+@router.get(
+    "/{job_id}/log",
+    summary="The hash chain over all sums: hashes and products, entry by entry",
+    response_model=list[LogLine],
+)
 async def log(
     job_id: JobIdInPath,
     service: Service,
     start: Annotated[int, Query(ge=0, le=10**9, description="The first entry to list.", examples=[0])] = 0,
-) -> list[LogLine]:
-    return [log_line(start + place, entry) for place, entry in enumerate((await service.log(job_id))[start:])]
+) -> Response:
+    return Response(await service.log(job_id, start), media_type=JSON_TYPE)
 
 
 @router.get(

@@ -102,6 +102,8 @@ async def _check_evidence(model_owner: FakeModelOwner, job_id: str, entries: int
     """The log's lines, entries and blobs agree with each other, hash by hash."""
     lines = await model_owner.client.log(job_id)
     assert [line["index"] for line in lines] == list(range(entries))
+    assert await model_owner.client.log(job_id, start=2) == lines[2:]
+    assert await model_owner.client.log(job_id, start=entries) == []
     previous = NO_ENTRY
     for index, line in enumerate(lines):
         entry = await model_owner.client.log_entry(job_id, index)
