@@ -20,6 +20,7 @@ import typer
 from cli.output import Failure, console, print_json, print_table
 
 MARKER = "demo.json"
+INTERRUPTED = 130  # what shells give a command that Ctrl-C ended
 
 
 def demo(
@@ -43,7 +44,7 @@ def demo(
         return
     _clear(state_dir)
     children = Children()
-    finished = False
+    finished = interrupted = False
     # SIGINT too: a shell that starts this in the background has it ignored.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
@@ -58,6 +59,9 @@ def demo(
         finished = True
         if keep:
             _say_kept(parties, state_dir)
+    except KeyboardInterrupt:
+        interrupted = True
+        raise typer.Exit(INTERRUPTED) from None
     finally:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not leave half of them running
@@ -67,6 +71,9 @@ def demo(
                 shutil.rmtree(state_dir)
             elif state_dir.exists():
                 (state_dir / MARKER).write_text("{}")  # the logs stay until the next run
+        if interrupted:
+            left = f"state and logs are in {state_dir}, until the next run" if state_dir.exists() else "no state either"
+            sys.stderr.write(f"fedtrain: stopped; nothing is left running; {left}\n")
 
 
 def _interrupt(*_: object) -> None:

@@ -75,7 +75,9 @@ def test_an_interrupt_stops_everything(run_all: list[str], tmp_path: Path, numbe
         assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(number)
-    assert process.wait() != 0
+    _, said = process.communicate()
+    assert process.returncode == 130
+    assert f"stopped; nothing is left running; state and logs are in {tmp_path / 'demo'}" in said.splitlines()[-1]
     assert left_over(tmp_path) == []
 
 
