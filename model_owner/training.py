@@ -77,7 +77,7 @@ def take(
     if learning is None or state.rows_total is None:
         raise Problem(Code.WRONG_STATE, f"Job {state.job_id} has no counts yet.")
     if context.budget.shares_weights:
-        goal = objective(context, state, state.rows_total)
+        goal = objective(context.budget, state.spec, context.rounds, state.rows_total)
         move = DESCENTS[state.spec.training.optimizer].step(goal, learning.optimiser, values)
         return moved(state, goal, learning, move, asked.round, values.size, now)
     problem = quadratic(context, state, state.rows_total, learning.targets_squared)
@@ -184,21 +184,21 @@ def _counted(context: JobContext, state: JobState, values: Integers) -> Taken:
 def _first_move(context: JobContext, state: JobState, rows: int, completed: tuple[int, ...]) -> Move:
     optimizer = state.spec.training.optimizer
     if context.budget.shares_weights:
-        return DESCENTS[optimizer].start(objective(context, state, rows))
+        return DESCENTS[optimizer].start(objective(context.budget, state.spec, context.rounds, rows))
     problem = quadratic(context, state, rows, completed)
     if context.budget.inputs.reencrypt_every > 1:
         return windowed(context, state, rows).start(problem)
     return OPTIMISERS[optimizer].start(problem)
 
 
-def objective(context: JobContext, state: JobState, rows_total: int) -> Objective:
+def objective(budget: Budget, spec: ModelSpec, rounds: int, rows_total: int) -> Objective:
     """The public numbers of a job whose owners see the weights, as the optimisers take them."""
-    budget, inputs, training = context.budget, context.budget.inputs, state.spec.training
+    inputs, training = budget.inputs, spec.training
     return Objective(
         dimensions=inputs.dimensions,
         outputs=inputs.outputs,
         rows_total=rows_total,
-        rounds=context.rounds,
+        rounds=rounds,
         tolerance=training.tolerance,
         rate=float(learning_rate(replace(inputs, learning_rate=None), rows_total)),
         learning_rate=None if training.learning_rate == "auto" else training.learning_rate,

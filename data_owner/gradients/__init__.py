@@ -16,7 +16,7 @@ from protocol.spec import ModelType
 PROVIDERS: Final[Mapping[str, GradientProvider]] = MappingProxyType(
     {name: SecondMoment(target_shift=kind.target_shift) for name, kind in MODEL_KINDS.items()}
 )
-SHARED_PROVIDERS: Final[Mapping[str, GradientProvider]] = MappingProxyType(
+SHARED_PROVIDERS: Final[Mapping[str, RowGradient]] = MappingProxyType(
     {
         name: RowGradient(kind.row_loss, kind.target_shift)
         for name, kind in MODEL_KINDS.items()
@@ -27,7 +27,7 @@ SHARED_PROVIDERS: Final[Mapping[str, GradientProvider]] = MappingProxyType(
 
 def provider_of(model_type: ModelType, *, shares_weights: bool = False) -> GradientProvider:
     """Return the provider of that model type. Raises Problem(POLICY_REFUSES) where this version has none."""
-    providers = SHARED_PROVIDERS if shares_weights else PROVIDERS
+    providers: Mapping[str, GradientProvider] = SHARED_PROVIDERS if shares_weights else PROVIDERS
     try:
         return providers[model_type]
     except KeyError:

@@ -6,6 +6,7 @@ says. Source: docs/arithmetic.md, weights that owners see.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -19,7 +20,7 @@ from crypto.encryption import check_magnitudes
 from crypto.engine import Engine
 from data_owner.gradients.provider import Prepared
 from data_owner.gradients.second_moment import SecondMoment, packed
-from data_owner.moments import Moments
+from data_owner.moments import Encoded, Moments
 from protocol.messages import RoundKind, RoundRequest
 from protocol.model_types.row_loss import RowLoss
 from protocol.problems import Code, Problem
@@ -58,8 +59,10 @@ class RowGradient:
             raise Problem(Code.WRONG_STATE, f"With weights shared with owners there is no answer to {request.kind}.")
         budget = prepared.budget
         step = budget.steps[0]
-        entries = self._entries(prepared, weights)
+        if prepared.rows is None:
+            raise ValueError("this job was prepared without its rows")
         try:
+            entries = self.sums(budget, prepared.rows, weights)
             check_magnitudes(entries, step.owner_bound)
         except CryptoError as error:
             raise Problem(
@@ -67,15 +70,15 @@ class RowGradient:
             ) from None
         return packed(entries, budget.answer_layout, step.answer_fraction_bits, step.owner_bound, n)
 
-    def _entries(self, prepared: Prepared, weights: SharedWeights) -> Integers:
-        """Integers at the plan's scale. Each batch is rounded once, and batches add up exactly."""
-        if prepared.rows is None:
-            raise ValueError("this job was prepared without its rows")
-        budget = prepared.budget
+    def sums(self, budget: Budget, batches: Iterable[Encoded], weights: SharedWeights) -> Integers:
+        """(d·k + 1, 1) integers at the plan's scale: each batch is rounded once, and batches add up exactly.
+
+        In the clear: they are the owner's own. Raises EncodingOverflow for a batch beyond the plan's bound.
+        """
         bits = budget.steps[0].answer_fraction_bits
         shift = 2.0**-budget.loss_shift_bits
         total: Integers = np.full((budget.answer_layout.rows, 1), 0, dtype=object)
-        for rows in prepared.rows:
+        for rows in batches:
             losses, residuals = self.row_loss.at(rows.X @ weights.values, rows.Y)
             gradient = rows.X.T @ residuals
             sums = np.append(gradient.ravel(), losses.sum() * shift).reshape(-1, 1)
