@@ -1,36 +1,49 @@
-"""`fedtrain identity` and `fedtrain trust`: who this party is, and whom it knows."""
+"""`fedtrain identity`: who this party is, and its private keys encrypted at rest."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.output import Failure, console, print_json, print_table
+from cli.output import Failure, console, print_json
+from cli.services import KeyFile, KeyPassphraseFile
+from cli.state_folder import party_settings
 from protocol.states import Role
 
 if TYPE_CHECKING:
-    from protocol.server.trust_file import Pin, PinRole
+    from protocol.server.key_files import KeySecret
 
-ROLES = ("model-owner", "data-owner", "consortium")
+app = typer.Typer(name="identity", help="Print this party's id; encrypt its private keys.")
 StateDir = Annotated[Path, typer.Option(help="The party's state folder.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+NewPassphraseFile = Annotated[
+    Path | None,
+    typer.Option("--new-key-passphrase-file", help="File with the passphrase to encrypt under."),
+]
+NewKeyFile = Annotated[Path | None, typer.Option("--new-key-file", help="File of 32 bytes, in a passphrase's place.")]
 
 
+@app.callback(invoke_without_command=True)
 def identity(
+    context: typer.Context,
     role: Annotated[Role, typer.Option(help="Whose folder .fedtrain/ROLE is meant.")] = Role.DATA_OWNER,
     state_dir: Annotated[Path | None, typer.Option(help="The party's state folder. Default .fedtrain/ROLE.")] = None,
-    as_json: Json = False,
+    key_passphrase_file: KeyPassphraseFile = None,
+    key_file: KeyFile = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
 ) -> None:
     """Print this party's id and name; the identity is made, readable for its owner alone, where there is none."""
+    if context.invoked_subcommand is not None:
+        return
+    from protocol.server.connection import key_files_of
     from protocol.server.secret_files import IDENTITY_FILE, load_or_create_identity
     from protocol.server.settings import read_party_file
 
     folder = state_dir or Path(".fedtrain") / role.value
     new = not (folder / IDENTITY_FILE).exists()
-    party_id = load_or_create_identity(folder).party_id
+    keys = key_files_of(party_settings(folder, key_passphrase_file, key_file))
+    party_id = load_or_create_identity(folder, keys).party_id
     if new:
         typer.echo(f"{folder} had no identity: a new one was made", err=True)
     name = str(read_party_file(folder).get("name", folder.name))
@@ -40,51 +53,48 @@ def identity(
     console().print(f"{party_id}  {name}", markup=False)
 
 
-def trust(
+@app.command()
+def encrypt(state_dir: StateDir, key_passphrase_file: KeyPassphraseFile = None, key_file: KeyFile = None) -> None:
+    """Encrypt the private keys in a state folder. Stop its service first; interrupted, run it again."""
+    from protocol.server.key_files import encrypt_keys
+
+    count = encrypt_keys(state_dir, _secret(state_dir, key_passphrase_file, key_file))
+    console().print(f"{count} private keys in {state_dir} encrypted.", markup=False)
+    console().print("Without what they are encrypted under nobody can read them again: keep a copy of it elsewhere.")
+
+
+@app.command()
+def decrypt(state_dir: StateDir, key_passphrase_file: KeyPassphraseFile = None, key_file: KeyFile = None) -> None:
+    """Write the private keys in a state folder as they are. Stop its service first; interrupted, run it again."""
+    from protocol.server.key_files import decrypt_keys
+
+    count = decrypt_keys(state_dir, _secret(state_dir, key_passphrase_file, key_file))
+    console().print(f"{count} private keys in {state_dir} are no longer encrypted.", markup=False)
+
+
+@app.command()
+def rotate(
     state_dir: StateDir,
-    key: Annotated[str | None, typer.Argument(help="The party id to pin, as its people read it to you.")] = None,
-    role: Annotated[str | None, typer.Option(help=f"What the key may be: {', '.join(ROLES)}.")] = None,
-    name: Annotated[str | None, typer.Option(help="What you call it.")] = None,
-    show: Annotated[bool, typer.Option("--list", help="List who is pinned.")] = False,
-    remove: Annotated[bool, typer.Option("--remove", help="Unpin KEY, in every role or in --role.")] = False,
-    as_json: Json = False,
+    new_key_passphrase_file: NewPassphraseFile = None,
+    new_key_file: NewKeyFile = None,
+    key_passphrase_file: KeyPassphraseFile = None,
+    key_file: KeyFile = None,
 ) -> None:
-    """Pin a key: jobs of others are declined, and only known owners count. A running service takes note at once."""
-    from protocol.server.trust_file import Pin, read_pins, write_pins
+    """Encrypt under another passphrase or key file. A service at work takes note at its next start."""
+    from protocol.server.key_files import KeySecret, change_secret
 
-    pins = read_pins(state_dir)
-    if show:
-        _show(pins, as_json)
-        return
-    if key is None:
-        raise Failure("name the KEY to pin, or --list those that are pinned")
-    key = key.strip().lower()
-    if role is not None and role not in ROLES:
-        raise Failure(f"--role is {role!r}: it is one of {', '.join(ROLES)}")
-    if remove:
-        kept = tuple(pin for pin in pins if pin.key != key or role not in (None, pin.role))
-        if len(kept) == len(pins):
-            raise Failure(f"{key[:16]}… is not pinned{f' as {role}' if role else ''}: --list shows who is")
-        write_pins(state_dir, kept)
-        return
-    if role is None or name is None:
-        raise Failure(f"to pin a key, say what it may be (--role {'|'.join(ROLES)}) and what you call it (--name)")
-    pinned = Pin(key=_checked(key), role=cast("PinRole", role), name=name)
-    others = [pin for pin in pins if (pin.key, pin.role) != (pinned.key, pinned.role)]
-    write_pins(state_dir, [*others, pinned])
-    _show([pinned], as_json)
+    new = KeySecret.read(new_key_passphrase_file, new_key_file)
+    if new is None:
+        raise Failure("name the new secret with --new-key-passphrase-file or --new-key-file")
+    change_secret(state_dir, _secret(state_dir, key_passphrase_file, key_file), new)
+    console().print(f"The private keys in {state_dir} open with the {new.kind} in {new.source}.", markup=False)
 
 
-def _checked(key: str) -> str:
-    from protocol.identity import is_party_id
+def _secret(state_dir: Path, key_passphrase_file: Path | None, key_file: Path | None) -> KeySecret:
+    from protocol.server.key_files import KeySecret
 
-    if not is_party_id(key):
-        raise Failure(f"{key[:80]!r} is no party id: 64 hex digits, as `fedtrain identity` prints them")
-    return key
-
-
-def _show(pins: Sequence[Pin], as_json: bool) -> None:
-    if as_json:
-        print_json([pin.model_dump() for pin in pins])
-        return
-    print_table("", ["role", "name", "key"], [[pin.role, pin.name, pin.key] for pin in pins])
+    settings = party_settings(state_dir, key_passphrase_file, key_file)
+    secret = KeySecret.read(settings.key_passphrase_file, settings.key_file)
+    if secret is None:
+        raise Failure("name what to encrypt under with --key-passphrase-file or --key-file")
+    return secret

@@ -18,6 +18,7 @@ from cli import (
     services,
     simulate,
     tokens,
+    trust,
     verify,
 )
 from cli.doctor import command as doctor
@@ -50,8 +51,8 @@ app.command()(verify.verify)
 app.command()(plan.plan)
 app.command()(doctor.doctor)
 app.add_typer(config.app)
-app.command()(identity.identity)
-app.command()(identity.trust)
+app.add_typer(identity.app)
+app.command()(trust.trust)
 app.add_typer(tokens.app)
 app.command()(owner.approve)
 app.command()(owner.deny)

@@ -21,6 +21,14 @@ StateDir = Annotated[
     Path | None, typer.Option(help="Where identity, keys and state are kept. Default .fedtrain/NAME here.")
 ]
 FacilitatorUrl = Annotated[str | None, typer.Option("--facilitator", help="The Facilitator's address.")]
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option(help="postgresql://user@host/database. Default state.sqlite3 in the state folder."),
+]
+KeyPassphraseFile = Annotated[
+    Path | None, typer.Option(help="File with the passphrase that private keys are encrypted under.")
+]
+KeyFile = Annotated[Path | None, typer.Option(help="File of 32 bytes, in a passphrase's place.")]
 LogFormat = Annotated[str | None, typer.Option(help="console or json.")]
 LogLevel = Annotated[str | None, typer.Option(help="debug, info, warning or error.")]
 
@@ -30,6 +38,9 @@ def facilitator(
     state_dir: StateDir = None,
     name: Name = None,
     host: Host = None,
+    database_url: DatabaseUrl = None,
+    key_passphrase_file: KeyPassphraseFile = None,
+    key_file: KeyFile = None,
     log_format: LogFormat = None,
     log_level: LogLevel = None,
 ) -> None:
@@ -47,6 +58,9 @@ def data_owner(
     facilitator: FacilitatorUrl = None,
     state_dir: StateDir = None,
     host: Host = None,
+    database_url: DatabaseUrl = None,
+    key_passphrase_file: KeyPassphraseFile = None,
+    key_file: KeyFile = None,
     log_format: LogFormat = None,
     log_level: LogLevel = None,
 ) -> None:
@@ -61,6 +75,9 @@ def model_owner(
     state_dir: StateDir = None,
     name: Name = None,
     host: Host = None,
+    database_url: DatabaseUrl = None,
+    key_passphrase_file: KeyPassphraseFile = None,
+    key_file: KeyFile = None,
     log_format: LogFormat = None,
     log_level: LogLevel = None,
 ) -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.output import console, print_json
+from cli.services import KeyFile, KeyPassphraseFile
+from cli.state_folder import party_settings
 
 if TYPE_CHECKING:
     from protocol.client.facilitator import FacilitatorClient
@@ -20,14 +22,16 @@ def verify(
     state_dir: Annotated[
         Path, typer.Option(help="State folder of a party of the job: evidence is open to those alone.")
     ] = Path(".fedtrain/model-owner"),
+    key_passphrase_file: KeyPassphraseFile = None,
+    key_file: KeyFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
 ) -> None:
     """Check every signature, request, answer and sum of a job. Exit code 1 names the first entry that fails."""
-    from protocol.server.connection import PartySettings, facilitator_client
+    from protocol.server.connection import facilitator_client, key_files_of
     from protocol.server.secret_files import load_identity
 
-    identity = load_identity(state_dir)
-    settings = PartySettings(state_dir=state_dir)
+    settings = party_settings(state_dir, key_passphrase_file, key_file)
+    identity = load_identity(state_dir, key_files_of(settings))
     client = facilitator_client(settings, facilitator or settings.facilitator, identity.party_id)
     found = asyncio.run(_verify(client, model_id))
     if as_json:

@@ -39,7 +39,7 @@ from protocol.loopback import is_loopback
 from protocol.problems import Code, Problem
 from protocol.server.app import create_service
 from protocol.server.body_limits import BodyLimits
-from protocol.server.connection import facilitator_client, gate_of
+from protocol.server.connection import facilitator_client, gate_of, key_files_of
 from protocol.server.database import state_of
 from protocol.server.secret_files import load_or_create_identity
 from protocol.server.trust_file import read_membership, watched_trust
@@ -71,7 +71,8 @@ def create_app(
     is reached, by default the network. `policy` stands in for the settings'. Raises Problem(INVALID_REQUEST) for a
     policy file that cannot be used, and SecretFileError where the identity in the state folder is not usable.
     """
-    identity = load_or_create_identity(settings.state_dir)
+    keys = key_files_of(settings)
+    identity = load_or_create_identity(settings.state_dir, keys)
     owner_policy = policy or settings.policy()
     trust = watched_trust(settings.state_dir)
     trust.value()  # a list that cannot be used is known before the first job
@@ -96,8 +97,8 @@ def create_app(
             identity=identity,
             store=store,
             freezer=Freezer(settings.state_dir / "moments", store, stamp, random_bytes, min_rows=owner_policy.min_rows),
-            mask_keys=MaskKeys(settings.state_dir / "keys"),
-            sealing_keys=SealingKeys(settings.state_dir / "keys"),
+            mask_keys=MaskKeys(settings.state_dir / "keys", keys),
+            sealing_keys=SealingKeys(settings.state_dir / "keys", keys),
             marks=AnswerMarks(settings.state_dir / "keys"),
             pools=pools,
             engine=arithmetic,

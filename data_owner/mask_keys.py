@@ -12,14 +12,16 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from protocol.problems import Code, Problem
-from protocol.server.secret_files import delete_secret, read_secret, write_secret
+from protocol.server.key_files import KeyFiles
+from protocol.server.secret_files import delete_secret
 
 
 class JobKeys:
     """The keys for one purpose in one folder, a file a job."""
 
-    def __init__(self, folder: Path, purpose: str, suffix: str) -> None:
+    def __init__(self, folder: Path, files: KeyFiles, purpose: str, suffix: str) -> None:
         self._folder = folder
+        self._files = files
         self._purpose = purpose
         self._suffix = suffix
 
@@ -29,13 +31,13 @@ class JobKeys:
     def create(self, job_id: str) -> str:
         """Make the job's key, in place of one that was never announced; return the public key in hex."""
         key = X25519PrivateKey.generate()
-        write_secret(self._path(job_id), key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption()))
+        self._files.write(self._path(job_id), key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption()))
         return _public(key)
 
     def load(self, job_id: str, public_key: str) -> X25519PrivateKey:
         """Return the job's key. Raises Problem(OWNER_LOST_ITS_KEY) where it is gone or not the announced one."""
         try:
-            key = X25519PrivateKey.from_private_bytes(read_secret(self._path(job_id)))
+            key = X25519PrivateKey.from_private_bytes(self._files.read(self._path(job_id)))
         except (FileNotFoundError, ValueError):
             raise self._lost(job_id) from None
         if _public(key) != public_key:
@@ -57,15 +59,15 @@ class JobKeys:
 class MaskKeys(JobKeys):
     """The keys that masks are derived from."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder, "mask", ".x25519")
+    def __init__(self, folder: Path, files: KeyFiles) -> None:
+        super().__init__(folder, files, "mask", ".x25519")
 
 
 class SealingKeys(JobKeys):
     """The keys that weights are sealed to, in jobs that share them with owners."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder, "sealing", ".sealing.x25519")
+    def __init__(self, folder: Path, files: KeyFiles) -> None:
+        super().__init__(folder, files, "sealing", ".sealing.x25519")
 
 
 def _public(key: X25519PrivateKey) -> str:

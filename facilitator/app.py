@@ -23,7 +23,7 @@ from facilitator.store import SqlStore
 from protocol.clock import Clock
 from protocol.server.app import create_service
 from protocol.server.body_limits import BodyLimits
-from protocol.server.connection import gate_of
+from protocol.server.connection import gate_of, key_files_of
 from protocol.server.database import state_of
 from protocol.server.doorbell import Doorbell
 from protocol.server.secret_files import load_or_create_identity
@@ -44,7 +44,8 @@ def create_app(
     The store is opened when the lifespan starts. Raises SecretFileError where the identity or the token list in the
     state folder is not usable.
     """
-    identity = load_or_create_identity(settings.state_dir)
+    keys = key_files_of(settings)
+    identity = load_or_create_identity(settings.state_dir, keys)
     registry = CollectorRegistry()
     metrics = Metrics(registry)
     metered = metrics.service.executor(executor)

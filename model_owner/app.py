@@ -32,9 +32,10 @@ from protocol.clock import Clock
 from protocol.identity import Identity
 from protocol.server.app import create_service
 from protocol.server.body_limits import BodyLimits
-from protocol.server.connection import facilitator_client, gate_of
+from protocol.server.connection import facilitator_client, gate_of, key_files_of
 from protocol.server.database import state_of
 from protocol.server.doorbell import Doorbell
+from protocol.server.key_files import KeyFiles
 from protocol.server.machine_speed import unit_costs
 from protocol.server.secret_files import load_or_create_identity
 from protocol.server.trust_file import read_membership
@@ -60,10 +61,11 @@ def create_app(
     `transport` replaces the network to the Facilitator. The store is opened when the lifespan starts. Raises
     SecretFileError where the identity is not usable.
     """
-    identity = load_or_create_identity(settings.state_dir)
+    key_files = key_files_of(settings)
+    identity = load_or_create_identity(settings.state_dir, key_files)
     registry = CollectorRegistry()
     metrics = Metrics(registry)
-    parts = _Parts(settings, clock, executor, transport, identity, metrics)
+    parts = _Parts(settings, clock, executor, transport, identity, key_files, metrics)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -106,6 +108,7 @@ class _Parts:
         executor: Executor,
         transport: httpx.AsyncBaseTransport | None,
         identity: Identity,
+        key_files: KeyFiles,
         metrics: Metrics,
     ) -> None:
         self._settings = settings
@@ -113,6 +116,7 @@ class _Parts:
         self._executor = metrics.service.executor(executor)
         self._transport = transport
         self._identity = identity
+        self._key_files = key_files
         self._metrics = metrics
         self.agent: TaskAgent | None = None
 
@@ -122,7 +126,7 @@ class _Parts:
         settings = self._settings
         store = await asyncio.to_thread(SqlStore, settings.database)
         client = facilitator_client(settings, settings.facilitator, self._identity.party_id, self._transport)
-        keys = KeyRing(settings.state_dir / "keys", engine, allow_small=settings.allow_small_keys)
+        keys = self._key_ring("keys", engine)
         doorbell = Doorbell()
         service = ModelService(
             Resources(
@@ -183,14 +187,17 @@ class _Parts:
             self._metrics.service.unwatch()
             await asyncio.to_thread(store.close)
 
-    def _scoring(self, store: SqlStore, predictions: Predictions, engine: Engine) -> ScoringDesk:
+    def _key_ring(self, folder: str, engine: Engine) -> KeyRing:
         settings = self._settings
+        return KeyRing(settings.state_dir / folder, self._key_files, engine, allow_small=settings.allow_small_keys)
+
+    def _scoring(self, store: SqlStore, predictions: Predictions, engine: Engine) -> ScoringDesk:
         return ScoringDesk(
             ScoringParts(
                 identity=self._identity,
                 store=store,
                 ledger=ScoringLedger(store.engine),
-                keys=KeyRing(settings.state_dir / "scoring-keys", engine, allow_small=settings.allow_small_keys),
+                keys=self._key_ring("scoring-keys", engine),
                 engine=engine,
                 executor=self._executor,
                 clock=self._clock,

@@ -12,7 +12,8 @@ from typing import TypeVar
 from phe.paillier import PaillierPrivateKey
 
 from crypto import Engine, KeyHolderEncryptor, generate_keypair, private_key_from_dict, private_key_to_dict
-from protocol.server.secret_files import delete_secret, read_secret, write_secret
+from protocol.server.key_files import KeyFiles
+from protocol.server.secret_files import delete_secret
 
 T = TypeVar("T")
 #: Jobs at once; beyond that, keys are read and tables made again at every round. 5 MiB each at 2048 bits, 11 at 3072.
@@ -22,8 +23,9 @@ _KEPT_IN_MEMORY = 32
 class KeyRing:
     """The private keys in `folder`. Any thread may share it; making a key and the first encryption take long."""
 
-    def __init__(self, folder: Path, engine: Engine, *, allow_small: bool = False) -> None:
+    def __init__(self, folder: Path, files: KeyFiles, engine: Engine, *, allow_small: bool = False) -> None:
         self._folder = folder
+        self._files = files
         self._engine = engine
         self._allow_small = allow_small
         self._lock = threading.Lock()
@@ -36,13 +38,13 @@ class KeyRing:
         if self._path(job_id).exists():
             return self.load(job_id)
         _, private_key = generate_keypair(modulus_bits, allow_small=self._allow_small)
-        write_secret(self._path(job_id), json.dumps(private_key_to_dict(private_key)).encode(), replace=False)
+        self._files.write(self._path(job_id), json.dumps(private_key_to_dict(private_key)).encode(), replace=False)
         return private_key
 
     def load(self, job_id: str) -> PaillierPrivateKey:
         """Return the job's key. Raises FileNotFoundError, SecretFileError, crypto.MalformedKey."""
         return self._kept(
-            self._loaded, job_id, lambda: private_key_from_dict(json.loads(read_secret(self._path(job_id))))
+            self._loaded, job_id, lambda: private_key_from_dict(json.loads(self._files.read(self._path(job_id))))
         )
 
     def encryptor(self, job_id: str, expected_count: Callable[[], int]) -> KeyHolderEncryptor:

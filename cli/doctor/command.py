@@ -12,6 +12,7 @@ import typer
 
 from cli.doctor.finding import Finding, Level
 from cli.output import console, print_json
+from cli.services import KeyFile, KeyPassphraseFile
 from protocol.states import Role
 
 if TYPE_CHECKING:
@@ -25,12 +26,20 @@ def doctor(
     state_dir: Annotated[Path | None, typer.Option(help="The party's state folder. Default .fedtrain/NAME.")] = None,
     name: Annotated[str | None, typer.Option(help="The party's name, if its folder goes by it.")] = None,
     facilitator: Annotated[str | None, typer.Option(help="The Facilitator's address.")] = None,
+    key_passphrase_file: KeyPassphraseFile = None,
+    key_file: KeyFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
 ) -> None:
     """Look for what keeps a party from working, or soon will. Changes nothing; exit code 1 where something fails."""
     from cli.parties import settings_of
 
-    options = {"state_dir": state_dir, "name": name, "facilitator": facilitator}
+    options = {
+        "state_dir": state_dir,
+        "name": name,
+        "facilitator": facilitator,
+        "key_passphrase_file": key_passphrase_file,
+        "key_file": key_file,
+    }
     if role is Role.FACILITATOR:
         del options["facilitator"]
     findings = list(examine(settings_of(role, options), role, datetime.now(UTC)))

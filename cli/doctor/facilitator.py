@@ -16,6 +16,7 @@ from cli.doctor.finding import Finding, fail, ok, warn
 from protocol.client.tls import TlsError, client_context
 from protocol.loopback import is_loopback
 from protocol.problems import Code, Problem
+from protocol.server.connection import key_files_of
 from protocol.server.secret_files import IDENTITY_FILE, SecretFileError, load_identity
 from protocol.server.settings import ServiceSettings
 from protocol.server.tokens import read_token
@@ -141,7 +142,7 @@ def _as_a_party(http: httpx.Client, settings: ServiceSettings, role: Role, url: 
     if not (settings.state_dir / IDENTITY_FILE).exists():
         return
     try:
-        headers = {"Fedtrain-Party": load_identity(settings.state_dir).party_id}
+        headers = {"Fedtrain-Party": load_identity(settings.state_dir, key_files_of(settings)).party_id}
         if settings.token_file is not None:
             if httpx.URL(url).scheme != "https" and not is_loopback(httpx.URL(url).host):
                 yield fail("token", f"it would travel to {url} in the clear", "use https")

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from cli.doctor.finding import Finding, fail, ok, warn
+from protocol.server.connection import key_files_of
 from protocol.server.secret_files import IDENTITY_FILE, SecretFileError, load_identity
 from protocol.server.settings import ServiceSettings
 
@@ -32,7 +33,7 @@ def check_folder(
         return
     yield _writable(folder)
     yield _room(folder, fail_below_bytes, warn_below_bytes)
-    yield _identity(folder)
+    yield _identity(settings)
     yield _permissions(folder, [path for path in (settings.token_file, settings.tls_key, settings.client_key) if path])
 
 
@@ -60,11 +61,12 @@ def _room(folder: Path, fail_below_bytes: int, warn_below_bytes: int) -> Finding
     return warn("disk", found, remedy) if free < warn_below_bytes else ok("disk", found)
 
 
-def _identity(folder: Path) -> Finding:
+def _identity(settings: ServiceSettings) -> Finding:
+    folder = settings.state_dir
     if not (folder / IDENTITY_FILE).exists():
         return warn("identity", f"{folder / IDENTITY_FILE} is not there yet", "the first start makes one")
     try:
-        return ok("identity", f"party id {load_identity(folder).party_id}")
+        return ok("identity", f"party id {load_identity(folder, key_files_of(settings)).party_id}")
     except SecretFileError as error:
         return fail("identity", str(error), "what the line says")
 

@@ -12,6 +12,7 @@ from protocol.client.facilitator import FacilitatorClient
 from protocol.client.tls import TlsError, client_context
 from protocol.documents import Name
 from protocol.server.caller import Gate, OpenGate, TokenGate
+from protocol.server.key_files import KeyFiles, KeySecret, open_key_files
 from protocol.server.settings import ServiceSettings
 from protocol.server.tls import server_context
 from protocol.server.tokens import TOKENS_FILE, read_token, watched_tokens
@@ -26,6 +27,15 @@ class PartySettings(ServiceSettings):
     name: Name = "party"
     workers: int = 1
     facilitator: Address = "http://127.0.0.1:8080"
+
+
+def key_files_of(settings: ServiceSettings) -> KeyFiles:
+    """Return the private keys in the party's state folder, opened with what the settings name.
+
+    Raises SecretFileError where they are sealed and do not open, or are to be and are not.
+    """
+    secret = KeySecret.read(settings.key_passphrase_file, settings.key_file)
+    return open_key_files(settings.state_dir, secret)
 
 
 def gate_of(settings: ServiceSettings) -> Gate:

@@ -38,7 +38,8 @@ class MeteredExecutor(Executor):
         asked_at = time.perf_counter()
         begun = threading.Event()
 
-        def run() -> _T:
+        # What is to be done stays an argument, so that an executor still sees what it is given.
+        def run(fn: Callable[..., _T], /, *args: Any, **kwargs: Any) -> _T:
             begun.set()
             self._wait_seconds.observe(time.perf_counter() - asked_at)
             self._count(WAITING, -1)
@@ -54,7 +55,7 @@ class MeteredExecutor(Executor):
 
         self._count(WAITING, 1)
         try:
-            future = self._inner.submit(run)
+            future = self._inner.submit(run, fn, *args, **kwargs)
         except BaseException:
             self._count(WAITING, -1)
             raise

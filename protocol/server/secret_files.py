@@ -6,11 +6,17 @@ import os
 import stat
 from pathlib import Path
 from secrets import token_hex
+from typing import TYPE_CHECKING
 
 from protocol.identity import Identity
 from protocol.setup_error import SetupError
 
+if TYPE_CHECKING:
+    from protocol.server.key_files import KeyFiles
+
 IDENTITY_FILE = "identity.key"
+#: What a sealed key's file begins with; `protocol.server.key_files` says what follows.
+SEALED = b"fedtrain sealed key 1\n"
 
 
 class SecretFileError(SetupError):
@@ -42,8 +48,20 @@ def write_secret(path: Path, secret: bytes, *, replace: bool = True) -> None:
 def read_secret(path: Path) -> bytes:
     """Return the secret at `path`.
 
-    Raises FileNotFoundError, or SecretFileError when others than the file's owner could read or change it.
+    Raises FileNotFoundError, or SecretFileError when others than the file's owner could read or change it, and when it
+    is a key that was sealed.
     """
+    secret = read_secret_as_it_is(path)
+    if secret.startswith(SEALED):
+        raise SecretFileError(
+            f"{path} is encrypted: give the passphrase with --key-passphrase-file (FEDTRAIN_KEY_PASSPHRASE_FILE), or "
+            "the key with --key-file (FEDTRAIN_KEY_FILE)."
+        )
+    return secret
+
+
+def read_secret_as_it_is(path: Path) -> bytes:
+    """Return what the file holds, a sealed key as it is sealed. Raises as `read_secret` does otherwise."""
     with path.open("rb") as file:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
@@ -61,25 +79,31 @@ def delete_secret(path: Path) -> None:
         _sync_folder(path.parent)
 
 
-def load_or_create_identity(state_dir: Path) -> Identity:
-    """Return the party's identity, made at the first start. Raises SecretFileError when its file is not usable."""
+def load_or_create_identity(state_dir: Path, keys: KeyFiles | None = None) -> Identity:
+    """Return the party's identity, made at the first start, by way of `keys` where they are given.
+
+    Raises SecretFileError when its file is not usable.
+    """
     path = state_dir / IDENTITY_FILE
     if not path.exists():
         identity = Identity.generate()
         try:
-            write_secret(path, identity.private_bytes(), replace=False)
+            (write_secret if keys is None else keys.write)(path, identity.private_bytes(), replace=False)
         except FileExistsError:
-            return load_or_create_identity(state_dir)  # another process of this party was first
+            return load_or_create_identity(state_dir, keys)  # another process of this party was first
         return identity
-    return load_identity(state_dir)
+    return load_identity(state_dir, keys)
 
 
-def load_identity(state_dir: Path) -> Identity:
-    """Return the identity of the party whose state folder this is. Raises SecretFileError where there is none."""
+def load_identity(state_dir: Path, keys: KeyFiles | None = None) -> Identity:
+    """Return the identity of the party whose state folder this is, by way of `keys` where they are given.
+
+    Raises SecretFileError where there is none, or it is sealed and `keys` do not open it.
+    """
     path = state_dir / IDENTITY_FILE
     if not path.exists():
         raise SecretFileError(f"{path} is not there: name the state folder of a party that was started before.")
-    raw = read_secret(path)
+    raw = read_secret(path) if keys is None else keys.read(path)
     if len(raw) != 32:
         raise SecretFileError(f"{path} holds {len(raw)} bytes instead of 32: restore it from a backup.")
     return Identity.from_private_bytes(raw)

@@ -31,6 +31,8 @@ class ServiceSettings(BaseSettings):
     What neither the command line nor the environment says is looked up in `party.toml` in the state folder, if there
     is one: `fedtrain provision` writes it. Paths in that file start at the folder that it lies in.
 
+    `key_passphrase_file` or `key_file` holds what private keys are sealed under, where they are.
+
     As a service: `tls_cert` and `tls_key` are PEM files; with `tls_client_ca` only clients with a certificate of that
     CA get through. As a client: `ca_file` is the CA that is believed, `client_cert` and `client_key` are shown to a
     service that asks for them, `token_file` holds the bearer token for the Facilitator.
@@ -42,7 +44,9 @@ class ServiceSettings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65535)]
     state_dir: Path
     name: Name
-    database_url: str | None = None  # default: state.sqlite3 in state_dir
+    database_url: Annotated[str | None, Field(repr=False)] = None  # default: state.sqlite3 in state_dir
+    key_passphrase_file: Path | None = None
+    key_file: Path | None = None
     log_format: LogFormat = "console"
     log_level: LogLevel = "info"
     body_limit_bytes: Annotated[int, Field(ge=1024)] = 1 << 20  # routes that take more say so themselves

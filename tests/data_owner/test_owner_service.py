@@ -38,6 +38,7 @@ from protocol.messages import Compute, RoundAnswer, RoundKind, from_cbor, to_cbo
 from protocol.planning import plan_spec
 from protocol.problems import Code, Problem
 from protocol.server.database import sqlite_url
+from protocol.server.key_files import KeyFiles
 from protocol.spec import ModelSpec
 from protocol.states import Phase
 from protocol.tasks import TaskHeader, TaskKind
@@ -104,8 +105,8 @@ class Bench:
                 identity=identity_of("clinic-a"),
                 store=self.store,
                 freezer=Freezer(self.folder / "moments", self.store, lambda: "now", lambda count: b"\7" * count),
-                mask_keys=MaskKeys(self.folder / "keys"),
-                sealing_keys=SealingKeys(self.folder / "keys"),
+                mask_keys=MaskKeys(self.folder / "keys", KeyFiles(self.folder)),
+                sealing_keys=SealingKeys(self.folder / "keys", KeyFiles(self.folder)),
                 marks=AnswerMarks(self.folder / "keys"),
                 pools=self.pools,
                 engine=ENGINE,

@@ -26,7 +26,7 @@ class NeverAdds(Executor):
 
     def submit(self, work: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         future: Future[Any] = Future()
-        if work is add_answers:
+        if add_answers in args[:1]:
             self.asked_to_add += 1
             return future
         try:
@@ -40,7 +40,7 @@ class BreaksOnce(NeverAdds):
     """The first sum ends with a broken worker, the second one succeeds."""
 
     def submit(self, work: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        if work is not add_answers:
+        if add_answers not in args[:1]:
             return super().submit(work, *args, **kwargs)
         self.asked_to_add += 1
         future: Future[Any] = Future()

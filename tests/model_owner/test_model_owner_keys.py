@@ -9,6 +9,7 @@ import pytest
 
 from crypto import KeyTooSmall, LocalEngine, MalformedKey, decrypt
 from model_owner.keys import KeyRing
+from protocol.server.key_files import KeyFiles
 from protocol.server.secret_files import SecretFileError
 
 JOB = "0f4b6d1c9e7a4c52b8d3a6e5f1029384"
@@ -16,7 +17,7 @@ JOB = "0f4b6d1c9e7a4c52b8d3a6e5f1029384"
 
 @pytest.fixture
 def ring(tmp_path: Path) -> KeyRing:
-    return KeyRing(tmp_path / "keys", LocalEngine(), allow_small=True)
+    return KeyRing(tmp_path / "keys", KeyFiles(tmp_path), LocalEngine(), allow_small=True)
 
 
 def test_a_key_is_made_once_and_for_its_owner_alone(ring: KeyRing, tmp_path: Path) -> None:
@@ -31,7 +32,7 @@ def test_a_key_is_made_once_and_for_its_owner_alone(ring: KeyRing, tmp_path: Pat
 
 def test_a_small_key_needs_permission(tmp_path: Path) -> None:
     with pytest.raises(KeyTooSmall):
-        KeyRing(tmp_path, LocalEngine()).make(JOB, 512)
+        KeyRing(tmp_path, KeyFiles(tmp_path), LocalEngine()).make(JOB, 512)
     assert list(tmp_path.iterdir()) == []
 
 

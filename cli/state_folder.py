@@ -1,0 +1,22 @@
+"""A party's settings from its state folder, for the commands that are given one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from protocol.server.connection import PartySettings
+
+
+def party_settings(state_dir: Path, key_passphrase_file: Path | None, key_file: Path | None) -> PartySettings:
+    """Return the settings of the party in `state_dir`: what is given here, else FEDTRAIN_*, else its `party.toml`.
+
+    One way to open its keys that is given puts aside the other, wherever that one is named.
+    """
+    from protocol.server.connection import PartySettings
+
+    given: dict[str, Path | None] = {}
+    if key_passphrase_file is not None or key_file is not None:
+        given = {"key_passphrase_file": key_passphrase_file, "key_file": key_file}
+    return PartySettings.model_validate({"state_dir": state_dir, **given})
