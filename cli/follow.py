@@ -26,7 +26,7 @@ def follow(service: Service, model_id: str, show: Show, *, sleep: Callable[[floa
     while True:
         try:
             state = service.get(f"/models/{model_id}")
-            show(state)
+            show(as_answered(state))
             if state["status"] in ENDED:
                 return state
             for event in service.events(f"/models/{model_id}/events"):
@@ -40,6 +40,17 @@ def follow(service: Service, model_id: str, show: Show, *, sleep: Callable[[floa
             if pause is None:
                 raise failure from None
             sleep(pause)
+
+
+def as_answered(state: dict[str, Any]) -> dict[str, Any]:
+    """Return what GET /models/{id} says, of the round that its loss is of, as the stream of events tells it.
+
+    GET names the round that is asked, and the loss comes with the answers to the one before.
+    """
+    history = state.get("history")
+    if state.get("status") in ENDED or not history:
+        return state
+    return {**state, "round": history[-1]["round"], "loss": history[-1]["loss"]}
 
 
 def describe_progress(state: dict[str, Any]) -> str:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.output import Failure, console, print_json, print_table
+
+if TYPE_CHECKING:
+    from cli.in_process import Federation
 
 
 def simulate(
@@ -33,29 +36,46 @@ def simulate(
         _show(outcome)
     if outcome["model"]["status"] != "FINISHED":
         model = outcome["model"]
+        for table, reason in outcome["owners"].items():
+            typer.echo(f"{table}: {reason}", err=True)
         raise Failure(f"the model is {model['status']}: {model.get('reason') or 'no reason given'}")
 
 
 async def _simulate(folder: Path, spec: Any, tables: list[Path], test: Path | None) -> dict[str, Any]:
-    from cli.follow import progress
+    from cli.follow import as_answered, progress
     from cli.in_process import federation
     from protocol.server.logging import configure_logging
 
     configure_logging("console", "error")
     # Several tables may have one file name; every owner needs a name of its own.
     owners = {f"owner-{number}": path.absolute() for number, path in enumerate(tables, start=1)}
-    # Data of one's own need no protection from oneself: a roster of one is allowed, if the spec allows it.
-    settings = {"least_roster": 1}
+    # Data of one's own need no protection from oneself: a roster of one is allowed, and weights that owners see, if the
+    # spec wants them.
+    settings = {"least_roster": 1, "share_weights": True}
     async with federation(
         folder, owners, test_data=test.absolute() if test else None, owner_settings=settings
     ) as parties:
         model_id = await parties.deploy(spec)
         with progress("training") as show:
-            model = await parties.wait(model_id, show)
+            model = await parties.wait(model_id, lambda state: show(as_answered(state)))
         outcome: dict[str, Any] = {"model": model}
+        if model["status"] != "FINISHED":
+            outcome["owners"] = await _reasons(parties, model_id, owners)
         if model["status"] == "FINISHED" and test is not None:
             outcome["prediction"] = await parties.model_owner.get("/prediction", model_id=model_id)
         return outcome
+
+
+async def _reasons(parties: Federation, model_id: str, tables: dict[str, Path]) -> dict[str, str]:
+    """Why owners did not take part, by table: all of them are one's own, so the details may be told."""
+    reasons = {}
+    for owner in parties.data_owners:
+        for job in await owner.get("/models"):
+            refused = job["last_refused_request"]
+            reason = job["reason"] if job["phase"] == "DECLINED" else refused and refused["detail"]
+            if job["id"] == model_id and reason:
+                reasons[str(tables[owner.name])] = str(reason)
+    return reasons
 
 
 def _show(outcome: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cli.client import Service
-from cli.follow import RECONNECT_S, describe_progress, follow
+from cli.follow import RECONNECT_S, as_answered, describe_progress, follow
 from cli.metrics import sum_by_name
 from cli.output import Failure
 from protocol.problems import PROBLEM_JSON, Code, Problem
@@ -122,3 +122,13 @@ def test_progress_says_round_and_loss() -> None:
 def test_metrics_are_summed_over_their_labels() -> None:
     text = '# HELP a_total x\na_total{k="1} 2"} 3.0\na_total{k="b"} 4\nb 1.5 1700000000\n\n'
     assert sum_by_name(text) == {"a_total": 7.0, "b": 1.5}
+
+
+def test_a_loss_is_of_the_round_that_was_answered_and_not_of_the_one_that_is_asked() -> None:
+    history = [{"round": 6, "loss": 3.0}, {"round": 7, "loss": 2.5}]
+    asked = {"status": "IN_PROGRESS", "round": 8, "rounds": 48, "loss": 2.5, "history": history}
+    assert describe_progress(as_answered(asked)) == "IN_PROGRESS, round 7 of 48, loss 2.500000"
+    first = {"status": "IN_PROGRESS", "round": 1, "rounds": 48, "loss": None, "history": []}
+    assert as_answered(first) == first
+    over = {**asked, "status": "FINISHED"}
+    assert as_answered(over) == over

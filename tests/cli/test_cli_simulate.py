@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -91,3 +92,24 @@ def test_a_missing_table_is_named(folder: Path) -> None:
     done = simulate(folder, "a.csv", "nowhere.csv")
     assert done.returncode == 1
     assert "nowhere.csv" in done.stderr
+
+
+def test_a_table_that_does_not_fit_is_named_with_the_column(folder: Path) -> None:
+    lines = (folder / "b.csv").read_text().splitlines()
+    (folder / "b.csv").write_text("\n".join([lines[0], "tall,1.0,2.0", *lines[2:]]) + "\n")
+    done = simulate(folder, "a.csv", "b.csv", "c.csv")
+    assert done.returncode == 1
+    (told,) = [line for line in done.stderr.splitlines() if line.startswith(str(folder / "b.csv"))]
+    assert told.endswith(": u: record 1 has 'tall'; a number is expected.")
+    assert done.stderr.splitlines()[-1].startswith("fedtrain: the model is FAILED")
+    in_json = json.loads(simulate(folder, "a.csv", "b.csv", "c.csv", "--json").stdout)
+    assert list(in_json["owners"]) == [str(folder / "b.csv")]
+
+
+def test_a_loss_stands_beside_the_round_that_it_is_of(folder: Path) -> None:
+    done = simulate(folder, "a.csv", "b.csv", "c.csv", "--json")
+    losses = {row["round"]: row["loss"] for row in json.loads(done.stdout)["model"]["history"]}
+    told = re.findall(r"IN_PROGRESS, round (\d+) of \d+, loss ([\d.]+)", done.stderr)
+    assert told
+    for number, loss in told:
+        assert float(loss) == pytest.approx(losses[int(number)], abs=1e-6)
