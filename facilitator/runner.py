@@ -152,6 +152,7 @@ class JobRunner:
             async with self._own.claims.hold(f"sum/{job_id}") as held:
                 if held:
                     await self._add(job_id)
+            self._retry_sum_at.pop(job_id, None)
         except Problem as problem:  # the store is away
             log.warning("adding failed and will be tried again", job=job_id, code=problem.code.slug, why=problem.detail)
         except Exception:

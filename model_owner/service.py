@@ -33,6 +33,7 @@ from model_owner.store.contract import Changes, ModelStore
 from protocol.client.agent import TaskAnswer, may_pass
 from protocol.client.evidence import fetch_log
 from protocol.client.facilitator import FacilitatorClient
+from protocol.client.job_locks import JobLocks
 from protocol.clock import Clock
 from protocol.documents import JobEnd, SignedDocument, parse_json
 from protocol.forecast import forecast
@@ -85,7 +86,7 @@ class ModelService:
 
     def __init__(self, own: Resources) -> None:
         self._own = own
-        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._locks = JobLocks()
         self._contexts: OrderedDict[str, JobContext] = OrderedDict()
         self._spent_s: defaultdict[str, float] = defaultdict(float)
         #: What was refused last, by job: shown to this party's people, until the job goes on.
@@ -127,7 +128,7 @@ class ModelService:
 
     async def apply(self, job_id: str, message: j.Message) -> Outcome:
         """Take one message and keep what follows. Raises Problem where it does not belong; nothing is changed then."""
-        async with self._locks[job_id]:
+        async with self._locks.of(job_id):
             state = await self.job(job_id)
             context = await self._context(state)
             began = self._own.clock.monotonic()
@@ -151,8 +152,6 @@ class ModelService:
         if after.phase is not before.phase:
             code = None if after.ending is None else after.ending.code
             log.info("job is", job=job_id, phase=after.phase.value, round=after.round, code=code)
-        if after.ended:
-            self._locks.pop(job_id, None)
         return Outcome(after, outcome.effects)
 
     async def _context(self, state: JobState) -> JobContext:

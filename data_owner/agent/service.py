@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import itertools
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from datetime import datetime
@@ -22,6 +21,7 @@ from data_owner.policy import OwnerPolicy
 from data_owner.round import new_job
 from data_owner.store.contract import OwnerStore
 from protocol.client.agent import Handler, TaskAnswer
+from protocol.client.job_locks import JobLocks
 from protocol.documents import Decline, JobEnd, Registration, SignedDocument, parse_json, sign_document
 from protocol.identity import Identity
 from protocol.messages import Compute, RoundRequest, from_cbor
@@ -80,7 +80,7 @@ class OwnerService:
         self._pinned_facilitator = facilitator_id
         self._membership = membership
         self._trust = trust
-        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._locks = JobLocks()
         self._first_answers = asyncio.Lock()
         self._datasets_changed = asyncio.Event()
         self._registered = asyncio.Event()
@@ -144,7 +144,7 @@ class OwnerService:
         """Answer a JOIN task; None while a person has yet to decide."""
         offer = parse_json(body, SignedDocument)
         job_id = _job_of(header)
-        async with self._locks[job_id]:
+        async with self._locks.of(job_id):
             state = await self._run(self._store.open_job, new_job(job_id, offer, self._now()))
             if state.offer != offer:
                 decline = Decline(
@@ -172,7 +172,7 @@ class OwnerService:
             return await self._computed(_job_of(header), compute, request)
 
     async def _computed(self, job_id: str, compute: Compute, request: RoundRequest) -> TaskAnswer | None:
-        async with self._locks[job_id]:
+        async with self._locks.of(job_id):
             state = await self._job(job_id)
             answered = await self._run(self._store.answer, job_id, request.round, request.kind)
             try:
@@ -198,7 +198,7 @@ class OwnerService:
         """Close a job; an END for one that is not known here is answered all the same."""
         end = parse_json(body, JobEnd)
         job_id = _job_of(header)
-        async with self._locks[job_id]:
+        async with self._locks.of(job_id):
             state = await self._run(self._store.job, job_id)
             if state is not None:
                 state = await self._drive(state, j.Ended(end))
@@ -220,7 +220,7 @@ class OwnerService:
         return self._effects.earlier(state)
 
     async def _decide(self, job_id: str, message: j.Approved | j.Denied) -> JobState:
-        async with self._locks[job_id]:
+        async with self._locks.of(job_id):
             state = await self._drive(await self._job(job_id), message)
         self.retry(job_id)
         return state
