@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
@@ -58,8 +58,10 @@ def measure(
         notes.print(f"making {key_bits}-bit keys for the peers")
         peers = pailliers(key_bits)
         bench = Packed(private_key, count)
-        yield from against_paillier(bench, peers)
-        yield from against_ckks(bench, ckks_peers())
+        seconds, holder = bench.operations(LocalEngine())
+        yield from against_paillier(bench, seconds, peers)
+        yield from against_ckks(bench, seconds, ckks_peers())
+        yield Row("packed encryption by the key holder", bench.sizes(), bench.key_bits, holder)
         yield from one_by_one(bench, peers)
         yield from all_cores(bench)
 
@@ -103,14 +105,12 @@ class Packed:
         return seconds, holder
 
 
-def against_paillier(bench: Packed, peers: Iterable[Peer]) -> Iterable[Row]:
-    seconds, holder = bench.operations(LocalEngine())
+def against_paillier(bench: Packed, seconds: Mapping[str, float], peers: Iterable[Peer]) -> Iterable[Row]:
     for peer in peers:
         for name, peer_seconds in peer_operations(peer).items():
             whole = peer_seconds * bench.count
             sizes = bench.sizes(bytes_a_value=bench.bytes_a_value, peer_bytes_a_value=_peer_bytes(peer))
             yield Row(f"packed {name}", sizes, bench.key_bits, seconds[name], peer.name, whole, True)
-    yield Row("packed encryption by the key holder", bench.sizes(), bench.key_bits, holder)
 
 
 def peer_operations(peer: Peer) -> dict[str, float]:
@@ -132,8 +132,7 @@ def _peer_bytes(peer: Peer) -> float:
     return round(peer.ciphertext_bytes(peer.encrypt([1] * 10)) / 10, 2)
 
 
-def against_ckks(bench: Packed, peers: Iterable[Ckks]) -> Iterable[Row]:
-    seconds, _ = bench.operations(LocalEngine())
+def against_ckks(bench: Packed, seconds: Mapping[str, float], peers: Iterable[Ckks]) -> Iterable[Row]:
     values = np.linspace(-1, 1, bench.count).tolist()
     for peer in peers:
         spent = {}

@@ -26,6 +26,7 @@ from protocol.planning import plan_spec
 
 KEY_BITS = (2048, 3072)
 DIMENSIONS = (11, 100)
+ROWS_TOTAL = 1000
 REPEATS = 5
 POWERS = 4
 WINDOW_BITS = 8
@@ -117,7 +118,7 @@ def operations(key_bits: int, dimensions: Sequence[int]) -> Iterable[Operation]:
 
 def _matrix(engine: LocalEngine, d: int, key_bits: int, square: mpz) -> Operation:
     budget = plan_spec(spec_of(d, key_bits))
-    bits, layout = budget.moment_bound.bit_length(), budget.answer_layout
+    bits, layout = budget.moment_bound_for(ROWS_TOTAL).bit_length(), budget.answer_layout
     source = secrets.SystemRandom()
     rows = [[source.randrange(-(1 << bits) + 1, 1 << bits) for _ in range(d)] for _ in range(d)]
     bases = [_below(square) for _ in range(d)]

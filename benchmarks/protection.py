@@ -83,7 +83,7 @@ def bare_round(bench: Bench, owners: int) -> dict[str, float]:
         weights = bench.request.weights
         if weights is None:
             raise ValueError("the benchmark's request has weights")
-        opened = open_weights(bench.job, 0, weights)
+        opened = open_weights(bench.job, bench.request.kind, 0, weights)
         plain = bench.job.provider.answer(bench.job.prepared, bench.request, opened, modulus, ENGINE)
         fresh = rerandomise(plain.ciphertexts, modulus, bench.job.pool.take(len(plain.ciphertexts)))
         return VectorMessage.of(replace(plain, ciphertexts=tuple(fresh)), modulus)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from benchmarks import encrypt, floor, gradient, peers, scaling
+from benchmarks import encrypt, floor, gradient, peers, protection, scaling
 from benchmarks import round as round_
 from benchmarks.measure import Row, main
 from benchmarks.peers import Phe
@@ -25,6 +25,7 @@ def phe_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """The peers that are optional need large keys, or are not there."""
     monkeypatch.setattr(peers, "installed", lambda name: name == "phe")
     monkeypatch.setattr(gradient, "installed", lambda name: name == "phe")
+    monkeypatch.setattr(gradient, "LEAST_S", 0)
 
 
 def check(rows: Iterable[Row]) -> list[Row]:
@@ -85,6 +86,22 @@ def test_scaling_rows_and_the_plot(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     scaling.plot(rows, tmp_path / "scaling.png")
     assert (tmp_path / "scaling.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_protection_rows_are_the_two_parts_of_a_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protection, "QUICK", (2, 3, SMALL_KEY))
+    whole, *parts = check(protection.measure(True, QUIET))
+    by_part = {name: [row.seconds for row in parts if row.name.startswith(name)] for name in ("bare", "added")}
+    assert whole.seconds == pytest.approx(sum(by_part["added"]))
+    assert whole.peer_seconds == pytest.approx(sum(by_part["bare"]))
+
+
+def test_the_memory_of_a_process_is_its_own_and_not_that_of_what_started_it(tmp_path: Path) -> None:
+    path = scaling.write_parquet(tmp_path / "few.parquet", 10, scaling.TABLE_DIMENSIONS)
+    alone = int(scaling._in_another_process(path))
+    held = bytearray(b"1") * (alone << 20)
+    assert int(scaling._in_another_process(path)) < alone + 50
+    assert len(held) >> 20 == alone
 
 
 def test_round_rows_divide_a_job_as_it_went() -> None:
