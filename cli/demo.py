@@ -125,6 +125,7 @@ class _Parties:
         """Make the parties as `fedtrain provision` makes those of any consortium; they know each other by its word."""
         from cli.consortium import ConsortiumFile
         from cli.provisioning import provision
+        from protocol.server.settings import PARTY_FILE
 
         consortium = {
             "name": "demo",
@@ -132,7 +133,13 @@ class _Parties:
             "model_owner": [{"name": "model-owner", "port": model_owner_port}],
             "data_owner": [{"name": name, "port": port} for name, port in data_owner_ports.items()],
         }
-        provision(ConsortiumFile.model_validate(consortium), self.folder / "parties")
+        parties = provision(ConsortiumFile.model_validate(consortium), self.folder / "parties")
+        if _shares_weights(self.spec):
+            # What each owner's people would have to decide: no policy lets weights be seen unless it is said.
+            for party in parties:
+                if party.role == "data-owner":
+                    with (party.folder / PARTY_FILE).open("a") as settings:
+                        settings.write("share_weights = true\n")
 
     def _start(self, children: Any, role: str, name: str, port: int, *more: str) -> None:
         """Start a provisioned party. Its folder says all of this too, but a FEDTRAIN_* of the shell would go before."""
@@ -151,6 +158,14 @@ class _Parties:
             while len(_listed(service.get("/data-owners"), "data_owners")) < owners:
                 children.check_alive()
                 time.sleep(0.1)
+
+
+def _shares_weights(spec: Path) -> bool:
+    from cli.client import read_json
+
+    document = read_json(spec)
+    training = document.get("training") if isinstance(document, dict) else None
+    return isinstance(training, dict) and training.get("weights") == "shared_with_owners"
 
 
 def _listed(answer: Any, key: str) -> list[Any]:

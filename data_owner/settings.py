@@ -21,8 +21,9 @@ class DataOwnerSettings(ServiceSettings):
     `schema` is taken for `schema_file` (the environment has FEDTRAIN_SCHEMA_FILE). `data_dir` is where `POST /datasets`
     looks for files and keeps uploads. `facilitator_id`: the party id that the Facilitator must have, None for any.
     `policy_file`: without one, a service on loopback is open, until somebody is pinned, and any other strict;
-    `least_roster`, if given, is then taken in place of the policy's own. `score_timeout_s`: how long `POST /score`
-    waits for the Model Owner.
+    `least_roster`, if given, is then taken in place of the policy's own, and with `share_weights` jobs may show this
+    owner their weights, whatever the policy says of that. `score_timeout_s`: how long `POST /score` waits for the
+    Model Owner.
     """
 
     port: Annotated[int, Field(ge=0, le=65535)] = 5000
@@ -35,6 +36,7 @@ class DataOwnerSettings(ServiceSettings):
     data_dir: Path | None = None
     policy_file: Path | None = None
     least_roster: Annotated[int, Field(ge=1)] | None = None
+    share_weights: bool = False
     upload_limit_bytes: Annotated[int, Field(ge=1024)] = 1 << 30
     poll_wait_s: Annotated[float, Field(ge=0, le=60)] = 20.0
     registration_interval_s: Annotated[float, Field(gt=0)] = 60.0
@@ -65,4 +67,6 @@ class DataOwnerSettings(ServiceSettings):
                 ) from None
         if self.least_roster is not None:
             policy = policy.model_copy(update={"least_roster": self.least_roster})
+        if self.share_weights:
+            policy = policy.model_copy(update={"weights": ("encrypted", "shared_with_owners")})
         return policy

@@ -11,7 +11,7 @@ from sklearn import metrics as sk
 
 from tests.models.one_process import Floats, run_job, split
 from tests.shared_weights.shared_jobs import (
-    allowing,
+    SHARING,
     as_coefficients,
     breast_cancer,
     exact,
@@ -35,7 +35,7 @@ def test_lbfgs_ends_where_scikit_learn_ends(tmp_path: Path, l2: float) -> None:
     X, y = breast_cancer()
     rows = table(X, y)
     spec = shared_spec(X, 2, l2=l2, tolerance=1e-8)
-    outcome = run_job(tmp_path, spec, split(rows, (250, 200, 119)), rows, **allowing(tmp_path))
+    outcome = run_job(tmp_path, spec, split(rows, (250, 200, 119)), rows, **SHARING)
     model = outcome["model"]
     assert model["status"] == "FINISHED", model
     assert model["converged"] is True
@@ -55,7 +55,7 @@ def test_every_sum_that_was_decrypted_is_counted(tmp_path: Path) -> None:
     X, y = breast_cancer(columns=3)
     rows = table(X, y)
     spec = shared_spec(X, 2, l2=5.0, tolerance=1e-3)
-    model = run_job(tmp_path, spec, split(rows, (250, 200, 119)), rows, **allowing(tmp_path))["model"]
+    model = run_job(tmp_path, spec, split(rows, (250, 200, 119)), rows, **SHARING)["model"]
     assert model["status"] == "FINISHED", model
     rounds = model["round"]
     assert model["leak"]["numbers_decrypted"] == rounds * (4 + 1)
@@ -69,7 +69,7 @@ def test_more_than_two_classes_are_a_softmax(tmp_path: Path) -> None:
     X, y = small_digits()
     rows = table(X, y)
     spec = shared_spec(X, 4, l2=2.0, tolerance=1e-7)
-    outcome = run_job(tmp_path, spec, split(rows, (300, 250, 170)), rows, **allowing(tmp_path))
+    outcome = run_job(tmp_path, spec, split(rows, (300, 250, 170)), rows, **SHARING)
     model = outcome["model"]
     assert model["status"] == "FINISHED", model
     pooled = exact(X, y, 2.0)
@@ -86,7 +86,7 @@ def test_every_other_optimiser_trains_a_whole_job(tmp_path: Path, optimizer: str
     X, y = breast_cancer(columns=2)
     rows = table(X, y)
     spec = shared_spec(X, 2, optimizer=optimizer, l2=20.0, rounds=6, **more)
-    model = run_job(tmp_path, spec, split(rows, (250, 200, 119)), rows[:50], **allowing(tmp_path))["model"]
+    model = run_job(tmp_path, spec, split(rows, (250, 200, 119)), rows[:50], **SHARING)["model"]
     assert model["status"] == "FINISHED", model
     assert model["converged"] is False
     losses = [row["loss"] for row in model["history"]]
