@@ -23,6 +23,8 @@ from cli import (
 )
 from cli.doctor import command as doctor
 from cli.output import OneLineErrors
+from cli.prune import prune
+from cli.resume import resume
 
 app = typer.Typer(name="fedtrain", cls=OneLineErrors, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -41,6 +43,7 @@ app.command()(jobs.deploy)
 app.command()(jobs.status)
 app.command()(jobs.predict)
 app.command()(jobs.cancel)
+app.command()(resume)
 app.command()(score.score)
 app.command()(score.allow_scoring)
 app.command()(data.check)
@@ -48,6 +51,7 @@ app.command()(data.describe)
 app.command()(simulate.simulate)
 app.command()(demo.demo)
 app.command()(verify.verify)
+app.command()(prune)
 app.command()(plan.plan)
 app.command()(doctor.doctor)
 app.add_typer(config.app)

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from protocol.client.facilitator import FacilitatorClient
 
 
+#: Exit code where the ciphertexts are gone and what is left of the job holds.
+PRUNED = 3
+
+
 def verify(
     model_id: Annotated[str, typer.Argument(help="The model, by its id.")],
     facilitator: Annotated[str | None, typer.Option(help="The Facilitator's address.")] = None,
@@ -26,7 +30,11 @@ def verify(
     key_file: KeyFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
 ) -> None:
-    """Check every signature, request, answer and sum of a job. Exit code 1 names the first entry that fails."""
+    """Check every signature, request, answer and sum of a job. Exit code 1 names the first entry that fails.
+
+    Of a job whose ciphertexts were deleted by age the log, its hashes and the owners' signatures are checked: exit
+    code 3 says that those hold and that no sum could be recomputed.
+    """
     from protocol.server.connection import facilitator_client, key_files_of
     from protocol.server.secret_files import load_identity
 
@@ -36,6 +44,15 @@ def verify(
     found = asyncio.run(_verify(client, model_id))
     if as_json:
         print_json(found)
+    elif found["pruned"]:
+        console().print(
+            f"model {model_id[:8]}: {found['entries']} log entries hold, from the manifest to "
+            f"{str(found['head'])[:16]}…: hashes and the signatures of {found['owners']} owners.\n"
+            f"The ciphertexts were deleted by age, so that none of the {found['sums']} sums could be recomputed."
+        )
+    if found["pruned"]:
+        raise typer.Exit(PRUNED)
+    if as_json:
         return
     console().print(
         f"model {model_id[:8]}: {found['entries']} log entries hold, from the manifest to {str(found['head'])[:16]}…\n"
@@ -45,19 +62,31 @@ def verify(
 
 async def _verify(client: FacilitatorClient, model_id: str) -> dict[str, object]:
     from crypto import LocalEngine
-    from protocol.client.evidence import fetch_log
+    from protocol.client.evidence import fetch_entries, fetch_log
+    from protocol.problems import Code, Problem
+    from protocol.pruned_log import verify_entries
     from protocol.verification import Job, verify_log
 
+    pruned = False
     try:
         me = await client.identity()
         job = Job.open(await client.manifest(model_id), await client.roster(model_id), str(me["party_id"]))
-        verifier = verify_log(job, await fetch_log(client, model_id), LocalEngine())
+        try:
+            verifier = verify_log(job, await fetch_log(client, model_id), LocalEngine())
+            entries, head = verifier.length, verifier.head
+        except Problem as problem:
+            if problem.code is not Code.EVIDENCE_PRUNED:
+                raise
+            pruned = True
+            kept = await fetch_entries(client, model_id)
+            entries, head = len(kept), verify_entries(job, kept)
     finally:
         await client.aclose()
     return {
         "model_id": model_id,
-        "entries": verifier.length,
-        "sums": verifier.length - 1,
+        "entries": entries,
+        "sums": entries - 1,
         "owners": len(job.roster.parties),
-        "head": verifier.head,
+        "head": head,
+        "pruned": pruned,
     }

@@ -24,6 +24,7 @@ from data_owner.mask_keys import MaskKeys, SealingKeys
 from data_owner.metrics import Metrics
 from data_owner.policy import DEFAULT_DATASET, OwnerPolicy
 from data_owner.pools import Pools
+from data_owner.pruning import prune
 from data_owner.routes import audit, datasets, models, scores
 from data_owner.routes.parts import OwnerParts
 from data_owner.scoring.desk import ScoringDesk, ScoringParts
@@ -41,6 +42,7 @@ from protocol.server.app import create_service
 from protocol.server.body_limits import BodyLimits
 from protocol.server.connection import facilitator_client, gate_of, key_files_of
 from protocol.server.database import state_of
+from protocol.server.pruning import prune_regularly
 from protocol.server.secret_files import load_or_create_identity
 from protocol.server.trust_file import read_membership, watched_trust
 from protocol.server.workers import engine_of
@@ -110,7 +112,7 @@ def create_app(
             metrics.agent.timed(service.handlers),
             wait_s=settings.poll_wait_s,
             on_event=metrics.agent.on_event,
-            on_connect=service.register,
+            on_connect=service.connected,
         )
         service.retry = agent.retry
         running: list[asyncio.Task[None]] = []
@@ -130,6 +132,15 @@ def create_app(
             running = [
                 asyncio.create_task(agent.run(app.state.stop), name="data owner agent"),
                 asyncio.create_task(service.keep_registered(app.state.stop), name="data owner registration"),
+                asyncio.create_task(
+                    prune_regularly(
+                        lambda before: prune(store, workshop.freezer, before),
+                        settings.prune_after_days,
+                        clock,
+                        app.state.stop,
+                    ),
+                    name="data owner pruning",
+                ),
             ]
             if owner_policy.knowing(trust.value()).any_model_owner:
                 log.warning("open policy: any Model Owner is accepted", loopback=is_loopback(settings.host))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from functools import lru_cache
 
-from data_owner.job import JobState, Owner
+from data_owner.job import AnswerFacts, JobState, Owner
 from protocol.documents import Manifest, Roster, SignedDocument, open_document
 from protocol.identity import sha256_hex
-from protocol.messages import NO_ENTRY, LogEntry, RoundRequest, from_cbor
+from protocol.messages import NO_ENTRY, Compute, LogEntry, RoundAnswer, RoundRequest, from_cbor
 from protocol.problems import Code, Problem
 from protocol.roster import OpenRoster, open_roster
 
@@ -84,6 +84,33 @@ def check_log(owner: Owner, state: JobState, request: RoundRequest, previous_ent
     expected = (last.answer_hash, last.ciphertexts_hash, bytes.fromhex(last.signature))
     if (own.answer_hash, own.ciphertexts_hash, own.signature) != expected:
         raise _inconsistent(f"entry {entry.index} records another answer of this owner than it gave")
+
+
+def own_answer(owner: Owner, compute: Compute, entry: LogEntry, body: bytes) -> tuple[RoundAnswer, AnswerFacts]:
+    """What this owner answered to a request, from the log: its signature on it is its own word for it.
+
+    For a state that was restored from a backup and has forgotten the answer. Raises Problem(LOG_INCONSISTENT) where the
+    bytes are not what the log's entry records of this owner, or not an answer to that very request; BAD_SIGNATURE.
+    """
+    answer, request = from_cbor(body, RoundAnswer), from_cbor(compute.request.body, RoundRequest)
+    asked = (request.manifest_hash, request.roster_hash, request.round, request.kind, request.log_head)
+    given = (answer.manifest_hash, answer.roster_hash, answer.round, answer.kind, answer.log_head)
+    belongs = given == asked and (answer.party, answer.request_hash) == (owner.party_id, compute.request.hash)
+    recorded = (entry.round, entry.kind, entry.request_hash)
+    if not belongs or recorded != (request.round, request.kind, answer.request_hash):
+        raise _inconsistent(f"entry {entry.index} does not record this owner's answer to round {request.round}")
+    if all(record.answer_hash != sha256_hex(body) for record in entry.answers if record.party == owner.party_id):
+        raise _inconsistent(f"entry {entry.index} records another answer of this owner than the one that was sent")
+    answer.check_signature()
+    return answer, AnswerFacts(
+        round=answer.round,
+        kind=answer.kind,
+        request_hash=answer.request_hash,
+        log_head=answer.log_head,
+        answer_hash=sha256_hex(body),
+        ciphertexts_hash=answer.vector.ciphertexts_hash,
+        signature=answer.signature.hex(),
+    )
 
 
 def _inconsistent(why: str) -> Problem:

@@ -22,7 +22,7 @@ from data_owner.split import ValidationSplit, side_by_side
 from data_owner.store.contract import OwnerStore
 from data_owner.store.records import Cell, Dataset, FrozenTable
 from protocol.problems import Code, Problem
-from protocol.server.secret_files import read_secret, write_secret
+from protocol.server.secret_files import delete_secret, read_secret, write_secret
 from protocol.spec import DataProps, ModelSpec
 from tabular.encode import EncodedBatch, Encoder
 from tabular.errors import TableError
@@ -114,6 +114,11 @@ class Freezer:
         if moments_hash(moments, salt) != committed:
             raise _lost(job_id, "the frozen moments are not those that this owner committed to when it joined")
         return moments
+
+    def forget_job(self, job_id: str) -> None:
+        """Delete an ended job's block and its salt; the dataset's own moments stay for further jobs."""
+        self._job_path(job_id).unlink(missing_ok=True)
+        delete_secret(self._folder / f"{job_id}.salt")
 
     def _split(self) -> ValidationSplit:
         """This owner's split; its salt is drawn once and kept."""

@@ -240,6 +240,10 @@ def _asked(owner: Owner, state: JobState, message: j.Asked, now: datetime) -> St
             manifest_hash=state.manifest_hash, party=owner.party_id, name=owner.name, code=state.refusal.code
         )
         return state, (j.Withdraw(withdrawal),)
+    answered = message.answered
+    if state.ending is not None and answered is not None and answered.request_hash == message.compute.request.hash:
+        # A Facilitator that was restored from a backup collects again what it had: nothing that it has not seen.
+        return state, (j.SendStored(answered.round, answered.kind),)
     _must_be_joined(state)
     if state.waits_because is not None:
         return state, (j.AwaitApproval(),)

@@ -15,6 +15,7 @@ from facilitator.claims import Claims
 from facilitator.desk import TaskDesk
 from facilitator.mailbox import Mailbox
 from facilitator.metrics import Metrics
+from facilitator.pruning import prune
 from facilitator.routes import ROUTERS
 from facilitator.runner import JobRunner, Resources
 from facilitator.service import JobService
@@ -26,6 +27,7 @@ from protocol.server.body_limits import BodyLimits
 from protocol.server.connection import gate_of, key_files_of
 from protocol.server.database import state_of
 from protocol.server.doorbell import Doorbell
+from protocol.server.pruning import prune_regularly
 from protocol.server.secret_files import load_or_create_identity
 from protocol.server.workers import engine_of
 from protocol.states import Role
@@ -72,17 +74,23 @@ def create_app(
             allow_small_keys=settings.allow_small_keys,
         )
         runner = JobRunner(resources)
+        stop = app.state.stop
         app.state.runner = runner
         app.state.service = JobService(resources, runner)
         app.state.desk = TaskDesk(resources, runner)
         app.state.mailbox = Mailbox(resources, runner)
         ticker = asyncio.create_task(runner.run(app.state.stop, settings.tick_interval_s), name="facilitator ticker")
+        pruning = asyncio.create_task(
+            prune_regularly(lambda before: prune(store, before, clock.now()), settings.prune_after_days, clock, stop),
+            name="facilitator pruning",
+        )
         try:
             with store.listen(doorbell.ring, doorbell.ring_all), metrics.watching(store, arithmetic):
                 yield
         finally:
             app.state.stop.set()
             await ticker
+            await pruning
             await runner.close()
             app.state.runner = None
             await asyncio.to_thread(store.close)

@@ -121,6 +121,7 @@ class JobState(Strict):
     rounds_done: int = 0
     round_seconds: float = 0.0
     ending: Ending | None = None
+    pruned_at: datetime | None = None
 
     @property
     def ended(self) -> bool:

@@ -215,6 +215,9 @@ class JobService:
             raise Problem(
                 Code.FORBIDDEN, f"Evidence is for the job's parties and its auditors; {caller[:16]}… is neither."
             )
+        if blob is None and state.pruned_at is not None:
+            when = state.pruned_at.date().isoformat()
+            raise Problem(Code.EVIDENCE_PRUNED, f"The ciphertexts of job {job_id} were deleted by age on {when}.")
         if blob is None:
             raise Problem(Code.NOT_FOUND, f"The job has no evidence under {content_hash[:64]}.")
         return blob

@@ -52,6 +52,7 @@ _EXAMPLE: JsonDict = {
     "created_at": "2026-01-12T09:28:00.000Z",
     "started_at": "2026-01-12T09:28:04.511Z",
     "ended_at": None,
+    "pruned_at": None,
     "due_at": "2026-01-12T09:40:05.120Z",
     "seconds_left": 41.5,
     "window": {
@@ -89,6 +90,7 @@ class ModelView(BaseModel):
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
+    pruned_at: datetime | None
     due_at: datetime | None
     seconds_left: float | None
     window: WindowPosition | None
@@ -115,6 +117,7 @@ def describe(manifest: Manifest, state: JobState, facilitator: Member, now: date
         created_at=state.created_at,
         started_at=state.started_at,
         ended_at=None if ending is None else ending.at,
+        pruned_at=state.pruned_at,
         due_at=state.deadline,
         seconds_left=_seconds_left(state, rounds, now),
         window=position_of(manifest, state),

@@ -37,6 +37,7 @@ from protocol.server.database import state_of
 from protocol.server.doorbell import Doorbell
 from protocol.server.key_files import KeyFiles
 from protocol.server.machine_speed import unit_costs
+from protocol.server.pruning import prune_regularly
 from protocol.server.secret_files import load_or_create_identity
 from protocol.server.trust_file import read_membership
 from protocol.server.workers import engine_of
@@ -166,7 +167,7 @@ class _Parts:
         )
         datasets = Datasets(store, settings.data_folder, self._clock)
         views = FacilitatorViews(client, self._clock, settings.progress_cache_s)
-        polling = None
+        polling = pruning = None
         try:
             if settings.test_data is not None:
                 await asyncio.to_thread(datasets.register_file, settings.test_data.absolute())
@@ -175,12 +176,16 @@ class _Parts:
             self._metrics.service.watch(engine, store.engine)
             self._metrics.service.jobs.watch(store.phase_counts)
             polling = asyncio.create_task(agent.run(app.state.stop), name="model owner agent")
+            pruning = asyncio.create_task(
+                prune_regularly(store.prune, settings.prune_after_days, self._clock, app.state.stop),
+                name="model owner pruning",
+            )
             yield
         finally:
             app.state.stop.set()
             app.state.desk = None
-            if polling is not None:
-                await polling
+            if polling is not None and pruning is not None:
+                await asyncio.gather(polling, pruning)
             await preparation.close()
             await views.close()
             await client.aclose()

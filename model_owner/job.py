@@ -20,7 +20,7 @@ from model_owner.optimisers.quadratic import Integers
 from protocol.addition import SumContext
 from protocol.documents import Hash, JobEnd, JobId, Name, PartyId, SignedDocument
 from protocol.identity import Identity
-from protocol.messages import NO_ENTRY, RoundKind, Step, VectorMessage
+from protocol.messages import NO_ENTRY, RoundKind, SignedBytes, Step, VectorMessage
 from protocol.problems import Problem
 from protocol.shared_weights import SealedWeights, SealingContext
 from protocol.spec import ModelSpec, Strict
@@ -141,12 +141,26 @@ class ManifestPosted:
 
 
 @dataclass(frozen=True)
+class Replayed:
+    """What this party answered to a step before its state was set back, as the log shows it.
+
+    `request`: the one that it signed; None where it ended the job.
+    """
+
+    request: SignedBytes | None
+
+
+@dataclass(frozen=True)
 class StepArrived:
-    """A STEP task. `size_bytes`: of its request. `learning`: as kept, None before the counts are in."""
+    """A STEP task. `size_bytes`: of its request. `learning`: as kept, None before the counts are in.
+
+    `replayed`: the step was answered before, by a state that a backup has set back.
+    """
 
     step: Step
     size_bytes: int
     learning: Learning | None
+    replayed: Replayed | None = None
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,12 @@ from crypto import (
     sum_vectors,
 )
 from crypto.budget import Budget
-from model_owner.job import ExpectedSum, OpenSum, OpenWindow
+from model_owner import replay
+from model_owner.job import ExpectedSum, OpenSum, OpenWindow, PointEncrypted, Replayed, Turn
 from model_owner.optimisers.quadratic import Integers
 from protocol.addition import check_sum
 from protocol.expected import expected_weights
-from protocol.messages import RoundKind, SignedBytes, VectorMessage, from_cbor
+from protocol.messages import RoundKind, RoundRequest, SignedBytes, VectorMessage, from_cbor
 from protocol.problems import Code, Problem
 from protocol.verification import LogItem, LogVerifier
 
@@ -97,6 +98,35 @@ def open_window(
         raise Problem(
             Code.SUM_OUT_OF_BOUND, f"The weights after log entry {verifier.length - 1} are not used: {error}."
         ) from None
+
+
+def opened_point(turn: Turn, replayed: Replayed, private_key: PaillierPrivateKey, engine: Engine) -> PointEncrypted:
+    """Return the ciphertexts under which this party asked before, once they decrypt to the turn's point.
+
+    Raises Problem: RESTORED_TOO_OLD where they hold another point, MALFORMED_MESSAGE, MALFORMED_CIPHERTEXT.
+    """
+    if replayed.request is None:
+        raise replay.differs(turn.arrived.step.step, None, replayed)
+    request = from_cbor(replayed.request.body, RoundRequest)
+    if request.sealed_weights is not None:
+        # Sealed to the owners, and to nobody else: that this party signed them is all that it can tell of them.
+        return PointEncrypted(turn, None, sealed=request.sealed_weights)
+    modulus = int(private_key.public_key.n)
+    pairs = ((request.weights, turn.point), (request.previous_weights, turn.previous))
+    for message, point in pairs:
+        if (message is None) != (point is None):
+            raise replay.differs(turn.arrived.step.step, None, replayed)
+        if message is None or point is None:
+            continue
+        try:
+            held = decrypt_array(message.open(modulus), private_key, engine)
+        except CryptoError as error:
+            raise Problem(Code.MALFORMED_CIPHERTEXT, f"A request in the log cannot be opened: {error}.") from None
+        if held.shape != point.shape or not (held == point).all():
+            raise replay.differs(turn.arrived.step.step, None, replayed)
+    if request.weights is None:
+        raise replay.differs(turn.arrived.step.step, None, replayed)
+    return PointEncrypted(turn, request.weights, request.previous_weights)
 
 
 def _check_planned(vector: EncryptedVector, expected: ExpectedSum, modulus: int) -> None:

@@ -15,6 +15,7 @@ from model_owner.service import ModelService
 from model_owner.store.contract import ModelStore
 from protocol.client.agent import may_pass
 from protocol.client.facilitator import FacilitatorClient
+from protocol.documents import JobEnd, Manifest, open_document
 from protocol.identity import is_party_id
 from protocol.problems import Code, Problem
 from protocol.states import Phase, Role
@@ -25,6 +26,12 @@ FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 15.0
 
 T = TypeVar("T")
+
+
+def _end_of(job_id: str, there: dict[str, object]) -> JobEnd:
+    """The end of a job as `GET /models/{id}` at the Facilitator tells it."""
+    told = {name: str(there[name]) for name in ("status", "code", "reason") if there.get(name) is not None}
+    return JobEnd.model_validate({"job_id": job_id, **told})
 
 
 class Preparation:
@@ -113,6 +120,8 @@ class Preparation:
                 await self._deploy(state)
             elif state.phase is Phase.CANCELLED and not state.cancel_told:
                 await self._tell_cancelled(state)
+            elif not state.ended:
+                await self._compare(state)
         except Problem as problem:
             if problem.code is Code.STORE_UNAVAILABLE:
                 raise
@@ -123,6 +132,73 @@ class Preparation:
         except Exception as error:
             log.exception("a job could not be prepared", job=job_id)
             await self._fail(job_id, Problem(Code.INTERNAL, f"Preparing the job failed: {type(error).__name__}."))
+
+    async def take_up(self, job_id: str) -> JobState:
+        """Compare a job with the Facilitator's state of it and go on, in the background, as `fedtrain resume` asks.
+
+        A job that was deployed after the backup that this party was restored from has lost its private key: it is
+        cancelled at the Facilitator. Raises Problem: MODEL_NOT_FOUND, JOB_OVER, RESTORED_TOO_OLD for such a job.
+        """
+        try:
+            state = await self._service.job(job_id)
+        except Problem:
+            await self._cancel_lost(job_id)
+            raise
+        if state.ended and state.cancel_told:
+            raise Problem(Code.JOB_OVER, f"Job {job_id} is {state.phase}: there is nothing to resume.")
+        self.start(job_id)
+        self._posted(job_id)
+        return state
+
+    async def _cancel_lost(self, job_id: str) -> None:
+        """Raises Problem(RESTORED_TOO_OLD) once a job that is this party's, and lost here, is cancelled."""
+        try:
+            owner = open_document(await self._client.manifest(job_id), Manifest).model_owner
+        except Problem as problem:
+            if problem.code is Code.FACILITATOR_UNREACHABLE:
+                raise
+            return
+        if owner != self._service.party_id:
+            return
+        why = f"Job {job_id} was deployed after the backup that its Model Owner was restored from: its key is lost."
+        await self._client.cancel(job_id, why)
+        raise Problem(Code.RESTORED_TOO_OLD, f"{why} It was cancelled at the Facilitator: deploy it again.")
+
+    async def _compare(self, state: JobState) -> None:
+        """Where either side was restored from a backup: go on from what the other one has.
+
+        A Facilitator that has lost the job gets its manifest again; a job that has ended there ends here, FINISHED
+        only once its last steps were made again from the log.
+        """
+        job_id = state.job_id
+        try:
+            facilitator = await self._until_done(self._facilitator)
+            if facilitator != state.facilitator:
+                raise Problem(
+                    Code.FORBIDDEN,
+                    f"Job {job_id} runs at Facilitator {str(state.facilitator)[:16]}…, and "
+                    f"{self._client.base_url} is {facilitator[:16]}…: give the right address, or cancel the job.",
+                )
+            there = await self._there(state)
+            if there.get("status") == "FINISHED":
+                await self._service.catch_up(job_id)
+            elif there.get("status") in ("FAILED", "CANCELLED"):
+                await self._service.apply(job_id, j.Ended(_end_of(job_id, there)))
+        except Problem as problem:
+            log.warning("job not compared", job=job_id, code=problem.code.slug, why=problem.detail)
+            self._service.refuse(job_id, problem)
+
+    async def _there(self, state: JobState) -> dict[str, object]:
+        """What the Facilitator says of the job; it gets the manifest again where it knows nothing of it."""
+        try:
+            return await self._until_done(lambda: self._client.model(state.job_id))
+        except Problem as problem:
+            if problem.code is not Code.MODEL_NOT_FOUND or state.manifest is None:
+                raise
+        signed = state.manifest
+        log.warning("the Facilitator has lost the job: it gets the manifest again", job=state.job_id)
+        await self._until_done(lambda: self._client.post_manifest(state.job_id, signed))
+        return {}
 
     async def _fail(self, job_id: str, problem: Problem) -> None:
         try:

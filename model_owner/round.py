@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from model_owner import job as j
-from model_owner import training, windows
+from model_owner import replay, training, windows
 from model_owner.job import JobContext, JobState, Outcome
 from model_owner.sealing import sealing_of
 from protocol.addition import SumContext
@@ -58,7 +58,7 @@ def _take(context: JobContext, state: JobState, message: j.Message, now: datetim
         case j.SumRefused():
             return _failed(state, message.arrived, message.problem, now)
         case j.PointEncrypted():
-            return _encrypted(context, state, message)
+            return _judged(state, message.turn.arrived, now, lambda: _encrypted(context, state, message))
         case j.Ended():
             return _ended(state, message, now)
         case j.CancelAsked():
@@ -102,12 +102,10 @@ def _step(context: JobContext, state: JobState, arrived: j.StepArrived, now: dat
     step = arrived.step
     if step.job_id != state.job_id:
         raise Problem(Code.MALFORMED_MESSAGE, f"The step is of job {step.job_id}, the task of {state.job_id}.")
-    if step.step == state.next_step - 1:
-        return Outcome(state, (j.SendStored(step.step),))
     if step.step < state.next_step:
-        raise Problem(Code.TASK_CLOSED, f"Step {step.step} is over; the job waits for step {state.next_step}.")
+        return Outcome(state, (j.SendStored(step.step),))
     if state.ended:
-        raise Problem(Code.JOB_OVER, f"Job {state.job_id} is {state.phase}.")
+        return replay.still_over(state, step.step)
     if step.step > state.next_step or state.phase not in (Phase.JOINING, Phase.TRAINING):
         raise Problem(
             Code.WRONG_STATE,
@@ -214,6 +212,8 @@ def _turn(
         gradient=state.gradient if taken.history is None else taken.history.gradient,
     )
     if taken.model is not None:
+        if arrived.replayed is not None and arrived.replayed.request is not None:
+            raise replay.differs(arrived.step.step, None, arrived.replayed)
         if state.asked is not None:  # from here on the round is the last one that was answered
             after = _with(after, asked=state.asked.model_copy(update={"round": state.round + rounds - 1}))
         return _finished(after, arrived, taken, now)
@@ -281,6 +281,8 @@ def _asking(
     context: JobContext, state: JobState, arrived: j.StepArrived, request: RoundRequest, kept: tuple[j.Effect, ...]
 ) -> Outcome:
     signed = SignedBytes.sign(to_cbor(request), REQUEST_TAG, context.identity)
+    if arrived.replayed is not None and signed != arrived.replayed.request:
+        raise replay.differs(arrived.step.step, signed, arrived.replayed)
     asked = j.Asked(round=request.round, kind=request.kind, request_hash=signed.hash, log_head=request.log_head)
     result = StepResult(job_id=state.job_id, step=arrived.step.step, request=signed)
     return _answering(_with(state, asked=asked), arrived, result, kept)
@@ -336,6 +338,7 @@ FATAL = frozenset(
         Code.MALFORMED_CIPHERTEXT,
         Code.MALFORMED_MESSAGE,
         Code.PROTOCOL_VERSION,
+        Code.RESTORED_TOO_OLD,
         Code.ROSTER_INVALID,
         Code.SUM_OUT_OF_BOUND,
     }

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -22,11 +23,12 @@ from crypto import CryptoError, Engine
 from crypto.key_proof import prove_key
 from crypto.unit_costs import UnitCosts
 from model_owner import job as j
+from model_owner import replay
 from model_owner import round as rounds
 from model_owner.job import JobContext, JobState, Outcome
 from model_owner.keys import KeyRing
 from model_owner.metrics import Metrics
-from model_owner.opening import encrypt_point, open_sum, open_window
+from model_owner.opening import encrypt_point, open_sum, open_window, opened_point
 from model_owner.sealing import seal_point
 from model_owner.specs import plan_of
 from model_owner.store.contract import Changes, ModelStore
@@ -38,7 +40,7 @@ from protocol.clock import Clock
 from protocol.documents import JobEnd, SignedDocument, parse_json
 from protocol.forecast import forecast
 from protocol.identity import Identity
-from protocol.messages import Step, from_cbor
+from protocol.messages import SignedBytes, Step, from_cbor
 from protocol.planning import plan_spec, planned_rounds
 from protocol.problems import Code, Problem
 from protocol.server.doorbell import Doorbell
@@ -91,6 +93,10 @@ class ModelService:
         self._spent_s: defaultdict[str, float] = defaultdict(float)
         #: What was refused last, by job: shown to this party's people, until the job goes on.
         self.refusals: dict[str, str] = {}
+
+    @property
+    def party_id(self) -> str:
+        return self._own.identity.party_id
 
     # What people ask
 
@@ -199,17 +205,43 @@ class ModelService:
         if state.phase in (Phase.PREPARING, Phase.DEPLOYING):
             return None
         with bound_contextvars(round=state.round):
+            if step.step > state.next_step and not state.ended:
+                await self.catch_up(step.job_id, step.step)
             return await self._stepped(step, len(body))
 
-    async def _stepped(self, step: Step, size_bytes: int) -> TaskAnswer | None:
+    async def _stepped(self, step: Step, size_bytes: int, replayed: j.Replayed | None = None) -> TaskAnswer | None:
         learning = await asyncio.to_thread(self._own.store.learning, step.job_id)
-        message: j.Message = j.StepArrived(step, size_bytes, learning)
+        message: j.Message = j.StepArrived(step, size_bytes, learning, replayed)
         while True:
             outcome = await self.apply(step.job_id, message)
             answer, follows = await self._follow(outcome)
             if follows is None:
                 return answer
             message = follows
+
+    async def catch_up(self, job_id: str, until: int | None = None) -> JobState:
+        """Make the steps again that this party's state has lost, from the Facilitator's log, and return the state.
+
+        Up to step `until`, or to the end of a job that has finished. A replay that does not come to what was asked
+        before ends the job as FAILED (RESTORED_TOO_OLD). Raises Problem where the evidence is not to be had.
+        """
+        state = await self.job(job_id)
+        log.warning("state older than the job: catching up from the log", job=job_id, step=state.next_step, until=until)
+        roster = await self._persist(job_id, lambda: self._own.client.roster(job_id))
+        while not state.ended and (until is None or state.next_step < until):
+            context = await self._context(state)
+            length = state.log_length if state.next_step else 0
+            due = replay.entries_due(context, state)
+            # One entry more: its request is what this party answered with.
+            items = await self._evidence(job_id, length, length + due + 1)
+            if len(items) < due:
+                raise Problem(Code.LOG_INCONSISTENT, f"The log ends at entry {length}, before step {state.next_step}.")
+            follows = items[due].signed_request if len(items) > due else None
+            request = None if follows is None else from_cbor(follows, SignedBytes)
+            step = await self._run(partial(replay.step_from_log, context, state, roster, items[:due], self._own.engine))
+            await self._stepped(step, sum(item.size_bytes for item in items[:due]), j.Replayed(request))
+            state = await self.job(job_id)
+        return state
 
     async def _follow(self, outcome: Outcome) -> tuple[TaskAnswer | None, j.Message | None]:
         """Do what an outcome asks for: the answer that is due, or the next message."""
@@ -221,7 +253,7 @@ class ModelService:
                 case j.SendStored():
                     body = await asyncio.to_thread(self._own.store.result, job_id, effect.step)
                     if body is None:
-                        raise Problem(Code.TASK_CLOSED, f"The answer to step {effect.step} is no longer kept.")
+                        raise Problem(Code.EVIDENCE_PRUNED, f"The answer to step {effect.step} was deleted by age.")
                     return TaskAnswer(body, CBOR_TYPE), None
                 case j.OpenSum():
                     return None, await self._open(job_id, effect)
@@ -247,7 +279,7 @@ class ModelService:
         """Fetch what the Facilitator did since the window was opened, and open the weights once all of it holds."""
         own = self._own
         try:
-            evidence = await self._evidence(job_id, effect.start.length)
+            evidence = await self._evidence(job_id, effect.start.length, effect.start.length + effect.rounds)
             weights, previous = await self._timed(
                 job_id, lambda: open_window(effect, evidence, _load(own.keys, job_id), own.engine)
             )
@@ -262,11 +294,15 @@ class ModelService:
         arrived = replace(effect.arrived, size_bytes=effect.arrived.size_bytes + fetched)
         return j.WindowOpened(arrived, weights, previous)
 
-    async def _evidence(self, job_id: str, start: int) -> list[LogItem]:
+    async def _evidence(self, job_id: str, start: int, stop: int) -> list[LogItem]:
+        return await self._persist(job_id, lambda: fetch_log(self._own.client, job_id, start, stop))
+
+    async def _persist(self, job_id: str, fetch: Callable[[], Awaitable[T]]) -> T:
+        """Return what `fetch` returns, again and again while its problem may pass. Raises the Problem that may not."""
         pause_s = _FIRST_PAUSE_S
         while True:
             try:
-                return await fetch_log(self._own.client, job_id, start)
+                return await fetch()
             except Problem as problem:
                 if not may_pass(problem):
                     raise
@@ -276,10 +312,13 @@ class ModelService:
 
     async def _encrypt(self, state: JobState, effect: j.EncryptPoint) -> j.Message:
         own, job_id = self._own, state.job_id
+        replayed = effect.turn.arrived.replayed
         context = await self._context(state)
         layout = context.budget.weights_layout
 
         def encrypt() -> j.Message:
+            if replayed is not None:
+                return opened_point(effect.turn, replayed, _load(own.keys, job_id), own.engine)
             if effect.sealing is not None:
                 bits = context.budget.inputs.weight_fraction_bits
                 return j.PointEncrypted(effect.turn, None, sealed=seal_point(effect.turn.point, bits, effect.sealing))
@@ -308,8 +347,12 @@ class ModelService:
     async def on_problem(self, header: TaskHeader, problem: Problem) -> None:
         """A task that was refused: its job waits, and its people are told why."""
         if header.job_id is not None:
-            self.refusals[header.job_id] = problem.detail
-            self._own.doorbell.ring(header.job_id)
+            self.refuse(header.job_id, problem)
+
+    def refuse(self, job_id: str, problem: Problem) -> None:
+        """Show a job's people why it waits."""
+        self.refusals[job_id] = problem.detail
+        self._own.doorbell.ring(job_id)
 
 
 def _load(keys: KeyRing, job_id: str) -> Any:

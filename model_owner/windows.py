@@ -32,7 +32,7 @@ def expect_window(context: JobContext, state: JobState, arrived: j.StepArrived) 
     another entry of the log than is due.
     """
     step, asked = arrived.step, state.asked
-    if asked is None or state.manifest is None or state.roster is None or state.facilitator is None:
+    if asked is None:
         raise Problem(Code.WRONG_STATE, f"Job {state.job_id} has asked nothing yet.")
     if step.weights is None or step.request is None:
         raise Problem(Code.ADDITION_NOT_PROVEN, "The step came without the window's weights, or without its request.")
@@ -44,14 +44,20 @@ def expect_window(context: JobContext, state: JobState, arrived: j.StepArrived) 
             f"The window ends with entry {last.index}, round {last.round}; due is entry "
             f"{state.log_length + rounds - 1}, round {asked.round + rounds - 1}: an update was left out or put in.",
         )
+    job, start = log_since(context, state)
+    return j.OpenWindow(arrived, job, start, asked.request_hash, rounds)
+
+
+def log_since(context: JobContext, state: JobState) -> tuple[Job, LogPoint]:
+    """What the log belongs to, and where this party has verified it to. Raises Problem(WRONG_STATE) without a round."""
+    asked = state.asked
+    if asked is None or state.manifest is None or state.roster is None or state.facilitator is None:
+        raise Problem(Code.WRONG_STATE, f"Job {state.job_id} has asked nothing yet.")
     manifest = open_document(state.manifest, Manifest)
     roster = open_roster(state.roster, manifest, state.manifest.hash, state.facilitator)
-    return j.OpenWindow(
-        arrived,
+    return (
         Job(manifest, state.manifest.hash, roster, state.facilitator, int(manifest.modulus, 16), context.budget),
         LogPoint(state.log_head, state.log_length, asked.round - 1, state.rows_total),
-        asked.request_hash,
-        rounds,
     )
 
 

@@ -174,16 +174,14 @@ class RoundAnswer(Message):
         The vector's scale, bound and layout are not in it: they follow from the plan, and whoever adds or decrypts
         holds the vector against that.
         """
-        return cbor.encode(
-            [
-                self.manifest_hash,
-                self.roster_hash,
-                self.round,
-                self.kind.value,
-                self.request_hash,
-                self.vector.ciphertexts_hash,
-                self.log_head,
-            ]
+        return answer_statement(
+            self.manifest_hash,
+            self.roster_hash,
+            self.round,
+            self.kind,
+            self.request_hash,
+            self.vector.ciphertexts_hash,
+            self.log_head,
         )
 
     def signed_by(self, identity: Identity) -> RoundAnswer:
@@ -196,6 +194,19 @@ class RoundAnswer(Message):
 
 
 ANSWER_TAG = "round-answer"
+
+
+def answer_statement(
+    manifest_hash: str,
+    roster_hash: str,
+    round_: int,
+    kind: RoundKind,
+    request_hash: str,
+    ciphertexts_hash: str,
+    log_head: str,
+) -> bytes:
+    """The bytes that an owner signs of an answer. All of it is in the log, so the signature outlives the answer."""
+    return cbor.encode([manifest_hash, roster_hash, round_, kind.value, request_hash, ciphertexts_hash, log_head])
 
 
 class AnswerRecord(Strict):

@@ -132,6 +132,24 @@ class Code(Enum):
     LOG_INCONSISTENT = Kind(
         "log-inconsistent", 409, "The Facilitator's log does not hold what was answered", "Run `fedtrain verify`."
     )
+    RESTORED_TOO_OLD = Kind(
+        "restored-too-old",
+        409,
+        "A party's state is older than its job",
+        "Run `fedtrain resume MODEL_ID` at that party; where it cannot catch up, deploy the job again.",
+    )
+    EVIDENCE_PRUNED = Kind(
+        "evidence-pruned",
+        410,
+        "The job's ciphertexts were deleted by age",
+        "Hashes and signatures are kept: `fedtrain verify` checks those. Ask before prune_after_days the next time.",
+    )
+    IDEMPOTENCY_CONFLICT = Kind(
+        "idempotency-conflict",
+        409,
+        "The Idempotency-Key was used for another body",
+        "Send the same body again, or a new key.",
+    )
     # Why an owner declines, or a job ends
     UNTRUSTED_MODEL_OWNER = Kind(
         "untrusted-model-owner", 403, "The Model Owner is not pinned", "Pin it with `fedtrain trust`."

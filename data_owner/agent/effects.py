@@ -9,12 +9,12 @@ from datetime import datetime
 
 import structlog
 
-from crypto import RerandomiserPool
+from crypto import RerandomiserPool, SlotLayout
 from crypto.budget import Budget
 from crypto.engine import Engine
 from data_owner import job as j
 from data_owner import round as machine
-from data_owner.checks import check_roster, open_offer
+from data_owner.checks import check_roster, open_offer, own_answer
 from data_owner.compute import AnsweringJob, ComputedAnswer, compute_answer
 from data_owner.differencing import EarlierJob
 from data_owner.freezing import Freezer
@@ -28,7 +28,7 @@ from data_owner.store.records import Release
 from data_owner.training_rows import TrainingRows
 from protocol.documents import Acceptance, Decline, JoinAnswer, Roster, open_document, sign_document
 from protocol.identity import Identity
-from protocol.messages import RoundKind
+from protocol.messages import Compute, LogEntry, RoundKind
 from protocol.planning import plan_spec
 from protocol.problems import Code, Problem
 from protocol.spec import ModelSpec
@@ -50,6 +50,15 @@ class Workshop:
     pools: Pools
     engine: Engine
     now: Callable[[], datetime]
+
+
+@dataclass(frozen=True)
+class LostAnswer:
+    """An answer as the Facilitator's log has it: the request as it was sent, the log's entry, this owner's bytes."""
+
+    compute: Compute
+    entry: LogEntry
+    body: bytes
 
 
 class JobEffects:
@@ -142,11 +151,27 @@ class JobEffects:
         self._keep(owner, state, computed)
         return computed.body
 
+    def take_back(self, owner: Owner, state: JobState, lost: LostAnswer) -> JobState:
+        """Keep an answer that this owner gave and its restored state has forgotten; return the state after it.
+
+        Raises Problem: LOG_INCONSISTENT and BAD_SIGNATURE as `own_answer`, REQUEST_DIFFERS where the marks say that
+        this round was answered for another request.
+        """
+        answer, facts = own_answer(owner, lost.compute, lost.entry, lost.body)
+        self._shop.marks.set(state.job_id, facts.round, facts.kind, facts.request_hash)
+        layout = SlotLayout.from_dict(answer.vector.layout)
+        self._keep(owner, state, ComputedAnswer(lost.body, facts, layout.rows * layout.columns))
+        log.warning("an answer that this state had forgotten was taken back", job=state.job_id, round=facts.round)
+        after, _ = machine.step(owner, state, j.Answered(facts), self._shop.now())
+        return after
+
     def stored(self, state: JobState, round_: int, kind: RoundKind) -> bytes:
         """The bytes that were, or were about to be, sent. Raises Problem(INTERNAL) where the store lost them."""
         body = self._shop.store.answer_bytes(state.job_id, round_, kind)
         if body is None:
             raise Problem(Code.INTERNAL, f"The answer to round {round_} of job {state.job_id} is not in the store.")
+        if not body:
+            raise Problem(Code.EVIDENCE_PRUNED, f"The answers of job {state.job_id} were deleted by age.")
         return body
 
     def forget(self, state: JobState) -> None:

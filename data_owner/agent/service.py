@@ -15,6 +15,7 @@ from structlog.contextvars import bound_contextvars
 
 from data_owner import job as j
 from data_owner.agent.effects import JobEffects
+from data_owner.agent.own_answers import OwnAnswers, Taker, is_behind
 from data_owner.differencing import EarlierJob
 from data_owner.job import JobState, Owner
 from data_owner.policy import OwnerPolicy
@@ -26,6 +27,7 @@ from protocol.documents import Decline, JobEnd, Registration, SignedDocument, pa
 from protocol.identity import Identity
 from protocol.messages import Compute, RoundRequest, from_cbor
 from protocol.problems import Code, Problem
+from protocol.states import Phase
 from protocol.tasks import CBOR_TYPE, JSON_TYPE, TaskHeader, TaskKind
 from protocol.trust import Trust
 
@@ -42,6 +44,10 @@ class Facilitator(Protocol):
     async def identity(self) -> dict[str, object]: ...
     async def register(self, signed: SignedDocument) -> None: ...
     async def roster(self, job_id: str) -> SignedDocument: ...
+    async def model(self, job_id: str) -> dict[str, object]: ...
+    async def log(self, job_id: str, *, start: int = 0) -> list[dict[str, object]]: ...
+    async def log_entry(self, job_id: str, index: int) -> bytes: ...
+    async def blob(self, job_id: str, hash: str) -> bytes: ...  # noqa: A002 - what the route calls it
 
 
 class OwnerService:
@@ -84,6 +90,10 @@ class OwnerService:
         self._first_answers = asyncio.Lock()
         self._datasets_changed = asyncio.Event()
         self._registered = asyncio.Event()
+        self._settled = False
+        self._taker = Taker(
+            effects, OwnAnswers(facilitator, identity.party_id), run=self._run, owner=self._owner, roster=self._roster
+        )
         #: Takes a job's JOIN task up again once a person has decided; the task agent's, set when there is one.
         self.retry: Callable[[str], None] = _no_agent
 
@@ -173,7 +183,13 @@ class OwnerService:
 
     async def _computed(self, job_id: str, compute: Compute, request: RoundRequest) -> TaskAnswer | None:
         async with self._locks.of(job_id):
-            state = await self._job(job_id)
+            state = await self._joined(job_id)
+            if is_behind(state, compute):
+                try:
+                    state = await self._taker.catch_up(state, compute)
+                except Problem as problem:
+                    await self._note(job_id, problem)
+                    raise
             answered = await self._run(self._store.answer, job_id, request.round, request.kind)
             try:
                 if state.last is None:
@@ -223,6 +239,50 @@ class OwnerService:
         async with self._locks.of(job_id):
             state = await self._drive(await self._job(job_id), message)
         self.retry(job_id)
+        return state
+
+    # After a restored backup
+
+    async def connected(self) -> None:
+        """Register, and the first time end what has ended at the Facilitator while this state did not know of it."""
+        await self.register()
+        if self._settled:
+            return
+        for state in await self._run(self._store.jobs):
+            if state.phase is Phase.JOINED:
+                try:
+                    await self.resume(state.job_id)
+                except Problem as problem:
+                    if problem.code is Code.FACILITATOR_UNREACHABLE:
+                        raise
+                    log.warning("job not settled", job=state.job_id, code=problem.code.slug, why=problem.detail)
+        self._settled = True
+
+    async def resume(self, job_id: str) -> JobState:
+        """Go on with a job: end it where it has ended at the Facilitator, else take its tasks up again.
+
+        Raises Problem: MODEL_NOT_FOUND, JOB_OVER, and what the Facilitator says.
+        """
+        state = await self._job(job_id)
+        if state.ended:
+            raise Problem(Code.JOB_OVER, f"Job {job_id} is {state.phase} here: there is nothing to resume.")
+        there = await self._facilitator.model(job_id)
+        if there.get("status") in ("FINISHED", "FAILED", "CANCELLED"):
+            told = {name: str(there[name]) for name in ("status", "code", "reason") if there.get(name) is not None}
+            async with self._locks.of(job_id):
+                await self._drive(await self._job(job_id), j.Ended(JobEnd.model_validate({"job_id": job_id, **told})))
+        self.retry(job_id)
+        return await self._job(job_id)
+
+    async def _joined(self, job_id: str) -> JobState:
+        """A job that the Facilitator has this owner on the roster of. Raises Problem(OWNER_LOST_ITS_KEY)."""
+        state = await self._run(self._store.job, job_id)
+        if state is None or state.join_answer is None:
+            raise Problem(
+                Code.OWNER_LOST_ITS_KEY,
+                f"Job {job_id} was joined after the backup that this owner's state was restored from: its mask key is "
+                "lost, and without it no round can be answered. Ask the Model Owner to cancel it and deploy it again.",
+            )
         return state
 
     # Driving the state machine

@@ -190,6 +190,16 @@ async def deny(job_id: JobIdPath, denial: Denial, parts: Parts) -> JobView:
     return JobView.of(await parts.service.deny(job_id, denial.reason))
 
 
+@router.post(
+    "/models/{job_id}/resume",
+    status_code=202,
+    summary="Go on with a job that waits for this owner, as after a restored backup",
+    responses={202: {"content": {JSON_TYPE: {"example": _EXAMPLE}}}},
+)
+async def resume(job_id: JobIdPath, parts: Parts) -> JobView:
+    return JobView.of(await parts.service.resume(job_id))
+
+
 def _reason(state: JobState) -> tuple[str | None, str | None]:
     if state.ending is not None:
         return state.ending.code, state.ending.reason

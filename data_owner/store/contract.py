@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Protocol
 
 from data_owner.audit import AuditRecord
@@ -73,6 +74,13 @@ class OwnerStore(Protocol):
         """Keep an answer, its release and the job's state after it, all or nothing.
 
         Raises Problem(REQUEST_DIFFERS) where that round and kind was already answered.
+        """
+        ...
+
+    def prune(self, ended_before: datetime) -> list[str]:
+        """Empty the answers of jobs that ended before that moment; return the jobs that lost theirs.
+
+        States, releases and the answers' hashes and signatures stay.
         """
         ...
 

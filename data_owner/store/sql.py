@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,17 @@ class SqlStore:
                 )
             )
             _append_release(connection, release)
+
+    def prune(self, ended_before: datetime) -> list[str]:
+        t = tables.answers
+        has_bulk = sa.select(t.c.job_id).where(sa.func.length(t.c.body) > 0).distinct()
+        with write(self._engine) as connection:
+            states = connection.execute(sa.select(tables.jobs.c.state).where(tables.jobs.c.job_id.in_(has_bulk)))
+            jobs = [JobState.model_validate_json(state) for state in states.scalars().all()]
+            over = [job.job_id for job in jobs if job.ended and job.changed_at < ended_before]
+            for job_id in over:
+                connection.execute(sa.update(t).where(t.c.job_id == job_id).values(body=b""))
+        return over
 
     def releases(self, job_id: str | None = None) -> list[Release]:
         t = tables.releases

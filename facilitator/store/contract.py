@@ -94,6 +94,10 @@ class ReadTransaction(ABC):
         """Ids of the jobs whose deadline is at `now` or before."""
 
     @abstractmethod
+    def jobs_with_bulk(self, created_before: datetime) -> Sequence[str]:
+        """Ids of the ended jobs of before that moment whose evidence is still there."""
+
+    @abstractmethod
     def manifest(self, job_id: str) -> SignedDocument | None: ...
 
     @abstractmethod
@@ -165,6 +169,10 @@ class WriteTransaction(ReadTransaction):
     @abstractmethod
     def put_blob(self, job_id: str, content: bytes, content_type: str) -> str:
         """Store evidence of a job and return its SHA-256. The same bytes twice are stored once."""
+
+    @abstractmethod
+    def delete_bulk(self, job_id: str, created_before: datetime) -> None:
+        """Delete an ended job's evidence and its closed tasks of before that moment; all else of it stays."""
 
     @abstractmethod
     def append_log(self, job_id: str, index: int, entry: StoredEntry) -> None:

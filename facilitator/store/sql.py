@@ -24,6 +24,7 @@ from facilitator.store.contract import (
 )
 from facilitator.store.job_rows import JobRows, OwnersRead
 from facilitator.store.notices import Listener, tell
+from facilitator.store.pruning import delete_bulk, jobs_with_bulk
 from facilitator.store.tables import (
     TASK_SEQUENCE,
     blobs,
@@ -144,6 +145,9 @@ class _SqlTransaction(WriteTransaction):
     def put_job(self, state: JobState) -> None:
         self._job_rows.replace(state)
 
+    def jobs_with_bulk(self, created_before: datetime) -> Sequence[str]:
+        return jobs_with_bulk(self._connection, created_before)
+
     def manifest(self, job_id: str) -> SignedDocument | None:
         text = self._connection.scalar(sa.select(jobs.c.manifest).where(jobs.c.id == job_id))
         return None if text is None else SignedDocument.model_validate_json(text)
@@ -253,6 +257,9 @@ class _SqlTransaction(WriteTransaction):
                 sa.insert(job_blobs).values(job_id=job_id, hash=content_hash, content_type=content_type)
             )
         return content_hash
+
+    def delete_bulk(self, job_id: str, created_before: datetime) -> None:
+        delete_bulk(self._connection, job_id, created_before)
 
     def _keep(self, content: bytes) -> str:
         content_hash = sha256_hex(content)

@@ -65,6 +65,16 @@ async def cancel(
     return await shown(desk, model_id)
 
 
+@router.post(
+    "/{model_id}/resume",
+    status_code=202,
+    summary="Go on with a job that waits, as after a restored backup: compare it with the Facilitator's state of it",
+)
+async def resume(model_id: ModelIdInPath, desk: Service) -> ModelView:
+    await desk.preparation.take_up(model_id)
+    return await shown(desk, model_id)
+
+
 @router.get(
     "/{model_id}/export",
     response_class=Response,

@@ -87,7 +87,7 @@ class ModelStore(ABC):
 
     @abstractmethod
     def result(self, job_id: str, step: int) -> bytes | None:
-        """The answer to a step. Only the last one is kept."""
+        """The answer to a step, None where there is none, or none any more: see `prune`."""
 
     @abstractmethod
     def model(self, job_id: str) -> TrainedModel | None: ...
@@ -121,6 +121,13 @@ class ModelStore(ABC):
     @abstractmethod
     def predictions(self, limit: int) -> Sequence[Prediction]:
         """The newest predictions, newest first."""
+
+    @abstractmethod
+    def prune(self, ended_before: datetime) -> int:
+        """Delete the answers to steps of jobs that ended before that moment; return how many jobs lost theirs.
+
+        States, models, histories and predictions stay.
+        """
 
     @abstractmethod
     def check(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ class SqlStore(ModelStore):
                 _put(connection, tables.trained, job_id, model=changes.model.model_dump_json())
             if changes.result is not None:
                 step, body = changes.result
-                _put(connection, tables.outbox, job_id, step=step, body=body)
+                connection.execute(sa.insert(tables.outbox).values(job_id=job_id, step=step, body=body))
 
     def job(self, job_id: str) -> JobState | None:
         with read(self._engine) as connection:
@@ -170,6 +171,16 @@ class SqlStore(ModelStore):
         with read(self._engine) as connection:
             texts = connection.execute(sa.select(t.c.prediction).order_by(t.c.sequence.desc()).limit(limit))
             return [Prediction.model_validate_json(text) for text in texts.scalars()]
+
+    def prune(self, ended_before: datetime) -> int:
+        t = tables.models
+        over = sa.select(t.c.job_id).where(t.c.settled, t.c.ended_at < ended_before.isoformat(timespec="microseconds"))
+        in_them = tables.outbox.c.job_id.in_(over)
+        with write(self._engine) as connection:
+            pruned = connection.execute(sa.select(sa.func.count(tables.outbox.c.job_id.distinct())).where(in_them))
+            count = int(pruned.scalar_one())
+            connection.execute(sa.delete(tables.outbox).where(in_them))
+        return count
 
     def check(self) -> None:
         self._scalar(sa.select(tables.models.c.job_id).limit(1))

@@ -36,7 +36,7 @@ outbox = sa.Table(
     "outbox",
     metadata,
     sa.Column("job_id", sa.String(32), sa.ForeignKey("models.job_id"), primary_key=True),
-    sa.Column("step", sa.Integer, nullable=False),
+    sa.Column("step", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("body", sa.LargeBinary, nullable=False),  # the exact bytes that were, or will be, sent
 )
 

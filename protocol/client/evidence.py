@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -32,9 +33,9 @@ class _Line(Strict, extra="ignore"):
 
 
 async def fetch_log(
-    client: FacilitatorClient, job_id: str, start: int = 0, *, sleep: Sleep = asyncio.sleep
+    client: FacilitatorClient, job_id: str, start: int = 0, stop: int | None = None, *, sleep: Sleep = asyncio.sleep
 ) -> list[LogItem]:
-    """Return the job's log from entry `start` on, each entry with its evidence.
+    """Return the job's log from entry `start` on, up to but without `stop`, each entry with its evidence.
 
     Where the Facilitator has answered all that it does for now (RATE_LIMITED), goes on when it says. Raises Problem: as
     the client, and LOG_INCONSISTENT where the evidence's bytes do not have the hashes that the entry names (an altered
@@ -45,10 +46,16 @@ async def fetch_log(
         lines = [_Line.model_validate(line) for line in listed]
     except ValidationError:
         raise Problem(Code.MALFORMED_MESSAGE, "The Facilitator's log does not list entries by index.") from None
-    kept = [line for line in lines if line.index >= start]
+    kept = [line for line in lines if line.index >= start and (stop is None or line.index < stop)]
     evidence = _Evidence(client, job_id, sleep)
     # By place and not by what an entry says of itself: that is for the verifier to compare.
     return [await evidence.item(index, line) for index, line in enumerate(kept, start)]
+
+
+async def fetch_entries(client: FacilitatorClient, job_id: str, *, sleep: Sleep = asyncio.sleep) -> list[bytes]:
+    """Return the exact bytes of every entry of the job's log, without evidence. Raises Problem as the client."""
+    count = len(await _patiently(lambda: client.log(job_id), sleep))
+    return [await _patiently(partial(client.log_entry, job_id, index), sleep) for index in range(count)]
 
 
 async def _patiently(call: Callable[[], Awaitable[T]], sleep: Sleep) -> T:

@@ -118,12 +118,19 @@ def test_a_commit_that_fails_half_way_changes_nothing(store: ModelStore) -> None
     assert store.job(before.job_id) == first
 
 
-def test_only_the_last_result_is_kept(store: ModelStore) -> None:
-    state = job(1)
-    store.add(state)
-    for step in range(3):
-        store.commit(state, state, Changes(result=(step, bytes([step]))))
-    assert [store.result(state.job_id, step) for step in range(3)] == [None, None, b"\x02"]
+def test_every_answer_to_a_step_is_kept_until_its_ended_job_is_pruned(store: ModelStore) -> None:
+    later = NOW + timedelta(hours=1)
+    over, late, running = finished(1, NOW), finished(2, later), job(3, phase=Phase.TRAINING)
+    for state in (over, late, running):
+        store.add(state)
+        for step in range(3):
+            store.commit(state, state, Changes(result=(step, bytes([step]))))
+        assert [store.result(state.job_id, step) for step in range(4)] == [b"\x00", b"\x01", b"\x02", None]
+    assert store.prune(NOW) == 0
+    assert store.prune(later) == 1
+    assert store.prune(later) == 0
+    assert [store.result(state.job_id, 1) for state in (over, late, running)] == [None, b"\x01", b"\x01"]
+    assert store.job(over.job_id) == over
 
 
 def test_jobs_come_newest_first_and_unsettled_ones_oldest_first(store: ModelStore) -> None:

@@ -1,0 +1,79 @@
+"""`fedtrain prune`: forget the ciphertexts of jobs that ended long ago, now instead of by `prune_after_days`."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.output import Failure, console, print_json
+from protocol.states import Role
+
+if TYPE_CHECKING:
+    from protocol.clock import Clock
+
+
+def prune(
+    older_than: Annotated[float, typer.Option("--older-than", min=0, help="Days since the job ended.")],
+    role: Annotated[Role, typer.Option(help="Whose folder .fedtrain/ROLE is meant.")] = Role.FACILITATOR,
+    state_dir: Annotated[Path | None, typer.Option(help="The party's state folder. Default .fedtrain/ROLE.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
+) -> None:
+    """Delete the ciphertexts of ended jobs; log, hashes, signatures, models and results stay. The service may run."""
+    from protocol.server.secret_files import IDENTITY_FILE
+    from protocol.server.system_clock import SystemClock
+
+    folder = state_dir or Path(".fedtrain") / role.value
+    if not (folder / IDENTITY_FILE).exists():
+        raise Failure(f"{folder} is not the state folder of a party: name it with --state-dir, and --role with it")
+    clock = SystemClock()
+    jobs = _PRUNERS[role](folder, clock.now() - timedelta(days=older_than), clock)
+    if as_json:
+        print_json({"jobs": jobs, "older_than_days": older_than})
+    else:
+        console().print(f"{jobs} jobs lost their ciphertexts; their logs, hashes and results are kept", markup=False)
+
+
+def _facilitator(folder: Path, before: datetime, clock: Clock) -> int:
+    from facilitator.pruning import prune as prune_facilitator
+    from facilitator.store import SqlStore
+    from protocol.server.connection import PartySettings
+
+    store = SqlStore(PartySettings(state_dir=folder).database)
+    try:
+        return prune_facilitator(store, before, clock.now())
+    finally:
+        store.close()
+
+
+def _model_owner(folder: Path, before: datetime, _clock: Clock) -> int:
+    from model_owner.store import SqlStore
+    from protocol.server.connection import PartySettings
+
+    store = SqlStore(PartySettings(state_dir=folder).database)
+    try:
+        return store.prune(before)
+    finally:
+        store.close()
+
+
+def _data_owner(folder: Path, before: datetime, clock: Clock) -> int:
+    import secrets
+
+    from data_owner.freezing import Freezer
+    from data_owner.pruning import prune as prune_data_owner
+    from data_owner.store.sql import SqlStore
+    from protocol.clock import timestamp
+    from protocol.server.connection import PartySettings
+
+    store = SqlStore(PartySettings(state_dir=folder).database)
+    try:
+        freezer = Freezer(folder / "moments", store, lambda: timestamp(clock), secrets.token_bytes)
+        return prune_data_owner(store, freezer, before)
+    finally:
+        store.close()
+
+
+_PRUNERS = {Role.FACILITATOR: _facilitator, Role.MODEL_OWNER: _model_owner, Role.DATA_OWNER: _data_owner}

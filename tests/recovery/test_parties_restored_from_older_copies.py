@@ -1,0 +1,221 @@
+"""A party whose state was set back to an older copy: the job goes on to the same numbers, or ends by name."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from protocol.problems import Code, Problem
+from tests.recovery.interrupted import (
+    CONJUGATE_GRADIENT,
+    DESCENT,
+    EVALUATED,
+    OWNERS,
+    WINDOWS,
+    Site,
+    ended_everywhere,
+    reached,
+    verified_entries,
+)
+
+#: With the rounds in which the copy is taken, and put back.
+SCHEDULES: dict[str, tuple[dict[str, Any], int, int]] = {
+    "descent": (DESCENT, 2, 6),
+    "conjugate gradient": (CONJUGATE_GRADIENT, 1, 4),
+    "windows": (WINDOWS, 4, 12),
+    "evaluated": (EVALUATED, 2, 6),
+}
+PARTIES = ("model-owner", "facilitator", OWNERS[1])
+_FAST = {("model-owner", "windows"), (OWNERS[1], "descent")}
+CASES = [
+    pytest.param(party, schedule, marks=[] if (party, schedule) in _FAST else pytest.mark.slow)
+    for party in PARTIES
+    for schedule in SCHEDULES
+]
+
+
+class Undisturbed:
+    """What each schedule comes to when nothing happens; found once."""
+
+    def __init__(self, factory: pytest.TempPathFactory) -> None:
+        self._factory = factory
+        self._found: dict[str, Any] = {}
+
+    def coefficients(self, schedule: str) -> Any:
+        if schedule not in self._found:
+            site = Site(self._factory.mktemp("undisturbed"))
+            state = site.go_on(site.start(SCHEDULES[schedule][0], until_round=0))
+            assert state["status"] == "FINISHED", state
+            self._found[schedule] = state["coefficients"]
+        return self._found[schedule]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    return Undisturbed(tmp_path_factory)
+
+
+@pytest.mark.parametrize(("party", "schedule"), CASES)
+def test_a_job_goes_on_to_the_same_coefficients_after_a_party_was_set_back(
+    party: str, schedule: str, tmp_path: Path, undisturbed: Undisturbed
+) -> None:
+    site = Site(tmp_path)
+    training, copied, put_back = SCHEDULES[schedule]
+    model_id = site.start(training, until_round=copied)
+    site.back_up(party)
+    later = site.go_on(model_id, until_round=put_back)
+    assert later["status"] == "IN_PROGRESS"
+    site.restore(party)
+    state = site.go_on(model_id)
+    assert state["status"] == "FINISHED", state
+    if schedule != "evaluated":  # whose validation part each owner draws for itself
+        assert state["coefficients"] == undisturbed.coefficients(schedule)
+
+    async def verify() -> int:
+        async with site.running() as parties:
+            return await verified_entries(parties, model_id)
+
+    assert asyncio.run(verify()) > put_back
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("party", PARTIES)
+def test_a_party_set_back_to_before_the_end_learns_of_it(party: str, tmp_path: Path, undisturbed: Undisturbed) -> None:
+    site = Site(tmp_path)
+    model_id = site.start(DESCENT, until_round=2)
+    site.back_up(party)
+    assert site.go_on(model_id)["status"] == "FINISHED"
+    site.restore(party)
+
+    async def learn() -> dict[str, Any]:
+        async with site.running() as parties:
+            found = await parties.wait(model_id)
+            await ended_everywhere(parties, model_id)
+            for one in (parties.facilitator, *parties.data_owners):
+                assert (await one.get(f"/models/{model_id}"))["status"] == "FINISHED"
+            return found
+
+    assert asyncio.run(learn())["coefficients"] == undisturbed.coefficients("descent")
+
+
+def emptied_of_the_job(site: Site, party: str) -> str:
+    """Start a job, then set the party back to before it."""
+
+    async def nothing() -> None:
+        async with site.running():
+            return
+
+    asyncio.run(nothing())
+    site.back_up(party)
+    model_id = site.start(DESCENT, until_round=3)
+    site.restore(party)
+    return model_id
+
+
+@pytest.mark.slow
+def test_a_facilitator_that_lost_the_job_collects_it_again_from_the_parties(
+    tmp_path: Path, undisturbed: Undisturbed
+) -> None:
+    site = Site(tmp_path)
+    state = site.go_on(emptied_of_the_job(site, "facilitator"))
+    assert state["status"] == "FINISHED", state
+    assert state["coefficients"] == undisturbed.coefficients("descent")
+
+
+def test_a_model_owner_that_lost_the_job_cancels_it_when_its_people_ask_to_go_on(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    model_id = emptied_of_the_job(site, "model-owner")
+
+    async def resume() -> None:
+        async with site.running() as parties:
+            with pytest.raises(Problem, match="its key is lost") as caught:
+                await parties.model_owner.post(f"/models/{model_id}/resume", {})
+            assert caught.value.code is Code.RESTORED_TOO_OLD
+            await ended_everywhere(parties, model_id)
+            there = await parties.facilitator.get(f"/models/{model_id}")
+            assert there["status"] == "CANCELLED"
+            assert "restored" in there["reason"]
+            with pytest.raises(Problem) as caught:
+                await parties.model_owner.post(f"/models/{'0' * 32}/resume", {})
+            assert caught.value.code is Code.MODEL_NOT_FOUND
+
+    asyncio.run(resume())
+
+
+@pytest.mark.slow
+def test_a_data_owner_that_lost_the_job_refuses_by_name_and_is_waited_for(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    model_id = emptied_of_the_job(site, OWNERS[1])
+
+    async def wait() -> None:
+        async with site.running() as parties:
+            with capture_logs() as lines:
+                while not any(line.get("code") == Code.OWNER_LOST_ITS_KEY.slug for line in lines):
+                    await asyncio.sleep(0.01)
+            while True:
+                there = await parties.facilitator.get(f"/models/{model_id}")
+                if [party["name"] for party in there["waiting_for"]] == [OWNERS[1]]:
+                    break
+                await asyncio.sleep(0.01)
+            assert (await parties.model_owner.http.delete(f"/models/{model_id}")).status_code == 200
+            while (await parties.facilitator.get(f"/models/{model_id}"))["status"] != "CANCELLED":
+                await asyncio.sleep(0.01)
+
+    asyncio.run(wait())
+
+
+@pytest.mark.slow
+def test_a_model_owner_restored_from_another_history_fails_the_job_by_name(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    model_id = site.start(DESCENT, until_round=3)
+    site.back_up("model-owner")
+    site.go_on(model_id, until_round=7)
+    site.restore("model-owner")
+    connection = sqlite3.connect(tmp_path / "model-owner" / "state.sqlite3")
+    (text,) = connection.execute("SELECT learning FROM learning").fetchone()
+    learning = json.loads(text)
+    first, *others = learning["optimiser"]["weights"]["hex"].split(" ")
+    learning["optimiser"]["weights"]["hex"] = " ".join([(float.fromhex(first) + 0.25).hex(), *others])
+    connection.execute("UPDATE learning SET learning = ?", (json.dumps(learning),))
+    connection.commit()
+    connection.close()
+    state = site.go_on(model_id)
+    assert (state["status"], state["code"]) == ("FAILED", Code.RESTORED_TOO_OLD.slug), state
+
+
+@pytest.mark.slow
+def test_another_facilitator_in_the_place_of_the_jobs_own_is_named(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    model_id = site.start(DESCENT, until_round=2)
+    site.back_up("facilitator")
+    (tmp_path / "facilitator" / "identity.key").unlink()
+    (tmp_path / "facilitator" / "state.sqlite3").unlink()
+
+    async def wait() -> dict[str, Any]:
+        async with site.running() as parties:
+            return await reached(parties, model_id, lambda state: "runs at Facilitator" in json.dumps(state))
+
+    assert asyncio.run(wait())["status"] == "IN_PROGRESS"
+    site.restore("facilitator")
+    assert site.go_on(model_id)["status"] == "FINISHED"
+
+
+def test_resuming_what_has_ended_is_refused_at_either_party(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    model_id = site.start(DESCENT, until_round=0)
+    site.go_on(model_id)
+
+    async def resume() -> None:
+        async with site.running() as parties:
+            for party in (parties.model_owner, parties.data_owners[0]):
+                with pytest.raises(Problem) as caught:
+                    await party.post(f"/models/{model_id}/resume", {})
+                assert caught.value.code is Code.JOB_OVER
+
+    asyncio.run(resume())
