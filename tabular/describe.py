@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from protocol.spec import Column
 from tabular.convert import MISSING_TEXTS, to_numbers
+from tabular.errors import UnreadableTable
 from tabular.read import open_table
 
 MAX_CATEGORIES: Final = 50
@@ -75,6 +76,9 @@ def describe_table(path: str | Path, header: bool = True, with_ranges: bool = Fa
         rows += batch.rows
         for sketch, array in zip(sketches, batch.arrays, strict=True):
             sketch.add(array, batch.decimal)
+    if not rows:
+        alone = "the name of one column" if len(columns) == 1 else f"the names of {len(columns)} columns"
+        raise UnreadableTable("no-rows", f"{path}: there is no record in it, only {alone}")
     features = []
     for index, (name, sketch) in enumerate(zip(table.columns, sketches, strict=True)):
         named = table.header and name and table.columns.count(name) == 1

@@ -36,6 +36,7 @@ _THOUSANDS: Final = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+")
 
 # The five bytes that Windows-1252 leaves undefined.
 _NOT_CP1252: Final = tuple(bytes([byte]) for byte in (0x81, 0x8D, 0x8F, 0x90, 0x9D))
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 _OTHER_FORMATS: Final = (
     (b"PK\x03\x04", "this is a zip archive or an Excel workbook; save the table as CSV or Parquet"),
@@ -48,13 +49,17 @@ _OTHER_FORMATS: Final = (
 
 @dataclass(frozen=True)
 class Dialect:
-    """How to read one CSV file. `names` are the header's, or as many empty strings as the file has columns."""
+    """How to read one CSV file. `names` are the header's, or as many empty strings as the file has columns.
+
+    `names_alone`: nothing follows the header, which pyarrow cannot read where its line does not end.
+    """
 
     encoding: str
     delimiter: str
     decimal: Decimal
     quoted: bool
     names: tuple[str, ...]
+    names_alone: bool = False
 
 
 def sniff(path: Path, header: bool) -> Dialect:
@@ -67,10 +72,11 @@ def sniff(path: Path, header: bool) -> Dialect:
     delimiter = _delimiter(text, whole, header)
     records = _records(text, delimiter, whole)
     if not records:
-        raise UnreadableTable("no-rows", f"{path}: the file is empty")
+        found = "the file holds blank lines alone" if sample.strip(_BYTE_ORDER_MARK) else "the file is empty"
+        raise UnreadableTable("no-rows", f"{path}: {found}")
     names = tuple(name.strip() for name in records[0]) if header else ("",) * len(records[0])
     body = records[1:] if header else records
-    return Dialect(encoding, delimiter, _decimal(body, delimiter), quoted, names)
+    return Dialect(encoding, delimiter, _decimal(body, delimiter), quoted, names, whole and header and not body)
 
 
 def _scan(path: Path) -> tuple[bytes, bool, str, bool]:

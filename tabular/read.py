@@ -88,6 +88,8 @@ class Table:
         positions = self.positions(columns)
         if self.dialect is None:
             return _sliced(_parquet_batches(self.path, positions, batch_rows), batch_rows, ".")
+        if self.dialect.names_alone:
+            return iter(())
         return _sliced(_csv_batches(self, self.dialect, positions), batch_rows, self.dialect.decimal)
 
 
@@ -100,6 +102,8 @@ def open_table(path: str | Path, header: bool = True) -> Table:
     path = Path(path)
     if path.is_dir():
         raise UnreadableTable("unreadable-file", f"{path}: is a folder; give one file")
+    if path.exists() and not path.is_file():  # a pipe would be empty at the second reading
+        raise UnreadableTable("unreadable-file", f"{path}: is a pipe or a device; save the table as a file")
     with open_bytes(path) as stream, _reading(path):
         magic = stream.read(len(PARQUET_MAGIC))
     if magic == PARQUET_MAGIC or path.suffix.lower() in (".parquet", ".pq"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -91,3 +92,28 @@ def test_a_rounded_range_holds_the_values_it_came_from(one: float, other: float)
     low, high = rounded_outward(min(one, other), max(one, other))
     assert low <= min(one, other) <= max(one, other) <= high
     assert low < high
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "the file is empty"),
+        (b"\xef\xbb\xbf", "the file is empty"),
+        (b"\n\n\n", "the file holds blank lines alone"),
+        (b"a,b\n", "there is no record in it, only the names of 2 columns"),
+        (b"once upon a time", "there is no record in it, only the name of one column"),
+        (b'{"a": 1}\n', "there is no record in it"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR", "holds zero bytes, so it is not CSV"),
+    ],
+)
+def test_what_is_no_table_is_said_to_be_what_it_is(tmp_path: Path, content: bytes, told: str) -> None:
+    (tmp_path / "t.csv").write_bytes(content)
+    with pytest.raises(UnreadableTable) as caught:
+        describe_table(tmp_path / "t.csv")
+    assert told in str(caught.value)
+
+
+def test_a_pipe_is_refused_before_anything_is_read_from_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UnreadableTable, match="is a pipe or a device"):
+        describe_table(tmp_path / "pipe")
