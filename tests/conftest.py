@@ -21,6 +21,12 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
+@pytest.fixture
+def anyio_backend() -> str:
+    """Asynchronous tests run on asyncio, by anyio's plugin."""
+    return "asyncio"
+
+
 @pytest.fixture(scope="session")
 def small_keypair() -> tuple[PaillierPublicKey, PaillierPrivateKey]:
     """A 512-bit key pair: fast, and fit for tests only."""

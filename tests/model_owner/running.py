@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import httpx
 from fastapi import FastAPI
@@ -18,6 +18,7 @@ from model_owner.settings import ModelOwnerSettings
 from protocol.problems import Problem
 from protocol.server.system_clock import SystemClock
 from tests.model_owner.fake_facilitator import FakeFacilitator
+from tests.model_owner.peers import spec_document
 
 ENDED = {"FINISHED", "FAILED", "CANCELLED"}
 
@@ -68,3 +69,32 @@ async def running(folder: Path, facilitator: FakeFacilitator, **settings: Any) -
             httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://model-owner.invalid") as http,
         ):
             yield Running(app, http, folder)
+
+
+Begun: TypeAlias = tuple[FakeFacilitator, Running, str]
+
+
+@asynccontextmanager
+async def training(folder: Path, *, hold_after: int = 0) -> AsyncIterator[Begun]:
+    """A Facilitator that holds back what follows so many answers, a started Model Owner, and a job in training."""
+    facilitator = FakeFacilitator()
+    facilitator.hold_after = hold_after
+    async with _begun(folder, facilitator, "TRAINING") as begun:
+        yield begun
+
+
+@asynccontextmanager
+async def deploying(folder: Path) -> AsyncIterator[Begun]:
+    """A Facilitator that is down, a started Model Owner, and a job that waits to be posted."""
+    facilitator = FakeFacilitator()
+    facilitator.down = True
+    async with _begun(folder, facilitator, "DEPLOYING") as begun:
+        yield begun
+
+
+@asynccontextmanager
+async def _begun(folder: Path, facilitator: FakeFacilitator, phase: str) -> AsyncIterator[Begun]:
+    async with running(folder, facilitator) as party:
+        model_id = await party.deploy(spec_document())
+        await party.until(model_id, lambda model: model["phase"] == phase)
+        yield facilitator, party, model_id

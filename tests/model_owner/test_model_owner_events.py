@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.model_owner.fake_facilitator import FakeFacilitator
 from tests.model_owner.peers import spec_document
-from tests.model_owner.running import Running, running
+from tests.model_owner.running import Running, running, training
 
 
 def parse(text: str) -> list[tuple[str, str | None, dict[str, Any]]]:
@@ -59,11 +59,7 @@ def test_a_reader_that_returns_goes_on_after_the_last_round_it_saw(tmp_path: Pat
 
 def test_a_stream_ends_as_soon_as_the_service_stops(tmp_path: Path) -> None:
     async def scenario() -> None:
-        facilitator = FakeFacilitator()
-        facilitator.hold_after = 0
-        async with running(tmp_path, facilitator) as party:
-            model_id = await party.deploy(spec_document())
-            await party.until(model_id, lambda model: model["phase"] == "TRAINING")
+        async with training(tmp_path) as (_, party, model_id):
             reading = asyncio.create_task(stream(party, model_id))
             await asyncio.sleep(0.05)
             assert not reading.done()

@@ -21,12 +21,6 @@ from protocol.states import Role
 ServiceMaker = Callable[..., FastAPI]
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    """Asynchronous tests run on asyncio, by anyio's plugin."""
-    return "asyncio"
-
-
 @asynccontextmanager
 async def _no_lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
