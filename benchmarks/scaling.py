@@ -62,7 +62,7 @@ def against_rows(sizes: Sequence[int], key_bits: int) -> Iterable[Row]:
     with tempfile.TemporaryDirectory(prefix="fedtrain-bench-") as folder:
         for rows in sizes:
             path = write_parquet(Path(folder) / f"{rows}.parquet", rows, TABLE_DIMENSIONS)
-            seconds, moments = processor_seconds(lambda path=path: stream_moments(path, TABLE_DIMENSIONS))
+            seconds, moments = processor_seconds(lambda path=path: stream_moments(path, TABLE_DIMENSIONS), REPEATS)
             peak = int(_in_another_process(path))
             shape: dict[str, float | int | str] = {"rows": rows, "d": TABLE_DIMENSIONS}
             yield Row("moments from Parquet, once a job", {**shape, "peak_mib": peak}, 0, seconds)

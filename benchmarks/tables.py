@@ -85,7 +85,9 @@ def encrypt(rows: Rows) -> str:
             [row["name"].removesuffix(", all cores"), *map(number, (row["peer_seconds"], row["seconds"], row["ratio"]))]
             for row in cores
         )
-        tables.append(markdown([f"{bits} bits, by the clock", "one core, s", "all cores, s", "times as fast"], split))
+        if cores:
+            header = [f"{bits} bits, by the clock", "one core, s", "all cores, s", "times as fast"]
+            tables.append(markdown(header, split))
     return "\n\n".join(tables)
 
 

@@ -96,6 +96,7 @@ def test_protection_rows_are_the_two_parts_of_a_round(monkeypatch: pytest.Monkey
     assert whole.peer_seconds == pytest.approx(sum(by_part["bare"]))
 
 
+@pytest.mark.slow
 def test_the_memory_of_a_process_is_its_own_and_not_that_of_what_started_it(tmp_path: Path) -> None:
     path = scaling.write_parquet(tmp_path / "few.parquet", 10, scaling.TABLE_DIMENSIONS)
     alone = int(scaling._in_another_process(path))
