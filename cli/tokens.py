@@ -1,4 +1,4 @@
-"""`fedtrain token create | list | revoke`: who may call a service. Made where the service's state folder is."""
+"""`fedtrain token create | list | revoke | import`: who may call a service. Made where its state folder is."""
 
 from __future__ import annotations
 
@@ -90,3 +90,27 @@ def revoke(state_dir: StateDir, token_id: Annotated[str, typer.Argument(help="Th
         state_dir,
         [one.model_copy(update={"revoked_at": now}) if one.id == token_id else one for one in records],
     )
+
+
+@app.command("import")
+def import_(
+    state_dir: StateDir,
+    folder: Annotated[Path, typer.Argument(help="A folder with another token list, as `fedtrain provision` makes it.")],
+) -> None:
+    """Add the tokens of another list that are not in this one; what was revoked in either stays revoked."""
+    from protocol.server.tokens import TOKENS_FILE, read_tokens, write_tokens
+
+    if not (folder / TOKENS_FILE).is_file():
+        raise Failure(f"there is no {TOKENS_FILE} in {folder}")
+    if not (state_dir / TOKENS_FILE).is_file():
+        raise Failure(f"there is no {TOKENS_FILE} in {state_dir}: it is no folder of a service that asks for tokens")
+    here = {record.id: record for record in read_tokens(state_dir)}
+    there = {record.id: record for record in read_tokens(folder)}
+    for token_id in here.keys() & there.keys():
+        if here[token_id].sha256 != there[token_id].sha256:
+            raise Failure(f"token {token_id} is another one in {folder}: the lists are of two services")
+        if here[token_id].revoked_at is None:
+            here[token_id] = there[token_id]
+    new = {token_id: record for token_id, record in there.items() if token_id not in here}
+    write_tokens(state_dir, [*here.values(), *new.values()])
+    typer.echo(f"{len(new)} new tokens, {len(here) + len(new)} in all", err=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,44 @@ def test_revoking_ends_one_token_and_only_once(tmp_path: Path) -> None:
     assert find_token(records, tokens[0]) is None
     assert find_token(records, tokens[1]) == stayer
     assert_refused(run("token", "revoke", leaver.id, "--state-dir", tmp_path), "no valid token", "fedtrain token list")
+
+
+def test_importing_a_list_adds_what_is_new_and_leaves_revoked_what_either_list_revoked(tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+
+    def made(folder: Path, name: str) -> str:
+        return run("token", "create", "--state-dir", folder, "--name", name, "--scope", "read").stdout.strip()
+
+    shared = {name: made(here, name) for name in ("stays", "revoked-here", "revoked-there")}
+    ids = {record.name: record.id for record in read_tokens(here)}
+    shutil.copytree(here, there)
+    only_here, only_there = made(here, "only-here"), made(there, "only-there")
+    run("token", "revoke", ids["revoked-here"], "--state-dir", here)
+    run("token", "revoke", ids["revoked-there"], "--state-dir", there)
+    assert run("token", "import", there, "--state-dir", here).exit_code == 0
+    records = read_tokens(here)
+    assert len(records) == 5
+    valid = [find_token(records, token) is not None for token in (*shared.values(), only_here, only_there)]
+    assert valid == [True, False, False, True, True]
+    assert (here / TOKENS_FILE).stat().st_mode & 0o777 == 0o600
+    run("token", "import", there, "--state-dir", here)
+    assert read_tokens(here) == records
+
+
+def test_importing_what_is_no_list_of_this_service_is_refused_and_changes_nothing(tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    assert_refused(run("token", "import", there, "--state-dir", here), TOKENS_FILE, str(there))
+    run("token", "create", "--state-dir", there, "--name", "x", "--scope", "read")
+    assert_refused(run("token", "import", there, "--state-dir", here), TOKENS_FILE, str(here))
+    shutil.copy(there / TOKENS_FILE, here / TOKENS_FILE)
+    written = (there / TOKENS_FILE).read_text()
+    forged = written.replace(read_tokens(there)[0].sha256, "0" * 64)
+    (there / TOKENS_FILE).write_text(forged)
+    assert_refused(run("token", "import", there, "--state-dir", here), "two services")
+    assert (here / TOKENS_FILE).read_text() == written
 
 
 @pytest.mark.parametrize(
