@@ -27,6 +27,8 @@ def deploy(
     document = read_json(spec)
     with Service(model_owner_url(model_owner)) as service:
         state = service.post("/models", document)
+        if state.get("test_set_problem"):
+            typer.echo(f"fedtrain: {state['test_set_problem']} The model is trained all the same.", err=True)
         if follow:
             with progress(f"model {state['id'][:8]}") as show:
                 state = follow_job(service, state["id"], show)

@@ -13,6 +13,7 @@ from protocol.clock import Clock
 from protocol.problems import Code, Problem
 from protocol.server.data_folder import file_in
 from protocol.server.responses import unsupported_media_type
+from protocol.spec import ModelSpec
 from tabular.errors import TableError
 from tabular.read import open_table
 
@@ -50,6 +51,24 @@ class Datasets:
                 registered_at=self._clock.now(),
             )
         )
+
+    def misfit(self, spec: ModelSpec) -> str | None:
+        """Why the current test set cannot score a model of that spec: columns that it lacks. None where it can, or
+        there is no test set. Blocks."""
+        dataset = self._store.current_dataset()
+        if dataset is None:
+            return None
+        props, problems = spec.data_props, []
+        try:
+            table = open_table(Path(dataset.path), props.header)
+        except (TableError, OSError) as error:
+            return f"The test set {dataset.name} cannot be used: {error}."
+        for column in (*props.features, *props.all_targets):
+            try:
+                table.resolve(column)
+            except TableError as error:
+                problems.append(str(error))
+        return f"The test set {dataset.name} cannot score this model: {'; '.join(problems)}." if problems else None
 
     async def register_path(self, given: str, name: str) -> Dataset:
         """Register a file below the data folder. Raises Problem: INVALID_DATA, and as `file_in`."""

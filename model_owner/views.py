@@ -119,6 +119,7 @@ class ModelView(ModelLine):
     """A job. `waiting_for` and `seconds_left` are the Facilitator's, and None where it cannot be asked.
 
     `refusal`: why this party last refused what the Facilitator sent. `converged`: whether the tolerance was reached.
+    `test_set_problem`: in the answer to POST /models, why the test set could not score the model that it will be.
     `window`: scale and bits of the round that is asked. `plan`: the budget, and under `forecast` what the job costs.
     """
 
@@ -137,6 +138,7 @@ class ModelView(ModelLine):
     waiting_for: list[dict[str, Any]] | None
     seconds_left: float | None
     refusal: str | None
+    test_set_problem: str | None = None
     bytes_sent: int
     bytes_received: int
     seconds_spent: float

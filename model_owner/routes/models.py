@@ -40,7 +40,9 @@ async def deploy(
         raise validation_problem(error, document, Code.INVALID_SPEC) from None
     state = await desk.service.create(spec)
     try:
-        return await shown(desk, state.job_id)
+        answer = await shown(desk, state.job_id)
+        misfit = await asyncio.to_thread(desk.datasets.misfit, spec)
+        return answer.model_copy(update={"test_set_problem": misfit})
     finally:  # the forecast first: it would have to share the processor with the search for primes
         desk.preparation.start(state.job_id)
 

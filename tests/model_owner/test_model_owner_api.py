@@ -62,6 +62,23 @@ async def test_a_model_is_trained_and_shown(tmp_path: Path) -> None:
         assert f"fedtrain_sent_bytes_total {float(model['bytes_sent'])}" in metrics
 
 
+async def test_a_test_set_without_the_spec_s_columns_is_told_of_before_the_job_runs(tmp_path: Path) -> None:
+    table = tmp_path / "test.csv"
+    table.write_text("x0,x1,y\n0.1,0.2,3\n")
+    document = spec_document()
+    async with running(tmp_path, FakeFacilitator(), test_data=table) as party:
+        posted = await party.call("POST", "/models", json=document)
+        assert "there is no column 'x2'" in posted["test_set_problem"]
+        assert posted["test_set_problem"].count("there is no column") == 1
+        shown = await party.call("GET", f"/models/{posted['id']}")
+        assert shown["test_set_problem"] is None
+        table.write_text("x0,x1,x2,y\n0.1,0.2,0.3,3\n")
+        again = await party.call("POST", "/models", json=document)
+        assert again["test_set_problem"] is None
+    async with running(tmp_path / "none", FakeFacilitator()) as party:
+        assert (await party.call("POST", "/models", json=document))["test_set_problem"] is None
+
+
 async def test_a_wrong_spec_names_every_field(tmp_path: Path) -> None:
     async with running(tmp_path, FakeFacilitator()) as party:
         document = spec_document(rounds=0, colour="red")
