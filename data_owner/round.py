@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from crypto import CryptoError
-from crypto.key_proof import check_key
 from data_owner import checks
 from data_owner import job as j
 from data_owner.differencing import EarlierJob, roster_risks, table_risks
@@ -19,7 +17,8 @@ from data_owner.job import JobState, Owner
 from data_owner.policy import DEFAULT_DATASET, Outcome, Verdict, judge, judge_rows
 from protocol.documents import Acceptance, Decline, Manifest, SignedDocument, Withdrawal
 from protocol.messages import REQUEST_TAG, RoundKind, RoundRequest, from_cbor
-from protocol.planning import plan_spec, planned_rounds
+from protocol.offer import check_offer
+from protocol.planning import planned_rounds
 from protocol.problems import Code, Problem
 from protocol.spec import Optimizer, Training
 from protocol.states import Event, Phase, Role, advance
@@ -69,21 +68,7 @@ def verify_offer(owner: Owner, state: JobState) -> Manifest:
         raise Problem(
             Code.MALFORMED_MESSAGE, f"The manifest is of job {manifest.job_id}, the task says {state.job_id}."
         )
-    try:
-        check_key(
-            int(manifest.modulus, 16),
-            manifest.spec.training.key_bits,
-            [int(root, 16) for root in manifest.key_proof],
-            bytes.fromhex(manifest.model_owner),
-            bytes.fromhex(manifest.nonce),
-            allow_small=owner.allow_small_keys,
-        )
-    except CryptoError as error:
-        raise Problem(Code.MALFORMED_KEY, f"The Model Owner's key is refused: {error}.") from None
-    own_plan = plan_spec(manifest.spec).to_dict()
-    if own_plan != manifest.plan:
-        names = sorted(name for name in {*own_plan, *manifest.plan} if own_plan.get(name) != manifest.plan.get(name))
-        raise Problem(Code.PLAN_DIFFERS, f"The manifest's plan differs from what its spec gives in {', '.join(names)}.")
+    check_offer(manifest, allow_small_keys=owner.allow_small_keys)
     return manifest
 
 

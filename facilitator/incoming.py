@@ -6,7 +6,6 @@ results can be pickled.
 
 from __future__ import annotations
 
-from crypto import MalformedKey, check_key
 from crypto.budget import Budget
 from facilitator.job import JobState, JoinAnswered, OwnerLeft, RoundAnswered
 from facilitator.order import check_answer
@@ -24,7 +23,6 @@ from protocol.documents import (
 from protocol.expected import check_request_vectors, expected_answer
 from protocol.identity import sha256_hex
 from protocol.messages import REQUEST_TAG, RoundAnswer, RoundRequest, StepResult, from_cbor
-from protocol.planning import plan_spec
 from protocol.problems import Code, Problem
 
 
@@ -54,32 +52,6 @@ def open_manifest(body: bytes, job_id: str, caller: str) -> tuple[SignedDocument
     if manifest.job_id != job_id:
         raise Problem(Code.MALFORMED_MESSAGE, f"The manifest is of job {manifest.job_id}, the address of {job_id}.")
     return signed, manifest
-
-
-def plan_manifest(manifest: Manifest, *, allow_small_keys: bool) -> Budget:
-    """Return the plan, recomputed from the spec, once the manifest's plan and key hold.
-
-    Raises Problem: PLAN_DIFFERS, MALFORMED_KEY, and what `plan_spec` raises.
-    """
-    budget = plan_spec(manifest.spec)
-    if budget.to_dict() != manifest.plan:
-        fields = sorted(
-            {*budget.to_dict(), *manifest.plan}
-            - {name for name, value in budget.to_dict().items() if manifest.plan.get(name, ...) == value}
-        )
-        raise Problem(Code.PLAN_DIFFERS, f"The manifest's plan differs from what its spec gives in {fields}.")
-    try:
-        check_key(
-            int(manifest.modulus, 16),
-            manifest.spec.training.key_bits,
-            [int(root, 16) for root in manifest.key_proof],
-            bytes.fromhex(manifest.model_owner),
-            bytes.fromhex(manifest.nonce),
-            allow_small=allow_small_keys,
-        )
-    except MalformedKey as error:
-        raise Problem(Code.MALFORMED_KEY, f"The manifest is refused: {error}.") from None
-    return budget
 
 
 def read_join_answer(body: bytes, party: str) -> JoinAnswered:

@@ -10,7 +10,7 @@ import structlog
 
 from facilitator import round as rounds
 from facilitator.evidence import log_lines_json
-from facilitator.incoming import open_manifest, open_registration, plan_manifest
+from facilitator.incoming import open_manifest, open_registration
 from facilitator.job import CancelRequested, JobState, Member, Outcome, OwnerOffers
 from facilitator.plans import JobPlan
 from facilitator.runner import JobRunner, Resources
@@ -18,6 +18,7 @@ from facilitator.status import ModelView, describe
 from facilitator.store import ReadTransaction, StoredBlob, StoredParty
 from protocol.clock import timestamp
 from protocol.documents import Manifest, SignedDocument, open_document
+from protocol.offer import check_offer
 from protocol.problems import Code, Problem
 from protocol.states import Phase
 
@@ -78,12 +79,12 @@ class JobService:
         """Open a job, and ask every registered owner of its dataset to join. Returns whether it is new.
 
         The same manifest again is the same job. Raises Problem: JOB_EXISTS for another one under the same id, and as
-        `open_manifest` and `plan_manifest`.
+        `open_manifest` and `check_offer`.
         """
         signed, manifest = await asyncio.to_thread(open_manifest, body, job_id, caller)
         known = await asyncio.to_thread(self._known_manifest, job_id)
         if known is None:
-            check = partial(plan_manifest, manifest, allow_small_keys=self._own.allow_small_keys)
+            check = partial(check_offer, manifest, allow_small_keys=self._own.allow_small_keys)
             budget = await asyncio.get_running_loop().run_in_executor(self._own.executor, check)
             plan = JobPlan(self._runner.plans.context(signed, manifest), budget)
             known = await asyncio.to_thread(self._open, plan)

@@ -1,0 +1,33 @@
+"""What everyone who is shown a manifest checks of it by himself: the key, and the plan that follows from the spec."""
+
+from __future__ import annotations
+
+from crypto import CryptoError, check_key
+from crypto.budget import Budget
+from protocol.documents import Manifest
+from protocol.planning import plan_spec
+from protocol.problems import Code, Problem
+
+
+def check_offer(manifest: Manifest, *, allow_small_keys: bool) -> Budget:
+    """Return the plan, recomputed from the spec, once the manifest's key and its own plan hold, in this order.
+
+    Raises Problem: MALFORMED_KEY; PLAN_DIFFERS, naming the fields; DOES_NOT_FIT as `plan_spec`.
+    """
+    try:
+        check_key(
+            int(manifest.modulus, 16),
+            manifest.spec.training.key_bits,
+            [int(root, 16) for root in manifest.key_proof],
+            bytes.fromhex(manifest.model_owner),
+            bytes.fromhex(manifest.nonce),
+            allow_small=allow_small_keys,
+        )
+    except CryptoError as error:
+        raise Problem(Code.MALFORMED_KEY, f"The Model Owner's key is refused: {error}.") from None
+    budget = plan_spec(manifest.spec)
+    own, given = budget.to_dict(), manifest.plan
+    if own != given:
+        names = sorted(name for name in {*own, *given} if own.get(name, ...) != given.get(name, ...))
+        raise Problem(Code.PLAN_DIFFERS, f"The manifest's plan differs from what its spec gives in {', '.join(names)}.")
+    return budget
