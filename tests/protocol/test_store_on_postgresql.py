@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -160,6 +161,21 @@ def test_a_writer_that_stalls_loses_its_transaction_and_holds_nobody_for_ever(
     assert stalled.value.code is Code.STORE_UNAVAILABLE
     with read(engine) as connection:
         assert count(connection) == 1
+
+
+@pytest.mark.slow
+def test_processes_that_start_together_on_an_empty_database_make_its_tables_once(
+    postgresql: PostgreSql, alembic_dir: Path
+) -> None:
+    url = postgresql.new_database()
+    with ThreadPoolExecutor(4) as pool:
+        engines = list(pool.map(lambda _: open_database(url, alembic_dir), range(4)))
+    for engine in engines:
+        add_one(engine)
+    with read(engines[0]) as connection:
+        assert count(connection) == 4
+    for engine in engines:
+        engine.dispose()
 
 
 @pytest.mark.slow
