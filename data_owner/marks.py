@@ -7,6 +7,7 @@ A mark is on the disk before the answer is in the store, and so before anybody s
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -66,7 +67,8 @@ class AnswerMarks:
             content = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
             whole = content.rfind(b"\n") + 1
             os.ftruncate(descriptor, whole)
-            os.pwrite(descriptor, line, whole)
+            if os.pwrite(descriptor, line, whole) < len(line):
+                raise OSError(errno.ENOSPC, "a mark was written in part")  # which is read as none
             os.fsync(descriptor)
         finally:
             os.close(descriptor)

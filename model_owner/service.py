@@ -44,6 +44,7 @@ from protocol.messages import SignedBytes, Step, from_cbor
 from protocol.planning import plan_spec, planned_rounds
 from protocol.problems import Code, Problem
 from protocol.server.doorbell import Doorbell
+from protocol.server.full_disk import problem_of_disk
 from protocol.server.secret_files import SecretFileError
 from protocol.spec import ModelSpec
 from protocol.states import Phase
@@ -170,7 +171,11 @@ class ModelService:
         return self._contexts[state.job_id]
 
     async def _run(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._own.executor, work)
+        """Raises Problem(STORE_UNAVAILABLE) where the disk has no room, and whatever else `work` raises."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._own.executor, work)
+        except OSError as error:
+            raise problem_of_disk(error) or error from error
 
     async def _timed(self, job_id: str, work: Callable[[], T]) -> T:
         began = self._own.clock.monotonic()

@@ -27,6 +27,7 @@ from protocol.documents import Decline, JobEnd, Registration, SignedDocument, pa
 from protocol.identity import Identity
 from protocol.messages import Compute, RoundRequest, from_cbor
 from protocol.problems import Code, Problem
+from protocol.server.full_disk import problem_of_disk
 from protocol.states import Phase
 from protocol.tasks import CBOR_TYPE, JSON_TYPE, TaskHeader, TaskKind
 from protocol.trust import Trust
@@ -372,8 +373,12 @@ class OwnerService:
         await self._run(self._store.save_job, state.model_copy(update={"problem": refusal}))
 
     async def _run(self, call: Callable[..., T], *arguments: object) -> T:
+        """Raises Problem(STORE_UNAVAILABLE) where the disk has no room, and whatever else `call` raises."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, functools.partial(call, *arguments))
+        try:
+            return await loop.run_in_executor(self._executor, functools.partial(call, *arguments))
+        except OSError as error:
+            raise problem_of_disk(error) or error from error
 
 
 def _no_agent(_job_id: str) -> None:

@@ -12,6 +12,7 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from protocol.problems import Code, Problem
+from protocol.server.full_disk import problem_of_disk
 from protocol.server.responses import JSON_TYPE, content_type, problem_response, unsupported_media_type
 from protocol.server.validation import field_errors, problem_of, split_place
 
@@ -25,6 +26,7 @@ def add_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(OSError, _on_os_error)
 
 
 async def _on_problem(_request: Request, error: Exception) -> Response:
@@ -83,6 +85,14 @@ def _methods_at(request: Request) -> list[str]:
         return any(route.matches(asked)[0] is Match.FULL for route in request.app.routes)
 
     return [method for method in _METHODS if takes(method)]
+
+
+async def _on_os_error(_request: Request, error: Exception) -> Response:
+    problem = problem_of_disk(error) if isinstance(error, OSError) else None
+    if problem is None:
+        raise error
+    log.error("no room", detail=problem.detail)
+    return problem_response(problem)
 
 
 class UnexpectedErrorMiddleware:

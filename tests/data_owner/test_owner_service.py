@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 import structlog
 
+from data_owner import marks
 from data_owner.agent.effects import JobEffects, Workshop
 from data_owner.agent.service import OwnerService
 from data_owner.datasets import register
@@ -450,3 +452,39 @@ def test_a_dataset_that_changes_while_the_first_registration_is_under_way_is_not
         await keeping
 
     asyncio.run(change())
+
+
+def _no_room(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_leaves_the_request_unanswered_until_there_is_room(
+    at_work: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = at_work.counts_request()
+    # A disk with a few bytes left takes a part of a mark, and says so by the number alone.
+    for fault in (_no_room, lambda _descriptor, data, _at: len(data) - 1):
+        with monkeypatch.context() as disk:
+            disk.setattr(marks.os, "pwrite", fault)
+            with pytest.raises(Problem) as caught:
+                at_work.compute(request)
+        assert caught.value.code is Code.STORE_UNAVAILABLE and "full" in caught.value.detail
+        state = at_work.store.job(JOB_ID)
+        assert state is not None and state.phase is Phase.JOINED and state.last is None and state.problem is None
+        assert at_work.store.releases() == []
+    at_work.restart()
+    answer = from_cbor(at_work.compute(request), RoundAnswer)
+    assert answer.request_hash == request.request.hash
+
+
+def test_a_full_disk_is_no_reason_to_decline(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.register()
+    with monkeypatch.context() as disk:
+        disk.setattr("data_owner.frozen.os.fsync", _no_room)
+        with pytest.raises(Problem) as caught:
+            bench.join()
+    assert caught.value.code is Code.STORE_UNAVAILABLE
+    state = bench.store.job(JOB_ID)
+    assert state is not None and state.join_answer is None
+    assert list((bench.folder / "moments").glob(".*")) == [], "nothing half written is left"
+    assert bench.join().answer == "accept"
