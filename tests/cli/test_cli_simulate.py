@@ -61,6 +61,25 @@ def test_without_json_it_prints_coefficients_cost_and_progress(folder: Path) -> 
     assert "round" in done.stderr
 
 
+def test_weights_are_shown_to_the_owners_where_the_spec_says_so(folder: Path) -> None:
+    for path in folder.glob("*.csv"):
+        rows = [line.split(",") for line in path.read_text().splitlines()]
+        # Eightfold: an owner declines where fewer than ten rows share a class.
+        lines = [",".join(rows[0]), *(f"{u},{v},{int(float(y) > 10)}" for u, v, y in 8 * rows[1:])]
+        path.write_text("\n".join(lines) + "\n")
+    spec = json.loads((folder / "model.json").read_text())
+    spec["model_type"] = "LOGISTIC_REGRESSION"
+    spec["data_props"]["target"] = {"name": "y", "categories": [0, 1]}
+    spec["training"] |= {"weights": "shared_with_owners", "optimizer": "lbfgs", "l2": 1.0, "rounds": 4}
+    (folder / "model.json").write_text(json.dumps(spec))
+    done = simulate(folder, "a.csv", "b.csv", "c.csv", "--test", "test.csv", "--json")
+    assert done.returncode == 0, done.stderr
+    outcome: dict[str, Any] = json.loads(done.stdout)
+    assert outcome["model"]["leak"]["numbers_decrypted"] == 4 * 4
+    assert outcome["prediction"]["calibration"] is None
+    assert outcome["prediction"]["metrics"]["auc"] > 0.9
+
+
 def test_too_few_tables_for_the_spec_fail_in_one_line_more_than_the_progress(folder: Path) -> None:
     done = simulate(folder, "a.csv", "b.csv")
     assert done.returncode == 1
