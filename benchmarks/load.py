@@ -1,6 +1,6 @@
 """Many Data Owners at one Facilitator: does a job end, is anything lost, does memory grow?
 
-python -m benchmarks.load [--json] [--owners 200] [--rounds 20] [--jobs 1] [--key-bits 2048] [--processes 2]
+python -m benchmarks.load [--json] [--owners 200] [--rounds 20] [--jobs 1] [--key-bits 512] [--processes 2]
 
 Facilitator and Model Owner are the services as `fedtrain` starts them, each a process of its own on a real socket, with
 the default store and its syncs. The owners are the service's own applications, many in a process. An answer counts as
@@ -261,7 +261,7 @@ def _processor_s(service: Child) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print one JSON object, and nothing else")
-    for name, default in (("owners", 200), ("rounds", 20), ("jobs", 1), ("key-bits", 2048), ("processes", 2)):
+    for name, default in (("owners", 200), ("rounds", 20), ("jobs", 1), ("key-bits", 512), ("processes", 2)):
         parser.add_argument(f"--{name}", type=int, default=default)
     chosen = vars(parser.parse_args())
     as_json = chosen.pop("json")

@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -43,12 +42,18 @@ _OF_OWNERS = frozenset(Owners.model_fields)
 _NOT_IN_STATE: dict[str, Any] = {**dict.fromkeys(_OF_OWNERS, True), "current": {"answers": True}}
 
 
-class OwnersRead:
-    """The owners of the jobs used last, by the hash of the very text they were read from. Any thread may share it."""
+#: Answers by what their rows say besides the party.
+_Made = dict[tuple[str, ...], Answer]
+
+
+class JobsRead:
+    """The owners of the jobs used last, by the hash of the very text they were read from, and the answers to their
+    current requests. Any thread may share it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._read: OrderedDict[str, tuple[str, Owners]] = OrderedDict()
+        self._made: OrderedDict[str, tuple[str, _Made]] = OrderedDict()
 
     def find(self, job_id: str, owners_hash: str) -> Owners | None:
         with self._lock:
@@ -67,13 +72,24 @@ class OwnersRead:
                 self._read.popitem(last=False)
         return owners
 
+    def answers_made(self, job_id: str, request_hash: str) -> _Made:
+        """Answers to this request that were read before: to make 200 objects anew takes longer than to read rows."""
+        with self._lock:
+            found = self._made.get(job_id)
+            if found is None or found[0] != request_hash:
+                found = self._made[job_id] = (request_hash, {})
+            self._made.move_to_end(job_id)
+            while len(self._made) > _KEPT_JOBS:
+                self._made.popitem(last=False)
+            return found[1]
+
 
 class JobRows:
     """Reads and writes states within one transaction."""
 
-    def __init__(self, connection: sa.Connection, owners_read: OwnersRead) -> None:
+    def __init__(self, connection: sa.Connection, jobs_read: JobsRead) -> None:
         self._connection = connection
-        self._owners_read = owners_read
+        self._jobs_read = jobs_read
         #: As the rows stand: what was read or written last in this transaction.
         self._stored: dict[str, JobState] = {}
 
@@ -115,10 +131,10 @@ class JobRows:
 
     def _state(self, job_id: str, text: str, owners_hash: str) -> JobState:
         state = JobState.model_validate_json(text)
-        owners = self._owners_read.find(job_id, owners_hash)
+        owners = self._jobs_read.find(job_id, owners_hash)
         if owners is None:
             owners_text = self._connection.scalar(sa.select(jobs.c.owners).where(jobs.c.id == job_id))
-            owners = self._owners_read.keep(job_id, str(owners_text))
+            owners = self._jobs_read.keep(job_id, str(owners_text))
         changes: dict[str, object] = {name: getattr(owners, name) for name in _OF_OWNERS}
         if state.current is not None:
             given = self._answers(job_id, state.current.request_hash)
@@ -130,7 +146,11 @@ class JobRows:
         held = answers.c
         query = sa.select(held.party, held.answer_hash, held.ciphertexts_hash, held.signature)
         rows = self._connection.execute(query.where(held.job_id == job_id, held.request_hash == request_hash)).all()
-        return {party: _answer(*fields) for party, *fields in rows}
+        made, given = self._jobs_read.answers_made(job_id, request_hash), {}
+        for party, *fields in rows:
+            key = tuple(fields)
+            given[party] = made.get(key) or made.setdefault(key, _answer(*key))
+        return given
 
     def _put_answers(self, before: JobState | None, after: JobState) -> None:
         """Make the rows those of `after`: the answers to its current request, and no others of the job."""
@@ -151,8 +171,6 @@ class JobRows:
             self._connection.execute(sa.insert(answers), fresh)
 
 
-# Each answer of a round reads those before it: making 200 objects anew takes longer than reading the rows.
-@lru_cache(4096)
 def _answer(answer_hash: str, ciphertexts_hash: str, signature: str) -> Answer:
     return Answer(answer_hash=answer_hash, ciphertexts_hash=ciphertexts_hash, signature=signature)
 

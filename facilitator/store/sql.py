@@ -22,7 +22,7 @@ from facilitator.store.contract import (
     StoredTask,
     WriteTransaction,
 )
-from facilitator.store.job_rows import JobRows, OwnersRead
+from facilitator.store.job_rows import JobRows, JobsRead
 from facilitator.store.notices import Listener, tell
 from facilitator.store.pruning import delete_bulk, jobs_with_bulk
 from facilitator.store.tables import (
@@ -52,7 +52,7 @@ class SqlStore(Store):
         self._engine = open_database(url, MIGRATIONS)
         # SQLite lets a second writer wait by polling, up to 100 ms a time; within the process a lock wakes it at once.
         self._one_writer = threading.Lock()
-        self._owners_read = OwnersRead()
+        self._jobs_read = JobsRead()
 
     @property
     def engine(self) -> sa.Engine:
@@ -78,12 +78,12 @@ class SqlStore(Store):
     @contextmanager
     def read(self) -> Iterator[ReadTransaction]:
         with read(self._engine) as connection:
-            yield _SqlTransaction(connection, self._owners_read, writes=False)
+            yield _SqlTransaction(connection, self._jobs_read, writes=False)
 
     @contextmanager
     def write(self) -> Iterator[WriteTransaction]:
         with self._one_writer, write(self._engine) as connection:
-            yield _SqlTransaction(connection, self._owners_read, writes=True)
+            yield _SqlTransaction(connection, self._jobs_read, writes=True)
 
     def check(self) -> None:
         with read(self._engine) as connection:
@@ -94,9 +94,9 @@ class SqlStore(Store):
 
 
 class _SqlTransaction(WriteTransaction):
-    def __init__(self, connection: sa.Connection, owners_read: OwnersRead, *, writes: bool) -> None:
+    def __init__(self, connection: sa.Connection, jobs_read: JobsRead, *, writes: bool) -> None:
         self._connection = connection
-        self._job_rows = JobRows(connection, owners_read)
+        self._job_rows = JobRows(connection, jobs_read)
         self._writes = writes
 
     # Parties
