@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -53,6 +54,7 @@ def doctor(
 
 def examine(settings: ServiceSettings, role: Role, now: datetime) -> Iterator[Finding]:
     """Yield what every check finds. `now` has a time zone."""
+    from cli.config import unknown_variables
     from cli.doctor.certificates import check_certificates
     from cli.doctor.facilitator import check_facilitator
     from cli.doctor.folder import check_folder
@@ -60,7 +62,7 @@ def examine(settings: ServiceSettings, role: Role, now: datetime) -> Iterator[Fi
     from cli.doctor.store import check_store
     from cli.doctor.trust import check_trust
 
-    yield from check_machine(settings)
+    yield from check_machine(settings, unknown_variables(os.environ))
     yield from check_folder(settings)
     yield from check_store(settings, role)
     yield from check_certificates(settings, now)

@@ -34,7 +34,14 @@ def check_folder(
     yield _writable(folder)
     yield _room(folder, fail_below_bytes, warn_below_bytes)
     yield _identity(settings)
-    yield _permissions(folder, [path for path in (settings.token_file, settings.tls_key, settings.client_key) if path])
+    secret_files = (
+        settings.token_file,
+        settings.tls_key,
+        settings.client_key,
+        settings.key_passphrase_file,
+        settings.key_file,
+    )
+    yield _permissions(folder, [path for path in secret_files if path])
 
 
 def _writable(folder: Path) -> Finding:
@@ -66,7 +73,9 @@ def _identity(settings: ServiceSettings) -> Finding:
     if not (folder / IDENTITY_FILE).exists():
         return warn("identity", f"{folder / IDENTITY_FILE} is not there yet", "the first start makes one")
     try:
-        return ok("identity", f"party id {load_identity(folder, key_files_of(settings)).party_id}")
+        keys = key_files_of(settings)
+        at_rest = "encrypted" if keys.sealed else "readable for this user alone, and not encrypted"
+        return ok("identity", f"party id {load_identity(folder, keys).party_id}; private keys are {at_rest}")
     except SecretFileError as error:
         return fail("identity", str(error), "what the line says")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from importlib.metadata import version
 
@@ -13,12 +13,22 @@ from protocol.server.settings import ServiceSettings
 from protocol.version import PROTOCOL_VERSION
 
 
-def check_machine(settings: ServiceSettings, cores: int | None = None) -> Iterator[Finding]:
-    """Versions, gmpy2, workers, small keys. `cores`: of this machine, by default what it says."""
+def check_machine(
+    settings: ServiceSettings, unknown: Mapping[str, str | None], cores: int | None = None
+) -> Iterator[Finding]:
+    """Versions, gmpy2, workers, small keys, and variables that nobody reads.
+
+    `unknown`: those, with the ones that are meant, most likely. `cores`: of this machine, by default what it says.
+    """
     yield ok("version", f"federated-trainer {version('federated-trainer')}, protocol {PROTOCOL_VERSION}")
     yield _gmpy2()
     yield _workers(settings.workers, cores or os.cpu_count() or 1)
     yield _small_keys(settings)
+    for variable, meant in unknown.items():
+        remedy = (
+            f"if {meant} is meant, correct it" if meant else "take it away; `fedtrain config show` has those that are"
+        )
+        yield warn("environment", f"{variable} is in the environment and is no setting", remedy)
 
 
 def _gmpy2() -> Finding:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from cli.doctor.finding import Finding, fail, ok, warn
 from protocol.documents import Membership, open_document
 from protocol.loopback import is_loopback
+from protocol.server.connection import key_files_of
 from protocol.server.secret_files import IDENTITY_FILE, SecretFileError, load_identity
 from protocol.server.settings import ServiceSettings
 from protocol.server.trust_file import Pin, read_membership, read_pins
@@ -45,7 +46,7 @@ def _pins(pins: Sequence[Pin], settings: ServiceSettings) -> Iterator[Finding]:
 def _membership(settings: ServiceSettings, now: datetime) -> Finding:
     if not (settings.state_dir / IDENTITY_FILE).exists():
         return warn("membership", "there is no identity yet", "the first start makes one")
-    party_id = load_identity(settings.state_dir).party_id
+    party_id = load_identity(settings.state_dir, key_files_of(settings)).party_id
     signed = read_membership(settings.state_dir, party_id)
     if signed is None:
         return ok("membership", "of no consortium: others know this party where they pin its id")

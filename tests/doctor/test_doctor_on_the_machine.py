@@ -22,6 +22,7 @@ from data_owner.store.sql import SqlStore
 from facilitator.store import SqlStore as FacilitatorStore
 from protocol.identity import Identity
 from protocol.server.database import sqlite_url
+from protocol.server.key_files import KeySecret, encrypt_keys
 from protocol.server.secret_files import load_or_create_identity, write_secret
 from protocol.server.trust_file import Pin, write_membership, write_pins
 from protocol.states import Role
@@ -50,25 +51,31 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_gmpy2_that_is_missing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert by_check(check_machine(settings_in(folder)))["gmpy2"].level is Level.OK
+    assert by_check(check_machine(settings_in(folder), {}))["gmpy2"].level is Level.OK
     monkeypatch.setitem(sys.modules, "gmpy2", None)
-    assert by_check(check_machine(settings_in(folder)))["gmpy2"].level is Level.FAIL
+    assert by_check(check_machine(settings_in(folder), {}))["gmpy2"].level is Level.FAIL
 
 
 @pytest.mark.parametrize(("workers", "level"), [(4, Level.OK), (5, Level.WARN), (1, Level.WARN), (2, Level.OK)])
 def test_workers_and_cores(folder: Path, workers: int, level: Level) -> None:
-    assert by_check(check_machine(settings_in(folder, workers=workers), cores=4))["workers"].level is level
+    assert by_check(check_machine(settings_in(folder, workers=workers), {}, cores=4))["workers"].level is level
 
 
 def test_one_worker_is_right_on_one_core(folder: Path) -> None:
-    assert by_check(check_machine(settings_in(folder, workers=1), cores=1))["workers"].level is Level.OK
+    assert by_check(check_machine(settings_in(folder, workers=1), {}, cores=1))["workers"].level is Level.OK
 
 
 @pytest.mark.parametrize(("host", "level"), [("127.0.0.1", Level.WARN), ("0.0.0.0", Level.FAIL)])  # noqa: S104
 def test_small_keys(folder: Path, host: str, level: Level) -> None:
-    assert by_check(check_machine(settings_in(folder)))["small keys"].level is Level.OK
-    found = by_check(check_machine(settings_in(folder, allow_small_keys=True, host=host)))["small keys"]
+    assert by_check(check_machine(settings_in(folder), {}))["small keys"].level is Level.OK
+    found = by_check(check_machine(settings_in(folder, allow_small_keys=True, host=host), {}))["small keys"]
     assert found.level is level
+
+
+def test_a_variable_that_nobody_reads(folder: Path) -> None:
+    assert "environment" not in by_check(check_machine(settings_in(folder), {}))
+    found = by_check(check_machine(settings_in(folder), {"FEDTRAIN_PROT": "FEDTRAIN_PORT"}))["environment"]
+    assert (found.level, "FEDTRAIN_PORT" in found.remedy) == (Level.WARN, True)
 
 
 # The state folder
@@ -129,6 +136,22 @@ def test_an_identity_that_is_broken_or_not_there_yet(folder: Path) -> None:
     assert by_check(check_folder(settings_in(folder)))["identity"].level is Level.FAIL
     (folder / "identity.key").unlink()
     assert by_check(check_folder(settings_in(folder)))["identity"].level is Level.WARN
+
+
+def test_keys_that_are_encrypted_with_and_without_their_passphrase(folder: Path) -> None:
+    passphrase = folder.parent / "passphrase"
+    write_secret(passphrase, b"correct horse battery staple")
+    secret = KeySecret.read(passphrase, None)
+    assert secret is not None
+    encrypt_keys(folder, secret)
+    assert by_check(check_folder(settings_in(folder)))["identity"].level is Level.FAIL
+    opened = settings_in(folder, key_passphrase_file=passphrase)
+    found = by_check(check_folder(opened))["identity"]
+    assert (found.level, found.found.endswith("private keys are encrypted")) == (Level.OK, True)
+    assert by_check(check_trust(opened, Role.DATA_OWNER, NOW))["membership"].level is Level.OK
+    passphrase.chmod(0o644)
+    found = by_check(check_folder(opened))["permissions"]
+    assert (found.level, str(passphrase) in found.found) == (Level.FAIL, True)
 
 
 # The database
