@@ -56,9 +56,11 @@ class TaskDesk:
 
     async def request(self, party: str, task_id: str) -> StoredBlob:
         """A task's request. Raises Problem(TASK_NOT_FOUND) for any party but its recipient."""
-        return await asyncio.to_thread(self._request, party, task_id)
+        job_id, found = await asyncio.to_thread(self._request, party, task_id)
+        bind_contextvars(job=job_id)
+        return found
 
-    def _request(self, party: str, task_id: str) -> StoredBlob:
+    def _request(self, party: str, task_id: str) -> tuple[str | None, StoredBlob]:
         with self._own.store.read() as tx:
             task = tx.task(task_id)
             if task is None or task.header.recipient != party:
@@ -66,7 +68,7 @@ class TaskDesk:
             content = tx.blob(task.request_hash)
         if content is None:
             raise LookupError(f"the store has lost the request of task {task.header.key}")
-        return StoredBlob(content, task.request_type)
+        return task.header.job_id, StoredBlob(content, task.request_type)
 
     async def give(self, given: Given) -> None:
         """Take a task's result: verify it, and let the job go on. The same bytes twice count once.

@@ -27,6 +27,8 @@ def test_every_line_about_a_job_says_which(observed_job: ObservedJob) -> None:
 
 def test_what_a_round_s_work_writes_says_which_round(observed_job: ObservedJob) -> None:
     lines = lines_of(observed_job)
+    fetched = [line for line in lines if line["event"] == "request" and line["path"].endswith("/request")]
+    assert {line["job"] for line in fetched} == {observed_job.job_id}
     results = [line for line in lines if line["event"] == "request" and line["path"].endswith("/result")]
     assert {line["round"] for line in results} >= {0, 1, 2, 3}
     assert {line["job"] for line in results} == {observed_job.job_id}
