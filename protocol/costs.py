@@ -78,17 +78,22 @@ class JobCost:
 
 
 def cost_of(
-    spec: ModelSpec, owners: int | None = None, multi_exponentiation_cost: MultiExponentiationCost | None = None
+    spec: ModelSpec,
+    owners: int | None = None,
+    multi_exponentiation_cost: MultiExponentiationCost | None = None,
+    rows_total: int | None = None,
 ) -> JobCost:
-    """What a spec's job costs with so many owners, `max_data_owners` where None.
+    """What a spec's job costs with so many owners, `max_data_owners` where None, and so many rows in all.
 
+    Without `rows_total` an owner's work is that of `max_rows` rows, the most it can be.
     Raises Problem(DOES_NOT_FIT) as `plan_spec` does, ValueError for owners outside 1…max_data_owners.
     """
     most = spec.training.max_data_owners
     owners = most if owners is None else owners
     if not 1 <= owners <= most:
         raise ValueError(f"owners must be 1 to max_data_owners, {most}; received {owners}")
-    return _JobCosts(plan_spec(spec), owners, multi_exponentiation_cost or _straus_cost).of(rounds_of(spec))
+    count = multi_exponentiation_cost or _straus_cost
+    return _JobCosts(plan_spec(spec), owners, count, rows_total).of(rounds_of(spec))
 
 
 def _straus_cost(bases: int, rows: int, exponent_bits: int) -> float:
@@ -96,8 +101,11 @@ def _straus_cost(bases: int, rows: int, exponent_bits: int) -> float:
 
 
 class _JobCosts:
-    def __init__(self, budget: Budget, owners: int, multi_exponentiation_cost: MultiExponentiationCost) -> None:
+    def __init__(
+        self, budget: Budget, owners: int, multi_exponentiation_cost: MultiExponentiationCost, rows_total: int | None
+    ) -> None:
         self.budget, self.inputs, self.owners = budget, budget.inputs, owners
+        self.moment_bound = budget.moment_bound if rows_total is None else budget.moment_bound_for(rows_total)
         self.multi_exponentiation_cost = multi_exponentiation_cost
         # n has exactly modulus_bits bits, a multiple of 64: n² fills twice as many, or one bit less.
         self.width = -(-2 * self.inputs.modulus_bits // 8)
@@ -179,7 +187,7 @@ class _JobCosts:
             # Plaintexts of its own. What computing them takes depends on the rows and not on the plan.
             return self.answer
         d, layout = self.inputs.dimensions, self.budget.answer_layout
-        products = self.multi_exponentiation_cost(d, d, self.budget.moment_bound.bit_length())
+        products = self.multi_exponentiation_cost(d, d, self.moment_bound.bit_length())
         shift = layout.slot_bits * layout.columns_per_ciphertext
         # Horner across rows; then b is subtracted and the result re-randomised, ciphertext by ciphertext.
         packed = layout.column_groups * (d - layout.row_groups)
@@ -191,7 +199,7 @@ class _JobCosts:
         s, rate_bits = self.inputs.step_fraction_bits, self.inputs.rate_fraction_bits
         powers = self._power(s) + self._power(rate_bits) + _INVERSE
         if self.inputs.heavy_ball:
-            powers += self._power(2 * s) + _INVERSE
+            powers += self._power(2 * s) + 1
         return self.answer * (powers + 2) + self.weights * _CHECK
 
     def _power(self, exponent_bits: int) -> float:

@@ -37,11 +37,12 @@ def forecast(
 
 @lru_cache(maxsize=64)
 def _forecast(spec: ModelSpec, owners: int, rows_total: int | None, unit: UnitCosts | None) -> dict[str, Any]:
-    budget, cost = plan_spec(spec), cost_of(spec, owners)
+    budget = plan_spec(spec)
     most = budget.inputs.max_rows_total
-    rows_total = budget.inputs.max_rows * owners if rows_total is None else rows_total
-    if not 1 <= rows_total <= most:
+    if rows_total is not None and not 1 <= rows_total <= most:
         raise ValueError(f"rows must be 1 to {most}, max_rows for each of max_data_owners; received {rows_total}")
+    cost = cost_of(spec, owners, rows_total=rows_total)
+    rows_total = budget.inputs.max_rows * owners if rows_total is None else rows_total
     sizes = job_bytes(budget, owners, rounds_of(spec), rows_total)
     return {
         "owners": owners,

@@ -88,6 +88,13 @@ def test_multiplications_are_counted_by_the_given_function() -> None:
     assert cost_of(job).data_owner.multiplications < 1e9
 
 
+def test_an_owners_multiplications_follow_from_the_rows_where_they_are_known() -> None:
+    job = spec(columns=6)
+    few, many, most = (cost_of(job, rows_total=rows) for rows in (1000, 100_000, None))
+    assert few.data_owner.multiplications < many.data_owner.multiplications < most.data_owner.multiplications
+    assert (few.facilitator, few.model_owner) == (most.facilitator, most.model_owner)
+
+
 def test_costs_can_be_shown_as_json() -> None:
     assert json.loads(json.dumps(cost_of(spec()).to_dict()))["rounds"] == 12
 
