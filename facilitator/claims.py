@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from uuid import uuid4
 
@@ -45,17 +45,21 @@ class Claims:
         if not await asyncio.to_thread(self._take, name):
             yield False
             return
-        renewing = asyncio.create_task(self._renew(name), name=f"claim of {name}")
+        done = asyncio.Event()
+        renewing = asyncio.create_task(self._renew(name, done), name=f"claim of {name}")
         try:
             yield True
         finally:
-            renewing.cancel()
-            await asyncio.gather(renewing, return_exceptions=True)
+            done.set()  # and not cancelled: a renewal that is under way must not come after the release
+            await renewing
             await asyncio.to_thread(self._release, name)
 
-    async def _renew(self, name: str) -> None:
+    async def _renew(self, name: str, done: asyncio.Event) -> None:
         while True:
-            await asyncio.sleep(self._lease_s / _RENEWALS)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(done.wait(), self._lease_s / _RENEWALS)
+            if done.is_set():
+                return
             try:
                 await asyncio.to_thread(self._take, name)
             except Problem as problem:
