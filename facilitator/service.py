@@ -20,6 +20,8 @@ from protocol.clock import timestamp
 from protocol.documents import Manifest, SignedDocument, open_document
 from protocol.offer import check_offer
 from protocol.problems import Code, Problem
+from protocol.server.caller import Caller
+from protocol.server.tokens import Scope
 from protocol.states import Phase
 
 log = structlog.get_logger("facilitator")
@@ -65,6 +67,22 @@ class JobService:
         with self._own.store.write() as tx:
             tx.put_party(given)
             return given, _joining_without(tx, given.party)
+
+    async def forget(self, party: str, caller: Caller) -> None:
+        """Take a Data Owner that has left off the list, so that new jobs do not wait for it; jobs it is in go on.
+
+        For this service's own people and the party itself. Raises Problem: FORBIDDEN for others, NOT_FOUND.
+        """
+        own_people = not caller.authenticated or caller.scope is Scope.ADMIN
+        if not own_people and caller.party_id != party:
+            raise Problem(Code.FORBIDDEN, f"Only {party[:16]}… itself, or a token of scope admin, may end this.")
+        if not await asyncio.to_thread(self._forget, party):
+            raise Problem(Code.NOT_FOUND, f"No Data Owner {party[:16]}… is registered.")
+        log.info("data owner forgotten", party=party)
+
+    def _forget(self, party: str) -> bool:
+        with self._own.store.write() as tx:
+            return tx.forget_party(party)
 
     async def data_owners(self) -> Sequence[StoredParty]:
         return await asyncio.to_thread(self._data_owners)

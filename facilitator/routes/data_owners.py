@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from facilitator.routes.access import PartyInPath, Service, signed_body
 from facilitator.store import StoredParty
-from protocol.server.caller import CallingDataOwner
+from protocol.server.caller import AnyCaller, CallingDataOwner
 from protocol.server.responses import JSON_TYPE, body_as
 
 router = APIRouter(prefix="/data-owners", tags=["data owners"])
@@ -44,6 +44,13 @@ async def register(
     party_id: PartyInPath, request: Request, caller: CallingDataOwner, service: Service
 ) -> DataOwnerView:
     return _view(await service.register(party_id, caller, await body_as(request, JSON_TYPE)))
+
+
+@router.delete(
+    "/{party_id}", status_code=204, summary="Ask a Data Owner that has left for nothing more; it may register again"
+)
+async def forget(party_id: PartyInPath, caller: AnyCaller, service: Service) -> None:
+    await service.forget(party_id, caller)
 
 
 @router.get("", summary="Registered Data Owners, by name")

@@ -144,6 +144,10 @@ class WriteTransaction(ReadTransaction):
     def put_party(self, party: StoredParty) -> None: ...
 
     @abstractmethod
+    def forget_party(self, party: str) -> bool:
+        """Take a party off the list of those that jobs ask. Returns whether it was on it."""
+
+    @abstractmethod
     def add_job(self, state: JobState, manifest: SignedDocument) -> None:
         """Store a new job. Raises ValueError where its id is taken."""
 

@@ -119,6 +119,9 @@ class _SqlTransaction(WriteTransaction):
         if changed.rowcount == 0:
             self._connection.execute(sa.insert(parties).values(party=party.party, **values))
 
+    def forget_party(self, party: str) -> bool:
+        return self._connection.execute(sa.delete(parties).where(parties.c.party == party)).rowcount > 0
+
     # Jobs
 
     def job(self, job_id: str) -> JobState | None:

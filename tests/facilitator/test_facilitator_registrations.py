@@ -5,9 +5,15 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from facilitator.store import SqlStore, StoredParty
 from protocol.documents import Registration, sign_document
+from protocol.problems import Code, Problem
+from protocol.server.caller import Caller
 from protocol.server.database import sqlite_url
+from protocol.server.tokens import Scope
+from protocol.states import Role
 from protocol.tasks import TaskKind
 from tests.facilitator.fake_parties import Facilitator, running
 from tests.facilitator.machine_bench import small_spec
@@ -44,6 +50,52 @@ def test_an_owner_is_invited_once_and_by_the_registration_that_offers_the_datase
                 await owner.register("default", "stroke")
                 tasks = (await owner.client.tasks(wait_s=0, after=0)).tasks
                 assert [task.kind for task in tasks] == [TaskKind.JOIN]
+
+    asyncio.run(play())
+
+
+def test_an_owner_that_has_left_is_not_asked_by_new_jobs_until_it_registers_again(tmp_path: Path) -> None:
+    async def play() -> None:
+        async with running(tmp_path) as facilitator:
+            leaver, stayer, model_owner = (facilitator.owner("a"), facilitator.owner("b"), facilitator.model_owner())
+            await leaver.register("default")
+            await stayer.register("default")
+            async with facilitator.client as http:
+                assert (await http.delete(f"/data-owners/{leaver.party_id}")).status_code == 204
+                again = await http.delete(f"/data-owners/{leaver.party_id}")
+            assert Problem.from_dict(again.json(), again.status_code).code is Code.NOT_FOUND
+            job_id = await model_owner.deploy(model_owner.manifest(small_spec(min_data_owners=1)))
+            status = await stayer.client.model(job_id)
+            assert [one["name"] for one in status["waiting_for"]] == ["b"]
+            assert (await leaver.client.tasks(wait_s=0, after=0)).tasks == ()
+            await leaver.register("default")
+            assert len((await leaver.client.tasks(wait_s=0, after=0)).tasks) == 1
+
+    asyncio.run(play())
+
+
+def test_only_an_owner_itself_and_the_facilitators_own_people_take_it_off_the_list(tmp_path: Path) -> None:
+    async def play() -> None:
+        async with running(tmp_path) as facilitator:
+            owner, other = facilitator.owner("a"), facilitator.owner("b")
+            service = facilitator.app.state.service
+            strangers = [
+                Caller(other.party_id, Role.DATA_OWNER, authenticated=True, scope=Scope.PARTY),
+                Caller(None, None, authenticated=True, scope=Scope.READ),
+            ]
+            await owner.register("default")
+            for stranger in strangers:
+                with pytest.raises(Problem) as caught:
+                    await service.forget(owner.party_id, stranger)
+                assert caught.value.code is Code.FORBIDDEN
+            assert len(await listed(facilitator)) == 1
+            for who in (
+                Caller(None, None, authenticated=True, scope=Scope.ADMIN),
+                Caller(owner.party_id, Role.DATA_OWNER, authenticated=True, scope=Scope.PARTY),
+            ):
+                await service.forget(owner.party_id, who)
+                assert await listed(facilitator) == []
+                await owner.register("default")
 
     asyncio.run(play())
 

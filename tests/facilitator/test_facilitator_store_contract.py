@@ -69,6 +69,11 @@ def test_parties_come_back_by_name_and_a_second_registration_replaces_the_first(
         bob = tx.party(BOB)
         assert bob is not None and bob.datasets == ("default", "stroke") and bob.signed == signed
         assert tx.party("cc" * 32) is None
+    with store.write() as tx:
+        assert tx.forget_party(BOB)
+        assert not tx.forget_party(BOB)
+    with store.read() as tx:
+        assert [party.name for party in tx.parties()] == ["anna"]
 
 
 def test_a_job_comes_back_exactly_also_after_the_store_was_opened_again(
