@@ -194,3 +194,16 @@ def test_something_else_at_the_address(tmp_path: Path) -> None:
     with plain(answering(role="model-owner")) as url:
         found = diagnose(tmp_path, facilitator=url)["facilitator"]
     assert (found.level, found.found) == (Level.FAIL, f"{url} is no Facilitator")
+
+
+def test_the_page_names_every_check(clinic: Clinic, tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "doctor.md").read_text()
+    rows = [line.split("|")[1] for line in page.splitlines() if line.startswith("| ")]
+    named = {name.strip() for row in rows[1:] for name in row.split(",")}
+    found = {
+        finding
+        for role, name in ((Role.DATA_OWNER, "bank-a"), (Role.FACILITATOR, "facilitator"))
+        for finding in diagnose(clinic.copy_of(name, tmp_path), role)
+    }
+    assert len(found) > 15
+    assert found <= named
