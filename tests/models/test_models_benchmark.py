@@ -5,11 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from benchmarks.models import EXAMPLES, measure, read_example, read_table, surrogate_weights, write_tables
+from benchmarks.models import (
+    EXAMPLES,
+    SHARED_TOLERANCE,
+    Rows,
+    measure,
+    read_example,
+    read_table,
+    shared_weights,
+    surrogate_weights,
+    write_tables,
+)
 from cli.in_process import federation
 from protocol.spec import ModelSpec
 from tabular import Encoder
@@ -38,11 +49,38 @@ def test_the_weights_are_those_of_a_job(tmp_path: Path) -> None:
     assert not np.allclose(fewer, weights, rtol=1e-3)
 
 
+@pytest.mark.slow
+def test_the_weights_that_owners_see_are_those_of_a_job(tmp_path: Path) -> None:
+    paths = write_tables("credit", tmp_path / "data")
+    document = json.loads((EXAMPLES / "credit" / "model.json").read_text())
+    document["training"] |= {"key_bits": 768, "max_rows": 2000, "max_data_owners": 3}
+    spec = ModelSpec.model_validate(document)
+    document["training"] |= {"weights": "shared_with_owners", "optimizer": "lbfgs", "tolerance": SHARED_TOLERANCE}
+    owners = {path.stem: path for path in paths if path.name != "test.csv"}
+
+    async def job() -> Any:
+        settings = {"share_weights": True}
+        folder = tmp_path / "parties"
+        async with federation(folder, owners, allow_small_keys=True, owner_settings=settings) as parties:
+            return await parties.wait(await parties.deploy(document))
+
+    model = asyncio.run(job())
+    assert model["status"] == "FINISHED", model["reason"]
+    tables = [read_table(path, spec) for path in owners.values()]
+    pooled = Rows(*(np.concatenate([getattr(table, part) for table in tables]) for part in ("X", "Y")))
+    weights, rounds = shared_weights(spec, pooled)
+    assert rounds == model["round"]
+    encoder = Encoder.of_spec(spec)
+    expected = dict(zip(encoder.names, encoder.unscale(weights)[:, 0], strict=True))
+    assert model["coefficients"] == pytest.approx(expected, rel=1e-6)
+
+
 @pytest.mark.parametrize("name", ["credit", "breast_cancer"])
 def test_a_split_is_measured_as_the_documentation_says(name: str) -> None:
     spec, rows = read_example(name)
     found = measure(spec, rows, seed=3)
     assert found["encrypted"]["auc"] > found["pooled_exact"]["auc"] - 0.02
     assert found["encrypted"]["log_loss"] < 1.5 * found["pooled_exact"]["log_loss"]
+    assert found["shared"] == pytest.approx(found["pooled_exact"], abs=0.01)
     assert measure(spec, rows, seed=3) == found
     assert measure(spec, rows, seed=4) != found
