@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from gmpy2 import mpz
 
-from crypto import EncryptedVector, MalformedCiphertext, SlotLayout, ciphertexts_from_bytes, ciphertexts_to_bytes
+from crypto import (
+    CryptoError,
+    EncryptedVector,
+    MalformedCiphertext,
+    SlotLayout,
+    ciphertexts_from_bytes,
+    ciphertexts_to_bytes,
+)
 from crypto.keys import generate_keypair, key_id
+from crypto.sealing import open_sealed, seal
 from protocol import cbor, documents, messages, scoring
 from protocol.documents import parse_json
 from protocol.identity import Identity
 from protocol.messages import RoundKind, SignedBytes, VectorMessage, from_cbor, to_cbor
 from protocol.problems import Code, Problem
+from protocol.shared_weights import SealedWeights
 from protocol.spec import ModelSpec, Strict
 
 _HASH, _ID, _NONCE = "9f" * 32, "0f" * 16, "c4" * 32
@@ -52,6 +63,7 @@ def readers(modulus_bits: int = 512) -> tuple[Reader, ...]:
         *by_kind,
         Reader("VectorMessage.open", (to_cbor(vector),), _vector_reader(n), _READ | {Code.MALFORMED_CIPHERTEXT}),
         _ciphertext_reader(ciphertexts, n),
+        _box_reader(),
         *_document_readers(),
     )
 
@@ -61,6 +73,11 @@ def _messages(vector: VectorMessage) -> dict[type[Strict], list[Strict]]:
     gradient = messages.RoundRequest(
         manifest_hash=_HASH, roster_hash=_HASH, round=3, kind=RoundKind.GRADIENT, log_head=_HASH, rows_total=90,
         window_step=1, weights=vector, previous_weights=vector,
+    )  # fmt: skip
+    box = SealedWeights(party=identity.party_id, ephemeral_key=b"\1" * 32, ciphertext=b"\2" * 40)
+    sealed = messages.RoundRequest(
+        manifest_hash=_HASH, roster_hash=_HASH, round=3, kind=RoundKind.GRADIENT, log_head=_HASH, rows_total=90,
+        sealed_weights=(box, box),
     )  # fmt: skip
     counts = messages.RoundRequest(
         manifest_hash=_HASH, roster_hash=_HASH, round=0, kind=RoundKind.COUNTS, log_head=_HASH
@@ -89,7 +106,7 @@ def _messages(vector: VectorMessage) -> dict[type[Strict], list[Strict]]:
         weights=vector.ciphertexts, calibration=(("0x1.8p+1", "-0x1.0p-3"),),
     )  # fmt: skip
     return {
-        messages.RoundRequest: [gradient, counts],
+        messages.RoundRequest: [gradient, counts, sealed],
         messages.RoundAnswer: [answer],
         messages.LogEntry: [first, entry],
         messages.Step: [step, messages.Step(job_id=_ID, step=0, log_entry=to_cbor(first), roster=signed)],
@@ -142,6 +159,23 @@ def _ciphertext_reader(ciphertexts: Sequence[mpz], n: int) -> Reader:
     return Reader("ciphertexts_from_bytes", (seed,), read, frozenset({Code.MALFORMED_CIPHERTEXT}))
 
 
+def _box_reader() -> Reader:
+    """A box for one owner: its ephemeral key, then the ciphertext."""
+    private, context = X25519PrivateKey.generate(), ("weights", _HASH)
+    plaintext = b"eight bytes a number"
+    seed = b"".join(seal(plaintext, private.public_key().public_bytes_raw(), context))
+
+    def read(data: bytes) -> None:
+        try:
+            opened = open_sealed(private, data[:32], data[32:], context)
+        except CryptoError as error:
+            raise Problem(Code.SEALED_WEIGHTS_REFUSED, str(error)) from None
+        if data != seed or opened != plaintext:
+            raise Found("it is taken, and nobody sealed it")
+
+    return Reader("open_sealed", (seed,), read, frozenset({Code.SEALED_WEIGHTS_REFUSED}))
+
+
 def _document_readers() -> tuple[Reader, ...]:
     identity = Identity.generate()
     end = documents.JobEnd(job_id=_ID, status="FAILED", code="diverged", reason="…")
@@ -164,7 +198,21 @@ def _document_readers() -> tuple[Reader, ...]:
         documents.Registration: registration,
         documents.JoinAnswer: documents.JoinAnswer(answer="accept", signed=signed),
         documents.JobEnd: end,
-    }
+        documents.Acceptance: documents.Acceptance(
+            manifest_hash=_HASH, party=identity.party_id, name="clinic-a", mask_key=_HASH, moments_hash=_HASH,
+            membership=signed, sealing_key=_HASH,
+        ),
+        documents.Decline: documents.Decline(
+            manifest_hash=_HASH, party=identity.party_id, name="clinic-a", code="denied"
+        ),
+        documents.Withdrawal: documents.Withdrawal(
+            manifest_hash=_HASH, party=identity.party_id, name="clinic-a", code="denied"
+        ),
+        documents.Roster: documents.Roster(manifest_hash=_HASH, entries=(signed, signed)),
+        documents.Membership: documents.Membership(
+            party=identity.party_id, role="data-owner", name="clinic-a", not_after=datetime(2030, 1, 1, tzinfo=UTC)
+        ),
+    }  # fmt: skip
 
     def reader(kind: type[Strict]) -> Callable[[bytes], None]:
         def read(data: bytes) -> None:

@@ -11,7 +11,9 @@ import pytest
 
 from benchmarks.fuzz import fuzz, main, mutated
 from benchmarks.fuzz_readers import Found, Reader, readers
+from protocol import documents, messages, scoring
 from protocol.problems import Code, Problem
+from protocol.spec import Strict
 
 INPUTS = 20_000
 
@@ -19,6 +21,19 @@ INPUTS = 20_000
 @pytest.fixture(scope="module")
 def all_readers() -> tuple[Reader, ...]:
     return readers()
+
+
+def test_every_kind_of_message_and_document_has_its_reader(all_readers: tuple[Reader, ...]) -> None:
+    """If this fails: give benchmarks/fuzz_readers.py a valid one of what is new."""
+    names = {reader.name.removesuffix(" (JSON)") for reader in all_readers}
+    parts = {"Message", "Document", "VectorMessage", "AnswerRecord"}  # never come alone, or are opened by their own
+    for module in (messages, scoring, documents):
+        kinds = {
+            name
+            for name, kind in vars(module).items()
+            if isinstance(kind, type) and issubclass(kind, Strict) and kind.__module__ == module.__name__
+        }
+        assert kinds - parts <= names
 
 
 def test_every_reader_takes_its_seeds(all_readers: tuple[Reader, ...]) -> None:
