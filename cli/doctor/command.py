@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,7 +43,7 @@ def doctor(
     }
     if role is Role.FACILITATOR:
         del options["facilitator"]
-    findings = list(examine(settings_of(role, options), role, datetime.now(UTC)))
+    findings = list(examine(settings_of(role, options), role, lambda: datetime.now(UTC)))
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:
@@ -52,8 +52,8 @@ def doctor(
         raise typer.Exit(1)
 
 
-def examine(settings: ServiceSettings, role: Role, now: datetime) -> Iterator[Finding]:
-    """Yield what every check finds. `now` has a time zone."""
+def examine(settings: ServiceSettings, role: Role, clock: Callable[[], datetime]) -> Iterator[Finding]:
+    """Yield what every check finds. `clock` tells this machine's time, with a time zone."""
     from cli.config import unknown_variables
     from cli.doctor.certificates import check_certificates
     from cli.doctor.facilitator import check_facilitator
@@ -65,9 +65,9 @@ def examine(settings: ServiceSettings, role: Role, now: datetime) -> Iterator[Fi
     yield from check_machine(settings, unknown_variables(os.environ))
     yield from check_folder(settings)
     yield from check_store(settings, role)
-    yield from check_certificates(settings, now)
-    yield from check_trust(settings, role, now)
-    yield from check_facilitator(settings, role, now)
+    yield from check_certificates(settings, clock())
+    yield from check_trust(settings, role, clock())
+    yield from check_facilitator(settings, role, clock)
 
 
 def _show(findings: list[Finding]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -27,10 +27,14 @@ from protocol.version import PROTOCOL_VERSION, check_protocol
 WARN_CLOCK_S = 5.0
 FAIL_CLOCK_S = 120.0
 _TIMEOUT_S = 10.0
+_DATE_KEPT_S = 2.0
 
 
-def check_facilitator(settings: ServiceSettings, role: Role, now: datetime) -> Iterator[Finding]:
-    """All that can be seen of the Facilitator that the settings name; nothing for a Facilitator itself."""
+def check_facilitator(settings: ServiceSettings, role: Role, clock: Callable[[], datetime]) -> Iterator[Finding]:
+    """All that can be seen of the Facilitator that the settings name; nothing for a Facilitator itself.
+
+    `clock` tells this machine's time, with a time zone.
+    """
     url = getattr(settings, "facilitator", None)
     if url is None:
         return
@@ -41,10 +45,12 @@ def check_facilitator(settings: ServiceSettings, role: Role, now: datetime) -> I
         return
     on_this_machine = is_loopback(httpx.URL(url).host)
     with httpx.Client(base_url=url, verify=verify, timeout=_TIMEOUT_S, trust_env=not on_this_machine) as http:
+        asked_at = clock()
         try:
             with http.stream("GET", "/identity") as answer:
                 certificate = _certificate(answer)
                 answer.read()
+            answered_at = clock()
             who = answer.json()
         except httpx.HTTPError as error:
             yield _unreachable(url, error)
@@ -56,8 +62,8 @@ def check_facilitator(settings: ServiceSettings, role: Role, now: datetime) -> I
             return
         yield from _identified(settings, url, who)
         if certificate is not None:
-            yield validity("facilitator's certificate", f"that of {url}", certificate, now)
-        yield _clock(answer, now)
+            yield validity("facilitator's certificate", f"that of {url}", certificate, answered_at)
+        yield _clock(answer, asked_at, answered_at)
         yield from _as_a_party(http, settings, role, url)
 
 
@@ -121,15 +127,16 @@ def _identified(settings: ServiceSettings, url: str, who: dict[str, Any]) -> Ite
     yield ok("facilitator's version", f"federated-trainer {who.get('version')}, protocol {theirs}")
 
 
-def _clock(answer: httpx.Response, now: datetime) -> Finding:
+def _clock(answer: httpx.Response, asked_at: datetime, answered_at: datetime) -> Finding:
     try:
         theirs = parsedate_to_datetime(answer.headers["Date"])
     except (KeyError, ValueError):
         return warn("clock", "the Facilitator's answers have no Date", "see what a proxy does to its headers")
     if theirs.tzinfo is None:  # "-0000": of UTC, wherever the clock stands (RFC 5322 §3.3)
         theirs = theirs.replace(tzinfo=UTC)
-    # A Date has whole seconds, and the answer took its time.
-    seconds = abs((now - theirs).total_seconds())
+    # It was written between question and answer; a Date has whole seconds, and servers keep one for a second or two.
+    early_s = (asked_at - theirs).total_seconds() - _DATE_KEPT_S
+    seconds = max(0.0, early_s, (theirs - answered_at).total_seconds())
     found = f"this clock and the Facilitator's differ by {seconds:,.0f} s"
     remedy = "run NTP on both: memberships, certificates and deadlines go by the clock"
     if seconds > FAIL_CLOCK_S:

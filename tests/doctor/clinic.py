@@ -83,7 +83,8 @@ def diagnose(
     """The worst finding of each check."""
     order = list(Level)
     found: dict[str, Finding] = {}
-    for finding in examine(settings_of(role, {"state_dir": state_dir, **options}), role, now or datetime.now(UTC)):
+    settings = settings_of(role, {"state_dir": state_dir, **options})
+    for finding in examine(settings, role, lambda: now or datetime.now(UTC)):
         worst = found.get(finding.check)
         if worst is None or order.index(finding.level) > order.index(worst.level):
             found[finding.check] = finding

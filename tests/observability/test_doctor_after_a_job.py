@@ -17,6 +17,6 @@ ROLES = {"facilitator": Role.FACILITATOR, "model-owner": Role.MODEL_OWNER, "alba
 def test_a_party_s_folder_after_a_job(observed_job: ObservedJob, name: str) -> None:
     state_dir = observed_job.folder / "state" / name
     settings = settings_of(ROLES[name], {"state_dir": state_dir})
-    found = {finding.check: finding for finding in examine(settings, ROLES[name], observed_job.ended_at)}
+    found = {finding.check: finding for finding in examine(settings, ROLES[name], lambda: observed_job.ended_at)}
     for check in ("state folder", "identity", "permissions", "revision", "database", "callers"):
         assert found[check].level is Level.OK, found[check]
