@@ -25,7 +25,7 @@ from protocol.clock import Clock
 from protocol.server.app import create_service
 from protocol.server.body_limits import BodyLimits
 from protocol.server.connection import gate_of, key_files_of
-from protocol.server.database import state_of
+from protocol.server.database import DatabaseError, shown, state_of
 from protocol.server.doorbell import Doorbell
 from protocol.server.pruning import prune_regularly
 from protocol.server.secret_files import load_or_create_identity
@@ -59,7 +59,7 @@ def create_app(
 
     @asynccontextmanager
     async def running_over(app: FastAPI, arithmetic: Engine) -> AsyncIterator[None]:
-        store = await asyncio.to_thread(SqlStore, settings.database)
+        store = await asyncio.to_thread(_open_store, settings, identity.party_id)
         doorbell = Doorbell()
         resources = Resources(
             store=store,
@@ -119,3 +119,16 @@ def create_app(
     )
     app.state.longest_wait_s = settings.longest_wait_s
     return app
+
+
+def _open_store(settings: FacilitatorSettings, party: str) -> SqlStore:
+    """Return the store, upgraded. Raises DatabaseError, also where processes of another identity share it."""
+    store = SqlStore(settings.database)
+    owner = store.owner(party) if store.shared else party
+    if owner != party:
+        store.close()
+        raise DatabaseError(
+            f"The store {shown(settings.database)} is the Facilitator's with the id {owner[:16]}…; the identity in "
+            f"{settings.state_dir} is {party[:16]}…. Processes that share a store have one identity: copy identity.key."
+        )
+    return store

@@ -199,6 +199,10 @@ class Store(ABC):
         """Whether other processes may be at work on it."""
 
     @abstractmethod
+    def owner(self, party: str) -> str:
+        """The Facilitator whose store it is: `party`, from now on, where it was nobody's."""
+
+    @abstractmethod
     def listen(self, heard: Callable[[str], None], missed: Callable[[], None]) -> AbstractContextManager[None]:
         """Within the block, hear from a thread what any process commits on a shared store.
 

@@ -30,6 +30,7 @@ from facilitator.store.tables import (
     blobs,
     claims,
     counters,
+    facilitator,
     job_blobs,
     jobs,
     log_entries,
@@ -62,6 +63,13 @@ class SqlStore(Store):
     @property
     def shared(self) -> bool:
         return self._engine.dialect.name == "postgresql"
+
+    def owner(self, party: str) -> str:
+        with self._one_writer, write(self._engine) as connection:
+            known = connection.scalar(sa.select(facilitator.c.party))
+            if known is None:
+                connection.execute(sa.insert(facilitator).values(party=party))
+        return party if known is None else known
 
     @contextmanager
     def listen(self, heard: Callable[[str], None], missed: Callable[[], None]) -> Iterator[None]:

@@ -104,3 +104,6 @@ claims = sa.Table(
     sa.Column("holder", sa.String(32), nullable=False),
     sa.Column("until_s", sa.Double, nullable=False),
 )
+
+# Whose store it is, one row: processes that share it have one identity, or rosters would be signed by two.
+facilitator = sa.Table("facilitator", metadata, sa.Column("party", sa.String(64), primary_key=True))

@@ -206,6 +206,13 @@ def test_the_log_takes_only_its_next_entry(store: Store, bench: MachineBench) ->
         assert tx.log_entry(JOB_ID, 1) == entries[1] and tx.log_entry(JOB_ID, 2) is None
 
 
+def test_a_store_is_the_facilitators_that_had_it_first(open_store: OpenStore) -> None:
+    first, second = open_store(), open_store()
+    assert [first.owner(ALICE), second.owner(BOB), second.owner(ALICE)] == [ALICE] * 3
+    for store in (first, second):
+        store.close()
+
+
 def test_a_claim_stands_until_it_is_replaced_or_released(store: Store) -> None:
     first, second = Claim("aa" * 16, START), Claim("bb" * 16, START + timedelta(milliseconds=1500))
     with store.write() as tx:

@@ -14,6 +14,7 @@ from facilitator.adding import add_answers
 from facilitator.claims import Claims
 from facilitator.job import CreateTask
 from facilitator.store import SqlStore
+from protocol.server.database import DatabaseError
 from protocol.tasks import JSON_TYPE, TaskKind
 from tests.facilitator.fake_parties import Facilitator, FakeClock, decrypted, running
 from tests.facilitator.scenes import Scene, counting, counts_request, joined
@@ -105,6 +106,20 @@ async def _count(scene: Scene, one: Facilitator, other: Facilitator) -> None:
     scene.model_owner.reconnect(other.app)
     _, step = await scene.model_owner.step()
     assert step.sum is not None and decrypted(step.sum) == [[3, 30]]
+
+
+def test_a_facilitator_of_another_identity_is_refused(tmp_path: Path, postgresql: PostgreSql) -> None:
+    url = postgresql.new_database()
+
+    async def play() -> None:
+        for _ in range(2):
+            async with running(tmp_path / "one", database_url=url):
+                pass
+        with pytest.raises(DatabaseError, match="Processes that share a store have one identity"):
+            async with running(tmp_path / "another", database_url=url):
+                pass
+
+    asyncio.run(play())
 
 
 def test_the_sum_of_a_process_that_died_is_computed_by_the_other(
