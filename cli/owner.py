@@ -108,7 +108,7 @@ def _show(job: dict[str, Any]) -> None:
         ("model owner", f"{job['model_owner_name']} ({job['model_owner']})"),
         ("dataset", f"{job['dataset']}, version {str(job['dataset_version'])[:16]}…"),
         ("training", f"{training.get('optimizer')}, at most {job['rounds']} rounds, {owners} owners"),
-        ("weights", f"{training.get('weights')}, encrypted afresh every {training.get('reencrypt_every')} rounds"),
+        ("weights", _weights(training)),
         ("plan", f"{training.get('key_bits')}-bit key, {plan_bits(plan)}"),
         (
             "reveals",
@@ -121,6 +121,12 @@ def _show(job: dict[str, Any]) -> None:
     ]
     for name, value in lines:
         console().print(f"{name:>14}  {value}", markup=False)
+
+
+def _weights(training: dict[str, Any]) -> str:
+    if training.get("weights") == "shared_with_owners":
+        return "shown to this owner; who makes them steep enough can single out a row of the sum"
+    return f"{training.get('weights')}, encrypted afresh every {training.get('reencrypt_every')} rounds"
 
 
 def plan_bits(plan: dict[str, Any]) -> str:

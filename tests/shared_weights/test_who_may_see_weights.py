@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cli.demo import _Parties
+from cli.owner import _show
 from data_owner.settings import DataOwnerSettings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,6 +38,28 @@ def test_the_demo_shares_weights_where_its_spec_does(tmp_path: Path, model: str,
     for name, expected in (("owner-a", shares), ("owner-b", shares), ("model-owner", False), ("facilitator", False)):
         settings = (tmp_path / "parties" / name / "party.toml").read_text()
         assert ("share_weights = true" in settings) is expected
+
+
+@pytest.mark.parametrize(
+    ("weights", "says"), [("encrypted", "every 4 rounds"), ("shared_with_owners", "single out a row")]
+)
+def test_who_approves_by_hand_is_told_what_it_means(
+    weights: str, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    training = {"weights": weights, "reencrypt_every": 4}
+    job = dict.fromkeys(("id", "model_owner", "model_owner_name", "dataset", "dataset_version", "rounds"), "7")
+    _show(
+        {
+            **job,
+            "leak": {},
+            "training": training,
+            "plan": {},
+            "waits_because": "",
+            "differencing_risks": [],
+            "earlier_jobs": [],
+        }
+    )
+    assert says in " ".join(capsys.readouterr().out.split())
 
 
 def test_both_digits_specs_train_on_the_same_columns() -> None:
