@@ -99,11 +99,7 @@ class Service:
         except httpx.TransportError as error:
             raise self._unreachable(error) from None
         if response.is_error:
-            try:
-                document: object = response.json()
-            except ValueError:
-                document = None
-            raise Problem.from_dict(document, response.status_code)
+            raise Problem.from_body(response.content, response.status_code)
         return response
 
     def _unreachable(self, error: httpx.TransportError) -> Failure:

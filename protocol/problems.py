@@ -7,6 +7,7 @@ service itself serves. What is said to *others* (a decline) is the code alone.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from enum import Enum
 
@@ -275,6 +276,15 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
             "remedy": kind.remedy,
         }
         return document | {name: value for name, value in self.extra.items() if name not in document}
+
+    @classmethod
+    def from_body(cls, body: bytes, status: int) -> Problem:
+        """Return the problem in the body of a peer's answer. Whatever it sent, nothing is raised."""
+        try:
+            document: object = json.loads(body)
+        except (ValueError, RecursionError):
+            document = None
+        return cls.from_dict(document, status)
 
     @classmethod
     def from_dict(cls, document: object, status: int) -> Problem:

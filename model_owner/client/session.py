@@ -126,11 +126,7 @@ class ModelOwner:
             why = str(error) or type(error).__name__
             raise Problem(Code.SERVICE_UNREACHABLE, f"Nothing answers at {self.url} ({why}).") from None
         if response.is_error:
-            try:
-                document: object = response.json()
-            except ValueError:
-                document = None
-            raise Problem.from_dict(document, response.status_code)
+            raise Problem.from_body(response.content, response.status_code)
         return response
 
 

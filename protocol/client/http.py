@@ -141,10 +141,7 @@ class ServiceClient:
         status = response.status_code
         media_type = response.headers.get("content-type", "").split(";", 1)[0].strip().lower()
         if media_type == PROBLEM_JSON:
-            try:
-                return Problem.from_dict(parse_any_json(answer), status)
-            except Problem:
-                return Problem.from_dict(None, status)
+            return Problem.from_body(answer, status)
         if status == 429:  # a proxy that counts requests
             return Problem(Code.RATE_LIMITED, f"{self.base_url} answered 429: too many requests.")
         if status in (408, 502, 503, 504):  # a proxy in between says that nobody is behind it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -71,3 +72,15 @@ def test_an_extra_cannot_pass_for_the_status_or_the_type() -> None:
 def test_an_extra_of_its_own_cannot_replace_the_status_either() -> None:
     document = Problem(Code.DIVERGED, "x", status=200, type="about:blank", seen=1).to_dict()
     assert (document["status"], document["type"], document["seen"]) == (409, TYPE_BASE + "diverged", 1)
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"\xff\xfe", b"[" * 100_000, b"[1]", b'"x"', b"NaN"])
+def test_any_body_of_an_error_is_a_problem(body: bytes) -> None:
+    problem = Problem.from_body(body, 503)
+    assert (problem.code, problem.detail) == (Code.from_slug("", 503), "The peer answered 503 without saying why.")
+
+
+def test_a_problem_is_read_from_the_body_that_it_makes() -> None:
+    sent = Problem(Code.RATE_LIMITED, "Later.", retry_after_s=3)
+    again = Problem.from_body(json.dumps(sent.to_dict()).encode(), 429)
+    assert (again.code, again.detail, again.extra) == (sent.code, "Later.", {"retry_after_s": 3})
