@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import structlog
+from structlog.contextvars import bind_contextvars
 
 from model_owner import job as j
 from model_owner.job import JobState
@@ -101,6 +102,7 @@ class Preparation:
 
     async def _settle(self, job_id: str) -> None:
         """Do what the job needs, again for as long as this party's own store is away."""
+        bind_contextvars(job=job_id)  # of this task alone
         pause_s = FIRST_PAUSE_S
         while True:
             try:

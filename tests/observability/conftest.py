@@ -4,29 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import io
-import logging
 import sys
 from collections.abc import Iterator
 
 import pytest
-import structlog
 
-from protocol.server.logging import configure_logging
-from tests.observability.observed_job import ObservedJob, observe
+from tests.observability.observed_job import ObservedJob, json_logs, observe
 
 
 @pytest.fixture(scope="session")
 def observed_job(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObservedJob]:
     """A job that ran to its end under json logs at the level debug."""
-    root = logging.getLogger()
-    handlers, level, stderr = root.handlers[:], root.level, sys.stderr
-    log = io.StringIO()
+    stderr, log = sys.stderr, io.StringIO()
     sys.stderr = log
     try:
-        configure_logging("json", "debug")
-        job = asyncio.run(observe(tmp_path_factory.mktemp("observed"), log))
+        with json_logs():
+            job = asyncio.run(observe(tmp_path_factory.mktemp("observed"), log))
     finally:
         sys.stderr = stderr
-        root.handlers[:], root.level = handlers, level
-        structlog.reset_defaults()
     yield job

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,11 +15,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import structlog
 from phe import paillier
 
 from cli.in_process import federation
 from crypto import LocalEngine
 from model_owner.keys import KeyRing
+from protocol.server.logging import configure_logging
 
 OWNERS = ("alba", "bruma", "celta")
 
@@ -87,6 +92,19 @@ async def observe(folder: Path, log: io.StringIO) -> ObservedJob:
             while (await owner.get(f"/models/{job_id}"))["status"] != "FINISHED":
                 await asyncio.sleep(0.05)
         return ObservedJob(job_id, log.getvalue(), before, await scrape(), model, made[0], folder, datetime.now(UTC))
+
+
+@contextmanager
+def json_logs() -> Iterator[None]:
+    """Within the block every line of the log goes to stderr as JSON, whatever its level."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    configure_logging("json", "debug")
+    try:
+        yield
+    finally:
+        root.handlers[:], root.level = handlers, level
+        structlog.reset_defaults()
 
 
 def lines_of(job: ObservedJob) -> list[dict[str, Any]]:

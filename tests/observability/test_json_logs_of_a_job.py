@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
+from pathlib import Path
 
 import pytest
 
-from tests.observability.observed_job import OWNERS, ObservedJob, lines_of, values_of
+from tests.model_owner.fake_facilitator import FakeFacilitator
+from tests.model_owner.peers import spec_document
+from tests.model_owner.running import running
+from tests.observability.observed_job import OWNERS, ObservedJob, json_logs, lines_of, values_of
 
 ABOUT_A_JOB = {"job created", "job is", "job opened", "job step", "job ended", "task answered", "job over"}
 
@@ -66,3 +72,21 @@ def test_no_line_holds_a_secret_number(observed_job: ObservedJob, kind: str) -> 
     for text in searched:
         # Ten characters of it would be enough to know it by.
         assert text.removeprefix("0x").removeprefix("-")[:10] not in observed_job.log, kind
+
+
+def test_a_call_that_is_tried_again_says_for_which_job(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async def deploy() -> str:
+        facilitator = FakeFacilitator()
+        facilitator.down = True
+        async with running(tmp_path, facilitator) as party:
+            job_id = await party.deploy(spec_document())
+            while "trying again" not in "".join(heard):
+                heard.append(capsys.readouterr().err)
+                await asyncio.sleep(0.01)
+            return job_id
+
+    heard: list[str] = []
+    with json_logs():
+        job_id = asyncio.run(deploy())
+    tried = [line for line in map(json.loads, "".join(heard).splitlines()) if line["event"] == "trying again"]
+    assert {line["job"] for line in tried} == {job_id}
