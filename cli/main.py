@@ -21,6 +21,7 @@ from cli import (
     trust,
     verify,
 )
+from cli.backup import backup, restore
 from cli.doctor import command as doctor
 from cli.output import OneLineErrors
 from cli.prune import prune
@@ -52,6 +53,8 @@ app.command()(simulate.simulate)
 app.command()(demo.demo)
 app.command()(verify.verify)
 app.command()(prune)
+app.command()(backup)
+app.command()(restore)
 app.command()(plan.plan)
 app.command()(doctor.doctor)
 app.add_typer(config.app)

@@ -93,7 +93,13 @@ def close_roster(context: JobContext, state: JobState, now: datetime) -> Outcome
     entries = tuple(owner.signed for owner in accepted)
     roster = sign_document(Roster(manifest_hash=state.manifest_hash, entries=entries), context.identity)
     entry = to_cbor(
-        LogEntry(index=0, previous=state.log_head, manifest_hash=state.manifest_hash, roster_hash=roster.hash)
+        LogEntry(
+            protocol=context.manifest.protocol,  # a job speaks one version, also when this side is upgraded meanwhile
+            index=0,
+            previous=state.log_head,
+            manifest_hash=state.manifest_hash,
+            roster_hash=roster.hash,
+        )
     )
     step = Step(job_id=state.job_id, step=0, log_entry=entry, roster=roster)
     on_roster = {owner.party for owner in accepted}

@@ -205,6 +205,7 @@ def _sum(context: JobContext, state: JobState, event: SumReady, now: datetime) -
         raise Problem(Code.WRONG_STATE, f"The sum is not of round {current.round}'s request and answers.")
     entry = to_cbor(
         LogEntry(
+            protocol=context.manifest.protocol,
             index=state.log_length,
             previous=state.log_head,
             manifest_hash=state.manifest_hash,
@@ -250,6 +251,7 @@ def _continue_window(
     if current is None or state.roster_hash is None:
         raise ValueError("a window belongs to a round")
     request = RoundRequest(
+        protocol=context.manifest.protocol,
         manifest_hash=state.manifest_hash,
         roster_hash=state.roster_hash,
         round=current.round + 1,

@@ -262,10 +262,12 @@ def _request(
     previous: VectorMessage | None = None,
     sealed: tuple[SealedWeights, ...] | None = None,
 ) -> RoundRequest:
-    if state.manifest is None or state.roster is None:
-        raise Problem(Code.WRONG_STATE, f"Job {state.job_id} has no manifest or roster to ask by.")
+    manifest_hash, manifest = _manifest(state)
+    if state.roster is None:
+        raise Problem(Code.WRONG_STATE, f"Job {state.job_id} has no roster to ask by.")
     return RoundRequest(
-        manifest_hash=state.manifest.hash,
+        protocol=manifest.protocol,
+        manifest_hash=manifest_hash,
         roster_hash=state.roster.hash,
         round=number,
         kind=kind,

@@ -101,13 +101,16 @@ class ModelService:
 
     # What people ask
 
-    async def create(self, spec: ModelSpec) -> JobState:
-        """Keep a new job and return it; `Preparation` does the rest. Raises Problem: INVALID_SPEC, DOES_NOT_FIT."""
+    async def create(self, spec: ModelSpec, job_id: str | None = None) -> JobState:
+        """Keep a new job and return it; `Preparation` does the rest.
+
+        Raises Problem: INVALID_SPEC, DOES_NOT_FIT, JOB_EXISTS where `job_id` is given and taken.
+        """
         allow_small = self._own.allow_small_keys
         budget = await self._run(lambda: plan_of(spec, allow_small_keys=allow_small))
         now = self._own.clock.now()
         state = JobState(
-            job_id=uuid4().hex,
+            job_id=job_id or uuid4().hex,
             spec=spec,
             plan=budget.to_dict(),
             rounds=planned_rounds(spec),

@@ -23,7 +23,7 @@ from pydantic import (
 from protocol.identity import Identity, sha256_hex, verify
 from protocol.problems import Code, Problem
 from protocol.spec import ModelSpec, Strict
-from protocol.version import PROTOCOL_VERSION, check_protocol
+from protocol.version import PROTOCOL_VERSION, check_protocol, is_newer_minor
 
 Hex = Annotated[str, Field(pattern=r"^([0-9a-f]{2})+$", max_length=8192)]
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -146,8 +146,8 @@ class Registration(Document):
     membership: SignedDocument | None = None
 
 
-class JobEnd(Strict):
-    """The request of an END task: the job is over, so mask keys are destroyed."""
+class JobEnd(Strict, extra="ignore"):
+    """The request of an END task: the job is over, so mask keys are destroyed. It is of no version of its own."""
 
     job_id: JobId
     status: Literal["FINISHED", "FAILED", "CANCELLED"]
@@ -189,7 +189,7 @@ def parse_json(data: bytes, kind: type[AnyStrict]) -> AnyStrict:
     A key given twice is refused: one reader would take the first value, another the last.
     """
     try:
-        message = kind.model_validate_json(data)
+        message = kind.model_validate_json(_without_additions(data, kind))
     except ValidationError as error:
         if issubclass(kind, Document):
             _check_protocol_of(data)  # another major version may well have other fields
@@ -210,6 +210,19 @@ def _without_doubles(pairs: list[tuple[str, object]]) -> None:
     if len(set(keys)) < len(keys):
         twice = next(key for key in keys if keys.count(key) > 1)
         raise ValueError(f"{twice[:100]!r} is given twice")
+
+
+def _without_additions(data: bytes, kind: type[Strict]) -> bytes:
+    """The document without the fields that a newer minor version has added to it; only its own, never nested ones."""
+    if not issubclass(kind, Document):
+        return data
+    try:
+        fields = json.loads(data)
+    except (ValueError, RecursionError):
+        return data
+    if not isinstance(fields, dict) or not is_newer_minor(str(fields.get("protocol"))):
+        return data
+    return json.dumps({name: value for name, value in fields.items() if name in kind.model_fields}).encode()
 
 
 class _Versioned(BaseModel):

@@ -31,7 +31,7 @@ from protocol.identity import Identity, sha256_hex, verify
 from protocol.problems import Code, Problem
 from protocol.shared_weights import SealedWeights
 from protocol.spec import Strict
-from protocol.version import PROTOCOL_VERSION, check_protocol
+from protocol.version import PROTOCOL_VERSION, check_protocol, is_newer_minor
 
 
 class RoundKind(StrEnum):
@@ -291,13 +291,16 @@ def from_cbor(data: bytes, kind: type[AnyMessage]) -> AnyMessage:
     value = cbor.decode(data)
     if isinstance(value, dict) and isinstance(version := value.get("protocol"), str):
         check_protocol(version)
+        if is_newer_minor(version) and issubclass(kind, Message):
+            # What a newer minor version adds to a message may be passed over; what may not is a new major version.
+            value = {name: item for name, item in value.items() if name in kind.model_fields}
     try:
         message = kind.model_validate(value)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the whole"
         raise Problem(Code.MALFORMED_MESSAGE, f"{kind.__name__}: {where}: {first['msg']}.") from None
-    if to_cbor(message) != data:
+    if to_cbor(message) != cbor.encode(value):
         # A number as text, an explicit null, a default left out: what means the same must be the same bytes.
         raise Problem(Code.MALFORMED_MESSAGE, f"{kind.__name__}: a field is of another type, null, or left out.")
     return message

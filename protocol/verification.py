@@ -106,7 +106,6 @@ class LogVerifier:
         self._job = job
         self._engine = engine
         self._update: WindowWeights | None = None
-        self._protocol: str | None = None
         self._last_round = start.last_round
         self._last_kind: RoundKind | None = None
         self._rows_total = start.rows_total
@@ -173,12 +172,10 @@ class LogVerifier:
         self._rows_total = request.rows_total
 
     def _check_protocol(self, entry: LogEntry) -> None:
-        """One log is of one version: nothing else would show that the last entry was altered there."""
-        if self._protocol not in (None, entry.protocol):
-            raise Problem(
-                Code.LOG_INCONSISTENT, f"it is of protocol {entry.protocol}, those before it of {self._protocol}."
-            )
-        self._protocol = entry.protocol
+        """A log is of its manifest's version: nothing else would show that the last entry was altered there."""
+        due = self._job.manifest.protocol
+        if entry.protocol != due:
+            raise Problem(Code.LOG_INCONSISTENT, f"it is of protocol {entry.protocol}, its job of {due}.")
 
     def _check_request(self, request: RoundRequest) -> None:
         job, update = self._job, self._update

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Query, Response
+from fastapi import APIRouter, Body, Header, Query, Response
 from pydantic import ValidationError
 
+from model_owner.deploying import deployed
 from model_owner.export import ExportFormat, export
 from model_owner.routes.access import SPEC_EXAMPLE, Desk, ModelIdInPath, Service
 from model_owner.views import ModelLine, ModelView, line, view
@@ -32,13 +33,24 @@ async def shown(desk: Desk, model_id: str) -> ModelView:
 
 @router.post("", status_code=202, summary="Train a model: the job is planned, kept and started")
 async def deploy(
-    document: Annotated[dict[str, Any], Body(description="A model spec.", examples=[SPEC_EXAMPLE])], desk: Service
+    document: Annotated[dict[str, Any], Body(description="A model spec.", examples=[SPEC_EXAMPLE])],
+    desk: Service,
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            min_length=1,
+            max_length=255,
+            pattern=r"^[!-~]+$",
+            description="Drawn by the caller: the same key with the same spec is the same model, always.",
+            examples=["0b7a3b0e-6d0c-4f0e-9c55-3d6f2a3f4c11"],
+        ),
+    ] = None,
 ) -> ModelView:
     try:
         spec = ModelSpec.model_validate(document)
     except ValidationError as error:
         raise validation_problem(error, document, Code.INVALID_SPEC) from None
-    state = await desk.service.create(spec)
+    state = await deployed(desk.service, spec, idempotency_key)
     try:
         answer = await shown(desk, state.job_id)
         misfit = await asyncio.to_thread(desk.datasets.misfit, spec)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from urllib.parse import quote
 
 from protocol.client.http import MAX_JSON_BYTES, ServiceClient, parse_any_json
 from protocol.documents import SignedDocument, parse_json
 from protocol.problems import Code, Problem
 from protocol.tasks import CBOR_TYPE, JSON_TYPE, TaskHeader, TaskKind, TaskList
+from protocol.version import check_protocol
 
 __all__ = ["CBOR_TYPE", "JSON_TYPE", "FacilitatorClient"]
 
@@ -19,8 +21,11 @@ class FacilitatorClient(ServiceClient):
     service = "Facilitator"
 
     async def identity(self) -> dict[str, object]:
-        """Return {"party_id", "role", "name", "protocol", "version"}."""
-        return await self.request_json("GET", "/identity")
+        """Return {"party_id", "role", "name", "protocol", "version"}. Another major version is PROTOCOL_VERSION."""
+        who = await self.request_json("GET", "/identity")
+        if isinstance(protocol := who.get("protocol"), str):
+            check_protocol(protocol)
+        return who
 
     async def register(self, signed: SignedDocument) -> None:
         """Tell which datasets this Data Owner offers; the same again changes nothing."""
@@ -69,9 +74,8 @@ class FacilitatorClient(ServiceClient):
     async def tasks(self, *, wait_s: float, after: int) -> TaskList:
         """Return this party's open tasks with a sequence above `after`; wait up to `wait_s` until there is one."""
         params: dict[str, str | int | float] = {"wait": f"{wait_s:g}", "after": after}
-        return parse_json(
-            await self.request("GET", "/tasks", params=params, wait_s=wait_s, most_bytes=MAX_JSON_BYTES), TaskList
-        )
+        listed = await self.request("GET", "/tasks", params=params, wait_s=wait_s, most_bytes=MAX_JSON_BYTES)
+        return parse_json(_known_tasks(listed), TaskList)
 
     async def task_request(self, task_id: str) -> bytes:
         """Return the exact bytes of what a task asks."""
@@ -100,6 +104,23 @@ class FacilitatorClient(ServiceClient):
         if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
             raise Problem(Code.MALFORMED_MESSAGE, f"The Facilitator answered {path} with no JSON array of objects.")
         return value
+
+
+def _known_tasks(listed: bytes) -> bytes:
+    """The list without what a newer minor version has added: further fields, and tasks of kinds unknown here."""
+    value = parse_any_json(listed)
+    headers = value.get("tasks") if isinstance(value, dict) else None
+    if not isinstance(headers, list) or not all(isinstance(header, dict) for header in headers):
+        return listed  # refused as it is
+    kept = [
+        {name: item for name, item in header.items() if name in TaskHeader.model_fields}
+        for header in headers
+        if not isinstance(header.get("kind"), str) or header["kind"] in _KINDS
+    ]
+    return json.dumps({"tasks": kept}).encode()
+
+
+_KINDS = frozenset(kind.value for kind in TaskKind)
 
 
 def _job(job_id: str, *rest: str) -> str:

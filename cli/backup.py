@@ -1,0 +1,70 @@
+"""`fedtrain backup` and `fedtrain restore`: a party's state as one file, and back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.output import console, print_json
+
+if TYPE_CHECKING:
+    from protocol.server.backup import Taken
+
+StateDir = Annotated[Path, typer.Option(help="The party's state folder.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(help="The archive to write; it must not be there yet.")],
+    state_dir: StateDir,
+    as_json: Json = False,
+) -> None:
+    """Write a party's identity, keys, trust, settings, moments and store to one file. Its service may run.
+
+    Tables of records are not in it, nor a store on PostgreSQL.
+    """
+    from protocol.server.backup import back_up
+    from protocol.server.connection import PartySettings
+    from protocol.server.database_url import SQLITE, read_url
+    from protocol.server.system_clock import SystemClock
+
+    database = read_url(PartySettings(state_dir=state_dir).database)
+    store = Path(database.database) if database.get_backend_name() == SQLITE and database.database else None
+    taken = back_up(state_dir, file, SystemClock(), store)
+    _tell(taken, "written", as_json)
+    if store is None and not as_json:
+        console().print(
+            "The store is in a database of its own and not in this file: back it up with pg_dump, after this."
+        )
+
+
+def restore(
+    file: Annotated[Path, typer.Argument(help="An archive of `fedtrain backup`.")],
+    state_dir: StateDir,
+    as_json: Json = False,
+) -> None:
+    """Put a backup back as a party's state folder, all of it or nothing. Never start the party from two folders."""
+    from protocol.server.backup import restore as put_back
+
+    taken = put_back(file, state_dir)
+    _tell(taken, "restored", as_json)
+    if as_json:
+        return
+    if taken.listing.store == "external":
+        console().print("Its store was in a database of its own: restore that, too, before the party is started.")
+    console().print("Jobs that went on meanwhile are caught up with when the party starts; see `fedtrain resume`.")
+
+
+def _tell(taken: Taken, what: str, as_json: bool) -> None:
+    listing = taken.listing
+    if as_json:
+        print_json({"path": str(taken.path), **listing.model_dump(mode="json")})
+        return
+    size = sum(member.size_bytes for member in listing.files.values())
+    console().print(
+        f"{taken.path}: {len(listing.files)} files, {size:,} bytes {what}, of version {listing.version}, "
+        f"{listing.made_at}",
+        markup=False,
+    )
