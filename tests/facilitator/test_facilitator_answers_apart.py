@@ -44,13 +44,9 @@ def written(seen: list[tuple[str, int, int]]) -> int:
     return sum(size for statement, size, _ in seen if statement.startswith(("INSERT", "UPDATE", "DELETE")))
 
 
-def url_in(folder: Path) -> str:
-    return sqlite_url(folder / "state.sqlite3")
-
-
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqlStore]:
-    opened = SqlStore(url_in(tmp_path))
+def store(store_url: str) -> Iterator[SqlStore]:
+    opened = SqlStore(store_url)
     yield opened
     opened.close()
 
@@ -68,12 +64,9 @@ def kept(store: SqlStore, bench: MachineBench) -> None:
         tx.add_job(bench.state, bench.context.signed_manifest)
 
 
-def answers_stored(url: str) -> int:
-    engine = sa.create_engine(url)
-    with engine.connect() as connection:
-        count = connection.scalar(sa.select(sa.func.count()).select_from(answers))
-    engine.dispose()
-    return int(count or 0)
+def answers_stored(store: SqlStore) -> int:
+    with store.engine.connect() as connection:
+        return int(connection.scalar(sa.select(sa.func.count()).select_from(answers)) or 0)
 
 
 def test_an_answer_writes_its_own_row_and_not_those_of_200_owners(store: SqlStore) -> None:
@@ -96,25 +89,25 @@ def test_an_answer_writes_its_own_row_and_not_those_of_200_owners(store: SqlStor
         assert tx.job(JOB_ID) == bench.state
 
 
-def test_answers_come_back_and_go_with_their_request(tmp_path: Path, store: SqlStore) -> None:
+def test_answers_come_back_and_go_with_their_request(store_url: str, store: SqlStore) -> None:
     bench = asked()
     kept(store, bench)
     for name in ("owner-2", "owner-0", "owner-1"):
         bench.happen(bench.answer(name))
         with store.write() as tx:
             tx.put_job(bench.state)
-        again = SqlStore(url_in(tmp_path))
+        again = SqlStore(store_url)
         with again.read() as tx:
             assert tx.job(JOB_ID) == bench.state and list(tx.jobs(1)) == [bench.state]
         again.close()
-    assert answers_stored(url_in(tmp_path)) == 3
+    assert answers_stored(store) == 3
     bench.happen(bench.sum_ready())
     bench.ask(1)
     with store.write() as tx:
         tx.put_job(bench.state)
     with store.read() as tx:
         assert tx.job(JOB_ID) == bench.state
-    assert answers_stored(url_in(tmp_path)) == 0
+    assert answers_stored(store) == 0
 
 
 def test_a_state_that_replaces_answers_is_what_comes_back(store: SqlStore) -> None:
@@ -168,7 +161,8 @@ def test_a_store_of_the_first_revision_keeps_its_jobs_and_goes_back(tmp_path: Pa
     joining.happen(joining.acceptance("owner-0"))
     joining.happen(joining.decline("owner-2"))
     other = joining.state.model_copy(update={"job_id": "12" * 16})
-    engine = sa.create_engine(url_in(tmp_path))
+    url = sqlite_url(tmp_path / "state.sqlite3")
+    engine = sa.create_engine(url)
     old = {state.job_id: state.model_dump_json() for state in (waiting.state, other)}
     migrate(engine, "0001")
     with engine.begin() as connection:
@@ -177,13 +171,13 @@ def test_a_store_of_the_first_revision_keeps_its_jobs_and_goes_back(tmp_path: Pa
             row["manifest"] = waiting.context.signed_manifest.model_dump_json()
             columns = "(id, created_at_s, phase, state, manifest) VALUES (:id, :at, :phase, :state, :manifest)"
             connection.execute(sa.text(f"INSERT INTO jobs {columns}"), row)
-    store = SqlStore(url_in(tmp_path))
+    store = SqlStore(url)
     with store.read() as tx:
         assert tx.job(JOB_ID) == waiting.state
         assert tx.job(other.job_id) == other
         assert tx.manifest(JOB_ID) == waiting.context.signed_manifest
+    assert answers_stored(store) == 1
     store.close()
-    assert answers_stored(url_in(tmp_path)) == 1
     with engine.connect() as connection:
         for text in connection.scalars(sa.select(jobs.c.state)):
             assert not {"invited", "roster", "accepted"} & json.loads(text).keys()
