@@ -13,6 +13,7 @@ from data_owner.pools import Pools
 from data_owner.store.contract import OwnerStore
 from data_owner.store.sql import SqlStore
 from protocol.client.facilitator import FacilitatorClient
+from protocol.problems import Problem
 from protocol.server.agent_metrics import AgentMetrics
 from protocol.server.service_metrics import ServiceMetrics
 
@@ -45,7 +46,10 @@ class Metrics(Collector):
         yield GaugeMetricFamily("fedtrain_rerandomisers_wanted", "Re-randomisers that the pools aim at", pools.target)
         yield CounterMetricFamily("fedtrain_sent_bytes", "Sent to the Facilitator", client.bytes_sent)
         yield CounterMetricFamily("fedtrain_received_bytes", "Received from the Facilitator", client.bytes_received)
-        released = store.released().values()
+        try:
+            released = store.released().values()
+        except Problem:
+            return  # the store is away, as GET /readyz says
         answers, numbers = (sum(counts) for counts in zip(*released, strict=True)) if released else (0, 0)
         yield CounterMetricFamily("fedtrain_answers_released", "Answers that left this owner", answers)
         yield CounterMetricFamily("fedtrain_numbers_released", "Numbers in those answers", numbers)

@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 from crypto import Engine
 from facilitator.job import JobState
 from facilitator.store import SqlStore, Store
+from protocol.problems import Problem
 from protocol.server.service_metrics import ServiceMetrics
 from protocol.server.window_metrics import WindowGauges
 from protocol.states import Phase
@@ -79,7 +80,11 @@ class _OpenTasks(Collector):
 
     def collect(self) -> Iterable[Metric]:
         family = GaugeMetricFamily("fedtrain_tasks_open", "Tasks without a result", labels=["kind"])
-        with self._store.read() as tx:
-            for kind, count in tx.open_task_counts().items():
-                family.add_metric([kind.value], count)
+        try:
+            with self._store.read() as tx:
+                counts = tx.open_task_counts()
+        except Problem:
+            return  # the store is away, as GET /readyz says
+        for kind, count in counts.items():
+            family.add_metric([kind.value], count)
         yield family

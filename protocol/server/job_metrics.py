@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from protocol.problems import Problem
 from protocol.states import Phase, status_of
 
 _NAME, _HELP = "fedtrain_jobs", "Jobs by status, and by the phase that they are in"
@@ -35,7 +36,11 @@ class JobsByPhase(Collector):
         count = self._count
         if count is None:
             return
+        try:
+            found = count()
+        except Problem:
+            return  # the store is away, as GET /readyz says; the other numbers count all the more
         family = GaugeMetricFamily(_NAME, _HELP, labels=("status", "phase"))
-        for phase, jobs in sorted(count().items()):
+        for phase, jobs in sorted(found.items()):
             family.add_metric([status_of(phase).value, phase.value], jobs)
         yield family

@@ -121,10 +121,14 @@ def test_on_postgresql_a_job_gets_through_a_restart_of_the_server_with_the_same_
             await asyncio.to_thread(postgresql.stop)
             answers = [await party.http.get("/readyz") for party in everyone(parties)]
             answers += [await parties.model_owner.http.get(f"/models/{model_id}")]
+            for party in everyone(parties):
+                metrics = await party.http.get("/metrics")
+                assert metrics.status_code == 200 and "fedtrain_jobs{" not in metrics.text
             await asyncio.to_thread(postgresql.start)
             state = await parties.wait(model_id)
             for party in everyone(parties):
                 assert (await party.http.get("/readyz")).status_code == 200
+                assert "fedtrain_jobs{" in (await party.http.get("/metrics")).text
             return state, answers
 
     outcome, away = asyncio.run(play())
