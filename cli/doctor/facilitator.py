@@ -82,10 +82,12 @@ def _unreachable(url: str, error: httpx.HTTPError) -> Finding:
         return fail(
             "facilitator", f"{url}: its certificate is not believed: {cause.verify_message}", _tls_remedy(cause)
         )
-    if cause is not None:
+    # With TLS 1.3 a service that wants a certificate hangs up after the handshake.
+    if cause is not None or isinstance(error, httpx.RemoteProtocolError | httpx.ReadError):
+        why = getattr(cause, "reason", None) or cause or error
         return fail(
             "facilitator",
-            f"{url}: TLS fails: {getattr(cause, 'reason', None) or cause}",
+            f"{url} breaks the connection off: {why}",
             "if it asks for certificates, give client_cert and client_key; see that http and https are not mixed up",
         )
     return fail(

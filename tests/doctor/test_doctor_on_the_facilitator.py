@@ -14,9 +14,12 @@ from fastapi import FastAPI, Request, Response
 
 from cli.certificates import issue, make_ca
 from cli.doctor.finding import Level
-from protocol.server.secret_files import load_identity, write_secret
+from protocol.problems import Code, Problem
+from protocol.server.responses import problem_response
+from protocol.server.secret_files import load_identity, load_or_create_identity, write_secret
 from protocol.server.tls import server_context
 from protocol.server.tokens import read_tokens, write_tokens
+from protocol.server.trust_file import Pin, write_pins
 from protocol.states import Role
 from tests.doctor.clinic import Clinic, diagnose, levels, served
 
@@ -56,9 +59,9 @@ def test_another_ca(clinic: Clinic, tmp_path: Path) -> None:
 
 @contextmanager
 def stand_in(
-    folder: Path, clinic: Clinic, *, hosts: tuple[str, ...] = ("127.0.0.1",), ends_in: timedelta
+    folder: Path, clinic: Clinic, *, hosts: tuple[str, ...] = ("127.0.0.1",), ends_in: timedelta, asks: bool = False
 ) -> Iterator[str]:
-    """A service with a certificate of the consortium's CA that is as told."""
+    """A service with a certificate of the consortium's CA that is as told; `asks`: clients for one, too."""
     from cli.certificates import Pair
 
     own = clinic.folder / "consortium"
@@ -75,7 +78,8 @@ def stand_in(
         return {"role": "facilitator", "party_id": party_id, "name": "stand-in", "protocol": "1.0", "version": "0.1.0"}
 
     listener = socket.create_server(("127.0.0.1", 0))
-    with served(app, listener, server_context(folder / "stand-in.pem", folder / "stand-in.key")):
+    tls = server_context(folder / "stand-in.pem", folder / "stand-in.key", own / "ca.pem" if asks else None)
+    with served(app, listener, tls):
         yield f"https://127.0.0.1:{listener.getsockname()[1]}"
 
 
@@ -102,9 +106,20 @@ def test_a_certificate_for_another_name(clinic: Clinic, tmp_path: Path) -> None:
     assert "by a name that its certificate is for" in found.remedy
 
 
+def test_a_facilitator_that_asks_for_a_certificate(clinic: Clinic, tmp_path: Path) -> None:
+    state_dir = clinic.copy_of("bank-a", tmp_path)
+    with stand_in(tmp_path, clinic, ends_in=timedelta(days=90), asks=True) as url:
+        assert diagnose(state_dir, facilitator=url)["facilitator"].level is Level.OK
+        lines = (state_dir / "party.toml").read_text().splitlines()
+        write_secret(state_dir / "party.toml", "\n".join(line for line in lines if "client_" not in line).encode())
+        found = diagnose(state_dir, facilitator=url)["facilitator"]
+    assert found.level is Level.FAIL
+    assert "client_cert" in found.remedy
+
+
 def test_http_where_it_speaks_https(clinic: Clinic, tmp_path: Path) -> None:
-    found = diagnose(clinic.copy_of("bank-a", tmp_path), facilitator=clinic.url.replace("https", "http"))
-    assert found["facilitator"].level is Level.FAIL
+    found = diagnose(clinic.copy_of("bank-a", tmp_path), facilitator=clinic.url.replace("https", "http"))["facilitator"]
+    assert (found.level, "http and https are not mixed up" in found.remedy) == (Level.FAIL, True)
 
 
 def test_a_revoked_token(clinic: Clinic, tmp_path: Path) -> None:
@@ -191,6 +206,38 @@ def test_versions(tmp_path: Path, protocol: str, level: Level) -> None:
     with plain(answering(protocol=protocol)) as url:
         found = diagnose(tmp_path, facilitator=url)["facilitator's version"]
     assert (found.level, protocol in found.found) == (level, True)
+
+
+def test_a_model_owner_with_a_job_that_is_not_pinned(tmp_path: Path) -> None:
+    app = answering()
+    known, unknown = "aa" * 32, "bb" * 32
+
+    @app.get("/models")
+    def models() -> list[dict[str, object]]:
+        parties = ((known, "acme", None), (unknown, "umbrella", None), ("cc" * 32, "gone", "2026-01-01T00:00:00Z"))
+        return [{"model_owner": {"party": p, "name": name}, "ended_at": ended} for p, name, ended in parties]
+
+    load_or_create_identity(tmp_path)
+    write_pins(tmp_path, [Pin(key=known, role="model-owner", name="acme")])
+    with plain(app) as url:
+        found = diagnose(tmp_path, now=NOON, facilitator=url)["trust"]
+        assert (found.level, "umbrella (bbbbbbbbbbbbbbbb…)" in found.found) == (Level.WARN, True)
+        assert f"fedtrain trust {unknown} --role model-owner --name umbrella" in found.remedy
+        write_pins(tmp_path, [Pin(key=key, role="model-owner", name="one") for key in (known, unknown)])
+        assert diagnose(tmp_path, now=NOON, facilitator=url)["trust"].level is Level.OK
+
+
+def test_a_facilitator_that_is_not_ready(tmp_path: Path) -> None:
+    app = answering()
+
+    @app.get("/readyz")
+    def readyz() -> Response:
+        return problem_response(Problem(Code.NOT_READY, "store: the disk is full."))
+
+    load_or_create_identity(tmp_path)
+    with plain(app) as url:
+        found = diagnose(tmp_path, now=NOON, facilitator=url)["facilitator ready"]
+    assert (found.level, found.found) == (Level.WARN, "it says: store: the disk is full.")
 
 
 def test_something_else_at_the_address(tmp_path: Path) -> None:
