@@ -106,3 +106,15 @@ def test_a_command_that_needs_the_identity_takes_the_secret(tmp_path: Path, pass
     assert "are encrypted: give" in refused(*verify)
     assert "127.0.0.1:9" in refused(*verify, "--key-passphrase-file", passphrase_file)
     assert KeySecret.read(passphrase_file, None) is not None
+
+
+def test_a_backup_holds_the_keys_sealed_and_restored_they_open_with_the_same_secret(
+    tmp_path: Path, passphrase_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FEDTRAIN_DATABASE_URL", "postgresql://party@db/store")
+    folder, archive, secret = tmp_path / "party", tmp_path / "archive", ("--key-passphrase-file", passphrase_file)
+    party = fedtrain("identity", "--state-dir", folder, *secret).split()[0]
+    fedtrain("backup", archive, "--state-dir", folder)
+    fedtrain("restore", archive, "--state-dir", tmp_path / "restored")
+    assert "are encrypted: give" in refused("identity", "--state-dir", tmp_path / "restored")
+    assert party in fedtrain("identity", "--state-dir", tmp_path / "restored", *secret)
