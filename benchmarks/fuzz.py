@@ -52,7 +52,7 @@ _PIECES = (
     b"\\ud800",
 )  # fmt: skip
 _VALUES: tuple[object, ...] = (
-    None, True, -1, 0, 1 << 63, 1 << 64, -(1 << 70), 1.5, float("nan"), "", "x", "\x00", "9f" * 32, "2.0", b"",
+    None, True, -1, 0, 1 << 63, 1 << 64, -(1 << 70), 1.5, float("nan"), "", "x", "\x00", "9f" * 32, "2.0", "1.7", b"",
     b"\0" * 64,
     [], [[[[[[[[[[0]]]]]]]]]], {}, {"": {"": {}}}, {1: 2}, cbor2.CBORSimpleValue(99), cbor2.undefined,
 )  # fmt: skip

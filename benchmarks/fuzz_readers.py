@@ -26,6 +26,7 @@ from protocol.messages import RoundKind, SignedBytes, VectorMessage, from_cbor, 
 from protocol.problems import Code, Problem
 from protocol.shared_weights import SealedWeights
 from protocol.spec import ModelSpec, Strict
+from protocol.version import is_newer_minor
 
 _HASH, _ID, _NONCE = "9f" * 32, "0f" * 16, "c4" * 32
 _DECODED = frozenset({Code.MALFORMED_CBOR})
@@ -131,7 +132,11 @@ def _decode(data: bytes) -> None:
 
 def _message_reader(kind: type[Strict]) -> Callable[[bytes], None]:
     def read(data: bytes) -> None:
-        if to_cbor(from_cbor(data, kind)) != data:
+        message = from_cbor(data, kind)
+        sent = cbor.decode(data)
+        if isinstance(sent, dict) and is_newer_minor(str(sent.get("protocol"))) and issubclass(kind, messages.Message):
+            sent = {name: value for name, value in sent.items() if name in kind.model_fields}
+        if to_cbor(message) != cbor.encode(sent):
             raise Found("it is taken, and is another message's encoding")
 
     return read
