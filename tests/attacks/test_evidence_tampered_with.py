@@ -51,7 +51,8 @@ def line_to(party: Party) -> httpx.ASGITransport:
 
 
 async def run_job(folder: Path, tables: dict[str, Path], spec: dict[str, Any], then: Callable[..., Any]) -> Any:
-    async with federation(folder, tables, allow_small_keys=True, engine=ENGINE) as parties:
+    sharing = {"share_weights": True}
+    async with federation(folder, tables, allow_small_keys=True, engine=ENGINE, owner_settings=sharing) as parties:
         model_id = await parties.deploy(spec)
         model = await parties.wait(model_id)
         assert model["status"] == "FINISHED", model
@@ -66,6 +67,8 @@ def test_verify_holds_for_the_examples(tmp_path: Path, example: Path) -> None:
     training |= {"key_bits": 1024, "min_data_owners": 3}
     if training.get("reencrypt_every", 1) > 1:
         training |= {"reencrypt_every": 6, "rounds": 12}
+    if training.get("weights") == "shared_with_owners":
+        training |= {"rounds": 3}
     spec["training"] = training
     example_data = importlib.import_module(f"examples.{example.parent.name}.make_data")
     tables = {path.stem: path for path in example_data.write_data(tmp_path / "data") if path.stem != "test"}
