@@ -73,6 +73,9 @@ class MaskWitness:
 class Federation(RuleBasedStateMachine):
     """`mail`: results on their way to the Facilitator, which any of them may reach at any time, any number of times."""
 
+    #: From which draw of 0 … 19 on a rare thing happens.
+    rare_from = 18
+
     def __init__(self) -> None:
         super().__init__()
         self.facilitator = FacilitatorParty()
@@ -143,16 +146,16 @@ class Federation(RuleBasedStateMachine):
             self.older[name] = [*self.older[name][-5:], deepcopy(self.owners[name].kept)]
 
     @precondition(lambda self: any(self.older.values()))
-    @rule(name=st.sampled_from(NAMES), data=st.data(), chance=st.integers(0, 9))
+    @rule(name=st.sampled_from(NAMES), data=st.data(), chance=st.integers(0, 19))
     def set_an_owners_store_back(self, name: str, data: st.DataObject, chance: int) -> None:
         """A backup is restored: the store has forgotten; keys and marks lie elsewhere and have not."""
-        if self.older[name] and chance == 9:
+        if self.older[name] and chance >= self.rare_from:
             self.owners[name].kept = deepcopy(data.draw(st.sampled_from(self.older[name])))
             self.was_set_back = True
 
     @rule(name=st.sampled_from(NAMES), chance=st.integers(0, 19))
     def lose_a_mask_key(self, name: str, chance: int) -> None:
-        if chance == 19:
+        if chance >= self.rare_from:
             self.owners[name].mask_key = None
 
     @precondition(lambda self: any(owner.kept.state and owner.state.waits_because for owner in self.owners.values()))
@@ -222,15 +225,15 @@ class Federation(RuleBasedStateMachine):
         if chance == 39:
             self.running("model-owner", crash_after, lambda: self.model_owner.take(m.CancelAsked("enough")) and None)
 
-    @rule()
-    def everybody_does_what_is_due(self) -> None:
+    @rule(again=st.booleans())
+    def everybody_does_what_is_due(self, again: bool) -> None:
         """Keeps jobs moving, so that what is late meets later rounds too."""
         self.running("model-owner", 0, lambda: self.model_owner.settle(self.facilitator))
         for task in [task for task in self.facilitator.kept.tasks.values() if not task.closed]:
             self.do(task)
             for letter in [letter for letter in self.mail if letter[0] == task.id]:
                 self.arrive(letter)
-        self.add(again=False)
+        self.add(again)
 
     # What always holds
 
@@ -299,7 +302,7 @@ class Federation(RuleBasedStateMachine):
         for owner in self.owners.values():
             if owner.state is not None and owner.state.waits_because is not None:
                 owner.take(o.Approved())
-        self.everybody_does_what_is_due()
+        self.everybody_does_what_is_due(again=False)
         return self.everything_as_it_is()
 
     def everything_as_it_is(self) -> object:
