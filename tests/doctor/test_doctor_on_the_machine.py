@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from cli.certificates import issue, make_ca
 from cli.doctor.certificates import check_certificates
@@ -22,11 +23,13 @@ from data_owner.store.sql import SqlStore
 from facilitator.store import SqlStore as FacilitatorStore
 from protocol.identity import Identity
 from protocol.server.database import sqlite_url
+from protocol.server.database_url import read_url
 from protocol.server.key_files import KeySecret, encrypt_keys
 from protocol.server.secret_files import load_or_create_identity, write_secret
 from protocol.server.trust_file import Pin, write_membership, write_pins
 from protocol.states import Role
 from protocol.trust import vouch
+from tests.postgresql import PostgreSql
 
 NOW = datetime.now(UTC)
 
@@ -315,3 +318,19 @@ def test_the_command_prints_json_and_its_exit_code_tells(
     assert code == 1
     assert "→ see that it is started" in out
     assert "1 to mend" in out
+
+
+@pytest.mark.slow
+def test_a_store_on_postgresql(folder: Path, postgresql: PostgreSql) -> None:
+    url = postgresql.new_database()
+    assert checked(folder, database_url=url)["revision"].level is Level.WARN  # nothing in it yet
+    SqlStore(url).close()
+    found = checked(folder, database_url=url)
+    assert {check: finding.level for check, finding in found.items()} == {"revision": Level.OK, "database": Level.OK}
+    engine = sa.create_engine(read_url(url), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        name = connection.scalar(sa.text("SELECT current_database()"))
+        connection.execute(sa.text(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on'))
+    engine.dispose()
+    found = checked(folder, database_url=url)["database"]
+    assert (found.level, "takes no writes" in found.found) == (Level.FAIL, True)
