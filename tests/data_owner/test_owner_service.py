@@ -370,13 +370,14 @@ def test_an_owner_that_lost_its_mask_key_says_so_and_leaves_the_job(at_work: Ben
 
 def test_the_end_destroys_the_mask_key_and_closes_the_job(at_work: Bench) -> None:
     request = at_work.counts_request()
-    at_work.compute(request)
+    given = at_work.compute(request)
     end = JobEnd(job_id=JOB_ID, status="FINISHED").model_dump_json().encode()
     answer = at_work.run(lambda: at_work.service.on_end(header(TaskKind.END), end))
     assert answer.body == b"{}"
     assert not (at_work.folder / "keys" / f"{JOB_ID}.x25519").exists()
+    assert at_work.compute(request) == given  # as a Facilitator asks that was restored from a backup
     with pytest.raises(Problem) as caught:
-        at_work.compute(request)
+        at_work.compute(at_work.counts_request(log_head="c2" * 32))
     assert caught.value.code is Code.JOB_OVER
 
 
