@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.test_services_and_curl import deploy, model, wait_ended
+
 ROOT = Path(__file__).resolve().parents[2]
 OWNERS = tuple(f"clinic-{letter}" for letter in "abcde")
 PARTIES = ("facilitator", "model-owner", *OWNERS)
@@ -43,29 +45,8 @@ def start_all(services: Any, tables: dict[str, Path], test_data: Path) -> None:
         time.sleep(0.1)
 
 
-def deploy(services: Any, spec: dict[str, Any]) -> str:
-    file = services.folder / "model.json"
-    file.write_text(json.dumps(spec))
-    json_type = ("-H", "Content-Type: application/json")
-    status, body = services.curl(*json_type, "-X", "POST", services.url("model-owner", "/models"), "--data", f"@{file}")
-    assert status == 202, body
-    return str(body["id"])
-
-
-def model(services: Any, model_id: str) -> dict[str, Any]:
-    status, body = services.curl(services.url("model-owner", f"/models/{model_id}"))
-    assert status == 200, body
-    return dict(body)
-
-
 def is_over(state: dict[str, Any]) -> bool:
     return state["status"] in ("FINISHED", "FAILED", "CANCELLED")
-
-
-def wait_ended(services: Any, model_id: str) -> dict[str, Any]:
-    while not is_over(state := model(services, model_id)):
-        time.sleep(0.1)
-    return state
 
 
 def kill_in_round(services: Any, model_id: str, name: str, number: int, after_s: float) -> int:
