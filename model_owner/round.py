@@ -12,7 +12,7 @@ from datetime import datetime
 from model_owner import job as j
 from model_owner import replay, training, windows
 from model_owner.job import JobContext, JobState, Outcome
-from model_owner.sealing import sealing_of
+from model_owner.sealing import round_after, sealing_of
 from protocol.addition import SumContext
 from protocol.documents import Manifest, open_document, sign_document
 from protocol.identity import sha256_hex
@@ -231,7 +231,7 @@ def _turn(
         rounds,
         taken.kind,
     )
-    return Outcome(state, (j.EncryptPoint(turn, sealing_of(context, state, _number_after(state, turn))),))
+    return Outcome(state, (j.EncryptPoint(turn, sealing_of(context, state, round_after(state, turn))),))
 
 
 def _encrypted(context: JobContext, state: JobState, message: j.PointEncrypted) -> Outcome:
@@ -245,13 +245,8 @@ def _encrypted(context: JobContext, state: JobState, message: j.PointEncrypted) 
         loss=state.loss if turn.history is None else turn.history.loss,
         gradient=state.gradient if turn.history is None else turn.history.gradient,
     )
-    request = _request(after, _number_after(state, turn), turn.kind, message.weights, message.previous, message.sealed)
+    request = _request(after, round_after(state, turn), turn.kind, message.weights, message.previous, message.sealed)
     return _asking(context, after, turn.arrived, request, _kept(turn))
-
-
-def _number_after(state: JobState, turn: j.Turn) -> int:
-    # An evaluation belongs to the round that was answered last.
-    return state.round if turn.kind is RoundKind.VALIDATION_LOSS else state.round + turn.rounds
 
 
 def _request(

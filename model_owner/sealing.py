@@ -7,6 +7,7 @@ from model_owner import job as j
 from model_owner.job import JobContext, JobState
 from model_owner.optimisers.quadratic import Integers, to_floats
 from protocol.documents import Manifest, open_document
+from protocol.messages import RoundKind
 from protocol.problems import Code, Problem
 from protocol.roster import open_roster
 from protocol.shared_weights import SealedWeights, SealingContext, seal_weights
@@ -19,6 +20,11 @@ def sealing_of(context: JobContext, state: JobState, number: int) -> j.Sealing |
     manifest = open_document(state.manifest, Manifest)
     roster = open_roster(state.roster, manifest, state.manifest.hash, state.facilitator)
     return j.Sealing(roster.sealing_keys, SealingContext(state.manifest.hash, roster.hash, number))
+
+
+def round_after(state: JobState, turn: j.Turn) -> int:
+    """The round that the turn's request asks: an evaluation belongs to the one that was answered last."""
+    return state.round if turn.kind is RoundKind.VALIDATION_LOSS else state.round + turn.rounds
 
 
 def seal_point(point: Integers, weight_fraction_bits: int, sealing: j.Sealing) -> tuple[SealedWeights, ...]:
