@@ -79,7 +79,7 @@ class Federation(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.facilitator = FacilitatorParty()
-        self.owners = {name: OwnerParty(name, by_hand=name == "clinic-d") for name in NAMES}
+        self.owners = {name: OwnerParty(name) for name in NAMES}
         self.model_owner = ModelOwnerParty(play_spec())
         self.mail: list[tuple[str, str, bytes, str]] = []
         self.taken: dict[tuple[int, RoundKind, str], str] = {}
@@ -94,8 +94,17 @@ class Federation(RuleBasedStateMachine):
         for patch in self._patches:
             patch.start()
 
-    @initialize(on_dropout=st.sampled_from(["wait", "wait", "end"]), room=st.sampled_from([8, 3]))
-    def agree(self, on_dropout: str, room: int) -> None:
+    @initialize(
+        on_dropout=st.sampled_from(["wait", "wait", "end"]),
+        room=st.sampled_from([8, 3]),
+        by_hand=st.sampled_from([False, False, True]),
+        at_once=st.booleans(),
+    )
+    def agree(self, on_dropout: str, room: int, by_hand: bool, at_once: bool) -> None:
+        """`by_hand`: at one owner a person decides. `at_once`: all are there from the beginning."""
+        self.owners["clinic-d"] = OwnerParty("clinic-d", by_hand=by_hand)
+        for name in NAMES if at_once else ():
+            self.register(name)
         self.model_owner = ModelOwnerParty(play_spec(on_dropout=on_dropout, max_data_owners=room))
 
     def party(self, name: str) -> ModelOwnerParty | OwnerParty:
