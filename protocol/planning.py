@@ -22,6 +22,8 @@ MOST_VALIDATION_PRODUCTS = 8000
 _LEAST_WEIGHT_BOUND = 1024
 # The intercept alone must be able to reach the targets, with room for weights that cancel each other.
 _TARGETS_IN_WEIGHT_BOUND = 16
+# Batches of 2^13 rows are added up in float64, which ends at 2^1024.
+_LARGEST_ROW_BITS = 1000
 
 
 def plan_spec(spec: ModelSpec) -> Budget:
@@ -46,8 +48,8 @@ def plan_spec(spec: ModelSpec) -> Budget:
 def budget_inputs(spec: ModelSpec) -> BudgetInputs:
     """What the budget depends on.
 
-    Raises Problem(INVALID_SPEC) for l2 "auto" with windows, for a weight_bound that encodes to 0, and for what does not
-    go with how the weights travel.
+    Raises Problem(INVALID_SPEC) for l2 "auto" with windows, for a weight_bound that encodes to 0, for what does not go
+    with how the weights travel, and where owners see the weights and their sums could overflow float64.
     """
     check_fits(spec)
     training = spec.training
@@ -104,7 +106,14 @@ def _row_bounds(spec: ModelSpec, features: tuple[Fraction, ...], weight_bound: F
     if not spec.shares_weights or loss is None:
         return None
     # |x·w| is at most Σ x_j times the largest weight.
-    return RowBounds(loss.loss_bound(spec.outputs, weight_bound * sum(features, Fraction(0))), loss.residual_bound())
+    bounds = RowBounds(loss.loss_bound(spec.outputs, weight_bound * sum(features, Fraction(0))), loss.residual_bound())
+    if max(bounds.loss, bounds.residual * max(features)) > 1 << _LARGEST_ROW_BITS:
+        raise Problem(
+            Code.INVALID_SPEC,
+            f"What a row adds to gradient or loss can pass 2^{_LARGEST_ROW_BITS}, too near the end of float64: an "
+            "owner whose sums overflow would tell of a row by not answering. Lower weight_bound, or narrow the ranges.",
+        )
+    return bounds
 
 
 def _check_evaluation(spec: ModelSpec) -> None:

@@ -63,6 +63,26 @@ def test_more_rows_than_planned_are_found_out() -> None:
     assert max(abs(a + b) for a, b in zip(entries, more, strict=True)) > budget.steps[0].owner_bound
 
 
+@pytest.mark.parametrize("classes", [2, 3])
+def test_no_weights_that_a_plan_allows_let_one_row_overflow_an_owners_sums(classes: int) -> None:
+    """An owner that refused a round for its data would tell of them, masks or not."""
+    with pytest.raises(Problem, match="Lower weight_bound") as caught:
+        plan_spec(spec_of(classes, weight_bound=1.7e308))
+    assert caught.value.code is Code.INVALID_SPEC
+    document = shared_spec(X, classes, scaling="none")
+    for feature in document["data_props"]["features"]:
+        feature["range"] = [0.0, 1e305]
+    with pytest.raises(Problem, match="narrow the ranges"):
+        plan_spec(ModelSpec.model_validate(document))
+    budget = plan_spec(spec_of(classes, weight_bound=1e300, max_rows=10_000))
+    weights = np.full((5, budget.inputs.outputs), 1e300)
+    weights[:, 1:] *= -1
+    targets = np.zeros((8192, budget.inputs.outputs))
+    targets[:, -1] = classes - 2
+    entries = answer(budget, weights, Rows(np.ones((8192, 5)), targets))
+    assert max(map(abs, entries)) <= budget.steps[0].owner_bound
+
+
 def test_the_loss_travels_at_a_scale_that_its_bound_needs() -> None:
     narrow, wide = plan_spec(spec_of(weight_bound=1.0)), plan_spec(spec_of(weight_bound=2.0**20))
     assert wide.loss_shift_bits == narrow.loss_shift_bits + 20
