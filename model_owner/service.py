@@ -40,7 +40,7 @@ from protocol.clock import Clock
 from protocol.documents import JobEnd, SignedDocument, parse_json
 from protocol.forecast import forecast
 from protocol.identity import Identity
-from protocol.messages import SignedBytes, Step, from_cbor
+from protocol.messages import REQUEST_TAG, SignedBytes, Step, from_cbor
 from protocol.planning import plan_spec, planned_rounds
 from protocol.problems import Code, Problem
 from protocol.server.doorbell import Doorbell
@@ -246,6 +246,9 @@ class ModelService:
                 raise Problem(Code.LOG_INCONSISTENT, f"The log ends at entry {length}, before step {state.next_step}.")
             follows = items[due].signed_request if len(items) > due else None
             request = None if follows is None else from_cbor(follows, SignedBytes)
+            if request is not None:
+                # Before anything in it is decrypted: nobody else may choose what this party's key is tried on.
+                request.open(REQUEST_TAG, self.party_id)
             step = await self._run(partial(replay.step_from_log, context, state, roster, items[:due], self._own.engine))
             await self._stepped(step, sum(item.size_bytes for item in items[:due]), j.Replayed(request))
             state = await self.job(job_id)

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from protocol.identity import Identity, sha256_hex
+from protocol.messages import REQUEST_TAG, SignedBytes, from_cbor, to_cbor
 from protocol.problems import Code, Problem
 from tests.recovery.interrupted import (
     CONJUGATE_GRADIENT,
@@ -187,6 +189,35 @@ def test_a_model_owner_restored_from_another_history_fails_the_job_by_name(tmp_p
     connection.close()
     state = site.go_on(model_id)
     assert (state["status"], state["code"]) == ("FAILED", Code.RESTORED_TOO_OLD.slug), state
+
+
+@pytest.mark.slow
+def test_a_restored_model_owner_tries_its_key_on_no_request_that_it_has_not_signed(tmp_path: Path) -> None:
+    """Else whoever keeps the log would choose what is decrypted, and learn from how the job goes on."""
+    site = Site(tmp_path)
+    model_id = site.start(DESCENT, until_round=2)
+    site.back_up("model-owner")
+    site.go_on(model_id, until_round=6)
+    site.restore("model-owner")
+    site.back_up("facilitator")
+    connection = sqlite3.connect(tmp_path / "facilitator" / "state.sqlite3")
+    query = "SELECT l.signed_request_hash, b.content FROM log_entries l JOIN blobs b ON b.hash = l.signed_request_hash"
+    for old_hash, content in connection.execute(query).fetchall():
+        forged = to_cbor(SignedBytes.sign(from_cbor(content, SignedBytes).body, REQUEST_TAG, Identity.generate()))
+        connection.execute("INSERT INTO blobs (hash, content) VALUES (?, ?)", (sha256_hex(forged), forged))
+        new = (sha256_hex(forged), old_hash)
+        connection.execute("UPDATE job_blobs SET hash = ? WHERE hash = ?", new)
+        connection.execute("UPDATE log_entries SET signed_request_hash = ? WHERE signed_request_hash = ?", new)
+    connection.commit()
+    connection.close()
+
+    async def wait() -> dict[str, Any]:
+        async with site.running() as parties:
+            return await reached(parties, model_id, lambda state: "round-request is signed by" in json.dumps(state))
+
+    assert asyncio.run(wait())["status"] == "IN_PROGRESS"
+    site.restore("facilitator")
+    assert site.go_on(model_id)["status"] == "FINISHED"
 
 
 @pytest.mark.slow
