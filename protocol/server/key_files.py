@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from protocol.server.secret_files import (
     IDENTITY_FILE,
     SEALED,
+    TEMPORARY_NAME,
     SecretFileError,
     delete_secret,
     read_secret,
@@ -162,6 +163,7 @@ def open_key_files(state_dir: Path, secret: KeySecret | None) -> KeyFiles:
 def encrypt_keys(state_dir: Path, secret: KeySecret) -> int:
     """Seal every private key in the folder that is not; return how many. Interrupted, it is run again.
 
+    Copies that a crash left of keys as they were are deleted. No service may be at work in the folder.
     At every moment each key opens with `secret`, as it is or sealed. Raises SecretFileError where another secret
     sealed them.
     """
@@ -172,6 +174,8 @@ def encrypt_keys(state_dir: Path, secret: KeySecret) -> int:
     plain = [path for path in key_paths(state_dir) if not read_secret_as_it_is(path).startswith(SEALED)]
     for path in plain:
         files.write(path, read_secret_as_it_is(path))
+    for path in _left_behind(state_dir):
+        delete_secret(path)
     return len(plain)
 
 
@@ -210,6 +214,12 @@ def key_paths(state_dir: Path) -> list[Path]:
     for name in KEY_FOLDERS:
         found += sorted(path for path in (state_dir / name).glob("*") if path.suffix != _NO_KEY)
     return [path for path in found if path.is_file() and not path.name.startswith(".")]
+
+
+def _left_behind(state_dir: Path) -> list[Path]:
+    """What writes of keys left that a crash interrupted: a whole key, as it is, that nothing reads any more."""
+    folders = [state_dir, *(state_dir / name for name in KEY_FOLDERS)]
+    return [path for folder in folders for path in folder.glob(".*") if TEMPORARY_NAME.fullmatch(path.name)]
 
 
 def _check_party(state_dir: Path) -> None:

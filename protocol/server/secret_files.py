@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from pathlib import Path
 from secrets import token_hex
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 IDENTITY_FILE = "identity.key"
 #: What a sealed key's file begins with; `protocol.server.key_files` says what follows.
 SEALED = b"fedtrain sealed key 1\n"
+#: What `write_secret` calls a file until it is whole: the name it will have between a dot and a random number.
+TEMPORARY_NAME = re.compile(r"\..+\.[0-9a-f]{16}")
 
 
 class SecretFileError(SetupError):

@@ -153,6 +153,32 @@ def test_after_a_change_the_new_secret_opens_and_the_old_one_does_not(
         open_key_files(folder, secret)
 
 
+def test_encrypting_deletes_the_copies_that_a_crash_left_of_plain_keys(
+    party: tuple[Path, dict[str, bytes]], secret: KeySecret, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, keys = party
+    (folder / ".note").write_text("the operator's own")
+    with monkeypatch.context() as power:  # which fails between the write and whatever follows it
+        power.setattr(Path, "unlink", lambda *_arguments, **_options: None)
+        for name in ("identity.key", "keys/bb.json", "scoring-keys/bb.json"):
+            with pytest.raises(OSError, match="power"):
+                power.setattr(Path, "replace", _fails)
+                write_secret(folder / name, keys["identity.key"])
+
+    def plain() -> list[Path]:
+        return [path for path in folder.rglob("*") if path.is_file() and keys["identity.key"] in path.read_bytes()]
+
+    assert len(plain()) == 4
+    encrypt_keys(folder, secret)
+    assert plain() == []
+    assert held(folder, secret) == keys
+    assert (folder / ".note").exists()
+
+
+def _fails(*_arguments: object) -> None:
+    raise OSError("power")
+
+
 class Killed(BaseException):
     """The process ends here."""
 
