@@ -102,7 +102,8 @@ def _read_files(state_dir: Path, archive: Path) -> dict[str, bytes]:
     found = {}
     for path in sorted(state_dir.rglob("*")):
         name = path.relative_to(state_dir)
-        passed_over = name.parts[0] == _TABLES or name.name in _NOT_TAKEN or name.name.startswith(".")
+        being_written = any(part.startswith(".") for part in name.parts)  # or left so, such as half a backup
+        passed_over = name.parts[0] == _TABLES or name.name in _NOT_TAKEN or being_written
         if passed_over or path.is_symlink() or not path.is_file() or path == archive:
             continue
         try:

@@ -78,6 +78,8 @@ def test_a_job_goes_on_with_every_party_restored_from_backups_taken_while_it_ran
 
 def test_what_is_in_a_backup_and_what_is_not(party: Path, tmp_path: Path) -> None:
     archive = tmp_path / "one.bak"
+    (party / ".backup-killed").mkdir()
+    (party / ".backup-killed" / "archive").write_bytes(b"what a backup that was killed here has left")
     listing = json.loads(fedtrain("backup", archive, "--state-dir", party, "--json"))
     assert set(listing["files"]) == {"identity.key", "keys/job.json", "state.sqlite3"}
     assert listing["store"] == "sqlite"
