@@ -37,12 +37,11 @@ from protocol.problems import Problem
 from protocol.states import ENDED
 from protocol.states import Phase as JobPhase
 from protocol.tasks import CBOR_TYPE, TaskKind
+from tests.property.federation_owner import OwnerKept, OwnerParty
 from tests.property.federation_parties import (
     Crash,
     FacilitatorParty,
     ModelOwnerParty,
-    OwnerKept,
-    OwnerParty,
     Task,
     play_spec,
 )

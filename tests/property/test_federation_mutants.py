@@ -15,7 +15,7 @@ from facilitator import job as f
 from facilitator import joining
 from facilitator import round as facilitator_round
 from protocol.states import Phase as JobPhase
-from tests.property.federation_parties import OwnerParty
+from tests.property.federation_owner import OwnerParty
 from tests.property.test_federation_machines import MANY, NAMES, Federation
 
 pytestmark = pytest.mark.slow
