@@ -334,10 +334,7 @@ class OwnerService:
         return None
 
     async def _answer(self, state: JobState, asked: j.Asked) -> TaskAnswer | None:
-        """Take the request; fetch the roster first where this is the job's first one. None: a person has to decide.
-
-        Where this owner has left the job, the answer is its signed withdrawal.
-        """
+        """Take the request, with the roster first if need be: an answer, or a withdrawal. None: a person has to decide."""
         while True:
             state, effects = await self._run(self._effects.step, self._owner(), state, asked)
             match effects:
