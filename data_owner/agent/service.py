@@ -334,7 +334,7 @@ class OwnerService:
         return None
 
     async def _answer(self, state: JobState, asked: j.Asked) -> TaskAnswer | None:
-        """Take the request, with the roster first if need be: an answer, or a withdrawal. None: a person has to decide."""
+        """Take the request, with the roster first if need be: an answer, or a withdrawal. None: a person decides."""
         while True:
             state, effects = await self._run(self._effects.step, self._owner(), state, asked)
             match effects:
