@@ -24,3 +24,10 @@ def test_an_address_is_taken_as_curl_takes_it(given: str, meant: str) -> None:
 def test_what_is_no_address_is_refused_with_how_to_write_one(given: str) -> None:
     with pytest.raises(ValueError, match="http://host:port"):
         service_address(given)
+
+
+@pytest.mark.parametrize("given", ["https://a:secret@facilitator.example", "a:secret@facilitator.example:8080"])
+def test_a_password_is_refused_and_not_repeated(given: str) -> None:
+    with pytest.raises(ValueError, match="take them out") as caught:
+        service_address(given)
+    assert "secret" not in str(caught.value)
