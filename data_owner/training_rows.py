@@ -54,7 +54,10 @@ class TrainingRows:
             for batch in encoder.encode_all(open_table(path, encoder.props.header).batches(encoder.columns)):
                 yield Rows(batch.X[:, places], batch.Y[:, outputs])
         except TableError as error:
-            raise Problem(Code.INVALID_DATA, f"{error.message}.") from None
+            self._check_version(path)
+            # Its message may quote a value, and what goes wrong in a round is logged.
+            why = f"{path} cannot be read as when it was joined with: {error.code}."
+            raise Problem(Code.INVALID_DATA, why) from None
         self._check_version(path)
 
     def _check_version(self, path: Path) -> None:
