@@ -191,6 +191,31 @@ def test_evidence_is_kept_once_and_belongs_to_its_job(store: Store, bench: Machi
         assert tx.blob("ab" * 32) is None
 
 
+def test_pruning_leaves_the_results_of_later_tasks_with_a_finished_model(store: Store, bench: MachineBench) -> None:
+    """Private scoring goes on for as long as the model is there: its answers may not be fetched yet."""
+    state = with_job(store, bench)
+    before = START + timedelta(days=30)
+    with store.write() as tx:
+        tx.put_job(state.model_copy(update={"phase": Phase.FINISHED, "deadline": None}))
+        evidence = tx.put_blob(JOB_ID, b"evidence", "application/cbor")
+        tx.add_task(task_id(1), JOB_ID, ALICE, "2026-01-12T10:00:00.000Z", task("score/old", kind=TaskKind.SCORE))
+        tx.answer_task(task_id(1), b"fetched long ago", JSON_TYPE)
+        tx.add_task(task_id(2), JOB_ID, ALICE, "2999-01-12T10:00:00.000Z", task("score/new", kind=TaskKind.SCORE))
+        tx.answer_task(task_id(2), b"scores", JSON_TYPE)
+    with store.read() as tx:
+        assert list(tx.jobs_with_bulk(before)) == [JOB_ID]
+    with store.write() as tx:
+        tx.delete_bulk(JOB_ID, before)
+    with store.read() as tx:
+        assert tx.job_blob(JOB_ID, evidence) is None and tx.task(task_id(1)) is None
+        kept = tx.task(task_id(2))
+        assert kept is not None and kept.result_hash is not None
+        result = tx.job_blob(JOB_ID, kept.result_hash)
+        assert result is not None and result.content == b"scores"
+        assert tx.blob(kept.request_hash) == b"request"
+        assert list(tx.jobs_with_bulk(before)) == []
+
+
 def test_the_log_takes_only_its_next_entry(store: Store, bench: MachineBench) -> None:
     with_job(store, bench)
     entries = [StoredEntry(b"first", None), StoredEntry(b"second", "cd" * 32)]
