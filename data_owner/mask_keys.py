@@ -35,10 +35,20 @@ class JobKeys:
         return _public(key)
 
     def load(self, job_id: str, public_key: str) -> X25519PrivateKey:
-        """Return the job's key. Raises Problem(OWNER_LOST_ITS_KEY) where it is gone or not the announced one."""
+        """Return the job's key. Raises Problem(OWNER_LOST_ITS_KEY) where it is gone or not the announced one.
+
+        Problem(STORE_UNAVAILABLE), which is tried again, where the whole folder is away: a disk that is not mounted
+        costs nobody the job.
+        """
         try:
             key = X25519PrivateKey.from_private_bytes(self._files.read(self._path(job_id)))
-        except (FileNotFoundError, ValueError):
+        except FileNotFoundError:
+            if not self._folder.is_dir():
+                raise Problem(
+                    Code.STORE_UNAVAILABLE, f"The folder of keys, {self._folder}, is not there: mount or restore it."
+                ) from None
+            raise self._lost(job_id) from None
+        except ValueError:
             raise self._lost(job_id) from None
         if _public(key) != public_key:
             raise self._lost(job_id)

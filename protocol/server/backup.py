@@ -233,6 +233,8 @@ def _write_member(archive: Path, path: Path, name: str, member: Member, content:
         for chunk in _chunks(content):
             digest.update(chunk)
             size_bytes += len(chunk)
+            if size_bytes > member.size_bytes:
+                break  # before it fills the disk
             file.write(chunk)
         file.flush()
         os.fsync(file.fileno())
