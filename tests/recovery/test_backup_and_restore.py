@@ -148,7 +148,7 @@ def with_outsider(listing: Any) -> Any:
 
 ALTERED: dict[str, tuple[Tampering, str]] = {
     "a key": (lambda m: [(n, b"other!" if n == "keys/job.json" else c) for n, c in m], "'keys/job.json' is not what"),
-    "a longer key": (lambda m: [(n, c * 99 if n == "keys/job.json" else c) for n, c in m], "'keys/job.json' is not what"),
+    "a long key": (lambda m: [(n, c * 9 if n == "keys/job.json" else c) for n, c in m], "'keys/job.json' is not what"),
     "a file less": (lambda m: [one for one in m if one[0] != "identity.key"], "'identity.key' is missing"),
     "a file more": (lambda m: [*m, ("more", b"")], "'more' is not on its list"),
     "a file twice": (lambda m: [*m, m[-1]], "is not on its list"),
