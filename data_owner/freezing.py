@@ -115,10 +115,17 @@ class Freezer:
             raise _lost(job_id, "the frozen moments are not those that this owner committed to when it joined")
         return moments
 
-    def forget_job(self, job_id: str) -> None:
-        """Delete an ended job's block and its salt; the dataset's own moments stay for further jobs."""
-        self._job_path(job_id).unlink(missing_ok=True)
-        delete_secret(self._folder / f"{job_id}.salt")
+    def forget_job(self, job_id: str) -> bool:
+        """Delete an ended job's block and its salt, and return whether either was there.
+
+        The dataset's own moments stay for further jobs.
+        """
+        block, salt = self._job_path(job_id), self._folder / f"{job_id}.salt"
+        if not block.exists() and not salt.exists():
+            return False
+        block.unlink(missing_ok=True)
+        delete_secret(salt)
+        return True
 
     def _split(self) -> ValidationSplit:
         """This owner's split; its salt is drawn once and kept."""

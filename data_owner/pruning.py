@@ -9,8 +9,14 @@ from data_owner.store.contract import OwnerStore
 
 
 def prune(store: OwnerStore, freezer: Freezer, ended_before: datetime) -> int:
-    """Return how many jobs that ended before that moment lost their answers' bytes and frozen moments. Blocks."""
-    jobs = store.prune(ended_before)
-    for job_id in jobs:
-        freezer.forget_job(job_id)
-    return len(jobs)
+    """Return how many jobs that ended before that moment lost their answers' bytes or frozen moments. Blocks.
+
+    Every ended job is looked at, whether it ever answered or not. Its files go before its answers' bytes: a pass that
+    is interrupted between the two is finished by the next.
+    """
+    pruned = 0
+    for job_id in store.ended_jobs(ended_before):
+        had_moments = freezer.forget_job(job_id)
+        had_answers = store.empty_answers(job_id)
+        pruned += had_moments or had_answers
+    return pruned

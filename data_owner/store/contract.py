@@ -77,10 +77,14 @@ class OwnerStore(Protocol):
         """
         ...
 
-    def prune(self, ended_before: datetime) -> list[str]:
-        """Empty the answers of jobs that ended before that moment; return the jobs that lost theirs.
+    def ended_jobs(self, before: datetime) -> list[str]:
+        """Ids of the jobs that ended before that moment, whether they were ever answered or not."""
+        ...
 
-        States, releases and the answers' hashes and signatures stay.
+    def empty_answers(self, job_id: str) -> bool:
+        """Empty the bytes of a job's answers; return whether there were any.
+
+        The state, the releases and the answers' hashes and signatures stay.
         """
         ...
 
