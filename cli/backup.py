@@ -47,14 +47,17 @@ def restore(
 ) -> None:
     """Put a backup back as a party's state folder, all of it or nothing. Never start the party from two folders."""
     from protocol.server.backup import restore as put_back
+    from protocol.server.system_clock import SystemClock
 
-    taken = put_back(file, state_dir)
+    taken = put_back(file, state_dir, SystemClock())
     _tell(taken, "restored", as_json)
     if as_json:
         return
     if taken.listing.store == "external":
         console().print("Its store was in a database of its own: restore that, too, before the party is started.")
     console().print("Jobs that went on meanwhile are caught up with when the party starts; see `fedtrain resume`.")
+    if (state_dir / "scoring-keys").is_dir():
+        console().print("Private scoring of the models in it has ended: what scores told since is not in the backup.")
 
 
 def _tell(taken: Taken, what: str, as_json: bool) -> None:

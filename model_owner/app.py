@@ -23,6 +23,7 @@ from model_owner.routes import ROUTERS
 from model_owner.routes.access import Desk
 from model_owner.scoring.desk import ScoringDesk, ScoringParts
 from model_owner.scoring.ledger import ScoringLedger
+from model_owner.scoring.told import BitsTold
 from model_owner.service import ModelService, Resources
 from model_owner.settings import ModelOwnerSettings
 from model_owner.store import SqlStore
@@ -31,6 +32,7 @@ from protocol.client.agent import TaskAgent
 from protocol.clock import Clock
 from protocol.identity import Identity
 from protocol.server.app import create_service
+from protocol.server.backup import restored_at
 from protocol.server.body_limits import BodyLimits
 from protocol.server.connection import facilitator_client, gate_of, key_files_of
 from protocol.server.database import state_of
@@ -201,11 +203,12 @@ class _Parts:
             ScoringParts(
                 identity=self._identity,
                 store=store,
-                ledger=ScoringLedger(store.engine),
+                ledger=ScoringLedger(store.engine, BitsTold(self._settings.state_dir)),
                 keys=self._key_ring("scoring-keys", engine),
                 engine=engine,
                 executor=self._executor,
                 clock=self._clock,
+                restored_at=restored_at(self._settings.state_dir),
                 calibration=predictions.calibration,
                 draw_hex=secrets.token_hex,
             )

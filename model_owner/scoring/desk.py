@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, TypeVar
 
 import structlog
@@ -61,7 +62,8 @@ T = TypeVar("T")
 class ScoringParts:
     """What scoring works with. `keys`: the key ring of scoring alone, one pair a model. `draw_hex`: two digits a byte.
 
-    `calibration`: a classifier's, as its prediction document has it, None where there is none.
+    `calibration`: a classifier's, as its prediction document has it, None where there is none. `restored_at`: when the
+    party's state was put back from a backup, None where it never was.
     """
 
     identity: Identity
@@ -71,6 +73,7 @@ class ScoringParts:
     engine: Engine
     executor: Executor
     clock: Clock
+    restored_at: datetime | None
     calibration: Callable[[JobState], dict[str, Any] | None]
     draw_hex: Callable[[int], str]
 
@@ -108,7 +111,8 @@ class ScoringDesk:
         """Let owners score a finished model: without `data_owners` those that trained it, without `quota_bits` as much
         as stays below what the model can tell.
 
-        Raises Problem: MODEL_NOT_FOUND, MODEL_NOT_FINISHED, DOES_NOT_FIT, INVALID_REQUEST for a quota beyond.
+        Raises Problem: MODEL_NOT_FOUND, MODEL_NOT_FINISHED, DOES_NOT_FIT, INVALID_REQUEST for a quota beyond,
+        SCORES_USED_UP for a model from before a restore.
         """
         async with self._opening:
             return await self._run(lambda: self._allow(model_id, quota_bits, data_owners))
@@ -123,7 +127,7 @@ class ScoringDesk:
 
     async def standing(self, model_id: str) -> Scoring:
         """Raises Problem: MODEL_NOT_FOUND, SCORING_REFUSED where it was never allowed."""
-        state, account = await self._run(lambda: (self._job(model_id), self._own.ledger.account(model_id)))
+        state, account = await self._run(lambda: self._standing(model_id))
         if account is None:
             raise Problem(Code.SCORING_REFUSED, f"Scoring of model {model_id} was never allowed.")
         return Scoring(state, account)
@@ -133,6 +137,8 @@ class ScoringDesk:
         model = self._own.store.model(model_id)
         if state.phase is not Phase.FINISHED or model is None:
             raise Problem(Code.MODEL_NOT_FINISHED, f"Model {model_id} is {state.status}: it has no scores.")
+        if self._set_back(state):
+            raise self._not_known(state)
         most = entropy_bits(state.spec.data_props.dimensions, state.spec.outputs) - 1
         quota = most if quota_bits is None else quota_bits
         if quota > most:
@@ -147,6 +153,33 @@ class ScoringDesk:
         account = self._own.ledger.open(model_id, terms, offer)
         log.info("scoring allowed", job=model_id, quota_bits=quota, owners=len(parties))
         return Scoring(state, account)
+
+    def _standing(self, model_id: str) -> tuple[JobState, Account | None]:
+        state, account = self._job(model_id), self._own.ledger.account(model_id)
+        if account is not None and self._set_back(state):
+            whole = entropy_bits(state.spec.data_props.dimensions, state.spec.outputs)
+            account = replace(account, spent_bits=max(account.spent_bits, whole))
+        return state, account
+
+    def _set_back(self, state: JobState) -> bool:
+        """Whether scores of the model may have been given that this state does not know of: all counts as told."""
+        restored = self._own.restored_at
+        return restored is not None and state.created_at <= restored
+
+    def _not_known(self, state: JobState) -> Problem:
+        return Problem(
+            Code.SCORES_USED_UP,
+            f"The Model Owner's state was restored from a backup at {self._own.restored_at}, and what scores told of "
+            f"model {state.job_id}, which is older, is not in it: all that it may tell counts as told.",
+        )
+
+    def _account(self, model_id: str, sender: str) -> Account:
+        """Of an owner that may score the model. Raises Problem: SCORING_REFUSED, SCORES_USED_UP after a restore."""
+        account = check(self._own.ledger.account(model_id), model_id, sender, 0)
+        state = self._job(model_id)
+        if self._set_back(state):
+            raise self._not_known(state)
+        return account
 
     def _offer(self, state: JobState, model: TrainedModel) -> bytes:
         """Make the model's scoring key, and sign Enc(w) under it."""
@@ -206,7 +239,7 @@ class ScoringDesk:
 
     def _offered(self, header: TaskHeader, model_id: str) -> bytes:
         self._of_this_job(header, model_id)
-        account = check(self._own.ledger.account(model_id), model_id, header.sender, 0)
+        account = self._account(model_id, header.sender)
         return to_cbor(ScoringReply(signed=from_cbor(account.offer, SignedBytes)))
 
     def _scored(self, header: TaskHeader, signed: SignedBytes) -> bytes:
@@ -217,7 +250,7 @@ class ScoringDesk:
         if known is not None:
             return known
         state = self._job(request.model_id)
-        account = check(own.ledger.account(state.job_id), state.job_id, header.sender, 0)
+        account = self._account(state.job_id, header.sender)
         offer_bytes = from_cbor(account.offer, SignedBytes)
         if request.offer_hash != offer_bytes.hash:
             raise Problem(Code.MALFORMED_MESSAGE, "The scores are of another offer than this model's.")

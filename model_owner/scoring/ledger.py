@@ -1,4 +1,4 @@
-"""What scoring is allowed and spent, durably: a score is counted before it is sent."""
+"""What scoring is allowed and spent, durably: a score is counted before it is sent, in the store and beside it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from model_owner.scoring.told import BitsTold
 from model_owner.store import tables
 from protocol.documents import PartyId
 from protocol.problems import Code, Problem
@@ -38,24 +39,30 @@ class Account:
 
 
 class ScoringLedger:
-    """The accounts in the Model Owner's database. Any thread may share it."""
+    """The accounts in the Model Owner's database; `told` counts what a database that was set back has forgotten.
 
-    def __init__(self, engine: sa.Engine) -> None:
+    Any thread may share it.
+    """
+
+    def __init__(self, engine: sa.Engine, told: BitsTold) -> None:
         self._engine = engine
+        self._told = told
 
     def account(self, job_id: str) -> Account | None:
+        """A model's account. Raises SecretFileError where its count beside the store cannot be read."""
         with read(self._engine) as connection:
-            return _account(connection, job_id)
+            return self._account(connection, job_id)
 
     def open(self, job_id: str, terms: Terms, offer: bytes) -> Account:
         """Set a model's terms. The first offer of a model stays, and so does what was spent."""
         t = tables.scoring
         with write(self._engine) as connection:
-            known = _account(connection, job_id)
+            known = self._account(connection, job_id)
             if known is None:
-                values = {"terms": terms.model_dump_json(), "spent_bits": 0, "offer": offer}
+                spent = self._told.of(job_id)
+                values = {"terms": terms.model_dump_json(), "spent_bits": spent, "offer": offer}
                 connection.execute(sa.insert(t).values(job_id=job_id, **values))
-                return Account(terms, 0, offer)
+                return Account(terms, spent, offer)
             connection.execute(sa.update(t).where(t.c.job_id == job_id).values(terms=terms.model_dump_json()))
             return Account(terms, known.spent_bits, known.offer)
 
@@ -73,15 +80,24 @@ class ScoringLedger:
         """
         t, kept = tables.scoring, tables.scores
         with write(self._engine) as connection:
-            account = _account(connection, job_id, lock=True)
+            account = self._account(connection, job_id, lock=True)
             known = connection.execute(sa.select(kept.c.reply).where(kept.c.request_hash == request_hash)).scalar()
             if known is not None:
                 return bytes(known)
-            check(account, job_id, party, bits)
-            connection.execute(sa.update(t).where(t.c.job_id == job_id).values(spent_bits=t.c.spent_bits + bits))
+            spent = check(account, job_id, party, bits).spent_bits + bits
+            self._told.set(job_id, spent)
+            connection.execute(sa.update(t).where(t.c.job_id == job_id).values(spent_bits=spent))
             values = {"party": party, "bits": bits, "answered_at": now.isoformat(), "reply": reply}
             connection.execute(sa.insert(kept).values(request_hash=request_hash, job_id=job_id, **values))
         return reply
+
+    def _account(self, connection: Connection, job_id: str, *, lock: bool = False) -> Account | None:
+        query = sa.select(tables.scoring).where(tables.scoring.c.job_id == job_id)
+        row = connection.execute(query.with_for_update() if lock else query).mappings().first()
+        if row is None:
+            return None
+        spent = max(int(row["spent_bits"]), self._told.of(job_id))
+        return Account(Terms.model_validate_json(row["terms"]), spent, bytes(row["offer"]))
 
 
 def check(account: Account | None, job_id: str, party: str, bits: int) -> Account:
@@ -98,11 +114,3 @@ def check(account: Account | None, job_id: str, party: str, bits: int) -> Accoun
             f"{max(0, left)} are left.",
         )
     return account
-
-
-def _account(connection: Connection, job_id: str, *, lock: bool = False) -> Account | None:
-    query = sa.select(tables.scoring).where(tables.scoring.c.job_id == job_id)
-    row = connection.execute(query.with_for_update() if lock else query).mappings().first()
-    if row is None:
-        return None
-    return Account(Terms.model_validate_json(row["terms"]), int(row["spent_bits"]), bytes(row["offer"]))

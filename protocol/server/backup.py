@@ -19,6 +19,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 from typing import IO, Annotated, Literal
@@ -27,14 +28,18 @@ from pydantic import Field, ValidationError
 
 from protocol.clock import Clock, timestamp
 from protocol.documents import Hash
-from protocol.server.secret_files import IDENTITY_FILE
+from protocol.server.secret_files import IDENTITY_FILE, read_secret, write_secret
 from protocol.setup_error import SetupError
 from protocol.spec import Strict
 
 LISTING = "backup.json"
 STORE = "state.sqlite3"
 _NOT_TAKEN = frozenset({STORE, f"{STORE}-wal", f"{STORE}-shm", f"{STORE}-journal"})
-_TABLES = "data"  # uploaded tables: they are backed up as records are
+#: When the folder was put back from a backup, for those to whom a state that was set back is not the state.
+RESTORED = "restored-at"
+#: Counts that must not be set back: a Model Owner's, of the bits that scores told of each model.
+SCORING_TOLD = "scoring-told"
+_FOLDERS_NOT_TAKEN = frozenset({"data", SCORING_TOLD})  # "data": uploaded tables, backed up as records are
 _MOST_LISTING_BYTES = 64 << 20
 
 
@@ -98,12 +103,12 @@ def back_up(state_dir: Path, archive: Path, clock: Clock, store: Path | None) ->
 
 
 def _read_files(state_dir: Path, archive: Path) -> dict[str, bytes]:
-    """Everything in the folder but the store, uploaded tables, and files that are being written."""
+    """Everything in the folder but the store, uploaded tables, told bits, and files that are being written."""
     found = {}
     for path in sorted(state_dir.rglob("*")):
         name = path.relative_to(state_dir)
         being_written = any(part.startswith(".") for part in name.parts)  # or left so, such as half a backup
-        passed_over = name.parts[0] == _TABLES or name.name in _NOT_TAKEN or being_written
+        passed_over = name.parts[0] in _FOLDERS_NOT_TAKEN or name.name in _NOT_TAKEN or being_written
         if passed_over or path.is_symlink() or not path.is_file() or path == archive:
             continue
         try:
@@ -154,8 +159,10 @@ def _add(tar: tarfile.TarFile, name: str, size_bytes: int, content: IO[bytes]) -
     tar.addfile(header, content)
 
 
-def restore(archive: Path, state_dir: Path) -> Taken:
+def restore(archive: Path, state_dir: Path, clock: Clock) -> Taken:
     """Put an archive back as a state folder, which must not be there or be empty; all of it, or nothing.
+
+    The folder then says since when it is another one than was backed up (`restored_at`).
 
     Raises BackupError for a folder with something in it, an archive that others may read, of another major version,
     damaged or altered (it names the file in it); OSError.
@@ -169,6 +176,8 @@ def restore(archive: Path, state_dir: Path) -> Taken:
     try:
         with tarfile.open(archive, mode="r:") as tar:
             listing = _unpack(tar, archive, folder)
+        # Never before the archive's own time, which a clock that is behind would say.
+        write_secret(folder / RESTORED, max(timestamp(clock), listing.made_at).encode())
         if state_dir.exists():
             state_dir.rmdir()
         folder.rename(state_dir)
@@ -178,6 +187,25 @@ def restore(archive: Path, state_dir: Path) -> Taken:
         _remove(folder)
     _sync_folder(state_dir.parent)
     return Taken(listing, state_dir)
+
+
+def restored_at(state_dir: Path) -> datetime | None:
+    """When `restore` last made this folder, None where it never did.
+
+    Raises BackupError where the file that says so does not; SecretFileError.
+    """
+    path = state_dir / RESTORED
+    try:
+        text = read_secret(path)
+    except FileNotFoundError:
+        return None
+    try:
+        # Without a time zone it is local time.
+        return datetime.fromisoformat(text.decode().replace("Z", "+00:00")).astimezone(UTC)
+    except ValueError:
+        raise BackupError(
+            f"{path} does not hold a time, such as 2026-01-12T09:28:00.000Z: write that of the restore."
+        ) from None
 
 
 def _unpack(tar: tarfile.TarFile, archive: Path, folder: Path) -> Listing:

@@ -56,10 +56,10 @@ def linear_spec(**more: Any) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def trained(
-    folder: Path, spec: dict[str, Any] | None = None, table: list[list[object]] | None = None, **owner_settings: Any
-) -> AsyncIterator[tuple[Federation, str]]:
-    """Three owners and a finished model of their rows."""
+async def started(
+    folder: Path, table: list[list[object]] | None = None, **owner_settings: Any
+) -> AsyncIterator[Federation]:
+    """Three owners, a third of the rows each; with the state that an earlier start has left in the folder."""
     rows = table or make_table(90, seed=3).tolist()
     third = len(rows) // 3
     parts = split(rows, (third, third, len(rows) - 2 * third))
@@ -71,6 +71,15 @@ async def trained(
         allow_small_keys=True,
         owner_settings={"least_roster": 1, **owner_settings},
     ) as parties:
+        yield parties
+
+
+@asynccontextmanager
+async def trained(
+    folder: Path, spec: dict[str, Any] | None = None, table: list[list[object]] | None = None, **owner_settings: Any
+) -> AsyncIterator[tuple[Federation, str]]:
+    """Three owners and a finished model of their rows."""
+    async with started(folder, table, **owner_settings) as parties:
         model_id = await parties.deploy(spec or linear_spec())
         state = await parties.wait(model_id)
         assert state["status"] == "FINISHED", state
