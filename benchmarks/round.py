@@ -5,7 +5,9 @@ python -m benchmarks.round [--json] [--quick]
 Every party is a process of its own that computes on one core (workers 1) and talks HTTP to the Facilitator. "compute"
 is the arithmetic alone, of all parties together, measured here on one core with the parties' own functions,
 re-randomisers included: `ratio` of the row "round" is compute / seconds. Processor time is each service's own count
-between its first and its last round. "/healthz" is how long a service's event loop lets a caller wait meanwhile.
+between its first and its last round. "Waiting" is what is left of a round when all that processor time is spread over
+the cores. "Store writes" are by the clock, all services of a role together: from asking for the write lock to the
+commit. "/healthz" is how long a service's event loop lets a caller wait meanwhile.
 """
 
 from __future__ import annotations
@@ -57,11 +59,13 @@ def measure(
 
 @dataclass
 class Run:
-    """A job as it went: seconds a round, processor seconds a round by role, /healthz waits by role."""
+    """A job as it went: seconds a round; by role, processor seconds a round, /healthz waits, and seconds a round of
+    the stores' writes."""
 
     seconds: float
     processor: dict[str, float]
     waits: dict[str, list[float]] = field(default_factory=dict)
+    store_writes: dict[str, float] = field(default_factory=dict)
 
 
 def rows_of(run: Run, owners: int, d: int, key_bits: int) -> Iterable[Row]:
@@ -79,11 +83,18 @@ def rows_of(run: Run, owners: int, d: int, key_bits: int) -> Iterable[Row]:
     yield Row("round: HTTP, store and the rest", sizes, key_bits, rest)
     cores = os.cpu_count() or 1
     yield Row("round: waiting", {**sizes, "clock": "wall"}, key_bits, max(0.0, run.seconds - total / cores))
+    for role, seconds in run.store_writes.items():
+        yield Row(f"round: store writes, {role}", {**sizes, "clock": "wall"}, key_bits, seconds)
     for role, waits in run.waits.items():
         ordered = sorted(waits)
         for label, at in (("median", 0.5), ("99 of 100", 0.99)):
             wait = ordered[min(len(ordered) - 1, int(at * len(ordered)))]
-            more = {"service": role, "requests": len(waits), "clock": "wall", "which": label}
+            more: dict[str, float | int | str] = {
+                "service": role,
+                "requests": len(waits),
+                "clock": "wall",
+                "which": label,
+            }
             yield Row("/healthz under load", {**sizes, **more}, key_bits, wait)
 
 
@@ -199,14 +210,14 @@ def _train(urls: dict[str, list[str]], spec: dict[str, Any]) -> Run:
         raise RuntimeError(f"the job was refused: {answer.text}")
     model_id = answer.json()["id"]
     probes = {role: Probe(addresses[-1]) for role, addresses in urls.items()}
-    first: tuple[int, float, dict[str, float]] | None = None
+    first: tuple[int, float, dict[str, float], dict[str, float]] | None = None
     while True:
         state = _get(model_owner, f"/models/{model_id}")
         now = time.perf_counter()
         if state["status"] in ENDED:
             break
         if first is None and state["round"] >= 1:
-            first = (state["round"], now, _processor(urls))
+            first = (state["round"], now, *_spent(urls))
             for probe in probes.values():
                 probe.start()
         time.sleep(POLL_S / 5)
@@ -214,17 +225,21 @@ def _train(urls: dict[str, list[str]], spec: dict[str, Any]) -> Run:
     if state["status"] != "FINISHED" or first is None:
         raise RuntimeError(f"the job is {state['status']} after round {state['round']}: {state['reason']}")
     rounds = state["round"] - first[0] + 1
-    spent = {role: (after - first[2][role]) / rounds for role, after in _processor(urls).items()}
-    return Run((now - first[1]) / rounds, spent, waits)
+    processor, writes = (
+        {role: (after - before[role]) / rounds for role, after in now_spent.items()}
+        for before, now_spent in zip(first[2:], _spent(urls), strict=True)
+    )
+    return Run((now - first[1]) / rounds, processor, waits, writes)
 
 
-def _processor(urls: dict[str, list[str]]) -> dict[str, float]:
-    """Processor seconds so far, added up by role."""
-    sums = {}
+def _spent(urls: dict[str, list[str]]) -> tuple[dict[str, float], dict[str, float]]:
+    """Processor seconds so far, and seconds of the stores' writes, each added up by role."""
+    processor, writes = {}, {}
     for role, addresses in urls.items():
-        pages = (httpx.get(url + "/metrics", timeout=60, trust_env=False).text for url in addresses)
-        sums[role] = sum(sum_by_name(page)["fedtrain_cpu_seconds_total"] for page in pages)
-    return sums
+        pages = [sum_by_name(httpx.get(url + "/metrics", timeout=60, trust_env=False).text) for url in addresses]
+        processor[role] = sum(page["fedtrain_cpu_seconds_total"] for page in pages)
+        writes[role] = sum(page["fedtrain_store_write_seconds_sum"] for page in pages)
+    return processor, writes
 
 
 def _get(url: str, path: str) -> Any:

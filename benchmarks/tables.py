@@ -132,17 +132,21 @@ def round_(rows: Rows) -> str:
             for which in ("median", "99 of 100")
         }
         whole = by_name["round"]
+        writes = [row["seconds"] for row in of_job if row["name"].startswith("round: store writes")]
         lines.append(
             [
                 f"{owners}, {d}",
                 *map(number, (whole["seconds"], whole["peer_seconds"], 1 / whole["ratio"])),
                 number(by_name["round: serialising"]["seconds"]),
                 number(by_name["round: HTTP, store and the rest"]["seconds"]),
+                number(by_name["round: waiting"]["seconds"]),
+                number(sum(writes)) if writes else "",
                 *(_range_ms(seconds) for seconds in waits.values()),
             ]
         )
     header = "owners, d|a round, by the clock, s|compute, s|round / compute|serialising, s|HTTP, store and the rest, s"
-    return markdown([*header.split("|"), "/healthz, median", "99 of 100"], lines)
+    more = "waiting, s|store writes of all, by the clock, s|/healthz, median|99 of 100"
+    return markdown([*header.split("|"), *more.split("|")], lines)
 
 
 def _range_ms(seconds: Sequence[float]) -> str:

@@ -14,6 +14,7 @@ from benchmarks import encrypt, floor, gradient, peers, protection, scaling
 from benchmarks import round as round_
 from benchmarks.measure import Row, main
 from benchmarks.peers import Phe
+from benchmarks.tables import TABLES, number
 
 KEYS = {"name", "sizes", "key_bits", "seconds", "peer", "peer_seconds", "ratio", "extrapolated"}
 QUIET = Console(quiet=True)
@@ -105,7 +106,7 @@ def test_the_memory_of_a_process_is_its_own_and_not_that_of_what_started_it(tmp_
     assert len(held) >> 20 == alone
 
 
-def test_round_rows_divide_a_job_as_it_went() -> None:
+def test_round_rows_divide_a_job_as_it_went(monkeypatch: pytest.MonkeyPatch) -> None:
     run = round_.Run(0.5, {"facilitator": 0.1, "data owner": 0.2}, {"facilitator": [i / 1000 for i in range(1, 101)]})
     rows = check(round_.rows_of(run, owners=2, d=3, key_bits=SMALL_KEY))
     by_name = {row.name: row.seconds for row in rows}
@@ -115,6 +116,21 @@ def test_round_rows_divide_a_job_as_it_went() -> None:
     assert by_name["round: processor time, data owner"] == 0.2
     waits = {row.sizes["which"]: row.seconds for row in rows if row.name == "/healthz under load"}
     assert waits == {"median": 0.051, "99 of 100": 0.1}
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    waiting = [row for row in round_.rows_of(run, owners=2, d=3, key_bits=SMALL_KEY) if row.name == "round: waiting"]
+    assert [row.seconds for row in waiting] == [pytest.approx(0.5 - 0.3 / 2)]
+    assert not [name for name in by_name if "store writes" in name]
+
+
+def test_the_round_table_shows_waiting_and_the_stores_writes_apart() -> None:
+    run = round_.Run(0.5, {"facilitator": 0.1}, {}, {"facilitator": 0.03, "data owner": 0.04})
+    found = [row.to_dict() for row in round_.rows_of(run, owners=2, d=3, key_bits=SMALL_KEY)]
+    waiting = next(row["seconds"] for row in found if row["name"] == "round: waiting")
+    header, _, line = (row.strip("| ").split(" | ") for row in TABLES["round"](found).splitlines())
+    cells = dict(zip(header, line, strict=False))  # without /healthz the last cells are empty
+    assert (cells["waiting, s"], cells["store writes of all, by the clock, s"]) == (number(waiting), "0.07")
+    without = [row for row in found if "store writes" not in row["name"]]
+    assert f"| {number(waiting)} |  |" in TABLES["round"](without)
 
 
 def test_a_ratio_is_how_many_times_as_long_the_peer_takes() -> None:
