@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
-from sklearn.datasets import load_breast_cancer, load_diabetes
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
 
 from cli.in_process import FACILITATOR
 from crypto import LocalEngine
@@ -71,6 +72,47 @@ def test_both_losses_are_those_of_the_pooled_rows_at_every_evaluation(tmp_path: 
         assert row["loss"] == pytest.approx(np.mean(errors[~held] ** 2), rel=1e-6)
         if row["validation_loss"] is not None:
             assert row["validation_loss"] == pytest.approx(np.mean(errors[held] ** 2), rel=1e-6)
+
+
+def three_classes() -> tuple[Floats, Floats]:
+    """Six pixels of the digits 0, 1 and 2."""
+    data = load_digits()
+    kept = np.flatnonzero(data.target < 3)[: sum(OWNER_SIZES)]
+    return data.data[kept][:, [10, 20, 21, 28, 35, 43]], data.target[kept]
+
+
+def two_classes() -> tuple[Floats, Floats]:
+    data = load_breast_cancer()
+    order = np.random.default_rng(5).permutation(len(data.data))[: sum(OWNER_SIZES)]
+    return data.data[order][:, :6], data.target[order]
+
+
+@pytest.mark.parametrize("classified", [two_classes, three_classes])
+def test_both_losses_of_the_surrogate_are_those_of_the_pooled_rows_at_every_evaluation(
+    tmp_path: Path, classified: Callable[[], tuple[Floats, Floats]]
+) -> None:
+    """ln 2 − (y − ½)·z + c·z²/2, over the outputs and rows; the ridge moves the weights and is no part of it."""
+    (X, labels), slope, l2, rate = classified(), 0.153, 4.0, 2.0
+    classes = [f"class {n}" for n in range(labels.max() + 1)]
+    more = {"optimizer": "gradient_descent", "rounds": 7, "learning_rate": rate, "tolerance": 0.0, "l2": l2}
+    spec = spec_of(X, [{"categories": classes}], evaluate_every=2, **more)
+    rows = rows_of(X, [classes[label] for label in labels])
+    model = run_job(tmp_path, spec, split(rows, OWNER_SIZES), rows)["model"]
+    assert model["status"] == "FINISHED", model
+    held = held_out(tmp_path, OWNER_SIZES)
+    D = np.column_stack([scaled(X), np.ones(len(X))])
+    T = np.eye(len(classes))[labels] if len(classes) > 2 else labels[:, None].astype(float)
+    ridge = l2 * np.diag([*np.ones(X.shape[1]), 0.0])
+    A, b = slope * D[~held].T @ D[~held] + ridge, D[~held].T @ (T[~held] - 0.5)
+    weights = gradient_descent(A, b, rate, int((~held).sum()), 7)
+    assert [row["round"] for row in model["history"]] == list(range(1, 8))
+    assert [row["round"] for row in model["history"] if row["validation_loss"] is not None] == [2, 4, 6]
+    for row in model["history"]:
+        z = D @ weights[row["round"] - 1]
+        losses = (np.log(2) - (T - 0.5) * z + slope * z**2 / 2).mean(axis=1)
+        assert row["loss"] == pytest.approx(losses[~held].mean(), rel=1e-6)
+        if row["validation_loss"] is not None:
+            assert row["validation_loss"] == pytest.approx(losses[held].mean(), rel=1e-6)
 
 
 def test_conjugate_gradient_on_the_surrogate_is_evaluated_too(tmp_path: Path) -> None:

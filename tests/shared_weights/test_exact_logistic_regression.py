@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from scipy import special
 from sklearn import metrics as sk
 
 from tests.models.one_process import Floats, run_job, split
@@ -92,3 +94,41 @@ def test_every_other_optimiser_trains_a_whole_job(tmp_path: Path, optimizer: str
     losses = [row["loss"] for row in model["history"]]
     assert len(losses) == 6
     assert losses[-1] < losses[0]
+
+
+def losses_in_float64(
+    X: Floats, y: NDArray[np.int64], rate: float, momentum: float, l2: float, rounds: int
+) -> list[float]:
+    """The mean log loss at each of the weights that gradients are taken at, on all rows in one place."""
+    D, classes = np.c_[X, np.ones(len(X))], int(y.max()) + 1
+    T = np.eye(classes)[y] if classes > 2 else y[:, None].astype(float)
+    free = np.r_[np.ones((X.shape[1], 1)), [[0.0]]]
+    w = before = np.zeros((D.shape[1], T.shape[1]))
+    found = []
+    for _ in range(rounds):
+        z = D @ w
+        p = special.softmax(z, axis=1) if classes > 2 else special.expit(z)
+        found.append(float(sk.log_loss(y, p, labels=range(classes))))
+        w, before = w - rate * (D.T @ (p - T) + l2 * free * w) / len(D) + momentum * (w - before), w
+    return found
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.6])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_the_training_loss_is_that_of_the_pooled_rows_at_every_round(
+    tmp_path: Path, classes: int, momentum: float
+) -> None:
+    X, y = breast_cancer(columns=3) if classes == 2 else small_digits(3)
+    X = X[:, :3]
+    rows, rate, l2 = table(X, y), 1.5, 10.0
+    chosen = {"optimizer": "momentum", "momentum": momentum} if momentum else {"optimizer": "gradient_descent"}
+    spec = shared_spec(X, classes, learning_rate=rate, l2=l2, rounds=6, tolerance=0.0, **chosen)
+    sizes = (250, 200, len(rows) - 450)
+    model = run_job(tmp_path, spec, split(rows, sizes), rows[:50], **SHARING)["model"]
+    assert model["status"] == "FINISHED", model
+    assert [row["round"] for row in model["history"]] == list(range(1, 7))
+    expected = losses_in_float64(X, y, rate, momentum, l2, 6)
+    assert expected[0] == pytest.approx(np.log(classes))
+    assert [row["loss"] for row in model["history"]] == pytest.approx(expected, rel=1e-6)
+    # Half the ridge would have told.
+    assert expected[1:] != pytest.approx(losses_in_float64(X, y, rate, momentum, l2 / 2, 6)[1:], rel=1e-6)
