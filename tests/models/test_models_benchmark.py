@@ -15,6 +15,7 @@ from benchmarks.models import (
     SHARED_TOLERANCE,
     Rows,
     measure,
+    pooled_surrogate,
     read_example,
     read_table,
     shared_weights,
@@ -47,6 +48,17 @@ def test_the_weights_are_those_of_a_job(tmp_path: Path) -> None:
     assert found == pytest.approx(expected, rel=1e-7)
     fewer = surrogate_weights(spec, [read_table(path, spec) for path in list(owners.values())[:2]])
     assert not np.allclose(fewer, weights, rtol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["credit", "breast_cancer", "digits"])
+def test_the_pooled_surrogate_is_another_way_to_the_same_weights(name: str) -> None:
+    spec, rows = read_example(name)
+    found = surrogate_weights(spec, [rows])
+    assert np.linalg.norm(found - pooled_surrogate(spec, rows)) < 1e-8 * np.linalg.norm(found)
+    assert spec.training.l2 != "auto"
+    more = spec.training.model_copy(update={"l2": 2 * spec.training.l2})
+    another = pooled_surrogate(spec.model_copy(update={"training": more}), rows)
+    assert np.linalg.norm(found - another) > 1e-4 * np.linalg.norm(found)
 
 
 @pytest.mark.slow
@@ -84,3 +96,15 @@ def test_a_split_is_measured_as_the_documentation_says(name: str) -> None:
     assert found["shared"] == pytest.approx(found["pooled_exact"], abs=0.01)
     assert measure(spec, rows, seed=3) == found
     assert measure(spec, rows, seed=4) != found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["credit", "breast_cancer"])
+def test_encrypted_weights_are_close_to_pooled_exact_over_ten_splits(name: str) -> None:
+    """Medians, split by split: AUC within 0.005, calibrated log loss within 25%, on rows that calibrated nothing."""
+    spec, rows = read_example(name)
+    runs = [measure(spec, rows, seed) for seed in range(10)]
+    aucs = [run["encrypted"]["auc"] - run["pooled_exact"]["auc"] for run in runs]
+    ratios = [run["encrypted"]["log_loss"] / run["pooled_exact"]["log_loss"] for run in runs]
+    assert abs(np.median(aucs)) < 0.005, aucs
+    assert abs(np.median(ratios) - 1) < 0.25, ratios
