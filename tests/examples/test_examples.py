@@ -41,19 +41,20 @@ def train(example: str, folder: Path) -> dict[str, Any]:
     document["training"] |= {"key_bits": 768, "max_rows": 2000, "max_data_owners": OWNERS[example]}
     tables = {path.stem: path for path in sorted((folder / "data").glob("*.csv")) if path.name != "test.csv"}
 
-    async def job() -> Any:
+    async def job() -> tuple[Any, Any]:
         test_data = folder / "data" / "test.csv"
         async with federation(folder / "parties", tables, test_data=test_data, allow_small_keys=True) as parties:
             model = await parties.wait(await parties.deploy(document))
             assert model["status"] == "FINISHED", model["reason"]
             assert len(model["owners"]) == OWNERS[example]
-            return await parties.model_owner.get("/prediction", model_id=model["id"])
+            return model, await parties.model_owner.get("/prediction", model_id=model["id"])
 
-    prediction = asyncio.run(job())
+    model, prediction = asyncio.run(job())
     (folder / "prediction.json").write_text(json.dumps(prediction))
     arguments = (folder / "data", "--prediction", folder / "prediction.json")
     found = json.loads(script(example, "compare.py", *arguments, "--json"))
-    return {"prediction": prediction, "found": found, "printed": script(example, "compare.py", *arguments)}
+    printed = script(example, "compare.py", *arguments)
+    return {"model": model, "data": folder / "data", "prediction": prediction, "found": found, "printed": printed}
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +83,44 @@ def test_digits_dealt_by_digit_give_the_same_model_as_digits_dealt_at_random(tra
     np.testing.assert_allclose(by_digit["prediction"]["values"], at_random["prediction"]["values"], rtol=1e-6)
     federated, _, single = by_digit["found"]["table"]
     assert federated["accuracy"] > single["accuracy"] + 0.4
+
+
+def images(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """(rows, 65) pixels on the scale of their declared range, 0 to 16, and a column of ones; (rows,) digits."""
+    table = np.loadtxt(path, delimiter=",", skiprows=1)
+    return np.c_[(table[:, :-1] - 8) / 8, np.ones(len(table))], table[:, -1].astype(int)
+
+
+def surrogate_of(D: np.ndarray, digits: np.ndarray, slope: float, l2: float) -> np.ndarray:
+    """(65, 10) argmin of Σ slope·z²/2 − (y − ½)·z + l2·‖w‖²/2, the intercept free: least squares on stacked rows."""
+    penalty = np.sqrt(l2) * np.eye(D.shape[1])[:-1]
+    wanted = np.vstack([(np.eye(10)[digits] - 0.5) / np.sqrt(slope), np.zeros((len(penalty), 10))])
+    return np.linalg.lstsq(np.vstack([np.sqrt(slope) * D, penalty]), wanted, rcond=None)[0]
+
+
+@pytest.mark.parametrize("example", ["digits", "digits/by_digit"])
+def test_digits_are_told_apart_as_by_the_surrogate_on_all_rows_in_one_place(trained: Any, example: str) -> None:
+    """Its weights come from the tables alone, in float64: none of the project's own code has a part in them."""
+    outcome = trained(example)
+    parts = [images(path) for path in sorted(outcome["data"].glob("owner-*.csv"))]
+    D, digits = (np.concatenate(part) for part in zip(*parts, strict=True))
+    weights = surrogate_of(D, digits, slope=0.153, l2=1.0)
+    test, labels = images(outcome["data"] / "test.csv")
+    expected = test @ weights
+    raw = np.array([list(by_digit.values()) for by_digit in outcome["model"]["coefficients"].values()])
+    # Coefficients are of raw pixels.
+    scores = np.c_[8 * test[:, :-1] + 8, np.ones(len(test))] @ raw
+    np.testing.assert_allclose(scores, expected, rtol=0, atol=1e-6)
+    accuracy = np.mean(expected.argmax(axis=1) == labels)
+    assert np.mean(scores.argmax(axis=1) == labels) == accuracy
+    assert accuracy > 0.9
+    # What GET /prediction says is these scores, calibrated, on the rows that calibrated nothing.
+    fitted = outcome["prediction"]["calibration"]
+    p = 1 / (1 + np.exp(-(expected * fitted["slopes"] + fitted["offsets"])))
+    p /= p.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(outcome["prediction"]["values"], p, rtol=0, atol=1e-6)
+    kept = np.setdiff1d(np.arange(len(test)), fitted["rows"])
+    assert outcome["prediction"]["metrics"]["accuracy"] == np.mean(p[kept].argmax(axis=1) == labels[kept])
 
 
 def test_calibrated_rows_are_left_out_for_all_three(trained: Any) -> None:
