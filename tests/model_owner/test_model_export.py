@@ -14,13 +14,17 @@ import pytest
 import skops.io
 
 from protocol.problems import Code, Problem
-from tests.models.one_process import run_job, training
+from tests.models.one_process import run_job, split, training
 
 CLASSES = {"two": ["no", "yes"], "three": ["medium", "high", "low"]}
+#: Trained with weights that the owners see: their scores are logits, which nothing is fitted to.
+SHARED = {"shared two": ["yes", "no"], "shared three": ["medium", "high", "low"]}
 FORMATS = ("json", "onnx", "sklearn")
 
 
-def spec_of(target: dict[str, Any], scaling: str = "range") -> dict[str, Any]:
+def spec_of(target: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """A second target, of the same range, where `target` is said to be one of several."""
+    one = {"col_idx": 4, **{name: value for name, value in target.items() if name != "several"}}
     return {
         "model_type": "LOGISTIC_REGRESSION" if "categories" in target else "LINEAR_REGRESSION",
         "data_props": {
@@ -30,9 +34,9 @@ def spec_of(target: dict[str, Any], scaling: str = "range") -> dict[str, Any]:
                 {"col_idx": 2, "type": "ordinal", "categories": ["low", "mid", 4]},
                 {"col_idx": 3, "type": "discrete", "range": [0, 5]},
             ],
-            "target": {"col_idx": 4, **target},
+            **({"targets": [one, {**one, "col_idx": 5}]} if "several" in target else {"target": one}),
         },
-        "training": training(1, optimizer="newton", l2=0.5, scaling=scaling),
+        "training": training(3, **{"optimizer": "newton", "l2": 0.5, **more}),
     }
 
 
@@ -45,13 +49,17 @@ def table(target: dict[str, Any], rows: int = 240) -> list[list[Any]]:
         z = a / 4 - (colour == "y") + 0.5 * (rank == "4") + b / 3 + rng.normal() - 2
         names = target.get("categories")
         y = float(z) if names is None else names[int(np.digitize(z, [0] if len(names) == 2 else [-0.5, 0.7]))]
-        made.append([a, colour, rank, b, y])
+        made.append([a, colour, rank, b, y, *([b - a / 6 + rng.normal()] if "several" in target else [])])
     return made
 
 
 ROWS = [[-3.0, "x", "low", 0], [4.5, "y", "4", 5], [12.0, "z", "mid", 3], [1.25, "x", "mid", 2]]
 BEYOND = [[-40.0, "z", "low", -1], [77.0, "x", "4", 9]]
-TARGETS = {"values": {"range": [-10, 10]}, **{name: {"categories": names} for name, names in CLASSES.items()}}
+TARGETS: dict[str, dict[str, Any]] = {
+    "values": {"range": [-10, 10]},
+    "several": {"range": [-10, 10], "several": True},
+    **{name: {"categories": names} for name, names in (CLASSES | SHARED).items()},
+}
 
 
 @pytest.fixture(scope="module", params=[*TARGETS, "unscaled"])
@@ -62,10 +70,22 @@ def outcome(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     rows = [*ROWS, *([] if unscaled else BEYOND)]
     made = table(target)
     folder = tmp_path_factory.mktemp(request.param)
-    spec = spec_of(target, "none" if unscaled else "range")
-    found = run_job(folder, spec, [made[:160]], made[160:], rows=rows, exports=FORMATS)
+    shared = request.param in SHARED
+    more = {"weights": "shared_with_owners", "optimizer": "lbfgs", "tolerance": 0.01} if shared else {}
+    spec = spec_of(target, scaling="none" if unscaled else "range", **more)
+    settings = {"share_weights": True} if shared else {}
+    found = run_job(folder, spec, split(made[:160], (60, 50, 50)), made[160:], rows=rows, exports=FORMATS, **settings)
     assert found["model"]["status"] == "FINISHED", found["model"]["reason"]
+    if "categories" in target:
+        assert (found["prediction"]["calibration"] is None) is shared
     return found | {"rows": rows, "target": target}
+
+
+def class_order(outcome: dict[str, Any]) -> list[str]:
+    """Alphabetical where classes are calibrated one against the rest, else as declared."""
+    declared: list[str] = outcome["target"]["categories"]
+    one_against_the_rest = len(declared) > 2 and outcome["prediction"]["calibration"] is not None
+    return sorted(declared) if one_against_the_rest else declared
 
 
 def check_answers(outcome: dict[str, Any], probabilities: Any, labels: Any, classes: list[str], abs_: float) -> None:
@@ -77,8 +97,6 @@ def check_answers(outcome: dict[str, Any], probabilities: Any, labels: Any, clas
         expected = np.column_stack([1 - expected, expected])
     np.testing.assert_allclose(np.asarray(probabilities)[:, order], expected, atol=abs_)
     assert list(labels) == scores["classes"]
-    if len(classes) > 2:
-        assert outcome["prediction"]["calibration"] is not None
 
 
 def test_the_scikit_learn_pipeline_predicts_the_same(outcome: dict[str, Any]) -> None:
@@ -86,6 +104,7 @@ def test_the_scikit_learn_pipeline_predicts_the_same(outcome: dict[str, Any]) ->
     rows = np.array(outcome["rows"], dtype=object)
     if "categories" in outcome["target"]:
         labels = pipeline.predict(rows)
+        assert list(pipeline.classes_) == class_order(outcome)
         check_answers(outcome, pipeline.predict_proba(rows), labels, list(pipeline.classes_), 1e-12)
     else:
         np.testing.assert_allclose(pipeline.predict(rows), outcome["scores"]["values"], rtol=1e-12)
@@ -105,10 +124,10 @@ def test_the_onnx_model_predicts_the_same(outcome: dict[str, Any]) -> None:
     assert list(feeds) == [f"column_{place}" for place in range(4)]
     found = session.run(None, feeds)
     if "categories" in outcome["target"]:
-        classes = sorted(outcome["target"]["categories"])
-        check_answers(outcome, found[1], found[0], classes, 1e-6)
+        check_answers(outcome, found[1], found[0], class_order(outcome), 1e-6)
     else:
-        np.testing.assert_allclose(np.ravel(found[0]), outcome["scores"]["values"], rtol=1e-6)
+        expected = np.array(outcome["scores"]["values"])
+        np.testing.assert_allclose(found[0].reshape(expected.shape), expected, rtol=1e-6)
 
 
 def test_the_document_alone_is_enough_to_score_by(outcome: dict[str, Any]) -> None:
@@ -132,9 +151,14 @@ def test_the_document_alone_is_enough_to_score_by(outcome: dict[str, Any]) -> No
     scores = (np.array(design) - centre) / half @ np.array([column["weights"] for column in columns])
     expected = np.array(outcome["scores"]["values"])
     if "categories" not in outcome["target"]:
-        np.testing.assert_allclose(scores[:, 0] * document["target_half_widths"][0], expected, rtol=1e-12)
+        values = scores * document["target_half_widths"]
+        np.testing.assert_allclose(values if values.shape[1] > 1 else values[:, 0], expected, rtol=1e-12)
         return
     fitted = document["calibration"]
+    if fitted is None and scores.shape[1] > 1:
+        np.testing.assert_allclose(np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True), expected, rtol=1e-9)
+        return
+    fitted = fitted or {"slopes": [1.0], "offsets": [0.0]}
     p = 1 / (1 + np.exp(-(scores * fitted["slopes"] + fitted["offsets"])))
     np.testing.assert_allclose(p[:, 0] if p.shape[1] == 1 else p / p.sum(axis=1, keepdims=True), expected, rtol=1e-9)
 
