@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import math
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -106,8 +107,8 @@ def surrogate_weights(spec: ModelSpec, tables: list[Rows]) -> Floats:
     assert spec.training.l2 != "auto"
     ridge = spec.training.l2 * np.eye(encoder.dimensions)
     ridge[-1, -1] = 0.0
-    weights: Floats = np.linalg.solve(float(spec.kind.slope(spec.training)) * A + ridge, b - shift)
-    return weights
+    weights = np.linalg.solve(float(spec.kind.slope(spec.training)) * A + ridge, b - shift)
+    return np.asarray(weights, dtype=np.float64)
 
 
 def pooled_surrogate(spec: ModelSpec, rows: Rows) -> Floats:
@@ -118,10 +119,11 @@ def pooled_surrogate(spec: ModelSpec, rows: Rows) -> Floats:
     """
     slope, l2 = SLOPES[spec.training.slope], spec.training.l2
     assert l2 != "auto"
-    penalty = np.sqrt(l2) * np.eye(rows.X.shape[1])[:-1]
-    wanted = np.vstack([(rows.Y - HALF) / np.sqrt(slope), np.zeros((len(penalty), rows.Y.shape[1]))])
-    weights: Floats = np.linalg.lstsq(np.vstack([np.sqrt(slope) * rows.X, penalty]), wanted, rcond=None)[0]
-    return weights
+    root = math.sqrt(slope)
+    penalty = math.sqrt(l2) * np.eye(rows.X.shape[1])[:-1]
+    wanted = np.vstack([(rows.Y - HALF) / root, np.zeros((len(penalty), rows.Y.shape[1]))])
+    weights = np.linalg.lstsq(np.vstack([root * rows.X, penalty]), wanted, rcond=None)[0]
+    return np.asarray(weights, dtype=np.float64)
 
 
 def shared_weights(spec: ModelSpec, rows: Rows) -> tuple[Floats, int]:
