@@ -73,33 +73,83 @@ def spec(**training: Any) -> dict[str, Any]:
     }
 
 
-def parties_of(folder: Path, engine: LocalEngine) -> Any:
-    return federation(folder, tables(folder), allow_small_keys=True, owner_settings={"least_roster": 1}, engine=engine)
+def classifier(**training: Any) -> dict[str, Any]:
+    plain = spec(**training)
+    target = {"name": "y", "categories": [0, 1, 2]}
+    return {**plain, "model_type": "LOGISTIC_REGRESSION", "data_props": {**plain["data_props"], "target": target}}
+
+
+def parties_of(folder: Path, engine: LocalEngine, **owner_settings: Any) -> Any:
+    paths = tables(folder)
+    settings = {"least_roster": 1, **owner_settings}
+    return federation(
+        folder,
+        paths,
+        test_data=paths["owner-1"],
+        allow_small_keys=True,
+        owner_settings=settings,
+        engine=engine,
+    )
+
+
+#: What every job needs: re-randomisers of the owners' answers, the sums of those, the decryption.
+ALWAYS = {"powers", "product", "crt_decrypt"}
+#: And where the weights are encrypted: their encryption, and products of the owners' moments with them.
+ENCRYPTED_WEIGHTS = {*ALWAYS, "fixed_base_powers", "multi_exponentiate_packed"}
+DESCENT = {"optimizer": "gradient_descent", "rounds": 4}
+SHARED = {"weights": "shared_with_owners", "optimizer": "lbfgs", "l2": 1.0, "rounds": 6}
 
 
 @pytest.mark.parametrize(
-    "training",
-    [{}, {"optimizer": "gradient_descent", "rounds": 4, "reencrypt_every": 2}],
-    ids=["plain rounds", "windows"],
+    ("job_spec", "computed"),
+    [
+        (spec(), ENCRYPTED_WEIGHTS),
+        (spec(**DESCENT, reencrypt_every=2), ENCRYPTED_WEIGHTS),
+        (spec(optimizer="newton", l2=1.0), ALWAYS),
+        (classifier(optimizer="newton", l2=1.0), ALWAYS),
+        (spec(**DESCENT, evaluate_every=2), ENCRYPTED_WEIGHTS),
+        (classifier(**SHARED), ALWAYS),
+    ],
+    ids=["plain rounds", "windows", "newton", "newton, classes", "evaluated", "shared weights"],
 )
-def test_no_party_computes_on_the_event_loops_thread(tmp_path: Path, training: dict[str, Any]) -> None:
+def test_no_party_computes_on_the_event_loops_thread(
+    tmp_path: Path, job_spec: dict[str, Any], computed: set[str]
+) -> None:
     engine = OffTheLoop()
 
-    async def job() -> dict[str, Any]:
-        async with parties_of(tmp_path, engine) as parties:
-            return await parties.wait(await parties.deploy(spec(**training)))
+    async def job() -> tuple[dict[str, Any], dict[str, Any]]:
+        async with parties_of(tmp_path, engine, share_weights=True) as parties:
+            model_id = await parties.deploy(job_spec)
+            model = await parties.wait(model_id)
+            assert model["status"] == "FINISHED", (model.get("reason"), engine.on_the_loop)
+            await parties.model_owner.post("/prediction", {"model_id": model_id, "rows": [[0.5, 0.5]]})
+            return model, await parties.model_owner.get("/prediction", model_id=model_id)
 
-    model = asyncio.run(job())
+    model, prediction = asyncio.run(job())
     assert engine.on_the_loop == []
-    assert model["status"] == "FINISHED", model.get("reason")
-    # Owners' products and factors, the sums, the Model Owner's weights and decryption: all went through this engine.
-    assert engine.called >= {
-        "multi_exponentiate_packed",
-        "powers",
-        "product",
-        "fixed_base_powers",
-        "crt_decrypt",
-    }
+    assert len(prediction["values"]) == ROWS
+    if "evaluate_every" in job_spec["training"]:
+        assert any(row["validation_loss"] is not None for row in model["history"])
+    assert engine.called >= computed
+
+
+def test_private_scoring_computes_nothing_on_the_event_loops_thread(tmp_path: Path) -> None:
+    engine = OffTheLoop()
+
+    async def scored() -> dict[str, Any]:
+        async with parties_of(tmp_path, engine) as parties:
+            model_id = await parties.deploy(spec(optimizer="newton", l2=1.0))
+            assert (await parties.wait(model_id))["status"] == "FINISHED"
+            engine.called.clear()
+            await parties.model_owner.post(f"/models/{model_id}/scoring", {})
+            answer = await parties.data_owners[0].post("/score", {"model_id": model_id, "rows": [[0.5, 0.5]]})
+            return dict(answer)
+
+    answer = asyncio.run(scored())
+    assert engine.on_the_loop == []
+    assert len(answer["values"]) == 1
+    # The Model Owner's weights and opening, and the owner's product of them with its row.
+    assert engine.called >= {"fixed_base_powers", "crt_decrypt"}
 
 
 def test_the_guard_notices_a_call_on_the_loop(small_keypair) -> None:
