@@ -16,6 +16,7 @@ from structlog.contextvars import bound_contextvars
 from data_owner import job as j
 from data_owner.agent.effects import JobEffects
 from data_owner.agent.own_answers import OwnAnswers, Taker, is_behind
+from data_owner.agent.registering import RETRY_S, Registering
 from data_owner.differencing import EarlierJob
 from data_owner.job import JobState, Owner
 from data_owner.policy import OwnerPolicy
@@ -23,7 +24,7 @@ from data_owner.round import new_job
 from data_owner.store.contract import OwnerStore
 from protocol.client.agent import Handler, TaskAnswer
 from protocol.client.job_locks import JobLocks
-from protocol.documents import Decline, JobEnd, Registration, SignedDocument, parse_json, sign_document
+from protocol.documents import Decline, JobEnd, SignedDocument, parse_json, sign_document
 from protocol.identity import Identity
 from protocol.messages import Compute, RoundRequest, from_cbor
 from protocol.problems import Code, Problem
@@ -35,8 +36,6 @@ from protocol.trust import Trust
 log = structlog.get_logger("data_owner.agent")
 
 T = TypeVar("T")
-#: Waits between attempts to reach the Facilitator, in seconds; the last one repeats.
-RETRY_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 class Facilitator(Protocol):
@@ -82,15 +81,19 @@ class OwnerService:
         self._executor = executor
         self._now = now
         self._allow_small_keys = allow_small_keys
-        self._interval_s = registration_interval_s
-        self._facilitator_id = ""
-        self._pinned_facilitator = facilitator_id
         self._membership = membership
         self._trust = trust
         self._locks = JobLocks()
         self._first_answers = asyncio.Lock()
-        self._datasets_changed = asyncio.Event()
-        self._registered = asyncio.Event()
+        self._registering = Registering(
+            identity=identity,
+            name=name,
+            offered=self._offered,
+            facilitator=facilitator,
+            interval_s=registration_interval_s,
+            membership=membership,
+            facilitator_id=facilitator_id,
+        )
         self._settled = False
         self._taker = Taker(
             effects, OwnAnswers(facilitator, identity.party_id), run=self._run, owner=self._owner, roster=self._roster
@@ -107,47 +110,21 @@ class OwnerService:
 
     def datasets_changed(self) -> None:
         """Register again, as soon as may be."""
-        self._datasets_changed.set()
+        self._registering.datasets_changed()
 
     async def keep_registered(self, stop: asyncio.Event) -> None:
-        """Register again when datasets change, and now and then: a Facilitator may lose its store.
-
-        The first registration, and the one after every interruption, is the task agent's `on_connect`.
-        """
-        wait_s = self._interval_s
-        await _first_of(None, stop, self._registered)
-        while not stop.is_set():
-            await _first_of(wait_s, stop, self._datasets_changed)
-            if stop.is_set():
-                return
-            wait_s = self._interval_s
-            try:
-                await self.register()
-            except Problem as problem:
-                log.warning("registration failed", code=problem.code.slug, detail=problem.detail)
-                wait_s = RETRY_S[-1]
+        """As `Registering.keep`."""
+        await self._registering.keep(stop)
 
     async def register(self) -> None:
         """Tell the Facilitator who this owner is and what it offers. Raises Problem where that fails."""
-        # Before the datasets are read: a change after that registers once more.
-        self._datasets_changed.clear()
-        who = await self._facilitator.identity()
-        if self._pinned_facilitator not in (None, who["party_id"]):
-            raise Problem(
-                Code.FORBIDDEN,
-                f"The Facilitator is {str(who['party_id'])[:16]}…, pinned is {str(self._pinned_facilitator)[:16]}….",
-            )
+        await self._registering.register()
+
+    async def _offered(self) -> tuple[str, ...]:
+        """Names of the datasets that the policy lets others train on."""
         datasets = await self._run(self._store.datasets)
-        offered = {offer.name for offer in self.policy.datasets} if self.policy.datasets is not None else None
-        names = tuple(dataset.name for dataset in datasets if offered is None or dataset.name in offered)
-        document = Registration(
-            party=self._identity.party_id, name=self._name, datasets=names, membership=self._membership
-        )
-        await self._facilitator.register(sign_document(document, self._identity))
-        if self._facilitator_id != who["party_id"]:
-            log.info("registered", facilitator=who["party_id"], datasets=list(names))
-        self._facilitator_id = str(who["party_id"])
-        self._registered.set()
+        allowed = {offer.name for offer in self.policy.datasets} if self.policy.datasets is not None else None
+        return tuple(dataset.name for dataset in datasets if allowed is None or dataset.name in allowed)
 
     # Tasks
 
@@ -296,7 +273,7 @@ class OwnerService:
         return Owner(
             self._identity.party_id,
             self._name,
-            self._facilitator_id,
+            self._registering.facilitator_id,
             self.policy_now(),
             self._allow_small_keys,
             self._membership,
@@ -386,13 +363,3 @@ def _job_of(header: TaskHeader) -> str:
     if header.job_id is None:
         raise Problem(Code.MALFORMED_MESSAGE, f"Task {header.id} ({header.kind}) names no job.")
     return header.job_id
-
-
-async def _first_of(timeout_s: float | None, *events: asyncio.Event) -> None:
-    """Return when one of the events is set, or after `timeout_s` where there is one."""
-    waits = [asyncio.ensure_future(event.wait()) for event in events]
-    try:
-        await asyncio.wait(waits, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()
