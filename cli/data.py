@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.output import Failure, console, print_json, print_table, wrong_fields
+from cli.policy import read_policy
 
 if TYPE_CHECKING:
+    from data_owner.policy import OwnerPolicy
     from protocol.spec import DataProps, ModelSpec, ModelType
     from tabular.check import TableReport
 
@@ -28,8 +30,8 @@ def read_spec(path: Path) -> ModelSpec:
     return spec
 
 
-def _read_declaration(path: Path) -> tuple[DataProps, ModelType, str]:
-    """Return columns, model type and scaling of a spec, or of a schema.json, which has the columns alone."""
+def _read_declaration(path: Path) -> tuple[DataProps, ModelType, str, ModelSpec | None]:
+    """Return columns, model type, scaling and the spec itself; a schema.json has the columns alone."""
     from cli.client import read_json
     from protocol.spec import DataProps, ModelSpec, ModelType
 
@@ -37,9 +39,9 @@ def _read_declaration(path: Path) -> tuple[DataProps, ModelType, str]:
     if isinstance(document, dict) and "model_type" not in document and "features" in document:
         props: DataProps = _validate(path, document, DataProps)
         classes = any(target.categories is not None for target in props.all_targets)
-        return props, ModelType.LOGISTIC_REGRESSION if classes else ModelType.LINEAR_REGRESSION, "range"
+        return props, ModelType.LOGISTIC_REGRESSION if classes else ModelType.LINEAR_REGRESSION, "range", None
     spec: ModelSpec = _validate(path, document, ModelSpec)
-    return spec.data_props, spec.model_type, spec.training.scaling
+    return spec.data_props, spec.model_type, spec.training.scaling, spec
 
 
 def _validate(path: Path, document: object, kind: Any) -> Any:
@@ -61,21 +63,40 @@ def _as_json(document: object) -> str:
 def check(
     spec: Annotated[Path, typer.Argument(help="A model spec, or a consortium's schema.json.")],
     data: Annotated[Path, typer.Option(help="The table: CSV or Parquet.")],
+    policy: Annotated[
+        Path | None, typer.Option(help="The policy file whose min_rows and min_cell hold; else a service's default.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Say which columns of a table don't fit a spec, and how many values each declared range would clip."""
+    """Say which columns of a table don't fit a spec, what its ranges would clip, and which groups are too small."""
+    from data_owner.policy import OwnerPolicy
     from tabular.check import check_table
 
-    props, model_type, scaling = _read_declaration(spec)
+    props, model_type, scaling, whole = _read_declaration(spec)
+    # Without a file the policy of a service on loopback: it asks for no least number of rows in all.
+    allowed = OwnerPolicy.for_loopback() if policy is None else read_policy(policy)
     if not data.exists():
         raise Failure(f"{data}: there is no such file")
     report = check_table(data, props, model_type, "none" if scaling == "none" else "range")
+    if report.fits:
+        _hold_against(allowed, whole, report)
     if as_json:
         print_json(report.as_dict())
     else:
         _print_report(report)
     if not report.fits:
         raise typer.Exit(1)
+
+
+def _hold_against(policy: OwnerPolicy, spec: ModelSpec | None, report: TableReport) -> None:
+    """Add to the report what a job over this table would be declined for, once it is read."""
+    from data_owner.policy import Outcome, judge_counts, judge_rows
+    from tabular.check import Problem
+
+    rows, cells = report.rows_used, report.cells()
+    verdict = judge_counts(policy, rows, cells) if spec is None else judge_rows(policy, spec, rows, cells)
+    if verdict.outcome is not Outcome.ACCEPT and verdict.code is not None:
+        report.problems.append(Problem(verdict.code.value.slug, f"jobs would be declined: {verdict.detail}"))
 
 
 def _print_report(report: TableReport) -> None:

@@ -26,13 +26,7 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
 ) -> None:
     """Check a policy file: every mistake by its field, then what it allows, and what should give one pause."""
-    from data_owner.policy import OwnerPolicy
-
-    try:
-        text = file.read_text()
-    except UnicodeError:
-        raise Failure(f"{file}: not UTF-8 text") from None
-    allowed = OwnerPolicy.from_toml(text)
+    allowed = read_policy(file)
     if as_json:
         print_json({"policy": allowed.model_dump(mode="json"), "warnings": warnings(allowed)})
         return
@@ -40,6 +34,17 @@ def check(
         console().print(f"{name:>20}  {value}", markup=False)
     for warning in warnings(allowed):
         console().print(f"note: {warning}", markup=False)
+
+
+def read_policy(file: Path) -> OwnerPolicy:
+    """Return the policy in a TOML file. Raises Failure, OSError, and Problem that names each field that is wrong."""
+    from data_owner.policy import OwnerPolicy
+
+    try:
+        text = file.read_text()
+    except UnicodeError:
+        raise Failure(f"{file}: not UTF-8 text") from None
+    return OwnerPolicy.from_toml(text)
 
 
 def warnings(policy: OwnerPolicy) -> list[str]:

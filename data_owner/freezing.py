@@ -27,6 +27,7 @@ from protocol.spec import DataProps, ModelSpec
 from tabular.encode import EncodedBatch, Encoder
 from tabular.errors import TableError
 from tabular.read import open_table
+from tabular.tally import clipped_parts
 
 SALT_BYTES = 32
 VALIDATION_FRACTION = 0.2
@@ -222,11 +223,8 @@ class _Tally:
             for (label, code), count in self._categories.items()
         ]
         for label in {*self._low, *self._high}:
-            low, high = self._low[label], self._high[label]
-            parts = (("below its range", low), ("above its range", high), ("within its range", rows - low - high))
-            found += [
-                Cell(position=self._positions[label], label=f"{label} {what}", rows=count) for what, count in parts
-            ]
+            parts = clipped_parts(label, self._low[label], self._high[label], rows)
+            found += [Cell(position=self._positions[label], label=name, rows=count) for name, count in parts.items()]
         return tuple(found)
 
 

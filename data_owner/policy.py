@@ -189,6 +189,11 @@ def judge_rows(policy: OwnerPolicy, spec: ModelSpec, rows: int, cells: Mapping[s
         return _decline(
             Code.DOES_NOT_FIT, f"{rows} rows are in use, the job's plan covers {spec.training.max_rows} an owner."
         )
+    return judge_counts(policy, rows, cells)
+
+
+def judge_counts(policy: OwnerPolicy, rows: int, cells: Mapping[str, int]) -> Verdict:
+    """Hold counts of a table's rows against policy alone; `cells` as for `judge_rows`."""
     if rows < policy.min_rows:
         return _decline(Code.TOO_FEW_ROWS, f"{rows} rows are in use, the policy's min_rows is {policy.min_rows}.")
     small = {label: count for label, count in cells.items() if 0 < count < policy.min_cell}

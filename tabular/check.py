@@ -16,12 +16,12 @@ from tabular.columns import CategoryCodec, Codec, Finding, Reading, Scaling
 from tabular.encode import Encoder, category_counts, kept_rows, tails
 from tabular.errors import TableError
 from tabular.read import Table, open_table
-from tabular.tally import Tally
+from tabular.tally import Tally, clipped_parts
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that keeps the table from being used. `code` is of tabular.errors.CODES."""
+    """Something that keeps the table from being used. `code` is of tabular.errors.CODES, or a policy's reason."""
 
     code: str
     message: str
@@ -56,6 +56,19 @@ class TableReport:
     def fits(self) -> bool:
         """Whether the table can be used as declared."""
         return not self.problems
+
+    @property
+    def rows_used(self) -> int:
+        """Records that lack nothing."""
+        return self.rows - self.rows_dropped
+
+    def cells(self) -> dict[str, int]:
+        """Used rows by category and by part of a clipped column, under the names that a policy's refusal has."""
+        found: dict[str, int] = {}
+        for column in self.columns:
+            found |= {f"{column.column} = {text}": rows for text, rows in (column.categories or {}).items()}
+            found |= clipped_parts(column.column, column.clipped_low, column.clipped_high, self.rows_used)
+        return found
 
     def as_dict(self) -> dict[str, Any]:
         """Plain lists, dicts, numbers and text, for JSON."""

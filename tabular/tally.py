@@ -22,6 +22,17 @@ class SmallCell:
     rows: int
 
 
+def clipped_parts(label: str, low: int, high: int, rows: int) -> dict[str, int]:
+    """Rows in both tails of a clipped column and between them, by name: a range can single out any of the three.
+
+    `rows`: all that are used. Empty where nothing is clipped.
+    """
+    if not low and not high:
+        return {}
+    parts = {"below": low, "above": high, "within": rows - low - high}
+    return {f"{label} {part} its range": count for part, count in parts.items()}
+
+
 @dataclass
 class Tally:
     """Adds up the counts of encoded batches. `categories` are those declared, by column, for their names."""

@@ -38,13 +38,55 @@ def table(folder: Path, *lines: str) -> Path:
 
 
 def test_a_table_that_fits_is_accepted_with_its_clipped_values_counted(spec: Path, tmp_path: Path) -> None:
-    data = table(tmp_path, "dose,effect", "1,10", "11,20", "12,30", "-1,40")
+    many = ["5,10"] * 10 + ["11,20"] * 11 + ["-1,40"] * 12
+    data = table(tmp_path, "dose,effect", *many)
     result = run("check", spec, "--data", data, "--json")
     assert result.exit_code == 0, result.output
     report = json.loads(result.stdout)
     assert report["fits"] is True
     dose = next(column for column in report["columns"] if column["column"] == "dose")
-    assert (dose["clipped_low"], dose["clipped_high"]) == (1, 2)
+    assert (dose["clipped_low"], dose["clipped_high"]) == (12, 11)
+
+
+def test_a_group_that_a_job_would_be_declined_for_is_told_as_the_service_tells_it(spec: Path, tmp_path: Path) -> None:
+    data = table(tmp_path, "dose,effect", *["5,10"] * 20, "99,20")
+    result = run("check", spec, "--data", data)
+    assert result.exit_code == 1
+    assert "The table fits." not in result.output
+    assert "min_cell (10)" in result.output
+    assert "dose above its range: 1." in result.output
+    report = json.loads(run("check", spec, "--data", data, "--json").stdout)
+    assert (report["fits"], [problem["code"] for problem in report["problems"]]) == (False, ["too-few-rows"])
+
+
+@pytest.mark.parametrize("rows", [9, 10])
+def test_a_category_below_min_cell_is_told_of_a_schema_too(tmp_path: Path, rows: int) -> None:
+    colour = {"name": "colour", "type": "nominal", "categories": ["red", "blue", "green"]}
+    schema = tmp_path / "schema.json"
+    schema.write_text(json.dumps({**SPEC["data_props"], "features": [colour]}))
+    data = table(tmp_path, "colour,effect", *["red,1"] * 20, *["blue,2"] * rows)
+    result = run("check", schema, "--data", data)
+    assert result.exit_code == (0 if rows == 10 else 1), result.output
+    assert ("colour = blue: 9." in result.output) is (rows == 9)
+
+
+def test_the_owners_own_policy_counts_in_place_of_the_default(spec: Path, tmp_path: Path) -> None:
+    data = table(tmp_path, "dose,effect", *["5,10"] * 20, "99,20")
+    policy = tmp_path / "policy.toml"
+    policy.write_text("min_cell = 0\n")
+    assert run("check", spec, "--data", data, "--policy", policy).exit_code == 0
+    policy.write_text("min_cell = 0\nmin_rows = 22\n")
+    strict = run("check", spec, "--data", data, "--policy", policy)
+    assert strict.exit_code == 1
+    assert "the policy's min_rows is 22" in strict.output
+
+
+def test_more_rows_than_the_plan_covers_are_told(spec: Path, tmp_path: Path) -> None:
+    spec.write_text(json.dumps({**SPEC, "training": {"max_rows": 20}}))
+    assert run("check", spec, "--data", table(tmp_path, "dose,effect", *["5,10"] * 20)).exit_code == 0
+    over = run("check", spec, "--data", table(tmp_path, "dose,effect", *["5,10"] * 21))
+    assert over.exit_code == 1
+    assert "21 rows are in use" in over.output
 
 
 def test_every_column_that_does_not_fit_is_named(spec: Path, tmp_path: Path) -> None:
