@@ -94,10 +94,16 @@ class ConsortiumFile(Strict):
     @model_validator(mode="after")
     def _distinct(self) -> Self:
         names = [self.facilitator.name, *(party.name for party in (*self.model_owner, *self.data_owner))]
+        seen: dict[str, str] = {}
         for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"two parties are called {name!r}")
-            if name.lower() == CONSORTIUM_FOLDER:
+            # Names are folders, and some file systems take bank-a and Bank-A for one.
+            folded = name.casefold()
+            if folded in seen:
+                if name == seen[folded]:
+                    raise ValueError(f"two parties are called {name!r}")
+                raise ValueError(f"parties are called {seen[folded]!r} and {name!r}, which differ in case alone")
+            seen[folded] = name
+            if folded == CONSORTIUM_FOLDER:
                 raise ValueError(f"{name!r} is the name of the consortium's own folder")
         return self
 

@@ -211,11 +211,15 @@ def _archive(folder: Path, archive: Path) -> None:
 
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for path in (folder / name for name in _HANDED_OVER):
-            if not path.exists():
-                continue
+        paths = [path for path in (folder / name for name in _HANDED_OVER) if path.exists()]
+        # With members of their own, or the umask of whoever unpacks it would say who may look into the folders.
+        for path in sorted({folder, *(path.parent for path in paths)}):
+            inside = tarfile.TarInfo(path.relative_to(folder.parent).as_posix())
+            inside.type, inside.mode = tarfile.DIRTYPE, 0o700
+            tar.addfile(inside)
+        for path in paths:
             content = read_secret(path)
-            member = tarfile.TarInfo(f"{folder.name}/{path.relative_to(folder).as_posix()}")
+            member = tarfile.TarInfo(path.relative_to(folder.parent).as_posix())
             member.size, member.mode = len(content), 0o600
             tar.addfile(member, io.BytesIO(content))
     write_secret(archive, buffer.getvalue())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import stat
+import subprocess
 import tarfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,8 +14,11 @@ from cryptography import x509
 from typer.testing import CliRunner
 
 from cli.consortium import ConsortiumFile, read_consortium
+from cli.doctor.finding import Level
+from cli.doctor.folder import check_folder
 from cli.main import app
 from cli.output import Failure
+from cli.parties import settings_of
 from cli.provisioning import ProvisionedParty, provision
 from data_owner.settings import DataOwnerSettings
 from facilitator.settings import FacilitatorSettings
@@ -25,6 +30,7 @@ from protocol.server.connection import PartySettings, facilitator_client, gate_o
 from protocol.server.secret_files import SecretFileError, load_identity, read_secret
 from protocol.server.tokens import find_token, read_tokens
 from protocol.server.trust_file import read_membership, read_pins, trust_of
+from protocol.states import Role
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 ACROSS_MACHINES = """
@@ -81,11 +87,46 @@ def test_every_file_is_private_and_every_archive_holds_its_own_folder_and_no_oth
     for party in parties.values():
         unpacked = tmp_path / "unpacked"
         with tarfile.open(party.archive) as tar:
-            assert {member.mode for member in tar.getmembers()} == {0o600}
-            tar.extractall(unpacked, filter="data")
+            assert {member.mode for member in tar.getmembers() if member.isfile()} == {0o600}
+            assert {member.mode for member in tar.getmembers() if member.isdir()} == {0o700}
+        unpacked.mkdir(exist_ok=True)
+        subprocess.run(["tar", "xf", party.archive, "-C", unpacked], check=True)
         assert contents(unpacked / party.name) == contents(party.folder)
     assert sorted(path.name for path in unpacked.iterdir()) == sorted(parties)
     assert not (tmp_path / "out" / "consortium.tar").exists()
+
+
+def test_an_unpacked_folder_is_its_owners_alone_whatever_the_umask_and_the_doctor_says_so(
+    tmp_path: Path, parties: dict[str, ProvisionedParty]
+) -> None:
+    unpacked = tmp_path / "unpacked"
+    unpacked.mkdir()
+    for party in parties.values():
+        subprocess.run(["tar", "xf", party.archive, "-C", unpacked], check=True, umask=0o002)
+    for name, party in parties.items():
+        folders = [unpacked / name, *(path for path in (unpacked / name).rglob("*") if path.is_dir())]
+        assert {stat.S_IMODE(path.stat().st_mode) for path in folders} == {0o700}
+        settings = settings_of(Role(party.role), {"state_dir": unpacked / name})
+        found = {finding.check: finding for finding in check_folder(settings)}
+        assert found["permissions"].level is Level.OK
+        (unpacked / name).chmod(0o755)
+        found = {finding.check: finding for finding in check_folder(settings)}
+        assert found["permissions"].level is Level.WARN
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("bank-a", "two parties are called 'bank-a'"),
+        ("Bank-A", "'bank-a' and 'Bank-A', which differ in case alone"),
+        ("Consortium", "the consortium's own folder"),
+    ],
+)
+def test_names_that_one_folder_would_stand_for_are_refused(tmp_path: Path, name: str, said: str) -> None:
+    entry = f'[[data_owner]]\nname = "{name}"\nport = 5001\n'
+    with pytest.raises(Failure, match=said):
+        consortium(tmp_path, ONE_MACHINE + entry)
+    assert len(consortium(tmp_path, ONE_MACHINE + entry.replace(name, "bank-b")).data_owner) == 2
 
 
 def test_the_consortiums_key_is_in_no_partys_folder(tmp_path: Path, parties: dict[str, ProvisionedParty]) -> None:
@@ -106,7 +147,7 @@ def test_members_know_each_other_by_the_consortiums_word_until_it_ends(
         ]
     trust = trust_of(read_pins(parties["bank-a"].folder))
     for name, role in (("acme", "model-owner"), ("bank-b", "data-owner")):
-        membership = read_membership(parties[name].folder, parties[name].party_id)
+        membership = read_membership(parties[name].folder, parties[name].party_id, Role(role))
         assert membership is not None and open_document(membership, Membership).name == name
         known = parties[name].party_id, role, membership
         assert trust.doubt(*known, NOW + timedelta(days=100)) is None  # type: ignore[arg-type]
@@ -207,7 +248,7 @@ def test_a_party_without_its_settings_file_is_renewed_under_its_old_identity(
     later = NOW + timedelta(days=90)
     renewed = {one.name: one for one in provision(consortium(tmp_path), tmp_path / "out", later)}["bank-a"]
     assert renewed.created and renewed.party_id == parties["bank-a"].party_id
-    membership = read_membership(renewed.folder, renewed.party_id)
+    membership = read_membership(renewed.folder, renewed.party_id, Role.DATA_OWNER)
     assert membership is not None
     assert open_document(membership, Membership).not_after == later + timedelta(days=100)
 
