@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -58,7 +60,8 @@ def encrypt(state_dir: StateDir, key_passphrase_file: KeyPassphraseFile = None, 
     """Encrypt the private keys in a state folder. Stop its service first; interrupted, run it again."""
     from protocol.server.key_files import encrypt_keys
 
-    count = encrypt_keys(state_dir, _secret(state_dir, key_passphrase_file, key_file))
+    with _stopped(state_dir):
+        count = encrypt_keys(state_dir, _secret(state_dir, key_passphrase_file, key_file))
     console().print(f"{count} private keys in {state_dir} encrypted.", markup=False)
     console().print("Without what they are encrypted under nobody can read them again: keep a copy of it elsewhere.")
 
@@ -68,7 +71,8 @@ def decrypt(state_dir: StateDir, key_passphrase_file: KeyPassphraseFile = None, 
     """Write the private keys in a state folder as they are. Stop its service first; interrupted, run it again."""
     from protocol.server.key_files import decrypt_keys
 
-    count = decrypt_keys(state_dir, _secret(state_dir, key_passphrase_file, key_file))
+    with _stopped(state_dir):
+        count = decrypt_keys(state_dir, _secret(state_dir, key_passphrase_file, key_file))
     console().print(f"{count} private keys in {state_dir} are no longer encrypted.", markup=False)
 
 
@@ -80,14 +84,27 @@ def rotate(
     key_passphrase_file: KeyPassphraseFile = None,
     key_file: KeyFile = None,
 ) -> None:
-    """Encrypt under another passphrase or key file. A service at work takes note at its next start."""
+    """Encrypt under another passphrase or key file. Stop the service first."""
     from protocol.server.key_files import KeySecret, change_secret
 
     new = KeySecret.read(new_key_passphrase_file, new_key_file)
     if new is None:
         raise Failure("name the new secret with --new-key-passphrase-file or --new-key-file")
-    change_secret(state_dir, _secret(state_dir, key_passphrase_file, key_file), new)
+    with _stopped(state_dir):
+        change_secret(state_dir, _secret(state_dir, key_passphrase_file, key_file), new)
     console().print(f"The private keys in {state_dir} open with the {new.kind} in {new.source}.", markup=False)
+
+
+@contextmanager
+def _stopped(state_dir: Path) -> Iterator[None]:
+    """The folder with no service at work in it: one would go on writing keys as it found them at its start."""
+    from protocol.server.folder_lock import folder_lock
+    from protocol.server.secret_files import IDENTITY_FILE
+
+    if not (state_dir / IDENTITY_FILE).exists():
+        raise Failure(f"{state_dir} has no {IDENTITY_FILE}: name the state folder of a party.")
+    with folder_lock(state_dir):
+        yield
 
 
 def _secret(state_dir: Path, key_passphrase_file: Path | None, key_file: Path | None) -> KeySecret:

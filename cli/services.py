@@ -6,14 +6,18 @@ folder, else from their defaults; they are read once, here. An option has the na
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from protocol.states import Role
+
+if TYPE_CHECKING:
+    from protocol.server.settings import ServiceSettings
 
 Host = Annotated[str | None, typer.Option(help="Address to listen on. Default 127.0.0.1.")]
 Name = Annotated[str | None, typer.Option(help="How this party is named to the others.")]
@@ -95,10 +99,34 @@ def _serve(role: Role, options: Mapping[str, object]) -> None:
 
     settings = settings_of(role, options)
     configure_logging(settings.log_format, settings.log_level)
-    executor = ThreadPoolExecutor(thread_name_prefix="engine")
-    try:
-        app = application(role)(settings, clock=SystemClock(), executor=executor)
-        code = run_service(app, settings.host, settings.port, tls=listening_tls(settings))
-    finally:
-        executor.shutdown(wait=False, cancel_futures=True)
+    with _in_the_folder(role, settings):
+        executor = ThreadPoolExecutor(thread_name_prefix="engine")
+        try:
+            app = application(role)(settings, clock=SystemClock(), executor=executor)
+            code = run_service(app, settings.host, settings.port, tls=listening_tls(settings))
+        finally:
+            executor.shutdown(wait=False, cancel_futures=True)
     raise typer.Exit(code)
+
+
+@contextmanager
+def _in_the_folder(role: Role, settings: ServiceSettings) -> Iterator[None]:
+    """The state folder held, by this process alone but for Facilitators on one PostgreSQL, and no key left open in it.
+
+    Raises FolderInUseError where another process works there.
+    """
+    import structlog
+
+    from protocol.server.database_url import POSTGRESQL, read_url
+    from protocol.server.folder_lock import folder_lock
+    from protocol.server.key_files import KeySecret, seal_open_keys
+
+    several = role is Role.FACILITATOR and read_url(settings.database).get_backend_name() == POSTGRESQL
+    settings.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with folder_lock(settings.state_dir, shared=several):
+        count = seal_open_keys(settings.state_dir, KeySecret.read(settings.key_passphrase_file, settings.key_file))
+        if count:
+            structlog.get_logger("cli.services").warning(
+                "private keys that were not encrypted now are", count=count, state_dir=str(settings.state_dir)
+            )
+        yield

@@ -28,6 +28,7 @@ from pydantic import Field, ValidationError
 
 from protocol.clock import Clock, timestamp
 from protocol.documents import Hash
+from protocol.server.folder_lock import LOCK_FILE, folder_lock
 from protocol.server.secret_files import IDENTITY_FILE, read_secret, write_secret
 from protocol.setup_error import SetupError
 from protocol.spec import Strict
@@ -165,9 +166,9 @@ def restore(archive: Path, state_dir: Path, clock: Clock) -> Taken:
     The folder then says since when it is another one than was backed up (`restored_at`).
 
     Raises BackupError for a folder with something in it, an archive that others may read, of another major version,
-    damaged or altered (it names the file in it); OSError.
+    damaged or altered (it names the file in it); FolderInUseError where a service is starting in it; OSError.
     """
-    if state_dir.exists() and (not state_dir.is_dir() or any(state_dir.iterdir())):
+    if state_dir.exists() and (not state_dir.is_dir() or any(path.name != LOCK_FILE for path in state_dir.iterdir())):
         raise BackupError(f"{state_dir} is not empty: restore into a new folder, so that no state is lost.")
     if archive.stat().st_mode & 0o077:
         raise BackupError(f"{archive} holds private keys, and others may read it: chmod 600 {archive}")
@@ -179,7 +180,7 @@ def restore(archive: Path, state_dir: Path, clock: Clock) -> Taken:
         # Never before the archive's own time, which a clock that is behind would say.
         write_secret(folder / RESTORED, max(timestamp(clock), listing.made_at).encode())
         if state_dir.exists():
-            state_dir.rmdir()
+            _remove_unused(state_dir)
         folder.rename(state_dir)
     except tarfile.TarError as error:
         raise BackupError(f"{archive} is not a whole backup: {error}. Take another copy of it.") from None
@@ -187,6 +188,13 @@ def restore(archive: Path, state_dir: Path, clock: Clock) -> Taken:
         _remove(folder)
     _sync_folder(state_dir.parent)
     return Taken(listing, state_dir)
+
+
+def _remove_unused(state_dir: Path) -> None:
+    """Remove a folder in which a service was started at most, and none runs. Raises FolderInUseError; OSError."""
+    with folder_lock(state_dir):
+        (state_dir / LOCK_FILE).unlink()
+        state_dir.rmdir()
 
 
 def restored_at(state_dir: Path) -> datetime | None:

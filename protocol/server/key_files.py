@@ -171,12 +171,23 @@ def encrypt_keys(state_dir: Path, secret: KeySecret) -> int:
     master_file = state_dir / MASTER_FILE
     master = _open_master(master_file, secret) if master_file.exists() else _new_master(master_file, secret)
     files = KeyFiles(state_dir, master)
-    plain = [path for path in key_paths(state_dir) if not read_secret_as_it_is(path).startswith(SEALED)]
+    plain = _open_keys(state_dir)
     for path in plain:
         files.write(path, read_secret_as_it_is(path))
     for path in _left_behind(state_dir):
         delete_secret(path)
     return len(plain)
+
+
+def seal_open_keys(state_dir: Path, secret: KeySecret | None) -> int:
+    """Seal what lies open in a folder whose keys are sealed, as after `encrypt_keys` was interrupted; return how many.
+
+    For a start, when no service is at work in the folder yet. Does nothing where keys are not sealed, or there is no
+    secret. Raises SecretFileError where another secret sealed them, and where others may use a key's file.
+    """
+    if secret is None or not (state_dir / MASTER_FILE).exists() or not _open_keys(state_dir):
+        return 0
+    return encrypt_keys(state_dir, secret)
 
 
 def decrypt_keys(state_dir: Path, secret: KeySecret) -> int:
@@ -214,6 +225,10 @@ def key_paths(state_dir: Path) -> list[Path]:
     for name in KEY_FOLDERS:
         found += sorted(path for path in (state_dir / name).glob("*") if path.suffix != _NO_KEY)
     return [path for path in found if path.is_file() and not path.name.startswith(".")]
+
+
+def _open_keys(state_dir: Path) -> list[Path]:
+    return [path for path in key_paths(state_dir) if not read_secret_as_it_is(path).startswith(SEALED)]
 
 
 def _left_behind(state_dir: Path) -> list[Path]:

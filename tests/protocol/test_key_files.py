@@ -19,6 +19,7 @@ from protocol.server.key_files import (
     encrypt_keys,
     key_paths,
     open_key_files,
+    seal_open_keys,
 )
 from protocol.server.secret_files import (
     SEALED,
@@ -315,3 +316,29 @@ def test_a_key_read_where_keys_are_not_sealed_is_what_was_written(tmp_path: Path
     assert not files.sealed and files.read(tmp_path / "keys" / "aa.json") == b"key"
     with pytest.raises(FileExistsError):
         files.write(tmp_path / "keys" / "aa.json", b"other", replace=False)
+
+
+def test_keys_that_lie_open_among_sealed_ones_are_sealed_and_read_the_same(
+    party: tuple[Path, dict[str, bytes]], secret: KeySecret
+) -> None:
+    folder, keys = party
+    encrypt_keys(folder, secret)
+    assert seal_open_keys(folder, secret) == 0
+    for name in NAMES[2:4]:
+        write_secret(folder / name, keys[name])
+    assert seal_open_keys(folder, secret) == 2
+    assert all(path.read_bytes().startswith(SEALED) for path in key_paths(folder)) and held(folder, secret) == keys
+
+
+def test_no_key_is_sealed_in_a_folder_that_is_not_without_a_secret_and_under_another(
+    party: tuple[Path, dict[str, bytes]], tmp_path: Path
+) -> None:
+    folder, keys = party
+    assert seal_open_keys(folder, passphrase(tmp_path)) == 0
+    assert {name: read_secret(folder / name) for name in NAMES} == keys
+    encrypt_keys(folder, passphrase(tmp_path))
+    write_secret(folder / "keys" / "aa.json", keys["keys/aa.json"])
+    assert seal_open_keys(folder, None) == 0
+    with pytest.raises(SecretFileError, match="is not the one"):
+        seal_open_keys(folder, passphrase(tmp_path, "incorrect horse battery", "other"))
+    assert read_secret(folder / "keys" / "aa.json") == keys["keys/aa.json"]
