@@ -17,8 +17,12 @@ if TYPE_CHECKING:
 
 def prune(
     older_than: Annotated[float, typer.Option("--older-than", min=0, help="Days since the job ended.")],
-    role: Annotated[Role, typer.Option(help="Whose folder .fedtrain/ROLE is meant.")] = Role.FACILITATOR,
+    role: Annotated[Role, typer.Option(help="What the party is.")],
     state_dir: Annotated[Path | None, typer.Option(help="The party's state folder. Default .fedtrain/ROLE.")] = None,
+    database_url: Annotated[
+        str | None,
+        typer.Option(help="Its store, where it is not as its settings say."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
 ) -> None:
     """Delete the ciphertexts of ended jobs; log, hashes, signatures, models and results stay. The service may run."""
@@ -27,48 +31,58 @@ def prune(
 
     folder = state_dir or Path(".fedtrain") / role.value
     if not (folder / IDENTITY_FILE).exists():
-        raise Failure(f"{folder} is not the state folder of a party: name it with --state-dir, and --role with it")
+        raise Failure(f"{folder} is not the state folder of a party: name it with --state-dir")
     clock = SystemClock()
-    jobs = _PRUNERS[role](folder, clock.now() - timedelta(days=older_than), clock)
+    store = _store(folder, database_url)
+    jobs = _PRUNERS[role](folder, store, clock.now() - timedelta(days=older_than), clock)
     if as_json:
         print_json({"jobs": jobs, "older_than_days": older_than})
     else:
         console().print(f"{jobs} jobs lost their ciphertexts; their logs, hashes and results are kept", markup=False)
 
 
-def _facilitator(folder: Path, before: datetime, clock: Clock) -> int:
+def _store(folder: Path, database_url: str | None) -> str:
+    """The URL of the store. To prune makes none."""
+    from protocol.server.connection import PartySettings
+    from protocol.server.database_url import SQLITE, read_url, shown
+
+    url = database_url or PartySettings(state_dir=folder).database
+    parsed = read_url(url)
+    if parsed.get_backend_name() == SQLITE and not Path(parsed.database or "").is_file():
+        raise Failure(f"there is no store at {shown(parsed)}: name the one that the service keeps with --database-url")
+    return url
+
+
+def _facilitator(_folder: Path, url: str, before: datetime, clock: Clock) -> int:
     from facilitator.pruning import prune as prune_facilitator
     from facilitator.store import SqlStore
-    from protocol.server.connection import PartySettings
 
-    store = SqlStore(PartySettings(state_dir=folder).database)
+    store = SqlStore(url)
     try:
         return prune_facilitator(store, before, clock.now())
     finally:
         store.close()
 
 
-def _model_owner(folder: Path, before: datetime, _clock: Clock) -> int:
+def _model_owner(_folder: Path, url: str, before: datetime, _clock: Clock) -> int:
     from model_owner.store import SqlStore
-    from protocol.server.connection import PartySettings
 
-    store = SqlStore(PartySettings(state_dir=folder).database)
+    store = SqlStore(url)
     try:
         return store.prune(before)
     finally:
         store.close()
 
 
-def _data_owner(folder: Path, before: datetime, clock: Clock) -> int:
+def _data_owner(folder: Path, url: str, before: datetime, clock: Clock) -> int:
     import secrets
 
     from data_owner.freezing import Freezer
     from data_owner.pruning import prune as prune_data_owner
     from data_owner.store.sql import SqlStore
     from protocol.clock import timestamp
-    from protocol.server.connection import PartySettings
 
-    store = SqlStore(PartySettings(state_dir=folder).database)
+    store = SqlStore(url)
     try:
         freezer = Freezer(folder / "moments", store, lambda: timestamp(clock), secrets.token_bytes)
         return prune_data_owner(store, freezer, before)

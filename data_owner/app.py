@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Executor
@@ -34,8 +35,7 @@ from data_owner.store.sql import SqlStore
 from protocol.client.agent import TaskAgent
 from protocol.client.facilitator import FacilitatorClient
 from protocol.clock import Clock, timestamp
-from protocol.documents import parse_json
-from protocol.identity import Identity
+from protocol.documents import SignedDocument, parse_json
 from protocol.loopback import is_loopback
 from protocol.problems import Code, Problem
 from protocol.server.app import create_service
@@ -78,6 +78,7 @@ def create_app(
     owner_policy = policy or settings.policy()
     trust = watched_trust(settings.state_dir)
     trust.value()  # a list that cannot be used is known before the first job
+    membership = read_membership(settings.state_dir, identity.party_id, Role.DATA_OWNER)
     registry = CollectorRegistry()
     metrics = Metrics(registry)
     metered = metrics.service.executor(executor)
@@ -106,7 +107,7 @@ def create_app(
             engine=arithmetic,
             now=clock.now,
         )
-        service = _service(settings, identity, owner_policy, trust.value, workshop, client, metered)
+        service = _service(settings, membership, owner_policy, trust.value, workshop, client, metered)
         agent = TaskAgent(
             client,
             metrics.agent.timed(service.handlers),
@@ -177,7 +178,7 @@ def create_app(
 
 def _service(
     settings: DataOwnerSettings,
-    identity: Identity,
+    membership: SignedDocument | None,
     policy: OwnerPolicy,
     trust: Callable[[], Trust],
     workshop: Workshop,
@@ -185,7 +186,7 @@ def _service(
     executor: Executor,
 ) -> OwnerService:
     return OwnerService(
-        identity=identity,
+        identity=workshop.identity,
         name=settings.name,
         policy=policy,
         store=workshop.store,
@@ -195,7 +196,7 @@ def _service(
         now=workshop.now,
         allow_small_keys=settings.allow_small_keys,
         registration_interval_s=settings.registration_interval_s,
-        membership=read_membership(settings.state_dir, identity.party_id),
+        membership=membership,
         facilitator_id=settings.facilitator_id,
         trust=trust,
     )
@@ -238,11 +239,22 @@ def read_schema(path: Path | None) -> DataProps | None:
     if path is None:
         return None
     try:
-        return parse_json(path.read_bytes(), DataProps)
+        content = path.read_bytes()
+        return parse_json(content, DataProps)
     except OSError as error:
         raise Problem(Code.INVALID_REQUEST, f"The schema {path} cannot be read: {error.strerror}.") from None
     except Problem as problem:
-        raise Problem(Code.INVALID_REQUEST, f"The schema {path} cannot be used: {problem.detail}") from None
+        why = "it is a model spec: take its data_props." if _is_spec(content) else problem.detail
+        raise Problem(Code.INVALID_REQUEST, f"The schema {path} cannot be used: {why}") from None
+
+
+def _is_spec(content: bytes) -> bool:
+    """Whether JSON that is no schema has one inside, as a model spec has."""
+    try:
+        document = json.loads(content)
+    except ValueError:
+        return False
+    return isinstance(document, dict) and "data_props" in document
 
 
 def _readiness(app: FastAPI, settings: DataOwnerSettings) -> Mapping[str, str]:

@@ -30,6 +30,7 @@ from model_owner.store import SqlStore
 from model_owner.views import FacilitatorViews
 from protocol.client.agent import TaskAgent
 from protocol.clock import Clock
+from protocol.documents import SignedDocument
 from protocol.identity import Identity
 from protocol.server.app import create_service
 from protocol.server.backup import restored_at
@@ -66,9 +67,10 @@ def create_app(
     """
     key_files = key_files_of(settings)
     identity = load_or_create_identity(settings.state_dir, key_files)
+    membership = read_membership(settings.state_dir, identity.party_id, Role.MODEL_OWNER)
     registry = CollectorRegistry()
     metrics = Metrics(registry)
-    parts = _Parts(settings, clock, executor, transport, identity, key_files, metrics)
+    parts = _Parts(settings, clock, executor, transport, identity, membership, key_files, metrics)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -111,6 +113,7 @@ class _Parts:
         executor: Executor,
         transport: httpx.AsyncBaseTransport | None,
         identity: Identity,
+        membership: SignedDocument | None,
         key_files: KeyFiles,
         metrics: Metrics,
     ) -> None:
@@ -119,6 +122,7 @@ class _Parts:
         self._executor = metrics.service.executor(executor)
         self._transport = transport
         self._identity = identity
+        self._membership = membership
         self._key_files = key_files
         self._metrics = metrics
         self.agent: TaskAgent | None = None
@@ -145,7 +149,7 @@ class _Parts:
                 metrics=self._metrics,
                 allow_small_keys=settings.allow_small_keys,
                 unit_costs=cache(partial(unit_costs, settings.state_dir, monotonic=self._clock.monotonic)),
-                membership=read_membership(settings.state_dir, self._identity.party_id),
+                membership=self._membership,
             )
         )
         predictions = Predictions(store, self._clock, self._executor)

@@ -12,6 +12,7 @@ from alembic.util import CommandError
 from sqlalchemy.pool import NullPool
 
 from cli.doctor.finding import Finding, fail, ok, warn
+from protocol.server.database import is_anothers
 from protocol.server.database_url import SQLITE, DatabaseError, reaching, read_url, shown
 from protocol.server.settings import ServiceSettings
 from protocol.states import Role
@@ -25,6 +26,13 @@ def migrations_of(role: Role) -> Path:
     from importlib.resources import files
 
     return Path(str(files(f"{role.value.replace('-', '_')}.store") / "migrations"))
+
+
+def own_table_of(role: Role) -> str:
+    """Return the name of a table that this role's stores have and others' have not."""
+    from importlib import import_module
+
+    return str(import_module(f"{role.value.replace('-', '_')}.store.sql").OWN_TABLE)
 
 
 def check_store(settings: ServiceSettings, role: Role) -> Iterator[Finding]:
@@ -59,6 +67,10 @@ def _revision(connection: sa.Connection, role: Role, where: str) -> Finding:
     newest = scripts.get_current_head()
     if not sa.inspect(connection).has_table("alembic_version"):
         return warn("revision", f"{where} is empty", "the first start makes its tables")
+    if is_anothers(connection, own_table_of(role)):
+        return fail(
+            "revision", f"{where} is not the store of a {role.value}", "name the right role, folder or database"
+        )
     revision = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
     if revision == newest:
         return ok("revision", f"{where} is of revision {revision}, the newest")

@@ -25,7 +25,7 @@ def check_trust(settings: ServiceSettings, role: Role, now: datetime) -> Iterato
     try:
         if role is Role.DATA_OWNER:
             yield from _pins(read_pins(settings.state_dir), settings)
-        yield _membership(settings, now)
+        yield _membership(settings, role, now)
     except SecretFileError as error:
         yield fail("trust", str(error), "what the line says")
 
@@ -43,11 +43,11 @@ def _pins(pins: Sequence[Pin], settings: ServiceSettings) -> Iterator[Finding]:
         yield warn("trust", "nobody is pinned: on loopback, every Model Owner is accepted", _PIN)
 
 
-def _membership(settings: ServiceSettings, now: datetime) -> Finding:
+def _membership(settings: ServiceSettings, role: Role, now: datetime) -> Finding:
     if not (settings.state_dir / IDENTITY_FILE).exists():
         return warn("membership", "there is no identity yet", "the first start makes one")
     party_id = load_identity(settings.state_dir, key_files_of(settings)).party_id
-    signed = read_membership(settings.state_dir, party_id)
+    signed = read_membership(settings.state_dir, party_id, role)
     if signed is None:
         return ok("membership", "of no consortium: others know this party where they pin its id")
     member = open_document(signed, Membership)

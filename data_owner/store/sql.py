@@ -20,6 +20,7 @@ from protocol.spec import DataProps
 from protocol.states import Phase
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+OWN_TABLE = "releases"  # in every such store since the first revision, and in no other party's
 
 
 class SqlStore:
@@ -27,7 +28,7 @@ class SqlStore:
 
     def __init__(self, url: str) -> None:
         """Open the store at `url`, upgraded. Raises protocol.server.database.DatabaseError."""
-        self._engine = open_database(url, MIGRATIONS)
+        self._engine = open_database(url, MIGRATIONS, own_table=OWN_TABLE)
 
     @property
     def engine(self) -> sa.Engine:

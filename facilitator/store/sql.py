@@ -44,13 +44,14 @@ from protocol.states import Phase
 from protocol.tasks import TaskHeader, TaskKind
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+OWN_TABLE = "job_blobs"  # in every such store since the first revision, and in no other party's
 
 
 class SqlStore(Store):
     """The store at a database URL, upgraded to the newest revision when it is opened."""
 
     def __init__(self, url: str) -> None:
-        self._engine = open_database(url, MIGRATIONS)
+        self._engine = open_database(url, MIGRATIONS, own_table=OWN_TABLE)
         # SQLite lets a second writer wait by polling, up to 100 ms a time; within the process a lock wakes it at once.
         self._one_writer = threading.Lock()
         self._jobs_read = JobsRead()

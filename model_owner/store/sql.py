@@ -18,6 +18,7 @@ from protocol.server.database import open_database, read, write
 from protocol.states import Phase
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+OWN_TABLE = "outbox"  # in every such store since the first revision, and in no other party's
 
 
 class SqlStore(ModelStore):
@@ -25,7 +26,7 @@ class SqlStore(ModelStore):
 
     def __init__(self, url: str) -> None:
         """Open the store at `url`, upgraded. Raises protocol.server.database.DatabaseError."""
-        self._engine = open_database(url, MIGRATIONS)
+        self._engine = open_database(url, MIGRATIONS, own_table=OWN_TABLE)
 
     @property
     def engine(self) -> sa.Engine:

@@ -48,12 +48,14 @@ def sqlite_url(path: Path) -> str:
     return URL.create("sqlite", database=str(path)).render_as_string(hide_password=False)
 
 
-def open_database(url: str, alembic_dir: Path) -> Engine:
+def open_database(url: str, alembic_dir: Path, *, own_table: str | None = None) -> Engine:
     """Return an engine on the store at `url`, upgraded to the newest revision in `alembic_dir`.
 
     `url` names an SQLite file (made 0600 when it is not there) or a PostgreSQL database that is there and holds no
-    other party's store. Raises DatabaseError when it is neither, cannot be reached, was written by a newer version, or
-    is in memory.
+    other party's store. `own_table` is one that every store of this kind has had since its first revision, and no store
+    of another kind has: parties number their revisions alike, and one's upgrade would spoil another's store. Raises
+    DatabaseError when it is neither, cannot be reached, was written by a newer version or another party, or is in
+    memory.
     """
     parsed = read_url(url)
     if parsed.get_backend_name() == SQLITE:
@@ -65,7 +67,7 @@ def open_database(url: str, alembic_dir: Path) -> Engine:
     else:
         engine = upgrader = _postgresql(parsed)
     try:
-        upgrade(upgrader, alembic_dir)
+        upgrade(upgrader, alembic_dir, own_table=own_table)
     except Problem as problem:
         engine.dispose()
         why = driver_words(problem.__cause__)
@@ -79,11 +81,16 @@ def open_database(url: str, alembic_dir: Path) -> Engine:
     return engine
 
 
-def upgrade(engine: Engine, alembic_dir: Path) -> None:
+def upgrade(engine: Engine, alembic_dir: Path, *, own_table: str | None = None) -> None:
     """Bring the store to the newest revision, in one write transaction. Raises DatabaseError."""
     config = Config()
     config.set_main_option("script_location", str(alembic_dir).replace("%", "%%"))
     with write(engine) as connection:
+        if own_table is not None and is_anothers(connection, own_table):
+            raise DatabaseError(
+                f"The store {shown(engine.url)} is another party's: nothing was changed. Name this party's own state "
+                "folder, and give each party a database of its own."
+            )
         config.attributes["connection"] = connection
         try:
             command.upgrade(config, "head")
@@ -97,6 +104,12 @@ def upgrade(engine: Engine, alembic_dir: Path) -> None:
             dangling = connection.execute(sa.text("PRAGMA foreign_key_check")).all()
             if dangling:
                 raise DatabaseError(f"The upgrade would leave {len(dangling)} rows that refer to nothing: not done.")
+
+
+def is_anothers(connection: Connection, own_table: str) -> bool:
+    """Whether a store is there, and not of the kind that has this table."""
+    there = sa.inspect(connection)
+    return there.has_table("alembic_version") and not there.has_table(own_table)
 
 
 @contextmanager

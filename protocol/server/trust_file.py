@@ -18,6 +18,7 @@ from protocol.problems import Problem
 from protocol.server.secret_files import SecretFileError, read_secret, write_secret
 from protocol.server.watched_file import WatchedFile
 from protocol.spec import Strict
+from protocol.states import Role
 from protocol.trust import Trust
 
 TRUST_FILE = "trust.toml"
@@ -80,11 +81,11 @@ def watched_trust(state_dir: Path) -> WatchedFile[Trust]:
     return WatchedFile(state_dir / TRUST_FILE, lambda data: trust_of(parse_pins(data)), Trust())
 
 
-def read_membership(state_dir: Path, party_id: str) -> SignedDocument | None:
+def read_membership(state_dir: Path, party_id: str, role: Role) -> SignedDocument | None:
     """Return this party's own membership, None where there is none.
 
-    Raises SecretFileError for a file that is no membership, or another party's. Whether the consortium's key is a
-    pinned one is for those who read it.
+    Raises SecretFileError for a file that is no membership, another party's, or for another role. Whether the
+    consortium's key is a pinned one is for those who read it.
     """
     path = state_dir / MEMBERSHIP_FILE
     try:
@@ -98,6 +99,11 @@ def read_membership(state_dir: Path, party_id: str) -> SignedDocument | None:
         raise SecretFileError(
             f"{path} is the membership of {member.name} ({member.party[:16]}…), and this party is {party_id[:16]}…: "
             "ask the consortium for this party's own."
+        )
+    if member.role != role.value:
+        raise SecretFileError(
+            f"{state_dir} is the state folder of the {member.role} {member.name}: name the folder of the {role.value} "
+            "with --state-dir."
         )
     return signed
 

@@ -101,8 +101,8 @@ def run(*arguments: object, answer: str | None = None) -> Result:
 
 
 def document(output: str) -> Any:
-    """The command's JSON; the service, which runs in this process too, logs before it."""
-    return json.loads(output[output.index("{\n") :])
+    """The command's JSON; the service, which runs in this process too, logs before and after it."""
+    return json.JSONDecoder().raw_decode(output[output.index("{\n") :])[0]
 
 
 def test_approve_shows_the_job_and_lets_it_in(owner: Any) -> None:

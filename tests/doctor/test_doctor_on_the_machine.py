@@ -176,6 +176,12 @@ def test_a_store_that_is_right_and_one_that_is_not_there_yet(folder: Path) -> No
     assert {check: finding.level for check, finding in found.items()} == {"revision": Level.OK, "database": Level.OK}
 
 
+def test_a_store_of_another_party(folder: Path) -> None:
+    FacilitatorStore(sqlite_url(folder / "state.sqlite3")).close()
+    found = by_check(check_store(settings_in(folder), Role.DATA_OWNER))["revision"]
+    assert (found.level, "not the store of a data-owner" in found.found) == (Level.FAIL, True)
+
+
 @pytest.mark.parametrize(("revision", "level"), [("9999", Level.FAIL), ("0001", Level.WARN)], ids=["newer", "older"])
 def test_a_store_of_another_version(folder: Path, revision: str, level: Level) -> None:
     FacilitatorStore(sqlite_url(folder / "state.sqlite3")).close()
@@ -290,6 +296,13 @@ def test_a_membership(folder: Path, days: int, level: Level) -> None:
 def test_another_party_s_membership(folder: Path) -> None:
     write_membership(folder, vouch(Identity.generate(), "cd" * 32, "data-owner", "b", NOW + timedelta(days=400)))
     assert trusted(folder)["trust"].level is Level.FAIL
+
+
+def test_a_model_owner_s_folder_is_no_data_owner_s(folder: Path) -> None:
+    party_id = load_or_create_identity(folder).party_id
+    write_membership(folder, vouch(Identity.generate(), party_id, "model-owner", "m", NOW + timedelta(days=400)))
+    found = trusted(folder)["trust"]
+    assert (found.level, "state folder of the model-owner m" in found.found) == (Level.FAIL, True)
 
 
 # The command

@@ -140,17 +140,17 @@ def test_conjugate_gradient_on_the_surrogate_is_evaluated_too(tmp_path: Path) ->
 def test_training_stops_where_the_validation_loss_falls_no_more(tmp_path: Path) -> None:
     """Few rows and many columns: the weights are those of the least validation loss, not the last ones."""
     draw = np.random.default_rng(2)
-    X = draw.uniform(-1, 1, (45, 20))
-    y = X[:, 0] + draw.normal(0, 1.0, 45)
+    X = draw.uniform(-1, 1, (105, 45))  # enough rows for an owner's secret fifth of them not to be empty
+    y = X[:, 0] + draw.normal(0, 1.0, 105)
     spec = spec_of(X, [{"range": [-6.0, 6.0]}], evaluate_every=1, tolerance=0.0)
     rows = rows_of(X, y.tolist())
-    model = run_job(tmp_path, spec, split(rows, (15, 15, 15)), rows)["model"]
+    model = run_job(tmp_path, spec, split(rows, (35, 35, 35)), rows)["model"]
     assert model["status"] == "FINISHED", model
     losses = {row["round"]: row["validation_loss"] for row in model["history"]}
     best = min(losses, key=lambda number: losses[number])
     assert list(losses) == list(range(1, best + 4))
     assert f"of round {best}" in model["reason"]
-    held = held_out(tmp_path, (15, 15, 15))
+    held = held_out(tmp_path, (35, 35, 35))
     errors = X @ list(model["coefficients"].values())[:-1] + model["coefficients"]["intercept"] - y
     assert losses[best] == pytest.approx(np.mean(errors[held] ** 2), rel=1e-6)
 

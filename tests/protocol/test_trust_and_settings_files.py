@@ -22,6 +22,7 @@ from protocol.server.trust_file import (
     write_membership,
     write_pins,
 )
+from protocol.states import Role
 from protocol.trust import Trust, vouch
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -64,17 +65,19 @@ def test_a_running_service_refuses_a_list_that_is_broken_and_does_not_go_on_with
 
 
 def test_a_membership_is_the_partys_own_or_refused(tmp_path: Path) -> None:
-    assert read_membership(tmp_path, BANK.party_id) is None
+    assert read_membership(tmp_path, BANK.party_id, Role.DATA_OWNER) is None
     membership = vouch(CONSORTIUM, BANK.party_id, "data-owner", "bank-a", NOW)
     write_membership(tmp_path, membership)
-    assert read_membership(tmp_path, BANK.party_id) == membership
+    assert read_membership(tmp_path, BANK.party_id, Role.DATA_OWNER) == membership
+    with pytest.raises(SecretFileError, match="folder of the data-owner bank-a: name the folder of the model-owner"):
+        read_membership(tmp_path, BANK.party_id, Role.MODEL_OWNER)
     with pytest.raises(SecretFileError, match="bank-a") as caught:
-        read_membership(tmp_path, CONSORTIUM.party_id)
+        read_membership(tmp_path, CONSORTIUM.party_id, Role.DATA_OWNER)
     assert "ask the consortium" in str(caught.value)
     broken = membership.model_copy(update={"signature": "00" * 64})
     write_secret(tmp_path / MEMBERSHIP_FILE, broken.model_dump_json().encode())
     with pytest.raises(SecretFileError, match="no membership"):
-        read_membership(tmp_path, BANK.party_id)
+        read_membership(tmp_path, BANK.party_id, Role.DATA_OWNER)
 
 
 def test_paths_in_party_toml_start_at_its_folder_and_others_stay_what_they_are(tmp_path: Path) -> None:

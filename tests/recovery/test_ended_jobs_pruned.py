@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,16 @@ from typer.testing import CliRunner
 
 from cli.in_process import FACILITATOR, Federation
 from cli.main import app
+from data_owner.store.sql import SqlStore as OwnerStore
 from protocol.client.evidence import fetch_entries, fetch_log
 from protocol.client.facilitator import FacilitatorClient
 from protocol.identity import sha256_hex
 from protocol.messages import LogEntry, from_cbor, to_cbor
 from protocol.problems import Code, Problem
 from protocol.pruned_log import verify_entries
+from protocol.server.database import sqlite_url
 from protocol.server.pruning import prune_regularly
+from protocol.server.secret_files import load_or_create_identity
 from protocol.verification import Job
 from tests.recovery.interrupted import DESCENT, OWNERS, Site
 
@@ -125,9 +129,32 @@ def test_the_running_job_goes_on_after_the_pruning(pruned: tuple[Site, str, str]
 
 
 def test_a_folder_of_no_party_is_refused_in_one_line(tmp_path: Path) -> None:
-    done = CliRunner().invoke(app, ["prune", "--older-than", "0", "--state-dir", str(tmp_path)])
+    prune = ["prune", "--older-than", "0", "--role", "facilitator", "--state-dir", str(tmp_path)]
+    done = CliRunner().invoke(app, prune)
     assert done.exit_code == 1
     assert not list(tmp_path.iterdir())
+    load_or_create_identity(tmp_path)  # a party's, whose store is elsewhere: none is made here
+    there = sorted(tmp_path.iterdir())
+    done = CliRunner().invoke(app, prune)
+    assert done.exit_code == 1
+    assert sorted(tmp_path.iterdir()) == there
+
+
+def test_another_party_s_store_is_refused_and_stays_what_it_is(tmp_path: Path) -> None:
+    load_or_create_identity(tmp_path)
+    path = tmp_path / "state.sqlite3"
+    OwnerStore(sqlite_url(path)).close()
+    before = tables_of(path)
+    for role in ("facilitator", "model-owner"):
+        done = CliRunner().invoke(app, ["prune", "--older-than", "0", "--role", role, "--state-dir", str(tmp_path)])
+        assert done.exit_code == 1 and "is another party's: nothing was changed" in " ".join(done.output.split())
+    assert tables_of(path) == before
+
+
+def tables_of(path: Path) -> list[tuple[str, str]]:
+    with closing(sqlite3.connect(path)) as connection:
+        version = connection.execute("SELECT 'version', version_num FROM alembic_version").fetchall()
+        return version + connection.execute("SELECT name, sql FROM sqlite_master ORDER BY name").fetchall()
 
 
 class _Noon:
