@@ -88,11 +88,8 @@ def wrong_fields(error: ValidationError, document: object) -> str:
 
 def _describe_problem(problem: Any) -> str:
     errors = problem.extra.get("errors")
-    fields = [
-        f"{item.get('field')}: {item.get('message')}"
-        for item in (errors if isinstance(errors, list) else [])
-        if isinstance(item, dict)
-    ]
+    listed = [item for item in (errors if isinstance(errors, list) else []) if isinstance(item, dict)]
+    fields = [text for item in listed if (text := _field_text(item, problem.detail))]
     # The detail of a request's problem is its first field once more.
     parts = [] if fields and problem.detail.startswith(fields[0]) else [problem.detail]
     parts += fields[:MOST_ERRORS]
@@ -101,9 +98,18 @@ def _describe_problem(problem: Any) -> str:
     fixes = problem.extra.get("fixes")
     if isinstance(fixes, list):
         parts += [str(fix) for fix in fixes[:5]]
-    if problem.detail in parts:
-        parts.append(problem.code.value.remedy)
+    remedy = problem.code.value.remedy
+    if problem.detail in parts and (fields or "`errors`" not in remedy):  # it means the fields that are shown here
+        parts.append(remedy)
     return " | ".join(" ".join(part.split()) for part in parts)
+
+
+def _field_text(item: dict[str, Any], detail: str) -> str:
+    """What one entry of `errors` says beyond the problem's detail; "" for nothing."""
+    field, message = str(item.get("field") or ""), str(item.get("message") or "")
+    if message.rstrip(".") == detail.rstrip("."):
+        return ""
+    return f"{field}: {message}" if field else message
 
 
 class OneLineErrors(TyperGroup):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cli.output import Failure
 from protocol.states import Role
 
 if TYPE_CHECKING:
@@ -38,9 +39,18 @@ def settings_class(role: Role) -> type[ServiceSettings]:
 def settings_of(role: Role, options: Mapping[str, object]) -> ServiceSettings:
     """Return a role's settings: the options that are not None, else FEDTRAIN_*, else `party.toml`, else the defaults.
 
-    Raises pydantic.ValidationError for a setting that cannot be, and SetupError for a file that cannot be read.
+    Raises Failure that names each setting that cannot be with its source, and SetupError for a file that cannot be
+    read.
     """
-    return settings_class(role)(**given(role, options))
+    from pydantic import ValidationError
+
+    from cli.setting_sources import wrong_settings
+
+    kind, values = settings_class(role), given(role, options)
+    try:
+        return kind(**values)
+    except ValidationError as error:
+        raise Failure(wrong_settings(error, values, kind.model_fields)) from None
 
 
 def given(role: Role, options: Mapping[str, object]) -> dict[str, Any]:

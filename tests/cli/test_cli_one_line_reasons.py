@@ -68,6 +68,28 @@ def test_a_problem_says_each_of_its_fields_once() -> None:
     assert line == "a: is wrong. | b: too."
 
 
+@pytest.mark.parametrize(
+    "errors", [[], [{"field": "", "message": "This is wrong."}], [{"field": "format", "message": "This is wrong"}]]
+)
+def test_a_problem_that_names_no_other_field_is_its_detail_alone(errors: list[dict[str, str]]) -> None:
+    assert describe_error(Problem(Code.INVALID_REQUEST, "This is wrong.", errors=errors)) == "This is wrong."
+
+
+def test_a_remedy_that_needs_no_fields_stays() -> None:
+    line = describe_error(Problem(Code.TOO_FEW_ROWS, "Too few.", errors=[]))
+    assert line == f"Too few. | {Code.TOO_FEW_ROWS.value.remedy}"
+
+
+def test_two_parties_of_one_name_are_told_once(tmp_path: Path) -> None:
+    party = '[[{}]]\nname = "a"\nport = {}\n'
+    text = 'name = "x"\n[facilitator]\nurl = "http://127.0.0.1:1"\n'
+    (tmp_path / "c.toml").write_text(text + party.format("model_owner", 2) + party.format("data_owner", 3))
+    said = command("provision", "c.toml", "--out", "made", cwd=tmp_path)
+    assert said.returncode == 1
+    assert said.stderr.count("two parties are called 'a'") == 1
+    assert "`errors`" not in said.stderr
+
+
 class _Service:
     """A Model Owner whose stream tells of a window's step between two rounds."""
 
