@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.output import console, print_json
+from cli.state_folder import party_settings
 
 if TYPE_CHECKING:
     from protocol.server.backup import Taken
@@ -26,11 +27,10 @@ def backup(
     Tables of records are not in it, nor a store on PostgreSQL.
     """
     from protocol.server.backup import back_up
-    from protocol.server.connection import PartySettings
     from protocol.server.database_url import SQLITE, read_url
     from protocol.server.system_clock import SystemClock
 
-    database = read_url(PartySettings(state_dir=state_dir).database)
+    database = read_url(party_settings(state_dir, None, None).database)
     store = Path(database.database) if database.get_backend_name() == SQLITE and database.database else None
     taken = back_up(state_dir, file, SystemClock(), store)
     _tell(taken, "written", as_json)

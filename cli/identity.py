@@ -62,6 +62,9 @@ def encrypt(state_dir: StateDir, key_passphrase_file: KeyPassphraseFile = None, 
 
     with _stopped(state_dir):
         count = encrypt_keys(state_dir, _secret(state_dir, key_passphrase_file, key_file))
+    if count == 0:
+        console().print(f"The private keys in {state_dir} are already encrypted.", markup=False)
+        return
     console().print(f"{count} private keys in {state_dir} encrypted.", markup=False)
     console().print("Without what they are encrypted under nobody can read them again: keep a copy of it elsewhere.")
 

@@ -46,7 +46,10 @@ def export(
 
             return Exported(skops.io.dumps(pipeline_of(state, model, calibration)), "application/octet-stream", "skops")
     except ImportError as error:
-        message = f"format {chosen} needs {error.name}, which is not installed here: install federated-trainer[export]"
+        message = (
+            f"format {chosen} needs {error.name}, which is not installed here: install the extra `export`, in a clone "
+            "by .venv/bin/pip install '.[export]'"
+        )
         raise Problem(
             Code.INVALID_REQUEST, f"{message}.", errors=[{"field": "format", "message": message, "value": chosen}]
         ) from None

@@ -80,6 +80,8 @@ def back_up(state_dir: Path, archive: Path, clock: Clock, store: Path | None) ->
         raise BackupError(f"{state_dir} is not the state folder of a party: name it with --state-dir.")
     if archive.exists():
         raise BackupError(f"{archive} is there already: name a new file, so that no backup is lost.")
+    if not archive.parent.is_dir():
+        raise BackupError(f"{archive.parent} is not a folder: make it, or name the archive in one that is there.")
     files = _read_files(state_dir, archive)
     with tempfile.TemporaryDirectory(prefix=".backup-", dir=archive.parent) as workshop:
         copy = None if store is None else _copy_store(store, Path(workshop) / STORE)

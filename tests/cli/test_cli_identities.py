@@ -43,6 +43,20 @@ def test_an_identity_that_others_may_read_is_refused(tmp_path: Path) -> None:
     assert_refused(run("identity", "--state-dir", tmp_path), "chmod 600")
 
 
+def test_keys_that_are_encrypted_already_are_said_to_be(tmp_path: Path) -> None:
+    folder, key = tmp_path / "bank-a", tmp_path / "key"
+    key.write_bytes(bytes(range(32)))
+    key.chmod(0o600)
+    run("identity", "--state-dir", folder)
+    first = run("identity", "encrypt", "--state-dir", folder, "--key-file", key)
+    assert "1 private keys" in first.stdout and "already" not in first.stdout
+    second = run("identity", "encrypt", "--state-dir", folder, "--key-file", key)
+    assert second.exit_code == 0
+    assert "are already encrypted" in second.stdout and "0 private keys" not in second.stdout
+    key.write_bytes(bytes(32))
+    assert_refused(run("identity", "encrypt", "--state-dir", folder, "--key-file", key))
+
+
 def test_the_role_names_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     printed = json.loads(run("identity", "--role", "model-owner", "--json").stdout)

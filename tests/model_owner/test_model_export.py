@@ -185,7 +185,7 @@ def test_an_export_of_nothing_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
             assert "model.json" in response.headers["content-disposition"]
             # Without the extra's packages: what to install is named.
             monkeypatch.setitem(sys.modules, "skl2onnx", None)
-            with pytest.raises(Problem, match=r"federated-trainer\[export\]"):
+            with pytest.raises(Problem, match=r"\.venv/bin/pip install '\.\[export\]'"):
                 await party.call("GET", f"/models/{model['id']}/export?format=onnx")
         facilitator = FakeFacilitator()
         facilitator.hold_after = 0

@@ -113,6 +113,13 @@ def test_no_backup_replaces_another_and_no_restore_a_state(party: Path, tmp_path
     assert not (tmp_path / "two.bak").exists()
 
 
+def test_a_folder_that_is_not_there_is_named_and_not_what_was_to_be_written_in_it(party: Path, tmp_path: Path) -> None:
+    said = refused("backup", tmp_path / "nosuch" / "one.bak", "--state-dir", party)
+    assert f"{tmp_path / 'nosuch'} is not a folder" in said
+    assert ".backup-" not in said
+    assert not (tmp_path / "nosuch").exists()
+
+
 def rewritten(archive: Path, change: Tampering) -> Path:
     """A copy of the archive with other members."""
     with tarfile.open(archive) as tar:
