@@ -59,9 +59,8 @@ def run_service(app: FastAPI, host: str, port: int, *, tls: ssl.SSLContext | Non
     config.load()
     if tls is not None:
         config.ssl = tls
-    server = _Server(config, app)
     bound_host, bound_port = listener.getsockname()[:2]
-    log.info("listening", url=f"{'https' if tls else 'http'}://{_bracketed(bound_host)}:{bound_port}")
+    server = _Server(config, app, f"{'https' if tls else 'http'}://{_bracketed(bound_host)}:{bound_port}")
     try:
         server.run(sockets=[listener])
     except SystemExit:  # the lifespan could not start; uvicorn has logged why
@@ -134,14 +133,20 @@ def _answers(address: str, port: int) -> bool:
 class _Server(uvicorn.Server):
     """uvicorn's server, which on a signal first ends what waits long and never outstays its time."""
 
-    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+    def __init__(self, config: uvicorn.Config, app: FastAPI, url: str) -> None:
         super().__init__(config)
         self._app = app
+        self._url = url
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         self._loop = asyncio.get_running_loop()
         await super().serve(sockets)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:  # its lifespan may have failed, and then nobody is answered
+            log.info("listening", url=self._url)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -173,6 +173,7 @@ def test_a_lifespan_that_cannot_start_is_code_1() -> None:
         _, err = process.communicate()
     assert process.returncode == 1
     assert "no store" in err
+    assert "listening" not in err
 
 
 @pytest.mark.parametrize(("port", "told"), [(5000, True), (8080, False)])
