@@ -76,3 +76,28 @@ def test_a_key_that_finds_no_room_is_made_when_there_is_room_again(
         assert list(keys.iterdir()) == [], "no half written key is left, and the whole one went with the job"
 
     with_parties(tmp_path, play)
+
+
+def test_a_test_set_that_finds_no_room_is_refused_by_name_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def play(parties: Federation) -> None:
+        opened = Path.open
+
+        def onto_a_full_disk(path: Path, mode: str = "r", *arguments: Any, **options: Any) -> Any:
+            if mode != "xb":
+                return opened(path, mode, *arguments, **options)
+            path.touch()
+            return opened(Path("/dev/full"), "wb")
+
+        content, headers = b"c0,c1,c2\n0.5,0.5,1.5\n", {"content-type": "text/csv"}
+        with monkeypatch.context() as disk:
+            disk.setattr(Path, "open", onto_a_full_disk)
+            answer = await parties.model_owner.http.post("/datasets", content=content, headers=headers)
+        assert (answer.status_code, answer.json()["type"]) == (503, "/problems/store-unavailable")
+        assert "full" in answer.json()["detail"]
+        assert list((tmp_path / "model-owner").rglob("uploads/*")) == []
+        answer = await parties.model_owner.http.post("/datasets", content=content, headers=headers)
+        assert answer.status_code == 201
+
+    with_parties(tmp_path, play)
