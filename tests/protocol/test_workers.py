@@ -6,9 +6,9 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -40,10 +40,18 @@ def test_what_a_task_raises_comes_back(workers: Workers) -> None:
     assert workers.restarts == 0
 
 
-def test_a_task_whose_worker_was_killed_is_computed_again(workers: Workers) -> None:
-    slow = workers.submit(time.sleep, 0.5)
+def test_a_task_whose_worker_was_killed_is_computed_again(workers: Workers, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    waiting = workers.submit(os.open, pipe, os.O_RDONLY)  # until somebody writes
     os.kill(workers.submit(os.getpid).result(), signal.SIGKILL)
-    assert slow.result() is None
+    while workers.restarts == 0:
+        workers.submit(os.getpid).result()
+    assert not waiting.done()
+    while not waiting.done():
+        with suppress(OSError):  # nobody has it open for reading yet
+            os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+    assert isinstance(waiting.result(), int)
     assert workers.restarts == 1
     assert workers.submit(abs, -3).result() == 3
 
