@@ -11,8 +11,6 @@ and the SHA-256 of all that, which finds damage and is no defence against anybod
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +18,7 @@ import cbor2
 import numpy as np
 
 from data_owner.moments import Integers, Moments, MomentsError
+from protocol.server.secret_files import write_secret
 
 MAGIC: Final = b"fedtrain-moments"
 VERSION: Final = 1
@@ -52,23 +51,7 @@ class FrozenMomentsDamaged(FrozenMomentsError):  # noqa: N818
 def freeze(moments: Moments, path: Path) -> None:
     """Write moments to `path`, whole or not at all, readable by this user alone (mode 0600). Raises OSError."""
     content = to_bytes(moments)
-    # mkstemp makes the file 0600 from the start, and in the same folder, so that the rename is atomic.
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
-            stream.write(hashlib.sha256(content).digest())
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    write_secret(path, content + hashlib.sha256(content).digest())
 
 
 def thaw(path: Path) -> Moments:

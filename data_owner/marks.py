@@ -13,7 +13,7 @@ from pathlib import Path
 
 from protocol.messages import RoundKind
 from protocol.problems import Code, Problem
-from protocol.server.secret_files import delete_secret, read_secret
+from protocol.server.secret_files import delete_secret, read_secret, sync_folder
 
 
 class AnswerMarks:
@@ -73,12 +73,4 @@ class AnswerMarks:
         finally:
             os.close(descriptor)
         if new:
-            _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+            sync_folder(path.parent)

@@ -8,6 +8,7 @@ Sources: B. T. Polyak, 1964; D. P. Kingma and J. Ba, "Adam: a method for stochas
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from typing import Final
 
 import numpy as np
@@ -22,7 +23,7 @@ _BETA_2: Final = 0.999
 _EPSILON: Final = 1e-12
 
 
-class _FirstOrder:
+class _FirstOrder(ABC):
     """State: the updates made, ‖gradient‖ at the first point, the weights, and two arrays of the method's own."""
 
     def start(self, objective: Objective) -> Move:
@@ -46,10 +47,11 @@ class _FirstOrder:
             return Move(after, objective.end(weights, False, f"all {updates} rounds are done"), progress)
         return Move(after, ask, progress)
 
+    @abstractmethod
     def _updated(
         self, objective: Objective, here: Evaluation, updates: int, weights: Floats, one: Floats, other: Floats
     ) -> tuple[Floats, Floats, Floats]:
-        raise NotImplementedError
+        """The weights after so many updates, and the method's two arrays."""
 
 
 class HeavyBall(_FirstOrder):

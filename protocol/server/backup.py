@@ -29,7 +29,7 @@ from pydantic import Field, ValidationError
 from protocol.clock import Clock, timestamp
 from protocol.documents import Hash
 from protocol.server.folder_lock import LOCK_FILE, folder_lock
-from protocol.server.secret_files import IDENTITY_FILE, read_secret, write_secret
+from protocol.server.secret_files import IDENTITY_FILE, read_secret, sync_folder, write_secret
 from protocol.setup_error import SetupError
 from protocol.spec import Strict
 
@@ -101,7 +101,7 @@ def back_up(state_dir: Path, archive: Path, clock: Clock, store: Path | None) ->
             os.link(whole, archive)  # unlike a rename it never replaces what appeared meanwhile
         except FileExistsError:
             raise BackupError(f"{archive} is there already: name a new file, so that no backup is lost.") from None
-        _sync_folder(archive.parent)
+        sync_folder(archive.parent)
     return Taken(listing, archive)
 
 
@@ -188,7 +188,7 @@ def restore(archive: Path, state_dir: Path, clock: Clock) -> Taken:
         raise BackupError(f"{archive} is not a whole backup: {error}. Take another copy of it.") from None
     finally:
         _remove(folder)
-    _sync_folder(state_dir.parent)
+    sync_folder(state_dir.parent)
     return Taken(listing, state_dir)
 
 
@@ -295,11 +295,3 @@ def _remove(folder: Path) -> None:
         else:
             path.unlink()
     folder.rmdir()
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

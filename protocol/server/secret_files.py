@@ -45,7 +45,7 @@ def write_secret(path: Path, secret: bytes, *, replace: bool = True) -> None:
             os.link(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def read_secret(path: Path) -> bytes:
@@ -79,7 +79,7 @@ def delete_secret(path: Path) -> None:
     """Delete the secret at `path` if it is there, and make its absence durable."""
     path.unlink(missing_ok=True)
     if path.parent.is_dir():
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
 
 def load_or_create_identity(state_dir: Path, keys: KeyFiles | None = None) -> Identity:
@@ -112,7 +112,8 @@ def load_identity(state_dir: Path, keys: KeyFiles | None = None) -> Identity:
     return Identity.from_private_bytes(raw)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Bring the names in a folder down to the disk: a file that is new, or moved there, is not lost with power."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -481,7 +481,7 @@ def test_a_full_disk_leaves_the_request_unanswered_until_there_is_room(
 def test_a_full_disk_is_no_reason_to_decline(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.register()
     with monkeypatch.context() as disk:
-        disk.setattr("data_owner.frozen.os.fsync", _no_room)
+        disk.setattr("protocol.server.secret_files.os.fsync", _no_room)
         with pytest.raises(Problem) as caught:
             bench.join()
     assert caught.value.code is Code.STORE_UNAVAILABLE

@@ -19,7 +19,3 @@ def upgrade() -> None:
     op.execute("INSERT INTO outbox_by_step (job_id, step, body) SELECT job_id, step, body FROM outbox")
     op.drop_table("outbox")
     op.rename_table("outbox_by_step", "outbox")
-
-
-def downgrade() -> None:
-    raise NotImplementedError("a store is never taken back to an older version: restore a backup of before")
