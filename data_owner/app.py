@@ -113,6 +113,7 @@ def create_app(
             metrics.agent.timed(service.handlers),
             wait_s=settings.poll_wait_s,
             on_event=metrics.agent.on_event,
+            on_dropped=service.on_dropped,
             on_connect=service.connected,
         )
         service.retry = agent.retry

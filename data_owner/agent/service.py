@@ -219,7 +219,7 @@ class OwnerService:
         self.retry(job_id)
         return state
 
-    # After a restored backup
+    # What became of a job elsewhere
 
     async def connected(self) -> None:
         """Register, and the first time end what has ended at the Facilitator while this state did not know of it."""
@@ -227,14 +227,25 @@ class OwnerService:
         if self._settled:
             return
         for state in await self._run(self._store.jobs):
-            if state.phase is Phase.JOINED:
-                try:
-                    await self.resume(state.job_id)
-                except Problem as problem:
-                    if problem.code is Code.FACILITATOR_UNREACHABLE:
-                        raise
-                    log.warning("job not settled", job=state.job_id, code=problem.code.slug, why=problem.detail)
+            await self._settle(state)
         self._settled = True
+
+    async def on_dropped(self, header: TaskHeader) -> None:
+        """A JOIN that came too late may be of a job whose END was answered before this owner knew of it."""
+        state = await self._run(self._store.job, _job_of(header))
+        if header.kind is TaskKind.JOIN and state is not None:
+            await self._settle(state)
+
+    async def _settle(self, state: JobState) -> None:
+        """End a job here that has ended at the Facilitator. Raises Problem(FACILITATOR_UNREACHABLE)."""
+        if state.phase not in (Phase.OFFERED, Phase.AWAITING_APPROVAL, Phase.JOINED):
+            return
+        try:
+            await self.resume(state.job_id)
+        except Problem as problem:
+            if problem.code is Code.FACILITATOR_UNREACHABLE:
+                raise
+            log.warning("job not settled", job=state.job_id, code=problem.code.slug, why=problem.detail)
 
     async def resume(self, job_id: str) -> JobState:
         """Go on with a job: end it where it has ended at the Facilitator, else take its tasks up again.

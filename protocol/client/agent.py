@@ -58,6 +58,7 @@ class AgentEvent(StrEnum):
 Handler = Callable[[TaskHeader, bytes], Awaitable[TaskAnswer | None]]
 OnEvent = Callable[[AgentEvent, TaskHeader | None], None]
 OnProblem = Callable[[TaskHeader, Problem], Awaitable[None] | None]
+OnDropped = Callable[[TaskHeader], Awaitable[None]]
 
 
 class TaskSource(Protocol):
@@ -92,6 +93,10 @@ def _only_logged(_header: TaskHeader, _problem: Problem) -> None:
     return None
 
 
+async def _let_go(_header: TaskHeader) -> None:
+    return None
+
+
 class TaskAgent:
     """Works a party's tasks off: jobs side by side, the tasks of one job in order, no task twice at once.
 
@@ -99,7 +104,7 @@ class TaskAgent:
     back by `retry(job_id)`. A handler that raises Problem has failed: `on_problem` is told, and the task comes back by
     `retry` and at every resynchronisation, for as long as the Facilitator lists it. Only where this party's own store
     is away it is run again, with pauses, until it is back. Handlers are cancelled on a stop, so they must bear being
-    run again.
+    run again. `on_dropped` is told of a task that was over before its answer came.
 
     `on_connect` runs before the first poll and after every interruption (it is the place to register); while it raises
     Problem the agent counts as not connected. `sleep`, `monotonic` and `jitter` (in [0, 1)) are for tests.
@@ -113,6 +118,7 @@ class TaskAgent:
         wait_s: float = 20,
         on_event: OnEvent = _ignore,
         on_problem: OnProblem = _only_logged,
+        on_dropped: OnDropped = _let_go,
         on_connect: Callable[[], Awaitable[None]] = _nothing,
         resync_every_s: float = RESYNC_EVERY_S,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -124,6 +130,7 @@ class TaskAgent:
         self._wait_s = wait_s
         self._on_event = on_event
         self._on_problem = on_problem
+        self._on_dropped = on_dropped
         self._on_connect = on_connect
         self._resync_every_s = resync_every_s
         self._sleep = sleep
@@ -242,7 +249,7 @@ class TaskAgent:
         try:
             request = await self._persist(lambda: self._client.task_request(header.id))
         except Problem as problem:
-            return self._dropped(header, problem)
+            return await self._dropped(header, problem)
         answer = await self._persist(lambda: handler(header, request), _own_store_is_away)
         if answer is None:
             self._tell(AgentEvent.KEPT, header)
@@ -250,7 +257,7 @@ class TaskAgent:
         try:
             await self._persist(lambda: self._client.put_result(header.id, answer.body, answer.content_type))
         except Problem as problem:
-            return self._dropped(header, problem)
+            return await self._dropped(header, problem)
         log.info("task answered", task=header.key, kind=header.kind.value)
         self._tell(AgentEvent.ANSWERED, header)
         return Outcome.DONE
@@ -269,12 +276,13 @@ class TaskAgent:
                 log.warning("trying again", code=problem.code.slug, why=problem.detail, failures=failures)
             await self._back_off(failures, pause_s)
 
-    def _dropped(self, header: TaskHeader, problem: Problem) -> Outcome:
+    async def _dropped(self, header: TaskHeader, problem: Problem) -> Outcome:
         """Raises the Problem when it says anything else than that the task is over."""
         if problem.code not in _OVER:
             raise problem
         log.info("task dropped", task=header.key, kind=header.kind.value, code=problem.code.slug)
         self._tell(AgentEvent.DROPPED, header)
+        await self._persist(lambda: self._on_dropped(header))
         return Outcome.DONE
 
     async def _failed(self, header: TaskHeader, problem: Problem) -> None:

@@ -73,6 +73,7 @@ class FakeFacilitator:
         self.given: SignedDocument | None = None
         self.unreachable = 0
         self.asked = False
+        self.status = "RUNNING"
 
     async def identity(self) -> dict[str, object]:
         self.asked = True
@@ -87,6 +88,12 @@ class FakeFacilitator:
             raise Problem(Code.FACILITATOR_UNREACHABLE, "away")
         assert self.given is not None
         return self.given
+
+    async def model(self, job_id: str) -> dict[str, object]:
+        if self.unreachable:
+            self.unreachable -= 1
+            raise Problem(Code.FACILITATOR_UNREACHABLE, "away")
+        return {"id": job_id, "status": self.status}
 
 
 class Bench:
@@ -384,6 +391,31 @@ def test_the_end_destroys_the_mask_key_and_closes_the_job(at_work: Bench) -> Non
 def test_an_end_of_an_unknown_job_is_answered(bench: Bench) -> None:
     end = JobEnd(job_id=JOB_ID, status="FAILED").model_dump_json().encode()
     assert bench.run(lambda: bench.service.on_end(header(TaskKind.END), end)).body == b"{}"
+
+
+def test_joining_a_job_whose_end_came_before_ends_it_once_the_join_is_refused(bench: Bench) -> None:
+    bench.register()
+    end = JobEnd(job_id=JOB_ID, status="FAILED").model_dump_json().encode()
+    bench.run(lambda: bench.service.on_end(header(TaskKind.END), end))
+    assert bench.join().answer == "accept"
+    bench.facilitator.status = "FAILED"
+    bench.run(lambda: bench.service.on_dropped(header(TaskKind.JOIN)))
+    state = bench.store.job(JOB_ID)
+    assert state is not None and state.phase is Phase.FAILED
+    assert not (bench.folder / "keys" / f"{JOB_ID}.x25519").exists()
+
+
+def test_joining_too_late_a_job_that_goes_on_changes_nothing_until_its_end(bench: Bench) -> None:
+    bench.register()
+    bench.join()
+    bench.run(lambda: bench.service.on_dropped(header(TaskKind.JOIN)))
+    state = bench.store.job(JOB_ID)
+    assert state is not None and state.phase is Phase.JOINED
+
+
+def test_a_join_that_is_over_before_its_offer_was_read_is_of_no_job_here(bench: Bench) -> None:
+    bench.run(lambda: bench.service.on_dropped(header(TaskKind.JOIN)))
+    assert bench.store.job(JOB_ID) is None
 
 
 def test_a_job_waits_for_a_person_and_joins_once_approved(tmp_path: Path) -> None:

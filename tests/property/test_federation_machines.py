@@ -31,6 +31,7 @@ from data_owner import job as o
 from facilitator import job as f
 from facilitator.status import describe
 from model_owner import job as m
+from protocol.documents import JobEnd, parse_json
 from protocol.identity import sha256_hex
 from protocol.messages import LogEntry, RoundAnswer, RoundKind, from_cbor
 from protocol.problems import Problem
@@ -84,6 +85,7 @@ class Federation(RuleBasedStateMachine):
         self.taken: dict[tuple[int, RoundKind, str], str] = {}
         self.older: dict[str, list[OwnerKept]] = {name: [] for name in NAMES}
         self.was_set_back = False
+        self.told_before_offered: dict[str, JobEnd] = {}
         self.late_sums: list[f.SumReady] = []
         self.masks = MaskWitness()
         self._patches = [
@@ -141,6 +143,8 @@ class Federation(RuleBasedStateMachine):
     def do(self, task: Task, crash_after: int = 0) -> None:
         name = next(name for name in PARTIES if self.party(name).party_id == task.recipient)
         self.remember(name)
+        if task.kind is TaskKind.END and name in self.owners and self.owners[name].state is None:
+            self.told_before_offered[name] = parse_json(task.request, JobEnd)
 
         def work() -> None:
             result = self.party(name).work(task, self.facilitator)
@@ -297,6 +301,7 @@ class Federation(RuleBasedStateMachine):
         while self.everything_as_it_is() != self.after_another_turn():
             self.check_all()
         self.check_all()
+        self.end_what_came_after_its_end()
         state = self.facilitator.state
         if state is None:
             assert self.model_owner.state.ended, "a job that never came to the Facilitator was cancelled before"
@@ -305,6 +310,13 @@ class Federation(RuleBasedStateMachine):
             assert self.was_set_back, f"all are there, and the job is {state.phase} for ever"
             return
         self.check_the_end(state)
+
+    def end_what_came_after_its_end(self) -> None:
+        """An owner whose JOIN is refused as over, or that starts again, asks the Facilitator what became of the job."""
+        for name, end in self.told_before_offered.items():
+            known = self.owners[name].state
+            if known is not None and not known.ended:
+                self.owners[name].take(o.Ended(end))
 
     def after_another_turn(self) -> object:
         for owner in self.owners.values():
@@ -364,6 +376,20 @@ def undisturbed(names: tuple[str, ...]) -> object:
 QUIET = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much)
 FEW = settings(max_examples=25, stateful_step_count=40, deadline=None, suppress_health_check=QUIET)
 MANY = settings(max_examples=250, stateful_step_count=60, deadline=None, suppress_health_check=QUIET)
+
+
+def test_an_offer_that_is_read_after_its_jobs_end_ends_too() -> None:
+    play = Federation()
+    play.agree(on_dropout="wait", room=8, by_hand=False, at_once=False)
+    play.register("clinic-a")
+    play.prepare(0)
+    offer = next(task for task in play.facilitator.kept.tasks.values() if task.kind is TaskKind.JOIN)
+    play.time_passes(700)
+    play.everybody_does_what_is_due(again=False)
+    play.do(offer)
+    known = play.owners["clinic-a"].state
+    assert known is not None and known.phase is JobPhase.JOINED
+    play.teardown()
 
 
 def test_whatever_is_lost_doubled_delayed_or_killed_the_job_stays_sound() -> None:

@@ -108,11 +108,18 @@ class Setting:
         self.stop = asyncio.Event()
         self.events: list[tuple[AgentEvent, str | None]] = []
         self.problems: list[tuple[str, Code]] = []
+        self.dropped: list[str] = []
+        self.drop_problems: list[Problem] = []
         self.connects = 0
         self.agent: TaskAgent
 
     async def on_connect(self) -> None:
         self.connects += 1
+
+    async def on_dropped(self, header: TaskHeader) -> None:
+        if self.drop_problems:
+            raise self.drop_problems.pop(0)
+        self.dropped.append(header.id)
 
     async def until(self, true: Callable[[], bool]) -> None:
         """Let everybody else go on until it is true."""
@@ -142,6 +149,7 @@ async def running(
         {TaskKind.COMPUTE: handler, TaskKind.JOIN: handler, TaskKind.END: handler},
         on_event=lambda event, header: it.events.append((event, header.id if header else None)),
         on_problem=lambda header, problem: it.problems.append((header.id, problem.code)),
+        on_dropped=it.on_dropped,
         on_connect=it.on_connect,
         sleep=it.clock.sleep,
         monotonic=it.clock.monotonic,

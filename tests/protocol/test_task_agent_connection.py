@@ -24,6 +24,16 @@ async def test_an_answer_that_nobody_needs_any_more_is_dropped(code: Code) -> No
         assert it.facilitator.results == []
         assert it.problems == []
         assert it.clock.slept == []
+        assert it.dropped == [task]
+
+
+async def test_what_follows_from_a_dropped_answer_is_tried_again_while_the_facilitator_is_away() -> None:
+    async with running(answer_at_once) as it:
+        it.facilitator.result_problems = [Problem(Code.TASK_CLOSED, "over")]
+        it.drop_problems = [Problem(Code.FACILITATOR_UNREACHABLE, "away")] * 2
+        task = it.facilitator.add(JOB_A)
+        await it.until(lambda: bool(it.dropped))
+        assert (it.dropped, it.problems, it.clock.slept) == ([task], [], [0.125, 0.25])
 
 
 async def test_an_answer_that_is_refused_for_another_reason_is_a_problem_and_not_repeated() -> None:
