@@ -3,7 +3,8 @@
 python -m benchmarks.encrypt [--json] [--quick] [--key-bits 2048]
 
 `seconds` are for `values` values. Packed, ours is held against what a peer takes for as many values, of which none
-packs by itself but CKKS. "bytes a value" is in `sizes`. The last rows set one core against all, by the clock.
+packs by itself but CKKS. "bytes a value" is in `sizes`. `floor`: what the multiplications take at the least, those of
+the tables too where they are counted. The last rows set one core against all, by the clock.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 import numpy as np
+from gmpy2 import mpz
 from phe.paillier import PaillierPrivateKey
 from rich.console import Console
 
+from benchmarks.counts import Count, fixed_base_powers, floor_seconds, powers, table_entries
 from benchmarks.jobs import key_pair
 from benchmarks.measure import Row, main, processor_seconds, wall_seconds
 from benchmarks.peers import Ckks, Peer, ckks_peers, pailliers
@@ -25,6 +28,7 @@ from crypto import (
     EncryptedVector,
     Encryptor,
     Engine,
+    FixedBaseTable,
     KeyHolderEncryptor,
     LocalEngine,
     ProcessEngine,
@@ -60,6 +64,7 @@ def measure(
         peers = pailliers(key_bits)
         bench = Packed(private_key, count)
         seconds, holder = bench.operations(LocalEngine())
+        yield from against_floor(bench, seconds)
         yield from against_paillier(bench, seconds, peers)
         yield from against_ckks(bench, seconds, ckks_peers())
         yield Row("packed encryption by the key holder", bench.sizes(), bench.key_bits, holder)
@@ -90,6 +95,10 @@ class Packed:
         return {"values": self.count, "slot_bits": SLOT_BITS, **more}
 
     @property
+    def primes(self) -> tuple[int, int]:
+        return self.private_key.p, self.private_key.q
+
+    @property
     def bytes_a_value(self) -> float:
         return round(self.layout.ciphertexts * ciphertext_width_bytes(self.n) / self.count, 2)
 
@@ -105,6 +114,19 @@ class Packed:
             lambda: self.encrypt(KeyHolderEncryptor(self.private_key, engine, self.layout.ciphertexts))
         )
         return seconds, holder
+
+
+def against_floor(bench: Packed, seconds: Mapping[str, float]) -> Iterable[Row]:
+    count, square = bench.layout.ciphertexts, mpz(bench.n) ** 2
+    table = FixedBaseTable.for_count(mpz(2), square, (bench.key_bits + 1) // 2, count)
+    counts = {
+        "encryption": [table_entries(table), fixed_base_powers(table, count), Count(square, count)],
+        "decryption": [powers(count, bench.key_bits // 2, mpz(p) ** 2) for p in bench.primes],
+        "addition": [Count(square, count)],
+    }
+    for name, of_operation in counts.items():
+        sizes = bench.sizes(bytes_a_value=bench.bytes_a_value)
+        yield Row(f"packed {name}", sizes, bench.key_bits, seconds[name], "floor", floor_seconds(of_operation))
 
 
 def against_paillier(bench: Packed, seconds: Mapping[str, float], peers: Iterable[Peer]) -> Iterable[Row]:
@@ -154,9 +176,17 @@ def one_by_one(bench: Packed, peers: Iterable[Peer]) -> Iterable[Row]:
         "owner": PublicEncryptor(bench.public_key, engine, EXPECTED_ONE_BY_ONE),
         "key holder": KeyHolderEncryptor(bench.private_key, engine, EXPECTED_ONE_BY_ONE),
     }
+    half, square = (bench.key_bits + 1) // 2, mpz(bench.n) ** 2
+    moduli = {"owner": [square], "key holder": [mpz(p) ** 2 for p in bench.primes]}
     plaintexts = list(range(1, PEER_VALUES + 1))
     for who, encryptor in encryptors.items():
         encryptor.encrypt([1])
+        sizes: dict[str, float | int | str] = {"ciphertexts": PEER_VALUES, "by": who}
+        tables = [FixedBaseTable.for_count(mpz(2), modulus, half, EXPECTED_ONE_BY_ONE) for modulus in moduli[who]]
+        own, _ = processor_seconds(lambda e=encryptor: e.encrypt(plaintexts), REPEATS)
+        counts = [fixed_base_powers(table, PEER_VALUES) for table in tables]
+        floor = floor_seconds([*counts, Count(square, PEER_VALUES)])
+        yield Row("encryption one by one", sizes, bench.key_bits, own, "floor", floor)
         for peer in peers:
             peer.encrypt([1])
             # In turns, so that what else the machine does meets both.
@@ -166,7 +196,6 @@ def one_by_one(bench: Packed, peers: Iterable[Peer]) -> Iterable[Row]:
                 for _ in range(REPEATS)
             ]  # fmt: skip
             own, theirs = (statistics.median(times) for times in zip(*spent, strict=True))
-            sizes: dict[str, float | int | str] = {"ciphertexts": PEER_VALUES, "by": who}
             yield Row("encryption one by one", sizes, bench.key_bits, own, peer.name, theirs)
 
 

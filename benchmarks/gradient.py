@@ -5,7 +5,8 @@ python -m benchmarks.gradient [--json] [--quick] [--key-bits 2048]
 Ours is the Data Owner's own code at the default plan: checking the weights that came, A·w − b, packing, masks,
 full-width re-randomisers made on the spot, signing, serialising. A peer computes Xᵀ(X·Enc(w) − y) from the rows, and
 re-randomises what leaves; its scalars are the same 40-bit fixed-point integers. CKKS cannot do that at two levels and
-does A·Enc(w) − b, approximately. What an owner reduces once a job, its moments, has rows of its own.
+does A·Enc(w) − b, approximately. What an owner reduces once a job, its moments, has rows of its own. `floor`: the
+multiplications of A·w and of the re-randomisers, at what one costs at that moment.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ import statistics
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+from gmpy2 import mpz
 from rich.console import Console
 
+from benchmarks.counts import floor_seconds, matrix, powers
 from benchmarks.jobs import Bench, Rows, bench_of, integers_of, key_pair, moments_from, table_of
 from benchmarks.measure import LONGEST_S, Row, main, processor_seconds
 from benchmarks.peers import CKKS_CHAINS, Ckks, Peer, installed, pailliers
@@ -47,6 +50,7 @@ def measure(
             bench = bench_of(moments[size], private_key)
             shape: dict[str, float | int | str] = {"rows": size[0], "d": size[1]}
             own = own_seconds(bench)
+            yield Row("gradient", shape, key_bits, statistics.median(own), "floor", floor_of(bench))
             for peer in peers:
                 before = own
                 peer_seconds, extrapolated = gradient_seconds(peer, tables[size], bench.weights[:, 0].tolist())
@@ -68,6 +72,16 @@ def own_seconds(bench: Bench) -> list[float]:
     while len(spent) < REPEATS or sum(spent) < LEAST_S:
         spent.append(processor_seconds(lambda: compute_answer(bench.job, bench.request, bench.request_hash))[0])
     return spent
+
+
+def floor_of(bench: Bench) -> float:
+    """What A·w and a full-width re-randomiser for each ciphertext of the answer take at the least."""
+    budget, n = bench.budget, mpz(bench.job.modulus)
+    bits = budget.moment_bound_for(bench.request.rows_total).bit_length()
+    layout = budget.answer_layout
+    return floor_seconds(
+        [matrix(len(bench.weights), bits, layout, n * n), powers(layout.ciphertexts, n.bit_length(), n * n)]
+    )
 
 
 def gradient_seconds(peer: Peer, table: Rows, weights: Sequence[int]) -> tuple[float, bool]:

@@ -77,7 +77,8 @@ def encrypt(rows: Rows) -> str:
             lines.append([name.removeprefix("packed "), number(ours), *(_against(by_peer[peer]) for peer in peers)])
         first = {peer: next(row for row in packed if row["peer"] == peer)["sizes"] for peer in peers}
         ours = number(packed[0]["sizes"]["bytes_a_value"])
-        lines.append(["bytes a value", ours, *(number(first[peer]["peer_bytes_a_value"]) for peer in peers)])
+        theirs = (first[peer].get("peer_bytes_a_value") for peer in peers)
+        lines.append(["bytes a value", ours, *("" if one is None else number(one) for one in theirs)])
         tables.append(markdown([f"{bits} bits", "ours, s", *peers], lines))
         tables.append(_one_by_one([row for row in of_size if row["name"] == "encryption one by one"], bits))
         cores = [row for row in of_size if row["name"].endswith("all cores")]

@@ -8,13 +8,15 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from gmpy2 import mpz
 from rich.console import Console
 
-from benchmarks import encrypt, floor, gradient, peers, protection, scaling
+from benchmarks import counts, encrypt, floor, gradient, peers, protection, scaling
 from benchmarks import round as round_
 from benchmarks.measure import Row, main
 from benchmarks.peers import Phe
 from benchmarks.tables import TABLES, number
+from crypto import FixedBaseTable
 
 KEYS = {"name", "sizes", "key_bits", "seconds", "peer", "peer_seconds", "ratio", "extrapolated"}
 QUIET = Console(quiet=True)
@@ -41,9 +43,10 @@ def check(rows: Iterable[Row]) -> list[Row]:
 
 def test_gradient_rows() -> None:
     rows = check(gradient.measure(True, QUIET, sizes=[(6, 3)], key_sizes=[SMALL_KEY]))
-    assert [(row.name, row.peer) for row in rows] == [("moments, once a job", None), ("gradient", "phe")]
-    assert rows[1].sizes == {"rows": 6, "d": 3}
-    assert not rows[1].extrapolated
+    peers = [("moments, once a job", None), ("gradient", "floor"), ("gradient", "phe")]
+    assert [(row.name, row.peer) for row in rows] == peers
+    assert rows[2].sizes == {"rows": 6, "d": 3}
+    assert not rows[2].extrapolated
 
 
 def test_a_peer_that_computes_something_else_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,14 +61,29 @@ def test_encrypt_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(encrypt, "PEER_VALUES", 4)
     monkeypatch.setattr(encrypt, "EXPECTED_ONE_BY_ONE", 4)
     rows = check(encrypt.measure(True, QUIET, count=40, key_sizes=[SMALL_KEY]))
-    names = [(row.name, row.extrapolated) for row in rows]
-    assert names[:3] == [(f"packed {what}", True) for what in ("encryption", "decryption", "addition")]
+    names = [(row.name, row.peer, row.extrapolated) for row in rows]
+    packed = [f"packed {what}" for what in ("encryption", "decryption", "addition")]
+    assert names[:6] == [*((name, "floor", False) for name in packed), *((name, "phe", True) for name in packed)]
+    assert ("encryption one by one", "floor", False) in names
     # 15 slots of 32 bits in 510, so 3 ciphertexts of 128 bytes.
     assert rows[0].sizes["bytes_a_value"] == round(3 * 128 / 40, 2)
 
 
+def test_multiplications_are_counted_as_they_are_made() -> None:
+    """A table of 4-bit windows over 10 bits has 3 positions of 16 entries; a power by it is 2 products."""
+    table = FixedBaseTable(mpz(3), mpz(1009), 10, 4)
+    assert counts.table_entries(table) == counts.Count(mpz(1009), 48)
+    assert counts.fixed_base_powers(table, 5) == counts.Count(mpz(1009), 10)
+    assert counts.powers(2, 60, mpz(1009)) == counts.Count(mpz(1009), 20, 120)
+
+
+def test_the_floor_is_the_sum_of_its_counts_at_the_cost_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counts, "cost_of_one", lambda modulus: (float(modulus), 0.5))
+    assert counts.floor_seconds([counts.Count(mpz(2), 10, 4), counts.Count(mpz(3), 1)]) == 10 * 2 + 4 * 0.5 + 3
+
+
 def test_floor_rows_hold_every_operation_of_the_seam(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(floor, "LOOP", 10)
+    monkeypatch.setattr(counts, "LOOP", 10)
     rows = check(floor.measure(True, QUIET, key_sizes=[SMALL_KEY], dimensions=[3], repeats=1))
     assert {row.peer for row in rows} == {"floor"}
     assert [row.name.split(":")[0].split(" mod")[0] for row in rows] == [

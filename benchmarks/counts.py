@@ -1,0 +1,81 @@
+"""Multiplications counted, and what they cost here and now: the arithmetic floor of an operation.
+
+The cost of one is that of gmpy2's x·y mod m and x·x mod m, measured in a bare loop at that moment. Counts: a table's
+entries, lookups and squarings as `crypto.straus.best_plan` and `crypto.FixedBaseTable` have them; GMP's own powers as
+their squarings and one multiplication for every six bits.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from gmpy2 import mpz
+
+from benchmarks.measure import processor_seconds
+from crypto import FixedBaseTable, SlotLayout
+from crypto.squaring import SQUARING_COST
+from crypto.straus import best_plan
+
+LOOP = 1000
+# GMP's sliding window for exponents of some thousand bits.
+POWER_WINDOW_BITS = 6
+
+
+@dataclass(frozen=True)
+class Count:
+    """What an operation cannot do without, modulo `modulus`."""
+
+    modulus: mpz
+    multiplications: float
+    squarings: float = 0
+
+
+def floor_seconds(counts: Iterable[Count]) -> float:
+    """Processor seconds that so many multiplications take, each modulus measured at this moment."""
+    found = 0.0
+    for count in counts:
+        multiplication, squaring = cost_of_one(count.modulus)
+        found += count.multiplications * multiplication + count.squarings * squaring
+    return found
+
+
+def cost_of_one(modulus: mpz) -> tuple[float, float]:
+    """Processor seconds of one multiplication and of one squaring modulo `modulus`."""
+    numbers = [number_below(modulus) for _ in range(LOOP)]
+    factor = number_below(modulus)
+    multiplication, _ = processor_seconds(lambda: [x * factor % modulus for x in numbers])
+    squaring, _ = processor_seconds(lambda: [x * x % modulus for x in numbers])
+    return multiplication / LOOP, squaring / LOOP
+
+
+def matrix(d: int, exponent_bits: int, layout: SlotLayout, modulus: mpz) -> Count:
+    """A (d, d) matrix of signed exponents × d ciphertexts, the rows packed as `layout` says."""
+    plan = best_plan(d, d, exponent_bits)
+    # A row's own squarings are among those that shift it into its slot; only a group's first row has no shift.
+    positions = -(-(exponent_bits + 1) // plan.window_bits)
+    own = (positions - 1) * plan.window_bits
+    multiplications = plan.multiplications - d * own * SQUARING_COST
+    squarings = layout.row_groups * own + (d - layout.row_groups) * layout.slot_bits
+    return Count(modulus, multiplications, squarings)
+
+
+def powers(count: int, exponent_bits: int, modulus: mpz) -> Count:
+    """So many powers of different bases."""
+    return Count(modulus, count * exponent_bits / POWER_WINDOW_BITS, count * exponent_bits)
+
+
+def table_entries(table: FixedBaseTable) -> Count:
+    """A table of one base's powers, once."""
+    return Count(table.modulus, table.positions << table.window_bits)
+
+
+def fixed_base_powers(table: FixedBaseTable, count: int) -> Count:
+    """So many powers of the table's base."""
+    return Count(table.modulus, count * (table.positions - 1))
+
+
+def number_below(modulus: mpz) -> mpz:
+    """Uniform in [2, modulus)."""
+    return mpz(secrets.randbelow(int(modulus) - 2) + 2)
