@@ -18,7 +18,9 @@ def plan(
     owners: Annotated[
         int | None, typer.Option(min=1, help="Data Owners that take part. Default: the fewest that the spec allows.")
     ] = None,
-    rows: Annotated[int | None, typer.Option(min=1, help="Their rows together. Default: the most allowed.")] = None,
+    rows: Annotated[
+        int | None, typer.Option(min=1, help="Their rows together, less those kept for validation. Default: the most.")
+    ] = None,
     measure: Annotated[bool, typer.Option("--measure", help="Measure this machine's speed again.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
 ) -> None:
@@ -62,11 +64,12 @@ def plan_document(document: Any, owners: int | None, rows: int | None, *, again:
 def _show(plan: dict[str, Any]) -> None:
     job = plan["forecast"]
     windows = "" if job["rounds_a_turn"] == 1 else f", re-encrypted every {job['rounds_a_turn']}"
+    evaluated = f", {job['evaluations']:,} evaluations" if job["evaluations"] else ""
     layout = plan["answer_layout"]
     slots = layout["rows_per_ciphertext"] * layout["columns_per_ciphertext"]
     out = console()
     out.print(
-        f"{job['rounds']:,} rounds at most{windows}; {job['owners']} Data Owners; "
+        f"{job['rounds']:,} rounds at most{windows}{evaluated}; {job['owners']} Data Owners; "
         f"{plan['dimensions']} columns, {plan['outputs']} output{'s' if plan['outputs'] > 1 else ''}",
         markup=False,
     )
@@ -95,7 +98,7 @@ def bar_line(step: dict[str, Any]) -> str:
 
 def _show_costs(job: dict[str, Any]) -> None:
     seconds = job["seconds"]
-    rows = []
+    rows: list[list[object]] = []
     for party, label, turn in (
         ("data_owner", "each Data Owner", "round"),
         ("facilitator", "Facilitator", "round"),
@@ -113,10 +116,16 @@ def _show_costs(job: dict[str, Any]) -> None:
                 f"{seconds[f'{party}_a_round']:.3f}",
             ]
         )
-    columns = ["party", "a", "ciphertexts in", "ciphertexts out", "job in", "job out", "seconds a round"]
+        if job["evaluations"]:
+            in_and_out = (sizes["ciphertexts_received_an_evaluation"], sizes["ciphertexts_sent_an_evaluation"])
+            rows.append(["", "evaluation", *in_and_out, None, None, f"{seconds[f'{party}_an_evaluation']:.3f}"])
+    a_round = "seconds each" if job["evaluations"] else "seconds a round"
+    columns = ["party", "a", "ciphertexts in", "ciphertexts out", "job in", "job out", a_round]
     print_table("bytes, and processor seconds on machines like this one", columns, rows)
+    evaluation = f", {seconds['an_evaluation']:.2f} s an evaluation" if job["evaluations"] else ""
     console().print(
-        f"about {seconds['a_round']:.2f} s a round, {_duration(seconds['job'])} for all of them\n", markup=False
+        f"about {seconds['a_round']:.2f} s a round{evaluation}, {_duration(seconds['job'])} for all of them\n",
+        markup=False,
     )
 
 

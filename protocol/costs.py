@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-from crypto.budget import Budget
+from crypto.budget import Budget, ValidationBudget
 from crypto.fixed_base import best_window_bits
+from crypto.packing import SlotLayout
 from crypto.squaring import SQUARING_COST
 from crypto.straus import best_plan
-from protocol.planning import plan_spec, rounds_of
+from protocol.planning import evaluations_of, plan_spec, rounds_of
 from protocol.spec import ModelSpec
 
 #: (bases, rows, exponent bits) → multiplications of the products Π_j base_j^e_ij of all rows i.
@@ -46,6 +47,9 @@ class PartyCost:
     idle_multiplications: float = 0.0
 
 
+_NOTHING = PartyCost(0, 0, 0.0)
+
+
 @dataclass(frozen=True)
 class JobCost:
     """A job of `owners` owners.
@@ -53,6 +57,7 @@ class JobCost:
     `ciphertext_bytes` of one ciphertext. `data_owner` (each of them) and `facilitator` are for one round; the
     Facilitator's bytes are those from and to the owners, and the Model Owner's turn comes on top. `model_owner`
     is for one of its turns, which comes every `rounds_a_turn` rounds. `counts_*`: the round before the first.
+    `evaluation_*`: one of the `evaluations` by the validation loss, at most, which come on top of the rounds.
     `decrypted_sums`: how many numbers the Model Owner decrypts if it follows the protocol, at most;
     `distinct_sums`: how many there are, in all of (ΣA, Σb); where owners see the weights there is no such end, and both
     are gradients and losses of all rounds. Neither counts N and Σyᵀy, which every job tells.
@@ -69,6 +74,10 @@ class JobCost:
     counts_data_owner: PartyCost
     counts_facilitator: PartyCost
     counts_model_owner: PartyCost
+    evaluations: int
+    evaluation_data_owner: PartyCost
+    evaluation_facilitator: PartyCost
+    evaluation_model_owner: PartyCost
     decrypted_sums: int
     distinct_sums: int
 
@@ -93,7 +102,7 @@ def cost_of(
     if not 1 <= owners <= most:
         raise ValueError(f"owners must be 1 to max_data_owners, {most}; received {owners}")
     count = multi_exponentiation_cost or _straus_cost
-    return _JobCosts(plan_spec(spec), owners, count, rows_total).of(rounds_of(spec))
+    return _JobCosts(plan_spec(spec), owners, count, rows_total).of(rounds_of(spec), evaluations_of(spec))
 
 
 def _straus_cost(bases: int, rows: int, exponent_bits: int) -> float:
@@ -117,15 +126,16 @@ class _JobCosts:
         self.answer = self.newton.layout.ciphertexts if self.newton else budget.answer_layout.ciphertexts
         self.counts = budget.counts_layout.ciphertexts
 
-    def of(self, rounds: int) -> JobCost:
+    def of(self, rounds: int, evaluations: int) -> JobCost:
         turns = -(-rounds // self.inputs.reencrypt_every)
         d, k = self.inputs.dimensions, self.inputs.outputs
         distinct = d * (d + 1) // 2 + d * k
-        if self.inputs.validates:
+        if self.inputs.validates or self.inputs.evaluates:
             distinct *= 2
-        decrypted = turns * self._decrypted_numbers()
+        decrypted = turns * self._decrypted_numbers() + evaluations * k
         if self.budget.shares_weights:
             distinct = decrypted
+        evaluation_data_owner, evaluation_facilitator, evaluation_model_owner = self._evaluation(evaluations)
         return JobCost(
             owners=self.owners,
             rounds=rounds,
@@ -155,9 +165,39 @@ class _JobCosts:
                 (self.owners - 1) * self.counts,
                 half_multiplications=self.counts * self._decryption(),
             ),
+            evaluations=evaluations,
+            evaluation_data_owner=evaluation_data_owner,
+            evaluation_facilitator=evaluation_facilitator,
+            evaluation_model_owner=evaluation_model_owner,
             decrypted_sums=decrypted,
             distinct_sums=distinct,
         )
+
+    def _evaluation(self, evaluations: int) -> tuple[PartyCost, PartyCost, PartyCost]:
+        """A Data Owner's, the Facilitator's, the Model Owner's: w⊗w and w go out, and a loss an output comes back."""
+        plan = self.budget.validation
+        if plan is None or not evaluations:
+            return _NOTHING, _NOTHING, _NOTHING
+        weights, answer = plan.weights_layout.ciphertexts, plan.answer_layout.ciphertexts
+        answers = self.owners * answer
+        data_owner = PartyCost(
+            received_bytes=weights * self.width,
+            sent_bytes=answer * self.width,
+            multiplications=self._losses_multiplications(plan) + weights * _CHECK,
+            idle_multiplications=answer * self._power(self.inputs.modulus_bits),
+        )
+        facilitator = PartyCost(
+            received_bytes=answers * self.width,
+            sent_bytes=self.owners * weights * self.width,
+            multiplications=answers * (1 + 2 * _CHECK) + weights * _CHECK,
+        )
+        model_owner = PartyCost(
+            received_bytes=(weights + answers + answer) * self.width,
+            sent_bytes=weights * self.width,
+            multiplications=answers * (1 + _CHECK),
+            half_multiplications=answer * self._decryption() + weights * self._encryption(),
+        )
+        return data_owner, facilitator, model_owner
 
     def _turn(self) -> PartyCost:
         """It gets the request it answers to, every answer to it, and what comes out, and recomputes that.
@@ -187,11 +227,20 @@ class _JobCosts:
             # Plaintexts of its own. What computing them takes depends on the rows and not on the plan.
             return self.answer
         d, layout = self.inputs.dimensions, self.budget.answer_layout
-        products = self.multi_exponentiation_cost(d, d, self.moment_bound.bit_length())
+        return self._matrix_multiplications(d, d, self.moment_bound.bit_length(), layout)
+
+    def _losses_multiplications(self, plan: ValidationBudget) -> float:
+        bases = plan.weights_layout.rows
+        exponent_bits = min(plan.entry_bound, plan.row_bound).bit_length()
+        return self._matrix_multiplications(bases, self.inputs.outputs, exponent_bits, plan.answer_layout)
+
+    def _matrix_multiplications(self, bases: int, rows: int, exponent_bits: int, layout: SlotLayout) -> float:
+        """A matrix of so many rows times a vector of so many, packed into `layout`."""
+        products = self.multi_exponentiation_cost(bases, rows, exponent_bits)
         shift = layout.slot_bits * layout.columns_per_ciphertext
         # Horner across rows; then b is subtracted and the result re-randomised, ciphertext by ciphertext.
-        packed = layout.column_groups * (d - layout.row_groups)
-        return layout.column_groups * products + packed * (shift * SQUARING_COST + 1) + 2 * self.answer
+        packed = layout.column_groups * (rows - layout.row_groups)
+        return layout.column_groups * products + packed * (shift * SQUARING_COST + 1) + 2 * layout.ciphertexts
 
     def _update_multiplications(self) -> float:
         if not self.windowed:

@@ -1,9 +1,9 @@
 """How many bytes a job's messages have, from its plan alone: the messages are built, with zeros for ciphertexts.
 
 Every part of a message is of fixed width or follows from the plan, so that these are the sizes of real ones, to the
-byte. What is counted are the bodies: requests, answers, steps and results of every round, and the evidence that a
-Model Owner reads at the end of a window. HTTP's headers, polls, listings of the log, and what comes before the first
-round (manifest, invitations, roster) are not, nor are rounds of encrypted evaluation.
+byte. What is counted are the bodies: requests, answers, steps and results of every round and every evaluation, and the
+evidence that a Model Owner reads at the end of a window. HTTP's headers, polls, listings of the log, and what comes
+before the first round (manifest, invitations, roster) are not.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from crypto.budget import Budget
 from crypto.packing import SlotLayout
+from protocol.expected import expected_answer, sum_bound
 from protocol.messages import (
     AnswerRecord,
     Compute,
@@ -35,7 +36,7 @@ _JOB = "0" * 32
 
 @dataclass(frozen=True)
 class RoundBytes:
-    """One round. `compute`, `answer`: of one Data Owner. `evidence`: entry, request, answers and product in the log.
+    """One round or evaluation. `compute`, `answer`: of one Data Owner. `evidence`: entry, request, answers, product.
 
     `step`: what the Model Owner gets after the round, `result` what it then asks with; 0 inside a window.
     `evidence_read`: the window's evidence, which it reads at its end.
@@ -51,7 +52,7 @@ class RoundBytes:
 
 @dataclass(frozen=True)
 class JobBytes:
-    """All rounds of a job, the counts' included."""
+    """All rounds of a job, the counts' and the evaluations included."""
 
     data_owner_received: int
     data_owner_sent: int
@@ -61,45 +62,78 @@ class JobBytes:
     model_owner_sent: int
 
 
-def job_bytes(budget: Budget, owners: int, rounds: int, rows_total: int) -> JobBytes:
+def job_bytes(budget: Budget, owners: int, rounds: int, rows_total: int, evaluate_every: int = 0) -> JobBytes:
     """The messages of a job of `owners` owners that takes all its `rounds`, for N = rows_total.
 
     The Model Owner's first request and its last word are in; the Facilitator's numbers are all parties' together.
+    Raises ValueError as `round_bytes`.
     """
-    every = list(round_bytes(budget, owners, rounds, rows_total))
+    every = list(round_bytes(budget, owners, rounds, rows_total, evaluate_every))
     received = sum(one.compute for one in every)
     sent = sum(one.answer for one in every)
-    asked = sum(one.result for one in every) + _Sizes(budget, owners, rows_total).result(0, 0, RoundKind.COUNTS, 0)
+    asked = sum(one.result for one in every) + _Sizes(budget, owners, rows_total).result(0, _COUNTS)
     told = sum(one.step + one.evidence_read for one in every)
     return JobBytes(received, sent, owners * sent + asked, owners * received + told, told, asked)
 
 
-def round_bytes(budget: Budget, owners: int, rounds: int, rows_total: int) -> Iterator[RoundBytes]:
-    """Round 0 (the counts), 1, … `rounds`."""
+def round_bytes(
+    budget: Budget, owners: int, rounds: int, rows_total: int, evaluate_every: int = 0
+) -> Iterator[RoundBytes]:
+    """Round 0 (the counts), 1, … `rounds`, each evaluation after its round.
+
+    Raises ValueError where `evaluate_every` is not that of the spec that was planned, as far as the plan tells.
+    """
+    if (evaluate_every > 0) != budget.inputs.evaluates:
+        planned = "evaluations" if budget.inputs.evaluates else "none"
+        raise ValueError(f"evaluate_every {evaluate_every} for a plan with {planned}: give the one of the spec")
     sizes = _Sizes(budget, owners, rows_total)
-    kind = RoundKind.GRADIENT if budget.newton is None else RoundKind.MOMENTS
     window = budget.inputs.reencrypt_every
+    asked: list[_Asked | None] = [None, *_rounds_asked(budget, rounds, evaluate_every), None]
     step, evidence = 1, 0
-    for number in range(rounds + 1):
-        this = RoundKind.COUNTS if number == 0 else kind
-        within = (number - 1) % window if number else 0
-        one = sizes.of_round(number, this, within)
-        ends = number == 0 or within == window - 1 or number == rounds
-        evidence += one.evidence if number else 0
-        if not ends:
+    for before, this, after in zip(asked, asked[1:], asked[2:], strict=False):
+        if this is None:
+            return
+        one = sizes.of_round(this, before)
+        trains = this.kind is not RoundKind.COUNTS
+        evidence += one.evidence if trains else 0
+        if trains and this.within < window - 1 and after is not None:
             yield one
             continue
-        asks = None if number == rounds else number + 1
-        read = evidence if number and window > 1 else 0
-        yield RoundBytes(
-            one.compute,
-            one.answer,
-            one.evidence,
-            sizes.step(step, number, this, within),
-            sizes.finish(step) if asks is None else sizes.result(step, asks, kind, 0),
-            read,
-        )
+        read = evidence if trains and window > 1 else 0
+        result = sizes.finish(step) if after is None else sizes.result(step, after)
+        yield RoundBytes(one.compute, one.answer, one.evidence, sizes.step(step, this), result, read)
         step, evidence = step + 1, 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A round: its number, its kind, its place in a window, and the index of its entry in the log."""
+
+    number: int
+    kind: RoundKind
+    within: int
+    entry: int
+
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """What the sizes of its messages depend on."""
+        return self.kind, self.within, _digits(self.number), _digits(self.entry)
+
+
+_COUNTS = _Asked(0, RoundKind.COUNTS, 0, 1)
+
+
+def _rounds_asked(budget: Budget, rounds: int, evaluate_every: int) -> Iterator[_Asked]:
+    kind = RoundKind.GRADIENT if budget.newton is None else RoundKind.MOMENTS
+    yield _COUNTS
+    entry = _COUNTS.entry
+    for number in range(1, rounds + 1):
+        entry += 1
+        yield _Asked(number, kind, (number - 1) % budget.inputs.reencrypt_every, entry)
+        # The last round ends the job: nothing is left to stop early.
+        if evaluate_every and number < rounds and number % evaluate_every == 0:
+            entry += 1
+            yield _Asked(number, RoundKind.VALIDATION_LOSS, 0, entry)
 
 
 class _Sizes:
@@ -110,15 +144,14 @@ class _Sizes:
         self._width = -(-2 * budget.inputs.modulus_bits // 8)
         self._known: dict[tuple[object, ...], int | RoundBytes] = {}
 
-    def of_round(self, number: int, kind: RoundKind, within: int) -> RoundBytes:
-        # The entry before a round is of the round before, and the first one's is the counts'.
-        key = ("round", number < 2, *(_digits(n) for n in (max(0, number - 1), number, number + 1)), kind, within)
+    def of_round(self, this: _Asked, before: _Asked | None) -> RoundBytes:
+        key = ("round", this.shape, None if before is None else before.shape)
         if key not in self._known:
-            request = self._signed(number, kind, within)
-            answer = len(to_cbor(self._answer(number, kind, within)))
-            entry = self._entry(number, kind)
-            compute = Compute(job_id=_JOB, request=request, previous_entry=self._entry_before(number, kind))
-            product = self._width * self._answer_layout(kind).ciphertexts
+            request = self._signed(this)
+            answer = len(to_cbor(self._answer(this)))
+            entry = self._entry(this)
+            compute = Compute(job_id=_JOB, request=request, previous_entry=self._entry(before))
+            product = self._width * expected_answer(self._budget, this.kind, this.within).layout.ciphertexts
             evidence = len(entry) + len(to_cbor(request)) + self._owners * answer + product
             self._known[key] = RoundBytes(len(to_cbor(compute)), answer, evidence)
         found = self._known[key]
@@ -126,32 +159,32 @@ class _Sizes:
             raise TypeError("a round's sizes are kept under a round's key")
         return found
 
-    def step(self, step: int, number: int, kind: RoundKind, within: int) -> int:
+    def step(self, step: int, this: _Asked) -> int:
         """The STEP task after a round."""
 
         def message() -> Step:
-            windowed = kind is RoundKind.GRADIENT and self._budget.inputs.reencrypt_every > 1
+            windowed = this.kind is RoundKind.GRADIENT and self._budget.inputs.reencrypt_every > 1
             with_previous = windowed and self._budget.inputs.heavy_ball
             return Step(
                 job_id=_JOB,
                 step=step,
-                log_entry=self._entry(number, kind),
-                request=self._signed(number, kind, within),
-                answers=(to_cbor(self._answer(number, kind, within)),) * self._owners,
-                sum=None if windowed else self._total(kind),
-                weights=self._weights(within + 1) if windowed else None,
-                previous_weights=self._weights(within) if with_previous else None,
+                log_entry=self._entry(this),
+                request=self._signed(this),
+                answers=(to_cbor(self._answer(this)),) * self._owners,
+                sum=None if windowed else self._total(this.kind),
+                weights=self._weights(this.within + 1) if windowed else None,
+                previous_weights=self._weights(this.within) if with_previous else None,
             )
 
-        return self._sized(("step", _digits(step), _digits(number), _digits(number + 1), kind, within), message)
+        return self._sized(("step", _digits(step), this.shape), message)
 
-    def result(self, step: int, number: int, kind: RoundKind, within: int) -> int:
-        """The Model Owner's answer to a STEP task: the request of round `number`."""
+    def result(self, step: int, asks: _Asked) -> int:
+        """The Model Owner's answer to a STEP task: the request of the round that it asks."""
 
         def message() -> StepResult:
-            return StepResult(job_id=_JOB, step=step, request=self._signed(number, kind, within))
+            return StepResult(job_id=_JOB, step=step, request=self._signed(asks))
 
-        return self._sized(("result", _digits(step), _digits(number), kind, within), message)
+        return self._sized(("result", _digits(step), asks.shape), message)
 
     def finish(self, step: int) -> int:
         """Its last answer, where training succeeded."""
@@ -166,67 +199,69 @@ class _Sizes:
             raise TypeError("a message's size is kept under a message's key")
         return found
 
-    def _signed(self, number: int, kind: RoundKind, within: int) -> SignedBytes:
+    def _signed(self, asked: _Asked) -> SignedBytes:
         with_previous = self._budget.inputs.reencrypt_every > 1 and self._budget.inputs.heavy_ball > 0
-        asks = kind is RoundKind.GRADIENT
+        asks = asked.kind is RoundKind.GRADIENT
         request = RoundRequest(
             manifest_hash=_HASH,
             roster_hash=_HASH,
-            round=number,
-            kind=kind,
+            round=asked.number,
+            kind=asked.kind,
             log_head=_HASH,
-            rows_total=None if kind is RoundKind.COUNTS else self._rows_total,
-            window_step=within,
-            weights=self._weights(within) if asks and not self._budget.shares_weights else None,
+            rows_total=None if asked.kind is RoundKind.COUNTS else self._rows_total,
+            window_step=asked.within,
+            weights=self._weights_asked_with(asked),
             sealed_weights=self._boxes() if asks and self._budget.shares_weights else None,
-            previous_weights=self._weights(max(0, within - 1)) if asks and with_previous else None,
+            previous_weights=self._weights(max(0, asked.within - 1)) if asks and with_previous else None,
         )
         return SignedBytes(body=to_cbor(request), signer=_HASH, signature=_SIGNATURE)
 
-    def _answer(self, number: int, kind: RoundKind, within: int) -> RoundAnswer:
-        layout, fraction_bits, bound = self._answer_shape(kind, within)
+    def _answer(self, asked: _Asked) -> RoundAnswer:
+        expected = expected_answer(self._budget, asked.kind, asked.within)
         return RoundAnswer(
             party=_HASH,
             manifest_hash=_HASH,
             roster_hash=_HASH,
-            round=number,
-            kind=kind,
+            round=asked.number,
+            kind=asked.kind,
             request_hash=_HASH,
             log_head=_HASH,
-            vector=self._vector(layout, fraction_bits, bound),
+            vector=self._vector(expected.layout, expected.fraction_bits, self._answer_bound(asked)),
             signature=_SIGNATURE,
         )
 
-    def _answer_shape(self, kind: RoundKind, within: int) -> tuple[SlotLayout, int, int]:
-        """Layout, scale and the bound that an owner's answer names."""
+    def _answer_bound(self, asked: _Asked) -> int:
+        """The bound that an owner's answer names."""
         budget = self._budget
-        if kind is RoundKind.COUNTS:
-            return budget.counts_layout, budget.counts_fraction_bits, budget.counts_owner_bound
-        if kind is RoundKind.MOMENTS and budget.newton is not None:
-            return budget.newton.layout, budget.newton.fraction_bits, budget.newton.owner_bound
-        step = budget.steps[within]
+        if asked.kind is RoundKind.COUNTS:
+            return budget.counts_owner_bound
+        if asked.kind is RoundKind.MOMENTS and budget.newton is not None:
+            return budget.newton.owner_bound
+        if asked.kind is RoundKind.VALIDATION_LOSS and budget.validation is not None:
+            validation = budget.validation
+            row = min(validation.row_bound, validation.weights_layout.rows * validation.entry_bound)
+            return row * max(validation.weight_bound, 1)
+        step = budget.steps[asked.within]
         if budget.shares_weights:
-            return budget.answer_layout, step.answer_fraction_bits, step.owner_bound
+            return step.owner_bound
         row = min(max(budget.matrix_row_bounds), budget.inputs.dimensions * budget.moment_bound)
-        bound = row * max(step.weight_bound, 1) + step.b_bound
-        return budget.answer_layout, step.answer_fraction_bits, bound
-
-    def _answer_layout(self, kind: RoundKind) -> SlotLayout:
-        return self._answer_shape(kind, 0)[0]
+        return row * max(step.weight_bound, 1) + step.b_bound
 
     def _total(self, kind: RoundKind) -> VectorMessage:
-        layout, fraction_bits, _ = self._answer_shape(kind, 0)
-        budget = self._budget
-        bound = budget.steps[0].sum_bound
-        if kind is RoundKind.COUNTS:
-            bound = budget.counts_sum_bound
-        elif kind is RoundKind.MOMENTS and budget.newton is not None:
-            bound = budget.newton.sum_bound
-        return self._vector(layout, fraction_bits, bound)
+        expected = expected_answer(self._budget, kind, 0)
+        return self._vector(expected.layout, expected.fraction_bits, sum_bound(self._budget, kind, 0))
 
     def _boxes(self) -> tuple[SealedWeights, ...]:
         box = SealedWeights(party=_HASH, ephemeral_key=bytes(32), ciphertext=bytes(sealed_bytes(self._budget)))
         return (box,) * self._owners
+
+    def _weights_asked_with(self, asked: _Asked) -> VectorMessage | None:
+        validation = self._budget.validation
+        if asked.kind is RoundKind.VALIDATION_LOSS and validation is not None:
+            return self._vector(validation.weights_layout, validation.weight_fraction_bits, validation.weight_bound)
+        if asked.kind is RoundKind.GRADIENT and not self._budget.shares_weights:
+            return self._weights(asked.within)
+        return None
 
     def _weights(self, updates: int) -> VectorMessage:
         budget = self._budget
@@ -242,21 +277,19 @@ class _Sizes:
             ciphertexts=bytes(self._width * layout.ciphertexts),
         )
 
-    def _entry_before(self, number: int, kind: RoundKind) -> bytes:
-        if number == 0:
+    def _entry(self, asked: _Asked | None) -> bytes:
+        """The log's entry of a round; the one that opens the log where there is none."""
+        if asked is None:
             return to_cbor(LogEntry(index=0, previous=_HASH, manifest_hash=_HASH, roster_hash=_HASH))
-        return self._entry(number - 1, RoundKind.COUNTS if number == 1 else kind)
-
-    def _entry(self, number: int, kind: RoundKind) -> bytes:
         record = AnswerRecord(party=_HASH, answer_hash=_HASH, ciphertexts_hash=_HASH, signature=_SIGNATURE)
         return to_cbor(
             LogEntry(
-                index=number + 1,
+                index=asked.entry,
                 previous=_HASH,
                 manifest_hash=_HASH,
                 roster_hash=_HASH,
-                round=number,
-                kind=kind,
+                round=asked.number,
+                kind=asked.kind,
                 request_hash=_HASH,
                 answers=(record,) * self._owners,
                 product_hash=_HASH,

@@ -155,6 +155,12 @@ def rounds_of(spec: ModelSpec) -> int:
 planned_rounds = rounds_of
 
 
+def evaluations_of(spec: ModelSpec) -> int:
+    """The most evaluations of a job: one after every `evaluate_every`-th round, and none after the last."""
+    every = spec.training.evaluate_every
+    return (rounds_of(spec) - 1) // every if every else 0
+
+
 def feature_bounds(spec: ModelSpec) -> tuple[Fraction, ...]:
     """The largest magnitude of each design column, in the order of the features, the intercept's 1 last."""
     scaled = spec.training.scaling == "range"

@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 from crypto.keys import ciphertext_width_bytes, generate_keypair
+from crypto.unit_costs import UnitCosts
 from protocol.costs import cost_of
+from protocol.forecast import forecast
+from protocol.message_sizes import job_bytes
 from protocol.planning import plan_spec
 from protocol.problems import Problem
 from protocol.spec import ModelSpec
@@ -93,6 +96,76 @@ def test_an_owners_multiplications_follow_from_the_rows_where_they_are_known() -
     few, many, most = (cost_of(job, rows_total=rows) for rows in (1000, 100_000, None))
     assert few.data_owner.multiplications < many.data_owner.multiplications < most.data_owner.multiplications
     assert (few.facilitator, few.model_owner) == (most.facilitator, most.model_owner)
+
+
+def test_evaluations_come_on_top_of_rounds_after_every_nth_but_the_last() -> None:
+    for every, evaluations in ((0, 0), (1, 11), (3, 3), (5, 2), (11, 1), (12, 0), (13, 0)):
+        assert cost_of(spec(evaluate_every=every)).evaluations == evaluations
+    assert cost_of(spec(rounds="auto", evaluate_every=1)).evaluations == 4 * (5 + 1) - 1
+
+
+def test_an_evaluation_sends_products_and_weights_and_brings_a_loss_an_output() -> None:
+    job = spec(targets=2, evaluate_every=3)
+    cost, without = cost_of(job, owners=5), cost_of(spec(targets=2), owners=5)
+    down, up = 2 * (5 * 6 // 2 + 5) * cost.ciphertext_bytes, cost.ciphertext_bytes
+    owner, facilitator, model_owner = (
+        cost.evaluation_data_owner,
+        cost.evaluation_facilitator,
+        cost.evaluation_model_owner,
+    )
+    assert (owner.received_bytes, owner.sent_bytes) == (down, up)
+    assert (facilitator.received_bytes, facilitator.sent_bytes) == (5 * up, 5 * down)
+    assert (model_owner.received_bytes, model_owner.sent_bytes) == (down + 5 * up + up, down)
+    # Ten times the ciphertexts of w go out, and come from the Model Owner's encryption.
+    assert model_owner.half_multiplications > cost.model_owner.half_multiplications
+    assert (cost.data_owner, cost.turns) == (without.data_owner, without.turns)
+    for nothing in (without.evaluation_data_owner, without.evaluation_facilitator, without.evaluation_model_owner):
+        assert (nothing.received_bytes, nothing.sent_bytes, nothing.multiplications) == (0, 0, 0)
+
+
+def test_an_evaluation_is_a_matrix_of_a_row_an_output_under_encryption() -> None:
+    asked = []
+
+    def count(bases: int, rows: int, exponent_bits: int) -> float:
+        asked.append((bases, rows, exponent_bits))
+        return 1e9 if rows == 2 else 0.0
+
+    job = spec(targets=2, evaluate_every=3)
+    cost, plan = cost_of(job, multi_exponentiation_cost=count), plan_spec(job).validation
+    assert plan is not None
+    assert (2 * (15 + 5), 2, plan.entry_bound.bit_length()) in asked
+    assert cost.evaluation_data_owner.multiplications > 1e9 > cost.data_owner.multiplications
+
+
+def test_sums_that_evaluations_tell_are_counted_among_those_of_both_parts() -> None:
+    both = 2 * (5 * 6 // 2 + 5)
+    few, many = cost_of(spec(rounds=4, evaluate_every=1)), cost_of(spec(evaluate_every=1))
+    assert (few.decrypted_sums, few.distinct_sums) == (4 * 5 + 3, both)
+    assert (many.decrypted_sums, many.distinct_sums) == (12 * 5 + 11, both)
+    assert cost_of(spec(rounds=4)).distinct_sums == both // 2
+
+
+def test_a_forecast_has_the_seconds_of_evaluations() -> None:
+    unit = UnitCosts(3072, 1e-5, 3e-6)
+    plain, evaluated = (forecast(spec(evaluate_every=every), unit=unit) for every in (0, 4))
+    assert (plain["evaluations"], evaluated["evaluations"]) == (0, 2)
+    seconds = evaluated["seconds"]
+    parts = [seconds[f"{party}_an_evaluation"] for party in ("data_owner", "facilitator", "model_owner")]
+    assert min(parts) > 0
+    assert seconds["an_evaluation"] == pytest.approx(sum(parts))
+    assert seconds["job"] == pytest.approx(12 * seconds["a_round"] + 2 * seconds["an_evaluation"])
+    assert plain["seconds"]["an_evaluation"] == 0
+    assert plain["seconds"]["job"] == pytest.approx(12 * plain["seconds"]["a_round"])
+    assert seconds["a_round"] == pytest.approx(plain["seconds"]["a_round"])
+
+
+def test_sizes_for_another_evaluate_every_than_the_plans_are_refused() -> None:
+    plain, evaluated = plan_spec(spec()), plan_spec(spec(evaluate_every=4))
+    assert job_bytes(evaluated, 3, 12, 900, 4).data_owner_received > job_bytes(plain, 3, 12, 900).data_owner_received
+    with pytest.raises(ValueError, match="evaluate_every 0 for a plan with evaluations"):
+        job_bytes(evaluated, 3, 12, 900)
+    with pytest.raises(ValueError, match="evaluate_every 4 for a plan with none"):
+        job_bytes(plain, 3, 12, 900, 4)
 
 
 def test_costs_can_be_shown_as_json() -> None:
