@@ -8,6 +8,8 @@ loses updates just the same, `write` takes one advisory lock first, which comes 
 A database that is away, full or restarting is a Problem(STORE_UNAVAILABLE) of the call that needed it: callers are told
 503, and the next call connects anew. Nothing that was committed is lost, and what was not has not happened.
 
+What a statement was given is never in an error's text, and so in no log: it may be a model, or counts of rows.
+
 Reads and writes block, so call them from a thread: a `def` route, or `asyncio.to_thread`.
 """
 
@@ -60,9 +62,11 @@ def open_database(url: str, alembic_dir: Path, *, own_table: str | None = None) 
     parsed = read_url(url)
     if parsed.get_backend_name() == SQLITE:
         _make_private_file(parsed)
-        upgrader = sa.create_engine(parsed, poolclass=NullPool)
+        upgrader = sa.create_engine(parsed, poolclass=NullPool, hide_parameters=True)
         _prepare_sqlite(upgrader, foreign_keys=False)  # a batch migration drops and renames tables others refer to
-        engine = sa.create_engine(parsed, pool_size=10, max_overflow=10, pool_timeout=2 * BUSY_TIMEOUT_S)
+        engine = sa.create_engine(
+            parsed, pool_size=10, max_overflow=10, pool_timeout=2 * BUSY_TIMEOUT_S, hide_parameters=True
+        )
         _prepare_sqlite(engine, foreign_keys=True)
     else:
         engine = upgrader = _postgresql(parsed)
@@ -71,7 +75,7 @@ def open_database(url: str, alembic_dir: Path, *, own_table: str | None = None) 
     except Problem as problem:
         engine.dispose()
         why = driver_words(problem.__cause__)
-        raise DatabaseError(f"The store {shown(parsed)} cannot be opened: {why}") from None
+        raise DatabaseError(f"The store {shown(parsed)} cannot be opened: {why}. {problem.detail}") from None
     except BaseException:
         engine.dispose()
         raise
@@ -212,6 +216,7 @@ def _postgresql(url: URL) -> Engine:
             pool_size=10,
             max_overflow=10,
             pool_timeout=BUSY_TIMEOUT_S,
+            hide_parameters=True,
         )
     except ModuleNotFoundError:
         raise DatabaseError(

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from sqlalchemy import exc
 
+_DAMAGED = "its file is damaged, or is no database; restore it from a backup"
 _SQLITE = {
     5: "another process holds it",
     6: "another connection holds it",
     7: "memory is short",
     8: "it is read-only",
     10: "the disk fails",
+    11: _DAMAGED,
     13: "the disk is full",
     14: "its file cannot be opened",
+    26: _DAMAGED,
 }
 _POSTGRESQL = {
     "25006": "the server is a standby, and takes no writes",

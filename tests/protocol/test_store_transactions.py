@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from protocol.problems import Code, Problem
 from protocol.server.database import DatabaseError, open_database, read, sqlite_url, write
 
 ENV = """
@@ -92,6 +93,35 @@ def test_a_write_that_fails_leaves_nothing_behind(tmp_path: Path, alembic_dir: P
     assert count(engine) == 0
     add_one(engine)
     assert count(engine) == 1
+
+
+def test_an_error_tells_the_statement_and_nothing_that_it_was_given(tmp_path: Path, alembic_dir: Path) -> None:
+    engine = open_database(sqlite_url(tmp_path / "state.sqlite3"), alembic_dir)
+    with pytest.raises(sa.exc.OperationalError) as caught, write(engine) as connection:
+        connection.execute(sa.text("UPDATE nowhere SET n = :n"), {"n": "weights of a model"})
+    assert "UPDATE nowhere SET n = ?" in str(caught.value)
+    assert "weights of a model" not in str(caught.value)
+
+
+def test_a_file_that_is_no_database_is_told_in_one_line(tmp_path: Path, alembic_dir: Path) -> None:
+    (tmp_path / "state.sqlite3").write_bytes(b"no database" * 1000)
+    with pytest.raises(DatabaseError, match=r"cannot be opened: .*damaged.*restore it from a backup") as caught:
+        open_database(sqlite_url(tmp_path / "state.sqlite3"), alembic_dir)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_database_that_is_damaged_while_it_is_open_is_not_an_error_of_the_statement(
+    tmp_path: Path, alembic_dir: Path
+) -> None:
+    path = tmp_path / "state.sqlite3"
+    engine = open_database(sqlite_url(path), alembic_dir)
+    with write(engine) as connection:
+        connection.exec_driver_sql("PRAGMA writable_schema = ON")
+        connection.exec_driver_sql("UPDATE sqlite_schema SET rootpage = 9999 WHERE name = 'counter'")
+    engine.dispose()
+    with pytest.raises(Problem, match="damaged") as caught:
+        count(engine)
+    assert caught.value.code is Code.STORE_UNAVAILABLE
 
 
 def test_a_read_sees_one_moment_and_waits_for_no_writer(tmp_path: Path, alembic_dir: Path) -> None:
