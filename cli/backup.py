@@ -27,11 +27,9 @@ def backup(
     Tables of records are not in it, nor a store on PostgreSQL.
     """
     from protocol.server.backup import back_up
-    from protocol.server.database_url import SQLITE, read_url
     from protocol.server.system_clock import SystemClock
 
-    database = read_url(party_settings(state_dir, None, None).database)
-    store = Path(database.database) if database.get_backend_name() == SQLITE and database.database else None
+    store = _store_file(state_dir)
     taken = back_up(state_dir, file, SystemClock(), store)
     _tell(taken, "written", as_json)
     if store is None and not as_json:
@@ -55,9 +53,25 @@ def restore(
         return
     if taken.listing.store == "external":
         console().print("Its store was in a database of its own: restore that, too, before the party is started.")
+    put_there = {(state_dir / name).resolve() for name in taken.listing.files}
+    store = _store_file(state_dir)
+    if taken.listing.store == "sqlite" and store is not None and store.resolve() not in put_there:
+        # Started as it is, it would begin with an empty store there.
+        console().print(
+            f"Its settings name the store {store}: move the one in {state_dir} there before the party is started.",
+            markup=False,
+        )
     console().print("Jobs that went on meanwhile are caught up with when the party starts; see `fedtrain resume`.")
     if (state_dir / "scoring-keys").is_dir():
         console().print("Private scoring of the models in it has ended: what scores told since is not in the backup.")
+
+
+def _store_file(state_dir: Path) -> Path | None:
+    """The SQLite file that the party's settings name, None where a server keeps its store."""
+    from protocol.server.database_url import SQLITE, read_url
+
+    database = read_url(party_settings(state_dir, None, None).database)
+    return Path(database.database) if database.get_backend_name() == SQLITE and database.database else None
 
 
 def _tell(taken: Taken, what: str, as_json: bool) -> None:

@@ -35,7 +35,7 @@ from protocol.spec import Strict
 
 LISTING = "backup.json"
 STORE = "state.sqlite3"
-_NOT_TAKEN = frozenset({STORE, f"{STORE}-wal", f"{STORE}-shm", f"{STORE}-journal"})
+_OF_A_STORE = ("", "-wal", "-shm", "-journal")
 #: When the folder was put back from a backup, for those to whom a state that was set back is not the state.
 RESTORED = "restored-at"
 #: Counts that must not be set back: a Model Owner's, of the bits that scores told of each model.
@@ -74,7 +74,7 @@ class Taken:
 def back_up(state_dir: Path, archive: Path, clock: Clock, store: Path | None) -> Taken:
     """Write the party's state to `archive`, mode 0600. `store`: its SQLite file, None where a server keeps it.
 
-    Raises BackupError where there is no party, no store, or a file of that name already; OSError.
+    Raises BackupError where there is no party, no store that can be copied, or a file of that name already; OSError.
     """
     if not (state_dir / IDENTITY_FILE).is_file():
         raise BackupError(f"{state_dir} is not the state folder of a party: name it with --state-dir.")
@@ -82,13 +82,14 @@ def back_up(state_dir: Path, archive: Path, clock: Clock, store: Path | None) ->
         raise BackupError(f"{archive} is there already: name a new file, so that no backup is lost.")
     if not archive.parent.is_dir():
         raise BackupError(f"{archive.parent} is not a folder: make it, or name the archive in one that is there.")
-    files = _read_files(state_dir, archive)
+    place = STORE if store is None else place_of(store, state_dir)
+    files = _read_files(state_dir, archive, place)
     with tempfile.TemporaryDirectory(prefix=".backup-", dir=archive.parent) as workshop:
         copy = None if store is None else _copy_store(store, Path(workshop) / STORE)
-        files |= _read_files(state_dir, archive)
+        files |= _read_files(state_dir, archive, place)
         members = {name: _member(content) for name, content in files.items()}
         if copy is not None:
-            members[STORE] = _member_of_file(copy)
+            members[place] = _member_of_file(copy)
         listing = Listing(
             version=version("federated-trainer"),
             made_at=timestamp(clock),
@@ -96,7 +97,7 @@ def back_up(state_dir: Path, archive: Path, clock: Clock, store: Path | None) ->
             files=dict(sorted(members.items())),
         )
         whole = Path(workshop) / "archive"
-        _write_archive(whole, listing, files, copy)
+        _write_archive(whole, listing, files, copy, place)
         try:
             os.link(whole, archive)  # unlike a rename it never replaces what appeared meanwhile
         except FileExistsError:
@@ -105,13 +106,21 @@ def back_up(state_dir: Path, archive: Path, clock: Clock, store: Path | None) ->
     return Taken(listing, archive)
 
 
-def _read_files(state_dir: Path, archive: Path) -> dict[str, bytes]:
+def place_of(store: Path, state_dir: Path) -> str:
+    """Return where in the state folder the store is put back: where it was, or as `STORE` if that was elsewhere."""
+    store, folder = store.resolve(), state_dir.resolve()
+    return store.relative_to(folder).as_posix() if store.is_relative_to(folder) else STORE
+
+
+def _read_files(state_dir: Path, archive: Path, place: str) -> dict[str, bytes]:
     """Everything in the folder but the store, uploaded tables, told bits, and files that are being written."""
+    # A store that is written meanwhile, read as a file, would be of no one moment.
+    not_taken = {f"{name}{suffix}" for name in (STORE, PurePosixPath(place).name) for suffix in _OF_A_STORE}
     found = {}
     for path in sorted(state_dir.rglob("*")):
         name = path.relative_to(state_dir)
         being_written = any(part.startswith(".") for part in name.parts)  # or left so, such as half a backup
-        passed_over = name.parts[0] in _FOLDERS_NOT_TAKEN or name.name in _NOT_TAKEN or being_written
+        passed_over = name.parts[0] in _FOLDERS_NOT_TAKEN or name.name in not_taken or being_written
         if passed_over or path.is_symlink() or not path.is_file() or path == archive:
             continue
         try:
@@ -126,9 +135,14 @@ def _copy_store(store: Path, copy: Path) -> Path:
     if not store.is_file():
         raise BackupError(f"{store} is not there: start the party once, or name its database with --database-url.")
     os.close(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    with closing(sqlite3.connect(store)) as source, closing(sqlite3.connect(copy)) as target:
-        source.backup(target)
-        target.execute("PRAGMA journal_mode = DELETE")  # one file, and nothing beside it
+    try:
+        with closing(sqlite3.connect(store)) as source, closing(sqlite3.connect(copy)) as target:
+            source.backup(target)
+            target.execute("PRAGMA journal_mode = DELETE")  # one file, and nothing beside it
+    except sqlite3.Error as error:
+        raise BackupError(
+            f"{store} cannot be copied: {error}. See `fedtrain doctor`, and that there is room."
+        ) from None
     return copy
 
 
@@ -141,7 +155,7 @@ def _member_of_file(path: Path) -> Member:
         return Member(sha256=hashlib.file_digest(file, "sha256").hexdigest(), size_bytes=path.stat().st_size)
 
 
-def _write_archive(path: Path, listing: Listing, files: dict[str, bytes], store: Path | None) -> None:
+def _write_archive(path: Path, listing: Listing, files: dict[str, bytes], store: Path | None, place: str) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as raw:
         with tarfile.open(fileobj=raw, mode="w") as tar:
@@ -151,7 +165,7 @@ def _write_archive(path: Path, listing: Listing, files: dict[str, bytes], store:
                 _add(tar, name, len(content), io.BytesIO(content))
             if store is not None:
                 with store.open("rb") as file:
-                    _add(tar, STORE, store.stat().st_size, file)
+                    _add(tar, place, store.stat().st_size, file)
         raw.flush()
         os.fsync(raw.fileno())
 
