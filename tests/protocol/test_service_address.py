@@ -20,7 +20,13 @@ def test_an_address_is_taken_as_curl_takes_it(given: str, meant: str) -> None:
     assert service_address(given) == meant
 
 
-@pytest.mark.parametrize("given", ["", "http://", "ftp://host", "://host", "unix:///run/socket"])
+@pytest.mark.parametrize(
+    "given",
+    [
+        *("", "http://", "ftp://host", "://host", "unix:///run/socket"),
+        *("http://host:abc", "host:99999", "host:0", "http://[::1", "http://host:8080/?model=1"),
+    ],
+)
 def test_what_is_no_address_is_refused_with_how_to_write_one(given: str) -> None:
     with pytest.raises(ValueError, match="http://host:port"):
         service_address(given)
@@ -31,3 +37,9 @@ def test_a_password_is_refused_and_not_repeated(given: str) -> None:
     with pytest.raises(ValueError, match="take them out") as caught:
         service_address(given)
     assert "secret" not in str(caught.value)
+
+
+def test_what_may_be_a_password_in_no_address_is_not_repeated() -> None:
+    with pytest.raises(ValueError, match="http://host:port") as caught:
+        service_address("https://a:sec/ret@facilitator.example")
+    assert "ret" not in str(caught.value)
