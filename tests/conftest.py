@@ -16,9 +16,11 @@ from protocol.server.database import sqlite_url
 if TYPE_CHECKING:
     from tests.postgresql import PostgreSql
 
-# No test has a time limit: a busy machine must not turn a right answer into a failure.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+# No test has a time limit: a busy machine must not turn a right answer into a failure. The same examples every time, so
+# that a clone that passed passes again; `--hypothesis-profile=hunt` looks for others.
+settings.register_profile("repeatable", deadline=None, derandomize=True)
+settings.register_profile("hunt", deadline=None, print_blob=True)
+settings.load_profile("repeatable")
 
 
 @pytest.fixture
