@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 
 from cli.output import Failure, describe_error
 from protocol.problems import Code, Problem
+from tests.free_ports import free_port
 
 
 def fedtrain(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -23,12 +23,6 @@ def fedtrain(*arguments: str, **environment: str) -> subprocess.CompletedProcess
         check=False,
         env={**clean, **environment},
     )
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def assert_one_line(done: subprocess.CompletedProcess[str], *words: str) -> None:

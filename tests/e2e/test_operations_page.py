@@ -11,7 +11,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from pathlib import Path
 import pytest
 
 from protocol.server.secret_files import load_identity
+from tests.free_ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
@@ -35,18 +35,12 @@ COLUMNS = {
 SPEC = {"model_type": "LINEAR_REGRESSION", "data_props": COLUMNS, "training": {"key_bits": 512, "max_rows": 1000}}
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @dataclass
 class Machines:
     """A folder for each machine, what runs in it, and the page's variables."""
 
     folder: Path
-    facilitator_port: int = field(default_factory=_free_port)
+    facilitator_port: int = field(default_factory=free_port)
     ports: dict[str, int] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
     serving: dict[str, tuple[str, subprocess.Popen[bytes]]] = field(default_factory=dict)
@@ -55,7 +49,7 @@ class Machines:
         path = self.folder / name
         if not path.exists():
             path.mkdir()
-            self.ports[name] = _free_port()
+            self.ports[name] = free_port()
         return path
 
     def _environment(self, name: str) -> dict[str, str]:

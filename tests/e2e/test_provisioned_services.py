@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -20,19 +19,14 @@ from cli.provisioning import ProvisionedParty, provision
 from protocol.client.tls import client_context
 from protocol.problems import Code, Problem
 from protocol.server.secret_files import SecretFileError, write_secret
+from tests.free_ports import free_port
 
 Parties = dict[str, ProvisionedParty]
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture
 def url() -> str:
-    return f"https://localhost:{_free_port()}"
+    return f"https://localhost:{free_port()}"
 
 
 @pytest.fixture
@@ -41,8 +35,8 @@ def parties(tmp_path: Path, url: str) -> Parties:
         {
             "name": "lenders",
             "facilitator": {"url": url, "mutual_tls": True},
-            "model_owner": [{"name": "acme", "port": _free_port()}],
-            "data_owner": [{"name": "bank-a", "port": _free_port()}],
+            "model_owner": [{"name": "acme", "port": free_port()}],
+            "data_owner": [{"name": "bank-a", "port": free_port()}],
         }
     )
     return {party.name: party for party in provision(consortium, tmp_path / "out")}

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.free_ports import free_ports
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -24,8 +26,7 @@ def run_all(tmp_path: Path, diabetes_spec: dict[str, Any]) -> list[str]:
 
 
 def ports_and_state(folder: Path) -> list[str]:
-    # Five ports in a row, out of the range that systems hand out; each process of a test run has a block of its own.
-    base = 20_000 + 10 * (os.getpid() % 1000)
+    base = free_ports(5)
     return [
         *("--facilitator-port", str(base), "--model-owner-port", str(base + 1)),
         *("--data-owner-port", str(base + 2), "--state-dir", str(folder / "demo")),
