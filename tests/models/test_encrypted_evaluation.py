@@ -14,6 +14,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
 
 from cli.in_process import FACILITATOR
 from crypto import LocalEngine
+from model_owner.evaluation import evaluated_weights
 from protocol.client.evidence import fetch_log
 from protocol.client.facilitator import FacilitatorClient
 from protocol.planning import MOST_VALIDATION_PRODUCTS
@@ -115,7 +116,16 @@ def test_both_losses_of_the_surrogate_are_those_of_the_pooled_rows_at_every_eval
             assert row["validation_loss"] == pytest.approx(losses[held].mean(), rel=1e-6)
 
 
-def test_conjugate_gradient_on_the_surrogate_is_evaluated_too(tmp_path: Path) -> None:
+def test_both_losses_of_conjugate_gradient_are_those_of_the_pooled_rows_at_every_evaluation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluated: list[Floats] = []
+
+    def recorded(*arguments: Any) -> Floats:
+        evaluated.append(evaluated_weights(*arguments))
+        return evaluated[-1]
+
+    monkeypatch.setattr("model_owner.training.evaluated_weights", recorded)
     data = load_breast_cancer()
     order = np.random.default_rng(5).permutation(len(data.data))[:442]
     X, y = data.data[order][:, :6], data.target[order]
@@ -125,16 +135,17 @@ def test_conjugate_gradient_on_the_surrogate_is_evaluated_too(tmp_path: Path) ->
     assert model["status"] == "FINISHED", model
     held = held_out(tmp_path, OWNER_SIZES)
     D = np.column_stack([scaled(X), np.ones(len(X))])
-    first = next(row for row in model["history"] if row["validation_loss"] is not None)
+    rows_evaluated = [row for row in model["history"] if row["validation_loss"] is not None]
+    assert [row["round"] for row in rows_evaluated] == list(range(1, len(evaluated) + 1))
+    # Whichever records are held out, the first step lowers the loss: three that do not cannot come before the fifth.
+    assert len(evaluated) >= 5
     # At w = 0 every probability is ½, in both parts.
-    assert (first["loss"], first["validation_loss"]) == pytest.approx((np.log(2), np.log(2)), rel=1e-6)
-    ridge = 2.0 * np.eye(7)
-    ridge[-1, -1] = 0
-    w = np.linalg.solve(0.153 * D[~held].T @ D[~held] + ridge, D[~held].T @ (y[~held] - 0.5))
-    z = D[held] @ w
-    expected = np.mean(np.log(2) - (y[held] - 0.5) * z + 0.153 * z**2 / 2)
-    last = [row for row in model["history"] if row["validation_loss"] is not None][-1]
-    assert last["validation_loss"] == pytest.approx(expected, rel=1e-3)
+    assert not evaluated[0].any()
+    for row, w in zip(rows_evaluated, evaluated, strict=True):
+        z = (D @ w).ravel()
+        losses = np.log(2) - (y - 0.5) * z + 0.153 * z**2 / 2
+        assert row["loss"] == pytest.approx(losses[~held].mean(), rel=1e-6)
+        assert row["validation_loss"] == pytest.approx(losses[held].mean(), rel=1e-6)
 
 
 def test_training_stops_where_the_validation_loss_falls_no_more(tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from scipy import special
 from sklearn import metrics as sk
 
+from data_owner import compute
+from protocol.shared_weights import SealingContext, SharedWeights
 from tests.models.one_process import Floats, run_job, split
 from tests.shared_weights.shared_jobs import (
     SHARING,
@@ -31,9 +33,44 @@ def off_by(model: dict[str, Any], expected: Floats) -> float:
     return float(np.linalg.norm(found(model) - expected) / np.linalg.norm(expected))
 
 
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> dict[int, Floats]:
+    """The weights (d, k) of each round, as owners find them in their boxes."""
+    weights: dict[int, Floats] = {}
+    opened_by_owner = compute.open_weights_box
+
+    def opened(boxes: Any, own: str, key: Any, context: SealingContext, budget: Any) -> SharedWeights:
+        box = opened_by_owner(boxes, own, key, context, budget)
+        # Three owners find the same.
+        np.testing.assert_array_equal(weights.setdefault(context.round, box.values), box.values)
+        return box
+
+    monkeypatch.setattr(compute, "open_weights_box", opened)
+    return weights
+
+
+def pooled_loss(X: Floats, y: NDArray[np.int64], w: Floats) -> float:
+    """The mean log loss of all rows in one place, in float64: log Σ exp z − z_y; of two classes one has z = 0."""
+    z = np.c_[X, np.ones(len(X))] @ w
+    if z.shape[1] == 1:
+        z = np.c_[np.zeros(len(z)), z]
+    return float(np.mean(special.logsumexp(z, axis=1) - z[np.arange(len(y)), y]))
+
+
+def check_losses(model: dict[str, Any], asked: dict[int, Floats], X: Floats, y: NDArray[np.int64]) -> None:
+    """The loss of every round is that of the pooled rows at the round's weights, and at no other round's."""
+    told = {row["round"]: row["loss"] for row in model["history"]}
+    assert list(told) == sorted(asked) == list(range(1, model["round"] + 1))
+    expected = {number: pooled_loss(X, y, w) for number, w in asked.items()}
+    assert told == pytest.approx(expected, rel=1e-6)
+    assert expected[1] == pytest.approx(np.log(y.max() + 1), rel=1e-12)
+    assert told[2] != pytest.approx(expected[1], rel=1e-3)
+    assert told[2] != pytest.approx(expected[3], rel=1e-3)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("l2", [1.0, 0.1])
-def test_lbfgs_ends_where_scikit_learn_ends(tmp_path: Path, l2: float) -> None:
+def test_lbfgs_ends_where_scikit_learn_ends(tmp_path: Path, asked: dict[int, Floats], l2: float) -> None:
     X, y = breast_cancer()
     rows = table(X, y)
     spec = shared_spec(X, 2, l2=l2, tolerance=1e-8)
@@ -43,8 +80,8 @@ def test_lbfgs_ends_where_scikit_learn_ends(tmp_path: Path, l2: float) -> None:
     assert model["converged"] is True
     pooled = exact(X, y, l2)
     assert off_by(model, as_coefficients(pooled)) <= 1e-4
-    # The history has the loss itself, and no surrogate of it; the first one is at w = 0.
-    assert model["history"][0]["loss"] == pytest.approx(np.log(2), rel=1e-12)
+    # The history has the loss itself, and no surrogate of it.
+    check_losses(model, asked, X, y)
     assert model["history"][-1]["loss"] == pytest.approx(sk.log_loss(y, pooled.predict_proba(X)), rel=1e-6)
     # Scores are logits: nothing is fitted to the test rows, and all of them are reported on.
     prediction = outcome["prediction"]
@@ -132,3 +169,18 @@ def test_the_training_loss_is_that_of_the_pooled_rows_at_every_round(
     assert [row["loss"] for row in model["history"]] == pytest.approx(expected, rel=1e-6)
     # Half the ridge would have told.
     assert expected[1:] != pytest.approx(losses_in_float64(X, y, rate, momentum, l2 / 2, 6)[1:], rel=1e-6)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_the_training_loss_of_lbfgs_is_that_of_the_pooled_rows_at_every_round(
+    tmp_path: Path, asked: dict[int, Floats], classes: int
+) -> None:
+    X, y = breast_cancer(columns=3) if classes == 2 else small_digits(3)
+    X = X[:, :3]
+    rows = table(X, y)
+    spec = shared_spec(X, classes, l2=0.1, tolerance=1e-7)
+    model = run_job(tmp_path, spec, split(rows, (250, 200, len(rows) - 450)), rows[:50], **SHARING)["model"]
+    assert model["status"] == "FINISHED", model
+    assert model["converged"] is True
+    assert len(asked) > 8
+    check_losses(model, asked, X, y)
