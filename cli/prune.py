@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.output import Failure, console, print_json
+from cli.state_folder import party_settings
 from protocol.states import Role
 
 if TYPE_CHECKING:
@@ -43,10 +44,9 @@ def prune(
 
 def _store(folder: Path, database_url: str | None) -> str:
     """The URL of the store. To prune makes none."""
-    from protocol.server.connection import PartySettings
     from protocol.server.database_url import SQLITE, read_url, shown
 
-    url = database_url or PartySettings(state_dir=folder).database
+    url = database_url or party_settings(folder, None, None).database
     parsed = read_url(url)
     if parsed.get_backend_name() == SQLITE and not Path(parsed.database or "").is_file():
         raise Failure(f"there is no store at {shown(parsed)}: name the one that the service keeps with --database-url")

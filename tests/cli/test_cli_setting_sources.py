@@ -6,10 +6,13 @@ import os
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from cli.main import app
 from cli.output import Failure
 from cli.parties import settings_of
 from cli.state_folder import party_settings
+from protocol.server.secret_files import load_or_create_identity
 from protocol.states import Role
 
 
@@ -71,3 +74,22 @@ def test_commands_that_are_given_a_state_folder_name_its_file_too(tmp_path: Path
     with pytest.raises(Failure) as refused:
         party_settings(tmp_path, None, None)
     assert str(refused.value).startswith(f"{path}: host: ")
+
+
+def test_prune_names_the_file_and_changes_nothing(tmp_path: Path) -> None:
+    load_or_create_identity(tmp_path)
+    path = party_file(tmp_path, "host = 3\n")
+    command = ["prune", "--older-than", "0", "--role", "data-owner", "--state-dir", str(tmp_path)]
+    there = sorted(tmp_path.iterdir())
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 1
+    assert f"{path}: host: " in "".join(done.output.splitlines())
+    # A store that is named needs no settings, and the same settings mended lead to their own.
+    elsewhere = CliRunner().invoke(app, [*command, "--database-url", f"sqlite:///{tmp_path}/none.sqlite3"])
+    path.write_text("host = '127.0.0.1'\n")
+    own = CliRunner().invoke(app, command)
+    for done, store in ((elsewhere, "none.sqlite3"), (own, "state.sqlite3")):
+        assert done.exit_code == 1
+        said = "".join(done.output.splitlines())
+        assert "there is no store at" in said and f"{tmp_path}/{store}" in said
+    assert sorted(tmp_path.iterdir()) == there
