@@ -29,12 +29,6 @@ LONGEST_PAUSE_S = 15.0
 T = TypeVar("T")
 
 
-def _end_of(job_id: str, there: dict[str, object]) -> JobEnd:
-    """The end of a job as `GET /models/{id}` at the Facilitator tells it."""
-    told = {name: str(there[name]) for name in ("status", "code", "reason") if there.get(name) is not None}
-    return JobEnd.model_validate({"job_id": job_id, **told})
-
-
 class Preparation:
     """Brings jobs to the Facilitator, and tells it of cancelled ones; one asyncio task a job."""
 
@@ -181,11 +175,11 @@ class Preparation:
                     f"Job {job_id} runs at Facilitator {str(state.facilitator)[:16]}…, and "
                     f"{self._client.base_url} is {facilitator[:16]}…: give the right address, or cancel the job.",
                 )
-            there = await self._there(state)
-            if there.get("status") == "FINISHED":
+            end = JobEnd.told(job_id, await self._there(state))
+            if end is not None and end.status == "FINISHED":
                 await self._service.catch_up(job_id)
-            elif there.get("status") in ("FAILED", "CANCELLED"):
-                await self._service.apply(job_id, j.Ended(_end_of(job_id, there)))
+            elif end is not None:
+                await self._service.apply(job_id, j.Ended(end))
         except Problem as problem:
             log.warning("job not compared", job=job_id, code=problem.code.slug, why=problem.detail)
             self._service.refuse(job_id, problem)

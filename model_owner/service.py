@@ -178,7 +178,10 @@ class ModelService:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._own.executor, work)
         except OSError as error:
-            raise problem_of_disk(error) or error from error
+            problem = problem_of_disk(error)
+            if problem is None:
+                raise
+            raise problem from error
 
     async def _timed(self, job_id: str, work: Callable[[], T]) -> T:
         began = self._own.clock.monotonic()

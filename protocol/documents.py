@@ -7,6 +7,7 @@ verifies it by `open_document`, which is the only way from a signed document to 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -153,6 +154,14 @@ class JobEnd(Strict, extra="ignore"):
     status: Literal["FINISHED", "FAILED", "CANCELLED"]
     code: str | None = None
     reason: str | None = None
+
+    @classmethod
+    def told(cls, job_id: str, model: Mapping[str, object]) -> JobEnd | None:
+        """Return the end that the Facilitator's `GET /models/{id}` tells of a job, None while it goes on."""
+        if model.get("status") not in ("FINISHED", "FAILED", "CANCELLED"):
+            return None
+        said = {name: str(model[name]) for name in ("status", "code", "reason") if model.get(name) is not None}
+        return cls.model_validate({"job_id": job_id, **said})
 
 
 AnyDocument = TypeVar("AnyDocument", bound=Document)

@@ -36,6 +36,8 @@ from protocol.trust import Trust
 log = structlog.get_logger("data_owner.agent")
 
 T = TypeVar("T")
+#: What passes by itself: whether a job has ended is then asked once more.
+_ASKED_AGAIN = frozenset({Code.FACILITATOR_UNREACHABLE, Code.STORE_UNAVAILABLE, Code.RATE_LIMITED})
 
 
 class Facilitator(Protocol):
@@ -237,13 +239,13 @@ class OwnerService:
             await self._settle(state)
 
     async def _settle(self, state: JobState) -> None:
-        """End a job here that has ended at the Facilitator. Raises Problem(FACILITATOR_UNREACHABLE)."""
+        """End a job here that has ended at the Facilitator. Raises a Problem of `_ASKED_AGAIN`."""
         if state.phase not in (Phase.OFFERED, Phase.AWAITING_APPROVAL, Phase.JOINED):
             return
         try:
             await self.resume(state.job_id)
         except Problem as problem:
-            if problem.code is Code.FACILITATOR_UNREACHABLE:
+            if problem.code in _ASKED_AGAIN:
                 raise
             log.warning("job not settled", job=state.job_id, code=problem.code.slug, why=problem.detail)
 
@@ -255,11 +257,10 @@ class OwnerService:
         state = await self._job(job_id)
         if state.ended:
             raise Problem(Code.JOB_OVER, f"Job {job_id} is {state.phase} here: there is nothing to resume.")
-        there = await self._facilitator.model(job_id)
-        if there.get("status") in ("FINISHED", "FAILED", "CANCELLED"):
-            told = {name: str(there[name]) for name in ("status", "code", "reason") if there.get(name) is not None}
+        end = JobEnd.told(job_id, await self._facilitator.model(job_id))
+        if end is not None:
             async with self._locks.of(job_id):
-                await self._drive(await self._job(job_id), j.Ended(JobEnd.model_validate({"job_id": job_id, **told})))
+                await self._drive(await self._job(job_id), j.Ended(end))
         self.retry(job_id)
         return await self._job(job_id)
 
@@ -363,7 +364,10 @@ class OwnerService:
         try:
             return await loop.run_in_executor(self._executor, functools.partial(call, *arguments))
         except OSError as error:
-            raise problem_of_disk(error) or error from error
+            problem = problem_of_disk(error)
+            if problem is None:
+                raise
+            raise problem from error
 
 
 def _no_agent(_job_id: str) -> None:

@@ -413,6 +413,41 @@ def test_joining_too_late_a_job_that_goes_on_changes_nothing_until_its_end(bench
     assert state is not None and state.phase is Phase.JOINED
 
 
+@pytest.mark.parametrize("code", [Code.FACILITATOR_UNREACHABLE, Code.RATE_LIMITED, Code.STORE_UNAVAILABLE])
+def test_a_facilitator_that_cannot_say_now_whether_a_job_has_ended_is_asked_again(
+    bench: Bench, code: Code, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.register()
+    bench.join()
+
+    async def refused(_job_id: str) -> dict[str, object]:
+        raise Problem(code, "not now")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(bench.facilitator, "model", refused)
+        with pytest.raises(Problem, match="not now"):
+            bench.run(bench.service.connected)
+    bench.facilitator.status = "CANCELLED"
+    bench.run(bench.service.connected)
+    state = bench.store.job(JOB_ID)
+    assert state is not None and state.phase is Phase.CANCELLED
+
+
+def test_a_job_that_the_facilitator_has_lost_keeps_nobody_from_working(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.register()
+    bench.join()
+
+    async def lost(_job_id: str) -> dict[str, object]:
+        raise Problem(Code.MODEL_NOT_FOUND, "no such job")
+
+    monkeypatch.setattr(bench.facilitator, "model", lost)
+    bench.run(bench.service.connected)
+    state = bench.store.job(JOB_ID)
+    assert state is not None and state.phase is Phase.JOINED
+
+
 def test_a_join_that_is_over_before_its_offer_was_read_is_of_no_job_here(bench: Bench) -> None:
     bench.run(lambda: bench.service.on_dropped(header(TaskKind.JOIN)))
     assert bench.store.job(JOB_ID) is None

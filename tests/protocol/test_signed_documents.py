@@ -220,3 +220,18 @@ def test_a_declines_code_has_no_room_for_values() -> None:
     for code in ("7 rows", "too-few-rows: 7", "7", "", "a" * 65):
         signed = signed_text(json.dumps({**fields, "code": code}), Decline)
         assert "code" in refused(Code.MALFORMED_MESSAGE, lambda signed=signed: open_document(signed, Decline))
+
+
+def test_an_end_is_read_from_what_the_facilitator_says_of_a_job() -> None:
+    model = {"id": "0" * 32, "status": "FAILED", "code": "owner-left", "reason": "bank-one left.", "round": 3}
+    assert JobEnd.told("0" * 32, model) == JobEnd(
+        job_id="0" * 32, status="FAILED", code="owner-left", reason="bank-one left."
+    )
+    assert JobEnd.told("0" * 32, {"status": "FINISHED", "code": None}) == JobEnd(job_id="0" * 32, status="FINISHED")
+
+
+@pytest.mark.parametrize(
+    "model", [{}, {"status": None}, {"status": "IN_PROGRESS", "code": "x"}, {"status": ["FAILED"]}]
+)
+def test_a_job_that_goes_on_has_no_end(model: dict[str, object]) -> None:
+    assert JobEnd.told("0" * 32, model) is None
