@@ -1,11 +1,13 @@
-"""run_all.sh as a stranger runs it, with small keys for speed; once with the keys it has."""
+"""run_all.sh as a stranger runs it, with small keys for speed; twice with the keys it has."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -121,3 +123,39 @@ def test_with_its_own_keys_it_agrees_with_least_squares(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     outcome = json.loads(done.stdout)
     assert outcome["prediction"]["cost"] == pytest.approx(outcome["pooled"]["cost"], rel=1e-6)
+
+
+def rows_by_owner(example: str, folder: Path) -> dict[str, int]:
+    """How many records the example gives to each Data Owner."""
+    subprocess.run([sys.executable, str(ROOT / "examples" / example / "make_data.py"), str(folder)], check=True)
+    tables = [path for path in folder.glob("*.csv") if path.name != "test.csv"]
+    return {path.stem: len(path.read_text().splitlines()) - 1 for path in tables}
+
+
+@pytest.mark.slow
+def test_another_example_with_its_own_keys_prints_federated_pooled_and_best_single_owner(tmp_path: Path) -> None:
+    command = [str(ROOT / "run_all.sh"), "--example", "breast_cancer", *ports_and_state(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "NO_COLOR": "1"})
+    assert done.returncode == 0, done.stderr
+    owners = rows_by_owner("breast_cancer", tmp_path / "data")
+    assert len(owners) == 5
+    names = [re.escape(f"best single owner ({name})") for name in owners]
+    row = re.compile(rf"^ *(federated|pooled|{'|'.join(names)}) +(\d+) +([\d.]+) +([\d.]+) +([\d.]+) *$", re.MULTILINE)
+    (federated, pooled, single) = row.findall(done.stdout)
+    assert [federated[0], pooled[0]] == ["federated", "pooled"]
+    assert int(federated[1]) == int(pooled[1]) == sum(owners.values())
+    assert int(single[1]) == owners[single[0].removeprefix("best single owner (").removesuffix(")")]
+    tested = int(re.findall(r"On (\d+) rows of the test set:", done.stdout)[0])
+    for _, _, log_loss, accuracy, auc in (federated, pooled, single):
+        assert 0 < float(log_loss) < 0.5
+        assert 0.9 < float(auc) <= 1
+        assert float(accuracy) > 0.8
+        assert float(accuracy) * tested == pytest.approx(round(float(accuracy) * tested), abs=1e-6)
+    assert float(federated[4]) > float(pooled[4]) - 0.02
+    assert len({federated[2], pooled[2], single[2]}) == 3
+    # The first row is the model that was trained: it measures as the Model Owner's prediction does.
+    metrics = dict(re.findall(r"^ +(accuracy|auc|log_loss) ([\d.]+)$", done.stdout, re.MULTILINE))
+    for name, shown in (("log_loss", federated[2]), ("accuracy", federated[3]), ("auc", federated[4])):
+        assert float(shown) == pytest.approx(float(metrics[name]), rel=1e-5)
+    assert left_over(tmp_path) == []
+    assert not (tmp_path / "demo").exists()
