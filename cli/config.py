@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.output import Failure, console, print_json, print_table
+from cli.setting_sources import PREFIX
 from protocol.states import Role
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(name="config", help="A service's settings.", no_args_is_help=True)
 
-PREFIX = "FEDTRAIN_"
 #: What the command itself reads, beside the settings of services.
 _OF_THE_COMMAND = frozenset({"DEBUG", "MODEL_OWNER", "DATA_OWNER"})
 _SECRET_WORDS = ("password", "passphrase", "secret", "token", "key")

@@ -21,15 +21,6 @@ if TYPE_CHECKING:
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 
-def read_spec(path: Path) -> ModelSpec:
-    """Return the model spec in a file. Raises Failure that names file and field."""
-    from cli.client import read_json
-    from protocol.spec import ModelSpec
-
-    spec: ModelSpec = _validate(path, read_json(path), ModelSpec)
-    return spec
-
-
 def _read_declaration(path: Path) -> tuple[DataProps, ModelType, str, ModelSpec | None]:
     """Return columns, model type, scaling and the spec itself; a schema.json has the columns alone."""
     from cli.client import read_json

@@ -39,12 +39,6 @@ class AnsweringJob:
     engine: Engine
     sealing_key: X25519PrivateKey | None = field(default=None, repr=False)
 
-    @property
-    def answer_ciphertexts(self) -> int:
-        """How many ciphertexts, and re-randomisers, a round after the counts takes."""
-        budget = self.prepared.budget
-        return (budget.answer_layout if budget.newton is None else budget.newton.layout).ciphertexts
-
 
 @dataclass(frozen=True)
 class ComputedAnswer:

@@ -29,9 +29,6 @@ class OpenRoster:
         """X25519 public keys in hex, by party, for weights that are shared with owners; empty for other jobs."""
         return {entry.party: entry.sealing_key for entry in self.acceptances if entry.sealing_key is not None}
 
-    def acceptance_of(self, party: str) -> Acceptance | None:
-        return next((entry for entry in self.acceptances if entry.party == party), None)
-
 
 def open_roster(signed: SignedDocument, manifest: Manifest, manifest_hash: str, facilitator: str) -> OpenRoster:
     """Return the roster after every check that needs no list of known parties.

@@ -8,7 +8,7 @@ from tabular.describe import describe_table
 from tabular.encode import EncodedBatch, Encoder
 from tabular.errors import CODES, BadRow, BadValues, ColumnMismatch, TableError, UnreadableTable
 from tabular.read import Table, TableBatch, open_table
-from tabular.tally import SmallCell, Tally
+from tabular.tally import Tally
 
 __all__ = [
     "CODES",
@@ -17,7 +17,6 @@ __all__ = [
     "ColumnMismatch",
     "EncodedBatch",
     "Encoder",
-    "SmallCell",
     "Table",
     "TableBatch",
     "TableError",

@@ -128,7 +128,7 @@ def _read(table: Table, codecs: list[Codec], report: TableReport) -> None:
                 for finding in reading.findings:
                     _merge(found, finding, batch.first_row)
             low, high = (tails(codecs, readings, keep, side) for side in ("low", "high"))
-            tally.add_counts(low, high, category_counts(codecs, readings, keep))
+            tally.add(low, high, category_counts(codecs, readings, keep))
     except TableError as error:
         report.problems.append(_problem(error))
     report.problems += found.values()

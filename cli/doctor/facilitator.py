@@ -171,7 +171,11 @@ def _as_a_party(http: httpx.Client, settings: ServiceSettings, role: Role, url: 
     if ready.is_success:
         yield ok("facilitator ready", "it says that it can work")
     else:
-        yield warn("facilitator ready", f"it says: {_problem(ready).detail}", "its people have to see to it")
+        yield warn(
+            "facilitator ready",
+            f"it says: {Problem.from_body(ready.content, ready.status_code).detail}",
+            "its people have to see to it",
+        )
     if jobs.is_success and role is Role.DATA_OWNER:
         yield from _unknown_model_owners(jobs, settings)
 
@@ -180,7 +184,7 @@ def _token(answer: httpx.Response, settings: ServiceSettings) -> Finding:
     shown = settings.token_file
     if answer.is_success:
         return ok("token", f"the one in {shown} is taken" if shown else "the Facilitator asks for none")
-    problem = _problem(answer)
+    problem = Problem.from_body(answer.content, answer.status_code)
     if problem.code is Code.UNAUTHENTICATED and shown is None:
         return fail("token", "the Facilitator asks for a token", "name the one that its people made, by token_file")
     return fail(
@@ -188,14 +192,6 @@ def _token(answer: httpx.Response, settings: ServiceSettings) -> Finding:
         f"{shown or 'this party'} is refused: {problem.detail}",
         "ask the Facilitator's people for a new one (`fedtrain token create … --scope party`)",
     )
-
-
-def _problem(answer: httpx.Response) -> Problem:
-    try:
-        document = answer.json()
-    except ValueError:
-        document = None
-    return Problem.from_dict(document, answer.status_code)
 
 
 def _unknown_model_owners(jobs: httpx.Response, settings: ServiceSettings) -> Iterator[Finding]:

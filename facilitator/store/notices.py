@@ -13,6 +13,7 @@ import sqlalchemy as sa
 import structlog
 
 from protocol.server.database_trouble import driver_words
+from protocol.server.database_url import POSTGRESQL
 
 log = structlog.get_logger("facilitator")
 
@@ -23,7 +24,7 @@ _RECONNECT_AFTER_S = 1.0
 
 def tell(connection: sa.Connection, key: str) -> None:
     """Tell all who listen, when this transaction is committed, that there is something new at `key`."""
-    if connection.dialect.name == "postgresql":
+    if connection.dialect.name == POSTGRESQL:
         connection.execute(sa.text("SELECT pg_notify(:channel, :key)"), {"channel": CHANNEL, "key": key})
 
 

@@ -40,6 +40,7 @@ from facilitator.store.tables import (
 from protocol.documents import SignedDocument
 from protocol.identity import sha256_hex
 from protocol.server.database import open_database, read, write
+from protocol.server.database_url import POSTGRESQL
 from protocol.states import Phase
 from protocol.tasks import TaskHeader, TaskKind
 
@@ -63,7 +64,7 @@ class SqlStore(Store):
 
     @property
     def shared(self) -> bool:
-        return self._engine.dialect.name == "postgresql"
+        return self._engine.dialect.name == POSTGRESQL
 
     def owner(self, party: str) -> str:
         with self._one_writer, write(self._engine) as connection:

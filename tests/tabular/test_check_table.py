@@ -10,9 +10,6 @@ import pytest
 
 from protocol.spec import DataProps, ModelType
 from tabular.check import TableReport, check_table
-from tabular.encode import Encoder
-from tabular.read import open_table
-from tabular.tally import SmallCell, Tally
 
 LINEAR = ModelType.LINEAR_REGRESSION
 AGE = {"name": "age", "type": "continuous", "range": [20, 60]}
@@ -98,15 +95,15 @@ def test_a_report_is_json(tmp_path: Path) -> None:
     assert plain["columns"][1]["categories"] == {"red": 1, "blue": 0}
 
 
-def test_a_tally_finds_categories_and_tails_of_few_rows(tmp_path: Path) -> None:
-    path = tmp_path / "t.csv"
-    rows = ["30,red,1"] * 20 + ["10,blue,1"] * 3 + ["99,red,1"] * 4
-    path.write_text("\n".join(["age,colour,price", *rows]))
-    encoder = Encoder(declared(AGE, THREE_COLOURS), LINEAR)
-    # No row is green: nobody to point at.
-    tally = Tally({"colour": ("red", "blue", "green")})
-    batches = list(tally.watch(encoder.encode_all(open_table(path).batches(encoder.columns, 5))))
-    assert (tally.rows, sum(len(batch.X) for batch in batches)) == (27, 27)
-    assert set(tally.small_cells(4)) == {SmallCell("colour", "blue", 3), SmallCell("age", "below range", 3)}
-    assert len(tally.small_cells(5)) == 3
-    assert tally.small_cells(3) == ()
+def test_counts_of_batches_add_up_under_the_names_that_a_policy_refuses_by(tmp_path: Path) -> None:
+    # More rows than are read at once, so that neither group is in one batch.
+    rows = ["30,red,1"] * 9000 + ["10,blue,1"] + ["99,red,1"] * 4 + ["30,red,1"] * 9000 + ["10,blue,1"] * 2
+    report = report_on(tmp_path, "\n".join(["age,colour,price", *rows]), AGE, THREE_COLOURS)
+    assert report.cells() == {
+        "colour = red": 18_004,
+        "colour = blue": 3,
+        "colour = green": 0,
+        "age below its range": 3,
+        "age above its range": 4,
+        "age within its range": 18_000,
+    }
