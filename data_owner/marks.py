@@ -42,6 +42,10 @@ class AnswerMarks:
         self._append(job_id, f"{round_} {kind.value} {request_hash}\n".encode())
         return False
 
+    def has(self, job_id: str) -> bool:
+        """Whether the job has marks."""
+        return self._path(job_id).exists()
+
     def forget(self, job_id: str) -> None:
         """Delete the job's marks, if there are any: without its mask key nothing is answered any more."""
         delete_secret(self._path(job_id))

@@ -54,6 +54,10 @@ class JobKeys:
             raise self._lost(job_id)
         return key
 
+    def has(self, job_id: str) -> bool:
+        """Whether the job's key is there."""
+        return self._path(job_id).exists()
+
     def destroy(self, job_id: str) -> None:
         """Delete the job's key, if it is there."""
         delete_secret(self._path(job_id))

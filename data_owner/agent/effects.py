@@ -174,6 +174,13 @@ class JobEffects:
             raise Problem(Code.EVIDENCE_PRUNED, f"The answers of job {state.job_id} were deleted by age.")
         return body
 
+    def forget_what_is_left(self, state: JobState) -> None:
+        """Carry `forget` out that a crash cut short: the state was kept first, and nothing asks for it again."""
+        shop = self._shop
+        if state.ended and any(kept.has(state.job_id) for kept in (shop.mask_keys, shop.sealing_keys, shop.marks)):
+            log.warning("keys of a job that is over were left", job=state.job_id)
+            self.forget(state)
+
     def forget(self, state: JobState) -> None:
         """The job is over here: its mask key is destroyed, its pool let go."""
         self._shop.mask_keys.destroy(state.job_id)

@@ -74,6 +74,9 @@ class Registering:
             except Problem as problem:
                 log.warning("registration failed", code=problem.code.slug, detail=problem.detail)
                 wait_s = RETRY_S[-1]
+            except Exception:  # whatever broke it, what changes from now on has to be registered
+                log.exception("registration broke")
+                wait_s = RETRY_S[-1]
 
     async def register(self) -> None:
         """Tell the Facilitator who this owner is and what it offers. Raises Problem where that fails."""

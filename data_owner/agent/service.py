@@ -229,6 +229,7 @@ class OwnerService:
         if self._settled:
             return
         for state in await self._run(self._store.jobs):
+            await self._run(self._effects.forget_what_is_left, state)
             await self._settle(state)
         self._settled = True
 

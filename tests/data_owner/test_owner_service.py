@@ -405,6 +405,34 @@ def test_joining_a_job_whose_end_came_before_ends_it_once_the_join_is_refused(be
     assert not (bench.folder / "keys" / f"{JOB_ID}.x25519").exists()
 
 
+def test_keys_that_a_crash_left_of_a_job_that_is_over_go_at_the_next_start(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(_: object) -> None:
+        raise KeyboardInterrupt
+
+    bench.register()
+    bench.join()
+    key = bench.folder / "keys" / f"{JOB_ID}.x25519"
+    bench.facilitator.status = "CANCELLED"
+    with monkeypatch.context() as dying:
+        dying.setattr(bench.effects, "forget", crash)
+        with pytest.raises(KeyboardInterrupt):
+            bench.run(lambda: bench.service.resume(JOB_ID))
+    state = bench.store.job(JOB_ID)
+    assert state is not None and state.phase is Phase.CANCELLED and key.exists()
+    bench.restart()
+    bench.run(bench.service.connected)
+    assert not key.exists()
+
+
+def test_the_keys_of_a_job_that_goes_on_stay_at_a_start(at_work: Bench) -> None:
+    at_work.restart()
+    at_work.run(at_work.service.connected)
+    assert (at_work.folder / "keys" / f"{JOB_ID}.x25519").exists()
+    at_work.compute(at_work.counts_request())
+
+
 def test_joining_too_late_a_job_that_goes_on_changes_nothing_until_its_end(bench: Bench) -> None:
     bench.register()
     bench.join()

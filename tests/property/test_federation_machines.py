@@ -314,8 +314,7 @@ class Federation(RuleBasedStateMachine):
     def end_what_came_after_its_end(self) -> None:
         """An owner whose JOIN is refused as over, or that starts again, asks the Facilitator what became of the job."""
         for name, end in self.told_before_offered.items():
-            known = self.owners[name].state
-            if known is not None and not known.ended:
+            if self.owners[name].state is not None:
                 self.owners[name].take(o.Ended(end))
 
     def after_another_turn(self) -> object:
