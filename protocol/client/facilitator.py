@@ -7,7 +7,9 @@ from urllib.parse import quote
 
 from protocol.client.http import MAX_JSON_BYTES, ServiceClient, parse_any_json
 from protocol.documents import SignedDocument, parse_json
+from protocol.identity import is_party_id
 from protocol.problems import Code, Problem
+from protocol.states import Role
 from protocol.tasks import CBOR_TYPE, JSON_TYPE, TaskHeader, TaskKind, TaskList
 from protocol.version import check_protocol
 
@@ -21,8 +23,15 @@ class FacilitatorClient(ServiceClient):
     service = "Facilitator"
 
     async def identity(self) -> dict[str, object]:
-        """Return {"party_id", "role", "name", "protocol", "version"}. Another major version is PROTOCOL_VERSION."""
+        """Return {"party_id", "role", "name", "protocol", "version"}.
+
+        Raises Problem: FORBIDDEN where it is no Facilitator, PROTOCOL_VERSION for another major version.
+        """
         who = await self.request_json("GET", "/identity")
+        role = who.get("role")
+        if role != Role.FACILITATOR.value or not is_party_id(str(who.get("party_id"))):
+            found = f" but a {role}" if role in (Role.DATA_OWNER.value, Role.MODEL_OWNER.value) else ""
+            raise Problem(Code.FORBIDDEN, f"{self.base_url} is not a Facilitator{found}: correct its address.")
         if isinstance(protocol := who.get("protocol"), str):
             check_protocol(protocol)
         return who

@@ -531,6 +531,33 @@ def test_a_changed_dataset_is_registered_again_at_once(bench: Bench) -> None:
     assert [registration.datasets for registration in bench.facilitator.registered] == [(), ("default",)]
 
 
+def test_a_registration_that_breaks_is_not_the_last_one(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = 0
+
+    async def breaking(_signed: SignedDocument) -> None:
+        nonlocal broken
+        broken += 1
+        raise LookupError("something that nobody foresaw")
+
+    async def change() -> None:
+        stop = asyncio.Event()
+        keeping = asyncio.create_task(bench.service.keep_registered(stop))
+        await bench.service.register()
+        with monkeypatch.context() as patched:
+            patched.setattr(bench.facilitator, "register", breaking)
+            bench.service.datasets_changed()
+            while not broken:
+                await asyncio.sleep(0.01)
+        bench.service.datasets_changed()
+        while len(bench.facilitator.registered) < 2 and not keeping.done():
+            await asyncio.sleep(0.01)
+        stop.set()
+        await keeping
+
+    bench.run(change)
+    assert len(bench.facilitator.registered) == 2
+
+
 def test_a_dataset_that_changes_while_the_first_registration_is_under_way_is_not_missed(bench: Bench) -> None:
     async def change() -> None:
         stop = asyncio.Event()

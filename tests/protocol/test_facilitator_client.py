@@ -128,7 +128,7 @@ async def test_the_jobs_routes() -> None:
         f"/models/{JOB}/log": [{"index": 0}],
         f"/models/{JOB}/roster": signed.model_dump(),
         "/data-owners": [],
-        "/identity": {"party_id": PARTY},
+        "/identity": {"party_id": PARTY, "role": "facilitator"},
     }
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -142,7 +142,7 @@ async def test_the_jobs_routes() -> None:
     assert await client.log(JOB) == [{"index": 0}]
     assert await client.roster(JOB) == signed
     assert await client.data_owners() == []
-    assert await client.identity() == {"party_id": PARTY}
+    assert await client.identity() == {"party_id": PARTY, "role": "facilitator"}
     assert await client.log_entry(JOB, 2) == f"/models/{JOB}/log/2".encode()
     assert await client.blob(JOB, "ab" * 32) == f"/models/{JOB}/blobs/{'ab' * 32}".encode()
     await client.cancel(JOB, "no more money")
@@ -150,6 +150,23 @@ async def test_the_jobs_routes() -> None:
     assert transport.requests[-1].url.params["reason"] == "no more money"
     await client.post_manifest(JOB, signed)
     assert (transport.requests[-1].method, transport.requests[-1].url.path) == ("PUT", f"/models/{JOB}")
+
+
+@pytest.mark.parametrize(
+    ("who", "found"),
+    [
+        ({"party_id": PARTY, "role": "model-owner"}, "not a Facilitator but a model-owner: correct"),
+        ({"party_id": "x", "role": "facilitator"}, "not a Facilitator: correct"),
+        ({"role": "facilitator"}, "not a Facilitator: correct"),
+        ({"party_id": PARTY, "role": ["facilitator"]}, "not a Facilitator: correct"),
+        ({}, "not a Facilitator: correct"),
+    ],
+)
+async def test_what_is_no_facilitator_is_refused_by_its_address(who: dict[str, object], found: str) -> None:
+    client, _ = client_of(answering(who))
+    with pytest.raises(Problem, match=found) as caught:
+        await client.identity()
+    assert caught.value.code is Code.FORBIDDEN
 
 
 async def test_an_id_that_a_peer_made_up_cannot_lead_to_another_route() -> None:
