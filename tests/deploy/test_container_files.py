@@ -7,6 +7,7 @@ port, path and probe in them against the command line, the settings and the rout
 from __future__ import annotations
 
 import fnmatch
+import os
 import re
 import shutil
 import subprocess
@@ -49,21 +50,25 @@ def of(kind: str) -> list[str]:
     return [rest for word, rest in instructions() if word == kind]
 
 
+RULES = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")]
+
+
+def is_let_in(path: str) -> bool:
+    """Whether .dockerignore lets a file into a build: the last pattern that fits decides."""
+    let_in = True
+    for rule in RULES:
+        if fnmatch.fnmatch(path, rule.removeprefix("!").replace("**/", "*")):
+            let_in = rule.startswith("!")
+    return let_in
+
+
 def context() -> list[str]:
-    """The tracked files that .dockerignore lets into a build, by its rules: the last pattern that fits decides."""
-    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
-        "\n"
-    )
-    rules = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if line and not line.startswith("#")]
-
-    def is_in(path: str) -> bool:
-        let_in = True
-        for rule in rules:
-            if fnmatch.fnmatch(path, rule.removeprefix("!").replace("**/", "*")):
-                let_in = rule.startswith("!")
-        return let_in
-
-    return [path for path in tracked if path and is_in(path)]
+    """The files that get into a build. Folders with a dot before their name are not looked through: there are many."""
+    paths = []
+    for folder, folders, names in os.walk(ROOT):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        paths += [(Path(folder) / name).relative_to(ROOT).as_posix() for name in names]
+    return [path for path in paths if is_let_in(path)]
 
 
 def settings_in(environment: Mapping[str, str]) -> set[str]:
@@ -83,6 +88,8 @@ def test_what_goes_into_a_build_is_the_packages_and_no_test_state_or_key() -> No
     }
     assert not [path for path in allowed if "test" in path or path.endswith((".key", ".pem", ".token", ".tar"))]
     assert {"requirements.txt", "protocol/server/problem_texts.toml", "deploy/healthcheck.py"} <= allowed
+    for kept_out in (".fedtrain/demo/parties/acme/identity.key", ".git/config", ".venv/pyvenv.cfg"):
+        assert not is_let_in(kept_out)
 
 
 def test_every_file_that_is_copied_is_there_and_let_in() -> None:
