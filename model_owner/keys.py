@@ -11,9 +11,17 @@ from typing import TypeVar
 
 from phe.paillier import PaillierPrivateKey
 
-from crypto import Engine, KeyHolderEncryptor, generate_keypair, private_key_from_dict, private_key_to_dict
+from crypto import (
+    CryptoError,
+    Engine,
+    KeyHolderEncryptor,
+    generate_keypair,
+    private_key_from_dict,
+    private_key_to_dict,
+)
+from protocol.problems import Code, Problem
 from protocol.server.key_files import KeyFiles
-from protocol.server.secret_files import delete_secret
+from protocol.server.secret_files import SecretFileError, delete_secret
 
 T = TypeVar("T")
 #: Jobs at once; beyond that, keys are read and tables made again at every round. 5 MiB each at 2048 bits, 11 at 3072.
@@ -62,7 +70,8 @@ class KeyRing:
                 return kept[job_id]
         made = make()
         with self._lock:
-            kept[job_id] = made
+            if self._path(job_id).exists():  # else it was destroyed meanwhile, and is nobody's to find here
+                kept[job_id] = made
             while len(kept) > _KEPT_IN_MEMORY:
                 kept.popitem(last=False)
         return made
@@ -73,10 +82,28 @@ class KeyRing:
 
     def destroy(self, job_id: str) -> None:
         """Delete the job's key, if there is one. Only after the job has ended."""
+        delete_secret(self._path(job_id))  # first: what is read of it from here on is not kept
         with self._lock:
             self._loaded.pop(job_id, None)
             self._encryptors.pop(job_id, None)
-        delete_secret(self._path(job_id))
 
     def _path(self, job_id: str) -> Path:
         return self._folder / f"{job_id}.json"
+
+
+def private_key_of(keys: KeyRing, job_id: str) -> PaillierPrivateKey:
+    """Return the job's key. Raises Problem(INTERNAL) where it cannot be used."""
+    return _usable(job_id, lambda: keys.load(job_id))
+
+
+def encryptor_of(keys: KeyRing, job_id: str, expected_count: Callable[[], int]) -> KeyHolderEncryptor:
+    """Return the job's encryptor, as `KeyRing.encryptor`. Raises Problem(INTERNAL) where its key cannot be used."""
+    return _usable(job_id, lambda: keys.encryptor(job_id, expected_count))
+
+
+def _usable(job_id: str, get: Callable[[], T]) -> T:
+    try:
+        return get()
+    except (OSError, SecretFileError, CryptoError, ValueError) as error:
+        why = str(error) if isinstance(error, SecretFileError) else type(error).__name__
+        raise Problem(Code.INTERNAL, f"The private key of job {job_id} cannot be used: {why}.") from None

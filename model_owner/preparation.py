@@ -234,13 +234,28 @@ class Preparation:
     async def _tell_cancelled(self, state: JobState) -> None:
         reason = state.ending.reason if state.ending is not None and state.ending.reason else "Cancelled."
         try:
-            await self._until_done(lambda: self._client.cancel(state.job_id, reason))
+            await self._until_done(lambda: self._cancel_there(state, reason))
         except Problem as problem:
             if problem.code is Code.STORE_UNAVAILABLE:
                 raise
-            # Whatever it says, it knows: the job never came there, or has ended.
+            # Whatever it says, it knows: the job has ended there, or is none that it would open.
             log.info("cancelling was refused", job=state.job_id, code=problem.code.slug)
         await self._service.apply(state.job_id, j.CancelTold())
+
+    async def _cancel_there(self, state: JobState, reason: str) -> None:
+        """Cancel a job at the Facilitator, which is given it where it has none.
+
+        It may be checking the manifest still, from a call that was given up, and would open the job once this one was
+        told that there is none; or it has lost the job, and the owners wait to be told of the end.
+        """
+        try:
+            await self._client.cancel(state.job_id, reason)
+        except Problem as problem:
+            if problem.code is not Code.MODEL_NOT_FOUND or state.manifest is None:
+                raise
+            await self._facilitator()
+            await self._client.post_manifest(state.job_id, state.manifest)
+            await self._client.cancel(state.job_id, reason)
 
     async def _until_done(self, call: Callable[[], Awaitable[T]]) -> T:
         """Return what `call` returns, trying again while its problem may pass. Raises the Problem that may not."""

@@ -19,14 +19,14 @@ from uuid import uuid4
 import structlog
 from structlog.contextvars import bound_contextvars
 
-from crypto import CryptoError, Engine
+from crypto import Engine
 from crypto.key_proof import prove_key
 from crypto.unit_costs import UnitCosts
 from model_owner import job as j
 from model_owner import replay
 from model_owner import round as rounds
 from model_owner.job import JobContext, JobState, Outcome
-from model_owner.keys import KeyRing
+from model_owner.keys import KeyRing, encryptor_of, private_key_of
 from model_owner.metrics import Metrics
 from model_owner.opening import encrypt_point, open_sum, open_window, opened_point
 from model_owner.sealing import seal_point
@@ -45,7 +45,6 @@ from protocol.planning import plan_spec, planned_rounds
 from protocol.problems import Code, Problem
 from protocol.server.doorbell import Doorbell
 from protocol.server.full_disk import problem_of_disk
-from protocol.server.secret_files import SecretFileError
 from protocol.spec import ModelSpec
 from protocol.states import Phase
 from protocol.tasks import CBOR_TYPE, JSON_TYPE, TaskHeader
@@ -216,9 +215,15 @@ class ModelService:
         if state.phase in (Phase.PREPARING, Phase.DEPLOYING):
             return None
         with bound_contextvars(round=state.round):
-            if step.step > state.next_step and not state.ended:
-                await self.catch_up(step.job_id, step.step)
-            return await self._stepped(step, len(body))
+            try:
+                if step.step > state.next_step and not state.ended:
+                    await self.catch_up(step.job_id, step.step)
+                return await self._stepped(step, len(body))
+            except Problem:
+                if state.ended or not (await self.job(step.job_id)).ended:
+                    raise
+                log.info("step no longer needed", job=step.job_id)  # the job ended meanwhile, and its key with it
+                return None
 
     async def _stepped(self, step: Step, size_bytes: int, replayed: j.Replayed | None = None) -> TaskAnswer | None:
         learning = await asyncio.to_thread(self._own.store.learning, step.job_id)
@@ -282,7 +287,7 @@ class ModelService:
     async def _open(self, job_id: str, effect: j.OpenSum) -> j.Message:
         own = self._own
         try:
-            values = await self._timed(job_id, lambda: open_sum(effect, _load(own.keys, job_id), own.engine))
+            values = await self._timed(job_id, lambda: open_sum(effect, private_key_of(own.keys, job_id), own.engine))
         except Problem as problem:
             if problem.code not in rounds.FATAL:
                 raise
@@ -295,7 +300,7 @@ class ModelService:
         try:
             evidence = await self._evidence(job_id, effect.start.length, effect.start.length + effect.rounds)
             weights, previous = await self._timed(
-                job_id, lambda: open_window(effect, evidence, _load(own.keys, job_id), own.engine)
+                job_id, lambda: open_window(effect, evidence, private_key_of(own.keys, job_id), own.engine)
             )
         except Problem as problem:
             if problem.code in (Code.NOT_FOUND, Code.FORBIDDEN):
@@ -332,12 +337,12 @@ class ModelService:
 
         def encrypt() -> j.Message:
             if replayed is not None:
-                return opened_point(effect.turn, replayed, _load(own.keys, job_id), own.engine)
+                return opened_point(effect.turn, replayed, private_key_of(own.keys, job_id), own.engine)
             if effect.sealing is not None:
                 bits = context.budget.inputs.weight_fraction_bits
                 return j.PointEncrypted(effect.turn, None, sealed=seal_point(effect.turn.point, bits, effect.sealing))
-            encryptor = own.keys.encryptor(job_id, lambda: layout.ciphertexts * context.rounds)
-            modulus = int(_load(own.keys, job_id).public_key.n)
+            encryptor = encryptor_of(own.keys, job_id, lambda: layout.ciphertexts * context.rounds)
+            modulus = int(private_key_of(own.keys, job_id).public_key.n)
             weights = encrypt_point(effect.turn.point, context.budget, encryptor, modulus, effect.turn.kind)
             before = effect.turn.previous
             previous = None if before is None else encrypt_point(before, context.budget, encryptor, modulus)
@@ -367,14 +372,6 @@ class ModelService:
         """Show a job's people why it waits."""
         self.refusals[job_id] = problem.detail
         self._own.doorbell.ring(job_id)
-
-
-def _load(keys: KeyRing, job_id: str) -> Any:
-    try:
-        return keys.load(job_id)
-    except (OSError, SecretFileError, CryptoError, ValueError) as error:
-        why = str(error) if isinstance(error, SecretFileError) else type(error).__name__
-        raise Problem(Code.INTERNAL, f"The private key of job {job_id} cannot be used: {why}.") from None
 
 
 def _changes(effects: tuple[j.Effect, ...]) -> Changes:

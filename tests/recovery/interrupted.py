@@ -21,16 +21,19 @@ DESCENT = {"optimizer": "gradient_descent", "tolerance": 0.0, "rounds": 14}
 CONJUGATE_GRADIENT = {"optimizer": "conjugate_gradient", "tolerance": 1e-9}
 WINDOWS = {"optimizer": "momentum", "rounds": 16, "reencrypt_every": 4, "tolerance": 0.0}
 EVALUATED = {"optimizer": "gradient_descent", "tolerance": 0.0, "rounds": 10, "evaluate_every": 2}
+SHARED = {"weights": "shared_with_owners", "optimizer": "lbfgs", "tolerance": 1e-9, "l2": 1.0}
 
 Enough = Callable[[dict[str, Any]], bool]
 
 
 def spec(**training: Any) -> dict[str, Any]:
+    """A regression on y; on whether y is high where the weights are shared, which is for gradients not linear in w."""
+    shares = "weights" in training
     return {
-        "model_type": "LINEAR_REGRESSION",
+        "model_type": "LOGISTIC_REGRESSION" if shares else "LINEAR_REGRESSION",
         "data_props": {
             "features": [{"col_idx": j, "type": "continuous", "range": [-1, 1]} for j in range(3)],
-            "target": {"col_idx": 3, "range": [-60, 60]},
+            "target": {"col_idx": 4, "categories": [0, 1]} if shares else {"col_idx": 3, "range": [-60, 60]},
         },
         "training": {"key_bits": 512, "max_rows": 1000, "min_data_owners": 3, "max_data_owners": 3, **training},
     }
@@ -44,7 +47,8 @@ def tables(folder: Path) -> dict[str, Path]:
         X = rng.uniform(-1, 1, (rows, 3))
         y = X @ [12.5, -7.25, 3.0] + 5 + rng.normal(0, 2, rows)
         paths[name] = folder / f"{name}.csv"
-        lines = ["x0,x1,x2,y", *(",".join(repr(float(value)) for value in (*x, t)) for x, t in zip(X, y, strict=True))]
+        numbers = [",".join(repr(float(value)) for value in (*x, t)) for x, t in zip(X, y, strict=True)]
+        lines = ["x0,x1,x2,y,high", *(f"{line},{int(t > 5)}" for line, t in zip(numbers, y, strict=True))]
         paths[name].write_text("\n".join(lines) + "\n")
     return paths
 
@@ -67,7 +71,7 @@ class Site:
 
     def running(self) -> Any:
         """All parties, as a context."""
-        settings = {"least_roster": 1}
+        settings = {"least_roster": 1, "share_weights": True}
         return federation(self.folder, self.tables, allow_small_keys=True, owner_settings=settings)
 
     def start(self, training: dict[str, Any], until_round: int) -> str:
