@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from phe.paillier import PaillierPrivateKey, PaillierPublicKey
 
 from crypto.keys import generate_keypair
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 # No test has a time limit: a busy machine must not turn a right answer into a failure. The same examples every time, so
 # that a clone that passed passes again; `--hypothesis-profile=hunt` looks for others.
-settings.register_profile("repeatable", deadline=None, derandomize=True)
-settings.register_profile("hunt", deadline=None, print_blob=True)
+UNTIMED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("repeatable", **UNTIMED, derandomize=True)
+settings.register_profile("hunt", **UNTIMED, print_blob=True)
 settings.load_profile("repeatable")
 
 

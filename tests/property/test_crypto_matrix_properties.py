@@ -31,7 +31,8 @@ from crypto import (
 from crypto.straus import Plan, multi_exponentiate
 
 ENGINE = LocalEngine()
-FEW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUIET = (HealthCheck.function_scoped_fixture, HealthCheck.too_slow)
+FEW = settings(max_examples=40, deadline=None, suppress_health_check=QUIET)
 
 
 def entries(bound: int) -> st.SearchStrategy[int]:
