@@ -125,10 +125,12 @@ def _credentials(base_url: str) -> tuple[dict[str, str], ssl.SSLContext | bool]:
 
 
 def read_json(path: Path) -> Any:
-    """Return a JSON file's content. Raises Failure that names the file, line and column."""
+    """Return a JSON file's content. Raises Failure that names the file, and where in it."""
     try:
         return json.loads(path.read_text(encoding="utf-8-sig"))
     except json.JSONDecodeError as error:
         raise Failure(f"{path}: line {error.lineno}, column {error.colno}: not JSON: {error.msg}") from None
     except UnicodeDecodeError:
         raise Failure(f"{path}: not UTF-8 text") from None
+    except (ValueError, RecursionError):
+        raise Failure(f"{path}: nested too deep, or with a number of thousands of digits") from None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.output import console, print_json
+from cli.output import Failure, console, print_json
 from cli.services import KeyFile, KeyPassphraseFile
 from cli.state_folder import party_settings
 
@@ -35,12 +35,17 @@ def verify(
     Of a job whose ciphertexts were deleted by age the log, its hashes and the owners' signatures are checked: exit
     code 3 says that those hold and that no sum could be recomputed.
     """
+    from protocol.client.address import service_address
     from protocol.server.connection import facilitator_client, key_files_of
     from protocol.server.secret_files import load_identity
 
     settings = party_settings(state_dir, key_passphrase_file, key_file)
+    try:
+        address = service_address(facilitator) if facilitator else settings.facilitator
+    except ValueError as error:
+        raise Failure(f"--facilitator: {error}") from None
     identity = load_identity(state_dir, key_files_of(settings))
-    client = facilitator_client(settings, facilitator or settings.facilitator, identity.party_id)
+    client = facilitator_client(settings, address, identity.party_id)
     found = asyncio.run(_verify(client, model_id))
     if as_json:
         print_json(found)

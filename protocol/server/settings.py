@@ -60,7 +60,7 @@ class ServiceSettings(BaseSettings):
     rate_limit_per_s: Annotated[float, Field(gt=0)] = 200.0  # of one caller; a party at work sends far fewer
     rate_limit_burst: Annotated[int, Field(ge=1)] = 2_000
     workers: Annotated[int, Field(ge=1, le=1024, default_factory=lambda: os.cpu_count() or 1)]  # processes; 1: none
-    prune_after_days: Annotated[float, Field(gt=0)] | None = None  # ended jobs' ciphertexts; None: never
+    prune_after_days: Annotated[float, Field(gt=0, le=36_500)] | None = None  # ended jobs' ciphertexts; None: never
     allow_small_keys: bool = False  # for tests: keys under 2048 bits protect nothing
 
     @property

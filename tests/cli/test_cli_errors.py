@@ -8,9 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from cli.client import read_json
+from cli.main import app
 from cli.output import Failure, describe_error
 from protocol.problems import Code, Problem
+from protocol.server.secret_files import load_or_create_identity
 from tests.free_ports import free_port
 
 
@@ -75,6 +79,29 @@ def test_spec_that_is_no_json_is_named_with_line_and_column(tmp_path: Path) -> N
     spec = tmp_path / "spec.json"
     spec.write_text('{\n  "model_type": oops}\n')
     assert_one_line(fedtrain("deploy", str(spec)), "line 2", "column 17")
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "1" * 5_000])
+def test_json_that_no_reader_takes_is_named(text: str, tmp_path: Path) -> None:
+    spec = tmp_path / "spec.json"
+    spec.write_text(text)
+    with pytest.raises(Failure, match=r"spec\.json: nested too deep, or with a number"):
+        read_json(spec)
+
+
+@pytest.mark.parametrize("address", ["http://host:abc", "ftp://host"])
+def test_an_address_to_verify_at_that_is_none_is_named_by_its_option(address: str, tmp_path: Path) -> None:
+    load_or_create_identity(tmp_path)
+    done = CliRunner().invoke(app, ["verify", "0" * 32, "--state-dir", str(tmp_path), "--facilitator", address])
+    assert (done.exit_code, "internal" in done.stderr) == (1, False)
+    assert done.stderr.startswith(f"fedtrain: --facilitator: {address!r} is no address of a service")
+
+
+def test_a_facilitator_to_verify_at_may_be_named_without_its_scheme(tmp_path: Path) -> None:
+    load_or_create_identity(tmp_path)
+    address = f"127.0.0.1:{free_port()}"
+    done = CliRunner().invoke(app, ["verify", "0" * 32, "--state-dir", str(tmp_path), "--facilitator", address])
+    assert f"The Facilitator at http://{address} cannot be reached: All connection attempts failed" in done.stderr
 
 
 def test_spec_with_an_unknown_field_is_refused_by_name(tmp_path: Path) -> None:

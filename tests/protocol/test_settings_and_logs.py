@@ -40,7 +40,10 @@ def test_settings_come_from_the_environment_and_arguments_come_first(monkeypatch
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"port": 70000}, {"port": -1}, {"name": "two words"}, {"log_format": "xml"}, {"speed": 1}, {"state_dir": None}],
+    [
+        *({"port": 70000}, {"port": -1}, {"name": "two words"}, {"log_format": "xml"}, {"speed": 1}),
+        *({"state_dir": None}, {"prune_after_days": 0}, {"prune_after_days": 1e6}),  # before the first year there is
+    ],
 )
 def test_a_wrong_setting_is_refused(wrong: dict[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FEDTRAIN_STATE_DIR", raising=False)
