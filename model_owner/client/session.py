@@ -13,11 +13,14 @@ from typing import Any, Self
 
 import httpx
 
+from protocol.client.agent import may_pass
 from protocol.loopback import is_loopback
 from protocol.problems import Code, Problem
 
 ENDED = frozenset({"FINISHED", "FAILED", "CANCELLED"})
 POLL_S = 0.5
+#: Waits between attempts to reach a service again that was there before, in seconds; after the last one it is given up.
+RECONNECT_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 Json = dict[str, Any]
 
 
@@ -88,16 +91,30 @@ class ModelOwner:
         return document
 
     def wait(self, model_id: str, *, show_progress: bool = True) -> Json:
-        """Return the model when it has finished, with a progress bar until then. Raises JobEnded without a model."""
+        """Return the model when it has finished, with a progress bar until then. Raises JobEnded without a model.
+
+        A service that is away for a minute, as over a restart, ends no wait: training goes on by itself.
+        """
         with _progress(f"model {model_id[:8]}", shown=show_progress) as show:
             while True:
-                model = self.model(model_id)
+                model = self._model_again(model_id)
                 show(model)
                 if model["status"] == "FINISHED":
                     return model
                 if model["status"] in ENDED:
                     raise JobEnded(model)
                 self._sleep(POLL_S)
+
+    def _model_again(self, model_id: str) -> Json:
+        """As `model`, tried again while its problem may pass."""
+        for pause_s in RECONNECT_S:
+            try:
+                return self.model(model_id)
+            except Problem as problem:
+                if not may_pass(problem):
+                    raise
+            self._sleep(pause_s)
+        return self.model(model_id)
 
     def prediction(self, model_id: str | None = None) -> Json:
         """What GET /prediction says of the test set: cost, metrics, values, targets."""

@@ -19,6 +19,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.linear_model import Ridge
 
 from model_owner.client import FederatedLinearRegression, FederatedLogisticRegression, JobEnded, ModelOwner
+from model_owner.client.session import RECONNECT_S
 from protocol.problems import Code, Problem
 from tests.model_owner.served import Bridge, served
 from tests.models.one_process import rows_of, training, write_table
@@ -96,6 +97,36 @@ def test_a_job_without_a_model_is_an_error_that_says_why(owner: ModelOwner) -> N
     with pytest.raises(JobEnded, match="is FAILED") as caught:
         owner.wait(model_id, show_progress=False)
     assert caught.value.model["id"] == model_id
+
+
+def coming_and_going(answers: list[int]) -> tuple[ModelOwner, list[float]]:
+    """A client of a service that answers so, 0 for nothing, which it does for ever then; and the pauses it makes."""
+    slept: list[float] = []
+
+    def answer(_request: httpx.Request) -> httpx.Response:
+        status = answers.pop(0) if answers else 0
+        if not status:
+            raise httpx.ConnectError("refused")
+        return httpx.Response(status, json={"id": "ab" * 16, "status": "FINISHED"})
+
+    return ModelOwner("http://model-owner.invalid", transport=httpx.MockTransport(answer), sleep=slept.append), slept
+
+
+def test_waiting_goes_on_over_a_restart_of_the_service() -> None:
+    owner, slept = coming_and_going([0, 503, 200])
+    assert owner.wait("ab" * 16, show_progress=False)["status"] == "FINISHED"
+    assert slept == [0.5, 1.0]
+
+
+def test_waiting_ends_where_the_service_stays_away_or_knows_nothing_of_the_model() -> None:
+    owner, slept = coming_and_going([])
+    with pytest.raises(Problem, match="Nothing answers") as caught:
+        owner.wait("ab" * 16, show_progress=False)
+    assert (caught.value.code, len(slept)) == (Code.SERVICE_UNREACHABLE, len(RECONNECT_S))
+    owner, slept = coming_and_going([404])
+    with pytest.raises(Problem):
+        owner.wait("ab" * 16, show_progress=False)
+    assert slept == []
 
 
 def test_it_works_where_an_event_loop_is_running_as_in_a_notebook(owner: ModelOwner) -> None:
