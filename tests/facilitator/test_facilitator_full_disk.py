@@ -16,34 +16,14 @@ from protocol.problems import Code
 from protocol.tasks import CBOR_TYPE, TaskKind
 from tests.facilitator.fake_parties import Facilitator, decrypted
 from tests.facilitator.scenes import counting, refusal, with_facilitator
+from tests.sqlite_disk import SqliteDisk
 
 
-class Disk:
-    """Takes the room away from an SQLite store, and gives it back: SQLite's own limit, and its own error."""
-
-    def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
-        self._full = False
-        sa.event.listen(engine, "begin", self._limit)
-
-    def _limit(self, connection: Any) -> None:
-        pages = 1 if self._full else 1 << 30  # no fewer than there are: SQLite takes the larger number
-        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
-
-    def fill(self) -> None:
-        """To the last page, and within it to the last few bytes."""
-        self._full = True
-        with pytest.raises(sa.exc.OperationalError, match="full"):
-            while True:
-                with self._engine.begin() as connection:
-                    connection.execute(sa.insert(blobs).values(hash=token_hex(32), content=bytes(50)))
-
-    def make_room(self) -> None:
-        self._full = False
-
-
-def disk_of(facilitator: Facilitator) -> Disk:
-    return Disk(facilitator.app.state.runner._own.store._engine)
+def disk_of(facilitator: Facilitator) -> SqliteDisk:
+    return SqliteDisk(
+        facilitator.app.state.runner._own.store.engine,
+        lambda: sa.insert(blobs).values(hash=token_hex(32), content=bytes(50)),
+    )
 
 
 def test_results_are_refused_by_name_and_taken_when_there_is_room_again(tmp_path: Path) -> None:
