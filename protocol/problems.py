@@ -240,10 +240,14 @@ class Code(Enum):
     def from_slug(cls, slug: str, status: int = 500) -> Code:
         """Return the code with that slug.
 
-        For one that this version does not know: INTERNAL, which may pass when it is tried again, or for a 4xx status
-        INVALID_REQUEST, which will not.
+        For one that this version does not know, such as a proxy's own: INTERNAL, which may pass when it is tried again,
+        RATE_LIMITED for 429, which will, or for another 4xx status INVALID_REQUEST, which will not.
         """
-        return _BY_SLUG.get(slug, cls.INVALID_REQUEST if 400 <= status < 500 else cls.INTERNAL)
+        if slug in _BY_SLUG:
+            return _BY_SLUG[slug]
+        if status == cls.RATE_LIMITED.status:
+            return cls.RATE_LIMITED
+        return cls.INVALID_REQUEST if 400 <= status < 500 else cls.INTERNAL
 
 
 _BY_SLUG = {code.value.slug: code for code in Code}
@@ -256,7 +260,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
     a plaintext. `extra` are further members of the problem document, such as `errors` or `fixes`.
     """
 
-    def __init__(self, code: Code, detail: str, **extra: object) -> None:
+    def __init__(self, code: Code, detail: str, /, **extra: object) -> None:
         super().__init__(detail)
         self.code = code
         self.detail = detail

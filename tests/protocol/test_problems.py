@@ -41,6 +41,10 @@ def test_an_unknown_problem_that_is_the_callers_is_an_invalid_request(status: in
     assert Problem.from_dict({"type": TYPE_BASE + "from-the-future", "detail": "x"}, status).code is code
 
 
+def test_an_unknown_problem_of_too_many_requests_passes_with_time() -> None:
+    assert Problem.from_dict({"type": "https://gateway.example/quota"}, 429).code is Code.RATE_LIMITED
+
+
 @pytest.mark.parametrize("status", [200, 302, 500, 503])
 def test_any_other_unknown_problem_is_internal(status: int) -> None:
     assert Problem.from_dict({"type": TYPE_BASE + "from-the-future"}, status).code is Code.INTERNAL
@@ -53,14 +57,25 @@ JSON = st.recursive(
 )
 
 
+# The last three have names of their own in here.
+_MEMBERS = ("type", "title", "status", "detail", "errors", "code", "self", "extra")
+
+
 @given(
-    JSON | st.fixed_dictionaries({}, optional=dict.fromkeys(("type", "title", "status", "detail", "errors"), JSON)),
+    JSON | st.fixed_dictionaries({}, optional=dict.fromkeys(_MEMBERS, JSON)),
     st.integers(),
 )
 def test_whatever_a_peer_sends_is_a_problem(document: object, status: int) -> None:
     problem = Problem.from_dict(document, status)
     assert problem.code in Code
     assert str(problem) == problem.detail != ""
+
+
+def test_a_proxys_own_problem_may_have_a_member_of_any_name() -> None:
+    document = {"type": "about:blank", "detail": "upstream is away", "code": "GW-17", "self": "/x", "cls": 1}
+    problem = Problem.from_body(json.dumps(document).encode(), 503)
+    assert (problem.code, problem.detail) == (Code.INTERNAL, "upstream is away")
+    assert problem.extra == {"code": "GW-17", "self": "/x", "cls": 1}
 
 
 def test_an_extra_cannot_pass_for_the_status_or_the_type() -> None:
