@@ -10,7 +10,8 @@ from pydantic.config import JsonDict
 from facilitator.job import Accepted, JobState, Member
 from protocol.documents import Manifest
 from protocol.messages import RoundKind
-from protocol.planning import planned_rounds
+from protocol.planning import evaluations_of, planned_rounds
+from protocol.spec import ModelSpec
 from protocol.states import Phase, Status, status_of
 from protocol.window_position import WindowPosition, window_position
 
@@ -119,7 +120,7 @@ def describe(manifest: Manifest, state: JobState, facilitator: Member, now: date
         ended_at=None if ending is None else ending.at,
         pruned_at=state.pruned_at,
         due_at=state.deadline,
-        seconds_left=_seconds_left(state, rounds, now),
+        seconds_left=_seconds_left(state, manifest.spec, now),
         window=position_of(manifest, state),
     )
 
@@ -152,10 +153,14 @@ def _awaited(state: JobState, model_owner: Member, facilitator: Member) -> list[
     return [Awaited(party=member.party, name=member.name, since=state.phase_since) for member in members]
 
 
-def _seconds_left(state: JobState, rounds: int, now: datetime) -> float | None:
-    """The mean time of the rounds so far, for those to come; None before the first is over, and after the end."""
-    if state.ended or state.current is None or state.rounds_done == 0:
+def _seconds_left(state: JobState, spec: ModelSpec, now: datetime) -> float | None:
+    """The mean time of rounds and evaluations so far, for those to come; None before one is over, and after the end."""
+    current = state.current
+    if state.ended or current is None or state.rounds_done == 0:
         return None
     mean_s = state.round_seconds / state.rounds_done
-    in_this_round_s = (now - state.current.started_at).total_seconds()
-    return round(max(0.0, (rounds - state.current.round + 1) * mean_s - in_this_round_s), 1)
+    in_this_round_s = (now - current.started_at).total_seconds()
+    # A gradient's own evaluation is still to come.
+    evaluated = current.round - 1 if current.kind is RoundKind.GRADIENT else current.round
+    left = planned_rounds(spec) - current.round + 1 + evaluations_of(spec, later_than=evaluated)
+    return round(max(0.0, left * mean_s - in_this_round_s), 1)

@@ -155,10 +155,13 @@ def rounds_of(spec: ModelSpec) -> int:
 planned_rounds = rounds_of
 
 
-def evaluations_of(spec: ModelSpec) -> int:
-    """The most evaluations of a job: one after every `evaluate_every`-th round, and none after the last."""
+def evaluations_of(spec: ModelSpec, later_than: int = 0) -> int:
+    """The most evaluations of a job: one after every `evaluate_every`-th round, and none after the last.
+
+    With `later_than` those of later rounds than that one alone.
+    """
     every = spec.training.evaluate_every
-    return (rounds_of(spec) - 1) // every if every else 0
+    return (rounds_of(spec) - 1) // every - later_than // every if every else 0
 
 
 def feature_bounds(spec: ModelSpec) -> tuple[Fraction, ...]:

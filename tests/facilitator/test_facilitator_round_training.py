@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from facilitator.job import Add, AddingFailed, AppendLog, CancelRequested, CloseTasks, KeepBlob
+from facilitator.job import Add, AddingFailed, AppendLog, CancelRequested, CloseTasks, KeepBlob, Member
+from facilitator.status import describe
 from protocol.documents import JobEnd, parse_json
 from protocol.identity import sha256_hex
 from protocol.messages import Compute, LogEntry, RoundKind, RoundRequest, Step, from_cbor
@@ -92,6 +93,26 @@ def test_a_validation_loss_may_follow_a_round_only_where_the_spec_asks_for_evalu
     evaluated.run_round(1, RoundKind.VALIDATION_LOSS)
     assert refused(evaluated, evaluated.next_request(1, RoundKind.VALIDATION_LOSS)).code is Code.WRONG_STATE
     evaluated.run_round(2)
+
+
+@pytest.mark.parametrize(("every", "left"), [(0, (5, 4, 3, 2, 1)), (2, (7, 6, 5, 4, 3, 2, 1))])
+def test_the_time_left_is_that_of_the_rounds_and_evaluations_to_come(every: int, left: tuple[int, ...]) -> None:
+    bench = MachineBench(owners=3, evaluate_every=every, rounds=5)
+    bench.join_all()
+    me = Member(party=bench.facilitator.party_id, name="facilitator")
+    asked = [(0, COUNTS)]
+    for number in range(1, 6):
+        asked += [(number, GRADIENT)]
+        asked += [(number, RoundKind.VALIDATION_LOSS)] if every and number < 5 and number % every == 0 else []
+    estimates = []
+    for number, kind in asked:
+        bench.ask(number, kind)
+        bench.wait(1)
+        estimates.append(describe(bench.context.manifest, bench.state, me, bench.now).seconds_left)
+        bench.wait(3)
+        bench.answer_all()
+        bench.happen(bench.sum_ready())
+    assert estimates == [None, *(4.0 * number - 1 for number in left)]
 
 
 @pytest.mark.parametrize(
