@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +71,13 @@ class Site:
         shutil.rmtree(self.folder / party)
         shutil.copytree(self.folder / f"{party}.{name}", self.folder / party)
 
+    @contextmanager
+    def store_of(self, party: str) -> Iterator[sqlite3.Connection]:
+        """The store of a party that is stopped; what is changed in it is kept."""
+        with closing(sqlite3.connect(self.folder / party / "state.sqlite3")) as connection:
+            yield connection
+            connection.commit()
+
     def running(self) -> Any:
         """All parties, as a context."""
         settings = {"least_roster": 1, "share_weights": True}
@@ -98,6 +107,29 @@ class Site:
                 return await reached(parties, model_id, lambda state: (state["round"] or 0) >= until_round)
 
         return asyncio.run(run())
+
+    def set_back(self, party: str, training: dict[str, Any], copied: int, put_back: int) -> str:
+        """Deploy a job, and at round `put_back` set a party back to what it was at `copied`; return the job's id.
+
+        Everything is stopped then, and the job is not over.
+        """
+        model_id = self.start(training, until_round=copied)
+        self.back_up(party)
+        later = self.go_on(model_id, until_round=put_back)
+        assert later["status"] == "IN_PROGRESS", later
+        self.restore(party)
+        return model_id
+
+    def waits_for_its_facilitator(self, model_id: str, why: str) -> None:
+        """Start everything: the job waits, and says why. With the Facilitator's copy put back it finishes."""
+
+        async def wait() -> dict[str, Any]:
+            async with self.running() as parties:
+                return await reached(parties, model_id, lambda state: why in str(state["refusal"]))
+
+        assert asyncio.run(wait())["status"] == "IN_PROGRESS"
+        self.restore("facilitator")
+        assert self.go_on(model_id)["status"] == "FINISHED"
 
 
 async def reached(parties: Federation, model_id: str, enough: Enough) -> dict[str, Any]:

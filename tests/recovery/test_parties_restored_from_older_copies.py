@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,6 @@ from tests.recovery.interrupted import (
     WINDOWS,
     Site,
     ended_everywhere,
-    reached,
     verified_entries,
 )
 
@@ -69,11 +67,7 @@ def test_a_job_goes_on_to_the_same_coefficients_after_a_party_was_set_back(
 ) -> None:
     site = Site(tmp_path)
     training, copied, put_back = SCHEDULES[schedule]
-    model_id = site.start(training, until_round=copied)
-    site.back_up(party)
-    later = site.go_on(model_id, until_round=put_back)
-    assert later["status"] == "IN_PROGRESS"
-    site.restore(party)
+    model_id = site.set_back(party, training, copied, put_back)
     state = site.go_on(model_id)
     assert state["status"] == "FINISHED", state
     if schedule != "evaluated":  # whose validation part each owner draws for itself
@@ -175,18 +169,13 @@ def test_a_data_owner_that_lost_the_job_refuses_by_name_and_is_waited_for(tmp_pa
 @pytest.mark.slow
 def test_a_model_owner_restored_from_another_history_fails_the_job_by_name(tmp_path: Path) -> None:
     site = Site(tmp_path)
-    model_id = site.start(DESCENT, until_round=3)
-    site.back_up("model-owner")
-    site.go_on(model_id, until_round=7)
-    site.restore("model-owner")
-    connection = sqlite3.connect(tmp_path / "model-owner" / "state.sqlite3")
-    (text,) = connection.execute("SELECT learning FROM learning").fetchone()
-    learning = json.loads(text)
-    first, *others = learning["optimiser"]["weights"]["hex"].split(" ")
-    learning["optimiser"]["weights"]["hex"] = " ".join([(float.fromhex(first) + 0.25).hex(), *others])
-    connection.execute("UPDATE learning SET learning = ?", (json.dumps(learning),))
-    connection.commit()
-    connection.close()
+    model_id = site.set_back("model-owner", DESCENT, 3, 7)
+    with site.store_of("model-owner") as store:
+        (text,) = store.execute("SELECT learning FROM learning").fetchone()
+        learning = json.loads(text)
+        first, *others = learning["optimiser"]["weights"]["hex"].split(" ")
+        learning["optimiser"]["weights"]["hex"] = " ".join([(float.fromhex(first) + 0.25).hex(), *others])
+        store.execute("UPDATE learning SET learning = ?", (json.dumps(learning),))
     state = site.go_on(model_id)
     assert (state["status"], state["code"]) == ("FAILED", Code.RESTORED_TOO_OLD.slug), state
 
@@ -195,29 +184,17 @@ def test_a_model_owner_restored_from_another_history_fails_the_job_by_name(tmp_p
 def test_a_restored_model_owner_tries_its_key_on_no_request_that_it_has_not_signed(tmp_path: Path) -> None:
     """Else whoever keeps the log would choose what is decrypted, and learn from how the job goes on."""
     site = Site(tmp_path)
-    model_id = site.start(DESCENT, until_round=2)
-    site.back_up("model-owner")
-    site.go_on(model_id, until_round=6)
-    site.restore("model-owner")
+    model_id = site.set_back("model-owner", DESCENT, 2, 6)
     site.back_up("facilitator")
-    connection = sqlite3.connect(tmp_path / "facilitator" / "state.sqlite3")
     query = "SELECT l.signed_request_hash, b.content FROM log_entries l JOIN blobs b ON b.hash = l.signed_request_hash"
-    for old_hash, content in connection.execute(query).fetchall():
-        forged = to_cbor(SignedBytes.sign(from_cbor(content, SignedBytes).body, REQUEST_TAG, Identity.generate()))
-        connection.execute("INSERT INTO blobs (hash, content) VALUES (?, ?)", (sha256_hex(forged), forged))
-        new = (sha256_hex(forged), old_hash)
-        connection.execute("UPDATE job_blobs SET hash = ? WHERE hash = ?", new)
-        connection.execute("UPDATE log_entries SET signed_request_hash = ? WHERE signed_request_hash = ?", new)
-    connection.commit()
-    connection.close()
-
-    async def wait() -> dict[str, Any]:
-        async with site.running() as parties:
-            return await reached(parties, model_id, lambda state: "round-request is signed by" in json.dumps(state))
-
-    assert asyncio.run(wait())["status"] == "IN_PROGRESS"
-    site.restore("facilitator")
-    assert site.go_on(model_id)["status"] == "FINISHED"
+    with site.store_of("facilitator") as store:
+        for old_hash, content in store.execute(query).fetchall():
+            forged = to_cbor(SignedBytes.sign(from_cbor(content, SignedBytes).body, REQUEST_TAG, Identity.generate()))
+            store.execute("INSERT INTO blobs (hash, content) VALUES (?, ?)", (sha256_hex(forged), forged))
+            new = (sha256_hex(forged), old_hash)
+            store.execute("UPDATE job_blobs SET hash = ? WHERE hash = ?", new)
+            store.execute("UPDATE log_entries SET signed_request_hash = ? WHERE signed_request_hash = ?", new)
+    site.waits_for_its_facilitator(model_id, "round-request is signed by")
 
 
 @pytest.mark.slow
@@ -227,14 +204,7 @@ def test_another_facilitator_in_the_place_of_the_jobs_own_is_named(tmp_path: Pat
     site.back_up("facilitator")
     (tmp_path / "facilitator" / "identity.key").unlink()
     (tmp_path / "facilitator" / "state.sqlite3").unlink()
-
-    async def wait() -> dict[str, Any]:
-        async with site.running() as parties:
-            return await reached(parties, model_id, lambda state: "runs at Facilitator" in json.dumps(state))
-
-    assert asyncio.run(wait())["status"] == "IN_PROGRESS"
-    site.restore("facilitator")
-    assert site.go_on(model_id)["status"] == "FINISHED"
+    site.waits_for_its_facilitator(model_id, "runs at Facilitator")
 
 
 def test_resuming_what_has_ended_is_refused_at_either_party(tmp_path: Path) -> None:
