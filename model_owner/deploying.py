@@ -20,11 +20,13 @@ async def deployed(service: ModelService, spec: ModelSpec, idempotency_key: str 
     job_id = sha256_hex(f"idempotency-key {service.party_id} {idempotency_key}".encode())[:32]
     try:
         there = await service.job(job_id)
-    except Problem:
+    except Problem as problem:
+        if problem.code is not Code.MODEL_NOT_FOUND:
+            raise
         try:
             return await service.create(spec, job_id)
-        except Problem as problem:
-            if problem.code is not Code.JOB_EXISTS:
+        except Problem as taken:
+            if taken.code is not Code.JOB_EXISTS:
                 raise
         there = await service.job(job_id)
     if there.spec != spec:

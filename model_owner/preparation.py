@@ -136,8 +136,9 @@ class Preparation:
         """
         try:
             state = await self._service.job(job_id)
-        except Problem:
-            await self._cancel_lost(job_id)
+        except Problem as problem:
+            if problem.code is Code.MODEL_NOT_FOUND:  # and not where the store is away
+                await self._cancel_lost(job_id)
             raise
         if state.ended and state.cancel_told:
             raise Problem(Code.JOB_OVER, f"Job {job_id} is {state.phase}: there is nothing to resume.")

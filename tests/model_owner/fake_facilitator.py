@@ -70,6 +70,8 @@ class FakeFacilitator(httpx.AsyncBaseTransport):
             case ["GET", "models", job_id]:
                 waiting = [{"party": "c4" * 32, "name": "owner-1", "since": "2026-01-12T09:28:41Z"}]
                 return httpx.Response(200, json={"id": job_id, "waiting_for": waiting, "seconds_left": 12.5})
+            case ["GET", "models", job_id, "manifest"] if job_id in self.jobs:
+                return httpx.Response(200, content=self.jobs[job_id].manifest.model_dump_json())
             case ["DELETE", "models", job_id]:
                 self.cancelled[job_id] = request.url.params["reason"]
                 return httpx.Response(200, json={})

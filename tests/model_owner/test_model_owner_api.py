@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression
 
+from model_owner.store import SqlStore
 from protocol.documents import JobEnd, Manifest, open_document
 from protocol.identity import Identity
 from protocol.problems import Code, Problem
@@ -175,6 +176,24 @@ async def test_only_the_pinned_facilitator_is_used(tmp_path: Path) -> None:
     async with running(tmp_path / "c", facilitator) as party:
         model = await party.ended(await party.deploy(spec_document()))
         assert "not a Facilitator" in model["reason"]
+
+
+async def test_a_job_that_cannot_be_looked_up_now_is_not_taken_for_a_lost_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with training(tmp_path, hold_after=1) as (facilitator, party, model_id):
+
+        def away(_store: SqlStore, _job_id: str) -> None:
+            raise Problem(Code.STORE_UNAVAILABLE, "The store cannot be used now.")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(SqlStore, "job", away)
+            refused = await problem_of(party, "POST", f"/models/{model_id}/resume")
+        assert (refused.code, facilitator.cancelled) == (Code.STORE_UNAVAILABLE, {})
+        with monkeypatch.context() as patched:
+            patched.setattr(SqlStore, "job", lambda _store, _job_id: None)
+            refused = await problem_of(party, "POST", f"/models/{model_id}/resume")
+        assert (refused.code, set(facilitator.cancelled)) == (Code.RESTORED_TOO_OLD, {model_id})
 
 
 async def test_the_manifest_is_signed_and_the_key_is_kept_private(tmp_path: Path) -> None:
