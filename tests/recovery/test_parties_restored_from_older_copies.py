@@ -18,6 +18,7 @@ from tests.recovery.interrupted import (
     DESCENT,
     EVALUATED,
     OWNERS,
+    SHARED,
     WINDOWS,
     Site,
     ended_everywhere,
@@ -30,9 +31,10 @@ SCHEDULES: dict[str, tuple[dict[str, Any], int, int]] = {
     "conjugate gradient": (CONJUGATE_GRADIENT, 1, 4),
     "windows": (WINDOWS, 4, 12),
     "evaluated": (EVALUATED, 2, 6),
+    "shared weights": (SHARED, 2, 5),
 }
 PARTIES = ("model-owner", "facilitator", OWNERS[1])
-_FAST = {("model-owner", "windows"), (OWNERS[1], "descent")}
+_FAST = {("model-owner", "windows"), (OWNERS[1], "descent"), ("facilitator", "shared weights")}
 CASES = [
     pytest.param(party, schedule, marks=[] if (party, schedule) in _FAST else pytest.mark.slow)
     for party in PARTIES
@@ -100,7 +102,7 @@ def test_a_party_set_back_to_before_the_end_learns_of_it(party: str, tmp_path: P
     assert asyncio.run(learn())["coefficients"] == undisturbed.coefficients("descent")
 
 
-def emptied_of_the_job(site: Site, party: str) -> str:
+def emptied_of_the_job(site: Site, party: str, training: dict[str, Any] = DESCENT) -> str:
     """Start a job, then set the party back to before it."""
 
     async def nothing() -> None:
@@ -109,19 +111,37 @@ def emptied_of_the_job(site: Site, party: str) -> str:
 
     asyncio.run(nothing())
     site.back_up(party)
-    model_id = site.start(DESCENT, until_round=3)
+    model_id = site.start(training, until_round=3)
     site.restore(party)
     return model_id
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("schedule", ["descent", "shared weights"])
 def test_a_facilitator_that_lost_the_job_collects_it_again_from_the_parties(
-    tmp_path: Path, undisturbed: Undisturbed
+    schedule: str, tmp_path: Path, undisturbed: Undisturbed
 ) -> None:
     site = Site(tmp_path)
-    state = site.go_on(emptied_of_the_job(site, "facilitator"))
+    state = site.go_on(emptied_of_the_job(site, "facilitator", SCHEDULES[schedule][0]))
     assert state["status"] == "FINISHED", state
-    assert state["coefficients"] == undisturbed.coefficients("descent")
+    assert state["coefficients"] == undisturbed.coefficients(schedule)
+
+
+@pytest.mark.slow
+def test_an_owner_without_the_key_that_weights_are_sealed_to_leaves_a_restored_job_by_name(tmp_path: Path) -> None:
+    """It gives again what it gave, which takes no key, and answers nothing new."""
+    site = Site(tmp_path)
+    model_id = site.set_back("facilitator", *SCHEDULES["shared weights"])
+    (tmp_path / OWNERS[1] / "keys" / f"{model_id}.sealing.x25519").unlink()
+    state = site.go_on(model_id)
+    assert (state["status"], state["code"]) == ("FAILED", Code.OWNER_LEFT.slug), state
+    assert state["reason"] == f"{OWNERS[1]} left the job ({Code.OWNER_LOST_ITS_KEY.slug})."
+
+    async def round_there() -> int:
+        async with site.running() as parties:
+            return int((await parties.facilitator.get(f"/models/{model_id}"))["round"])
+
+    assert asyncio.run(round_there()) >= SCHEDULES["shared weights"][2], "what it had given was not collected again"
 
 
 def test_a_model_owner_that_lost_the_job_cancels_it_when_its_people_ask_to_go_on(tmp_path: Path) -> None:
