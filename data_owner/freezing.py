@@ -104,8 +104,13 @@ class Freezer:
         """The job's moments as they were frozen; `committed`: the salted hash of them that the acceptance carries.
 
         Raises Problem(OWNER_LOST_ITS_KEY) where they are gone, damaged, or others than were committed to: the same
-        masks over other moments would give away the difference.
+        masks over other moments would give away the difference. Problem(STORE_UNAVAILABLE), which is tried again,
+        where the whole folder is away.
         """
+        if not self._folder.is_dir():
+            raise Problem(
+                Code.STORE_UNAVAILABLE, f"The folder of moments, {self._folder}, is not there: mount or restore it."
+            )
         try:
             moments, salt = thaw(self._job_path(job_id)), read_secret(self._folder / f"{job_id}.salt")
         except FrozenMomentsError as error:

@@ -375,6 +375,18 @@ def test_an_owner_that_lost_its_mask_key_says_so_and_leaves_the_job(at_work: Ben
     assert open_document(parse_json(at_work.compute(request), SignedDocument), Withdrawal) == said
 
 
+@pytest.mark.parametrize("folder", ["keys", "moments"])
+def test_a_folder_that_is_not_mounted_costs_nobody_the_job(folder: str, at_work: Bench) -> None:
+    request = at_work.counts_request()
+    (at_work.folder / folder).rename(at_work.folder / "elsewhere")
+    with pytest.raises(Problem, match=rf"The folder of {folder}, .* is not there: mount") as caught:
+        at_work.compute(request)
+    state = at_work.store.job(JOB_ID)
+    assert caught.value.code is Code.STORE_UNAVAILABLE and state is not None and state.phase is Phase.JOINED
+    (at_work.folder / "elsewhere").rename(at_work.folder / folder)
+    assert from_cbor(at_work.compute(request), RoundAnswer).party == identity_of("clinic-a").party_id
+
+
 def test_the_end_destroys_the_mask_key_and_closes_the_job(at_work: Bench) -> None:
     request = at_work.counts_request()
     given = at_work.compute(request)
