@@ -356,9 +356,7 @@ class DestroyKey:
 
 @dataclass(frozen=True)
 class TellCancelled:
-    """Tell the Facilitator, again and again until it knows."""
-
-    reason: str
+    """Tell the Facilitator, with the ending's reason, again and again until it knows."""
 
 
 Effect: TypeAlias = (

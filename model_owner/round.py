@@ -376,14 +376,14 @@ def _ended(state: JobState, message: j.Ended, now: datetime) -> Outcome:
 
 
 def _cancelled(state: JobState, message: j.CancelAsked, now: datetime) -> Outcome:
-    if state.phase is Phase.CANCELLED:
-        return Outcome(state)
-    if state.ended:
+    """Cancel the job; one that is cancelled is told of again, since a restored Facilitator may have forgotten."""
+    if state.ended and state.phase is not Phase.CANCELLED:
         raise Problem(Code.JOB_OVER, f"Job {state.job_id} is {state.phase} already.")
-    over = _over(state, Event.CANCEL, Code.CANCELLED, message.reason, now)
+    again = state.phase is Phase.CANCELLED
+    over = Outcome(state) if again else _over(state, Event.CANCEL, Code.CANCELLED, message.reason, now)
     if state.manifest is None:
         return over
-    return Outcome(_with(over.state, cancel_told=False), (*over.effects, j.TellCancelled(message.reason)))
+    return Outcome(_with(over.state, cancel_told=False), (*over.effects, j.TellCancelled()))
 
 
 def _manifest(state: JobState) -> tuple[str, Manifest]:

@@ -396,14 +396,29 @@ def test_only_the_model_owner_finishes_a_job(driver: Driver) -> None:
 def test_cancelling_tells_the_facilitator_and_stops_steps(driver: Driver) -> None:
     _, step = at_first_gradient(driver)
     effects = driver.apply(j.CancelAsked("wrong spec"))
-    assert j.TellCancelled("wrong spec") in effects
+    assert effects == (j.DestroyKey(), j.TellCancelled())
     assert not driver.state.cancel_told
     with pytest.raises(Problem) as caught:
         driver.step(step)
     assert caught.value.code is Code.JOB_OVER
     driver.apply(j.CancelTold())
     assert driver.state.cancel_told
-    assert driver.apply(j.CancelAsked("again")) == ()
+
+
+def test_a_job_that_is_cancelled_again_keeps_its_end_and_is_told_of_again(driver: Driver) -> None:
+    at_first_gradient(driver)
+    driver.apply(j.CancelAsked("wrong spec"))
+    driver.apply(j.CancelTold())
+    ending = driver.state.ending
+    assert driver.apply(j.CancelAsked("again")) == (j.TellCancelled(),)
+    assert driver.state.ending == ending and ending is not None and ending.reason == "wrong spec"
+    assert not driver.state.cancel_told
+
+
+def test_a_job_that_was_cancelled_before_it_had_a_manifest_is_told_to_nobody(driver: Driver) -> None:
+    for reason in ("wrong spec", "again"):
+        driver.apply(j.CancelAsked(reason))
+        assert driver.state.phase is Phase.CANCELLED and driver.state.cancel_told
 
 
 def test_a_finished_job_cannot_be_cancelled(driver: Driver) -> None:

@@ -165,6 +165,26 @@ def test_a_model_owner_that_lost_the_job_cancels_it_when_its_people_ask_to_go_on
 
 
 @pytest.mark.slow
+def test_a_facilitator_that_forgot_a_cancelling_hears_of_it_when_the_job_is_cancelled_again(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    model_id = site.start({**DESCENT, "rounds": 500}, until_round=2)
+    site.back_up("facilitator")
+
+    async def cancel(before: str) -> None:
+        async with site.running() as parties:
+            assert (await parties.facilitator.get(f"/models/{model_id}"))["status"] == before
+            assert (await parties.model_owner.http.delete(f"/models/{model_id}")).json()["status"] == "CANCELLED"
+            await ended_everywhere(parties, model_id)
+            there = await parties.facilitator.get(f"/models/{model_id}")
+            assert (there["status"], there["waiting_for"]) == ("CANCELLED", [])
+
+    asyncio.run(cancel("IN_PROGRESS"))
+    site.restore("facilitator")
+    asyncio.run(cancel("IN_PROGRESS"))
+    asyncio.run(cancel("CANCELLED"))
+
+
+@pytest.mark.slow
 def test_a_data_owner_that_lost_the_job_refuses_by_name_and_is_waited_for(tmp_path: Path) -> None:
     site = Site(tmp_path)
     model_id = emptied_of_the_job(site, OWNERS[1])
