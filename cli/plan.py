@@ -81,10 +81,19 @@ def _show(plan: dict[str, Any]) -> None:
     for step in plan["steps"]:
         out.print(bar_line(step), markup=False, no_wrap=True)
     _show_costs(job)
-    out.print(
+    out.print(_what_is_decrypted(plan), markup=False)
+
+
+def _what_is_decrypted(plan: dict[str, Any]) -> str:
+    job = plan["forecast"]
+    if "loss_shift_bits" in plan:  # only where owners see the weights and tell their loss
+        return (
+            f"The Model Owner decrypts at most {job['sums_decrypted']:,} sums over all owners: a gradient and a loss a "
+            "round. Each is of another model's errors, so that no number of rounds has seen all there is."
+        )
+    return (
         f"The Model Owner decrypts {job['sums_decrypted']:,} of the federation's {job['sums_in_all']:,} sums, "
-        "besides the row count and Σy², if it follows the protocol.",
-        markup=False,
+        "besides the row count and Σy², if it follows the protocol."
     )
 
 

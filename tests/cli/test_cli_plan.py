@@ -68,6 +68,21 @@ def test_without_options_it_plans_for_the_fewest_owners_and_the_most_rows(tmp_pa
     assert (job["owners"], job["rows"]) == (3, 3000)
 
 
+def test_of_shared_weights_no_number_of_rounds_has_seen_all(tmp_path: Path, cache: Path) -> None:
+    shared = {
+        "model_type": "LOGISTIC_REGRESSION",
+        "training": {"weights": "shared_with_owners", "optimizer": "lbfgs", "rounds": 7},
+    }
+    path = tmp_path / "model.json"
+    target = {"col_idx": 4, "categories": ["no", "yes"]}
+    path.write_text(json.dumps({**SPEC, **shared, "data_props": {**SPEC["data_props"], "target": target}}))
+    result = CliRunner().invoke(app, ["plan", str(path)])
+    assert result.exit_code == 0, result.output
+    told = " ".join(result.stdout.split())
+    # Five weights and a loss, seven times.
+    assert "decrypts at most 42 sums over all owners" in told and "of the federation's" not in told
+
+
 def test_a_person_sees_each_step_of_a_window_and_each_party(tmp_path: Path, cache: Path) -> None:
     result = run(tmp_path)
     assert result.exit_code == 0, result.output
