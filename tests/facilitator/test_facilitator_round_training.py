@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from facilitator.job import Add, AddingFailed, AppendLog, CancelRequested, CloseTasks, KeepBlob, Member
+from facilitator.metrics import Metrics
 from facilitator.status import describe
 from protocol.documents import JobEnd, parse_json
 from protocol.identity import sha256_hex
@@ -250,6 +252,15 @@ def test_the_model_owner_fails_the_job_with_its_reason(bench: MachineBench) -> N
     assert bench.state.phase is Phase.FAILED
     assert bench.state.ending is not None
     assert (bench.state.ending.code, bench.state.ending.reason) == ("diverged", "The weights passed their bound.")
+
+
+@pytest.mark.parametrize(("code", "counted"), [("diverged", "diverged"), ("made-up", "(other)"), (None, "")])
+def test_a_code_that_a_model_owner_makes_up_is_no_label(bench: MachineBench, code: str | None, counted: str) -> None:
+    registry = CollectorRegistry()
+    metrics, before = Metrics(registry), bench.state
+    bench.happen(bench.step_result(finished="FAILED", code=code))
+    metrics.observe(before, bench.state)
+    assert registry.get_sample_value("fedtrain_jobs_ended_total", {"status": "FAILED", "code": counted}) == 1
 
 
 def test_a_cancelled_job_takes_no_more_answers_and_cancelling_again_changes_nothing(bench: MachineBench) -> None:
