@@ -254,7 +254,7 @@ def test_the_model_owner_fails_the_job_with_its_reason(bench: MachineBench) -> N
     assert (bench.state.ending.code, bench.state.ending.reason) == ("diverged", "The weights passed their bound.")
 
 
-@pytest.mark.parametrize(("code", "counted"), [("diverged", "diverged"), ("made-up", "(other)"), (None, "")])
+@pytest.mark.parametrize(("code", "counted"), [("diverged", "diverged"), ("made-up", "(other)"), (None, "internal")])
 def test_a_code_that_a_model_owner_makes_up_is_no_label(bench: MachineBench, code: str | None, counted: str) -> None:
     registry = CollectorRegistry()
     metrics, before = Metrics(registry), bench.state
