@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def prune(
-    older_than: Annotated[float, typer.Option("--older-than", min=0, help="Days since the job ended.")],
+    older_than: Annotated[float, typer.Option("--older-than", min=0, max=36_500, help="Days since the job ended.")],
     role: Annotated[Role, typer.Option(help="What the party is.")],
     state_dir: Annotated[Path | None, typer.Option(help="The party's state folder. Default .fedtrain/ROLE.")] = None,
     database_url: Annotated[

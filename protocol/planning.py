@@ -22,8 +22,8 @@ MOST_VALIDATION_PRODUCTS = 8000
 _LEAST_WEIGHT_BOUND = 1024
 # The intercept alone must be able to reach the targets, with room for weights that cancel each other.
 _TARGETS_IN_WEIGHT_BOUND = 16
-# Batches of 2^13 rows are added up in float64, which ends at 2^1024.
-_LARGEST_ROW_BITS = 1000
+# Added up in float64, which ends at 2^1024, over at most 10^12 rows of each of 10^4 owners.
+_LARGEST_ROW_BITS = 960
 
 
 def plan_spec(spec: ModelSpec) -> Budget:

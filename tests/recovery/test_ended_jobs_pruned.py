@@ -183,3 +183,10 @@ def test_the_background_pass_prunes_what_is_older_than_the_setting_and_survives_
         return asked
 
     assert asyncio.run(passes()) == [datetime(2026, 1, 10, 0, tzinfo=UTC)] * 2
+
+
+def test_an_age_before_all_time_is_refused_by_the_options_name(tmp_path: Path) -> None:
+    prune = ["prune", "--older-than", "1e6", "--role", "facilitator", "--state-dir", str(tmp_path)]
+    done = CliRunner().invoke(app, prune)
+    assert done.exit_code == 2
+    assert "--older-than" in done.output and "36500" in done.output
