@@ -12,7 +12,7 @@ multiplications of A·w and of the re-randomisers, at what one costs at that mom
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 from gmpy2 import mpz
@@ -53,9 +53,11 @@ def measure(
             yield Row("gradient", shape, key_bits, statistics.median(own), "floor", floor_of(bench))
             for peer in peers:
                 before = own
-                peer_seconds, extrapolated = gradient_seconds(peer, tables[size], bench.weights[:, 0].tolist())
+                peer_seconds, extrapolated, between = gradient_seconds(
+                    peer, tables[size], bench.weights[:, 0].tolist(), lambda bench=bench: own_seconds(bench)
+                )
                 own = own_seconds(bench)
-                seconds = statistics.median(before + own)
+                seconds = statistics.median([*before, *between, *own])
                 yield Row("gradient", shape, key_bits, seconds, peer.name, peer_seconds, extrapolated)
             if installed("tenseal"):
                 ckks = Ckks(*CKKS_CHAINS[0])
@@ -66,8 +68,8 @@ def measure(
 
 
 def own_seconds(bench: Bench) -> list[float]:
-    """Processor seconds of each of several answers, a second of them at least: before and after every peer, so that
-    what else the machine does meets both."""
+    """Processor seconds of each of several answers, a second of them at least: before, between and after a peer's, so
+    that what else the machine does meets both."""
     spent: list[float] = []
     while len(spent) < REPEATS or sum(spent) < LEAST_S:
         spent.append(processor_seconds(lambda: compute_answer(bench.job, bench.request, bench.request_hash))[0])
@@ -84,10 +86,13 @@ def floor_of(bench: Bench) -> float:
     )
 
 
-def gradient_seconds(peer: Peer, table: Rows, weights: Sequence[int]) -> tuple[float, bool]:
-    """Seconds for all rows, and whether they were extrapolated from a slice of them.
+def gradient_seconds(
+    peer: Peer, table: Rows, weights: Sequence[int], between: Callable[[], list[float]] = list
+) -> tuple[float, bool, list[float]]:
+    """Seconds for all rows, whether they were extrapolated from a slice of them, and what `between` gave.
 
-    The slice's result is decrypted and compared: a peer that computed something else would not be one.
+    The slice's result is decrypted and compared: a peer that computed something else would not be one. What takes
+    seconds as a whole is done several times, with `between` in between, and its median taken.
     """
     rows, dimensions = table.X.shape
     X, y = integers_of(table)
@@ -97,13 +102,15 @@ def gradient_seconds(peer: Peer, table: Rows, weights: Sequence[int]) -> tuple[f
     expected = X[:part].T.dot(X[:part].dot(np.array(weights, dtype=object)) - y[:part])
     if peer.decrypt(result) != expected.tolist():
         raise AssertionError(f"{peer.name} computed another gradient")
-    if part == rows:
-        return seconds, False
     if seconds * rows / part < LONGEST_S / 4:
-        return processor_seconds(lambda: peer.gradient(X, y, encrypted))[0], False
+        theirs, ours = [], []
+        for turn in range(REPEATS):
+            ours += between() if turn else []
+            theirs.append(processor_seconds(lambda: peer.gradient(X, y, encrypted))[0])
+        return statistics.median(theirs), False, ours
     # What does not grow with the rows, d re-randomisers, is measured by itself.
     fixed, _ = processor_seconds(lambda: peer.encrypt([0] * dimensions))
-    return (seconds - fixed) * rows / part + fixed, True
+    return (seconds - fixed) * rows / part + fixed, True, []
 
 
 def ckks_seconds(ckks: Ckks, table: Rows) -> float:

@@ -2,8 +2,9 @@
 
 python -m benchmarks.plan [--json] [--case NAME]
 
-Every party is a process of its own, with default keys of 3,072 bits. Seconds are processor seconds (its workers'
-included) from the first training round that is seen under way to the end, a round. Bytes are those of all messages, as
+Every party is a process of its own that computes on one core, with default keys of 3,072 bits: what starting workers
+takes, once, is in no plan. Seconds are processor seconds from the first training round that is seen under way to the
+end, a round. Bytes are those of all messages, as
 the parties count them. Linux only: processor time is read from /proc.
 """
 
@@ -117,8 +118,11 @@ def _start(children: Children, folder: Path, parts: list[np.ndarray]) -> tuple[C
     ports = _free_ports(2 + len(parts))
 
     def start(role: str, name: str, port: int, *more: str) -> Child:
-        state = str(folder / name)
-        arguments = [role, "--name", name, "--port", str(port), "--state-dir", state, "--log-level", "warning", *more]
+        state = folder / name
+        state.mkdir(mode=0o700)
+        (state / "party.toml").write_text("workers = 1\n")
+        named = ["--name", name, "--port", str(port), "--state-dir", str(state)]
+        arguments = [role, *named, "--log-level", "warning", *more]
         return children.start(name, port, folder / f"{name}.log", arguments)
 
     facilitator = start("facilitator", "facilitator", ports[0])
