@@ -82,23 +82,27 @@ def _identity(settings: ServiceSettings) -> Finding:
 
 def _permissions(folder: Path, elsewhere: list[Path]) -> Finding:
     """Whatever lies in a state folder may be secret: keys, moments, the store."""
-    inside = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
-    readable = [path for path in (*inside, *elsewhere) if path.is_file() and _others(path)]
+    # A running service makes and deletes files meanwhile, and folders: those are passed over.
+    below = [Path(parent) / name for parent, _, names in os.walk(folder) for name in names]
+    inside = {path: mode for path in below if not path.is_symlink() and (mode := _mode(path)) is not None}
+    modes = inside | {path: mode for path in elsewhere if (mode := _mode(path)) is not None}
+    readable = [path for path, mode in modes.items() if mode & 0o077]
     if stat.S_IMODE(folder.stat().st_mode) & 0o077 and not readable:
         mode = stat.S_IMODE(folder.stat().st_mode)
         return warn("permissions", f"{folder} has mode {mode:04o}: others see the names in it", f"chmod 700 {folder}")
     if not readable:
         return ok("permissions", f"no other user reads any of {len(inside)} files")
-    named = ", ".join(f"{path} ({_mode(path):04o})" for path in readable[:_NAMED])
+    named = ", ".join(f"{path} ({modes[path]:04o})" for path in readable[:_NAMED])
     more = f" and {len(readable) - _NAMED} more" if len(readable) > _NAMED else ""
     return fail(
         "permissions", f"others may read {named}{more}", f"chmod -R go= {folder}" if not elsewhere else "chmod 600 each"
     )
 
 
-def _mode(path: Path) -> int:
-    return stat.S_IMODE(path.stat().st_mode)
-
-
-def _others(path: Path) -> bool:
-    return bool(_mode(path) & 0o077)
+def _mode(path: Path) -> int | None:
+    """A file's mode; None for what is no file, or is one no more."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return stat.S_IMODE(found.st_mode) if stat.S_ISREG(found.st_mode) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import sys
 from datetime import UTC, datetime, timedelta
@@ -100,6 +101,15 @@ def test_a_folder_that_takes_no_files() -> None:
     found = by_check(check_folder(settings_in(Path("/proc/self"))))
     assert found["state folder"].level is Level.FAIL
     assert "cannot be written to" in found["state folder"].found
+
+
+def test_what_goes_while_it_is_looked_at_is_passed_over(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "kept").touch(mode=0o640)
+    real = os.walk
+    monkeypatch.setattr("cli.doctor.folder.os.walk", lambda top: [*real(top), (f"{folder}/gone", [], ["answer"])])
+    found = by_check(check_folder(settings_in(folder)))["permissions"]
+    assert found.level is Level.FAIL
+    assert "kept (0640)" in found.found and "gone" not in found.found
 
 
 @pytest.mark.parametrize(
