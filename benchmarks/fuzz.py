@@ -130,18 +130,22 @@ def _places(value: object) -> Iterator[tuple[Any, Any]]:
 
 
 def fuzz(inputs: int, seed: int, among: Sequence[Reader]) -> Report:
-    """Give mutated bytes to the readers in turn. Raises Found with the input, in hex, that one of them fails at."""
-    dice = random.Random(seed)  # noqa: S311 - it draws tests, not secrets
+    """Give mutated bytes to the readers in turn. Raises Found with the input, in hex, that one of them fails at.
+
+    "taken" counts mutations that a reader took as a message; what a mutation left as it was is "unchanged".
+    """
+    # One for each, so that fresh random keys in the seeds of one reader do not change what the others are given.
+    dices = [random.Random(f"{seed} {reader.name}") for reader in among]  # noqa: S311 - it draws tests, not secrets
     everything = [one for reader in among for one in reader.seeds]
     report = Report(outcomes={reader.name: Counter() for reader in among})
     rss, began = _peak_rss_bytes(), time.process_time()
     for number in range(inputs):
-        reader = among[number % len(among)]
+        reader, dice = among[number % len(among)], dices[number % len(among)]
         data = mutated(dice.choice(reader.seeds), dice.choice(everything), dice)
         before = time.process_time()
         try:
             reader.read(data)
-            outcome = "taken"
+            outcome = "unchanged" if data in reader.seeds else "taken"
         except Problem as problem:
             outcome = problem.code.slug
             if problem.code not in reader.problems:

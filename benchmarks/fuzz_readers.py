@@ -35,12 +35,16 @@ _READ = frozenset({Code.MALFORMED_CBOR, Code.MALFORMED_MESSAGE, Code.PROTOCOL_VE
 
 @dataclass(frozen=True)
 class Reader:
-    """What reads bytes, bytes that it takes, and the only problems that it may raise."""
+    """What reads bytes, bytes that it takes, and the only problems that it may raise.
+
+    `authenticated`: it takes what was made for it and nothing else, so that every mutation must be refused.
+    """
 
     name: str
     seeds: tuple[bytes, ...]
     read: Callable[[bytes], None]
     problems: frozenset[Code]
+    authenticated: bool = False
 
 
 class Found(Exception):  # noqa: N818 - found, not wrong: the fuzzer did its work
@@ -178,7 +182,7 @@ def _box_reader() -> Reader:
         if data != seed or opened != plaintext:
             raise Found("it is taken, and nobody sealed it")
 
-    return Reader("open_sealed", (seed,), read, frozenset({Code.SEALED_WEIGHTS_REFUSED}))
+    return Reader("open_sealed", (seed,), read, frozenset({Code.SEALED_WEIGHTS_REFUSED}), authenticated=True)
 
 
 def _document_readers() -> tuple[Reader, ...]:
