@@ -72,11 +72,12 @@ class Workers(Executor):
             if error is None:
                 task.set_result(attempt.result())
             elif isinstance(error, BrokenExecutor) and number < ATTEMPTS:
-                self._replace(pool)
+                # Not here: this is the broken pool's own thread, which in some Pythons holds what its shutdown takes.
+                again = threading.Thread(target=self._again, args=(task, pool, number + 1, send), daemon=True)
                 try:
-                    self._attempt(task, number + 1, send)
-                except RuntimeError as closed:
-                    task.set_exception(closed)
+                    again.start()
+                except RuntimeError as ending:  # the interpreter, or the threads that there may be
+                    task.set_exception(ending)
             else:
                 task.set_exception(error)
 
@@ -88,11 +89,31 @@ class Workers(Executor):
                 if self._closed:
                     raise RuntimeError("the workers have been shut down")
                 pool = self._pool = self._pool or _started(self._count)
+            # A pool that breaks while it is given a task may lose it (in Python 3.11 it marks what it has as lost, and
+            # may have done so by then), or raise what its closed queues do. Told in time, it says that it is broken.
             try:
-                return pool, send(pool)
-            except BrokenExecutor:  # it broke since the last task
-                self._replace(pool)
+                sent = send(pool)
+            except Exception:
+                if not pool._broken:
+                    raise
+            else:
+                if sent.done() or not pool._broken:
+                    return pool, sent
+            self._replace(pool)
         raise BrokenExecutor(f"worker processes ended {ATTEMPTS} times before they could be given a task")
+
+    def _again(
+        self,
+        task: Future[_T],
+        broken: ProcessPoolExecutor,
+        number: int,
+        send: Callable[[ProcessPoolExecutor], Future[_T]],
+    ) -> None:
+        self._replace(broken)
+        try:
+            self._attempt(task, number, send)
+        except Exception as error:  # noqa: BLE001 - whoever waits for the task hears it
+            task.set_exception(error)
 
     def _replace(self, broken: ProcessPoolExecutor) -> None:
         with self._lock:

@@ -6,8 +6,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
-from concurrent.futures import BrokenExecutor
+from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import pytest
 from gmpy2 import mpz
 
 from crypto import LocalEngine
+from protocol.server import workers as module
 from protocol.server.workers import ATTEMPTS, WorkerEngine, Workers
 
 ROOT = Path(__file__).parents[2]
@@ -71,6 +74,54 @@ def test_a_task_that_kills_every_worker_is_given_up(workers: Workers) -> None:
     assert workers.submit(abs, -5).result() == 5, "and the next task has workers again"
 
 
+class BreakingPool:
+    """A pool that breaks while it is given its first task, and loses it: as told by `how`."""
+
+    def __init__(self, how: str) -> None:
+        self._broken: str | bool = False
+        self._how = how
+        self._lock = threading.Lock()
+
+    def submit(self, *_call: object) -> Future[int]:
+        lost: Future[int] = Future()
+        if self._how == "its thread holds the lock of its shutdown":
+            threading.Thread(target=self._end, args=(lost,), daemon=True).start()
+            return lost
+        if self._how != "it is not broken":
+            self._broken = "a worker was killed"
+        if self._how == "nobody is told":
+            return lost
+        raise OSError("handle is closed")
+
+    def _end(self, lost: Future[int]) -> None:
+        with self._lock:
+            self._broken = "a worker was killed"
+            lost.set_exception(BrokenExecutor(self._broken))
+
+    def shutdown(self, *, wait: bool) -> None:
+        with self._lock:
+            assert not wait
+
+
+@pytest.mark.parametrize("how", ["nobody is told", "an error", "its thread holds the lock of its shutdown"])
+def test_a_task_given_at_the_moment_when_a_worker_dies_is_computed(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    """Told wrong, this waits for ever."""
+    pools = iter([BreakingPool(how), ThreadPoolExecutor(1)])
+    monkeypatch.setattr(module, "_started", lambda _count: next(pools))
+    workers = Workers(1)
+    assert workers.submit(abs, -6).result() == 6
+    assert workers.restarts == 1
+    workers.shutdown()
+
+
+def test_an_error_of_a_pool_that_is_not_broken_is_the_callers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_started", lambda _count: BreakingPool("it is not broken"))
+    workers = Workers(1)
+    with pytest.raises(OSError, match="handle is closed"):
+        workers.submit(abs, -6)
+    assert workers.restarts == 0
+
+
 def test_after_the_shutdown_nothing_is_accepted() -> None:
     workers = Workers(1)
     assert workers.submit(abs, -1).result() == 1
@@ -93,8 +144,6 @@ def test_an_engine_with_workers_gives_what_one_without_gives() -> None:
 
 
 def test_small_work_and_a_single_worker_start_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    from protocol.server import workers as module
-
     def refuse(count: int) -> None:
         raise AssertionError(f"{count} processes were started")
 
@@ -125,6 +174,7 @@ def test_workers_end_with_a_service_that_is_killed(tmp_path: Path) -> None:
     # Their output is this pipe: it closes when the last of them has ended.
     ended = subprocess.run([sys.executable, str(script)], stdout=subprocess.PIPE, env=environment, check=False)
     assert ended.returncode == -signal.SIGKILL
-    # Where nobody inherits orphans, what has ended stays listed as a zombie.
-    state = subprocess.run(["ps", "-o", "stat=", "-p", ended.stdout.decode().strip()], capture_output=True, check=False)
-    assert state.stdout.decode().strip()[:1] in ("", "Z")
+    # Where nobody inherits orphans, what has ended stays listed as a zombie; its pipe closes a little before.
+    listed = ["ps", "-o", "stat=", "-p", ended.stdout.decode().strip()]
+    while subprocess.run(listed, capture_output=True, check=False).stdout.decode().strip()[:1] not in ("", "Z", "X"):
+        time.sleep(0.01)
