@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -74,6 +74,18 @@ def test_a_task_that_kills_every_worker_is_given_up(workers: Workers) -> None:
     assert workers.submit(abs, -5).result() == 5, "and the next task has workers again"
 
 
+class LostTask(Future[int]):
+    """Knows when somebody waits for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.awaited = threading.Event()
+
+    def add_done_callback(self, fn: Callable[[Future[int]], object]) -> None:
+        super().add_done_callback(fn)
+        self.awaited.set()
+
+
 class BreakingPool:
     """A pool that breaks while it is given its first task, and loses it: as told by `how`."""
 
@@ -83,7 +95,7 @@ class BreakingPool:
         self._lock = threading.Lock()
 
     def submit(self, *_call: object) -> Future[int]:
-        lost: Future[int] = Future()
+        lost = LostTask()
         if self._how == "its thread holds the lock of its shutdown":
             threading.Thread(target=self._end, args=(lost,), daemon=True).start()
             return lost
@@ -93,7 +105,8 @@ class BreakingPool:
             return lost
         raise OSError("handle is closed")
 
-    def _end(self, lost: Future[int]) -> None:
+    def _end(self, lost: LostTask) -> None:
+        lost.awaited.wait()
         with self._lock:
             self._broken = "a worker was killed"
             lost.set_exception(BrokenExecutor(self._broken))
