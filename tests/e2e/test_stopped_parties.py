@@ -12,12 +12,14 @@ import pytest
 from tests.e2e.test_services_and_curl import deploy, model, start_all, wait_ended, wait_round
 
 pytestmark = pytest.mark.slow
+#: Many more than the last that a party is stopped in: the job must not be over before somebody has looked.
+ROUNDS = 60
 
 
 def test_a_party_that_stands_still_is_waited_for_by_name_and_changes_no_digit(
     services: Any, diabetes_data: Path, diabetes_spec: dict[str, Any]
 ) -> None:
-    diabetes_spec["training"] |= {"optimizer": "gradient_descent", "rounds": 20, "tolerance": 0.0}
+    diabetes_spec["training"] |= {"optimizer": "gradient_descent", "rounds": ROUNDS, "tolerance": 0.0}
     start_all(services, diabetes_data)
     undisturbed = wait_ended(services, deploy(services, diabetes_spec))
     assert undisturbed["status"] == "FINISHED", undisturbed
