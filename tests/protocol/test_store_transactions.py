@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from protocol.problems import Code, Problem
+from protocol.server import database
 from protocol.server.database import DatabaseError, open_database, read, sqlite_url, write
 
 ENV = """
@@ -67,7 +68,10 @@ def run_all(threads: list[threading.Thread]) -> None:
         thread.join()
 
 
-def test_500_concurrent_read_modify_writes_count_500(tmp_path: Path, alembic_dir: Path) -> None:
+def test_500_concurrent_read_modify_writes_count_500(
+    tmp_path: Path, alembic_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 3600)  # of 500 at once the last waits for all others' disk writes
     url = sqlite_url(tmp_path / "state.sqlite3")
     engines = [open_database(url, alembic_dir) for _ in range(2)]  # as two processes would have them
     run_all([threading.Thread(target=add_one, args=(engines[i % 2],)) for i in range(500)])
