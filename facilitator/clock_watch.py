@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from protocol.clock import Clock
 
 #: Smaller steps than this are what keeping a clock right takes; no timeout is shorter.
@@ -13,14 +15,20 @@ class ClockWatch:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self.settle()
+        self._settled = self._seen = (clock.now(), clock.monotonic())
+
+    @property
+    def now(self) -> datetime:
+        """The time of day as `jump_s` saw it last: what is due at it is due, whatever the clock was set to since."""
+        return self._seen[0]
 
     def jump_s(self) -> float:
         """Return by how many seconds the time of day was set since the last `settle`; 0.0 below LEAST_JUMP_S."""
-        passed_s = (self._clock.now() - self._now).total_seconds()
-        by_s = passed_s - (self._clock.monotonic() - self._monotonic)
+        self._seen = now, monotonic = self._clock.now(), self._clock.monotonic()
+        passed_s = (now - self._settled[0]).total_seconds()
+        by_s = passed_s - (monotonic - self._settled[1])
         return by_s if abs(by_s) >= LEAST_JUMP_S else 0.0
 
     def settle(self) -> None:
-        """Take the time of day as right from now on."""
-        self._now, self._monotonic = self._clock.now(), self._clock.monotonic()
+        """Take the time of day as right that `jump_s` saw last; what was set since is the next call's to tell."""
+        self._settled = self._seen

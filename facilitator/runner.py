@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import uuid4
 
 import structlog
@@ -84,21 +85,24 @@ class JobRunner:
         self._clock_watch = ClockWatch(resources.clock)
         self.plans = Plans(resources.store, resources.identity)
 
-    async def apply(self, job_id: str, make_event: MakeEvent, given: Given | None = None) -> JobState:
+    async def apply(
+        self, job_id: str, make_event: MakeEvent, given: Given | None = None, *, at: datetime | None = None
+    ) -> JobState:
         """Take one step of a job and return its state after it.
 
         `given` is the task's result from which the event is made; it is stored with what it leads to, and counts
-        once. Raises Problem where the event does not belong; nothing is changed then.
+        once. `at` is when it happened, by default now. Raises Problem where the event does not belong; nothing is
+        changed then.
         """
-        return await asyncio.to_thread(self._apply, job_id, make_event, given)
+        return await asyncio.to_thread(self._apply, job_id, make_event, given, at)
 
-    def _apply(self, job_id: str, make_event: MakeEvent, given: Given | None) -> JobState:
+    def _apply(self, job_id: str, make_event: MakeEvent, given: Given | None, at: datetime | None) -> JobState:
         plan = self.plans.of(job_id)
         with self._own.store.write() as tx:
             if given is not None and judge(tx.task(given.task_id), given) == "known":
                 return _stored(tx, job_id)
             before = _stored(tx, job_id)
-            outcome = rounds.apply(plan.context, before, make_event(tx, before), self._own.clock.now())
+            outcome = rounds.apply(plan.context, before, make_event(tx, before), at or self._own.clock.now())
             if given is not None:
                 tx.answer_task(given.task_id, given.body, given.content_type)
             self.write_outcome(tx, before, outcome)
@@ -214,33 +218,39 @@ class JobRunner:
 
     async def tick(self) -> None:
         """Let timeouts that are due happen, and start sums that wait."""
-        await self._notice_jump()
-        due, adding = await asyncio.to_thread(self._look)
+        # One time for the whole tick, which was held against the monotonic clock: were the clock set forward between
+        # that and a later look at it, owners would be late that have hours.
+        now = await self._notice_jump()
+        due, adding = await asyncio.to_thread(self._look, now)
         for job_id in due:
             try:
-                await self.apply(job_id, lambda _tx, _state: TimePassed())
+                await self.apply(job_id, lambda _tx, _state: TimePassed(), at=now)
             except Exception:
                 log.exception("timeout failed and will be tried again", job=job_id)  # and the other jobs go on
         for job_id in adding:
             if self._own.clock.monotonic() >= self._retry_sum_at.get(job_id, float("-inf")):
                 self._start_sum(job_id)
 
-    async def _notice_jump(self) -> None:
-        """Move the deadlines with a clock that was set; done again by the next tick where it does not succeed."""
-        by_s = self._clock_watch.jump_s()
+    async def _notice_jump(self) -> datetime:
+        """Move the deadlines with a clock that was set, and return the time of day that they are right by.
+
+        Done again by the next tick where it does not succeed.
+        """
+        by_s, now = self._clock_watch.jump_s(), self._clock_watch.now
         if by_s:
             log.warning("the clock was set; deadlines move with it", by_s=round(by_s, 3))
             for job_id in await asyncio.to_thread(self._with_deadline):
-                await self.apply(job_id, lambda _tx, _state: ClockJumped(by_s))
+                await self.apply(job_id, lambda _tx, _state: ClockJumped(by_s), at=now)
         self._clock_watch.settle()
+        return now
 
     def _with_deadline(self) -> list[str]:
         with self._own.store.read() as tx:
             return [job for phase in (Phase.JOINING, Phase.WAITING_FOR_DATA_OWNERS) for job in tx.jobs_in(phase)]
 
-    def _look(self) -> tuple[list[str], list[str]]:
+    def _look(self, now: datetime) -> tuple[list[str], list[str]]:
         with self._own.store.read() as tx:
-            return list(tx.jobs_due(self._own.clock.now())), list(tx.jobs_in(Phase.ADDING))
+            return list(tx.jobs_due(now)), list(tx.jobs_in(Phase.ADDING))
 
     async def run(self, stop: asyncio.Event, tick_interval_s: float) -> None:
         """Tick until `stop` is set. A failing tick is logged, and the next one tries again."""

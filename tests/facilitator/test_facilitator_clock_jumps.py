@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -87,6 +88,9 @@ def test_the_watch_tells_time_that_was_set_from_time_that_passed() -> None:
     assert watch.jump_s() == -HOURS, "until it is settled"
     watch.settle()
     assert watch.jump_s() == 0
+    clock.set_by(HOURS)
+    watch.settle()
+    assert watch.jump_s() == HOURS, "settled was what had been told"
 
 
 @pytest.mark.parametrize("by_s", [5 * HOURS, -5 * HOURS])
@@ -104,5 +108,31 @@ def test_a_running_facilitator_waits_as_long_as_it_said_whatever_the_clock_does(
         await facilitator.tick(60)
         job = await scene.owners[0].client.model(scene.job_id)
         assert (job["status"], job["code"]) == ("FAILED", "owner-timed-out")
+
+    with_facilitator(tmp_path, play, clock)
+
+
+def test_a_clock_that_is_set_in_the_middle_of_a_tick_makes_nobody_late(tmp_path: Path) -> None:
+    clock = SettableClock()
+
+    async def play(facilitator: Facilitator) -> None:
+        scene = await counting(facilitator, on_dropout="end", round_timeout_s=60.0)
+        runner = facilitator.app.state.runner
+        look, looked = runner._look, []
+
+        def set_before_it_looks(*arguments: Any) -> Any:
+            if not looked:
+                clock.set_by(5 * HOURS)
+            looked.append(True)
+            return look(*arguments)
+
+        runner._look = set_before_it_looks
+        await facilitator.tick(30)
+        assert (await scene.owners[0].client.model(scene.job_id))["status"] == "IN_PROGRESS"
+        await facilitator.tick(29)
+        assert (await scene.owners[0].client.model(scene.job_id))["status"] == "IN_PROGRESS"
+        await facilitator.tick(60)
+        job = await scene.owners[0].client.model(scene.job_id)
+        assert looked and (job["status"], job["code"]) == ("FAILED", "owner-timed-out")
 
     with_facilitator(tmp_path, play, clock)
