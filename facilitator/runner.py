@@ -157,12 +157,14 @@ class JobRunner:
                 if held:
                     await self._add(job_id)
             self._retry_sum_at.pop(job_id, None)
-        except Problem as problem:  # the store is away
-            log.warning("adding failed and will be tried again", job=job_id, code=problem.code.slug, why=problem.detail)
-        except Exception:
-            # A full disk, a broken worker: the answers are stored, so the next tick but some tries again.
+        except Exception as error:
+            # The store away, its disk full, a worker broken: the answers are stored, so the next tick but some tries
+            # again. Not each tick: a sum that found no room to be kept is computed anew.
             self._retry_sum_at[job_id] = self._own.clock.monotonic() + _RETRY_SUM_AFTER_S
-            log.exception("adding failed and will be tried again", job=job_id)
+            if isinstance(error, Problem):
+                log.warning("adding failed and will be tried again", job=job_id, code=error.code.slug, why=error.detail)
+            else:
+                log.exception("adding failed and will be tried again", job=job_id)
 
     async def _add(self, job_id: str) -> None:
         plan = await asyncio.to_thread(self.plans.of, job_id)
