@@ -13,6 +13,7 @@ from gmpy2 import mpz
 
 from cli.in_process import Federation, federation
 from crypto import LocalEngine, PublicEncryptor, RerandomiserPool
+from tests.models.one_process import give_salts_to
 
 ROWS = 40
 
@@ -81,6 +82,7 @@ def classifier(**training: Any) -> dict[str, Any]:
 
 def parties_of(folder: Path, engine: LocalEngine, **owner_settings: Any) -> Any:
     paths = tables(folder)
+    give_salts_to(folder, paths)
     settings = {"least_roster": 1, **owner_settings}
     return federation(
         folder,

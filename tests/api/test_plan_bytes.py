@@ -24,7 +24,7 @@ from protocol.spec import ModelSpec
 
 OWNERS = ("alba", "bruma", "celta")
 # So many that no owner's secret fifth of them is empty.
-ROWS = 100
+ROWS = 150
 
 
 def make_spec(targets: int = 1, **training: Any) -> dict[str, Any]:

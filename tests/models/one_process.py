@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -38,9 +38,15 @@ def split(rows: Table, sizes: Sequence[int]) -> list[Table]:
 
 
 def give_salts(folder: Path, owners: int) -> None:
-    """The same validation parts in every run: an owner that finds no salt of its own draws one."""
-    for number in range(owners):
-        moments = folder / f"owner-{number}" / "moments"
+    """As give_salts_to, to owner-0, owner-1, …"""
+    give_salts_to(folder, [f"owner-{number}" for number in range(owners)])
+
+
+def give_salts_to(folder: Path, names: Iterable[str]) -> None:
+    """The same validation parts in every run: an owner that finds no salt of its own draws one, and now and then none
+    of a few rows is for validation."""
+    for number, name in enumerate(names):
+        moments = folder / name / "moments"
         for made in (moments.parent, moments):
             made.mkdir(mode=0o700, exist_ok=True)
         write_secret(moments / "validation.salt", bytes([number + 1] * 32))
@@ -66,7 +72,7 @@ def run_job(
         tables = {f"owner-{n}": write_table(folder / f"owner-{n}.csv", part) for n, part in enumerate(parts)}
         test_data = write_table(folder / "test.csv", test)
         settings = {"least_roster": 1, **owner_settings}
-        give_salts(folder, len(parts))
+        give_salts_to(folder, tables)
         async with federation(
             folder,
             tables,

@@ -17,6 +17,7 @@ from crypto import LocalEngine
 from protocol.client.evidence import fetch_log
 from protocol.client.facilitator import FacilitatorClient
 from protocol.verification import Job, verify_log
+from tests.models.one_process import give_salts_to
 
 OWNERS = ("clinic-a", "clinic-b", "clinic-c")
 DESCENT = {"optimizer": "gradient_descent", "tolerance": 0.0, "rounds": 14}
@@ -61,6 +62,7 @@ class Site:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.tables = tables(folder)
+        give_salts_to(folder, OWNERS)
 
     def back_up(self, party: str, name: str = "backup") -> None:
         copy = self.folder / f"{party}.{name}"
