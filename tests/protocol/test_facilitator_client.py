@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import httpx
@@ -17,6 +16,7 @@ from protocol.documents import Registration, SignedDocument, sign_document
 from protocol.identity import Identity
 from protocol.problems import PROBLEM_JSON, Code, Problem
 from protocol.tasks import CBOR_TYPE, TaskKind
+from tests.free_ports import free_port
 
 pytestmark = pytest.mark.anyio
 
@@ -256,9 +256,7 @@ async def test_trouble_with_the_connection_is_the_facilitator_unreachable(error:
 
 
 async def test_a_port_where_nobody_listens_is_the_facilitator_unreachable() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    client = FacilitatorClient(f"http://127.0.0.1:{port}", party_id=PARTY)
+    client = FacilitatorClient(f"http://127.0.0.1:{free_port()}", party_id=PARTY)
     with pytest.raises(Problem) as caught:
         await client.identity()
     await client.aclose()

@@ -26,6 +26,7 @@ from protocol.client.tls import TlsError, client_context
 from protocol.problems import Code, Problem
 from protocol.server.exposure import refusal_to_listen
 from protocol.server.tls import server_context
+from tests.free_ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.anyio
@@ -207,8 +208,8 @@ async def test_a_proxy_of_the_environment_is_used_and_sees_no_token(
         proxy = ConnectProxy(port)
         server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-        monkeypatch.delenv("NO_PROXY", raising=False)
-        monkeypatch.delenv("no_proxy", raising=False)
+        for name in ("https_proxy", "no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
         client = ServiceClient(
             "https://facilitator.test", token="secret-token", verify=client_context(service_files.ca)
         )
@@ -222,11 +223,12 @@ async def test_a_proxy_of_the_environment_is_used_and_sees_no_token(
 async def test_a_service_on_this_machine_is_never_sought_behind_the_proxy(
     app: FastAPI, service_files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as nobody:
-        dead = f"http://127.0.0.1:{nobody.getsockname()[1]}"
-    monkeypatch.setenv("HTTPS_PROXY", dead)
-    monkeypatch.setenv("HTTP_PROXY", dead)
-    monkeypatch.setenv("ALL_PROXY", dead)
+    dead = f"http://127.0.0.1:{free_port()}"
+    for name in ("https_proxy", "http_proxy", "all_proxy"):
+        monkeypatch.setenv(name, dead)  # in small letters it comes first
+        monkeypatch.setenv(name.upper(), dead)
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
     with _served(app, server_context(service_files.certificate, service_files.key)) as port:
         url = f"https://127.0.0.1:{port}"
         assert await _hello(url, client_context(service_files.ca)) == {"hello": "over TLS"}
@@ -316,7 +318,7 @@ def test_with_token_and_tls_a_service_listens_on_every_address(tmp_path: Path, s
         line = next(line for line in process.stderr if "listening" in line)
         port = int(line.rsplit(":", 1)[1])
         assert "https://0.0.0.0" in line
-        with httpx.Client(verify=client_context(service_files.ca), trust_env=False) as http:
+        with httpx.Client(verify=client_context(service_files.ca), trust_env=False, timeout=3600) as http:
             url = f"https://127.0.0.1:{port}"
             assert http.get(f"{url}/readyz").json()["access"] == "token"
             assert http.get(f"{url}/metrics").status_code == 401
