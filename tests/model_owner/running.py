@@ -52,6 +52,18 @@ class Running:
         return await self.until(model_id, lambda model: model["status"] in ENDED)
 
 
+async def keys_left(folder: Path) -> list[Path]:
+    """What lies in the folder of keys, once those of jobs that are over had a minute to go.
+
+    A job is said to be over a moment before its key is destroyed, which a crash between the two makes up for.
+    """
+    for _ in range(6000):
+        if not any(folder.iterdir()):
+            break
+        await asyncio.sleep(0.01)
+    return list(folder.iterdir())
+
+
 @asynccontextmanager
 async def running(folder: Path, facilitator: FakeFacilitator, **settings: Any) -> AsyncIterator[Running]:
     """A started Model Owner; the same `folder` again is a restart."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import stat
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,14 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression
 
+from model_owner.keys import KeyRing
 from model_owner.store import SqlStore
 from protocol.documents import JobEnd, Manifest, open_document
 from protocol.identity import Identity
 from protocol.problems import Code, Problem
 from tests.model_owner.fake_facilitator import FakeFacilitator
 from tests.model_owner.peers import pooled, spec_document
-from tests.model_owner.running import Running, deploying, running, training
+from tests.model_owner.running import Running, deploying, keys_left, running, training
 
 pytestmark = pytest.mark.anyio
 
@@ -162,7 +164,7 @@ async def test_a_manifest_that_is_refused_fails_the_job_with_that_code(tmp_path:
         model = await party.ended(await party.deploy(spec_document()))
         assert (model["status"], model["code"]) == ("FAILED", "malformed-key")
         assert model["reason"] == "The key is refused."
-        assert not list((tmp_path / "keys").iterdir())
+        assert await keys_left(tmp_path / "keys") == []
 
 
 async def test_only_the_pinned_facilitator_is_used(tmp_path: Path) -> None:
@@ -261,14 +263,26 @@ async def test_cancelling_reaches_the_facilitator_even_when_it_was_down(tmp_path
     assert facilitator.cancelled == {model_id: "wrong spec"}
 
 
-async def test_cancelling_while_the_key_is_made_leaves_no_key(tmp_path: Path) -> None:
+async def test_cancelling_while_the_key_is_made_leaves_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cancelled, made, make = threading.Event(), [], KeyRing.make
+
+    def make_until_cancelled(ring: KeyRing, *asked: Any) -> Any:
+        made.append(make(ring, *asked))
+        cancelled.wait()
+        return made[-1]
+
+    monkeypatch.setattr(KeyRing, "make", make_until_cancelled)
     facilitator = FakeFacilitator()
     async with running(tmp_path, facilitator) as party:
-        model_id = await party.deploy(spec_document(key_bits=2048))
-        model = await party.call("DELETE", f"/models/{model_id}")
+        try:
+            model_id = await party.deploy(spec_document(key_bits=2048))
+            model = await party.call("DELETE", f"/models/{model_id}")
+        finally:
+            cancelled.set()
         assert model["status"] == "CANCELLED"
         while party.app.state.desk.preparation.busy:
             await asyncio.sleep(0.01)
+        assert len(made) == 1
         assert not list((tmp_path / "keys").glob("*"))
     assert not facilitator.jobs
 

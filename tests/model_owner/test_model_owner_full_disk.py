@@ -21,6 +21,7 @@ from cli.in_process import Federation, federation
 from model_owner.store.tables import outbox
 from protocol.problems import Code
 from protocol.server import secret_files
+from tests.model_owner.running import keys_left
 from tests.models.one_process import rows_of, split, training, write_table
 from tests.sqlite_disk import SqliteDisk
 
@@ -82,7 +83,7 @@ def test_a_key_that_finds_no_room_is_made_when_there_is_room_again(
         assert (await parties.model_owner.get(f"/models/{model_id}"))["phase"] == "PREPARING"
         full = False
         assert (await parties.wait(model_id))["status"] == "FINISHED"
-        assert list(keys.iterdir()) == [], "no half written key is left, and the whole one went with the job"
+        assert await keys_left(keys) == [], "no half written key is left, and the whole one went with the job"
 
     with_parties(tmp_path, play)
 
@@ -186,7 +187,7 @@ def test_a_step_that_finds_no_room_is_made_again_to_the_same_coefficients(
         assert (state["status"], state["round"]) == ("FINISHED", SUMS - 1)
         assert state["coefficients"] == undisturbed
         assert [one["round"] for one in state["history"]] == list(range(1, SUMS))
-        assert not list((tmp_path / "model-owner" / "keys").iterdir())
+        assert await keys_left(tmp_path / "model-owner" / "keys") == []
 
     with_parties(tmp_path, play)
 
