@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from protocol.problems import Problem
-from protocol.server.database import write
+from protocol.server.database import read, write
 
 
 class SqliteDisk:
@@ -23,6 +24,7 @@ class SqliteDisk:
         self._engine = engine
         self._another_row = another_row
         self._full = False
+        self._numbers = itertools.count()
         sa.event.listen(engine, "begin", self._limit)
 
     def _limit(self, connection: Any) -> None:
@@ -32,10 +34,17 @@ class SqliteDisk:
     def fill(self) -> None:
         """To the last page, and within it to the last few bytes."""
         self._full = True
+        self._until_full(self._another_row)
+        # A row that needed two pages leaves one behind, which were room for something else. An empty table takes one.
+        self._until_full(lambda: sa.text(f"CREATE TABLE room_{next(self._numbers)} (byte)"))
+        with read(self._engine) as connection:
+            assert connection.exec_driver_sql("PRAGMA freelist_count").scalar() == 0
+
+    def _until_full(self, statement: Callable[[], sa.Executable]) -> None:
         with pytest.raises(Problem, match="the disk is full"):
             while True:
                 with write(self._engine) as connection:
-                    connection.execute(self._another_row())
+                    connection.execute(statement())
 
     def make_room(self) -> None:
         self._full = False
