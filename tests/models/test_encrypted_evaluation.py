@@ -21,7 +21,7 @@ from protocol.planning import MOST_VALIDATION_PRODUCTS
 from protocol.problems import Code, Problem
 from protocol.server.secret_files import load_identity
 from protocol.verification import Job, verify_log
-from tests.models.one_process import Floats, federation, rows_of, run_job, split, training, write_table
+from tests.models.one_process import Floats, federation, give_salts, rows_of, run_job, split, training, write_table
 from tests.models.test_l2_auto import OWNER_SIZES, held_out, scaled
 
 
@@ -198,6 +198,7 @@ def test_a_log_with_evaluations_is_verified_without_a_key(tmp_path: Path) -> Non
             for n, part in enumerate(split(rows, OWNER_SIZES))
         }
         settings = {"least_roster": 1}
+        give_salts(tmp_path, 3)
         async with federation(tmp_path, tables, allow_small_keys=True, owner_settings=settings) as parties:
             spec = spec_of(X, [{"range": [20.0, 360.0]}], evaluate_every=1, rounds=3, tolerance=0.0)
             model_id = await parties.deploy(spec)
