@@ -22,7 +22,8 @@ from crypto.rerandomise import draw_unit
 ENGINE = LocalEngine()
 SCALARS = [1, -1, 0, 8_388_607, -8_388_607, 123_456, -7_654_321]
 SCALAR_BITS = 24
-SLOT_BITS = 32
+# As wide as 512 bits leave room for: 28 uniform slots, where nothing is to be read, hold a right scalar once in 2^31.
+SLOT_BITS = 36
 
 
 @dataclass(frozen=True)
