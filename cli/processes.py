@@ -8,7 +8,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +18,8 @@ import httpx
 from cli.output import Failure
 
 STOP_WAIT_S = 2.0
-READY_WAIT_S = 120.0
+READY_WAIT_S = 600.0
+_PUT_OFF = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 AIRPLAY_HINT = " (on macOS by AirPlay Receiver: System Settings, General, AirDrop & Handoff)"
 
 
@@ -62,7 +64,7 @@ class Children:
     def start(self, name: str, port: int, log: Path, arguments: Sequence[str]) -> Child:
         """Start `fedtrain ARGUMENTS` with its output in `log`."""
         log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as output:
+        with log.open("ab") as output, _undisturbed():
             process = subprocess.Popen(  # noqa: S603 - this very program, with arguments of our own
                 [sys.executable, "-P", "-m", "cli.main", *arguments],
                 stdin=subprocess.DEVNULL,
@@ -70,8 +72,8 @@ class Children:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        child = Child(name, port, log, process)
-        self.started.append(child)
+            child = Child(name, port, log, process)
+            self.started.append(child)
         return child
 
     def wait_ready(self) -> None:
@@ -96,6 +98,27 @@ class Children:
         for child in self.started:
             child.process.wait()
         self.started.clear()
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Within the block, put off the signals that handlers in Python are there for: they are raised at its end.
+
+    A process that is started and not noted yet would be stopped by nobody.
+    """
+    came: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in _PUT_OFF}
+    for number, handler in handlers.items():
+        if callable(handler):  # a new process ignores what is ignored here, and takes the rest as it comes
+            signal.signal(number, lambda number, _frame: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            if callable(handler):
+                signal.signal(number, handler)
+        for one in dict.fromkeys(came):
+            signal.raise_signal(one)
 
 
 def _is_ready(child: Child) -> bool:
