@@ -69,7 +69,7 @@ async def started(
         tables,
         test_data=write_table(folder / "test.csv", rows),
         allow_small_keys=True,
-        owner_settings={"least_roster": 1, **owner_settings},
+        owner_settings={"least_roster": 1, "score_timeout_s": 3600.0, **owner_settings},
     ) as parties:
         yield parties
 
@@ -130,6 +130,10 @@ class Attacker:
     async def _exchange(self, kind: TaskKind, body: bytes, tag: str) -> tuple[bytes, str]:
         model_owner = (await self.manifest()).model_owner
         task = await self.client.send_task(kind, model_owner, self.model_id, secrets.token_hex(32), body)
-        reply = await self.client.sent_result(task.id, wait_s=30)
-        assert reply is not None
-        return from_cbor(reply, ScoringReply).open(tag, model_owner)
+        return from_cbor(await self.reply_to(task.id), ScoringReply).open(tag, model_owner)
+
+    async def reply_to(self, task_id: str) -> bytes:
+        while True:
+            reply = await self.client.sent_result(task_id, wait_s=30)
+            if reply is not None:
+                return reply
