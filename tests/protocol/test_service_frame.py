@@ -121,7 +121,7 @@ def test_a_long_poll_over_a_socket_ends_by_a_ring_or_by_the_stop(make_service, s
     loops: list[asyncio.AbstractEventLoop] = []
 
     def poll(port: int) -> None:
-        answers.append(httpx.get(f"http://127.0.0.1:{port}/wait", timeout=3600).json())
+        answers.append(httpx.get(f"http://127.0.0.1:{port}/wait", timeout=3600, trust_env=False).json())
 
     with served(app) as port:
         first = threading.Thread(target=poll, args=(port,))
