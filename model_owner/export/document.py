@@ -17,7 +17,8 @@ EXPORT_VERSION = 1
 def document_of(state: JobState, model: TrainedModel, calibration: Mapping[str, Any] | None) -> Json:
     """Return the document.
 
-    A row is encoded as `data_props` declares: a numeric feature is clipped to its range, an ordinal one is its
+    A row is encoded as `data_props` declares: for a missing value its feature's `missing` is taken, but where that is
+    "error" or "drop" the row has no prediction; a numeric feature is clipped to its range, an ordinal one is its
     category's rank, a nominal one a 0 or 1 for every category but the first. Column j of the design, in the order of
     `columns`, is x_j = (encoded − centre_j) / half_width_j; the last is 1. scores = Σ_j x_j·weights[j]. A value is
     its score times the output's `target_half_width`. Of a classifier, output k's probability is

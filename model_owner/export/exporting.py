@@ -9,7 +9,8 @@ from enum import StrEnum
 from typing import Any
 
 from model_owner.export.document import document_of
-from model_owner.export.scikit_learn import is_numeric, pipeline_of
+from model_owner.export.onnx_graph import graph_of
+from model_owner.export.scikit_learn import pipeline_of
 from model_owner.job import JobState, TrainedModel
 from protocol.problems import Code, Problem
 
@@ -40,7 +41,8 @@ def export(
     """
     try:
         if chosen is ExportFormat.ONNX:
-            return Exported(_onnx(state, pipeline_of(state, model, calibration)), "application/octet-stream", "onnx")
+            graph = graph_of(state, pipeline_of(state, model, calibration, for_onnx=True))
+            return Exported(graph, "application/octet-stream", "onnx")
         if chosen is ExportFormat.SKLEARN:
             import skops.io
 
@@ -55,22 +57,3 @@ def export(
         ) from None
     document = json.dumps(document_of(state, model, calibration), indent=1)
     return Exported(document.encode(), "application/json", "json")
-
-
-def _onnx(state: JobState, pipeline: Any) -> bytes:
-    """One input (rows, 1) a feature, float64 or text; outputs as skl2onnx names them.
-
-    An input has its feature's name with _ for whatever is neither letter nor digit. skl2onnx keeps the ends of the
-    ranges in single precision, so that predictions differ from the 8th digit on.
-    """
-    from skl2onnx import to_onnx
-    from skl2onnx.common.data_types import DoubleTensorType, StringTensorType
-
-    inputs = [
-        (feature.label, DoubleTensorType([None, 1]) if is_numeric(feature) else StringTensorType([None, 1]))
-        for feature in state.spec.data_props.features
-    ]
-    options = {"zipmap": False} if state.spec.kind.classifies else None
-    model = to_onnx(pipeline, initial_types=inputs, options=options)
-    content: bytes = model.SerializeToString()
-    return content

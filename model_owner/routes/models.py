@@ -94,7 +94,7 @@ async def resume(model_id: ModelIdInPath, desk: Service) -> ModelView:
     response_class=Response,
     summary="A finished model as a file: JSON, ONNX, or a scikit-learn pipeline that skops reads",
     description="A classifier's probabilities are calibrated as those of GET /prediction are now. ONNX and sklearn need"
-    " the extra `export`. Missing values are to be replaced before.",
+    " the extra `export`. A missing value is replaced where its feature declares a constant for it.",
 )
 async def export_model(
     model_id: ModelIdInPath,
