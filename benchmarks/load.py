@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -140,12 +140,22 @@ def quantiles(seconds: Iterable[float]) -> dict[str, float]:
     return {name: round(ordered[min(len(ordered) - 1, int(at * len(ordered)))], 4) for name, at in places.items()}
 
 
-def run(folder: Path, load: Load) -> Seen:
-    """Start everything, train, and stop it all again. Raises RuntimeError for a job that is refused."""
+def free_port() -> int:
+    """A port of loopback that nothing listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def run(folder: Path, load: Load, port: Callable[[], int] = free_port) -> Seen:
+    """Start everything, train, and stop it all again. `port` gives each service its own.
+
+    Raises RuntimeError for a job that is refused.
+    """
     services, processes = Children(), []
     try:
-        facilitator = _start(services, folder, load, "facilitator")
-        model_owner = _start(services, folder, load, "model-owner", "--facilitator", facilitator.url)
+        facilitator = _start(services, folder, load, "facilitator", port())
+        model_owner = _start(services, folder, load, "model-owner", port(), "--facilitator", facilitator.url)
         services.wait_ready()
         processes = [_start_owners(facilitator.url, folder, load, numbers) for numbers in _shares(load)]
         _wait_registered(services, facilitator, processes, load.owners)
@@ -161,19 +171,13 @@ def run(folder: Path, load: Load) -> Seen:
         services.stop()
 
 
-def _start(services: Children, folder: Path, load: Load, role: str, *more: str) -> Child:
+def _start(services: Children, folder: Path, load: Load, role: str, port: int, *more: str) -> Child:
     state_dir = folder / role
     state_dir.mkdir()
     small = str(load.key_bits < LEAST_KEY_BITS).lower()
     (state_dir / "party.toml").write_text(f'workers = 1\nlog_level = "warning"\nallow_small_keys = {small}\n')
-    arguments = [role, "--name", role, "--port", str(port := _free_port()), "--state-dir", str(state_dir), *more]
+    arguments = [role, "--name", role, "--port", str(port), "--state-dir", str(state_dir), *more]
     return services.start(role, port, folder / f"{role}.log", arguments)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _shares(load: Load) -> Sequence[range]:

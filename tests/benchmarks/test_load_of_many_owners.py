@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from benchmarks.load import DIMENSIONS, Load, Seen, quantiles, run
+from tests.free_ports import free_port
 
 # What the first round leaves to be filled later: pools of connections, SQLite's own cache, the allocator's slack.
 SLACK_MIB = 12
 
 
 def all_there(load: Load, folder: Path) -> Seen:
-    seen = run(folder, load)
+    seen = run(folder, load, free_port)
     assert seen.statuses == {"FINISHED": load.jobs}
     assert len(seen.accepted) == load.jobs * load.owners * (load.rounds + 1)
     assert (seen.lost, seen.incomplete_sums) == (0, 0)
