@@ -1,8 +1,8 @@
 """Which request each round was answered for, kept beside the mask key and not in the store.
 
-A store that was restored from a backup has forgotten its latest answers. The marks have not: a round that was
-answered is never answered for another request, and the same request gets the same plaintexts under the same masks.
-A mark is on the disk before the answer is in the store, and so before anybody sees it.
+A store that was restored from a backup has forgotten its latest answers, and one without room never had the last. The
+marks know them: a round that was answered is never answered for another request, and the same request gets the same
+plaintexts under the same masks. A mark is on the disk before the answer is in the store, and so before anybody sees it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class AnswerMarks:
             raise Problem(
                 Code.REQUEST_DIFFERS,
                 f"Round {round_} ({kind}) was answered for request {marked[:16]}…, and now {request_hash[:16]}… is "
-                "asked. The store does not know that answer: it was restored from an older copy.",
+                "asked. The store does not know that answer: it is an older copy, or had no room for it.",
             )
         self._append(job_id, f"{round_} {kind.value} {request_hash}\n".encode())
         return False

@@ -145,7 +145,7 @@ class JobEffects:
         again = self._shop.marks.set(state.job_id, request.round, request.kind, effect.request_hash)
         if again:
             # Same request, same frozen moments, same masks: the same plaintexts under a fresh nonce.
-            log.warning("the store had lost an answer that was marked as given", job=state.job_id, round=request.round)
+            log.warning("the store has no answer to a round that is marked", job=state.job_id, round=request.round)
         with self._shop.pools.answering():
             computed = compute_answer(job, effect.request, effect.request_hash)
         self._keep(owner, state, computed)

@@ -168,7 +168,8 @@ class OwnerService:
                 try:
                     state = await self._taker.catch_up(state, compute)
                 except Problem as problem:
-                    await self._note(job_id, problem)
+                    if problem.code is not Code.STORE_UNAVAILABLE:
+                        await self._note(job_id, problem)
                     raise
             answered = await self._run(self._store.answer, job_id, request.round, request.kind)
             try:
