@@ -28,6 +28,8 @@ from tests.data_owner.owner_bench import JOB_ID, MODEL_OWNER, manifest_of, spec_
 FACILITATOR = "http://facilitator.invalid"
 TABLE = "age,dose,days\n" + "".join(f"{20 + row},{row / 30},{row % 50}\n" for row in range(40))
 SCHEMA = spec_of().data_props.model_dump(mode="json", exclude_none=True)
+# A job that stays joined: one of three owners would be told of its end as soon as the only one had accepted.
+ALONE, ALONE_ALLOWED = spec_of(min_data_owners=1), OwnerPolicy.for_loopback(least_roster=1)
 
 
 def _schema(target: str, bounds: list[int]) -> dict[str, Any]:
@@ -223,7 +225,7 @@ def test_a_deployed_job_is_joined_and_shown_with_what_it_may_reveal(tmp_path: Pa
 
     async def scene(started: Started) -> None:
         await started.offers("default")
-        await started.model_owner.post_manifest(JOB_ID, manifest_of(spec_of()))
+        await started.model_owner.post_manifest(JOB_ID, manifest_of(ALONE))
         model = await started.until("JOINED")
         assert (model["id"], model["status"], model["dataset"]) == (JOB_ID, "IN_PROGRESS", "default")
         assert model["released"] == {"answers": 0, "numbers": 0}
@@ -234,7 +236,7 @@ def test_a_deployed_job_is_joined_and_shown_with_what_it_may_reveal(tmp_path: Pa
         (dataset,) = (await started.owner.get("/datasets")).json()
         assert (dataset["encoding"], dataset["adopted_from"]) == ("adopted", JOB_ID)
 
-    play(tmp_path, scene, data=tmp_path / "t.csv")
+    play(tmp_path, scene, ALONE_ALLOWED, data=tmp_path / "t.csv")
 
 
 def test_a_declined_job_shows_its_reason_here_and_its_code_alone_at_the_facilitator(tmp_path: Path) -> None:
@@ -252,7 +254,7 @@ def test_a_declined_job_shows_its_reason_here_and_its_code_alone_at_the_facilita
     play(tmp_path, scene, data=tmp_path / "t.csv")
 
 
-BY_HAND = OwnerPolicy.for_loopback().model_copy(update={"approval": "by_hand"})
+BY_HAND = ALONE_ALLOWED.model_copy(update={"approval": "by_hand"})
 
 
 def test_a_waiting_job_is_approved_over_http_and_then_joined(tmp_path: Path) -> None:
@@ -260,7 +262,7 @@ def test_a_waiting_job_is_approved_over_http_and_then_joined(tmp_path: Path) -> 
 
     async def scene(started: Started) -> None:
         await started.offers("default")
-        await started.model_owner.post_manifest(JOB_ID, manifest_of(spec_of()))
+        await started.model_owner.post_manifest(JOB_ID, manifest_of(ALONE))
         model = await started.until("AWAITING_APPROVAL")
         assert model["status"] == "INITIATED" and "by hand" in model["waits_because"]
         answer = await started.owner.post(f"/models/{JOB_ID}/approve")
