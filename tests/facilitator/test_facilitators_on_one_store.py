@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -11,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from facilitator.adding import add_answers
-from facilitator.claims import Claims
 from facilitator.job import CreateTask
-from facilitator.store import SqlStore
+from facilitator.store import Claim, SqlStore
 from protocol.server.database import DatabaseError
 from protocol.tasks import JSON_TYPE, TaskKind
 from tests.facilitator.fake_parties import Facilitator, FakeClock, decrypted, running
@@ -127,17 +127,18 @@ def test_the_sum_of_a_process_that_died_is_computed_by_the_other(
 ) -> None:
     async def play(one: Facilitator, other: Facilitator) -> None:
         scene = await counting(one)
-        dead = Claims(SqlStore(url), clock, 10)
-        async with dead.hold(f"sum/{scene.job_id}") as held:
-            assert held
-            for owner in scene.owners:
-                await owner.compute(scene.budget, [[1, 2]])
-            for _ in range(3):
-                await asyncio.gather(one.tick(3), other.tick(0))
-            assert sums == []
-            await other.tick(2)
-            _, step = await scene.model_owner.step()
-            assert step.sum is not None and decrypted(step.sum) == [[3, 6]]
+        store = SqlStore(url)
+        with store.write() as tx:  # and nobody renews it
+            tx.put_claim(f"sum/{scene.job_id}", Claim("de" * 16, clock.now() + timedelta(seconds=10)))
+        store.close()
+        for owner in scene.owners:
+            await owner.compute(scene.budget, [[1, 2]])
+        for _ in range(3):
+            await asyncio.gather(one.tick(3), other.tick(0))
+        assert sums == []
+        await other.tick(2)
+        _, step = await scene.model_owner.step()
+        assert step.sum is not None and decrypted(step.sum) == [[3, 6]]
 
     clock, url = FakeClock(), postgresql.new_database()
     asyncio.run(_two(tmp_path, postgresql, play, clock, url))
