@@ -62,6 +62,7 @@ from protocol.tasks import CBOR_TYPE, JSON_TYPE, TaskHeader, TaskKind
 from tests.facilitator.machine_bench import identity_of, small_spec
 
 ENGINE = LocalEngine()
+_POLLS = 10
 
 
 @cache
@@ -117,15 +118,15 @@ class Party:
         self.client = FacilitatorClient("http://facilitator.test", party_id=self.party_id, transport=transport)
 
     async def task(self, kind: TaskKind, job_id: str | None = None) -> tuple[TaskHeader, bytes]:
-        """The party's first open task of that kind; waits for it."""
+        """The party's first open task of that kind; waits for it, for minutes on a machine that is busy."""
         after = 0
-        while True:
-            found = (await self.client.tasks(wait_s=30, after=after)).tasks
-            assert found, f"{self.name} has no {kind} task"
+        for _ in range(_POLLS):
+            found = (await self.client.tasks(wait_s=60, after=after)).tasks
             for header in found:
                 if header.kind is kind and (job_id is None or header.job_id == job_id):
                     return header, await self.client.task_request(header.id)
-            after = found[-1].sequence
+            after = max([after, *(header.sequence for header in found)])
+        raise AssertionError(f"{self.name} has no {kind} task")
 
 
 class FakeOwner(Party):
