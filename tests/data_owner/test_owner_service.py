@@ -554,7 +554,7 @@ def test_a_registration_that_breaks_is_not_the_last_one(bench: Bench, monkeypatc
     async def change() -> None:
         stop = asyncio.Event()
         keeping = asyncio.create_task(bench.service.keep_registered(stop))
-        await bench.service.register()
+        assert len(bench.facilitator.registered) == 1
         with monkeypatch.context() as patched:
             patched.setattr(bench.facilitator, "register", breaking)
             bench.service.datasets_changed()
@@ -567,7 +567,7 @@ def test_a_registration_that_breaks_is_not_the_last_one(bench: Bench, monkeypatc
         await keeping
 
     bench.run(change)
-    assert len(bench.facilitator.registered) == 2
+    assert len(bench.facilitator.registered) >= 2
 
 
 def test_a_dataset_that_changes_while_the_first_registration_is_under_way_is_not_missed(bench: Bench) -> None:
