@@ -171,6 +171,41 @@ def test_the_training_loss_is_that_of_the_pooled_rows_at_every_round(
     assert expected[1:] != pytest.approx(losses_in_float64(X, y, rate, momentum, l2 / 2, 6)[1:], rel=1e-6)
 
 
+def losses_of_adam(X: Floats, y: NDArray[np.int64], rate: float, l2: float, rounds: int) -> list[float]:
+    """The same of Adam, its step rate/√t, on all rows in one place: Kingma and Ba, algorithm 1, in float64."""
+    D, classes = np.c_[X, np.ones(len(X))], int(y.max()) + 1
+    T = np.eye(classes)[y] if classes > 2 else y[:, None].astype(float)
+    free = np.r_[np.ones((X.shape[1], 1)), [[0.0]]]
+    w = m = v = np.zeros((D.shape[1], T.shape[1]))
+    found = []
+    for t in range(1, rounds + 1):
+        found.append(pooled_loss(X, y, w))
+        z = D @ w
+        p = special.softmax(z, axis=1) if classes > 2 else special.expit(z)
+        gradient = (D.T @ (p - T) + l2 * free * w) / len(D)
+        m, v = 0.9 * m + 0.1 * gradient, 0.999 * v + 0.001 * gradient**2
+        w = w - rate / np.sqrt(t) * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-12)
+    return found
+
+
+@pytest.mark.parametrize(("classes", "rate"), [(2, "auto"), (3, 0.2)])
+def test_the_training_loss_of_adam_is_that_of_the_pooled_rows_at_every_round(
+    tmp_path: Path, asked: dict[int, Floats], classes: int, rate: str | float
+) -> None:
+    X, y = breast_cancer(columns=3) if classes == 2 else small_digits(3)
+    X = X[:, :3]
+    rows, l2 = table(X, y), 10.0
+    spec = shared_spec(X, classes, optimizer="adam", learning_rate=rate, l2=l2, rounds=8, tolerance=0.0)
+    model = run_job(tmp_path, spec, split(rows, (250, 200, len(rows) - 450)), rows[:50], **SHARING)["model"]
+    assert model["status"] == "FINISHED", model
+    check_losses(model, asked, X, y)
+    # The weights themselves are Adam's on the pooled rows, and with half the ridge they would be others.
+    step = 0.5 if rate == "auto" else float(rate)
+    told = [row["loss"] for row in model["history"]]
+    assert told == pytest.approx(losses_of_adam(X, y, step, l2, 8), rel=1e-6)
+    assert told[2:] != pytest.approx(losses_of_adam(X, y, step, l2 / 2, 8)[2:], rel=1e-6)
+
+
 @pytest.mark.parametrize("classes", [2, 3])
 def test_the_training_loss_of_lbfgs_is_that_of_the_pooled_rows_at_every_round(
     tmp_path: Path, asked: dict[int, Floats], classes: int
