@@ -134,6 +134,15 @@ async def until(holds: Callable[[], bool]) -> None:
         await asyncio.sleep(0.01)
 
 
+async def heard_of_everywhere(parties: Federation, model_id: str) -> None:
+    """The first owner may be at work on the offer before the others have seen it, or the Model Owner has its answer."""
+    for owner in parties.data_owners:
+        while not await owner.get("/models"):
+            await asyncio.sleep(0.01)
+    while (await parties.model_owner.get(f"/models/{model_id}"))["phase"] == "DEPLOYING":
+        await asyncio.sleep(0.01)
+
+
 async def cancelled(parties: Federation, model_id: str, reason: str = REASON) -> None:
     answer = await parties.model_owner.http.delete(f"/models/{model_id}", params={"reason": reason})
     assert answer.status_code == 200, answer.text
@@ -219,6 +228,7 @@ def test_what_is_under_way_when_a_job_is_cancelled_comes_to_nothing(
             try:
                 model_id = await parties.deploy(spec(**moment.training))
                 await until(hold.reached.is_set)
+                await heard_of_everywhere(parties, model_id)
                 there = await parties.facilitator.get(f"/models/{model_id}")
                 here = await parties.model_owner.get(f"/models/{model_id}")
                 assert (there["phase"], here["phase"]) == (moment.facilitator, moment.model_owner)
