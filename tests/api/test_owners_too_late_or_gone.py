@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from cli.in_process import Federation, federation
+from data_owner.freezing import Freezer
 from tests.api.test_whole_job import make_spec, write_table
 
 NAMES = ("clinic-a", "clinic-b", "clinic-c", "clinic-d")
@@ -34,7 +37,18 @@ async def until_ended(party: Any, model_id: str) -> dict[str, Any]:
     return dict(job)
 
 
-def test_an_owner_there_is_no_room_for_is_told_and_does_not_stay_joined(tmp_path: Path) -> None:
+def test_an_owner_there_is_no_room_for_is_told_and_does_not_stay_joined(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # All have seen the offer before one answers it: whoever is told of the end before that knows of no job.
+    together, freeze = threading.Barrier(len(NAMES)), Freezer.freeze_job
+
+    def freeze_together(*arguments: Any) -> Any:
+        together.wait()
+        return freeze(*arguments)
+
+    monkeypatch.setattr(Freezer, "freeze_job", freeze_together)
+
     async def scene(parties: Federation) -> None:
         model_id = await parties.deploy(make_spec(3))
         assert (await parties.wait(model_id))["status"] == "FINISHED"
