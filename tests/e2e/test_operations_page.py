@@ -53,7 +53,9 @@ class Machines:
         return path
 
     def _environment(self, name: str) -> dict[str, str]:
-        kept = {key: value for key, value in os.environ.items() if not key.startswith("FEDTRAIN_")}
+        # Nor the shell's proxies: all machines are this one.
+        dropped = ("FEDTRAIN_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+        kept = {key: value for key, value in os.environ.items() if not key.upper().startswith(dropped)}
         own = {"PATH": f"{self.folder / 'bin'}:{kept['PATH']}", "PYTHONPATH": str(ROOT), "PARTY": name}
         own |= {"FEDTRAIN_WORKERS": "1", "FEDTRAIN_ALLOW_SMALL_KEYS": "1"}
         if name != "facilitator":
