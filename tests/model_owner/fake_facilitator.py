@@ -103,7 +103,10 @@ class FakeFacilitator(httpx.AsyncBaseTransport):
                 return httpx.Response(200, json={"tasks": [header.model_dump(mode="json") for header in listed]})
             self._changed.clear()
             try:
-                await asyncio.wait_for(self._changed.wait(), wait_s)
+                # Not wait_for, which in Python 3.11 loses a cancellation that comes with the event: who polls here
+                # would never stop.
+                async with asyncio.timeout(wait_s):
+                    await self._changed.wait()
             except TimeoutError:
                 wait_s = 0
 
