@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
 from phe.paillier import PaillierPrivateKey, PaillierPublicKey
 
 from crypto.keys import generate_keypair
@@ -22,6 +23,12 @@ UNTIMED = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("repeatable", **UNTIMED, derandomize=True)
 settings.register_profile("hunt", **UNTIMED, print_blob=True)
 settings.load_profile("repeatable")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The same examples: hypothesis also draws constants that it reads in the code of whatever is loaded by then."""
+    if config.getoption("--hypothesis-profile") in (None, "repeatable"):
+        providers.is_local_module_file = lambda _path: False  # it has no setting for it
 
 
 @pytest.fixture
