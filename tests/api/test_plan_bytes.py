@@ -53,7 +53,11 @@ def run(folder: Path, spec: dict[str, Any], engine: Engine | None = None) -> dic
         async with federation(folder / "state", tables, allow_small_keys=True, engine=engine) as parties:
             model_id = await parties.deploy(spec)
             first = await parties.model_owner.get(f"/models/{model_id}")
-            return {"deployed": first, "model": await parties.wait(model_id)}
+            model = await parties.wait(model_id)
+            # The Model Owner has finished before its last answer, which is counted too, is with the Facilitator.
+            while (await parties.facilitator.get(f"/models/{model_id}"))["ended_at"] is None:
+                await asyncio.sleep(0.02)
+            return {"deployed": first, "model": model}
 
     return asyncio.run(job())
 
