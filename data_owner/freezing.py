@@ -7,27 +7,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from data_owner.cells import CellTally
 from data_owner.datasets import content_version
 from data_owner.encoding import by_position
 from data_owner.frozen import FrozenMomentsError, freeze, moments_hash, thaw
 from data_owner.moments import Encoded, Moments, MomentsError, moments_of
 from data_owner.split import ValidationSplit, side_by_side
 from data_owner.store.contract import OwnerStore
-from data_owner.store.records import Cell, Dataset, FrozenTable
+from data_owner.store.records import Dataset, FrozenTable
 from protocol.problems import Code, Problem
 from protocol.server.secret_files import delete_secret, read_secret, write_secret
 from protocol.spec import DataProps, ModelSpec
 from tabular.encode import EncodedBatch, Encoder
 from tabular.errors import TableError
 from tabular.read import open_table
-from tabular.tally import clipped_parts
 
 SALT_BYTES = 32
 VALIDATION_FRACTION = 0.2
@@ -169,7 +168,7 @@ class Freezer:
                 Code.INVALID_DATA,
                 f"{path} has changed since dataset {dataset.name!r} was registered: register it again.",
             )
-        tally = _Tally(encoder, list(by_position(dataset.columns, encoder.props)))
+        tally = CellTally(encoder, list(by_position(dataset.columns, encoder.props)))
         batches = open_table(path, encoder.props.header).batches(encoder.columns)
         encoded = weighted(tally.counting(encoder.encode_all(batches)))
         rows: Iterable[Encoded] = encoded
@@ -201,36 +200,6 @@ def weighted(batches: Iterable[EncodedBatch]) -> Iterator[EncodedBatch]:
         else:
             root = np.sqrt(batch.weights)[:, None]
             yield replace(batch, X=batch.X * root, Y=batch.Y * root)
-
-
-class _Tally:
-    """Rows by category, and by clipped tail, over all batches."""
-
-    def __init__(self, encoder: Encoder, positions: list[int]) -> None:
-        self._positions = {column.label: place for column, place in zip(encoder.columns, positions, strict=True)}
-        self._texts = {column.label: column.category_texts for column in encoder.columns}
-        self._low: Counter[str] = Counter()
-        self._high: Counter[str] = Counter()
-        self._categories: Counter[tuple[str, int]] = Counter()
-
-    def counting(self, batches: Iterable[EncodedBatch]) -> Iterator[EncodedBatch]:
-        for batch in batches:
-            self._low.update(batch.clipped_low)
-            self._high.update(batch.clipped_high)
-            for label, counts in batch.categories.items():
-                self._categories.update({(label, code): int(count) for code, count in enumerate(counts)})
-            yield batch
-
-    def cells(self, rows: int) -> tuple[Cell, ...]:
-        """Of a clipped column both tails and what is between them: a range can single out any of the three."""
-        found = [
-            Cell(position=self._positions[label], label=f"{label} = {self._texts[label][code]}", rows=count)
-            for (label, code), count in self._categories.items()
-        ]
-        for label in {*self._low, *self._high}:
-            parts = clipped_parts(label, self._low[label], self._high[label], rows)
-            found += [Cell(position=self._positions[label], label=name, rows=count) for name, count in parts.items()]
-        return tuple(found)
 
 
 def of_kind(schema: DataProps, spec: ModelSpec) -> DataProps:
