@@ -96,6 +96,8 @@ def cancel(
 
 def print_prediction(answer: dict[str, Any], rows: int) -> None:
     """Print cost, metrics, and the first `rows` predictions beside their true values."""
+    from cli.remarks import print_remarks
+
     console().print(f"model {answer['model_id']}: cost {answer['cost']:.6f}", markup=False)
     for name, value in sorted((answer.get("metrics") or {}).items()):
         if isinstance(value, int | float):
@@ -106,6 +108,7 @@ def print_prediction(answer: dict[str, Any], rows: int) -> None:
     if pairs:
         console().print()
         print_table("", ["predicted", "true"], [[_value(predicted), _value(true)] for predicted, true in pairs])
+    print_remarks(answer)
 
 
 def _value(value: object) -> object:
@@ -134,5 +137,7 @@ def _print_model(model: dict[str, Any]) -> None:
         told = f"{leak['numbers_decrypted']} of the federation's {leak['of']} sums"
         console().print(f"  decrypted: {told} ({leak['holds']})", markup=False)
     from cli.coefficients import print_coefficients
+    from cli.remarks import print_remarks
 
     print_coefficients(model)
+    print_remarks(model)

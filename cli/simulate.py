@@ -80,11 +80,14 @@ async def _reasons(parties: Federation, model_id: str, tables: dict[str, Path]) 
 
 def _show(outcome: dict[str, Any]) -> None:
     from cli.jobs import print_prediction
+    from cli.remarks import print_remarks
 
     model = outcome["model"]
     if model.get("coefficients"):
         print_table("", ["column", "coefficient"], list(model["coefficients"].items()))
     if "prediction" in outcome:
         print_prediction(outcome["prediction"], rows=5)
-    elif model["status"] == "FINISHED":
+        return
+    print_remarks(model)
+    if model["status"] == "FINISHED":
         console().print("finished; with --test there would be a cost", markup=False)

@@ -7,6 +7,7 @@ from typing import Any
 
 from model_owner.coefficient_table import CoefficientTable
 from model_owner.l2_choice import L2Choice
+from model_owner.remarks import Remark
 from protocol.spec import Strict
 
 
@@ -61,7 +62,8 @@ class Learning(Strict):
 class TrainedModel(Strict):
     """The result. `weights` (d, k) in scaled units as exact hexadecimal floats; `coefficients` (d, k) in raw units.
 
-    `table`: what least squares tell of the coefficients, else `no_table` says why there is none.
+    `table`: what least squares tell of the coefficients, else `no_table` says why there is none. `remarks`: what people
+    must know of it, as far as training found it.
     """
 
     weights: tuple[tuple[str, ...], ...]
@@ -71,6 +73,7 @@ class TrainedModel(Strict):
     table: CoefficientTable | None = None
     no_table: str | None = None
     l2_choice: L2Choice | None = None
+    remarks: tuple[Remark, ...] = ()
 
     def __repr__(self) -> str:
         return f"TrainedModel({len(self.names)} × {len(self.output_names)})"

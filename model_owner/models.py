@@ -9,8 +9,9 @@ import numpy as np
 
 from model_owner import classification
 from model_owner.calibration import Calibration, calibration_rows, fit, sigmoid
-from model_owner.job import TrainedModel
+from model_owner.job import JobState, TrainedModel
 from model_owner.optimisers.quadratic import Floats
+from model_owner.remarks import Remark, RemarkCode, remark
 from protocol.spec import ModelSpec
 from tabular.encode import Encoder
 
@@ -164,3 +165,16 @@ def coefficients_by_name(model: TrainedModel) -> dict[str, Any]:
         name: dict(zip(model.output_names, row, strict=True))
         for name, row in zip(model.names, model.coefficients, strict=True)
     }
+
+
+def remarks_on(state: JobState, model: TrainedModel | None) -> tuple[Remark, ...]:
+    """Return what people must know of a finished model: how training ended, what its numbers are, what it found."""
+    ending = state.ending
+    if model is None or ending is None:
+        return ()
+    made = []
+    if ending.converged is False:
+        made.append(remark(RemarkCode.NOT_CONVERGED, why=ending.reason))
+    if state.spec.kind.classifies and not state.spec.shares_weights:
+        made.append(remark(RemarkCode.SURROGATE_COEFFICIENTS))
+    return (*made, *model.remarks)

@@ -13,8 +13,9 @@ import numpy as np
 
 from model_owner.datasets import fingerprint
 from model_owner.job import JobState, TrainedModel
-from model_owner.models import evaluation_of, weights_of
+from model_owner.models import evaluation_of, remarks_on, weights_of
 from model_owner.optimisers.quadratic import Floats
+from model_owner.remarks import as_json
 from model_owner.store.contract import Dataset, ModelStore, Prediction
 from protocol.clock import Clock
 from protocol.problems import Code, Problem
@@ -41,6 +42,14 @@ class Predictions:
         """
         return await self._run(lambda: self._on_test_set(model_id))
 
+    async def shown(self, prediction: Prediction) -> dict[str, Any]:
+        """Return a prediction's document with the remarks on its model."""
+        state, model = await asyncio.to_thread(
+            lambda: (self._store.job(prediction.model_id), self._store.model(prediction.model_id))
+        )
+        remarks = () if state is None else remarks_on(state, model)
+        return {**prediction.document, "remarks": as_json(remarks)}
+
     async def of_rows(self, model_id: str | None, rows: Sequence[object]) -> tuple[str, dict[str, Any]]:
         """Return the model's id, and a value (and class) for each row under `values` (`classes`, `class_names`).
 
@@ -50,15 +59,15 @@ class Predictions:
         def score() -> tuple[str, dict[str, Any]]:
             state, model = self._finished(model_id)
             encoder = Encoder.of_spec(state.spec)
+            remarks = as_json(remarks_on(state, model))
             if not rows:
-                return state.job_id, {"values": []}
+                return state.job_id, {"values": [], "remarks": remarks}
             try:
                 X = encoder.encode_features(rows).X
             except TableError as error:
                 raise Problem(Code.INVALID_ROWS, f"{error.message}.", errors=[_error_of(error)]) from None
-            return state.job_id, evaluation_of(state.spec).of_rows(
-                X @ weights_of(model), encoder, self._test_document(state)
-            )
+            scored = evaluation_of(state.spec).of_rows(X @ weights_of(model), encoder, self._test_document(state))
+            return state.job_id, {**scored, "remarks": remarks}
 
         return await self._run(score)
 

@@ -27,6 +27,7 @@ from model_owner.optimisers.quadratic import (
     integers_to_json,
 )
 from model_owner.optimisers.windowed import WindowedHeavyBall
+from model_owner.remarks import Remark, remarks_of
 from model_owner.summed_moments import summed_moments
 from protocol.messages import RoundKind
 from protocol.problems import Code, Problem
@@ -259,7 +260,8 @@ def moved(
         history = HistoryRow(round=number, loss=loss, gradient=move.progress.gradient, at=now)
     end = move.next
     if isinstance(end, Done):
-        model = _with_table(trained_model(end.weights, encoder), state.spec, problem, move, encoder)
+        model = trained_model(end.weights, encoder, remarks_of(end.findings, encoder.names))
+        model = _with_table(model, state.spec, problem, move, encoder)
         return Taken(
             problem.rows_total,
             after,
@@ -303,7 +305,7 @@ def _with_table(
         return model.model_copy(update={"no_table": str(reason)})
 
 
-def trained_model(weights: Floats, encoder: Encoder) -> TrainedModel:
+def trained_model(weights: Floats, encoder: Encoder, remarks: tuple[Remark, ...] = ()) -> TrainedModel:
     """The weights (d, k) with their coefficients in raw units, by name."""
     coefficients = encoder.unscale(np.ascontiguousarray(weights))
     return TrainedModel(
@@ -311,4 +313,5 @@ def trained_model(weights: Floats, encoder: Encoder) -> TrainedModel:
         coefficients=tuple(tuple(float(value) for value in row) for row in coefficients),
         names=encoder.names,
         output_names=encoder.output_names,
+        remarks=remarks,
     )

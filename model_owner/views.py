@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict
 from model_owner.coefficient_table import CoefficientTable
 from model_owner.job import HistoryRow, JobState, TrainedModel
 from model_owner.l2_choice import L2Choice
-from model_owner.models import coefficients_by_name
+from model_owner.models import coefficients_by_name, remarks_on
+from model_owner.remarks import Remark
 from protocol.client.facilitator import FacilitatorClient
 from protocol.clock import Clock
 from protocol.problems import Problem
@@ -88,6 +89,7 @@ _EXAMPLE: dict[str, Any] = {
     "coefficient_table": None,
     "no_coefficient_table": None,
     "l2_choice": None,
+    "remarks": [],
     "owners": [{"party": "1a" * 32, "name": "clinic-a"}, {"party": "c4" * 32, "name": "clinic-b"}],
     "declined": [],
     "waiting_for": [{"party": "c4" * 32, "name": "clinic-b", "since": "2026-01-12T09:28:41.100Z"}],
@@ -119,6 +121,7 @@ class ModelView(ModelLine):
     """A job. `waiting_for` and `seconds_left` are the Facilitator's, and None where it cannot be asked.
 
     `refusal`: why this party last refused what the Facilitator sent. `converged`: whether the tolerance was reached.
+    `remarks`: what people must know of the finished model.
     `test_set_problem`: in the answer to POST /models, why the test set could not score the model that it will be.
     `window`: scale and bits of the round that is asked. `plan`: the budget, and under `forecast` what the job costs.
     """
@@ -133,6 +136,7 @@ class ModelView(ModelLine):
     coefficient_table: CoefficientTable | None
     no_coefficient_table: str | None
     l2_choice: L2Choice | None
+    remarks: list[Remark]
     owners: list[dict[str, str]]
     declined: list[dict[str, Any]]
     waiting_for: list[dict[str, Any]] | None
@@ -189,6 +193,7 @@ def view(
         coefficient_table=None if model is None else model.table,
         no_coefficient_table=None if model is None else model.no_table,
         l2_choice=None if model is None else model.l2_choice,
+        remarks=list(remarks_on(state, model)),
         owners=[owner.model_dump() for owner in state.owners],
         declined=_listed(said.get("declined")),
         waiting_for=[] if state.ended else None if elsewhere is None else _listed(said.get("waiting_for")),

@@ -6,6 +6,7 @@ import math
 import ssl
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
@@ -32,6 +33,10 @@ class JobEnded(Exception):  # noqa: N818 - that it ended is what happened
         self.model = model
 
 
+class RemarkWarning(UserWarning):
+    """What a person must know of a model or a prediction beside its numbers."""
+
+
 class ModelOwner:
     """A Model Owner at `url`. Closes its connections when a `with` block is left.
 
@@ -56,6 +61,7 @@ class ModelOwner:
         if token is not None and address.scheme != "https" and not on_this_machine:
             raise Problem(Code.INVALID_REQUEST, f"The token for {url} would travel in the clear: use https.")
         self._sleep = sleep
+        self._warned: set[tuple[str, str]] = set()
         self._http = httpx.Client(
             base_url=self.url,
             headers={} if token is None else {"Authorization": f"Bearer {token}"},
@@ -93,6 +99,8 @@ class ModelOwner:
     def wait(self, model_id: str, *, show_progress: bool = True) -> Json:
         """Return the model when it has finished, with a progress bar until then. Raises JobEnded without a model.
 
+        Warns of each of its remarks (RemarkWarning), once.
+
         A service that is away for a minute, as over a restart, ends no wait: training goes on by itself.
         """
         with _progress(f"model {model_id[:8]}", shown=show_progress) as show:
@@ -100,6 +108,7 @@ class ModelOwner:
                 model = self._model_again(model_id)
                 show(model)
                 if model["status"] == "FINISHED":
+                    self._warn(model["id"], model)
                     return model
                 if model["status"] in ENDED:
                     raise JobEnded(model)
@@ -119,12 +128,14 @@ class ModelOwner:
     def prediction(self, model_id: str | None = None) -> Json:
         """What GET /prediction says of the test set: cost, metrics, values, targets."""
         document: Json = self._call("GET", "/prediction", params=_given(model_id=model_id)).json()
+        self._warn(document["model_id"], document)
         return document
 
     def predict(self, rows: Sequence[Any], model_id: str | None = None) -> Json:
         """Score rows: `values`, and of a classifier `classes` and `class_names`. Without an id, the latest model."""
         body = {"rows": [_plain_row(row) for row in rows], **_given(model_id=model_id)}
         document: Json = self._call("POST", "/prediction", json=body).json()
+        self._warn(document["model_id"], document)
         return document
 
     def export(self, model_id: str, format: str = "json") -> bytes:  # noqa: A002 - the route's own word
@@ -135,6 +146,14 @@ class ModelOwner:
         """Stop a job, at every party."""
         document: Json = self._call("DELETE", f"/models/{model_id}").json()
         return document
+
+    def _warn(self, model_id: str, answer: Json) -> None:
+        """Warn of the remarks in an answer that were not told before."""
+        for each in answer.get("remarks", ()):
+            told = (model_id, each["text"])
+            if told not in self._warned:
+                self._warned.add(told)
+                warnings.warn(f"{each['text']} ({each['code']})", RemarkWarning, stacklevel=3)
 
     def _call(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         try:

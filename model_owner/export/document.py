@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from model_owner.job import JobState, TrainedModel
-from model_owner.models import weights_of
+from model_owner.models import remarks_on, weights_of
+from model_owner.remarks import as_json
 from tabular.encode import Encoder
 
 Json = dict[str, Any]
@@ -23,7 +24,7 @@ def document_of(state: JobState, model: TrainedModel, calibration: Mapping[str, 
     `columns`, is x_j = (encoded − centre_j) / half_width_j; the last is 1. scores = Σ_j x_j·weights[j]. A value is
     its score times the output's `target_half_width`. Of a classifier, output k's probability is
     σ(slope_k·score + offset_k), divided by their sum where there are more than two classes; without `calibration`
-    it is σ(score), or the softmax of all scores.
+    it is σ(score), or the softmax of all scores. `remarks` are what a reader must know of the coefficients.
     """
     encoder = Encoder.of_spec(state.spec)
     weights = weights_of(model)
@@ -46,4 +47,5 @@ def document_of(state: JobState, model: TrainedModel, calibration: Mapping[str, 
         ],
         "class_names": list(encoder.props.all_targets[0].category_texts) if state.spec.kind.classifies else None,
         "calibration": fitted,
+        "remarks": as_json(remarks_on(state, model)),
     }

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crypto.fixed_point import decode, encode, shift_half_even
+from model_owner.remarks import Finding
 from protocol.messages import RoundKind
 
 Integers: TypeAlias = NDArray[np.object_]
@@ -92,11 +93,15 @@ class Ask:
 
 @dataclass(frozen=True, eq=False)
 class Done:
-    """The end. `weights`: (d, k) float64 in scaled units. `converged`: the tolerance was reached."""
+    """The end. `weights`: (d, k) float64 in scaled units. `converged`: the tolerance was reached.
+
+    `findings`: what people must know of the weights beyond that.
+    """
 
     weights: Floats
     converged: bool
     why: str
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True)

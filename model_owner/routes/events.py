@@ -11,7 +11,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Request
 from fastapi.responses import StreamingResponse
 
-from model_owner.job import HistoryRow, JobState
+from model_owner.job import HistoryRow, JobState, TrainedModel
+from model_owner.models import remarks_on
+from model_owner.remarks import as_json
 from model_owner.routes.access import Desk, ModelIdInPath, Service
 from model_owner.views import in_windows, position_of
 from protocol.states import Status
@@ -64,7 +66,8 @@ async def _stream(desk: Desk, model_id: str, seen: int, stop: asyncio.Event) -> 
                 yield _event("round", _round(state, row), str(row.round))
             if state.phase is not phase:
                 phase = state.phase
-                yield _event("status", _status(state))
+                model = await asyncio.to_thread(desk.store.model, model_id) if state.ended else None
+                yield _event("status", _status(state, model))
             if state.ended:
                 return
             now = position_of(state, await desk.views.of(state) if in_windows(state) else None)
@@ -100,7 +103,7 @@ def _round(state: JobState, row: HistoryRow) -> dict[str, Any]:
     }
 
 
-def _status(state: JobState) -> dict[str, Any]:
+def _status(state: JobState, model: TrainedModel | None) -> dict[str, Any]:
     ending = state.ending
     return {
         "id": state.job_id,
@@ -111,4 +114,5 @@ def _status(state: JobState) -> dict[str, Any]:
         "loss": state.loss,
         "reason": None if ending is None else ending.reason,
         "code": None if ending is None else ending.code,
+        "remarks": as_json(remarks_on(state, model)),
     }

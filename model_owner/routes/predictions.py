@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from model_owner.remarks import Remark
 from model_owner.routes.access import MODEL_ID, Service
 from protocol.problems import Code, Problem
 from protocol.spec import Strict
@@ -36,7 +37,7 @@ class PredictionView(BaseModel):
 
     Of a classifier, values are probabilities: of the second class where there are two, else a list of every class's;
     `classes` are the likeliest and `targets` the true ones. `calibration.rows` (from 0) are the rows that the
-    probabilities were fitted on; cost and metrics are those of all the others.
+    probabilities were fitted on; cost and metrics are those of all the others. `remarks`: what people must know.
     """
 
     model_config = ConfigDict(
@@ -63,6 +64,7 @@ class PredictionView(BaseModel):
     class_names: list[str] | None = None
     classes: list[str] | None = None
     calibration: Calibration | None = None
+    remarks: list[Remark] = []
 
 
 class PredictionLine(BaseModel):
@@ -96,6 +98,7 @@ class Scores(BaseModel):
     values: Values
     class_names: list[str] | None = None
     classes: list[str] | None = None
+    remarks: list[Remark] = []
 
 
 @router.get(
@@ -104,7 +107,7 @@ class Scores(BaseModel):
     summary="Score the test set: cost, metrics, values beside true values",
 )
 async def predict(desk: Service, model_id: ModelId = None) -> PredictionView:
-    return PredictionView(**(await desk.predictions.on_test_set(model_id)).document)
+    return PredictionView(**await desk.predictions.shown(await desk.predictions.on_test_set(model_id)))
 
 
 @router.post(
@@ -132,4 +135,4 @@ async def prediction(
     found = await asyncio.to_thread(desk.store.prediction, prediction_id)
     if found is None:
         raise Problem(Code.PREDICTION_NOT_FOUND, f"There is no prediction {prediction_id} here.")
-    return PredictionView(**found.document)
+    return PredictionView(**await desk.predictions.shown(found))

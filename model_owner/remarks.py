@@ -1,0 +1,72 @@
+"""What people must know of a result beside its numbers, each by a code. This is the catalogue of them.
+
+A remark goes wherever a result is shown: `GET /models/{id}`, its last event, both routes of predictions, the exports,
+the terminal, the Python client. An optimiser knows columns by their place and says a `Finding`; whoever knows their
+names makes the remark of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, Final
+
+from protocol.spec import Strict
+
+
+class RemarkCode(StrEnum):
+    """Codes for programs; `TEXTS` has what they say to a person."""
+
+    NOT_CONVERGED = "not-converged"
+    SURROGATE_COEFFICIENTS = "surrogate-coefficients"
+
+
+TEXTS: Final[Mapping[RemarkCode, str]] = MappingProxyType(
+    {
+        RemarkCode.NOT_CONVERGED: (
+            "Training stopped before the minimum: {why}. The coefficients are not those of the least training loss."
+        ),
+        RemarkCode.SURROGATE_COEFFICIENTS: (
+            "The coefficients are those of a quadratic surrogate, and no log odds: read their signs and what they do "
+            'to predictions. For log odds train with weights "shared_with_owners".'
+        ),
+    }
+)
+
+
+class Remark(Strict):
+    """One thing to know. `column`: the one that it is about, where it is about one."""
+
+    code: RemarkCode
+    text: str
+    column: str | None = None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A remark of somebody who knows columns by their place in the design, the intercept last."""
+
+    code: RemarkCode
+    column: int | None = None
+    values: Mapping[str, object] = field(default_factory=dict)
+
+
+def remark(code: RemarkCode, column: str | None = None, **values: object) -> Remark:
+    """Return the remark; its text names `column` and `values`. Raises KeyError where the text needs another value."""
+    return Remark(code=code, column=column, text=TEXTS[code].format(column=column, **values))
+
+
+def remarks_of(findings: Iterable[Finding], names: Sequence[str]) -> tuple[Remark, ...]:
+    """Return the remarks that findings are, with the columns' names, each once."""
+    made = [
+        remark(finding.code, None if finding.column is None else names[finding.column], **finding.values)
+        for finding in findings
+    ]
+    return tuple(dict.fromkeys(made))
+
+
+def as_json(remarks: Iterable[Remark]) -> list[dict[str, Any]]:
+    """Return them as they travel."""
+    return [each.model_dump(mode="json") for each in remarks]
