@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.output import Failure, console, print_json, print_table, wrong_fields
+from cli.output import Failure, console, print_json, print_table
 
 _BAR_WIDTH = 40
 
@@ -37,23 +37,16 @@ def plan(
 def plan_document(document: Any, owners: int | None, rows: int | None, *, again: bool = False) -> dict[str, Any]:
     """Return the plan as the Model Owner gives it, from a spec's JSON.
 
-    Raises ValidationError for an invalid spec, Problem(DOES_NOT_FIT), Failure for owners or rows beyond the spec's.
+    Raises Problem as POST /models would: INVALID_SPEC, DOES_NOT_FIT; Failure for owners or rows beyond the spec's.
     """
-    import json
-
-    from pydantic import ValidationError
-
+    from cli.parties import settings_of
+    from model_owner.specs import plan_of, spec_of
     from protocol.forecast import forecast
-    from protocol.planning import plan_spec
     from protocol.server.machine_speed import default_folder, unit_costs
-    from protocol.spec import ModelSpec
+    from protocol.states import Role
 
-    # As it comes over the wire: Python's own types would be taken more strictly.
-    try:
-        spec = ModelSpec.model_validate_json(json.dumps(document))
-    except ValidationError as error:
-        raise Failure(f"The spec: {wrong_fields(error, document)}") from None
-    budget = plan_spec(spec)
+    spec = spec_of(document)
+    budget = plan_of(spec, allow_small_keys=settings_of(Role.MODEL_OWNER, {}).allow_small_keys)
     unit = unit_costs(default_folder(), spec.training.key_bits, time.perf_counter, again=again)
     try:
         return {**budget.to_dict(), "forecast": forecast(spec, owners, rows, unit)}

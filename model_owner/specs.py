@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from pydantic import ValidationError
+
 from crypto import LEAST_MODULUS_BITS
 from crypto.budget import Budget
 from protocol.planning import plan_spec
 from protocol.problems import Code, Problem
+from protocol.server.validation import validation_problem
 from protocol.shared_weights import unfit_fields
 from protocol.spec import ModelSpec, Optimizer
+
+
+def spec_of(document: object) -> ModelSpec:
+    """Return the spec that a JSON document is, read in one way wherever a spec comes in.
+
+    Raises Problem(INVALID_SPEC), whose `errors` name every field that is at fault.
+    """
+    try:
+        return ModelSpec.model_validate(document)
+    except ValidationError as error:
+        raise validation_problem(error, document, Code.INVALID_SPEC) from None
 
 
 def plan_of(spec: ModelSpec, *, allow_small_keys: bool) -> Budget:

@@ -6,15 +6,13 @@ import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Header, Query, Response
-from pydantic import ValidationError
 
 from model_owner.deploying import deployed
 from model_owner.export import ExportFormat, export
 from model_owner.routes.access import SPEC_EXAMPLE, Desk, ModelIdInPath, Service
+from model_owner.specs import spec_of
 from model_owner.views import ModelLine, ModelView, line, view
 from protocol.problems import Code, Problem
-from protocol.server.validation import validation_problem
-from protocol.spec import ModelSpec
 from protocol.states import Phase
 
 router = APIRouter(prefix="/models", tags=["models"])
@@ -46,10 +44,7 @@ async def deploy(
         ),
     ] = None,
 ) -> ModelView:
-    try:
-        spec = ModelSpec.model_validate(document)
-    except ValidationError as error:
-        raise validation_problem(error, document, Code.INVALID_SPEC) from None
+    spec = spec_of(document)
     state = await deployed(desk.service, spec, idempotency_key)
     try:
         answer = await shown(desk, state.job_id)
@@ -109,5 +104,6 @@ async def export_model(
     if state.spec.kind.classifies and await asyncio.to_thread(desk.store.current_dataset) is not None:
         calibration = (await desk.predictions.on_test_set(model_id)).document["calibration"]
     made = await asyncio.to_thread(export, state, model, calibration, chosen)
-    name = f"attachment; filename=model.{made.suffix}"
-    return Response(made.content, media_type=made.media_type, headers={"Content-Disposition": name})
+    name = f"model-{model_id}.{made.suffix}"
+    disposition = {"Content-Disposition": f"attachment; filename={name}"}
+    return Response(made.content, media_type=made.media_type, headers=disposition)
