@@ -18,7 +18,7 @@ from model_owner.remarks import Remark
 from protocol.client.facilitator import FacilitatorClient
 from protocol.clock import Clock
 from protocol.problems import Problem
-from protocol.spec import ModelType
+from protocol.spec import ModelType, Optimizer
 from protocol.states import Phase, Status
 from protocol.window_position import WindowPosition, window_position
 
@@ -54,10 +54,12 @@ class Round(BaseModel):
 
 
 class ModelLine(BaseModel):
-    """A job in a list."""
+    """A job in a list. `name` and `optimizer` are those of its spec."""
 
     id: str
+    name: str | None
     model_type: ModelType
+    optimizer: Optimizer
     status: Status
     phase: Phase
     round: int
@@ -71,7 +73,9 @@ class ModelLine(BaseModel):
 
 _EXAMPLE: dict[str, Any] = {
     "id": "0f4b6d1c9e7a4c52b8d3a6e5f1029384",
+    "name": "stay in hospital",
     "model_type": "LINEAR_REGRESSION",
+    "optimizer": "conjugate_gradient",
     "status": "IN_PROGRESS",
     "phase": "TRAINING",
     "round": 7,
@@ -160,7 +164,9 @@ def _line(state: JobState) -> dict[str, Any]:
     ending = state.ending
     return {
         "id": state.job_id,
+        "name": state.spec.name,
         "model_type": state.spec.model_type,
+        "optimizer": state.spec.training.optimizer,
         "status": state.status,
         "phase": state.phase,
         "round": state.round,

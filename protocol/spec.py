@@ -8,9 +8,21 @@ from __future__ import annotations
 import math
 import re
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from protocol.model_types import MODEL_KINDS, ModelKind
 
@@ -248,10 +260,19 @@ class Training(Strict):
         return self
 
 
+def _check_printable(text: str) -> str:
+    """Raise ValueError for a control character, a line break or a mark that changes how other text is shown."""
+    if not text.isprintable() or text != text.strip():
+        raise ValueError("one line of printable text is needed, without spaces around it")
+    return text
+
+
 class ModelSpec(Strict):
     """What `POST /models` takes.
 
-    `auditors`: party ids that may read the job's evidence at the Facilitator, as its own parties may, and verify it.
+    `name` and `purpose` are for people, at every party; left out of what is signed where they are not given, so that
+    owners which do not know the fields can take part. `auditors`: party ids that may read the job's evidence at the
+    Facilitator, as its own parties may, and verify it.
     """
 
     spec_version: Literal[1] = 1
@@ -260,6 +281,16 @@ class ModelSpec(Strict):
     data_props: DataProps
     training: Training = Training()
     auditors: Annotated[tuple[Annotated[StrictStr, Field(pattern=r"^[0-9a-f]{64}$")], ...], Field(max_length=16)] = ()
+    name: Annotated[StrictStr, Field(min_length=1, max_length=100), AfterValidator(_check_printable)] | None = None
+    purpose: Annotated[StrictStr, Field(min_length=1, max_length=1000), AfterValidator(_check_printable)] | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_unused(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = serialise(self)
+        for name in ("name", "purpose"):
+            if fields.get(name) is None:
+                fields.pop(name, None)
+        return fields
 
     @model_validator(mode="after")
     def _targets_fit_model(self) -> Self:

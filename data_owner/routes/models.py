@@ -102,12 +102,15 @@ class EarlierView(BaseModel):
 
 
 class JobDetail(JobView):
-    """A job with its plan, its training terms, every release, and what its sums could be subtracted from.
+    """A job with its columns, plan, training terms, every release, and what its sums could be subtracted from.
+
+    `spec`: the whole spec that its Model Owner signed: name and purpose, model, features and targets.
 
     `differencing_risks` are those that a person has to take, or has taken; `earlier_jobs` are those on the same
     dataset, with the owners that each was over.
     """
 
+    spec: dict[str, Any] | None
     training: dict[str, Any] | None
     plan: dict[str, Any] | None
     releases: list[Release]
@@ -164,6 +167,7 @@ def get_model(job_id: JobIdPath, parts: Parts) -> JobDetail:
     manifest = _manifest(state)
     return JobDetail(
         **JobView.of(state, (len(releases), sum(release.numbers for release in releases))).model_dump(),
+        spec=manifest.spec.model_dump(mode="json", exclude_none=True) if manifest else None,
         training=manifest.spec.training.model_dump(mode="json") if manifest else None,
         plan=manifest.plan if manifest else None,
         releases=releases,
