@@ -8,6 +8,7 @@ beside the best that a single owner could train).
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,7 @@ import typer
 from cli.output import Failure, console, print_json, print_table
 
 MARKER = "demo.json"
+_NO_MODULE = re.compile(r"ModuleNotFoundError: No module named '([^']+)'")
 INTERRUPTED = 130  # what shells give a command that Ctrl-C ended
 
 
@@ -173,11 +175,14 @@ def _listed(answer: Any, key: str) -> list[Any]:
 
 
 def _run_script(script: Path, *arguments: object) -> str:
+    from protocol.server.extras import how_to_install
+
     command = [sys.executable, str(script), *(str(argument) for argument in arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - the example's own script
     if done.returncode != 0:
         last = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
-        raise Failure(f"{script} failed: {last[0]}")
+        missing = _NO_MODULE.fullmatch(last[0])
+        raise Failure(f"{script} failed: {(missing and how_to_install(missing[1])) or last[0]}")
     return done.stdout
 
 

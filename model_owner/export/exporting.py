@@ -13,6 +13,7 @@ from model_owner.export.onnx_graph import graph_of
 from model_owner.export.scikit_learn import pipeline_of
 from model_owner.job import JobState, TrainedModel
 from protocol.problems import Code, Problem
+from protocol.server.extras import how_to_install
 
 
 class ExportFormat(StrEnum):
@@ -48,10 +49,10 @@ def export(
 
             return Exported(skops.io.dumps(pipeline_of(state, model, calibration)), "application/octet-stream", "skops")
     except ImportError as error:
-        message = (
-            f"format {chosen} needs {error.name}, which is not installed here: install the extra `export`, in a clone "
-            "by .venv/bin/pip install '.[export]'"
-        )
+        how = how_to_install(error.name)
+        if how is None:
+            raise
+        message = f"format {chosen}: {how}"
         raise Problem(
             Code.INVALID_REQUEST, f"{message}.", errors=[{"field": "format", "message": message, "value": chosen}]
         ) from None

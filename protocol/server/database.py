@@ -34,6 +34,7 @@ from sqlalchemy.pool import NullPool
 from protocol.problems import Code, Problem
 from protocol.server.database_trouble import driver_words, trouble
 from protocol.server.database_url import POSTGRESQL, SQLITE, DatabaseError, reaching, read_url, shown
+from protocol.server.extras import how_to_install
 
 __all__ = ["DatabaseError", "open_database", "read", "shown", "sqlite_url", "state_of", "upgrade", "write"]
 
@@ -218,10 +219,11 @@ def _postgresql(url: URL) -> Engine:
             pool_timeout=BUSY_TIMEOUT_S,
             hide_parameters=True,
         )
-    except ModuleNotFoundError:
-        raise DatabaseError(
-            "A postgresql:// store needs psycopg, which is not installed: pip install 'psycopg[binary]'."
-        ) from None
+    except ModuleNotFoundError as error:
+        how = how_to_install(error.name)
+        if how is None:
+            raise
+        raise DatabaseError(f"A postgresql:// store: {how}.") from None
 
     @sa.event.listens_for(engine, "connect")
     def _on_connect(driver_connection: Any, _record: object) -> None:

@@ -87,6 +87,54 @@ def test_a_lock_left_by_one_that_was_killed_holds_nobody_up(checkout: Path) -> N
     assert not (checkout / ".venv-setup").exists()
 
 
+def install_extra(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run scripts/install_extra.sh in a checkout whose set-up is done; its Python writes down what it is asked."""
+    for name in ("scripts/install_extra.sh", "requirements-test.txt"):
+        shutil.copy(ROOT / name, checkout / name)
+    for tool in ("awk", "mktemp"):
+        found = shutil.which(tool)
+        assert found is not None
+        (checkout.parent / "bin" / tool).symlink_to(found)
+    python = checkout / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    asked = checkout.parent / "asked"
+    noted = (
+        'for word in "$@"; do echo "$word"; [ "$last" != --constraint ] || cat "$word"; last="$word"; done >> "$ASKED"'
+    )
+    python.write_text(f"#!{shutil.which('bash')}\n{noted}\n")
+    python.chmod(0o755)
+    environment = {"PATH": str(checkout.parent / "bin"), "HOME": str(checkout.parent), "ASKED": str(asked)}
+    stamp = '. scripts/setup.sh; setup_wanted requirements.txt > "$VENV/installed-requirements.txt"'
+    bash = str(checkout.parent / "bin" / "bash")
+    subprocess.run([bash, "-c", stamp], cwd=checkout, env=environment, check=True)
+    return subprocess.run(
+        [bash, str(checkout / "scripts" / "install_extra.sh"), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+    )
+
+
+def test_an_extra_leaves_the_project_editable_and_comes_in_the_locked_versions(checkout: Path) -> None:
+    done = install_extra(checkout, "export")
+    assert done.returncode == 0, done.stderr
+    asked = (checkout.parent / "asked").read_text().splitlines()
+    assert asked[asked.index("--editable") + 1] == f"{checkout}[export]"
+    versions = set(re.findall(r"^[a-z0-9._-]+==\S+", (ROOT / "requirements-test.txt").read_text(), re.MULTILINE))
+    assert {line for line in asked if "==" in line} == versions
+
+
+@pytest.mark.parametrize("arguments", [(), ("exports",), ("export", "postgres")])
+def test_an_extra_that_there_is_not_is_refused_with_those_that_there_are(
+    checkout: Path, arguments: tuple[str, ...]
+) -> None:
+    done = install_extra(checkout, *arguments)
+    assert done.returncode == 1
+    assert re.fullmatch(r"install_extra\.sh: .*export, postgres.*\n", done.stderr)
+    assert not (checkout.parent / "asked").exists()
+
+
 @pytest.mark.parametrize("name", ["requirements.txt", "requirements-test.txt"])
 def test_a_lock_file_names_hashes_for_everything_and_no_address(name: str) -> None:
     text = (ROOT / name).read_text()

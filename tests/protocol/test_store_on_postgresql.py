@@ -212,7 +212,7 @@ def test_a_server_that_is_away_is_told_in_one_line_without_the_password(tmp_path
 
 def test_without_psycopg_the_reason_says_what_to_install(monkeypatch: pytest.MonkeyPatch, alembic_dir: Path) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    with pytest.raises(DatabaseError, match=r"pip install 'psycopg\[binary\]'"):
+    with pytest.raises(DatabaseError, match=r"install_extra.sh postgres, elsewhere by pip install 'psycopg\[binary\]"):
         open_database("postgresql://alice@db/jobs", alembic_dir)
 
 
