@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
@@ -106,6 +107,26 @@ class ConsortiumFile(Strict):
             if folded == CONSORTIUM_FOLDER:
                 raise ValueError(f"{name!r} is the name of the consortium's own folder")
         return self
+
+    @model_validator(mode="after")
+    def _ports_of_one_machine(self) -> Self:
+        """Where the Facilitator is reached on loopback all are on its machine, and each needs a port of its own."""
+        if not is_loopback(self.facilitator.hostname):
+            return self
+        taken = {self.facilitator.listens_on[1]: self.facilitator.name}
+        for party in (*self.model_owner, *self.data_owner):
+            if party.port and party.port in taken:
+                raise ValueError(
+                    f"{taken[party.port]!r} and {party.name!r} would both listen on port {party.port} of one machine: "
+                    f"give {party.name!r} another, such as `port = {_free_port(party.port, taken)}`"
+                )
+            taken[party.port] = party.name
+        return self
+
+
+def _free_port(above: int, taken: Mapping[int, str]) -> int:
+    free: int = next(port for port in (*range(above + 1, 65_536), *range(1024, above)) if port not in taken)
+    return free
 
 
 #: Where the consortium's own keys lie, beside the parties' folders.

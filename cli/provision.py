@@ -15,7 +15,10 @@ def provision_command(
     out: Annotated[Path, typer.Option(help="Where the folders and files go.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
 ) -> None:
-    """Make a folder for every party: identity, trust, membership, token, certificate, settings; one file each."""
+    """Make a folder for every party: identity, trust, membership, token, certificate, settings; one file each.
+
+    It makes the private keys of all of them, on this machine: whoever can read OUT can act as any party.
+    """
     from cli.consortium import CONSORTIUM_FOLDER, read_consortium
     from cli.provisioning import provision
 
@@ -30,3 +33,10 @@ def provision_command(
         f"service with --state-dir NAME. {out / CONSORTIUM_FOLDER} stays with you: it makes new members.",
         err=True,
     )
+    if any(one.created for one in parties):
+        typer.echo(
+            f"{out} now holds every party's private keys: who can read it can act as any of them. Delete a party's "
+            "folder and file here once it has its own; what an organiser can do until then, and after, is in "
+            "docs/threat-model.md.",
+            err=True,
+        )

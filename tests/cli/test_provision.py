@@ -306,3 +306,25 @@ def test_the_command_prints_who_was_made_and_no_secret(tmp_path: Path) -> None:
         assert path.read_text().strip() not in done.output
     refused = CliRunner().invoke(app, ["provision", str(tmp_path / "none.toml"), "--out", str(tmp_path / "out")])
     assert refused.exit_code != 0 and "none.toml" in refused.stderr and len(refused.stderr.splitlines()) == 1
+
+
+def test_on_one_machine_every_party_has_a_port_of_its_own(tmp_path: Path) -> None:
+    second = '[[data_owner]]\nname = "bank-b"\n'
+    with pytest.raises(Failure, match=r"'bank-a' and 'bank-b' would both listen on port 5000 .* `port = 5001`"):
+        consortium(tmp_path, ONE_MACHINE + second)
+    with pytest.raises(Failure, match=r"'facilitator' and 'bank-b' .* 8080"):
+        consortium(tmp_path, ONE_MACHINE + second + "port = 8080\n")
+    made = provision(consortium(tmp_path, ONE_MACHINE + second + "port = 5001\n"), tmp_path / "out", NOW)
+    assert settings_of(Role.DATA_OWNER, {"state_dir": made[-1].folder}).port == 5001
+
+
+def test_on_several_machines_parties_may_have_the_same_port(tmp_path: Path) -> None:
+    assert len(consortium(tmp_path, ACROSS_MACHINES + '[[data_owner]]\nname = "bank-c"\nport = 5443\n').data_owner) == 3
+
+
+def test_it_says_that_it_holds_everybodys_private_keys(tmp_path: Path) -> None:
+    file, out = tmp_path / "consortium.toml", tmp_path / "out"
+    file.write_text(ONE_MACHINE)
+    first, again = (CliRunner().invoke(app, ["provision", str(file), "--out", str(out)]) for _ in range(2))
+    assert "holds every party's private keys" in first.stderr
+    assert again.exit_code == 0 and "private keys" not in again.stderr  # it made none this time
