@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from cli import (
@@ -29,43 +31,65 @@ from cli.resume import resume
 
 app = typer.Typer(name="fedtrain", cls=OneLineErrors, pretty_exceptions_enable=False, rich_markup_mode=None)
 
+SERVICES = "Services"
+PREPARING = "A spec and its tables, before anything is sent"
+JOBS = "Jobs and models"
+DATA_OWNERS = "A Data Owner's people"
+ACCESS = "Who is who, and who gets in"
+OPERATION = "Running it for good"
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        from protocol.version import PROTOCOL_VERSION
+
+        typer.echo(f"fedtrain {version('federated-trainer')} (protocol {PROTOCOL_VERSION})")
+        raise typer.Exit
+
 
 @app.callback(invoke_without_command=True)
-def fedtrain(context: typer.Context) -> None:
+def fedtrain(
+    context: typer.Context,
+    version: Annotated[  # noqa: ARG001 - its callback prints it
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Print the version and exit.")
+    ] = False,
+) -> None:
     """Train one model on records that never move."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 
 
-app.command()(services.facilitator)
-app.command()(services.data_owner)
-app.command()(services.model_owner)
-app.command()(jobs.deploy)
-app.command()(jobs.status)
-app.command()(jobs.predict)
-app.command()(jobs.cancel)
-app.command()(resume)
-app.command()(score.score)
-app.command()(score.allow_scoring)
-app.command()(data.check)
-app.command()(data.describe)
-app.command()(simulate.simulate)
-app.command()(demo.demo)
-app.command()(verify.verify)
-app.command()(prune)
-app.command()(backup)
-app.command()(restore)
-app.command()(plan.plan)
-app.command()(doctor.doctor)
-app.add_typer(config.app)
-app.add_typer(identity.app)
-app.command()(trust.trust)
-app.add_typer(tokens.app)
-app.command()(owner.approve)
-app.command()(owner.deny)
-app.command()(owner.audit)
-app.add_typer(policy.app)
-app.command("provision")(provision.provision_command)
+app.command(rich_help_panel=SERVICES)(services.facilitator)
+app.command(rich_help_panel=SERVICES)(services.data_owner)
+app.command(rich_help_panel=SERVICES)(services.model_owner)
+app.command(rich_help_panel=SERVICES)(demo.demo)
+app.command(rich_help_panel=PREPARING)(data.describe)
+app.command(rich_help_panel=PREPARING)(data.check)
+app.command(rich_help_panel=PREPARING)(plan.plan)
+app.command(rich_help_panel=PREPARING)(simulate.simulate)
+app.command(rich_help_panel=JOBS)(jobs.deploy)
+app.command(rich_help_panel=JOBS)(jobs.status)
+app.command(rich_help_panel=JOBS)(jobs.predict)
+app.command(rich_help_panel=JOBS)(jobs.cancel)
+app.command(rich_help_panel=JOBS)(resume)
+app.command(rich_help_panel=JOBS)(verify.verify)
+app.command(rich_help_panel=JOBS)(score.allow_scoring)
+app.command(rich_help_panel=DATA_OWNERS)(owner.approve)
+app.command(rich_help_panel=DATA_OWNERS)(owner.deny)
+app.command(rich_help_panel=DATA_OWNERS)(owner.audit)
+app.command(rich_help_panel=DATA_OWNERS)(score.score)
+app.add_typer(policy.app, rich_help_panel=DATA_OWNERS)
+app.add_typer(identity.app, rich_help_panel=ACCESS)
+app.command(rich_help_panel=ACCESS)(trust.trust)
+app.add_typer(tokens.app, rich_help_panel=ACCESS)
+app.command("provision", rich_help_panel=ACCESS)(provision.provision_command)
+app.command(rich_help_panel=OPERATION)(doctor.doctor)
+app.add_typer(config.app, rich_help_panel=OPERATION)
+app.command(rich_help_panel=OPERATION)(backup)
+app.command(rich_help_panel=OPERATION)(restore)
+app.command(rich_help_panel=OPERATION)(prune)
 
 if __name__ == "__main__":
     app(prog_name="fedtrain")

@@ -65,6 +65,7 @@ def describe_error(error: Exception) -> str:
     from pydantic import ValidationError
 
     from protocol.problems import Problem
+    from protocol.server.extras import how_to_install
     from protocol.setup_error import SetupError
 
     if isinstance(error, Failure | SetupError):
@@ -77,6 +78,8 @@ def describe_error(error: Exception) -> str:
         return f"{where}: {first['msg']}" if where else first["msg"]
     if isinstance(error, OSError):
         return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    if isinstance(error, ImportError) and (how := how_to_install(error.name)) is not None:
+        return f"{how}."
     return f"internal error, {type(error).__name__}: {error} (FEDTRAIN_DEBUG=1 shows where)"
 
 
@@ -114,7 +117,22 @@ def _field_text(item: dict[str, Any], detail: str) -> str:
 
 
 class OneLineErrors(TyperGroup):
-    """A command group whose every failure is one line on stderr and an exit code that is not 0."""
+    """A command group whose every failure is one line on stderr and an exit code that is not 0.
+
+    Its help lists commands under the panels that they are given.
+    """
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        panels: dict[str, list[tuple[str, str]]] = {}
+        for name in self.list_commands(ctx):
+            command = self.get_command(ctx, name)
+            if command is not None and not command.hidden:
+                panel = getattr(command, "rich_help_panel", None)
+                title = panel if isinstance(panel, str) else "Commands"
+                panels.setdefault(title, []).append((name, command.get_short_help_str(limit=formatter.width)))
+        for title, commands in panels.items():
+            with formatter.section(title):
+                formatter.write_dl(commands)
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         kwargs["standalone_mode"] = False

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from cli.client import read_json
 from cli.main import app
 from cli.output import Failure, describe_error
 from protocol.problems import Code, Problem
+from protocol.server.extras import EXTRA_OF
 from protocol.server.secret_files import load_or_create_identity
 from tests.free_ports import free_port
 
@@ -42,6 +46,29 @@ def test_help_names_every_command() -> None:
     assert done.returncode == 0
     for command in ("facilitator", "data-owner", "model-owner", "deploy", "status", "predict", "cancel", "check"):
         assert command in done.stdout
+
+
+def test_help_has_every_command_in_one_named_group() -> None:
+    groups = re.findall(r"^(\S.*):\n((?:  .*\n)+)", fedtrain("--help").stdout, re.MULTILINE)
+    titles = [title for title, _ in groups if title != "Options"]
+    assert "Commands" not in titles and len(titles) > 3
+    listed = [line.split()[0] for title, body in groups if title != "Options" for line in body.splitlines()]
+    listed = [word for word in listed if word in typer.main.get_command(app).commands]  # type: ignore[attr-defined]
+    assert sorted(listed) == sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+
+
+def test_version_is_that_of_the_package() -> None:
+    done = fedtrain("--version")
+    assert done.returncode == 0
+    assert done.stdout.split()[:2] == ["fedtrain", version("federated-trainer")]
+
+
+@pytest.mark.parametrize("module", sorted(EXTRA_OF))
+def test_a_package_of_an_extra_that_is_missing_is_named_with_how_to_install_it(module: str) -> None:
+    told = describe_error(ModuleNotFoundError(f"No module named '{module}'", name=f"{module}.part"))
+    assert told.startswith(f"{module} is not installed here") and f"install_extra.sh {EXTRA_OF[module]}" in told
+    assert "\n" not in told and "internal error" not in told
+    assert "internal error" in describe_error(ModuleNotFoundError("No module named 'other'", name="other"))
 
 
 def test_help_imports_no_service() -> None:
