@@ -110,8 +110,8 @@ class ConsortiumFile(Strict):
 
     @model_validator(mode="after")
     def _ports_of_one_machine(self) -> Self:
-        """Where the Facilitator is reached on loopback all are on its machine, and each needs a port of its own."""
-        if not is_loopback(self.facilitator.hostname):
+        """Without TLS all are on the Facilitator's machine, and each needs a port of its own."""
+        if self.facilitator.over_tls:
             return self
         taken = {self.facilitator.listens_on[1]: self.facilitator.name}
         for party in (*self.model_owner, *self.data_owner):

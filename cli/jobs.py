@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from cli.output import Failure, console, print_json, print_table
+from cli.output import Failure, console, duration, print_json, print_table
 
+Model = Annotated[str, typer.Argument(help="The model: its id, how that begins, or its name.", metavar="MODEL_ID")]
 ModelOwner = Annotated[str | None, typer.Option(help="The Model Owner's address. Default http://127.0.0.1:9090.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
@@ -16,6 +18,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 def deploy(
     spec: Annotated[Path, typer.Argument(help="The model spec, a JSON file.")],
     follow: Annotated[bool, typer.Option("--follow", help="Stay until the job has ended.")] = False,
+    name: Annotated[str | None, typer.Option(help="What to call the job, in lists and to the owners' people.")] = None,
+    purpose: Annotated[
+        str | None, typer.Option(help="What the model is for: every owner's people read it before they approve.")
+    ] = None,
     model_owner: ModelOwner = None,
     as_json: Json = False,
 ) -> None:
@@ -25,6 +31,8 @@ def deploy(
     from cli.follow import progress
 
     document = read_json(spec)
+    if isinstance(document, dict):  # what else it may be, the Model Owner refuses
+        document |= {field: text for field, text in (("name", name), ("purpose", purpose)) if text is not None}
     with Service(model_owner_url(model_owner)) as service:
         state = service.post("/models", document)
         if state.get("test_set_problem"):
@@ -41,36 +49,42 @@ def deploy(
 
 
 def status(
-    model_id: Annotated[str | None, typer.Argument(help="A model; without it, all of them.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Argument(help="A model: its id, how that begins, or its name. Without it, all.", metavar="[MODEL_ID]"),
+    ] = None,
     model_owner: ModelOwner = None,
     as_json: Json = False,
 ) -> None:
     """Show where jobs stand."""
     from cli.client import Service, model_owner_url
+    from cli.job_ids import job_id
 
     with Service(model_owner_url(model_owner)) as service:
-        answer = service.get("/models" if model_id is None else f"/models/{model_id}")
+        answer = service.get("/models" if model is None else f"/models/{job_id(service, model)}")
     if as_json:
         print_json(answer)
-    elif model_id is not None:
+    elif model is not None:
         _print_model(answer)
     else:
-        models = answer["models"] if isinstance(answer, dict) else answer
-        rows = [[model["id"], model["status"], _round(model), model.get("reason")] for model in models]
-        print_table("", ["model", "status", "round", "reason"], rows)
+        _print_list(answer)
 
 
 def predict(
-    model_id: Annotated[str | None, typer.Option(help="A model; without it, the latest finished one.")] = None,
+    model_id: Annotated[
+        str | None,
+        typer.Option(help="A model: its id, how that begins, or its name. Without it, the one that finished last."),
+    ] = None,
     rows: Annotated[int, typer.Option(min=0, help="How many predictions to show.")] = 10,
     model_owner: ModelOwner = None,
     as_json: Json = False,
 ) -> None:
     """Score the Model Owner's test set: cost, metrics, predicted beside true values."""
     from cli.client import Service, model_owner_url
+    from cli.job_ids import job_id
 
     with Service(model_owner_url(model_owner)) as service:
-        params = {} if model_id is None else {"model_id": model_id}
+        params = {} if model_id is None else {"model_id": job_id(service, model_id)}
         answer = service.get("/prediction", **params)
     if as_json:
         print_json(answer)
@@ -79,19 +93,20 @@ def predict(
 
 
 def cancel(
-    model_id: Annotated[str, typer.Argument(help="The model whose training is to stop.")],
+    model: Model,
     model_owner: ModelOwner = None,
     as_json: Json = False,
 ) -> None:
     """Stop a training job, at every party."""
     from cli.client import Service, model_owner_url
+    from cli.job_ids import job_id
 
     with Service(model_owner_url(model_owner)) as service:
-        answer = service.delete(f"/models/{model_id}")
+        answer = service.delete(f"/models/{job_id(service, model)}")
     if as_json:
         print_json(answer)
     else:
-        console().print(f"model {model_id} is {answer.get('status', 'CANCELLED')}", markup=False)
+        console().print(f"model {answer['id']} is {answer.get('status', 'CANCELLED')}", markup=False)
 
 
 def print_prediction(answer: dict[str, Any], rows: int) -> None:
@@ -122,9 +137,39 @@ def _round(model: dict[str, Any]) -> str:
     return f"{model.get('round') or 0} of {model['rounds']}" if model.get("rounds") else ""
 
 
+def _print_list(models: list[dict[str, Any]]) -> None:
+    columns = ["model", "name", "status", "round", "optimizer", "since", "took", "reason"]
+    rows = [
+        [
+            model["id"],
+            model["name"],
+            model["status"],
+            _round(model),
+            model["optimizer"],
+            *_times(model),
+            model["reason"],
+        ]
+        for model in models
+    ]
+    # A column with nothing in it takes room from those that have something.
+    shown = [at for at in range(len(columns)) if at == 0 or any(row[at] for row in rows)]
+    print_table("", [columns[at] for at in shown], [[row[at] for at in shown] for row in rows])
+
+
+def _times(model: dict[str, Any]) -> tuple[str, str | None]:
+    """When a job was made, by this machine's clock, and how long it took, once it has ended."""
+    made = datetime.fromisoformat(model["created_at"])
+    if model["ended_at"] is None:
+        return f"{made.astimezone():%Y-%m-%d %H:%M}", None
+    took_s = (datetime.fromisoformat(model["ended_at"]) - made).total_seconds()
+    return f"{made.astimezone():%Y-%m-%d %H:%M}", duration(took_s)
+
+
 def _print_model(model: dict[str, Any]) -> None:
     console().print(f"model {model['id']}: {model['status']}", markup=False)
     for label, text in (
+        ("name", model.get("name") or ""),
+        ("optimizer", model.get("optimizer") or ""),
         ("round", _round(model)),
         ("loss", f"{model['loss']:.6f}" if model.get("loss") is not None else ""),
         ("reason", model.get("reason") or ""),

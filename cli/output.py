@@ -60,6 +60,13 @@ def _cell(value: object) -> str:
     return "" if value is None else str(value)
 
 
+def duration(seconds: float) -> str:
+    """Return a time as people say it: 40 s, 12 min, 3.5 h."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
 def describe_error(error: Exception) -> str:
     """Return the one line that tells `error` to a person."""
     from pydantic import ValidationError
@@ -91,6 +98,8 @@ def wrong_fields(error: ValidationError, document: object) -> str:
 
 
 def _describe_problem(problem: Any) -> str:
+    from cli.remedies import remedy_of
+
     errors = problem.extra.get("errors")
     listed = [item for item in (errors if isinstance(errors, list) else []) if isinstance(item, dict)]
     fields = [text for item in listed if (text := _field_text(item, problem.detail))]
@@ -100,10 +109,10 @@ def _describe_problem(problem: Any) -> str:
     if len(fields) > MOST_ERRORS:
         parts.append(f"and {len(fields) - MOST_ERRORS} more")
     fixes = problem.extra.get("fixes")
-    if isinstance(fixes, list):
-        parts += [str(fix) for fix in fixes[:5]]
-    remedy = problem.code.value.remedy
-    if problem.detail in parts and (fields or "`errors`" not in remedy):  # it means the fields that are shown here
+    listed_fixes = [str(fix) for fix in fixes[:5]] if isinstance(fixes, list) else []
+    parts += listed_fixes
+    remedy = remedy_of(problem.code, listed=bool(fields or listed_fixes))
+    if problem.detail in parts and remedy is not None:
         parts.append(remedy)
     return " | ".join(" ".join(part.split()) for part in parts)
 

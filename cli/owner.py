@@ -19,29 +19,41 @@ DataOwner = Annotated[
     str | None,
     typer.Option(help="The Data Owner's address. Default FEDTRAIN_DATA_OWNER, or http://127.0.0.1:5000."),
 ]
-JobId = Annotated[str, typer.Argument(help="The job, by its id or by how it begins.", metavar="JOB")]
+JobId = Annotated[str, typer.Argument(help="The job: its id, or how that begins.", metavar="JOB")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 
 def approve(
-    job: JobId,
+    job: Annotated[
+        str | None,
+        typer.Argument(help="The job: its id, or how that begins. Without it, those that wait.", metavar="[JOB]"),
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask: the job was looked at before.")] = False,
     data_owner: DataOwner = None,
     as_json: Json = False,
 ) -> None:
-    """Let a job in that waits for a person, after showing its terms, what it may reveal, and its risks."""
+    """Let a job in that waits for a person, after showing what it is for, what leaves, and its risks."""
     from cli.client import Service
+    from cli.consent import consent, print_consent
 
     with Service(data_owner_url(data_owner)) as service:
+        if job is None:
+            _list_waiting(service, as_json)
+            return
         waiting = _waiting_job(service, job)
+        asked_for = consent(waiting)
         if not as_json:
-            _show(waiting)
+            print_consent(asked_for)
         if not yes:
             if not sys.stdin.isatty():
                 raise Failure(f"job {waiting['id']} was not approved: there is nobody to ask here; --yes approves it")
-            typer.confirm("Approve this job?", abort=True)
+            typer.confirm("Approve this job?", abort=True, err=as_json)
         state = service.post(f"/models/{waiting['id']}/approve", {})
-    _decided(state, "approved", as_json)
+    what_next = (
+        "This owner freezes its sums and joins; training begins by itself once the other owners have answered and at "
+        f"least {asked_for['least_owners']} take part. `fedtrain audit` shows all that has left."
+    )
+    _decided({**state, "consent": asked_for}, "approved", what_next, as_json)
 
 
 def deny(
@@ -56,7 +68,13 @@ def deny(
     with Service(data_owner_url(data_owner)) as service:
         waiting = _waiting_job(service, job)
         state = service.post(f"/models/{waiting['id']}/deny", {"reason": reason})
-    _decided(state, "denied", as_json)
+    what_next = (
+        "Nothing of this owner's has left for it or will; the others are told `denied`, and not why. They go on "
+        f"without this owner where {(waiting['training'] or {}).get('min_data_owners')} others take part."
+        if not waiting["released"]["answers"]
+        else "Nothing more leaves for it; the others are told `denied`, and not why."
+    )
+    _decided(state, "denied", what_next, as_json)
 
 
 def audit(
@@ -91,52 +109,35 @@ def data_owner_url(option: str | None) -> str:
 
 
 def _waiting_job(service: Service, job: str) -> dict[str, Any]:
-    ids = [model["id"] for model in service.get("/models") if model["id"].startswith(job)]
-    if len(ids) != 1:
-        raise Failure(f"{len(ids)} jobs at {service.base_url} begin with {job!r}: `GET /models` there lists them")
-    detail: dict[str, Any] = service.get(f"/models/{ids[0]}")
+    from cli.job_ids import job_id
+
+    detail: dict[str, Any] = service.get(f"/models/{job_id(service, job)}")
     if detail["waits_because"] is None:
-        raise Failure(f"job {ids[0]} is {detail['phase']} and does not wait for a person: there is nothing to decide")
+        raise Failure(
+            f"job {detail['id']} is {detail['phase']} and does not wait for a person: there is nothing to decide"
+        )
     return detail
 
 
-def _show(job: dict[str, Any]) -> None:
-    leak, training, plan = job["leak"] or {}, job["training"] or {}, job["plan"] or {}
-    owners = f"{training.get('min_data_owners')} to {training.get('max_data_owners')}"
-    lines = [
-        ("job", job["id"]),
-        ("model owner", f"{job['model_owner_name']} ({job['model_owner']})"),
-        ("dataset", f"{job['dataset']}, version {str(job['dataset_version'])[:16]}…"),
-        ("training", f"{training.get('optimizer')}, at most {job['rounds']} rounds, {owners} owners"),
-        ("weights", _weights(training)),
-        ("plan", f"{training.get('key_bits')}-bit key, {plan_bits(plan)}"),
-        (
-            "reveals",
-            f"{leak.get('numbers_per_round')} sums a decrypted round, of {leak.get('numbers_in_all_moments')} that "
-            f"there are, if {leak.get('holds_if')}",
-        ),
-        ("waits because", job["waits_because"]),
-        *(("risk", risk) for risk in job["differencing_risks"]),
-        *(("earlier job", f"{one['id'][:8]}… over {', '.join(one['owners'])}") for one in job["earlier_jobs"]),
+def _list_waiting(service: Service, as_json: bool) -> None:
+    from cli.consent import consent
+
+    waiting = [
+        consent(service.get(f"/models/{one['id']}"))
+        for one in service.get("/models")
+        if one["waits_because"] is not None
     ]
-    for name, value in lines:
-        console().print(f"{name:>14}  {value}", markup=False)
-
-
-def _weights(training: dict[str, Any]) -> str:
-    if training.get("weights") == "shared_with_owners":
-        return "shown to this owner; who makes them steep enough can single out a row of the sum"
-    return f"{training.get('weights')}, encrypted afresh every {training.get('reencrypt_every')} rounds"
-
-
-def plan_bits(plan: dict[str, Any]) -> str:
-    """The plan's own numbers in a line: whatever is a plain number in it."""
-    shown = [f"{name} {value}" for name, value in sorted(plan.items()) if isinstance(value, int)]
-    return ", ".join(shown) or "no numbers"
-
-
-def _decided(state: dict[str, Any], what: str, as_json: bool) -> None:
     if as_json:
-        print_json(state)
+        print_json(waiting)
+    elif not waiting:
+        console().print("no job waits for a person here", markup=False)
     else:
-        console().print(f"job {state['id']} is {what}; it is {state['phase']}", markup=False)
+        rows = [[one["job"], one["name"], one["model_owner"], one["predicts"], one["waits_because"]] for one in waiting]
+        print_table("", ["job", "name", "model owner", "predicts", "waits because"], rows)
+
+
+def _decided(state: dict[str, Any], what: str, what_next: str, as_json: bool) -> None:
+    if as_json:
+        print_json({**state, "next": what_next})
+    else:
+        console().print(f"job {state['id']} is {what}. {what_next}", markup=False)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.output import Failure, console, print_json, print_table
+from cli.output import Failure, console, duration, print_json, print_table
 
 _BAR_WIDTH = 40
 
@@ -126,12 +126,6 @@ def _show_costs(job: dict[str, Any]) -> None:
     print_table("bytes, and processor seconds on machines like this one", columns, rows)
     evaluation = f", {seconds['an_evaluation']:.2f} s an evaluation" if job["evaluations"] else ""
     console().print(
-        f"about {seconds['a_round']:.2f} s a round{evaluation}, {_duration(seconds['job'])} for all of them\n",
+        f"about {seconds['a_round']:.2f} s a round{evaluation}, {duration(seconds['job'])} for all of them\n",
         markup=False,
     )
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

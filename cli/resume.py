@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from cli.jobs import Json, ModelOwner
+from cli.jobs import Json, Model, ModelOwner
 from cli.output import console, print_json
 
 
 def resume(
-    model_id: Annotated[str, typer.Argument(help="The model whose training waits.")],
+    model: Model,
     model_owner: ModelOwner = None,
     data_owner: Annotated[
         str | None, typer.Option(help="A Data Owner's address: go on at that party instead of the Model Owner.")
@@ -20,9 +20,10 @@ def resume(
 ) -> None:
     """Go on with a job that waits, at one party: it compares its state with the Facilitator's, and catches up."""
     from cli.client import Service, model_owner_url
+    from cli.job_ids import job_id
 
     with Service(data_owner or model_owner_url(model_owner)) as service:
-        answer = service.post(f"/models/{model_id}/resume", {})
+        answer = service.post(f"/models/{job_id(service, model)}/resume", {})
     if as_json:
         print_json(answer)
     else:

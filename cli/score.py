@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.jobs import Json, ModelOwner
+from cli.jobs import Json, Model, ModelOwner
 from cli.output import Failure, console, print_json, print_table
 from cli.owner import DataOwner, data_owner_url
 
@@ -15,7 +15,7 @@ _TIMEOUT_S = 600
 
 
 def score(
-    model_id: Annotated[str, typer.Argument(help="A finished model that its Model Owner lets this owner score.")],
+    model: Model,
     rows: Annotated[
         Path | None, typer.Option(help="A JSON file: a list of rows, objects by column name or lists in feature order.")
     ] = None,
@@ -25,17 +25,18 @@ def score(
 ) -> None:
     """Score rows without showing them to anybody; every score counts against the model's quota."""
     from cli.client import Service, read_json
+    from cli.job_ids import job_id
 
     if (rows is None) == (dataset is None):
         raise Failure("give exactly one of --rows and --dataset")
-    body: dict[str, Any] = {"model_id": model_id}
+    body: dict[str, Any] = {}
     if rows is not None:
         listed = read_json(rows)
         body["rows"] = listed["rows"] if isinstance(listed, dict) and "rows" in listed else listed
     else:
         body["dataset"] = dataset
     with Service(data_owner_url(data_owner), timeout_s=_TIMEOUT_S) as service:
-        answer = service.post("/score", body)
+        answer = service.post("/score", {"model_id": job_id(service, model), **body})
     if as_json:
         print_json(answer)
     else:
@@ -43,7 +44,7 @@ def score(
 
 
 def allow_scoring(
-    model_id: Annotated[str, typer.Argument(help="A finished model.")],
+    model: Model,
     quota_bits: Annotated[
         int | None, typer.Option(min=1, help="Bits of the model that scores may tell in all; by default the most.")
     ] = None,
@@ -56,9 +57,11 @@ def allow_scoring(
 ) -> None:
     """Let Data Owners score a model that they do not see, up to a quota."""
     from cli.client import Service, model_owner_url
+    from cli.job_ids import job_id
 
-    path = f"/models/{model_id}/scoring"
     with Service(model_owner_url(model_owner)) as service:
+        named = job_id(service, model)
+        path = f"/models/{named}/scoring"
         if stop:
             answer = service.delete(path)
         else:
@@ -66,7 +69,7 @@ def allow_scoring(
     if as_json:
         print_json(answer)
         return
-    console().print(f"model {model_id}: {answer['scores_left']} rows can be scored", markup=False)
+    console().print(f"model {named}: {answer['scores_left']} rows can be scored", markup=False)
     told = f"{answer['spent_bits']} of {answer['quota_bits']} bits; {answer['entropy_bits']} would be the model"
     console().print(f"  told so far: {told}", markup=False)
 

@@ -21,7 +21,7 @@ PRUNED = 3
 
 
 def verify(
-    model_id: Annotated[str, typer.Argument(help="The model, by its id.")],
+    model: Annotated[str, typer.Argument(help="The model: its id, or how that begins.", metavar="MODEL_ID")],
     facilitator: Annotated[str | None, typer.Option(help="The Facilitator's address.")] = None,
     state_dir: Annotated[
         Path, typer.Option(help="State folder of a party of the job: evidence is open to those alone.")
@@ -46,12 +46,12 @@ def verify(
         raise Failure(f"--facilitator: {error}") from None
     identity = load_identity(state_dir, key_files_of(settings))
     client = facilitator_client(settings, address, identity.party_id)
-    found = asyncio.run(_verify(client, model_id))
+    found = asyncio.run(_verify(client, model))
     if as_json:
         print_json(found)
     elif found["pruned"]:
         console().print(
-            f"model {model_id[:8]}: {found['entries']} log entries hold, from the manifest to "
+            f"model {found['model_id']}: {found['entries']} log entries hold, from the manifest to "
             f"{str(found['head'])[:16]}…: hashes and the signatures of {found['owners']} owners.\n"
             f"The ciphertexts were deleted by age, so that none of the {found['sums']} sums could be recomputed."
         )
@@ -60,12 +60,14 @@ def verify(
     if as_json:
         return
     console().print(
-        f"model {model_id[:8]}: {found['entries']} log entries hold, from the manifest to {str(found['head'])[:16]}…\n"
+        f"model {found['model_id']}: {found['entries']} log entries hold, from the manifest to "
+        f"{str(found['head'])[:16]}…\n"
         f"{found['sums']} sums of {found['owners']} owners recomputed from their signed answers."
     )
 
 
-async def _verify(client: FacilitatorClient, model_id: str) -> dict[str, object]:
+async def _verify(client: FacilitatorClient, model: str) -> dict[str, object]:
+    from cli.job_ids import is_whole, whole_id
     from crypto import LocalEngine
     from protocol.client.evidence import fetch_entries, fetch_log
     from protocol.problems import Code, Problem
@@ -75,6 +77,7 @@ async def _verify(client: FacilitatorClient, model_id: str) -> dict[str, object]
     pruned = False
     try:
         me = await client.identity()
+        model_id = model if is_whole(model) else whole_id(model, await client.models(), client.base_url)
         job = Job.open(await client.manifest(model_id), await client.roster(model_id), str(me["party_id"]))
         try:
             verifier = verify_log(job, await fetch_log(client, model_id), LocalEngine())

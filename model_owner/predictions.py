@@ -77,7 +77,7 @@ class Predictions:
     def _finished(self, model_id: str | None) -> tuple[JobState, TrainedModel]:
         job_id = model_id or self._store.latest_finished()
         if job_id is None:
-            raise Problem(Code.NO_FINISHED_MODEL, "No model has finished yet: deploy one with POST /models, and wait.")
+            raise Problem(Code.NO_FINISHED_MODEL, "No model has finished yet: deploy one, and wait.")
         state = self._store.job(job_id)
         if state is None:
             raise Problem(Code.MODEL_NOT_FOUND, f"There is no model {job_id[:64]} here.")
@@ -102,7 +102,7 @@ class Predictions:
         state, model = self._finished(model_id)
         dataset = self._store.current_dataset()
         if dataset is None:
-            raise Problem(Code.NO_TEST_DATA, "There is no test set: register one with POST /datasets.")
+            raise Problem(Code.NO_TEST_DATA, "There is no test set: register one.")
         known = self._store.prediction_on(state.job_id, dataset.id)
         if known is not None:
             return known

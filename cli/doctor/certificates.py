@@ -26,7 +26,12 @@ def check_certificates(settings: ServiceSettings, now: datetime) -> Iterator[Fin
         listens = listening_tls(settings) is not None
         client_context(settings.ca_file, settings.client_cert, settings.client_key)
     except TlsError as error:
-        yield fail("TLS files", str(error), "what the line says")
+        yield fail(
+            "TLS files",
+            str(error),
+            "name a certificate and the key that belongs to it by tls_cert and tls_key (client_cert and client_key, "
+            "ca_file), in files that this user can read",
+        )
         listens = settings.tls_cert is not None
     named = {
         "own certificate": settings.tls_cert,
@@ -64,10 +69,17 @@ def _exposure(settings: ServiceSettings, tls: bool) -> Finding:
     try:
         records = read_tokens(settings.state_dir)
     except SecretFileError as error:
-        return fail("callers", str(error), "what the line says")
+        return fail(
+            "callers", str(error), "mend tokens.toml, or move it away and make tokens anew: `fedtrain token create`"
+        )
     refusal = refusal_to_listen(settings.host, open_to_all=not records, tls=tls)
     if refusal is not None:
-        return fail("callers", refusal, "what the line says")
+        return fail(
+            "callers",
+            refusal,
+            "make a token (`fedtrain token create`), and name a certificate and its key by tls_cert and tls_key; or "
+            "let this machine alone reach it: --host 127.0.0.1",
+        )
     if not records:
         return ok("callers", f"{settings.host}: only this machine reaches it, and no token is asked for")
     valid = [record for record in records if record.revoked_at is None]

@@ -158,7 +158,12 @@ def _as_a_party(http: httpx.Client, settings: ServiceSettings, role: Role, url: 
                 return
             headers["Authorization"] = f"Bearer {read_token(settings.token_file)}"
     except SecretFileError as error:
-        yield fail("token", str(error), "what the line says")
+        yield fail(
+            "token",
+            str(error),
+            "name the right file by token_file (FEDTRAIN_TOKEN_FILE), readable for this user alone (chmod 600); the "
+            "Facilitator's people make a new one with `fedtrain token create`",
+        )
         return
     try:
         answer = http.get("/tasks", params={"wait": 0}, headers=headers)

@@ -77,7 +77,12 @@ def _identity(settings: ServiceSettings) -> Finding:
         at_rest = "encrypted" if keys.sealed else "readable for this user alone, and not encrypted"
         return ok("identity", f"party id {load_identity(folder, keys).party_id}; private keys are {at_rest}")
     except SecretFileError as error:
-        return fail("identity", str(error), "what the line says")
+        return fail(
+            "identity",
+            str(error),
+            "make it readable for this user alone (chmod 600); one that is encrypted opens with --key-passphrase-file "
+            "or --key-file; one that is lost or damaged comes back from a backup (`fedtrain restore`)",
+        )
 
 
 def _permissions(folder: Path, elsewhere: list[Path]) -> Finding:

@@ -27,7 +27,11 @@ def check_trust(settings: ServiceSettings, role: Role, now: datetime) -> Iterato
             yield from _pins(read_pins(settings.state_dir), settings)
         yield _membership(settings, role, now)
     except SecretFileError as error:
-        yield fail("trust", str(error), "what the line says")
+        yield fail(
+            "trust",
+            str(error),
+            "mend that file, or move it away and pin everybody anew: `fedtrain trust KEY --role ROLE`",
+        )
 
 
 def _pins(pins: Sequence[Pin], settings: ServiceSettings) -> Iterator[Finding]:

@@ -46,6 +46,7 @@ class JobView(BaseModel):
     """A job as this owner's own people see it: with the reasons in full, which nobody else is told."""
 
     id: str
+    name: str | None
     status: str
     phase: str
     model_owner: str | None
@@ -67,8 +68,10 @@ class JobView(BaseModel):
     def of(cls, state: JobState, released: tuple[int, int] = (0, 0)) -> JobView:
         """`released`: answers, and numbers in them."""
         code, reason = _reason(state)
+        manifest = _manifest(state)
         return cls(
             id=state.job_id,
+            name=manifest.spec.name if manifest is not None else None,
             status=state.status.value,
             phase=state.phase.value,
             model_owner=state.model_owner,
@@ -120,6 +123,7 @@ class JobDetail(JobView):
 
 _EXAMPLE = {
     "id": "0f2d7c1a9b3e4d5f8a6b7c8d9e0f1a2b",
+    "name": "stay in hospital",
     "status": "IN_PROGRESS",
     "phase": "JOINED",
     "model_owner": "3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29",

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from cli.client import read_json
 from cli.main import app
 from cli.output import Failure, describe_error
+from cli.remedies import REMEDIES
 from protocol.problems import Code, Problem
 from protocol.server.extras import EXTRA_OF
 from protocol.server.secret_files import load_or_create_identity
@@ -69,6 +70,27 @@ def test_a_package_of_an_extra_that_is_missing_is_named_with_how_to_install_it(m
     assert told.startswith(f"{module} is not installed here") and f"install_extra.sh {EXTRA_OF[module]}" in told
     assert "\n" not in told and "internal error" not in told
     assert "internal error" in describe_error(ModuleNotFoundError("No module named 'other'", name="other"))
+
+
+HTTP_WORDS = re.compile(
+    r"\b(GET|POST|PUT|DELETE) /|/docs\b(?!/)|/readyz|Content-Type|Retry-After|Idempotency-Key|bearer|HTTP"
+    r"|`errors`|`fixes`"
+)
+
+
+@pytest.mark.parametrize("code", list(Code))
+def test_what_to_do_is_told_in_commands_and_options(code: Code) -> None:
+    told = describe_error(Problem(code, "It went wrong.", errors=[{"field": "rows", "message": "too many"}]))
+    assert "It went wrong." in told and "rows: too many" in told
+    assert len(told) > len("It went wrong. | rows: too many")
+    assert HTTP_WORDS.search(told) is None, told
+
+
+def test_the_commands_that_remedies_name_are_there() -> None:
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    texts = [*REMEDIES.values(), *(code.value.remedy for code in Code)]
+    named = {name for text in texts for name in re.findall(r"`fedtrain ([a-z-]+)", text)}
+    assert len(named) > 5 and named <= commands.keys() | {"--help"}
 
 
 def test_help_imports_no_service() -> None:
@@ -149,7 +171,7 @@ def test_a_problem_is_told_with_its_fields_and_remedy() -> None:
     line = describe_error(problem)
     assert "The spec is wrong." in line
     assert "training.rounds: too big" in line
-    assert Code.INVALID_SPEC.value.remedy in line
+    assert "Correct the fields that are named" in line
 
 
 def test_an_unexpected_error_is_told_without_its_trace() -> None:

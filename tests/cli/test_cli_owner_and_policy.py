@@ -26,6 +26,7 @@ from data_owner.store.records import Release
 from protocol.messages import RoundKind
 from protocol.problems import Problem
 from protocol.server.system_clock import SystemClock
+from protocol.spec import ModelSpec
 from tests.data_owner.owner_bench import (
     JOB_ID,
     NOW,
@@ -36,6 +37,7 @@ from tests.data_owner.owner_bench import (
     opening_entry,
     owner_of,
     request_of,
+    spec_of,
 )
 
 BY_HAND = OwnerPolicy.for_loopback().model_copy(update={"approval": "by_hand"})
@@ -113,6 +115,56 @@ def test_approve_shows_the_job_and_lets_it_in(owner: Any) -> None:
         assert shown in done.output
     state = owner.state.parts.store.job(JOB_ID)
     assert state.approved and state.waits_because is None
+
+
+def test_approve_shows_what_is_signed_for_and_what_happens_next(owner: Any) -> None:
+    told = {
+        "name": "stay",
+        "purpose": "how long patients stay",
+        "data_props": {
+            "features": [
+                {"name": "age", "type": "continuous", "range": [18, 100], "description": "in years\x1b[2J\u202e"},
+                {"name": "smoker", "type": "nominal", "categories": ["no", "yes"]},
+            ],
+            "target": {"name": "days", "range": [0, 60]},
+        },
+    }
+    spec = ModelSpec.model_validate({**spec_of().model_dump(mode="json", exclude_none=True), **told})
+    facts = facts_of(columns=("age", "smoker", "days"))
+    state, _ = step(owner_of(policy=BY_HAND), offered(spec), j.Offered({"default": facts}), NOW)
+    owner.state.parts.store.open_job(state)
+    shown_first = run("approve", "--json").output
+    listed = json.JSONDecoder().raw_decode(shown_first[shown_first.index("[\n") :])[0]
+    done = run("approve", "stay", "--yes")
+    assert done.exit_code == 0, done.output
+    lines = [" ".join(line.split()) for line in done.output.splitlines()]
+    for shown in (
+        "name stay",
+        "purpose how long patients stay",
+        "model linear regression, by conjugate gradient, at most 5 rounds",
+        "predicts days, number 0 to 60",
+        "from column age, continuous 18 to 100: in years�[2J�",
+        "from column smoker, nominal no or yes",
+        "who else 3 to 8 owners in all; who they are is fixed when all have answered",
+    ):
+        assert shown in lines, done.output
+    assert "is approved. This owner freezes its sums and joins" in done.output
+    assert listed[0]["columns"] == ["age, continuous 18 to 100: in years\x1b[2J\u202e", "smoker, nominal no or yes"]
+
+
+def test_approve_in_json_has_the_same_and_what_happens_next(owner: Any) -> None:
+    waiting(owner)
+    answer = document(run("approve", JOB_ID, "--yes", "--json").output)
+    assert answer["consent"]["columns"] and answer["consent"]["purpose"].startswith("not said")
+    assert "training begins by itself" in answer["next"]
+
+
+def test_approve_without_a_job_lists_those_that_wait(owner: Any) -> None:
+    assert "no job waits" in run("approve").output
+    waiting(owner)
+    done = run("approve")
+    assert done.exit_code == 0 and JOB_ID in done.output
+    assert owner.state.parts.store.job(JOB_ID).waits_because is not None
 
 
 def test_approve_without_anybody_to_ask_approves_nothing(owner: Any) -> None:
