@@ -28,7 +28,7 @@ from protocol.shared_weights import SealedWeights
 from protocol.spec import ModelSpec, Strict
 from protocol.version import is_newer_minor
 
-_HASH, _ID, _NONCE = "9f" * 32, "0f" * 16, "c4" * 32
+_HASH, _ID, _NONCE, _MASK_KEY = "9f" * 32, "0f" * 16, "c4" * 32, "3f" * 32
 _DECODED = frozenset({Code.MALFORMED_CBOR})
 _READ = frozenset({Code.MALFORMED_CBOR, Code.MALFORMED_MESSAGE, Code.PROTOCOL_VERSION})
 
@@ -208,8 +208,8 @@ def _document_readers() -> tuple[Reader, ...]:
         documents.JoinAnswer: documents.JoinAnswer(answer="accept", signed=signed),
         documents.JobEnd: end,
         documents.Acceptance: documents.Acceptance(
-            manifest_hash=_HASH, party=identity.party_id, name="clinic-a", mask_key=_HASH, moments_hash=_HASH,
-            membership=signed, sealing_key=_HASH,
+            manifest_hash=_HASH, party=identity.party_id, name="clinic-a", mask_key=_MASK_KEY, moments_hash=_HASH,
+            membership=signed, sealing_key=_MASK_KEY,
         ),
         documents.Decline: documents.Decline(
             manifest_hash=_HASH, party=identity.party_id, name="clinic-a", code="denied"

@@ -55,7 +55,10 @@ def trust(
 
 def _checked(key: str) -> str:
     from protocol.identity import is_party_id
+    from protocol.public_keys import doubt_of_identity
 
+    if len(key) == 64 and not set(key) - set("0123456789abcdef") and (doubt := doubt_of_identity(key)) is not None:
+        raise Failure(f"{key[:16]}… {doubt}: ask its party for the line that `fedtrain identity` prints")
     if not is_party_id(key):
         raise Failure(f"{key[:80]!r} is no party id: 64 hex digits, as `fedtrain identity` prints them")
     return key

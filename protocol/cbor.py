@@ -12,6 +12,7 @@ from typing import NoReturn, TypeAlias, cast
 
 import cbor2
 
+from protocol.message_items import MOST_ITEMS
 from protocol.problems import Code, Problem
 
 MAX_DEPTH = 8
@@ -35,8 +36,12 @@ def encode(value: Plain) -> bytes:
     return cbor2.dumps(value, canonical=True)
 
 
-def decode(data: bytes) -> Plain:
-    """Return the plain value that `data` encodes. Raises Problem(MALFORMED_CBOR) on anything else."""
+def decode(data: bytes, most_items: int = MOST_ITEMS) -> Plain:
+    """Return the plain value that `data` encodes. Raises Problem(MALFORMED_CBOR) on anything else.
+
+    Also on more than `most_items` values, keys included, before any of them is built.
+    """
+    _check_heads(data, most_items)
     try:
         value = cbor2.CBORDecoder(
             BytesIO(data),
@@ -60,6 +65,40 @@ def decode(data: bytes) -> Plain:
         trailing = len(data) > len(again) and data.startswith(again)
         raise _malformed("bytes follow the value" if trailing else "its encoding is not the deterministic one")
     return cast(Plain, value)
+
+
+def _check_heads(data: bytes, most_items: int) -> None:
+    """Walk the heads of all items (RFC 8949 §3), passing over texts and bytes. Raises Problem(MALFORMED_CBOR).
+
+    What is counted are the items that heads announce, so that a lie about a length is no work either.
+    """
+    at, items = 0, 1
+    left = [1]  # items to come, at each depth
+    while left:
+        if not left[-1]:
+            left.pop()
+            continue
+        left[-1] -= 1
+        if at >= len(data):
+            raise _malformed("it ends too early")
+        major, info = data[at] >> 5, data[at] & 0x1F
+        width = 1 << (info - 24) if 24 <= info < 28 else 0
+        if info >= 28:
+            raise _malformed("it holds an item of indefinite length, or a break")
+        argument = int.from_bytes(data[at + 1 : at + 1 + width], "big") if width else info
+        at += 1 + width
+        if major in (2, 3):
+            at += argument
+        elif major in (4, 5):
+            children = argument * (major - 3)
+            items += children
+            if items > most_items:
+                raise _malformed(f"it has more than {most_items:,} items")
+            if len(left) > MAX_DEPTH:
+                raise _malformed(f"its depth is above {MAX_DEPTH}")
+            left.append(children)
+        elif major == 6:
+            raise _malformed("it holds a tag")
 
 
 def _malformed(why: str) -> Problem:

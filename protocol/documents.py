@@ -22,13 +22,16 @@ from pydantic import (
 )
 
 from protocol.identity import Identity, sha256_hex, verify
+from protocol.json_text import has_more_items
+from protocol.message_items import most_items
 from protocol.problems import Code, Problem
+from protocol.public_keys import MaskKey
+from protocol.public_keys import PartyId as PartyId  # part of this module's own surface
 from protocol.spec import ModelSpec, Strict
 from protocol.version import PROTOCOL_VERSION, check_protocol, is_newer_minor
 
 Hex = Annotated[str, Field(pattern=r"^([0-9a-f]{2})+$", max_length=8192)]
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-PartyId = Hash
 JobId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 MemberRole = Literal["model-owner", "data-owner"]
@@ -93,10 +96,10 @@ class Acceptance(Document):
     manifest_hash: Hash
     party: PartyId
     name: Name
-    mask_key: Hash
+    mask_key: MaskKey
     moments_hash: Hash
     membership: SignedDocument | None = None
-    sealing_key: Hash | None = None
+    sealing_key: MaskKey | None = None
 
     @model_serializer(mode="wrap")
     def _without_unused(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -195,8 +198,13 @@ AnyStrict = TypeVar("AnyStrict", bound=Strict)
 def parse_json(data: bytes, kind: type[AnyStrict]) -> AnyStrict:
     """Return the message that a peer sent as JSON. Raises Problem MALFORMED_MESSAGE or PROTOCOL_VERSION.
 
-    A key given twice is refused: one reader would take the first value, another the last.
+    A key given twice is refused: one reader would take the first value, another the last. So is more than the message
+    can have, before it is read.
     """
+    if has_more_items(data, most := most_items(kind)):
+        raise Problem(
+            Code.MALFORMED_MESSAGE, f"{kind.__name__}: it has more than the {most:,} values that it can have."
+        )
     try:
         message = kind.model_validate_json(_without_additions(data, kind))
     except ValidationError as error:
@@ -204,7 +212,9 @@ def parse_json(data: bytes, kind: type[AnyStrict]) -> AnyStrict:
             _check_protocol_of(data)  # another major version may well have other fields
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the whole"
-        raise Problem(Code.MALFORMED_MESSAGE, f"{kind.__name__}: {where}: {first['msg']}.") from None
+        raise Problem(
+            Code.MALFORMED_MESSAGE, f"{kind.__name__}: {where}: {first['msg'].removeprefix('Value error, ')}."
+        ) from None
     if isinstance(message, Document):
         check_protocol(message.protocol)
     try:

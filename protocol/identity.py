@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from protocol.problems import Code, Problem
+from protocol.public_keys import doubt_of_identity
 
 #: Tags keep a signature on one kind of message from being one on another.
 TAG_PREFIX = "federated-trainer/1 "
@@ -56,11 +57,15 @@ class Identity:
 
 
 def is_party_id(text: str) -> bool:
-    return len(text) == 64 and all(char in "0123456789abcdef" for char in text)
+    """Return whether this is a party id: 64 hex digits, in lower case, of a key that is one party's alone."""
+    is_hex = len(text) == 64 and all(char in "0123456789abcdef" for char in text)
+    return is_hex and doubt_of_identity(text) is None
 
 
 def verify(party_id: str, tag: str, body: bytes, signature: bytes) -> None:
     """Raises Problem(BAD_SIGNATURE) unless `party_id` signed exactly this."""
+    if len(party_id) == 64 and not is_party_id(party_id):
+        raise Problem(Code.BAD_SIGNATURE, f"The {tag} is signed by {party_id[:16]}…, which is nobody's key alone.")
     try:
         Ed25519PublicKey.from_public_bytes(bytes.fromhex(party_id)).verify(signature, _tagged(tag, body))
     except (InvalidSignature, ValueError):

@@ -30,6 +30,7 @@ from protocol.messages import (
 from protocol.shared_weights import SealedWeights, sealed_bytes
 
 _HASH = "0" * 64
+_PARTY = "11" * 32
 _SIGNATURE = bytes(64)
 _JOB = "0" * 32
 
@@ -214,12 +215,12 @@ class _Sizes:
             sealed_weights=self._boxes() if asks and self._budget.shares_weights else None,
             previous_weights=self._weights(max(0, asked.within - 1)) if asks and with_previous else None,
         )
-        return SignedBytes(body=to_cbor(request), signer=_HASH, signature=_SIGNATURE)
+        return SignedBytes(body=to_cbor(request), signer=_PARTY, signature=_SIGNATURE)
 
     def _answer(self, asked: _Asked) -> RoundAnswer:
         expected = expected_answer(self._budget, asked.kind, asked.within)
         return RoundAnswer(
-            party=_HASH,
+            party=_PARTY,
             manifest_hash=_HASH,
             roster_hash=_HASH,
             round=asked.number,
@@ -252,7 +253,7 @@ class _Sizes:
         return self._vector(expected.layout, expected.fraction_bits, sum_bound(self._budget, kind, 0))
 
     def _boxes(self) -> tuple[SealedWeights, ...]:
-        box = SealedWeights(party=_HASH, ephemeral_key=bytes(32), ciphertext=bytes(sealed_bytes(self._budget)))
+        box = SealedWeights(party=_PARTY, ephemeral_key=bytes(32), ciphertext=bytes(sealed_bytes(self._budget)))
         return (box,) * self._owners
 
     def _weights_asked_with(self, asked: _Asked) -> VectorMessage | None:
@@ -281,7 +282,7 @@ class _Sizes:
         """The log's entry of a round; the one that opens the log where there is none."""
         if asked is None:
             return to_cbor(LogEntry(index=0, previous=_HASH, manifest_hash=_HASH, roster_hash=_HASH))
-        record = AnswerRecord(party=_HASH, answer_hash=_HASH, ciphertexts_hash=_HASH, signature=_SIGNATURE)
+        record = AnswerRecord(party=_PARTY, answer_hash=_HASH, ciphertexts_hash=_HASH, signature=_SIGNATURE)
         return to_cbor(
             LogEntry(
                 index=asked.entry,

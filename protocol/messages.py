@@ -28,6 +28,7 @@ from crypto import (
 from protocol import cbor
 from protocol.documents import Hash, JobId, PartyId, SignedDocument
 from protocol.identity import Identity, sha256_hex, verify
+from protocol.message_items import most_items
 from protocol.problems import Code, Problem
 from protocol.shared_weights import SealedWeights
 from protocol.spec import Strict
@@ -55,7 +56,7 @@ class VectorMessage(Strict):
     key_id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
     fraction_bits: Annotated[int, Field(ge=0, le=1 << 20)]
     bound: Annotated[bytes, Field(max_length=8192)]
-    layout: dict[str, int]
+    layout: Annotated[dict[str, int], Field(max_length=16)]
     ciphertexts: bytes
 
     @classmethod
@@ -231,7 +232,7 @@ class LogEntry(Message):
     round: Annotated[int, Field(ge=0)] = 0
     kind: RoundKind | None = None
     request_hash: Hash | None = None
-    answers: tuple[AnswerRecord, ...] = ()
+    answers: Annotated[tuple[AnswerRecord, ...], Field(max_length=10_000)] = ()
     product_hash: Hash | None = None
 
 
@@ -252,7 +253,7 @@ class Step(Message):
     log_entry: bytes
     roster: SignedDocument | None = None
     request: SignedBytes | None = None
-    answers: tuple[bytes, ...] = ()
+    answers: Annotated[tuple[bytes, ...], Field(max_length=10_000)] = ()
     sum: VectorMessage | None = None
     weights: VectorMessage | None = None
     previous_weights: VectorMessage | None = None
@@ -288,7 +289,7 @@ def from_cbor(data: bytes, kind: type[AnyMessage]) -> AnyMessage:
 
     Raises Problem: MALFORMED_CBOR, PROTOCOL_VERSION (before anything else is looked at) or MALFORMED_MESSAGE.
     """
-    value = cbor.decode(data)
+    value = cbor.decode(data, most_items(kind))
     if isinstance(value, dict) and isinstance(version := value.get("protocol"), str):
         check_protocol(version)
         if is_newer_minor(version) and issubclass(kind, Message):
@@ -299,7 +300,9 @@ def from_cbor(data: bytes, kind: type[AnyMessage]) -> AnyMessage:
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the whole"
-        raise Problem(Code.MALFORMED_MESSAGE, f"{kind.__name__}: {where}: {first['msg']}.") from None
+        raise Problem(
+            Code.MALFORMED_MESSAGE, f"{kind.__name__}: {where}: {first['msg'].removeprefix('Value error, ')}."
+        ) from None
     if to_cbor(message) != cbor.encode(value):
         # A number as text, an explicit null, a default left out: what means the same must be the same bytes.
         raise Problem(Code.MALFORMED_MESSAGE, f"{kind.__name__}: a field is of another type, null, or left out.")

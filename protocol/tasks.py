@@ -48,7 +48,7 @@ class TaskHeader(Strict):
 class TaskList(Strict):
     """The answer to `GET /tasks`."""
 
-    tasks: tuple[TaskHeader, ...]
+    tasks: Annotated[tuple[TaskHeader, ...], Field(max_length=10_000)]
 
 
 CBOR_TYPE = "application/cbor"

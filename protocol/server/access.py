@@ -12,6 +12,7 @@ from protocol.problems import TYPE_BASE, Code, Problem
 from protocol.server.body_limits import refuse_unread
 from protocol.server.caller import Caller, Gate
 from protocol.server.rate_limit import RateLimit, TokenBuckets
+from protocol.states import Role
 
 #: What everyone may see: that it runs, who it is, how it is called, and what its problems mean.
 PUBLIC_PATHS = frozenset(
@@ -22,9 +23,12 @@ PUBLIC_PATHS = frozenset(
 class AccessMiddleware:
     """ASGI middleware. Leaves the caller in `request.state.caller`, where `protocol.server.caller` finds it."""
 
-    def __init__(self, app: ASGIApp, gate: Gate, rate_limit: RateLimit | None, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, app: ASGIApp, gate: Gate, role: Role, rate_limit: RateLimit | None, monotonic: Callable[[], float]
+    ) -> None:
         self._app = app
         self._gate = gate
+        self._role = role
         self._buckets = None if rate_limit is None else TokenBuckets(rate_limit, monotonic)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -49,7 +53,7 @@ class AccessMiddleware:
             self._count(_address(scope))
             raise
         self._count(_key(who) or _address(scope))
-        who.check_method(scope["method"])
+        who.check(scope["method"], self._role)
         scope.setdefault("state", {})["caller"] = who
 
     def _count(self, key: str) -> None:

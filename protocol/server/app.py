@@ -126,11 +126,12 @@ def create_service(
     )
     app.state.stop = asyncio.Event()
     app.state.gate = gate
+    app.state.role = role
     add_problem_handlers(app)
     app.include_router(problem_pages.routes())
     # The last one added is the outermost: errors are caught within the count of requests, limits within both.
     app.add_middleware(BodyLimitMiddleware, limits=body_limits)
-    app.add_middleware(AccessMiddleware, gate=gate, rate_limit=rate_limit, monotonic=monotonic)
+    app.add_middleware(AccessMiddleware, gate=gate, role=role, rate_limit=rate_limit, monotonic=monotonic)
     app.add_middleware(UnexpectedErrorMiddleware)
     app.add_middleware(HttpMetricsMiddleware, registry=registry)
     tell_build(registry, role, release)

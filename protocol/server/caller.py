@@ -36,8 +36,15 @@ class Caller:
     scope: Scope | None = None
     token_id: str | None = None
 
-    def check_method(self, method: str) -> None:
-        """Raises Problem(FORBIDDEN) for a method that the caller's token does not allow."""
+    def check(self, method: str, at: Role) -> None:
+        """Raises Problem(FORBIDDEN) for a method that the caller's token does not allow at a service of that role."""
+        if self.scope is Scope.PARTY and at is not Role.FACILITATOR:
+            service = at.replace("-", " ")
+            raise Problem(
+                Code.FORBIDDEN,
+                f"This token is for a party at a Facilitator, and does nothing at a {service}: make one with the scope "
+                "admin or read.",
+            )
         if self.scope is Scope.READ and method not in _READING:
             raise Problem(Code.FORBIDDEN, f"This token may look, and {method} needs one with the scope admin.")
 
@@ -98,7 +105,7 @@ async def caller(request: Request) -> Caller:
         return known
     gate: Gate = request.app.state.gate
     identified = gate.identify(request.headers)
-    identified.check_method(request.method)
+    identified.check(request.method, request.app.state.role)
     request.state.caller = identified
     return identified
 

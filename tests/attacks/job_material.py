@@ -117,5 +117,5 @@ def raw_plaintexts(answer: RoundAnswer) -> list[int]:
 
 
 def mask_of(name: str) -> str:
-    """A made-up X25519 public key in hex: any 32 bytes are one."""
-    return hashlib.sha256(name.encode()).hexdigest()
+    """A made-up X25519 public key in hex: any number below 2^255 − 19 is one."""
+    return hashlib.sha256(name.encode()).hexdigest()[:62] + "00"

@@ -38,7 +38,7 @@ JOB_ID = "ab" * 16
 NONCE = "5e" * 32
 ENGINE = LocalEngine()
 OWNERS = ("clinic-a", "clinic-b", "clinic-c")
-FROZEN = j.Frozen(200, {}, "0c" * 32, hashlib.sha256(b"clinic-a").hexdigest(), "ec" * 32)
+FROZEN = j.Frozen(200, {}, "0c" * 32, hashlib.sha256(b"clinic-a").hexdigest()[:62] + "00", "2c" * 32)
 
 
 def identity_of(name: str) -> Identity:
@@ -112,7 +112,7 @@ def accept(name: str, manifest_hash: str, mask_key: str | None = None, moments_h
         manifest_hash=manifest_hash,
         party=identity_of(name).party_id,
         name=name,
-        mask_key=mask_key or hashlib.sha256(name.encode()).hexdigest(),
+        mask_key=mask_key or hashlib.sha256(name.encode()).hexdigest()[:62] + "00",
         moments_hash=moments_hash,
     )
     return sign_document(acceptance, identity_of(name))

@@ -90,12 +90,12 @@ def test_the_roster_is_fetched_once_checked_and_pinned() -> None:
 def _rosters(state: JobState) -> dict[str, SignedDocument]:
     h = state.manifest_hash
     honest = [accept(name, h) for name in OWNERS]
-    shared = accept("clinic-b", h, mask_key="aa" * 32)
+    shared = accept("clinic-b", h, mask_key="2a" * 32)
     return {
         "without this owner": roster_of(h, [accept(name, h) for name in ("clinic-b", "clinic-c", "clinic-d")]),
-        "with this owner's mask key swapped": roster_of(h, [accept("clinic-a", h, mask_key="aa" * 32), *honest[1:]]),
+        "with this owner's mask key swapped": roster_of(h, [accept("clinic-a", h, mask_key="2a" * 32), *honest[1:]]),
         "with an owner twice": roster_of(h, [*honest, honest[1]]),
-        "with a mask key twice": roster_of(h, [honest[0], shared, accept("clinic-c", h, mask_key="aa" * 32)]),
+        "with a mask key twice": roster_of(h, [honest[0], shared, accept("clinic-c", h, mask_key="2a" * 32)]),
         "of another manifest": roster_of("12" * 32, [accept(name, "12" * 32) for name in OWNERS]),
         "too small": roster_of(h, honest[:2]),
         "larger than planned": roster_of(h, [*honest, *(accept(f"extra-{i}", h) for i in range(6))]),

@@ -141,7 +141,7 @@ class FakeOwner(Party):
             "manifest_hash": manifest.hash,
             "party": self.party_id,
             "name": self.name,
-            "mask_key": hashlib.sha256(b"mask" + self.name.encode()).hexdigest(),
+            "mask_key": hashlib.sha256(b"mask" + self.name.encode()).hexdigest()[:62] + "00",
             "moments_hash": "31" * 32,
         }
         signed = sign_document(Acceptance.model_validate({**fields, **changes}), self.identity)

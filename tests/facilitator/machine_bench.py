@@ -127,7 +127,7 @@ class MachineBench:
             "manifest_hash": self.state.manifest_hash,
             "party": owner.party_id,
             "name": name,
-            "mask_key": hashlib.sha256(b"mask" + name.encode()).hexdigest(),
+            "mask_key": hashlib.sha256(b"mask" + name.encode()).hexdigest()[:62] + "00",
             "moments_hash": hashlib.sha256(b"moments" + name.encode()).hexdigest(),
         }
         return _joined(Acceptance.model_validate({**fields, **changes}), owner)

@@ -101,7 +101,7 @@ class OwnerParty:
                     case o.Freeze():
                         self.mask_key = X25519PrivateKey.generate().private_bytes_raw()
                         self.disk.written()
-                        messages.append(o.Frozen(50, {}, self.moments_hash, self._public_mask_key(), "ec" * 32))
+                        messages.append(o.Frozen(50, {}, self.moments_hash, self._public_mask_key(), "2c" * 32))
                     case o.Sign():
                         kind = "accept" if isinstance(effect.document, Acceptance) else "decline"
                         answer = {"answer": kind, "signed": sign(effect.document, self.identity)}

@@ -280,7 +280,7 @@ class Federation(RuleBasedStateMachine):
         state, context = self.facilitator.state, self.facilitator.context
         if state is None or context is None:
             return
-        view = describe(context.manifest, state, f.Member(party="00" * 32, name="facilitator"), self.facilitator.now)
+        view = describe(context.manifest, state, f.Member(party="01" * 32, name="facilitator"), self.facilitator.now)
         if state.ended:
             assert view.waiting_for == [] and (view.code or state.phase is JobPhase.FINISHED)
         elif state.invited:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
 
 import cbor2
 import pytest
@@ -142,3 +143,29 @@ def test_integers_beyond_64_bits_have_no_encoding_that_is_taken() -> None:
 def test_the_encoding_is_the_one_of_the_rfc() -> None:
     """RFC 8949 §4.2.1: shortest forms; keys by their encoded bytes, so shorter ones first here."""
     assert cbor.encode({"bb": 1, "a": 23, "c": 24}) == bytes.fromhex("a36161176163181862626201")
+
+
+def container(items: int) -> bytes:
+    """A list of `items` empty maps: a byte each."""
+    return b"\x9a" + items.to_bytes(4, "big") + b"\xa0" * items
+
+
+@pytest.mark.parametrize("data", [cbor.encode([{}] * 99), cbor.encode({str(i): i for i in range(48)} | {"a": [0]})])
+def test_as_many_items_as_are_allowed_are_decoded_and_one_more_refused(data: bytes) -> None:
+    assert cbor.decode(data, 100)
+    with pytest.raises(Problem, match="it has more than 99 items") as caught:
+        cbor.decode(data, 99)
+    assert caught.value.code is Code.MALFORMED_CBOR
+
+
+def test_a_bomb_of_empty_maps_is_refused_before_anything_is_built() -> None:
+    bomb = container(8_000_000)
+    bombs = (bomb, bomb[:9], b"\x9b" + b"\xff" * 8, b"\xbb" + b"\xff" * 8, b"\x81" * 7 + bomb)
+    tracemalloc.start()
+    try:
+        for data in bombs:
+            with pytest.raises(Problem, match="items"):
+                cbor.decode(data)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()

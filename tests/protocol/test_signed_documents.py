@@ -51,7 +51,7 @@ DOCUMENTS: list[Document] = [
         key_proof=("ab", "cd"),
         nonce=HASH,
     ),
-    Acceptance(manifest_hash=HASH, party=ALICE.party_id, name="bank-one", mask_key=HASH, moments_hash=HASH),
+    Acceptance(manifest_hash=HASH, party=ALICE.party_id, name="bank-one", mask_key="2b" * 32, moments_hash=HASH),
     Decline(manifest_hash=HASH, party=ALICE.party_id, name="bank-one", code="policy-refuses"),
     Registration(party=ALICE.party_id, name="bank-one", datasets=("default", "loans")),
     Roster(manifest_hash=HASH, entries=()),
