@@ -238,6 +238,7 @@ def quadratic(context: JobContext, state: JobState, rows_total: int, targets_squ
         l2=float(inputs.l2),
         weight_limit=context.budget.steps[0].weight_bound,
         newton_fraction_bits=inputs.newton_fraction_bits,
+        largest_feature=float(inputs.largest_feature),
     )
 
 

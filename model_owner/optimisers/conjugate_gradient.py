@@ -5,6 +5,11 @@ answer plus b is A·p exactly. Each direction is made A-conjugate to all the ear
 that ill-conditioned problems end after about d rounds, as in exact arithmetic. The outputs share A, so each
 one's direction serves them all: with k outputs it takes about d/k rounds (block conjugate gradient).
 
+The first direction is the intercept's, so that the others tell of columns about their means. How small a residual is
+depends on how wide a range was declared, and one that is small says nothing of a column that hardly varies within its
+range: up to EXPLORED columns training goes on until every direction is known, also those that no residual leads to.
+Where there are more it ends by the measure of `left_to_explain`.
+
 Nothing in the inner loop is floating point: weights and residual are carried along as integers, and the residual is
 that of those very weights but for roundings at 2^−64 of the last place.
 Sources: Hestenes and Stiefel, "Methods of conjugate gradients for solving linear systems", 1952;
@@ -14,9 +19,11 @@ D. P. O'Leary, "The block conjugate gradient algorithm and related methods", 198
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 import numpy as np
 
+from model_owner.optimisers.left_to_explain import WITHIN_TOLERANCE, correlation, spread
 from model_owner.optimisers.quadratic import (
     Ask,
     Done,
@@ -38,6 +45,10 @@ from protocol.messages import RoundKind
 GUARD_BITS = 64
 # A direction of which less than 2^−40 is left after the earlier ones are taken out is one of them again.
 DEPENDENT_BITS = 40
+# Up to so many columns every direction is asked for: d + 1 rounds at most, and a table of coefficients in the end.
+EXPLORED = 64
+_RATIO_BITS = 64
+_GOLDEN = (5**0.5 - 1) / 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +82,10 @@ class Pool:
 
 @dataclass(frozen=True, eq=False)
 class Progressing:
-    """State. b (d, k) at f_A + f_w; weights (d, k) like P; residual (d, k) = b − (A + l2·J)·weights, like AP."""
+    """State. b (d, k) at f_A + f_w; weights (d, k) like P; residual (d, k) = b − (A + l2·J)·weights, like AP.
+
+    `probing`: the residual leads nowhere new, and what was asked is a direction apart from it.
+    """
 
     answers: int
     b: Integers
@@ -79,6 +93,7 @@ class Progressing:
     weights: Integers
     residual: Integers
     pool: Pool
+    probing: bool = False
 
     def to_json(self) -> Json:
         arrays = {
@@ -90,7 +105,8 @@ class Progressing:
             "AP": self.pool.AP,
             "curvatures": self.pool.curvatures,
         }
-        return {"answers": self.answers, **{name: integers_to_json(array) for name, array in arrays.items()}}
+        kept: dict[str, Json] = {"answers": self.answers, "probing": self.probing}
+        return {**kept, **{name: integers_to_json(array) for name, array in arrays.items()}}
 
     @classmethod
     def from_json(cls, state: Json) -> Progressing:
@@ -100,7 +116,7 @@ class Progressing:
             integers_from_json(state[name]) for name in ("b", "asked", "weights", "residual")
         )
         P, AP, curvatures = (integers_from_json(state[name]) for name in ("P", "AP", "curvatures"))
-        return cls(state["answers"], b, asked, weights, residual, Pool(P, AP, curvatures))
+        return cls(state["answers"], b, asked, weights, residual, Pool(P, AP, curvatures), state.get("probing") is True)
 
 
 class ConjugateGradient:
@@ -120,18 +136,66 @@ class ConjugateGradient:
             now = _absorb(problem, replace(before, answers=before.answers + 1), answer)
         sizes = [length_ratio(now.residual[:, c], _guarded(now.b)[:, c]) for c in range(problem.outputs)]
         progress = Progress(_losses(problem, now), max(sizes))
-        if max(sizes) <= problem.tolerance:
-            return _done(problem, now, progress, True, "the gradient is within the tolerance")
-        if now.pool.size == problem.dimensions:
-            return _done(problem, now, progress, False, "there is no further direction: exact up to rounding")
-        if before.answers > 0 and now.pool.size == before.pool.size:
-            return _done(problem, now, progress, False, "what is left of the gradient is rounding")
-        if now.answers >= problem.rounds:
-            return _done(problem, now, progress, False, f"all {problem.rounds} rounds are done")
-        open_columns = [column for column, size in enumerate(sizes) if size > problem.tolerance]
-        point = _directions(problem, now, open_columns)
-        now = replace(now, asked=point)
-        return Move(now.to_json(), Ask(RoundKind.GRADIENT, point), progress)
+        nothing_new = before.answers > 0 and now.pool.size == before.pool.size
+        why = _over(problem, now, nothing_new=nothing_new)
+        if why is None:
+            probing = now.probing or nothing_new
+            point = _probes(problem, now) if probing else _directions(problem, now)
+            if not point.any() and not probing:
+                probing, point = True, _probes(problem, now)
+            now = replace(now, asked=point, probing=probing)
+            return Move(now.to_json(), Ask(RoundKind.GRADIENT, point), progress)
+        weights = to_floats(now.weights, problem.weight_fraction_bits + GUARD_BITS)
+        return Move(
+            now.to_json(), Done(weights, _largest_correlation(problem, now) <= problem.tolerance, why), progress
+        )
+
+
+def _over(problem: Quadratic, state: Progressing, *, nothing_new: bool) -> str | None:
+    """Return why training ends here; None where it goes on."""
+    explores = problem.dimensions <= EXPLORED
+    if state.pool.size == problem.dimensions:
+        return "all moments are known"
+    if nothing_new and (state.probing or not explores):
+        return "what is left of the moments is rounding"
+    if not explores and _largest_correlation(problem, state) <= problem.tolerance:
+        return WITHIN_TOLERANCE
+    if state.answers >= problem.rounds:
+        return f"all {problem.rounds} rounds are done"
+    return None
+
+
+def _largest_correlation(problem: Quadratic, state: Progressing) -> float:
+    """The measure of `left_to_explain`, the largest of any column and output. What is rounding counts as 0 where the
+    column is seen to vary."""
+    varied = _varied(problem, state.pool)
+    one = 1 << (problem.answer_fraction_bits + GUARD_BITS)
+    largest = 0.0
+    for column in range(problem.outputs):
+        # Each owner rounds every entry of A by at most ½ of its last place, whatever weight it is met by.
+        rounding = problem.owners * sum(abs(int(v)) for v in state.weights[:, column])
+        left = [abs(int(v)) for v in state.residual[:, column]]
+        T = spread(problem, state.b, column)
+        for gradient, known in zip(left, varied, strict=True):
+            if gradient > rounding or not known:
+                largest = max(largest, correlation(Fraction(gradient, one), known, T))
+    return largest
+
+
+def _varied(problem: Quadratic, pool: Pool) -> list[Fraction]:
+    """Lower bounds of every v_j, by the directions after the intercept's. All 0 where that was not asked first."""
+    intercept = Fraction(problem.rows_total)
+    if pool.size == 0 or pool.P[:-1, 0].any():
+        return [Fraction(0)] * (problem.dimensions - 1) + [intercept]
+    rounding = Fraction(problem.dimensions * problem.owners, 1 << problem.moment_fraction_bits)
+    varied = []
+    for entries in pool.AP[:-1, 1:]:
+        squares = zip(entries.tolist(), pool.curvatures[1:].tolist(), strict=True)
+        # At most the working precision of these sums is lost, which the tolerance does not notice.
+        shares = sum((v * v << _RATIO_BITS) // c for v, c in squares)
+        known = Fraction(shares, 1 << (problem.moment_fraction_bits + _RATIO_BITS))
+        varied.append(known if known > rounding else Fraction(0))
+    return [*varied, intercept]
 
 
 def _guarded(integers: Integers) -> Integers:
@@ -165,16 +229,45 @@ def _is_new(problem: Quadratic, asked: Integers, p: Integers, ap: Integers) -> b
     return dot(p, ap) > squared * problem.dimensions * problem.owners
 
 
-def _directions(problem: Quadratic, state: Progressing, columns: list[int]) -> Integers:
-    """(d, k) at f_w: for each open output its residual, conjugated to the pool, at max-norm 1 or the limit."""
+def _directions(problem: Quadratic, state: Progressing) -> Integers:
+    """(d, k) at f_w: first the intercept, then each output's residual, conjugated to the pool, where any is left."""
     point = zeros(problem.dimensions, problem.outputs)
-    one = min(1 << problem.weight_fraction_bits, problem.weight_limit)
-    for column in columns:
-        p, _ = state.pool.projected(state.residual[:, column], None)
-        largest = max(abs(v) for v in p.tolist())
-        if largest > 0:
-            point[:, column] = [_divide_half_even(v * one, largest) for v in p.tolist()]
+    for column in range(problem.outputs):
+        if state.pool.size == 0 and column == 0:
+            point[-1, 0] = _one(problem)
+        else:
+            point[:, column] = _conjugated(problem, state.pool, state.residual[:, column])
     return point
+
+
+def _probes(problem: Quadratic, state: Progressing) -> Integers:
+    """(d, k) at f_w: for each output a direction with a share of every column, conjugated to the pool.
+
+    The shares, fractional parts of multiples of the golden ratio, are in no simple proportion, as columns may be.
+    """
+    point = zeros(problem.dimensions, problem.outputs)
+    one = _one(problem)
+    for column in range(problem.outputs):
+        places = range(1 + column * problem.dimensions, 1 + (column + 1) * problem.dimensions)
+        shares = np.array([round((0.5 + (place * _GOLDEN) % 1.0) * one) for place in places], dtype=object)
+        point[:, column] = _conjugated(problem, state.pool, _guarded(shares))
+    return point
+
+
+def _conjugated(problem: Quadratic, pool: Pool, v: Integers) -> Integers:
+    """v less what the pool knows of it, at max-norm 1 or the limit; zeros where only the guard bits are left."""
+    p, _ = pool.projected(v, None)
+    largest = max(abs(int(entry)) for entry in p)
+    if largest <= max(abs(int(entry)) for entry in v) >> GUARD_BITS or largest == 0:
+        return zeros(len(v))
+    one = _one(problem)
+    conjugated = zeros(len(v))
+    conjugated[:] = [_divide_half_even(int(entry) * one, largest) for entry in p]
+    return conjugated
+
+
+def _one(problem: Quadratic) -> int:
+    return min(1 << problem.weight_fraction_bits, problem.weight_limit)
 
 
 def _quotient(numerator: int, denominator: int) -> int:
@@ -198,8 +291,3 @@ def _losses(problem: Quadratic, state: Progressing) -> tuple[float, ...]:
     # residual = b − A·w − ridge·w, so that A·w − b is what is left when both others are taken off.
     gradient = -state.residual - ridge_part
     return problem.losses(gradient, _guarded(state.b), state.weights, GUARD_BITS)
-
-
-def _done(problem: Quadratic, state: Progressing, progress: Progress, converged: bool, why: str) -> Move:
-    weights = to_floats(state.weights, problem.weight_fraction_bits + GUARD_BITS)
-    return Move(state.to_json(), Done(weights, converged, why), progress)

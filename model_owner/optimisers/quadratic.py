@@ -33,7 +33,7 @@ class Quadratic:
     `moment_fraction_bits` f_A and `weight_fraction_bits` f_w: A·w − b comes at f_A + f_w. `targets_squared`: Σy² of
     each output at `counts_fraction_bits`. `owners` bounds the rounding of A: each owner rounds every entry once.
     `weight_limit`: the largest |weight| that may be encrypted, at f_w.
-    `newton_fraction_bits`: of all moments sent at once.
+    `newton_fraction_bits`: of all moments sent at once. `largest_feature`: the largest magnitude of any column.
     """
 
     dimensions: int
@@ -51,6 +51,7 @@ class Quadratic:
     l2: float
     weight_limit: int
     newton_fraction_bits: int = 60
+    largest_feature: float = 1.0
 
     @property
     def answer_fraction_bits(self) -> int:

@@ -12,6 +12,9 @@ so that their mean is known. For gradient descent at a rate of at most that of `
 shrinks from update to update and keeps its sign: the mean is then at least as long as the gradient at w_K, and the
 first window's at most as long as b. Their ratio is never below ‖gradient‖/‖b‖. For other rates and momentum it is an
 estimate, for which the last step of the weights counts too, and two windows in a row must be within the tolerance.
+
+Training ends there. That a short gradient is near the minimum takes a ridge besides, which bounds how little any column
+can vary: only then, and where the mean bounds the gradient, it has converged (see `left_to_explain`).
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ import numpy as np
 
 from crypto.fixed_point import rescale
 from model_owner.optimisers.heavy_ball import diverged
+from model_owner.optimisers.left_to_explain import WITHIN_TOLERANCE
 from model_owner.optimisers.quadratic import (
     Ask,
     Done,
@@ -132,9 +136,11 @@ class WindowedHeavyBall:
         progress = Progress(None, size)
         reached = size if proven else max(size, math.inf if before.size is None else before.size)
         exact = to_floats(window.weights, window.fraction_bits)
-        if reached <= problem.tolerance:
-            why = f"the gradient is within the tolerance after {updates} updates"
-            return Move(after, Done(exact, True, why), progress)
+        if proven and self._within_ridge(problem, drift):
+            return Move(after, Done(exact, True, f"{WITHIN_TOLERANCE} after {updates} updates"), progress)
+        if reached <= problem.tolerance and not (proven and problem.l2):
+            why = f"the updates are within the tolerance after {updates} of them, which is no proof of the minimum"
+            return Move(after, Done(exact, False, why), progress)
         if updates >= problem.rounds:
             return Move(after, Done(exact, False, f"all {updates} rounds are done"), progress)
         return Move(after, self._ask(weights, previous), progress)
@@ -151,6 +157,20 @@ class WindowedHeavyBall:
         moved = moved + (previous - before.previous) * momentum.numerator
         scale = (momentum.denominator * updates) ** 2
         return tuple(Fraction(dot(column, column), scale) for column in moved.T)
+
+    def _within_ridge(self, problem: Quadratic, drift: tuple[Fraction, ...]) -> bool:
+        """Whether the mean gradient, which is no shorter than the last one, and the ridge prove the tolerance."""
+        if not problem.l2:
+            return False
+        one = Fraction(problem.rows_total) / (Fraction(problem.learning_rate) * (1 << problem.weight_fraction_bits))
+        # With the intercept at its best a slope may be steeper by its column's mean times the intercept's own.
+        steeper = (1 + Fraction(problem.largest_feature)) ** 2
+        reference = Fraction(problem.l2) / (1 << problem.counts_fraction_bits)
+        allowed = Fraction(problem.tolerance) ** 2
+        return all(
+            length * one * one * steeper <= allowed * reference * squares
+            for length, squares in zip(drift, problem.targets_squared, strict=True)
+        )
 
     def _speed(self, problem: Quadratic, weights: Integers, previous: Integers, first: tuple[Fraction, ...]) -> float:
         """The last step, times what friction takes of it: along flat directions that is rate/N·gradient."""

@@ -81,7 +81,10 @@ def test_a_job_shows_the_window_s_numbers_and_counts_what_was_decrypted() -> Non
 def test_plain_descent_stops_within_the_tolerance_and_not_before() -> None:
     driver, _, result = play(document(rounds=400, tolerance=1e-2), keypair())
     assert result.finished == "FINISHED"
-    assert driver.state.ending is not None and driver.state.ending.converged
+    assert driver.state.ending is not None
+    # No window shows a gradient, and without a ridge a short one proves nothing.
+    assert driver.state.ending.converged is False
+    assert "no proof" in (driver.state.ending.reason or "")
     assert driver.state.round < 400 and driver.state.round % 4 == 0
     X, y = pooled(SIZES)
     A = np.column_stack([X / 2, np.ones(len(X))])

@@ -83,9 +83,10 @@ def test_rank_deficient_data_end_at_the_shortest_solution(diabetes):
     X, Y = diabetes
     doubled = np.c_[X[:, :3], X]
     done, history, _ = Federation.of(doubled, Y, tolerance=0.0).train(CG)
-    assert not done.converged
+    assert done.converged
     assert "rounding" in done.why
-    assert len(history) <= X.shape[1] + 2
+    # 1 + rank, one round that finds the residual to be rounding, and one that finds no other direction.
+    assert len(history) <= X.shape[1] + 3
     assert relative(done.weights, np.linalg.lstsq(doubled, Y, rcond=None)[0]) < 1e-8
 
 
@@ -172,7 +173,7 @@ def test_the_published_schedule_gives_the_published_error():
 def test_momentum_needs_fewer_rounds(diabetes):
     rounds = {}
     for name in (GD, MOMENTUM):
-        done, history, _ = Federation.of(*diabetes, tolerance=1e-3, rounds=20_000).train(name)
+        done, history, _ = Federation.of(*diabetes, tolerance=1e-2, rounds=20_000).train(name)
         assert done.converged
         rounds[name] = len(history)
     assert rounds[MOMENTUM] < rounds[GD] / 3
