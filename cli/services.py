@@ -103,7 +103,9 @@ def _serve(role: Role, options: Mapping[str, object]) -> None:
         executor = ThreadPoolExecutor(thread_name_prefix="engine")
         try:
             app = application(role)(settings, clock=SystemClock(), executor=executor)
-            code = run_service(app, settings.host, settings.port, tls=listening_tls(settings))
+            code = run_service(
+                app, settings.host, settings.port, tls=listening_tls(settings), limits=settings.connection_limits
+            )
         finally:
             executor.shutdown(wait=False, cancel_futures=True)
     raise typer.Exit(code)

@@ -213,6 +213,12 @@ class Code(Enum):
     CANCELLED = Kind("cancelled", 409, "The job was cancelled", "Deploy it again.")
     # Operation
     NOT_READY = Kind("not-ready", 503, "The service is not ready", "See GET /readyz for what is missing.")
+    TOO_MANY_CONNECTIONS = Kind(
+        "too-many-connections",
+        503,
+        "The service has all the connections that it can hold",
+        "Wait as long as Retry-After says; who runs the service sees in its log what holds them.",
+    )
     STORE_UNAVAILABLE = Kind(
         "store-unavailable",
         503,

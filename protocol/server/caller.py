@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Protocol
+from typing import Annotated, Any, Protocol
 
 from fastapi import Depends, Request
 
@@ -47,6 +47,12 @@ class Caller:
             )
         if self.scope is Scope.READ and method not in _READING:
             raise Problem(Code.FORBIDDEN, f"This token may look, and {method} needs one with the scope admin.")
+
+
+def is_known(scope: Mapping[str, Any]) -> bool:
+    """Whether an ASGI request's caller has shown a token or said which party it is; others are strangers."""
+    who = scope.get("state", {}).get("caller")
+    return isinstance(who, Caller) and (who.authenticated or who.party_id is not None)
 
 
 class Gate(Protocol):

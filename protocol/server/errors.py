@@ -8,6 +8,7 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -114,6 +115,8 @@ class UnexpectedErrorMiddleware:
 
         try:
             await self._app(scope, receive, noting_send)
+        except ClientDisconnect:
+            return  # in the middle of its request: nobody is left to be told, and nothing of ours has failed
         except Exception:
             error_id = token_hex(8)
             log.exception("request failed", error_id=error_id, method=scope["method"], path=scope["path"])

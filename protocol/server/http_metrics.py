@@ -11,6 +11,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, clear_contextvars, get_contextvars
 
 from protocol.problems import PROBLEM_JSON, Code
+from protocol.server.caller import is_known
+from protocol.server.rate_limit import RateLimit, TokenBuckets
 
 log = structlog.get_logger("protocol.server")
 
@@ -18,6 +20,9 @@ log = structlog.get_logger("protocol.server")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
 _PROBLEMS = frozenset(code.slug for code in Code)
 _JOB_PARAMETERS = ("job_id", "model_id")
+#: Lines on requests of strangers that came to nothing: else whoever reaches the port could fill the disk.
+_STRANGERS_LINES = RateLimit(per_s=1 / 3, burst=20)
+_LONGEST_PATH = 200
 
 
 class HttpMetricsMiddleware:
@@ -31,6 +36,8 @@ class HttpMetricsMiddleware:
         self._received = Counter("fedtrain_http_received_bytes", "Body bytes received", registry=registry)
         self._sent = Counter("fedtrain_http_sent_bytes", "Body bytes sent", registry=registry)
         self._problems = Counter("fedtrain_problems", "Problems answered, by type", ("code",), registry=registry)
+        self._lines = TokenBuckets(_STRANGERS_LINES, time.monotonic)
+        self._held_back = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -66,14 +73,24 @@ class HttpMetricsMiddleware:
             method = scope["method"] if scope["method"] in _METHODS else "(other)"
             self._requests.labels(method, route, str(status)).inc()
             self._seconds.labels(method, route).observe(seconds)
-            about = {"method": scope["method"], "path": scope["path"], "status": status, "seconds": round(seconds, 4)}
-            about |= _job_of(scope) if code is None else {**_job_of(scope), "code": code}
-            if scope["method"] != "GET" or status >= 400:
-                log.info("request", **about)
-            else:
+            about = {"method": scope["method"], "path": scope["path"][:_LONGEST_PATH], "status": status}
+            about |= {"seconds": round(seconds, 4), **_job_of(scope)}
+            if code is not None:
+                about["code"] = code
+            if method == "GET" and status < 400:
                 log.debug("request", **about)
+            elif not _came_to_nothing(scope, status) or self._lines.take("strangers") == 0:
+                log.info("request", **about, **({"held_back": self._held_back} if self._held_back else {}))
+                self._held_back = 0
+            else:
+                self._held_back += 1
             clear_contextvars()
             bind_contextvars(**outside)
+
+
+def _came_to_nothing(scope: Scope, status: int) -> bool:
+    """Whether a stranger's request was refused, or broken off before its answer."""
+    return (status == 0 or status >= 400) and not is_known(scope)
 
 
 def _job_of(scope: Scope) -> dict[str, str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Mapping, MutableMapping
+import time
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
 import structlog
@@ -13,6 +14,35 @@ import structlog
 SECRET_FIELDS = frozenset(
     {"body", "key", "mask_key", "password", "plaintext", "private_key", "rows", "secret", "token", "value", "values"}
 )
+
+
+#: Libraries that write a line, or a traceback, for what any stranger's connection does.
+_TOLD_BY_STRANGERS = ("uvicorn.error", "asyncio")
+REPEATED_AFTER_S = 60.0
+_KINDS_KEPT = 1_000
+
+
+class OnceAMinute(logging.Filter):
+    """Lets a line through unless one like it came within the last minute, and says later how many it held back."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._monotonic = monotonic
+        self._seen: dict[tuple[int, str], tuple[float, int]] = {}  # when the last one got through, how many since
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        kind = (record.levelno, str(record.msg).partition("\n")[0][:200])
+        now = self._monotonic()
+        last, held_back = self._seen.get(kind, (-REPEATED_AFTER_S, 0))
+        if now - last < REPEATED_AFTER_S:
+            self._seen[kind] = (last, held_back + 1)
+            return False
+        if len(self._seen) >= _KINDS_KEPT:  # lines with something of their own in them; none is held back by that
+            self._seen.clear()
+        self._seen[kind] = (now, 0)
+        if held_back:
+            record.msg = f"{record.msg} (and {held_back:,} times more since)"
+        return True
 
 
 def _redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
@@ -55,3 +85,5 @@ def configure_logging(format: str, level: str) -> None:  # noqa: A002 - the sett
     root.setLevel(logging.DEBUG)
     for name in ("uvicorn", "sqlalchemy", "alembic", "httpx", "httpcore", "asyncio", "multipart", "python_multipart"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    for name in _TOLD_BY_STRANGERS:
+        logging.getLogger(name).filters[:] = [OnceAMinute()]

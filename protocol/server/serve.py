@@ -10,17 +10,23 @@ import socket
 import ssl
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import cast
 
 import structlog
 import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from protocol.problems import Code, Problem
 from protocol.server.caller import OpenGate
+from protocol.server.connection_limits import ConnectionLimits
 from protocol.server.exposure import refusal_to_listen
+from protocol.server.guarded_http import GuardedHttp
+from protocol.server.reception import Reception
+from protocol.server.responses import problem_response
 
 log = structlog.get_logger("protocol.server")
 
@@ -29,9 +35,18 @@ STOP_WITHIN_S = 2.5
 #: who close it: at uvicorn's own 5 s, one request in forty of a hundred owners met a connection just closed.
 KEEP_ALIVE_S = 75
 _AIRPLAY_PORTS = (5000, 7000)
+_TICKS_A_SECOND = 10  # of uvicorn's main loop
+_COME_BACK_S = 5
 
 
-def run_service(app: FastAPI, host: str, port: int, *, tls: ssl.SSLContext | None = None) -> int:
+def run_service(
+    app: FastAPI,
+    host: str,
+    port: int,
+    *,
+    tls: ssl.SSLContext | None = None,
+    limits: ConnectionLimits | None = None,
+) -> int:
     """Serve `app` until SIGINT or SIGTERM; return the process's exit code: 0 after a stop, 1 when it cannot start.
 
     `port` 0 takes a free one; the log's line "listening" says which. A signal sets `app.state.stop` first, which ends
@@ -57,12 +72,9 @@ def run_service(app: FastAPI, host: str, port: int, *, tls: ssl.SSLContext | Non
         timeout_keep_alive=KEEP_ALIVE_S,
     )
     config.load()
-    if tls is not None:
-        config.ssl = tls
-    bound_host, bound_port = listener.getsockname()[:2]
-    server = _Server(config, app, f"{'https' if tls else 'http'}://{_bracketed(bound_host)}:{bound_port}")
+    server = _Server(config, app, listener, tls, limits or ConnectionLimits())
     try:
-        server.run(sockets=[listener])
+        server.run()
     except SystemExit:  # the lifespan could not start; uvicorn has logged why
         return 1
     finally:
@@ -84,6 +96,24 @@ def _telling_why_it_cannot_start(app: FastAPI) -> ASGIApp:
         await app(scope, receive, shorten if scope["type"] == "lifespan" else send)
 
     return told
+
+
+def _told_to_come_back(app: ASGIApp) -> ASGIApp:
+    """`app` for a connection beyond the limit: it says that the process lives, and why it serves nobody more."""
+
+    async def refusing(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/healthz":
+            await app(scope, receive, send)
+            return
+        detail = (
+            f"All connections are in use; try again in {_COME_BACK_S} s. FEDTRAIN_MAX_CONNECTIONS and the process's "
+            "descriptors are this service's limits."
+        )
+        response = problem_response(Problem(Code.TOO_MANY_CONNECTIONS, detail, retry_after_s=_COME_BACK_S))
+        response.headers["Connection"] = "close"
+        await response(scope, receive, send)
+
+    return refusing
 
 
 def port_line(host: str, port: int, error: OSError) -> str:
@@ -131,22 +161,49 @@ def _answers(address: str, port: int) -> bool:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server, which on a signal first ends what waits long and never outstays its time."""
+    """uvicorn's server, which counts its connections, and on a signal first ends what waits long, and never stays."""
 
-    def __init__(self, config: uvicorn.Config, app: FastAPI, url: str) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        app: FastAPI,
+        listener: socket.socket,
+        tls: ssl.SSLContext | None,
+        limits: ConnectionLimits,
+    ) -> None:
         super().__init__(config)
         self._app = app
-        self._url = url
+        self._listener = listener
+        self._tls = tls
+        self._limits = limits
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._reception: Reception | None = None
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         self._loop = asyncio.get_running_loop()
         await super().serve(sockets)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:  # its lifespan may have failed, and then nobody is answered
-            log.info("listening", url=self._url)
+        await super().startup(sockets or [])  # none, as it is run here: the reception listens
+        if not self.started:  # its lifespan has failed, and nobody is answered
+            return
+        self._reception = Reception(self._listener, self._connection, self._limits, self._tls)
+        # uvicorn closes it, first of all, when it stops.
+        self.servers.append(cast(asyncio.Server, self._reception))
+        host, port = self._listener.getsockname()[:2]
+        scheme = "https" if self._tls else "http"
+        log.info("listening", url=f"{scheme}://{_bracketed(host)}:{port}", most_connections=self._limits.most)
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % _TICKS_A_SECOND == 0 and self._reception is not None:
+            self._reception.sweep()
+        return await super().on_tick(counter)
+
+    def _connection(self, on_gone: Callable[[GuardedHttp], None], one_too_many: bool) -> GuardedHttp:
+        made = GuardedHttp(self.config, self.server_state, self.lifespan.state, self._limits, on_gone)
+        if one_too_many:
+            made.app = _told_to_come_back(made.app)
+        return made
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

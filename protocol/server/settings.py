@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from protocol.documents import Name
+from protocol.server.connection_limits import ConnectionLimits, fitting_connections
 from protocol.server.rate_limit import RateLimit
 from protocol.setup_error import SetupError
 
@@ -59,6 +60,9 @@ class ServiceSettings(BaseSettings):
     token_file: Path | None = None
     rate_limit_per_s: Annotated[float, Field(gt=0)] = 200.0  # of one caller; a party at work sends far fewer
     rate_limit_burst: Annotated[int, Field(ge=1)] = 2_000
+    head_timeout_s: Annotated[float, Field(ge=1, le=3600)] = 10.0  # for a handshake, or a request's line and headers
+    stall_timeout_s: Annotated[float, Field(ge=1, le=3600)] = 30.0  # for a body that stops, or an answer nobody reads
+    max_connections: Annotated[int, Field(ge=64)] | None = None  # None: what the process's descriptors allow
     workers: Annotated[int, Field(ge=1, le=1024, default_factory=lambda: os.cpu_count() or 1)]  # processes; 1: none
     prune_after_days: Annotated[float, Field(gt=0, le=36_500)] | None = None  # ended jobs' ciphertexts; None: never
     allow_small_keys: bool = False  # for tests: keys under 2048 bits protect nothing
@@ -75,6 +79,12 @@ class ServiceSettings(BaseSettings):
     def rate_limit(self) -> RateLimit:
         """How often one caller may call."""
         return RateLimit(self.rate_limit_per_s, self.rate_limit_burst)
+
+    @property
+    def connection_limits(self) -> ConnectionLimits:
+        """How many connections there may be, and how long one may say nothing."""
+        most = fitting_connections(self.workers, self.max_connections)
+        return ConnectionLimits(self.head_timeout_s, self.stall_timeout_s, most)
 
     @classmethod
     def settings_customise_sources(
