@@ -41,7 +41,7 @@ from model_owner.training import objective
 from protocol.planning import plan_spec, planned_rounds
 from protocol.shared_weights import SharedWeights
 from protocol.spec import ModelSpec, Optimizer
-from tabular import EncodedBatch, Encoder, open_table
+from tabular import EncodedBatch, Encoder, open_declared_table
 
 Floats = NDArray[np.float64]
 
@@ -91,7 +91,7 @@ def write_tables(name: str, folder: Path) -> list[Path]:
 def read_table(path: Path, spec: ModelSpec) -> Rows:
     """Encode one table."""
     encoder = Encoder.of_spec(spec)
-    batches = list(encoder.encode_all(open_table(path, spec.data_props.header).batches(encoder.columns)))
+    batches = list(encoder.encode_all(open_declared_table(path, spec.data_props).batches(encoder.columns)))
     return Rows(np.concatenate([batch.X for batch in batches]), np.concatenate([batch.Y for batch in batches]))
 
 

@@ -10,6 +10,9 @@ from protocol.spec import Column, DataProps, Feature
 from tabular.errors import TableError
 from tabular.read import Table
 
+#: What DataProps declares of the table as a whole, beside its header: the marks in its numbers.
+MARKS = ("decimal", "thousands")
+
 
 @dataclass(frozen=True)
 class DatasetFacts:
@@ -34,6 +37,10 @@ def differences(dataset: DatasetFacts, props: DataProps) -> list[str]:
     schema = props if dataset.schema is None else dataset.schema
     if props.header != schema.header:
         return [f"header is {props.header} in the job and {schema.header} in the schema"]
+    for mark in MARKS:
+        ours, theirs = getattr(props, mark), getattr(schema, mark)
+        if ours != theirs:
+            return [f"{mark} is {_mark(ours)} in the job and {_mark(theirs)} in the schema"]
     try:
         used = by_position(dataset.columns, props)
         declared = by_position(dataset.columns, schema)
@@ -74,6 +81,10 @@ def _column_differences(declared: Column, used: Column) -> list[str]:
 
 def _role(column: Column) -> str:
     return "feature" if isinstance(column, Feature) else "target"
+
+
+def _mark(mark: str | None) -> str:
+    return "not given" if mark is None else repr(mark)
 
 
 def _range(column: Column) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 
 from data_owner.cells import CellTally
 from data_owner.datasets import content_version
-from data_owner.encoding import by_position
+from data_owner.encoding import MARKS, by_position
 from data_owner.frozen import FrozenMomentsError, freeze, moments_hash, thaw
 from data_owner.moments import Encoded, Moments, MomentsError, moments_of
 from data_owner.split import ValidationSplit, side_by_side
@@ -26,7 +26,7 @@ from protocol.server.secret_files import delete_secret, read_secret, write_secre
 from protocol.spec import DataProps, ModelSpec
 from tabular.encode import EncodedBatch, Encoder
 from tabular.errors import TableError
-from tabular.read import open_table
+from tabular.read import open_declared_table
 
 SALT_BYTES = 32
 VALIDATION_FRACTION = 0.2
@@ -169,7 +169,7 @@ class Freezer:
                 f"{path} has changed since dataset {dataset.name!r} was registered: register it again.",
             )
         tally = CellTally(encoder, list(by_position(dataset.columns, encoder.props)))
-        batches = open_table(path, encoder.props.header).batches(encoder.columns)
+        batches = open_declared_table(path, encoder.props).batches(encoder.columns)
         encoded = weighted(tally.counting(encoder.encode_all(batches)))
         rows: Iterable[Encoded] = encoded
         bounds, targets = encoder.feature_bounds, np.full(encoder.outputs, encoder.target_bound)
@@ -208,7 +208,13 @@ def of_kind(schema: DataProps, spec: ModelSpec) -> DataProps:
     if len(spec.kind.fitted(targets)) == len(targets):
         classifies = spec.kind.classifies
         targets = tuple(target for target in schema.all_targets if (target.categories is not None) == classifies)
-    return DataProps(header=schema.header, features=schema.features, targets=targets)
+    return DataProps(
+        header=schema.header,
+        decimal=schema.decimal,
+        thousands=schema.thousands,
+        features=schema.features,
+        targets=targets,
+    )
 
 
 def _key(version: str, props: DataProps, spec: ModelSpec, split: ValidationSplit | None) -> str:
@@ -221,7 +227,8 @@ def _key(version: str, props: DataProps, spec: ModelSpec, split: ValidationSplit
 
 def _encoding_hash(declared: DataProps) -> str:
     columns = [column.model_dump(mode="json", exclude={"description"}) for column in declared.columns]
-    what = [declared.header, len(declared.features), columns]
+    marks = {mark: getattr(declared, mark) for mark in MARKS if getattr(declared, mark) is not None}
+    what = [declared.header, len(declared.features), columns, *([marks] if marks else [])]
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
 

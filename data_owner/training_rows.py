@@ -18,7 +18,7 @@ from protocol.problems import Code, Problem
 from protocol.spec import ModelSpec
 from tabular.encode import Encoder
 from tabular.errors import TableError
-from tabular.read import open_table
+from tabular.read import open_declared_table
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +51,7 @@ class TrainingRows:
             declared = by_position(self._dataset.columns, encoder.props)
             used = by_position(self._dataset.columns, spec.data_props)
             places, outputs = chosen_columns(encoder, list(declared), list(used), len(spec.data_props.features))
-            for batch in encoder.encode_all(open_table(path, encoder.props.header).batches(encoder.columns)):
+            for batch in encoder.encode_all(open_declared_table(path, encoder.props).batches(encoder.columns)):
                 yield Rows(batch.X[:, places], batch.Y[:, outputs])
         except TableError as error:
             self._check_version(path)

@@ -21,7 +21,7 @@ from sklearn import metrics
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 
 from protocol.spec import ModelSpec
-from tabular import Encoder, open_table
+from tabular import Encoder, open_declared_table
 
 Floats = NDArray[np.float64]
 Row = dict[str, Any]
@@ -45,7 +45,7 @@ def read_spec(folder: Path, name: str = "model.json") -> ModelSpec:
 def read_records(path: Path, spec: ModelSpec) -> Records:
     """Encode one table. Raises TableError where it does not fit the declaration."""
     encoder = Encoder.of_spec(spec)
-    table = open_table(path, spec.data_props.header)
+    table = open_declared_table(path, spec.data_props)
     batches = list(encoder.encode_all(table.batches(encoder.columns)))
     X = np.concatenate([batch.X for batch in batches])[:, :-1]
     Y = np.concatenate([batch.Y for batch in batches])

@@ -15,7 +15,7 @@ from protocol.server.data_folder import file_in
 from protocol.server.responses import unsupported_media_type
 from protocol.spec import ModelSpec
 from tabular.errors import TableError
-from tabular.read import open_table
+from tabular.read import open_declared_table, open_table
 
 DEFAULT_NAME = "default"
 SUFFIXES = {
@@ -60,7 +60,7 @@ class Datasets:
             return None
         props, problems = spec.data_props, []
         try:
-            table = open_table(Path(dataset.path), props.header)
+            table = open_declared_table(Path(dataset.path), props)
         except (TableError, OSError) as error:
             return f"The test set {dataset.name} cannot be used: {error}."
         for column in (*props.features, *props.all_targets):

@@ -22,7 +22,7 @@ from protocol.problems import Code, Problem
 from protocol.states import Phase
 from tabular.encode import Encoder
 from tabular.errors import TableError
-from tabular.read import open_table
+from tabular.read import open_declared_table
 
 T = TypeVar("T")
 
@@ -137,7 +137,7 @@ def _score(state: JobState, model: TrainedModel, dataset: Dataset) -> tuple[Floa
             raise Problem(
                 Code.INVALID_DATA, f"The test set {path.name} has changed since it was registered: register it again."
             )
-        table = open_table(path, state.spec.data_props.header)
+        table = open_declared_table(path, state.spec.data_props)
         for batch in encoder.encode_all(table.batches(encoder.columns)):
             values.append(batch.X @ weights)
             targets.append(batch.Y)

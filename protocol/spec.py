@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
+from decimal import Decimal
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
@@ -64,6 +66,8 @@ NUMERIC = (FeatureType.CONTINUOUS, FeatureType.DISCRETE)
 
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Category = StrictStr | StrictInt | StrictBool | Number
+DecimalMark = Literal[".", ","]
+ThousandsMark = Literal[",", ".", "'", " "]
 
 
 def check_range(value: tuple[float, float] | None) -> tuple[float, float] | None:
@@ -79,26 +83,39 @@ def check_range(value: tuple[float, float] | None) -> tuple[float, float] | None
     return value
 
 
-_NUMBER_TEXT = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
-_WHOLE_TEXT = re.compile(r"[+-]?[0-9]{1,400}")
+# A number written out in full. "007" and "1E5" are codes, and another text is another code.
+_NUMBER_TEXT = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
 
 
 def category_text(value: Category) -> str:
-    """The text a category is compared by: 1, 1.0, "1" and "1.0" are one category; so are True, "true" and "TRUE"."""
+    """The text that a category, and a table's cell, is compared by.
+
+    A number written out in full is its value: 1, 1.0, "1" and "1.0" are one category. True, "true" and "TRUE" are one.
+    Any other text is itself, without spaces around it and in Unicode's form NFC: "1E5" is not "100000", nor "007" "7".
+    """
     if isinstance(value, bool):
         return str(value)
-    if isinstance(value, int):
-        return str(value)
     if isinstance(value, str):
-        text = value.strip()
+        text = plain_text(value)
         if text.casefold() in ("true", "false"):
             return text.capitalize()
-        if _WHOLE_TEXT.fullmatch(text):
-            return str(int(text))
-        if not _NUMBER_TEXT.fullmatch(text) or not math.isfinite(float(text)):
+        if not _NUMBER_TEXT.fullmatch(text):
             return text
-        return category_text(float(text))
-    return str(int(value)) if value.is_integer() else repr(value)
+        digits = text.rstrip("0").rstrip(".") if "." in text else text
+        return "0" if digits == "-0" else digits
+    if isinstance(value, int) or value.is_integer():
+        return str(int(value))
+    return plain_number(value)
+
+
+def plain_text(text: str) -> str:
+    """A name or category as it is compared: without spaces around it, in Unicode's form NFC."""
+    return unicodedata.normalize("NFC", text.strip())
+
+
+def plain_number(value: float) -> str:
+    """A finite number written out in full, without an exponent, as short as reads back as the same number."""
+    return format(Decimal(repr(value)), "f")
 
 
 class Column(Strict):
@@ -186,15 +203,23 @@ class Target(Column):
 
 
 class DataProps(Strict):
-    """How the columns of a table become a design matrix and targets; also the shape of `schema.json`."""
+    """How the columns of a table become a design matrix and targets; also the shape of `schema.json`.
+
+    `decimal`, `thousands`: the marks in the table's numbers, where they are texts. What is not given follows from each
+    column's own values, and is asked for where they can be read in two ways.
+    """
 
     header: StrictBool = True
+    decimal: DecimalMark | None = None
+    thousands: ThousandsMark | None = None
     features: Annotated[tuple[Feature, ...], Field(min_length=1, max_length=MAX_COLUMNS)]
     target: Target | None = None
     targets: Annotated[tuple[Target, ...], Field(min_length=1, max_length=64)] | None = None
 
     @model_validator(mode="after")
     def _columns(self) -> Self:
+        if self.decimal is not None and self.decimal == self.thousands:
+            raise ValueError(f"decimal and thousands are both {self.decimal!r}: they are two different marks")
         if (self.target is None) == (self.targets is None):
             raise ValueError("give exactly one of target and targets")
         seen: set[object] = set()

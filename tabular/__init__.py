@@ -7,7 +7,7 @@ from tabular.check import TableReport, check_table
 from tabular.describe import describe_table
 from tabular.encode import EncodedBatch, Encoder
 from tabular.errors import CODES, BadRow, BadValues, ColumnMismatch, TableError, UnreadableTable
-from tabular.read import Table, TableBatch, open_table
+from tabular.read import Table, TableBatch, open_declared_table, open_table
 from tabular.tally import Tally
 
 __all__ = [
@@ -25,5 +25,6 @@ __all__ = [
     "UnreadableTable",
     "check_table",
     "describe_table",
+    "open_declared_table",
     "open_table",
 ]

@@ -15,7 +15,7 @@ from protocol.spec import DataProps, ModelType
 from tabular.columns import CategoryCodec, Codec, Finding, Reading, Scaling
 from tabular.encode import Encoder, category_counts, kept_rows, tails
 from tabular.errors import TableError
-from tabular.read import Table, open_table
+from tabular.read import Table, open_declared_table
 from tabular.tally import Tally, clipped_parts
 
 
@@ -80,7 +80,7 @@ def check_table(path: str | Path, props: DataProps, model_type: ModelType, scali
     report = TableReport(str(path))
     encoder = Encoder(props, model_type, scaling)
     try:
-        table = open_table(path, props.header)
+        table = open_declared_table(path, props)
     except TableError as error:
         report.problems.append(_problem(error))
         return report
@@ -118,7 +118,7 @@ def _read(table: Table, codecs: list[Codec], report: TableReport) -> None:
     extremes: dict[str, tuple[float, float]] = {}
     try:
         for batch in table.batches([codec.column for codec in codecs]):
-            readings = [codec.read(array, batch.decimal) for codec, array in zip(codecs, batch.arrays, strict=True)]
+            readings = [codec.read(*cells) for codec, cells in zip(codecs, batch.cells, strict=True)]
             keep = kept_rows(readings)
             report.rows += batch.rows
             report.rows_dropped += 0 if keep is None else int((~keep).sum())

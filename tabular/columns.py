@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from protocol.spec import NUMERIC, Column, Feature, FeatureType, Target, category_text
 from tabular.convert import MISSING, UNKNOWN, Floats, Ints, Mask, to_codes, to_numbers
-from tabular.dialect import Decimal
 from tabular.errors import BadValues
+from tabular.marks import NumberMarks
 
 Scaling = Literal["range", "none"]
 SHOWN_CHARACTERS: Final = 40
@@ -87,13 +87,15 @@ class NumericCodec:
     def centred(self, scaling: Scaling) -> bool:
         return scaling == "range" and not isinstance(self.column, Target)
 
-    def read(self, array: Any, decimal: Decimal) -> Reading:
-        values, bad = to_numbers(array, decimal)
+    def read(self, array: Any, marks: NumberMarks) -> Reading:
+        values, faults = to_numbers(array, marks)
         # NaN fails both comparisons, so that this line lets through only columns with nothing to say about.
-        if bad is None and len(values) and self.low <= values.min() and values.max() <= self.high:
+        if not faults and len(values) and self.low <= values.min() and values.max() <= self.high:
             return Reading(values)
-        findings = [] if bad is None else [self._finding("text-in-numeric-column", bad, array, "a number is expected")]
-        missing = np.isnan(values) if bad is None else np.isnan(values) & ~bad
+        findings = [self._finding(fault.code, fault.rows, array, fault.expected) for fault in faults]
+        missing = np.isnan(values)
+        for fault in faults:
+            missing &= ~fault.rows
         infinite = np.isinf(values)
         if infinite.any():
             findings.append(self._finding("value-not-finite", infinite, array, "a finite number is expected"))
@@ -144,8 +146,8 @@ class CategoryCodec:
         self.half_width: Floats = np.full(len(names), half if scaled_rank else 1.0)
         self.bounds: Floats = np.full(len(names), 2 * half if self.ordinal and not scaled_rank else 1.0)
 
-    def read(self, array: Any, decimal: Decimal) -> Reading:
-        codes = to_codes(array, self.lookup, decimal)
+    def read(self, array: Any, marks: NumberMarks) -> Reading:
+        codes = to_codes(array, self.lookup, marks)
         if len(codes) == 0 or codes.min() >= 0:
             return Reading(codes)
         findings = []

@@ -17,6 +17,7 @@ import pyarrow as pa
 from protocol.spec import Column
 from tabular.convert import MISSING_TEXTS, to_numbers
 from tabular.errors import UnreadableTable
+from tabular.marks import NumberMarks
 from tabular.read import open_table
 
 MAX_CATEGORIES: Final = 50
@@ -33,9 +34,10 @@ class _Sketch:
     missing: int = 0
     texts: set[str] | None = field(default_factory=set)
 
-    def add(self, array: Any, decimal: Any) -> None:
-        values, bad = to_numbers(array, decimal)
-        if bad is not None:
+    def add(self, array: Any, marks: NumberMarks) -> None:
+        values, faults = to_numbers(array, marks)
+        bad = np.logical_or.reduce([fault.rows for fault in faults]) if faults else None
+        if faults:
             self.numeric = False
         finite = values[np.isfinite(values)]
         self.missing += int(np.isnan(values).sum()) - (0 if bad is None else int(bad.sum()))
@@ -74,8 +76,8 @@ def describe_table(path: str | Path, header: bool = True, with_ranges: bool = Fa
     rows = 0
     for batch in table.batches(columns):
         rows += batch.rows
-        for sketch, array in zip(sketches, batch.arrays, strict=True):
-            sketch.add(array, batch.decimal)
+        for sketch, cells in zip(sketches, batch.cells, strict=True):
+            sketch.add(*cells)
     if not rows:
         alone = "the name of one column" if len(columns) == 1 else f"the names of {len(columns)} columns"
         raise UnreadableTable("no-rows", f"{path}: there is no record in it, only {alone}")

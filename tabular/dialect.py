@@ -1,4 +1,4 @@
-"""Which flavour of CSV a file is: encoding, delimiter, decimal mark, and whether fields are quoted.
+"""The flavour of CSV that a file is in: encoding, delimiter, and whether fields are quoted.
 
 The whole file is scanned once for its encoding (a Latin-1 byte may come late), at the speed of a byte
 search; the rest is decided from the first `SAMPLE_BYTES`.
@@ -9,16 +9,14 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-import re
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final
 
-import pyarrow as pa
-
+from protocol.spec import plain_text
 from tabular.errors import UnreadableTable
+from tabular.source import open_bytes, refuse_other_formats
 
 SAMPLE_BYTES: Final = 1 << 20
 SAMPLE_RECORDS: Final = 1000
@@ -28,23 +26,9 @@ SCAN_BYTES: Final = 4 << 20
 DELIMITERS: Final = ("\t", ";", ",", "|")
 CONSISTENT_SHARE: Final = 0.9
 
-Decimal = Literal[".", ",", "either"]
-
-_DECIMAL_POINT: Final = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?")
-_DECIMAL_COMMA: Final = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
-_THOUSANDS: Final = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+")
-
 # The five bytes that Windows-1252 leaves undefined.
 _NOT_CP1252: Final = tuple(bytes([byte]) for byte in (0x81, 0x8D, 0x8F, 0x90, 0x9D))
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
-
-_OTHER_FORMATS: Final = (
-    (b"PK\x03\x04", "this is a zip archive or an Excel workbook; save the table as CSV or Parquet"),
-    (b"\xd0\xcf\x11\xe0", "this is an old Excel workbook; save the table as CSV or Parquet"),
-    (b"\x89HDF", "this is an HDF5 file; save the table as CSV or Parquet"),
-    (b"SQLite format 3", "this is an SQLite database; export the table as CSV or Parquet"),
-    (b"%PDF", "this is a PDF; a table is needed as CSV or Parquet"),
-)
 
 
 @dataclass(frozen=True)
@@ -56,7 +40,6 @@ class Dialect:
 
     encoding: str
     delimiter: str
-    decimal: Decimal
     quoted: bool
     names: tuple[str, ...]
     names_alone: bool = False
@@ -74,9 +57,8 @@ def sniff(path: Path, header: bool) -> Dialect:
     if not records:
         found = "the file holds blank lines alone" if sample.strip(_BYTE_ORDER_MARK) else "the file is empty"
         raise UnreadableTable("no-rows", f"{path}: {found}")
-    names = tuple(name.strip() for name in records[0]) if header else ("",) * len(records[0])
-    body = records[1:] if header else records
-    return Dialect(encoding, delimiter, _decimal(body, delimiter), quoted, names, whole and header and not body)
+    names = tuple(plain_text(name) for name in records[0]) if header else ("",) * len(records[0])
+    return Dialect(encoding, delimiter, quoted, names, whole and header and len(records) == 1)
 
 
 def _scan(path: Path) -> tuple[bytes, bool, str, bool]:
@@ -91,7 +73,10 @@ def _scan(path: Path) -> tuple[bytes, bool, str, bool]:
         chunk = first
         while chunk:
             if b"\0" in chunk:
-                raise UnreadableTable("unreadable-file", f"{path}: holds zero bytes, so it is not CSV")
+                raise UnreadableTable(
+                    "unreadable-file",
+                    f"{path}: holds zero bytes, so it is not CSV; of text in UTF-16, save a copy as UTF-8",
+                )
             quoted = quoted or b'"' in chunk
             if not (ascii_only and chunk.isascii()):
                 ascii_only = False
@@ -100,23 +85,6 @@ def _scan(path: Path) -> tuple[bytes, bool, str, bool]:
             chunk = stream.read(SCAN_BYTES)
     encoding = "utf-8" if utf8 and _decodes(decoder, b"", final=True) else "cp1252" if cp1252 else "latin-1"
     return first, len(first) < SAMPLE_BYTES, encoding, quoted
-
-
-def open_bytes(path: Path) -> Any:
-    """The file as a pyarrow stream; .gz, .bz2 and .zst are decompressed. Raises UnreadableTable."""
-    try:
-        return pa.input_stream(str(path), compression="detect")
-    except FileNotFoundError:
-        raise UnreadableTable("unreadable-file", f"{path}: there is no such file") from None
-    except (OSError, pa.ArrowInvalid) as error:
-        raise UnreadableTable("unreadable-file", f"{path}: cannot be opened: {error}") from error
-
-
-def refuse_other_formats(path: Path, first: bytes) -> None:
-    """Raise UnreadableTable, saying what to do, where the first bytes are those of a well-known other format."""
-    for magic, advice in _OTHER_FORMATS:
-        if first.startswith(magic):
-            raise UnreadableTable("unreadable-file", f"{path}: {advice}")
 
 
 def _decodes(decoder: codecs.IncrementalDecoder, chunk: bytes, final: bool = False) -> bool:
@@ -152,24 +120,3 @@ def _delimiter(text: str, whole: bool, header: bool) -> str:
         if width >= 2 and often >= CONSISTENT_SHARE * len(counts) and (counts[0] == width or not header):
             return delimiter
     return max(DELIMITERS, key=lambda mark: (text.split("\n", 1)[0].count(mark), mark == ","))
-
-
-def _decimal(records: Iterable[list[str]], delimiter: str) -> Decimal:
-    """The decimal mark that the numbers of the sample show.
-
-    "12,345" is a thousand or a fraction: it counts as a fraction only where semicolons delimit, which
-    is what spreadsheets write where the decimal mark is a comma. Elsewhere it stays text, and is refused.
-    """
-    comma = point = thousands = False
-    for record in records:
-        for field in record:
-            text = field.strip()
-            if _THOUSANDS.fullmatch(text):
-                thousands = True
-            elif _DECIMAL_COMMA.fullmatch(text):
-                comma = True
-            elif _DECIMAL_POINT.fullmatch(text):
-                point = True
-    if comma or (thousands and delimiter == ";"):
-        return "either" if point else ","
-    return "either" if delimiter == ";" and not point else "."

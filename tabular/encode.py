@@ -135,7 +135,7 @@ class Encoder:
         return slopes * self.target_half_width
 
     def _encode(self, batch: TableBatch, codecs: Sequence[Codec]) -> EncodedBatch:
-        readings = [codec.read(array, batch.decimal) for codec, array in zip(codecs, batch.arrays, strict=True)]
+        readings = [codec.read(*cells) for codec, cells in zip(codecs, batch.cells, strict=True)]
         _refuse(readings, batch.first_row)
         keep = kept_rows(readings)
         width = sum(len(codec.names) for codec in codecs)
@@ -161,8 +161,8 @@ class Encoder:
         return EncodedBatch(X, Y, records, low, high, categories, batch.rows - len(records), weights)
 
     def _missing_in_row(self, batch: TableBatch) -> BadValues:
-        for codec, array in zip(self.features, batch.arrays, strict=True):
-            dropped = codec.read(array, batch.decimal).dropped
+        for codec, cells in zip(self.features, batch.cells, strict=True):
+            dropped = codec.read(*cells).dropped
             if dropped is not None:
                 row = batch.first_row + int(np.argmax(dropped))
                 message = f"{codec.label}: row {row} has no value, and a prediction needs one"

@@ -27,6 +27,8 @@ CODES: Final = MappingProxyType(
         "column-ambiguous": "a declared column name occurs more than once in the table",
         "column-used-twice": "one column of the table is declared twice, by name and by position",
         "text-in-numeric-column": "a column declared numeric holds text",
+        "number-ambiguous": "a number can be read in two ways, for want of a declared decimal mark",
+        "number-too-long": "a whole number has more digits than can be computed with",
         "value-not-finite": "a numeric column holds an infinite value",
         "missing-values": "values are missing where the declaration says that none may be",
         "value-out-of-range": "an unscaled feature holds values outside its declared range",

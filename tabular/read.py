@@ -6,8 +6,8 @@ Memory is bounded by a block of the file, whatever its size, and only the column
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,9 +16,12 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from protocol.spec import Column
-from tabular.dialect import Decimal, Dialect, open_bytes, sniff
+from protocol.spec import Column, DataProps, DecimalMark, ThousandsMark, plain_text
+from tabular.convert import trimmed_text
+from tabular.dialect import Dialect, sniff
 from tabular.errors import ColumnMismatch, UnreadableTable
+from tabular.marks import NumberMarks
+from tabular.source import Utf8Blocks, open_bytes
 
 BATCH_ROWS: Final = 8192
 BLOCK_BYTES: Final = 4 << 20
@@ -30,23 +33,35 @@ PARQUET_BUFFER_BYTES: Final = 1 << 18
 class TableBatch:
     """Consecutive records. `arrays` are pyarrow arrays, in the order of the columns asked for, as the file has them.
 
-    `first_row` is the number of the first record, from 1, the header not counted.
+    `first_row` is the number of the first record, from 1, the header not counted. `marks`: of each array's numbers,
+    where it holds texts; without them a decimal point and nothing else.
     """
 
     arrays: tuple[Any, ...]
     rows: int
     first_row: int
-    decimal: Decimal = "."
+    marks: tuple[NumberMarks, ...] = ()
+
+    @property
+    def cells(self) -> tuple[tuple[Any, NumberMarks], ...]:
+        """Each array and its marks."""
+        marks = self.marks or tuple(NumberMarks(".", "") for _ in self.arrays)
+        return tuple(zip(self.arrays, marks, strict=True))
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table on disk. `columns` are its column names in order, or "column 0", "column 1", … without a header."""
+    """A table on disk. `columns` are its column names in order, or "column 0", "column 1", … without a header.
+
+    `decimal`, `thousands`: the marks declared for its numbers, as in DataProps.
+    """
 
     path: Path
     columns: tuple[str, ...]
     dialect: Dialect | None
     header: bool
+    decimal: DecimalMark | None = None
+    thousands: ThousandsMark | None = None
 
     def resolve(self, column: Column) -> int:
         """Position of a declared column. Raises ColumnMismatch."""
@@ -55,7 +70,7 @@ class Table:
                 message = f"col_idx {column.col_idx}: the table has {len(self.columns)} columns, counted from 0"
                 raise ColumnMismatch("column-not-in-file", f"{self.path}: {message}", column=column.label)
             return column.col_idx
-        name = (column.name or "").strip()
+        name = plain_text(column.name or "")
         found = [index for index, other in enumerate(self.columns) if other == name]
         if len(found) > 1:
             message = f"{self.path}: column {name!r} occurs {len(found)} times; give col_idx, one of {found}"
@@ -86,18 +101,40 @@ class Table:
         if batch_rows < 1:
             raise ValueError(f"batch_rows {batch_rows}: at least 1 is needed")
         positions = self.positions(columns)
+        marks = tuple(NumberMarks(self.decimal, self.thousands, self._texts(position)) for position in positions)
+        return _sliced(self._read(positions, batch_rows), batch_rows, marks)
+
+    def _read(self, positions: tuple[int, ...], batch_rows: int) -> Iterator[Any]:
+        """Record batches of these columns."""
         if self.dialect is None:
-            return _sliced(_parquet_batches(self.path, positions, batch_rows), batch_rows, ".")
-        if self.dialect.names_alone:
-            return iter(())
-        return _sliced(_csv_batches(self, self.dialect, positions), batch_rows, self.dialect.decimal)
+            return _parquet_batches(self.path, positions, batch_rows)
+        return iter(()) if self.dialect.names_alone else _csv_batches(self, self.dialect, positions)
+
+    def _texts(self, position: int) -> Callable[[], Iterator[Any]]:
+        """What reads one column's texts from the table's start."""
+
+        def read() -> Iterator[Any]:
+            for batch in self._read((position,), BATCH_ROWS):
+                yield trimmed_text(batch.column(0).cast("string"))
+
+        return read
 
 
-def open_table(path: str | Path, header: bool = True) -> Table:
-    """Open a table: Parquet by its first bytes, otherwise CSV (also .gz, .bz2, .zst).
+def open_declared_table(path: str | Path, props: DataProps) -> Table:
+    """Open a table as a schema or a spec declares it. Raises UnreadableTable."""
+    return open_table(path, props.header, props.decimal, props.thousands)
 
-    `header` says whether the first record of a CSV file names the columns; Parquet always has names.
-    Raises UnreadableTable.
+
+def open_table(
+    path: str | Path,
+    header: bool = True,
+    decimal: DecimalMark | None = None,
+    thousands: ThousandsMark | None = None,
+) -> Table:
+    """Open a table: Parquet by its first bytes, otherwise CSV; CSV also compressed by gzip, bzip2 or zstd.
+
+    `header` says whether the first record of a CSV file names the columns; Parquet always has names. `decimal`,
+    `thousands`: as in DataProps. Raises UnreadableTable.
     """
     path = Path(path)
     if path.is_dir():
@@ -108,11 +145,12 @@ def open_table(path: str | Path, header: bool = True) -> Table:
         magic = stream.read(len(PARQUET_MAGIC))
     if magic == PARQUET_MAGIC or path.suffix.lower() in (".parquet", ".pq"):
         with _reading(path), pa.parquet.ParquetFile(str(path)) as file:
-            return Table(path, tuple(name.strip() for name in file.schema_arrow.names), None, True)
+            names = tuple(plain_text(name) for name in file.schema_arrow.names)
+            return Table(path, names, None, True, decimal, thousands)
     with _reading(path):
         dialect = sniff(path, header)
     names = dialect.names if header else tuple(f"column {index}" for index in range(len(dialect.names)))
-    return Table(path, names, dialect, header)
+    return Table(path, names, dialect, header, decimal, thousands)
 
 
 @contextmanager
@@ -126,6 +164,9 @@ def _reading(path: Path, field_counts: list[tuple[int | None, int, int]] | None 
             where = f"record {row}: " if row is not None else ""
             message = f"{path}: {where}{received} fields, {expected} are expected"
             raise UnreadableTable("wrong-field-count", message, rows=None if row is None else (row,)) from None
+        if "straddling object" in str(error):  # pyarrow's word for a record that fits in no block
+            why = f"a record is longer than {BLOCK_BYTES >> 20} MB, as where a quote is never closed"
+            raise UnreadableTable("unreadable-file", f"{path}: {why}") from None
         raise UnreadableTable("unreadable-file", f"{path}: cannot be read: {error}") from error
 
 
@@ -140,14 +181,13 @@ def _csv_batches(table: Table, dialect: Dialect, positions: tuple[int, ...]) -> 
         field_counts.append((number, row.expected_columns, row.actual_columns))
         return "error"
 
-    with _reading(table.path, field_counts):
+    with _reading(table.path, field_counts), ExitStack() as stack:
         reader = pa.csv.open_csv(
-            str(table.path),
+            stack.enter_context(Utf8Blocks(open_bytes(table.path), dialect.encoding)),
             read_options=pa.csv.ReadOptions(
                 # One thread numbers the rows, and leaves the other cores to the arithmetic.
                 use_threads=False,
                 block_size=BLOCK_BYTES,
-                encoding="utf8" if dialect.encoding == "utf-8" else dialect.encoding,
                 column_names=names,
                 skip_rows_after_names=int(table.header),
             ),
@@ -176,10 +216,10 @@ def _parquet_batches(path: Path, positions: tuple[int, ...], batch_rows: int) ->
             yield batch.select([places[which] for places, which in zip(found, namesakes, strict=True)])
 
 
-def _sliced(batches: Iterator[Any], batch_rows: int, decimal: Decimal) -> Iterator[TableBatch]:
+def _sliced(batches: Iterator[Any], batch_rows: int, marks: tuple[NumberMarks, ...]) -> Iterator[TableBatch]:
     first_row = 1
     for batch in batches:
         for start in range(0, batch.num_rows, batch_rows):
             piece = batch.slice(start, batch_rows)
-            yield TableBatch(tuple(piece.columns), piece.num_rows, first_row, decimal)
+            yield TableBatch(tuple(piece.columns), piece.num_rows, first_row, marks)
             first_row += piece.num_rows

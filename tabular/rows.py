@@ -11,8 +11,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from protocol.spec import DataProps, Feature
+from protocol.spec import NUMERIC, DataProps, Feature
 from tabular.errors import BadRow
+from tabular.marks import NumberMarks
 from tabular.read import TableBatch
 
 
@@ -32,11 +33,21 @@ def row_batch(rows: Sequence[object] | NDArray[np.float64], props: DataProps) ->
     if isinstance(rows, str | bytes) or not isinstance(rows, Sequence):
         raise BadRow("row-malformed", f"a list of rows is expected, this is a {type(rows).__name__}")
     lined_up = [_values(row, number, props) for number, row in enumerate(rows, start=1)]
+    marks = _marks(props)
     arrays = tuple(
-        pa.array([_text(row[index], number, feature) for number, row in enumerate(lined_up, start=1)], pa.string())
+        pa.array(
+            [_text(row[index], number, feature, marks) for number, row in enumerate(lined_up, start=1)], pa.string()
+        )
         for index, feature in enumerate(props.features)
     )
-    return TableBatch(arrays, len(lined_up), 1)
+    return TableBatch(arrays, len(lined_up), 1, (marks,) * len(arrays))
+
+
+def _marks(props: DataProps) -> NumberMarks:
+    """A row has no column to show its marks: without declared ones a text has a point, and no thousands."""
+    marks = NumberMarks(props.decimal, props.thousands if props.decimal or props.thousands else "")
+    marks.decimal = marks.decimal or "."
+    return marks
 
 
 def _values(row: object, number: int, props: DataProps) -> Sequence[object]:
@@ -71,8 +82,8 @@ def _keys(column: Any) -> tuple[str, ...]:
     return (column.name.strip(),) if column.name is not None else (str(column.col_idx), column.label)
 
 
-def _text(value: object, number: int, feature: Feature) -> str | None:
-    """A scalar as text that reads back as exactly the same number."""
+def _text(value: object, number: int, feature: Feature, marks: NumberMarks) -> str | None:
+    """A scalar as text that reads back as exactly the same number, with its decimal mark."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool | np.bool_):
@@ -80,6 +91,7 @@ def _text(value: object, number: int, feature: Feature) -> str | None:
     if isinstance(value, numbers.Integral):
         return str(int(value))
     if isinstance(value, numbers.Real):
-        return repr(float(value))
+        text = repr(float(value))
+        return text.replace(".", ",") if marks.decimal == "," and feature.type in NUMERIC else text
     message = f"{feature.label}: row {number} holds a {type(value).__name__}; a number or text is expected"
     raise BadRow("row-malformed", message, column=feature.label, rows=(number,))

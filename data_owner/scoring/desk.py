@@ -37,7 +37,7 @@ from protocol.scoring import (
 )
 from protocol.tasks import TaskHeader, TaskKind
 from tabular.errors import TableError
-from tabular.read import open_table
+from tabular.read import open_declared_table
 
 log = structlog.get_logger("data_owner.scoring")
 
@@ -165,7 +165,7 @@ class ScoringDesk:
                 Code.INVALID_DATA, f"Dataset {name!r} has changed since it was registered: register it again."
             )
         props = model.manifest.spec.data_props
-        batches = open_table(path, props.header).batches(props.features)
+        batches = open_declared_table(path, props).batches(props.features)
         encoded = []
         for batch in batches:
             encoded.append(model.encoder.encode_feature_batch(batch).X)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from data_owner.datasets import register
+from data_owner.encoding import DatasetFacts, differences
 from data_owner.freezing import Freezer
 from data_owner.moments import moments_of
 from data_owner.store.records import Dataset
@@ -175,3 +176,21 @@ def test_the_version_is_the_hash_of_the_files_bytes(bench: Bench) -> None:
     dataset = bench.register(_table())
     assert dataset.version == hashlib.sha256((bench.folder / "table.csv").read_bytes()).hexdigest()
     assert bench.register(_table(61)).version != dataset.version
+
+
+def test_declared_marks_belong_to_the_encoding(bench: Bench) -> None:
+    text = "age;dose;ward;days\n" + "61;1,234;a;1.234\n" * 20
+    plain = {**SCHEMA, "target": {"name": "days", "range": [0, 5000]}}
+    ambiguous = bench.register(text, plain)
+    with pytest.raises(Problem, match="decimal comma") as caught:
+        bench.freezer.freeze_job(JOB_ID, ambiguous, spec_of({**plain}))
+    assert caught.value.code is Code.INVALID_DATA
+    marked = {**plain, "decimal": ","}
+    frozen = bench.freezer.freeze_job(JOB_ID, bench.register(text, marked), spec_of(marked))
+    moments = bench.freezer.thaw_job(JOB_ID, frozen.moments_hash)
+    assert moments.xty[-1, 0] / 2 ** (2 * moments.fraction_bits) == pytest.approx(20 * 1234 / 2500)
+    facts = DatasetFacts("default", "v", ("age", "dose", "ward", "days"), DataProps.model_validate(marked))
+    assert differences(facts, DataProps.model_validate(marked)) == []
+    assert differences(facts, DataProps.model_validate(plain)) == [
+        "decimal is not given in the job and ',' in the schema"
+    ]

@@ -15,6 +15,7 @@ import pytest
 from protocol.spec import Column
 from tabular.convert import to_numbers
 from tabular.errors import UnreadableTable
+from tabular.marks import NumberMarks
 from tabular.read import open_table
 
 
@@ -46,8 +47,8 @@ def test_columns_of_one_name_are_told_apart_by_position(tmp_path: Path) -> None:
 
 def test_doubles_are_taken_over_without_a_copy() -> None:
     array = pa.array([1.0, 2.0])
-    values, bad = to_numbers(array, ".")
-    assert bad is None
+    values, faults = to_numbers(array, NumberMarks())
+    assert not faults
     assert values.__array_interface__["data"][0] == array.buffers()[1].address
 
 
@@ -61,25 +62,26 @@ def test_doubles_are_taken_over_without_a_copy() -> None:
         ([True, None], pa.bool_()),
         (["1", None], pa.string()),
         (["1,0", "NA"], pa.large_string()),
+        ([np.float16(1), None], pa.float16()),
+        ([Decimal("1.00"), None], pa.decimal256(60, 2)),
     ],
 )
 def test_each_type_that_holds_numbers_is_read(values: list[Any], kind: Any) -> None:
-    numbers, bad = to_numbers(pa.array(values, kind), "either")
-    assert bad is None
+    numbers, faults = to_numbers(pa.array(values, kind), NumberMarks())
+    assert not faults
     np.testing.assert_array_equal(numbers, [1.0, np.nan])
 
 
 def test_dictionaries_are_read_as_what_they_hold() -> None:
-    numbers, bad = to_numbers(pa.array(["2.5", None, "2.5"]).dictionary_encode(), ".")
-    assert bad is None
+    numbers, faults = to_numbers(pa.array(["2.5", None, "2.5"]).dictionary_encode(), NumberMarks())
+    assert not faults
     np.testing.assert_array_equal(numbers, [2.5, np.nan, 2.5])
 
 
 @pytest.mark.parametrize("value", [datetime.date(2020, 1, 1), b"1", [1.0], {"a": 1.0}])
 def test_values_that_are_no_numbers_are_marked_and_missing_ones_are_not(value: Any) -> None:
-    numbers, bad = to_numbers(pa.array([None, value]), ".")
-    assert bad is not None
-    assert bad.tolist() == [False, True]
+    numbers, (fault,) = to_numbers(pa.array([None, value]), NumberMarks())
+    assert (fault.code, fault.rows.tolist()) == ("text-in-numeric-column", [False, True])
     assert np.isnan(numbers).all()
 
 
