@@ -110,6 +110,7 @@ def test_compression_is_known_by_a_files_content_whatever_its_name(tmp_path: Pat
         (gzip.compress(b"PK\x03\x04"), "Excel"),
         (TABLE + b'3,"' + b"x" * (9 << 20), "longer than 4 MB, as where a quote is never closed"),
     ],
+    ids=["xz", "utf-32", "utf-16 without a mark", "half a gzip", "zip in gzip", "open quote"],
 )
 def test_what_is_not_read_is_named_with_what_to_do(tmp_path: Path, content: bytes, told: str) -> None:
     path = tmp_path / "t.csv"
