@@ -37,7 +37,7 @@ def _provision(folder: Path, url: str) -> None:
             "name": "lenders",
             "facilitator": {"url": url},
             "model_owner": [{"name": "model-owner"}],
-            "data_owner": [{"name": name} for name in BANKS],
+            "data_owner": [{"name": name, "port": 5000 + at} for at, name in enumerate(BANKS)],
         }
     )
     provision(consortium, folder)
