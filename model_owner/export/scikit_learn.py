@@ -27,7 +27,8 @@ from tabular.encode import Encoder
 def pipeline_of(
     state: JobState, model: TrainedModel, calibration: Mapping[str, Any] | None, for_onnx: bool = False
 ) -> Any:
-    """Return the pipeline. It takes (rows, features) in the order of the spec: numbers, and categories as text.
+    """Return the pipeline. It takes data frames, whose columns it finds by the features' names, in any order and beside
+    others; or arrays (rows, features) in the order of the spec. Numbers are numbers, and categories text.
 
     None and NaN are replaced by the feature's constant, where it declares one. With `for_onnx` they are not, for that
     graph has nodes of its own for it, and an unknown ordinal category has rank NaN: ONNX's LabelEncoder raises no
@@ -42,6 +43,7 @@ def pipeline_of(
     design.fit(_covering_rows(features))
     if not for_onnx:
         _tell_constants(design, features)
+        _name_columns(design, features)
     weights = weights_of(model)
     last = _classifier(weights, encoder, calibration) if state.spec.kind.classifies else _regressor(weights, encoder)
     return Pipeline([("design", design), ("model", last)])
@@ -120,6 +122,19 @@ def _in_a_row(steps: Sequence[tuple[str, Any]]) -> Any:
     if not steps:
         return "passthrough"
     return steps[0][1] if len(steps) == 1 else Pipeline(list(steps))
+
+
+def _name_columns(design: Any, features: Sequence[Feature]) -> None:
+    """Let a fitted design, and what in it is given columns of a data frame, know them by name, as if fitted to one.
+
+    It is fitted to an array, for data frames come from packages that need not be installed here.
+    """
+    names = np.array([feature.label for feature in features], dtype=object)
+    design.feature_names_in_ = names
+    for name, _, places in design.transformers:
+        part = design.named_transformers_[name]
+        first = part.steps[0][1] if hasattr(part, "steps") else part
+        first.feature_names_in_ = names[places]
 
 
 def _tell_constants(design: Any, features: Sequence[Feature]) -> None:

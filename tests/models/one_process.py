@@ -18,9 +18,9 @@ Floats = NDArray[np.float64]
 Table = Sequence[Sequence[object]]
 
 
-def write_table(path: Path, rows: Table) -> Path:
-    """A CSV whose columns are c0, c1, …"""
-    lines = [",".join(f"c{j}" for j in range(len(rows[0])))]
+def write_table(path: Path, rows: Table, header: Sequence[str] | None = None) -> Path:
+    """A CSV whose columns are c0, c1, … or as `header` names them."""
+    lines = [",".join(header or [f"c{j}" for j in range(len(rows[0]))])]
     lines += [",".join(repr(v) if isinstance(v, float) else str(v) for v in row) for row in rows]
     path.write_text("\n".join(lines) + "\n")
     return path
@@ -60,17 +60,19 @@ def run_job(
     *,
     rows: Sequence[object] | None = None,
     exports: Sequence[str] = (),
+    header: Sequence[str] | None = None,
     database_urls: Mapping[str, str] | None = None,
     **owner_settings: Any,
 ) -> dict[str, Any]:
     """Train; {"model", "prediction", "scores"} as the Model Owner's routes give them. `rows` are scored.
 
-    Under "exports" the model's files, in the formats named. `database_urls`: by party, "owner-0" and so on.
+    Under "exports" the model's files, in the formats named. `header`: the tables' columns. `database_urls`: by
+    party, "owner-0" and so on.
     """
 
     async def job() -> dict[str, Any]:
-        tables = {f"owner-{n}": write_table(folder / f"owner-{n}.csv", part) for n, part in enumerate(parts)}
-        test_data = write_table(folder / "test.csv", test)
+        tables = {f"owner-{n}": write_table(folder / f"owner-{n}.csv", part, header) for n, part in enumerate(parts)}
+        test_data = write_table(folder / "test.csv", test, header)
         settings = {"least_roster": 1, **owner_settings}
         give_salts_to(folder, tables)
         async with federation(
