@@ -1,6 +1,6 @@
-"""`fedtrain check` and `fedtrain describe`: what a Data Owner looks at before it lets a table take part.
+"""`fedtrain check`: what a Data Owner looks at before it lets a table take part.
 
-Both read the table on this machine and talk to nobody. What they print quotes values: it is for the owner alone.
+It reads the table on this machine and talks to nobody. What it prints quotes values: it is for the owner alone.
 """
 
 from __future__ import annotations
@@ -69,13 +69,13 @@ def check(
     if not data.exists():
         raise Failure(f"{data}: there is no such file")
     report = check_table(data, props, model_type, "none" if scaling == "none" else "range")
-    if report.fits:
+    if report.usable:
         _hold_against(allowed, whole, report)
     if as_json:
         print_json(report.as_dict())
     else:
         _print_report(report)
-    if not report.fits:
+    if not report.usable:
         raise typer.Exit(1)
 
 
@@ -110,38 +110,13 @@ def _print_report(report: TableReport) -> None:
     for problem in report.problems:
         count = f" ({problem.count:,} records)" if problem.count else ""
         console().print(f"does not fit: {problem.message}{count}", markup=False)
+    for question in report.questions:
+        console().print(f"question: {question.message}", markup=False)
     if report.fits:
         console().print("The table fits.", markup=False)
-
-
-def describe(
-    data: Annotated[Path, typer.Argument(help="The table: CSV or Parquet.")],
-    header: Annotated[bool, typer.Option(help="Whether a CSV's first line names its columns.")] = True,
-    with_ranges: Annotated[
-        bool, typer.Option("--with-ranges", help="Fill in ranges from the data: they tell its extremes to all.")
-    ] = False,
-    as_json: Json = False,
-) -> None:
-    """Draft a schema.json for a table that has none: types and categories, for a person to complete."""
-    from tabular.describe import describe_table
-    from tabular.errors import TableError
-
-    try:
-        draft = describe_table(data, header=header, with_ranges=with_ranges)
-    except TableError as error:
-        raise Failure(str(error)) from None
-    if as_json:
-        print_json(draft)
-        return
-    console().print(f"{data}: {draft['rows']:,} records", markup=False)
-    rows = [
-        [feature.get("name", feature.get("col_idx")), feature["type"], _values(feature), feature.get("missing", "")]
-        for feature in draft["features"]
-    ]
-    print_table("", ["column", "type", "range or categories", "missing"], rows)
-
-
-def _values(feature: dict[str, Any]) -> str:
-    if feature.get("range"):
-        return "{:g} to {:g}".format(*feature["range"])
-    return ", ".join(str(category) for category in feature.get("categories", ()))
+    elif report.usable:
+        console().print(
+            "The table can be used as declared. Whether it should be, the questions ask: mend the data, or the "
+            "declaration, where the answer is no.",
+            markup=False,
+        )

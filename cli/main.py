@@ -10,6 +10,7 @@ from cli import (
     config,
     data,
     demo,
+    describe,
     identity,
     jobs,
     owner,
@@ -65,7 +66,7 @@ app.command(rich_help_panel=SERVICES)(services.facilitator)
 app.command(rich_help_panel=SERVICES)(services.data_owner)
 app.command(rich_help_panel=SERVICES)(services.model_owner)
 app.command(rich_help_panel=SERVICES)(demo.demo)
-app.command(rich_help_panel=PREPARING)(data.describe)
+app.command(rich_help_panel=PREPARING)(describe.describe)
 app.command(rich_help_panel=PREPARING)(data.check)
 app.command(rich_help_panel=PREPARING)(plan.plan)
 app.command(rich_help_panel=PREPARING)(simulate.simulate)

@@ -14,7 +14,7 @@ _BAR_WIDTH = 40
 
 
 def plan(
-    spec: Annotated[Path, typer.Argument(help="The model spec, a JSON file.")],
+    spec: Annotated[Path, typer.Argument(help="The model spec, a JSON file, or a schema.json.")],
     owners: Annotated[
         int | None, typer.Option(min=1, help="Data Owners that take part. Default: the fewest that the spec allows.")
     ] = None,
@@ -27,11 +27,23 @@ def plan(
     """Show a job's budget and cost. A spec that does not fit is refused, with the smallest changes that do."""
     from cli.client import read_json
 
-    document = plan_document(read_json(spec), owners, rows, again=measure)
+    document = plan_document(of_schema(read_json(spec)), owners, rows, again=measure)
     if as_json:
         print_json(document)
     else:
         _show(document)
+
+
+def of_schema(document: Any) -> Any:
+    """A schema as a spec with everything else by default, linear or, for a target with categories, logistic.
+
+    Anything else is returned as it is.
+    """
+    if not isinstance(document, dict) or "model_type" in document or "features" not in document:
+        return document
+    targets = [document.get("target"), *(document.get("targets") or ())]
+    classes = any(isinstance(target, dict) and target.get("categories") is not None for target in targets)
+    return {"model_type": "LOGISTIC_REGRESSION" if classes else "LINEAR_REGRESSION", "data_props": document}
 
 
 def plan_document(document: Any, owners: int | None, rows: int | None, *, again: bool = False) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from pydantic import (
 from protocol.model_types import MODEL_KINDS, ModelKind
 
 MAX_COLUMNS = 4096
+MAX_NAME = 256  # characters
 
 
 class Strict(BaseModel):
@@ -122,7 +123,7 @@ class Column(Strict):
     """A column of a table, by position or by name: exactly one of the two."""
 
     col_idx: Annotated[StrictInt, Field(ge=0, lt=MAX_COLUMNS)] | None = None
-    name: Annotated[StrictStr, Field(min_length=1, max_length=256)] | None = None
+    name: Annotated[StrictStr, Field(min_length=1, max_length=MAX_NAME)] | None = None
     description: Annotated[StrictStr, Field(max_length=2000)] = ""
     range: tuple[Number, Number] | None = None
     categories: Annotated[tuple[Category, ...], Field(max_length=10_000)] | None = None

@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 
 from protocol.spec import DataProps, ModelType
-from tabular.columns import CategoryCodec, Codec, Finding, Reading, Scaling
+from tabular.columns import CategoryCodec, Codec, Finding, NumericCodec, Reading, Scaling
+from tabular.convert import Floats
 from tabular.encode import Encoder, category_counts, kept_rows, tails
 from tabular.errors import TableError
+from tabular.extremes import Extremes, Question
 from tabular.read import Table, open_declared_table
 from tabular.tally import Tally, clipped_parts
 
@@ -32,7 +34,7 @@ class Problem:
 
 @dataclass
 class ColumnSummary:
-    """What is in one declared column; `constant` where it holds one value only, and so tells a model nothing."""
+    """The contents of one declared column; `constant` where it holds one value only, and so tells a model nothing."""
 
     column: str
     missing: int = 0
@@ -44,18 +46,27 @@ class ColumnSummary:
 
 @dataclass
 class TableReport:
-    """`rows` records were read; `rows_dropped` of them lack a value in a column that says "drop"."""
+    """`rows` records were read; `rows_dropped` of them lack a value in a column that says "drop".
+
+    `problems` keep the table from being used. `questions` do not, and may mean that its numbers are wrong.
+    """
 
     path: str
     rows: int = 0
     rows_dropped: int = 0
     problems: list[Problem] = field(default_factory=list)
+    questions: list[Question] = field(default_factory=list)
     columns: list[ColumnSummary] = field(default_factory=list)
 
     @property
-    def fits(self) -> bool:
-        """Whether the table can be used as declared."""
+    def usable(self) -> bool:
+        """True where the table can be used as declared."""
         return not self.problems
+
+    @property
+    def fits(self) -> bool:
+        """True where it can be used, and there is nothing to ask its owner."""
+        return self.usable and not self.questions
 
     @property
     def rows_used(self) -> int:
@@ -72,7 +83,7 @@ class TableReport:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain lists, dicts, numbers and text, for JSON."""
-        return {**asdict(self), "fits": self.fits}
+        return {**asdict(self), "usable": self.usable, "fits": self.fits}
 
 
 def check_table(path: str | Path, props: DataProps, model_type: ModelType, scaling: Scaling = "range") -> TableReport:
@@ -115,7 +126,7 @@ def _read(table: Table, codecs: list[Codec], report: TableReport) -> None:
     tally = Tally({codec.label: codec.texts for codec in codecs if isinstance(codec, CategoryCodec)})
     found: dict[tuple[str, str], Problem] = {}
     missing = dict.fromkeys((codec.label for codec in codecs), 0)
-    extremes: dict[str, tuple[float, float]] = {}
+    extremes = {codec.label: Extremes() for codec in codecs}
     try:
         for batch in table.batches([codec.column for codec in codecs]):
             readings = [codec.read(*cells) for codec, cells in zip(codecs, batch.cells, strict=True)]
@@ -124,7 +135,7 @@ def _read(table: Table, codecs: list[Codec], report: TableReport) -> None:
             report.rows_dropped += 0 if keep is None else int((~keep).sum())
             for codec, reading in zip(codecs, readings, strict=True):
                 missing[codec.label] += reading.missing
-                _widen(extremes, codec.label, reading)
+                extremes[codec.label].add(_present_values(reading))
                 for finding in reading.findings:
                     _merge(found, finding, batch.first_row)
             low, high = (tails(codecs, readings, keep, side) for side in ("low", "high"))
@@ -132,16 +143,21 @@ def _read(table: Table, codecs: list[Codec], report: TableReport) -> None:
     except TableError as error:
         report.problems.append(_problem(error))
     report.problems += found.values()
-    report.columns = [_summary(codec, tally, missing[codec.label], extremes) for codec in codecs]
+    report.columns = [_summary(codec, tally, missing[codec.label], extremes[codec.label]) for codec in codecs]
+    for codec, column in zip(codecs, report.columns, strict=True):
+        # Where values outside the range are a problem they are one already.
+        if isinstance(codec, NumericCodec):
+            clipped = (column.clipped_low, column.clipped_high) if codec.outside is None else (0, 0)
+            report.questions += extremes[codec.label].questions(codec.label, (codec.low, codec.high), clipped)
 
 
-def _widen(extremes: dict[str, tuple[float, float]], label: str, reading: Reading) -> None:
-    """Take in the values present: neither NaN or infinite ones nor the negative codes of no category."""
+def _present_values(reading: Reading) -> Floats:
+    """The values that are there: neither NaN or infinite ones nor the negative codes of no category."""
     values = reading.values
-    present = values[values >= 0] if values.dtype.kind == "i" else values[np.isfinite(values)]
-    if len(present):
-        low, high = extremes.get(label, (np.inf, -np.inf))
-        extremes[label] = (min(low, float(present.min())), max(high, float(present.max())))
+    if values.dtype.kind == "i":
+        return values[values >= 0].astype(np.float64)
+    finite: Floats = values[np.isfinite(values)].astype(np.float64, copy=False)
+    return finite
 
 
 def _merge(found: dict[tuple[str, str], Problem], finding: Finding, first_row: int) -> None:
@@ -157,10 +173,9 @@ def _merge(found: dict[tuple[str, str], Problem], finding: Finding, first_row: i
         )
 
 
-def _summary(codec: Codec, tally: Tally, missing: int, extremes: dict[str, tuple[float, float]]) -> ColumnSummary:
+def _summary(codec: Codec, tally: Tally, missing: int, extremes: Extremes) -> ColumnSummary:
     label = codec.label
-    low, high = extremes.get(label, (-np.inf, np.inf))
     rows = tally.category_rows.get(label)
     categories = None if rows is None else dict(zip(tally.categories[label], map(int, rows), strict=True))
     below, above = tally.clipped_low.get(label, 0), tally.clipped_high.get(label, 0)
-    return ColumnSummary(label, missing, below, above, low == high, categories)
+    return ColumnSummary(label, missing, below, above, extremes.low == extremes.high, categories)

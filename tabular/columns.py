@@ -153,8 +153,8 @@ class CategoryCodec:
         findings = []
         unknown, missing = codes == UNKNOWN, codes == MISSING
         if unknown.any():
-            shown = ", ".join(self.texts[:10]) + (", …" if len(self.texts) > 10 else "")
-            expected = f"the declared categories are {shown}"
+            some = ", ".join(self.texts[:10]) + (", …" if len(self.texts) > 10 else "")
+            expected = f"the declared categories are {some}"
             findings.append(finding("unknown-category", self.label, unknown, array, expected))
         dropped: Mask | None = None
         count = int(missing.sum())
@@ -208,6 +208,10 @@ def missing_advice(column: Column) -> str:
 def finding(code: str, label: str, rows: NDArray[np.bool_], array: Any, expected: str) -> Finding:
     """A Finding about the rows of a mask, of which at least one is set."""
     first = int(np.argmax(rows))
-    text = str(array[first].as_py())
-    shown = text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "…"
-    return Finding(code, label, int(rows.sum()), first, repr(shown), expected)
+    return Finding(code, label, int(rows.sum()), first, shown(array[first]), expected)
+
+
+def shown(cell: Any) -> str:
+    """A cell for its owner's eyes: quoted, control characters escaped, and cut where it is long."""
+    text = str(cell.as_py())
+    return repr(text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "…")

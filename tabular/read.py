@@ -111,7 +111,7 @@ class Table:
         return iter(()) if self.dialect.names_alone else _csv_batches(self, self.dialect, positions)
 
     def _texts(self, position: int) -> Callable[[], Iterator[Any]]:
-        """What reads one column's texts from the table's start."""
+        """A way to read one column's texts from the table's start."""
 
         def read() -> Iterator[Any]:
             for batch in self._read((position,), BATCH_ROWS):

@@ -38,14 +38,14 @@ def table(folder: Path, *lines: str) -> Path:
 
 
 def test_a_table_that_fits_is_accepted_with_its_clipped_values_counted(spec: Path, tmp_path: Path) -> None:
-    many = ["5,10"] * 10 + ["11,20"] * 11 + ["-1,40"] * 12
+    many = ["5,10"] * 500 + ["11,20"] * 11 + ["-2,40"] * 12 + ["-3,41", "12,3"]
     data = table(tmp_path, "dose,effect", *many)
     result = run("check", spec, "--data", data, "--json")
     assert result.exit_code == 0, result.output
     report = json.loads(result.stdout)
     assert report["fits"] is True
     dose = next(column for column in report["columns"] if column["column"] == "dose")
-    assert (dose["clipped_low"], dose["clipped_high"]) == (12, 11)
+    assert (dose["clipped_low"], dose["clipped_high"]) == (13, 12)
 
 
 def test_a_group_that_a_job_would_be_declined_for_is_told_as_the_service_tells_it(spec: Path, tmp_path: Path) -> None:
@@ -114,13 +114,83 @@ def test_a_missing_table_is_named(spec: Path, tmp_path: Path) -> None:
     assert "absent.csv" in result.stderr
 
 
-def test_describe_leaves_ranges_out_unless_asked(tmp_path: Path) -> None:
+def test_a_table_that_raises_questions_is_usable_and_is_not_said_to_fit(spec: Path, tmp_path: Path) -> None:
+    data = table(tmp_path, "dose,effect", *(f"{dose / 10},10" for dose in range(100)), *["-999,5"] * 12)
+    result = run("check", spec, "--data", data)
+    assert result.exit_code == 0, result.output
+    assert "question: dose: 12 records have -999, the only value below the range" in result.output
+    assert "The table fits." not in result.output
+    report = json.loads(run("check", spec, "--data", data, "--json").stdout)
+    assert (report["usable"], report["fits"]) == (True, False)
+    assert [(question["code"], question["column"]) for question in report["questions"]] == [
+        ("may-mean-missing", "dose")
+    ]
+
+
+def test_a_draft_is_what_plan_and_check_take(tmp_path: Path) -> None:
+    rows = (f"p{row},{row / 10},{'red' if row % 2 else 'blue'},{row}" for row in range(60))
+    data, draft = table(tmp_path, "id,dose,colour,days", *rows), tmp_path / "schema.json"
+    described = run("describe", data, "--json", "--out", draft, "--target", "days", "--counts")
+    assert described.exit_code == 0, described.output
+    schema = json.loads(described.stdout)
+    assert schema == json.loads(draft.read_text())
+    assert schema == {
+        "features": [
+            {"name": "dose", "type": "continuous", "range": [0, 10]},
+            {"name": "colour", "type": "nominal", "categories": ["blue", "red"]},
+        ],
+        "target": {"name": "days", "range": [0, 100]},
+    }
+    assert "left out: id: it holds more than 50 different texts" in described.stderr
+    assert "60 records" in described.stderr
+    checked = run("check", draft, "--data", data)
+    assert checked.exit_code == 0, checked.output
+    assert "The table fits." in checked.output
+    planned = run("plan", draft, "--json")
+    assert planned.exit_code == 0, planned.output
+    assert json.loads(planned.stdout)["dimensions"] == 3
+
+
+def test_a_draft_of_classes_is_planned_as_their_model(tmp_path: Path) -> None:
+    data, draft = (
+        table(tmp_path, "dose,ill", *(f"{row},{(row % 2 and 'yes') or 'no'}" for row in range(40))),
+        tmp_path / "s",
+    )
+    assert run("describe", data, "--out", draft).exit_code == 0
+    assert run("check", draft, "--data", data).exit_code == 0
+    assert run("plan", draft).exit_code == 0
+
+
+def test_describe_tells_counts_only_where_asked(tmp_path: Path) -> None:
+    data = table(tmp_path, "dose,colour", "1.5,red", "2.5,blue", "2,")
+    plain, counted = run("describe", data), run("describe", data, "--counts")
+    assert "records" not in plain.output
+    assert "3 records; colour: 1 without a value" in counted.output
+    assert "The target is 'colour', the last column that can be used; choose another with --target." in plain.output
+
+
+def test_describe_takes_ranges_from_the_data_when_asked(tmp_path: Path) -> None:
     data = table(tmp_path, "dose,colour", "1.5,red", "2.5,blue", "2,red")
-    hidden = json.loads(run("describe", data, "--json").stdout)["features"]
-    assert hidden[0] == {"name": "dose", "type": "continuous", "range": None}
-    assert hidden[1]["categories"] == ["blue", "red"]
-    shown = json.loads(run("describe", data, "--with-ranges", "--json").stdout)["features"]
-    assert shown[0]["range"] == [1.5, 2.5]
+    (hidden,) = json.loads(run("describe", data, "--json").stdout)["features"]
+    (shown,) = json.loads(run("describe", data, "--with-ranges", "--json").stdout)["features"]
+    assert (hidden["range"], shown["range"]) == ([1, 3], [1.5, 2.5])
+
+
+def test_describe_overwrites_nothing(tmp_path: Path) -> None:
+    data, draft = table(tmp_path, "dose,colour", "1.5,red", "2.5,blue"), tmp_path / "schema.json"
+    draft.write_text("mine")
+    result = run("describe", data, "--out", draft)
+    assert result.exit_code == 1
+    assert "is there already" in result.stderr
+    assert draft.read_text() == "mine"
+
+
+def test_describe_asks_for_a_mark_and_takes_it(tmp_path: Path) -> None:
+    data = table(tmp_path, "amount;x;y", "1.234;1;2", "950;2;3")
+    assert "(here with --decimal)" in run("describe", data).output
+    schema = json.loads(run("describe", data, "--decimal", ",", "--json").stdout)
+    assert schema["decimal"] == ","
+    assert schema["features"][0]["range"] == [500, 1500]
 
 
 def test_describe_of_something_that_is_no_table_fails_in_one_line(tmp_path: Path) -> None:

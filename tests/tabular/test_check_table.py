@@ -6,10 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from protocol.spec import DataProps, ModelType
 from tabular.check import TableReport, check_table
+from tabular.extremes import Extremes
 
 LINEAR = ModelType.LINEAR_REGRESSION
 AGE = {"name": "age", "type": "continuous", "range": [20, 60]}
@@ -29,13 +33,13 @@ def report_on(tmp_path: Path, content: str, *features: dict[str, Any], **options
 
 
 def test_a_table_that_fits_has_no_problems_and_its_counts(tmp_path: Path) -> None:
-    content = "age,colour,price\n10,red,1\n,red,2\n30,blue,3\n99,red,100\n"
+    content = "age,colour,price\n10,red,1\n,red,2\n30,blue,3\n95,red,100\n" + "31,red,5\n" * 40
     report = report_on(tmp_path, content, {**AGE, "missing": "drop"}, COLOUR)
     assert report.fits
-    assert (report.rows, report.rows_dropped) == (4, 1)
+    assert (report.rows, report.rows_dropped) == (44, 1)
     age, colour, price = report.columns
     assert (age.missing, age.clipped_low, age.clipped_high, age.constant) == (1, 1, 1, False)
-    assert colour.categories == {"red": 2, "blue": 1}
+    assert colour.categories == {"red": 42, "blue": 1}
     assert (price.clipped_high, price.constant) == (0, False)
 
 
@@ -61,7 +65,7 @@ def test_counts_go_on_through_all_batches(tmp_path: Path) -> None:
 
 
 def test_unscaled_values_beyond_the_range_are_a_problem_only_without_scaling(tmp_path: Path) -> None:
-    content = "age,price\n10,1\n30,1\n"
+    content = "age,price\n10,1\n" + "30,1\n" * 40
     assert report_on(tmp_path, content, AGE).fits
     (problem,) = report_on(tmp_path, content, AGE, scaling="none").problems
     assert problem.code == "value-out-of-range"
@@ -107,3 +111,81 @@ def test_counts_of_batches_add_up_under_the_names_that_a_policy_refuses_by(tmp_p
         "age above its range": 4,
         "age within its range": 18_000,
     }
+
+
+def questions(tmp_path: Path, ages: list[float], **options: Any) -> list[tuple[str, int, str]]:
+    content = "age,price\n" + "".join(f"{age},1\n" for age in ages)
+    report = report_on(tmp_path, content, {**AGE, **options})
+    assert report.usable
+    assert report.fits == (not report.questions)
+    return [(question.code, question.count, question.message) for question in report.questions]
+
+
+ORDINARY = [float(age) for age in range(20, 61)]
+
+
+def test_a_code_for_missing_values_is_questioned_wherever_the_range_puts_it(tmp_path: Path) -> None:
+    beyond = "age: 4 records have -999, the only value below the range: does it mean that there is no value?"
+    assert questions(tmp_path, [*ORDINARY, *[-999] * 4]) == [("may-mean-missing", 4, beyond)]
+    within = "age: 4 records have -999, and the next value is 20: does it mean that there is no value?"
+    assert questions(tmp_path, [*ORDINARY, *[-999] * 4], range=[-1000, 100]) == [("may-mean-missing", 4, within)]
+    at_the_end = "age: 1 record has 999, and the next value is 60: does it mean that there is no value?"
+    assert questions(tmp_path, [*ORDINARY, 999], range=[0, 999]) == [("may-mean-missing", 1, at_the_end)]
+
+
+@pytest.mark.parametrize("code", [-1, -9, -99, -999, 99, 999, 9999, -88])
+def test_the_usual_codes_are_questioned_even_where_there_is_one_of_them(tmp_path: Path, code: int) -> None:
+    ((found, count, _),) = questions(tmp_path, [*ORDINARY, code])
+    assert (found, count) == ("may-mean-missing", 1)
+
+
+def test_any_value_that_stands_alone_beyond_the_range_more_than_once_is_questioned(tmp_path: Path) -> None:
+    assert questions(tmp_path, [*ORDINARY, 150]) == []
+    ((code, count, message),) = questions(tmp_path, [*ORDINARY, 150, 150])
+    assert (code, count) == ("may-mean-missing", 2)
+    assert "150, the only value above the range" in message
+
+
+def test_many_clipped_values_are_questioned(tmp_path: Path) -> None:
+    half = [float(age) for age in range(41)]
+    assert questions(tmp_path, half) == [
+        ("many-clipped", 20, "age: 20 of 41 values are below the range and count as its end: is the range right?")
+    ]
+    few = [*ORDINARY * 3, 10, 11, 70, 71]
+    assert questions(tmp_path, few) == []
+
+
+@pytest.mark.parametrize(
+    "ages",
+    [
+        [20.0, 60.0] * 30,  # two values only
+        [20.0] * 30 + ORDINARY,  # many at the end of the range, as of counts
+        [20.0] * 30 + [40.0 + age / 2 for age in range(41)],  # apart, and yet not further than the others
+    ],
+)
+def test_what_many_columns_look_like_is_not_questioned(tmp_path: Path, ages: list[float]) -> None:
+    assert questions(tmp_path, ages) == []
+
+
+def test_questions_are_those_of_the_whole_table_and_not_of_its_batches(tmp_path: Path) -> None:
+    (question,) = questions(tmp_path, [*ORDINARY * 300, *[-5.0] * 9000, *ORDINARY])
+    assert question[:2] == ("may-mean-missing", 9000)
+
+
+def test_what_is_refused_already_is_no_question(tmp_path: Path) -> None:
+    content = "age,price\n" + "30,1\n" * 20 + "31,-999\n" * 20
+    report = report_on(tmp_path, content, AGE)
+    assert [problem.code for problem in report.problems] == ["target-out-of-range"]
+    assert not report.usable
+
+
+@given(st.lists(st.integers(-5, 5).map(float), min_size=1), st.integers(1, 4))
+def test_both_ends_are_those_of_the_sorted_values_however_they_are_cut(values: list[float], pieces: int) -> None:
+    extremes = Extremes()
+    for piece in np.array_split(np.array(values), pieces):
+        extremes.add(piece)
+    distinct = sorted(set(values))
+    for end, sign, ordered in ((extremes.lower, 1, distinct), (extremes.upper, -1, distinct[::-1])):
+        assert (sign * end.value, end.count) == (ordered[0], values.count(ordered[0]))
+        assert end.next == (sign * ordered[1] if len(ordered) > 1 else np.inf)
+    assert extremes.count == len(values)
