@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.output import Failure, console, duration, print_json, print_table
+
+if TYPE_CHECKING:
+    from cli.client import Service
 
 Model = Annotated[str, typer.Argument(help="The model: its id, how that begins, or its name.", metavar="MODEL_ID")]
 ModelOwner = Annotated[str | None, typer.Option(help="The Model Owner's address. Default http://127.0.0.1:9090.")]
@@ -76,20 +79,58 @@ def predict(
         typer.Option(help="A model: its id, how that begins, or its name. Without it, the one that finished last."),
     ] = None,
     rows: Annotated[int, typer.Option(min=0, help="How many predictions to show.")] = 10,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Score this table (CSV or Parquet, read as a test set is), and not the test set."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Where the scored table goes: a .csv or .parquet file.")] = None,
     model_owner: ModelOwner = None,
     as_json: Json = False,
 ) -> None:
-    """Score the Model Owner's test set: cost, metrics, predicted beside true values."""
+    """Score the Model Owner's test set: cost, metrics, predicted beside true; or with --data a table of yours."""
+    if (data is None) != (out is None):
+        raise Failure("--data and --out go together: the table to score, and where it goes with what is predicted")
     from cli.client import Service, model_owner_url
     from cli.job_ids import job_id
 
     with Service(model_owner_url(model_owner)) as service:
+        if data is not None and out is not None:
+            _predict_file(service, model_id, data, out, as_json)
+            return
         params = {} if model_id is None else {"model_id": job_id(service, model_id)}
         answer = service.get("/prediction", **params)
     if as_json:
         print_json(answer)
     else:
         print_prediction(answer, rows)
+
+
+def _predict_file(service: Service, model_id: str | None, data: Path, out: Path, as_json: bool) -> None:
+    from cli.job_ids import job_id
+    from cli.scored_file import score_file
+
+    if not data.is_file():
+        raise Failure(f"{data}: there is no such file")
+    chosen = latest_finished(service.get("/models")) if model_id is None else job_id(service, model_id)
+    told = score_file(service, chosen, data, out)
+    if as_json:
+        print_json(told)
+        return
+    console().print(f"model {chosen}: {told['rows']:,} records scored, in {out}", markup=False)
+    if told["rows_outside_range"]:
+        console().print(
+            f"{told['rows_outside_range']:,} of them lie outside a declared range, and were scored at its end: the "
+            "column `outside range` names where",
+            markup=False,
+        )
+
+
+def latest_finished(models: list[dict[str, Any]]) -> str:
+    """Return the id of the job that finished last. Raises Failure where none has."""
+    finished = [model for model in models if model["status"] == "FINISHED"]
+    if not finished:
+        raise Failure("no model has finished yet: `fedtrain status` shows how far they are")
+    return str(max(finished, key=lambda model: model["ended_at"])["id"])
 
 
 def cancel(

@@ -74,8 +74,9 @@ def describe_error(error: Exception) -> str:
     from protocol.problems import Problem
     from protocol.server.extras import how_to_install
     from protocol.setup_error import SetupError
+    from tabular.errors import TableError
 
-    if isinstance(error, Failure | SetupError):
+    if isinstance(error, Failure | SetupError | TableError):
         return str(error)
     if isinstance(error, Problem):
         return _describe_problem(error)

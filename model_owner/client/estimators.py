@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar, Self
 
@@ -108,7 +108,7 @@ class _FederatedModel(ABC):
         if not hasattr(self, "model_id_"):
             raise ValueError(f"this {type(self).__name__} is not fitted: call fit() first")
         with self._connected() as owner:
-            return owner.predict(_rows(X), self.model_id_)
+            return owner.predict(X, self.model_id_)
 
     @contextmanager
     def _connected(self) -> Iterator[ModelOwner]:
@@ -117,14 +117,6 @@ class _FederatedModel(ABC):
             return
         with ModelOwner(self.url, token=self.token) as owner:
             yield owner
-
-
-def _rows(X: Any) -> Sequence[Any]:
-    """Lists in feature order, objects, an array, or a data frame, whose columns are named as the features are."""
-    if hasattr(X, "to_dict") and hasattr(X, "columns"):
-        records: list[Any] = X.to_dict("records")
-        return records
-    return list(X)
 
 
 class FederatedLinearRegression(_FederatedModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import ssl
 import sys
@@ -9,11 +10,13 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
 
+from model_owner.client.frames import is_frame, parquet_of, rows_of_frame
 from protocol.client.agent import may_pass
 from protocol.loopback import is_loopback
 from protocol.problems import Code, Problem
@@ -23,6 +26,7 @@ POLL_S = 0.5
 #: Waits between attempts to reach a service again that was there before, in seconds; after the last one it is given up.
 RECONNECT_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 Json = dict[str, Any]
+_PARQUET = "application/vnd.apache.parquet"
 
 
 class JobEnded(Exception):  # noqa: N818 - that it ended is what happened
@@ -131,8 +135,15 @@ class ModelOwner:
         self._warn(document["model_id"], document)
         return document
 
-    def predict(self, rows: Sequence[Any], model_id: str | None = None) -> Json:
-        """Score rows: `values`, and of a classifier `classes` and `class_names`. Without an id, the latest model."""
+    def predict(self, rows: Any, model_id: str | None = None) -> Json:
+        """Score rows: `values`, and of a classifier `classes` and `class_names`. Without an id, the latest model.
+
+        `rows`: a data frame, whose columns are found by the features' names and which may have others, with a warning
+        that names them; an array or lists in the order of the features; or objects by name.
+        """
+        if is_frame(rows):
+            model_id = self._latest() if model_id is None else model_id
+            rows = rows_of_frame(rows, self._features(model_id))
         body = {"rows": [_plain_row(row) for row in rows], **_given(model_id=model_id)}
         document: Json = self._call("POST", "/prediction", json=body).json()
         self._warn(document["model_id"], document)
@@ -147,6 +158,82 @@ class ModelOwner:
         document: Json = self._call("DELETE", f"/models/{model_id}").json()
         return document
 
+    def models(self) -> list[Json]:
+        """The newest jobs, newest first: id, name, status, round, optimizer."""
+        listed: list[Json] = self._call("GET", "/models").json()
+        return listed
+
+    def resume(self, model_id: str) -> Json:
+        """Go on with a job that waits, as after a restored backup."""
+        document: Json = self._call("POST", f"/models/{model_id}/resume").json()
+        return document
+
+    def events(self, model_id: str) -> Iterator[Json]:
+        """Yield what happens to a job as it happens, one object a round, window or change of status, until it ends."""
+        try:
+            with self._http.stream("GET", f"/models/{model_id}/events", timeout=None) as response:
+                if response.is_error:
+                    raise Problem.from_body(response.read(), response.status_code)
+                for line in response.iter_lines():
+                    if line.startswith("data:"):
+                        yield json.loads(line[5:])
+        except httpx.TransportError as error:
+            raise self._unreachable(error) from None
+
+    def predictions(self) -> list[Json]:
+        """The newest predictions on test sets, newest first, without their values."""
+        listed: list[Json] = self._call("GET", "/predictions").json()
+        return listed
+
+    def kept_prediction(self, prediction_id: str) -> Json:
+        """A prediction on a test set that was made before."""
+        document: Json = self._call("GET", f"/predictions/{prediction_id}").json()
+        return document
+
+    def test_sets(self) -> list[Json]:
+        """All test sets, the current one first."""
+        listed: list[Json] = self._call("GET", "/datasets").json()
+        return listed
+
+    def register_test_set(self, data: Any, name: str = "default") -> Json:
+        """Make a data frame, or the CSV or Parquet file at a path here, the current test set."""
+        if is_frame(data):
+            content, kind = parquet_of(data), _PARQUET
+        else:
+            content = Path(data).read_bytes()
+            kind = _PARQUET if content.startswith(b"PAR1") else "text/csv"
+        headers = {"Content-Type": kind}
+        return dict(self._call("POST", "/datasets", params={"name": name}, content=content, headers=headers).json())
+
+    def allow_scoring(
+        self, model_id: str, *, quota_bits: int | None = None, data_owners: Sequence[str] | None = None
+    ) -> Json:
+        """Let Data Owners score a finished model that they do not see, up to a quota; by default those that trained."""
+        body = {"quota_bits": quota_bits, "data_owners": None if data_owners is None else list(data_owners)}
+        document: Json = self._call("POST", f"/models/{model_id}/scoring", json=body).json()
+        return document
+
+    def scoring(self, model_id: str) -> Json:
+        """Who may score a model, and how much of it scores have told."""
+        document: Json = self._call("GET", f"/models/{model_id}/scoring").json()
+        return document
+
+    def stop_scoring(self, model_id: str) -> Json:
+        """Answer no more scores of a model; what was spent stays spent."""
+        document: Json = self._call("DELETE", f"/models/{model_id}/scoring").json()
+        return document
+
+    def _latest(self) -> str:
+        """Id of the model that finished last. Raises Problem(NO_FINISHED_MODEL)."""
+        finished = [model for model in self.models() if model["status"] == "FINISHED"]
+        if not finished:
+            raise Problem(Code.NO_FINISHED_MODEL, "No model has finished yet: deploy one, and wait.")
+        return str(max(finished, key=lambda model: model["ended_at"])["id"])
+
+    def _features(self, model_id: str) -> list[Json]:
+        features: list[Json] = json.loads(self.export(model_id))["data_props"]["features"]
+        return features
+
     def _warn(self, model_id: str, answer: Json) -> None:
         """Warn of the remarks in an answer that were not told before."""
         for each in answer.get("remarks", ()):
@@ -159,11 +246,15 @@ class ModelOwner:
         try:
             response = self._http.request(method, path, **arguments)
         except httpx.TransportError as error:
-            why = str(error) or type(error).__name__
-            raise Problem(Code.SERVICE_UNREACHABLE, f"Nothing answers at {self.url} ({why}).") from None
+            raise self._unreachable(error) from None
         if response.is_error:
             raise Problem.from_body(response.content, response.status_code)
         return response
+
+    def _unreachable(self, error: httpx.TransportError) -> Problem:
+        return Problem(
+            Code.SERVICE_UNREACHABLE, f"Nothing answers at {self.url} ({str(error) or type(error).__name__})."
+        )
 
 
 def _given(**values: str | None) -> dict[str, str]:
