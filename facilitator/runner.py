@@ -107,7 +107,7 @@ class JobRunner:
                 tx.answer_task(given.task_id, given.body, given.content_type)
             self.write_outcome(tx, before, outcome)
             # Before others see the step: after the commit, an earlier step's window could be shown over a later one's.
-            self._own.metrics.windows.show(job_id, position_of(plan.manifest, outcome.state))
+            self._own.metrics.windows.show(job_id, position_of(plan.manifest.plan, outcome.state))
         self.follow_up(outcome)
         _log_step(before, outcome.state, self._own.metrics)
         return outcome.state

@@ -14,7 +14,7 @@ from facilitator.incoming import open_manifest, open_registration
 from facilitator.job import CancelRequested, JobState, Member, Outcome, OwnerOffers
 from facilitator.plans import JobPlan
 from facilitator.runner import JobRunner, Resources
-from facilitator.status import ModelView, describe
+from facilitator.status import JobOutline, ModelView, describe
 from facilitator.store import ReadTransaction, StoredBlob, StoredParty
 from protocol.clock import timestamp
 from protocol.documents import Manifest, SignedDocument, open_document
@@ -28,6 +28,7 @@ log = structlog.get_logger("facilitator")
 
 DEFAULT_DATASET = "default"
 _LISTED_MODELS = 100
+_KEPT_OUTLINES = 1000
 
 
 class JobService:
@@ -36,6 +37,7 @@ class JobService:
     def __init__(self, resources: Resources, runner: JobRunner) -> None:
         self._own = resources
         self._runner = runner
+        self._outlines: dict[str, JobOutline] = {}
         self._self = Member(party=resources.identity.party_id, name=resources.name)
 
     # Data Owners
@@ -167,10 +169,16 @@ class JobService:
             return [self._view(tx, state) for state in tx.jobs(_LISTED_MODELS)]
 
     def _view(self, tx: ReadTransaction, state: JobState) -> ModelView:
-        signed = tx.manifest(state.job_id)
-        if signed is None:
-            raise LookupError(f"the store has lost the manifest of job {state.job_id}")
-        return describe(open_document(signed, Manifest), state, self._self, self._own.clock.now())
+        outline = self._outlines.get(state.job_id)
+        if outline is None:
+            signed = tx.manifest(state.job_id)
+            if signed is None:
+                raise LookupError(f"the store has lost the manifest of job {state.job_id}")
+            outline = JobOutline.of(open_document(signed, Manifest))
+            self._outlines[state.job_id] = outline
+            if len(self._outlines) > _KEPT_OUTLINES:
+                self._outlines.pop(next(iter(self._outlines)), None)
+        return describe(outline, state, self._self, self._own.clock.now())
 
     # Evidence
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
@@ -11,7 +13,6 @@ from facilitator.job import Accepted, JobState, Member
 from protocol.documents import Manifest
 from protocol.messages import RoundKind
 from protocol.planning import evaluations_of, planned_rounds
-from protocol.spec import ModelSpec
 from protocol.states import Phase, Status, status_of
 from protocol.window_position import WindowPosition, window_position
 
@@ -97,17 +98,38 @@ class ModelView(BaseModel):
     window: WindowPosition | None
 
 
-def describe(manifest: Manifest, state: JobState, facilitator: Member, now: datetime) -> ModelView:
+@dataclass(frozen=True)
+class JobOutline:
+    """What listings tell of a manifest, which never changes: a spec can be a megabyte, and is read once for them."""
+
+    model_owner: Member
+    rounds: int
+    evaluate_every: int
+    evaluations: int
+    plan: Mapping[str, object]
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> JobOutline:
+        spec = manifest.spec
+        return cls(
+            Member(party=manifest.model_owner, name=manifest.model_owner_name),
+            planned_rounds(spec),
+            spec.training.evaluate_every,
+            evaluations_of(spec),
+            manifest.plan,
+        )
+
+
+def describe(outline: JobOutline, state: JobState, facilitator: Member, now: datetime) -> ModelView:
     """Return what anyone may be told of the job."""
     ending = state.ending
-    rounds = planned_rounds(manifest.spec)
-    model_owner = Member(party=manifest.model_owner, name=manifest.model_owner_name)
+    model_owner = outline.model_owner
     return ModelView(
         id=state.job_id,
         status=status_of(state.phase),
         phase=state.phase,
         round=None if state.current is None else state.current.round,
-        rounds=rounds,
+        rounds=outline.rounds,
         kind=None if state.current is None else state.current.kind,
         model_owner=_named(model_owner),
         waiting_for=_awaited(state, model_owner, facilitator),
@@ -120,17 +142,17 @@ def describe(manifest: Manifest, state: JobState, facilitator: Member, now: date
         ended_at=None if ending is None else ending.at,
         pruned_at=state.pruned_at,
         due_at=state.deadline,
-        seconds_left=_seconds_left(state, manifest.spec, now),
-        window=position_of(manifest, state),
+        seconds_left=_seconds_left(state, outline, now),
+        window=position_of(outline.plan, state),
     )
 
 
-def position_of(manifest: Manifest, state: JobState) -> WindowPosition | None:
+def position_of(plan: Mapping[str, object], state: JobState) -> WindowPosition | None:
     """Where the job stands in its window; None before the first training round and after the end."""
     current = state.current
     if state.ended or current is None or current.kind is not RoundKind.GRADIENT:
         return None
-    return window_position(manifest.plan, current.window_step)
+    return window_position(plan, current.window_step)
 
 
 def _named(member: Member | Accepted) -> PartyName:
@@ -153,7 +175,7 @@ def _awaited(state: JobState, model_owner: Member, facilitator: Member) -> list[
     return [Awaited(party=member.party, name=member.name, since=state.phase_since) for member in members]
 
 
-def _seconds_left(state: JobState, spec: ModelSpec, now: datetime) -> float | None:
+def _seconds_left(state: JobState, outline: JobOutline, now: datetime) -> float | None:
     """The mean time of rounds and evaluations so far, for those to come; None before one is over, and after the end."""
     current = state.current
     if state.ended or current is None or state.rounds_done == 0:
@@ -162,5 +184,6 @@ def _seconds_left(state: JobState, spec: ModelSpec, now: datetime) -> float | No
     in_this_round_s = (now - current.started_at).total_seconds()
     # A gradient's own evaluation is still to come.
     evaluated = current.round - 1 if current.kind is RoundKind.GRADIENT else current.round
-    left = planned_rounds(spec) - current.round + 1 + evaluations_of(spec, later_than=evaluated)
+    over = evaluated // outline.evaluate_every if outline.evaluate_every else 0
+    left = outline.rounds - current.round + 1 + outline.evaluations - over
     return round(max(0.0, left * mean_s - in_this_round_s), 1)

@@ -225,10 +225,11 @@ def parse_json(data: bytes, kind: type[AnyStrict]) -> AnyStrict:
 
 
 def _without_doubles(pairs: list[tuple[str, object]]) -> None:
-    keys = [key for key, _ in pairs]
-    if len(set(keys)) < len(keys):
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"{twice[:100]!r} is given twice")
+    seen: set[str] = set()
+    for key, _ in pairs:
+        if key in seen:
+            raise ValueError(f"{key[:100]!r} is given twice")
+        seen.add(key)
 
 
 def _without_additions(data: bytes, kind: type[Strict]) -> bytes:

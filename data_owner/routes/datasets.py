@@ -106,7 +106,7 @@ async def post_dataset(
 ) -> DatasetView:
     sent = content_type(request)
     if sent == JSON_TYPE:
-        new = _new_dataset(await request.body())
+        new = await asyncio.to_thread(_new_dataset, await request.body())
         path = file_in(parts.data_folder, new.path)
         dataset = await asyncio.to_thread(register, parts.store, new.name, path, new.schema_, parts.timestamp())
     elif sent in _SUFFIXES:

@@ -44,7 +44,7 @@ async def deploy(
         ),
     ] = None,
 ) -> ModelView:
-    spec = spec_of(document)
+    spec = await asyncio.to_thread(spec_of, document)  # it may have 20,000 categories
     state = await deployed(desk.service, spec, idempotency_key)
     try:
         answer = await shown(desk, state.job_id)

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 
 from facilitator.job import Add, AddingFailed, AppendLog, CancelRequested, CloseTasks, KeepBlob, Member
 from facilitator.metrics import Metrics
-from facilitator.status import describe
+from facilitator.status import JobOutline, describe
 from protocol.documents import JobEnd, parse_json
 from protocol.identity import sha256_hex
 from protocol.messages import Compute, LogEntry, RoundKind, RoundRequest, Step, from_cbor
@@ -110,7 +110,7 @@ def test_the_time_left_is_that_of_the_rounds_and_evaluations_to_come(every: int,
     for number, kind in asked:
         bench.ask(number, kind)
         bench.wait(1)
-        estimates.append(describe(bench.context.manifest, bench.state, me, bench.now).seconds_left)
+        estimates.append(describe(JobOutline.of(bench.context.manifest), bench.state, me, bench.now).seconds_left)
         bench.wait(3)
         bench.answer_all()
         bench.happen(bench.sum_ready())

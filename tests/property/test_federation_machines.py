@@ -29,7 +29,7 @@ from hypothesis.stateful import (
 import data_owner.compute
 from data_owner import job as o
 from facilitator import job as f
-from facilitator.status import describe
+from facilitator.status import JobOutline, describe
 from model_owner import job as m
 from protocol.documents import JobEnd, parse_json
 from protocol.identity import sha256_hex
@@ -280,7 +280,9 @@ class Federation(RuleBasedStateMachine):
         state, context = self.facilitator.state, self.facilitator.context
         if state is None or context is None:
             return
-        view = describe(context.manifest, state, f.Member(party="01" * 32, name="facilitator"), self.facilitator.now)
+        view = describe(
+            JobOutline.of(context.manifest), state, f.Member(party="01" * 32, name="facilitator"), self.facilitator.now
+        )
         if state.ended:
             assert view.waiting_for == [] and (view.code or state.phase is JobPhase.FINISHED)
         elif state.invited:
