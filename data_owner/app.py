@@ -37,16 +37,17 @@ from protocol.client.facilitator import FacilitatorClient
 from protocol.clock import Clock, timestamp
 from protocol.documents import SignedDocument, parse_json
 from protocol.loopback import is_loopback
+from protocol.message_items import MOST_ITEMS
 from protocol.problems import Code, Problem
 from protocol.server.app import create_service
-from protocol.server.body_limits import BodyLimits
+from protocol.server.body_limits import BodyLimit, BodyLimits
 from protocol.server.connection import facilitator_client, gate_of, key_files_of
 from protocol.server.database import state_of
 from protocol.server.pruning import prune_regularly
 from protocol.server.secret_files import load_or_create_identity
 from protocol.server.trust_file import read_membership, watched_trust
 from protocol.server.workers import engine_of
-from protocol.spec import DataProps
+from protocol.spec import MOST_SPEC_ITEMS, DataProps
 from protocol.states import Role
 from protocol.trust import Trust
 
@@ -170,7 +171,7 @@ def create_app(
         gate=gate_of(settings),
         rate_limit=settings.rate_limit,
         monotonic=clock.monotonic,
-        body_limits=BodyLimits(settings.body_limit_bytes, {"/datasets": settings.upload_limit_bytes}),
+        body_limits=_body_limits(settings),
         readiness=readiness,
         registry=registry,
     )
@@ -226,6 +227,12 @@ def _scoring(
             allow_small_keys=settings.allow_small_keys,
         )
     )
+
+
+def _body_limits(settings: DataOwnerSettings) -> BodyLimits:
+    most = settings.body_limit_bytes
+    uploads = BodyLimit(settings.upload_limit_bytes, MOST_SPEC_ITEMS, json_bytes=most, streamed=True)
+    return BodyLimits(by_route={("POST", "/datasets"): uploads, ("POST", "/score"): BodyLimit(most, MOST_ITEMS)})
 
 
 def _register_own_table(settings: DataOwnerSettings, store: OwnerStore, registered_at: str) -> None:

@@ -23,7 +23,7 @@ from facilitator.settings import FacilitatorSettings
 from facilitator.store import SqlStore
 from protocol.clock import Clock
 from protocol.server.app import create_service
-from protocol.server.body_limits import BodyLimits
+from protocol.server.body_limits import BodyLimit, BodyLimits
 from protocol.server.connection import gate_of, key_files_of
 from protocol.server.database import DatabaseError, shown, state_of
 from protocol.server.doorbell import Doorbell
@@ -31,6 +31,7 @@ from protocol.server.pruning import prune_regularly
 from protocol.server.secret_files import load_or_create_identity
 from protocol.server.workers import engine_of
 from protocol.states import Role
+from protocol.task_sizes import REGISTRATION_BYTES, STATEMENT_BYTES
 
 _DESCRIPTION = """Runs the rounds between a Model Owner and Data Owners, all of whom call it and none of whom it calls.
 
@@ -111,8 +112,14 @@ def create_app(
         rate_limit=settings.rate_limit,
         monotonic=clock.monotonic,
         body_limits=BodyLimits(
-            settings.body_limit_bytes,
-            {"/tasks": settings.result_limit_bytes, "/models": settings.manifest_limit_bytes},
+            by_route={
+                # What a task's result, or what is sent to another party, may have follows from its job's plan, and
+                # the routes hold it against that before they read it.
+                ("PUT", "/tasks/{task_id}/result"): BodyLimit(settings.result_limit_bytes, json_bytes=STATEMENT_BYTES),
+                ("POST", "/tasks"): BodyLimit(settings.result_limit_bytes, json_bytes=STATEMENT_BYTES),
+                ("PUT", "/models/{job_id}"): BodyLimit(settings.manifest_limit_bytes),
+                ("PUT", "/data-owners/{party_id}"): BodyLimit(REGISTRATION_BYTES),
+            }
         ),
         readiness=readiness,
         registry=registry,

@@ -14,6 +14,7 @@ from facilitator.results import Given, judge
 from facilitator.runner import JobRunner, MakeEvent, Resources
 from facilitator.store import StoredBlob, StoredTask, WriteTransaction
 from protocol.problems import Code, Problem
+from protocol.task_sizes import STATEMENT_BYTES, most_result_bytes
 from protocol.tasks import CBOR_TYPE, JSON_TYPE, PASSED_ON, TaskHeader, TaskKind
 
 _LISTED_TASKS = 500
@@ -101,6 +102,18 @@ class TaskDesk:
             make_event = await self._verified(kind, state, given)
             await self._runner.apply(state.job_id, make_event, given)
         self._own.metrics.result_bytes.labels(kind.value).inc(len(given.body))
+
+    async def most_result_bytes(self, party: str, task_id: str) -> int:
+        """Return the most bytes that the result of this party's task may have; of a task that it has not, the least."""
+        return await asyncio.to_thread(self._most_result_bytes, party, task_id)
+
+    def _most_result_bytes(self, party: str, task_id: str) -> int:
+        with self._own.store.read() as tx:
+            task = tx.task(task_id)
+        if task is None or task.header.recipient != party or task.header.job_id is None:
+            return STATEMENT_BYTES
+        plan = self._runner.plans.of(task.header.job_id)
+        return most_result_bytes(task.header.kind, plan.manifest.spec, plan.budget)
 
     def _task_and_job(self, given: Given) -> tuple[StoredTask, JobState]:
         with self._own.store.read() as tx:

@@ -11,6 +11,7 @@ from facilitator.store import StoredBlob, WriteTransaction
 from protocol.clock import timestamp
 from protocol.identity import sha256_hex
 from protocol.problems import Code, Problem
+from protocol.task_sizes import most_request_bytes
 from protocol.tasks import CBOR_TYPE, PASSED_ON, TaskHeader, TaskKind
 
 MAX_OPEN_TASKS = 64
@@ -50,12 +51,17 @@ class Mailbox:
         recipient that is not known here, RATE_LIMITED beyond MAX_OPEN_TASKS, ANSWER_CONFLICT for other bytes under
         the same nonce.
         """
-        if sent.kind not in PASSED_ON:
-            raise Problem(Code.FORBIDDEN, f"A {sent.kind} task is the Facilitator's own to create.")
+        _check_passed_on(sent.kind)
         plan = await asyncio.to_thread(self._runner.plans.of, sent.job_id)
         header = await asyncio.to_thread(self._send, sent, plan.manifest.model_owner)
         self._own.doorbell.ring(sent.recipient)
         return header
+
+    async def most_bytes(self, kind: TaskKind, job_id: str) -> int:
+        """Return the most bytes that a task of that kind may ask with. Raises Problem: FORBIDDEN, MODEL_NOT_FOUND."""
+        _check_passed_on(kind)
+        plan = await asyncio.to_thread(self._runner.plans.of, job_id)
+        return most_request_bytes(kind, plan.manifest.spec, plan.budget)
 
     def _send(self, sent: Sent, model_owner: str) -> TaskHeader:
         with self._own.store.write() as tx:
@@ -100,3 +106,9 @@ class Mailbox:
             if task.result_hash is None or task.header.job_id is None:
                 return None
             return tx.job_blob(task.header.job_id, task.result_hash)
+
+
+def _check_passed_on(kind: TaskKind) -> None:
+    """Raises Problem(FORBIDDEN)."""
+    if kind not in PASSED_ON:
+        raise Problem(Code.FORBIDDEN, f"A {kind} task is the Facilitator's own to create.")

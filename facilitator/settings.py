@@ -17,7 +17,7 @@ class FacilitatorSettings(ServiceSettings):
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
     name: Name = "facilitator"
     result_limit_bytes: Annotated[int, Field(ge=1024)] = 256 << 20
-    manifest_limit_bytes: Annotated[int, Field(ge=1024)] = 8 << 20
+    manifest_limit_bytes: Annotated[int, Field(ge=1024)] = 4 << 20
     longest_wait_s: Annotated[float, Field(gt=0, le=300)] = 60
     tick_interval_s: Annotated[float, Field(gt=0, le=60)] = 0.5
     claim_lease_s: Annotated[float, Field(ge=1, le=3600)] = 10.0

@@ -32,9 +32,10 @@ from protocol.client.agent import TaskAgent
 from protocol.clock import Clock
 from protocol.documents import SignedDocument
 from protocol.identity import Identity
+from protocol.message_items import MOST_ITEMS
 from protocol.server.app import create_service
 from protocol.server.backup import restored_at
-from protocol.server.body_limits import BodyLimits
+from protocol.server.body_limits import BodyLimit, BodyLimits
 from protocol.server.connection import facilitator_client, gate_of, key_files_of
 from protocol.server.database import state_of
 from protocol.server.doorbell import Doorbell
@@ -44,7 +45,9 @@ from protocol.server.pruning import prune_regularly
 from protocol.server.secret_files import load_or_create_identity
 from protocol.server.trust_file import read_membership
 from protocol.server.workers import engine_of
+from protocol.spec import MOST_SPEC_ITEMS
 from protocol.states import Role
+from protocol.task_sizes import STATEMENT_BYTES
 from protocol.tasks import TaskKind
 
 _DESCRIPTION = """Trains models on records that it never sees: it alone can decrypt the federation's sums.
@@ -96,11 +99,23 @@ def create_app(
         gate=gate_of(settings),
         rate_limit=settings.rate_limit,
         monotonic=clock.monotonic,
-        body_limits=BodyLimits(settings.body_limit_bytes, {"/datasets": settings.upload_limit_bytes}),
+        body_limits=_body_limits(settings),
         readiness=readiness,
         registry=registry,
     )
     return app
+
+
+def _body_limits(settings: ModelOwnerSettings) -> BodyLimits:
+    most = settings.body_limit_bytes
+    return BodyLimits(
+        by_route={
+            ("POST", "/models"): BodyLimit(most, MOST_SPEC_ITEMS),
+            ("POST", "/datasets"): BodyLimit(settings.upload_limit_bytes, json_bytes=STATEMENT_BYTES, streamed=True),
+            ("POST", "/prediction"): BodyLimit(most, MOST_ITEMS),
+            ("POST", "/models/{model_id}/scoring"): BodyLimit(most, 25_000),
+        }
+    )
 
 
 class _Parts:

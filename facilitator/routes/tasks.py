@@ -12,7 +12,7 @@ from facilitator.routes.access import Desk, Post, TaskIdInPath, bytes_response
 from protocol.documents import Hash, JobId, PartyId
 from protocol.server.caller import CallingParty
 from protocol.server.responses import CBOR_TYPE, body_as, content_type
-from protocol.tasks import TaskHeader, TaskKind, TaskList
+from protocol.tasks import JSON_TYPE, TaskHeader, TaskKind, TaskList
 
 router = APIRouter(prefix="/tasks", tags=["tasks"])
 
@@ -86,6 +86,8 @@ async def task_request(task_id: TaskIdInPath, caller: CallingParty, desk: Desk) 
     openapi_extra=_RESULT_BODY,
 )
 async def task_result(task_id: TaskIdInPath, request: Request, caller: CallingParty, desk: Desk) -> None:
+    if content_type(request) != JSON_TYPE:
+        request.state.body_count.narrow(await desk.most_result_bytes(caller, task_id))
     await desk.give(Given(task_id, caller, await request.body(), content_type(request)))
 
 
@@ -118,6 +120,7 @@ async def send_task(
     model_id: Annotated[JobId, Query(examples=["0f4b6d1c9e7a4c52b8d3a6e5f1029384"])],
     nonce: Annotated[Hash, Query(description="64 hex digits that the sender draws", examples=["c4" * 32])],
 ) -> TaskHeader:
+    request.state.body_count.narrow(await post.most_bytes(kind, model_id))
     body = await body_as(request, CBOR_TYPE)
     return await post.send(Sent(caller, recipient, kind, model_id, nonce, body))
 

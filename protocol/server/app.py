@@ -126,6 +126,7 @@ def create_service(
     )
     app.state.stop = asyncio.Event()
     app.state.gate = gate
+    app.state.body_limits = body_limits
     app.state.role = role
     add_problem_handlers(app)
     app.include_router(problem_pages.routes())

@@ -70,7 +70,11 @@ class ServedParty:
 
 @asynccontextmanager
 async def three_services(
-    folder: Path, *, facilitator: Mapping[str, Any] | None = None, owner: Mapping[str, Any] | None = None
+    folder: Path,
+    *,
+    facilitator: Mapping[str, Any] | None = None,
+    model_owner: Mapping[str, Any] | None = None,
+    owner: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[dict[str, ServedParty]]:
     """Start the three, each with tokens "read", "admin", "gone" (revoked), "data-owner", "model-owner" (party).
 
@@ -114,12 +118,16 @@ async def three_services(
         first = await run("facilitator", create_facilitator(settings, clock=clock, executor=executor, engine=engine))
         line = httpx.ASGITransport(first.app)
         reached: dict[str, Any] = {"facilitator": "http://facilitator.invalid", "poll_wait_s": 0.5}
-        model_owner = ModelOwnerSettings(
-            state_dir=folder / "model-owner", token_file=folder / "model-owner.token", **reached, **common
+        of_model_owner = ModelOwnerSettings(
+            state_dir=folder / "model-owner",
+            token_file=folder / "model-owner.token",
+            **reached,
+            **common,
+            **(model_owner or {}),
         )
         await run(
             "model-owner",
-            create_model_owner(model_owner, clock=clock, executor=executor, transport=line, engine=engine),
+            create_model_owner(of_model_owner, clock=clock, executor=executor, transport=line, engine=engine),
         )
         data_owner = DataOwnerSettings(
             state_dir=folder / "data-owner",

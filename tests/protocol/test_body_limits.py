@@ -13,9 +13,12 @@ from fastapi import APIRouter, Request
 
 from protocol.problems import Code, Problem
 from protocol.server import body_limits
-from protocol.server.body_limits import LINGER_BYTES, BodyLimits
+from protocol.server.body_limits import LINGER_BYTES, BodyLimit, BodyLimits
 
-LIMITS = BodyLimits(default_bytes=1000, by_prefix={"/tasks": 5000, "/tasks/small": 10})
+LIMITS = BodyLimits(
+    BodyLimit(1000, json_items=50),
+    {("POST", "/tasks/small/result"): BodyLimit(10), ("POST", "/tasks/{task_id}/result"): BodyLimit(5000)},
+)
 
 
 @pytest.fixture

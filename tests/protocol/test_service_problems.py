@@ -136,7 +136,7 @@ async def test_a_long_value_is_cut(http) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"{", b"", b"{'a': 1}", b'{"a": 1} x', b"\xff\xfe", b"[" * 100_000, b"1" * 5000],
+    [b"{", b"", b"{'a': 1}", b'{"a": 1} x', b"\xff\xfe", b"[" * 9_000, b"1" * 5000],
     ids=["open", "empty", "quotes", "trailing", "not UTF-8", "deep", "many digits"],
 )
 async def test_a_body_that_is_not_json_is_told_apart_from_a_wrong_one(http, body: bytes) -> None:
