@@ -49,11 +49,15 @@ class Validation(Strict):
 
 
 class Learning(Strict):
-    """What the counts told, and the optimiser's state. Secret: never in a log or a message."""
+    """What the counts told, and the optimiser's state. Secret: never in a log or a message.
+
+    `missing_classes`: places of the declared classes that occur in no row, as the first sums told.
+    """
 
     targets_squared: tuple[int, ...]
     optimiser: Any
     validation: Validation | None = None
+    missing_classes: tuple[int, ...] = ()
 
     def __repr__(self) -> str:
         return "Learning(…)"

@@ -21,6 +21,12 @@ class RemarkCode(StrEnum):
 
     NOT_CONVERGED = "not-converged"
     SURROGATE_COEFFICIENTS = "surrogate-coefficients"
+    COLUMN_HARDLY_VARIES = "column-hardly-varies"
+    COLLINEAR = "collinear"
+    DIRECTIONS_LEFT = "directions-left"
+    COLUMNS_NOT_JUDGED = "columns-not-judged"
+    CLASS_MISSING = "class-missing"
+    SEPARABLE = "separable"
 
 
 TEXTS: Final[Mapping[RemarkCode, str]] = MappingProxyType(
@@ -31,6 +37,28 @@ TEXTS: Final[Mapping[RemarkCode, str]] = MappingProxyType(
         RemarkCode.SURROGATE_COEFFICIENTS: (
             "The coefficients are those of a quadratic surrogate, and no log odds: read their signs and what they do "
             'to predictions. For log odds train with weights "shared_with_owners".'
+        ),
+        RemarkCode.COLUMN_HARDLY_VARIES: (
+            "{column} hardly varies within its declared range: its standard deviation is {share:.2g} of half of it. "
+            "Its coefficient has few digits, or none, and l2 shrinks it to 0: declare a range that fits its values."
+        ),
+        RemarkCode.COLLINEAR: (
+            "{column} is nearly a combination of other columns (with them: {others}): the least eigenvalue of the "
+            "correlations is {least:.2g}. Their coefficients mean little one by one: leave one of them out, or give l2."
+        ),
+        RemarkCode.DIRECTIONS_LEFT: (
+            "Training ended within its tolerance after {known} of {all} directions. A combination of columns that "
+            "hardly varies would not have shown; newton sees it."
+        ),
+        RemarkCode.COLUMNS_NOT_JUDGED: (
+            "How far the columns vary and go together is not known: the numbers are beyond what a double holds."
+        ),
+        RemarkCode.CLASS_MISSING: (
+            "{label} of {column} does not occur in the federation's training rows: the model knows nothing of it."
+        ),
+        RemarkCode.SEPARABLE: (
+            "The columns tell the classes apart without error, so that no finite weights are best: the coefficients "
+            "mean nothing, and grow with a smaller tolerance. Give l2."
         ),
     }
 )

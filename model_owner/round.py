@@ -342,6 +342,18 @@ FATAL = frozenset(
 )
 
 
+def broken(state: JobState, message: j.Message, error: Exception, now: datetime) -> Outcome:
+    """End the job whose step cannot be computed. Raises `error` again where no step would be answered by that."""
+    arrived = message.turn.arrived if isinstance(message, j.PointEncrypted) else message
+    if isinstance(arrived, j.SumOpened | j.WindowOpened):
+        arrived = arrived.arrived
+    if not isinstance(arrived, j.StepArrived) or state.ended or arrived.step.step != state.next_step:
+        raise error
+    why = f"The step's numbers cannot be computed with ({type(error).__name__}): the Model Owner's log says more."
+    outcome = _failed(state, arrived, Problem(Code.INTERNAL, why), now)
+    return Outcome(_with(outcome.state, changed_at=now), outcome.effects)
+
+
 def _failed(state: JobState, arrived: j.StepArrived, problem: Problem, now: datetime) -> Outcome:
     """End the job for what a step brought. Others are told no number that follows from a decrypted one."""
     over = _over(state, Event.FAIL, problem.code, problem.detail, now)

@@ -141,7 +141,7 @@ class ModelService:
             state = await self.job(job_id)
             context = await self._context(state)
             began = self._own.clock.monotonic()
-            outcome = await self._run(lambda: rounds.apply(context, state, message, self._own.clock.now()))
+            outcome = await self._run(partial(self._move, context, state, message))
             self._spent_s[job_id] += self._own.clock.monotonic() - began
             if outcome.state is not state:
                 outcome = await self._keep(state, outcome)
@@ -149,6 +149,15 @@ class ModelService:
             if isinstance(effect, j.DestroyKey):
                 await asyncio.to_thread(self._own.keys.destroy, job_id)
         return outcome
+
+    def _move(self, context: JobContext, state: JobState, message: j.Message) -> Outcome:
+        """What the message leads to. A step that breaks ends its job: the same numbers would break it for ever."""
+        now = self._own.clock.now()
+        try:
+            return rounds.apply(context, state, message, now)
+        except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
+            log.exception("a step broke", job=state.job_id, step=state.next_step)
+            return rounds.broken(state, message, error, now)
 
     async def _keep(self, before: JobState, outcome: Outcome) -> Outcome:
         job_id = before.job_id

@@ -11,7 +11,9 @@ from fractions import Fraction
 import numpy as np
 
 from crypto.budget import Budget, learning_rate
+from model_owner.class_counts import missing_classes, remarks_on_classes
 from model_owner.coefficient_table import NoTable, coefficient_table
+from model_owner.conditioning import known_moments, remarks_on_columns
 from model_owner.descent import DESCENTS, Objective
 from model_owner.evaluation import PATIENCE, evaluated_weights, mean_squares, products_and_weights
 from model_owner.job import Asked, ExpectedSum, JobContext, JobState
@@ -27,7 +29,7 @@ from model_owner.optimisers.quadratic import (
     integers_to_json,
 )
 from model_owner.optimisers.windowed import WindowedHeavyBall
-from model_owner.remarks import Remark, remarks_of
+from model_owner.remarks import Remark, RemarkCode, remark, remarks_of
 from model_owner.summed_moments import summed_moments
 from protocol.messages import RoundKind
 from protocol.problems import Code, Problem
@@ -79,19 +81,41 @@ def take(
         raise Problem(Code.WRONG_STATE, f"Job {state.job_id} has no counts yet.")
     if context.budget.shares_weights:
         goal = objective(context.budget, state.spec, context.rounds, state.rows_total)
+        slopes = values.ravel()[-1 - goal.outputs : -1]
+        learning = _with_classes(state.spec, learning, asked, slopes, goal.gradient_fraction_bits, goal)
         move = DESCENTS[state.spec.training.optimizer].step(goal, learning.optimiser, values)
         return moved(state, goal, learning, move, asked.round, values.size, now)
     problem = quadratic(context, state, state.rows_total, learning.targets_squared)
     if asked.kind is RoundKind.VALIDATION_LOSS:
         return _evaluated(context, state, problem, learning, values, now)
+    if asked.kind is RoundKind.GRADIENT:
+        learning = _with_classes(state.spec, learning, asked, values[-1], problem.answer_fraction_bits, problem)
     decrypted, choice = values.size, None
     if asked.kind is RoundKind.MOMENTS and state.spec.validates:
         choice, problem, values = _chosen_l2(state.spec, problem, values)
+    if asked.kind is RoundKind.MOMENTS:
+        slopes = -values.ravel()[-problem.outputs :]
+        learning = _with_classes(state.spec, learning, asked, slopes, problem.newton_fraction_bits, problem)
     move = OPTIMISERS[state.spec.training.optimizer].step(problem, learning.optimiser, values)
     taken = moved(state, problem, learning, move, asked.round, decrypted, now)
     if choice is None or taken.model is None:
         return _to_evaluate(state.spec, problem, taken, asked.round)
     return replace(taken, model=taken.model.model_copy(update={"l2_choice": choice}))
+
+
+def _with_classes(
+    spec: ModelSpec,
+    learning: Learning,
+    asked: Asked,
+    slopes: Integers,
+    fraction_bits: int,
+    problem: Quadratic | Objective,
+) -> Learning:
+    """The first answer, at w = 0, tells which classes there are: the last row of its gradient is the intercept's."""
+    if asked.round != 1:
+        return learning
+    sums = [Fraction(int(slope), 1 << fraction_bits) for slope in slopes]
+    return learning.model_copy(update={"missing_classes": missing_classes(spec, sums, problem.rows_total)})
 
 
 def _to_evaluate(spec: ModelSpec, problem: Quadratic, taken: Taken, number: int) -> Taken:
@@ -209,6 +233,9 @@ def objective(budget: Budget, spec: ModelSpec, rounds: int, rows_total: int) -> 
         weight_limit=budget.steps[0].weight_bound,
         gradient_fraction_bits=budget.steps[0].answer_fraction_bits,
         loss_shift_bits=budget.loss_shift_bits,
+        largest_feature=float(inputs.largest_feature),
+        columns=Encoder.of_spec(spec).names,
+        classifies=spec.kind.classifies,
     )
 
 
@@ -258,10 +285,13 @@ def moved(
     if move.progress is not None:
         losses = move.progress.losses
         loss = None if losses is None else raw_loss(losses, encoder, state.spec)
+        if not math.isfinite(move.progress.gradient):
+            raise Problem(Code.DIVERGED, "Training diverged: the gradient is beyond what a double holds.")
         history = HistoryRow(round=number, loss=loss, gradient=move.progress.gradient, at=now)
     end = move.next
     if isinstance(end, Done):
-        model = trained_model(end.weights, encoder, remarks_of(end.findings, encoder.names))
+        remarks = (*remarks_on_classes(state.spec, learning.missing_classes), *remarks_of(end.findings, encoder.names))
+        model = trained_model(end.weights, encoder, (*remarks, *_on_columns(state.spec, problem, move, encoder)))
         model = _with_table(model, state.spec, problem, move, encoder)
         return Taken(
             problem.rows_total,
@@ -297,6 +327,7 @@ def raw_loss(losses: tuple[float, ...], encoder: Encoder, spec: ModelSpec) -> fl
 def _with_table(
     model: TrainedModel, spec: ModelSpec, problem: Quadratic | Objective, move: Move, encoder: Encoder
 ) -> TrainedModel:
+    """The model with its table, or the reason why there is none. No number beside the weights may lose the model."""
     try:
         if isinstance(problem, Objective) or not spec.kind.least_squares or problem.l2:
             raise NoTable("standard errors follow from the moments for least squares without l2 alone")
@@ -304,11 +335,35 @@ def _with_table(
         return model.model_copy(update={"table": coefficient_table(moments, encoder)})
     except NoTable as reason:
         return model.model_copy(update={"no_table": str(reason)})
+    except (ArithmeticError, ValueError):
+        return model.model_copy(update={"no_table": "its numbers are beyond what a double holds"})
+
+
+def _on_columns(spec: ModelSpec, problem: Quadratic | Objective, move: Move, encoder: Encoder) -> tuple[Remark, ...]:
+    """What the moments say of the columns, where they are known."""
+    if isinstance(problem, Objective):
+        return ()
+    try:
+        A = known_moments(spec.training.optimizer, problem, move.state)
+        return () if A is None else remarks_on_columns(A, encoder.names, encoder.feature_bounds.tolist())
+    except (ArithmeticError, ValueError):
+        return (remark(RemarkCode.COLUMNS_NOT_JUDGED),)
 
 
 def trained_model(weights: Floats, encoder: Encoder, remarks: tuple[Remark, ...] = ()) -> TrainedModel:
-    """The weights (d, k) with their coefficients in raw units, by name."""
-    coefficients = encoder.unscale(np.ascontiguousarray(weights))
+    """The weights (d, k) with their coefficients in raw units, by name.
+
+    Raises Problem(DIVERGED), which names the column, where a coefficient is beyond float64.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):  # whatever is not finite is found below
+        coefficients = encoder.unscale(np.ascontiguousarray(weights))
+    for name, row in zip(encoder.names, coefficients, strict=True):
+        if not np.isfinite(row).all():
+            raise Problem(
+                Code.DIVERGED,
+                f"The coefficient of {name} is beyond what a double holds: declare ranges nearer to the values, "
+                "or give the column in another unit.",
+            )
     return TrainedModel(
         weights=tuple(tuple(float(weight).hex() for weight in row) for row in weights),
         coefficients=tuple(tuple(float(value) for value in row) for row in coefficients),

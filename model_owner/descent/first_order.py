@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
-from model_owner.descent.objective import Evaluation, Objective
+from model_owner.descent.convergence import MEMORY, Pair, largest_correlation, pair_from_json, pair_to_json
+from model_owner.descent.objective import Evaluation, Objective, loss_from_json
+from model_owner.optimisers.left_to_explain import WITHIN_TOLERANCE
 from model_owner.optimisers.quadratic import Floats, Integers, Json, Move, floats_from_json, floats_to_json
 
 #: Adam's step where learning_rate is "auto": scaled weights are mostly below 10, and the steps to them add up as 2·√t.
@@ -23,28 +26,83 @@ _BETA_2: Final = 0.999
 _EPSILON: Final = 1e-12
 
 
+@dataclass(frozen=True, eq=False)
+class _At:
+    """The updates made, ‖gradient‖ and loss at w = 0, the weights, and two arrays of the method's own.
+
+    `before`: the last point and its gradient; `pairs`: how the last ones changed. None and empty in a state that was
+    kept before they were looked at.
+    """
+
+    updates: int
+    first: float
+    first_loss: float | None
+    weights: Floats
+    one: Floats
+    other: Floats
+    before: Pair | None = None
+    pairs: tuple[Pair, ...] = ()
+
+    def to_json(self) -> Json:
+        return {
+            "updates": self.updates,
+            "first": self.first.hex(),
+            "first_loss": None if self.first_loss is None else self.first_loss.hex(),
+            "weights": floats_to_json(self.weights),
+            "one": floats_to_json(self.one),
+            "other": floats_to_json(self.other),
+            "before": None if self.before is None else pair_to_json(self.before),
+            "pairs": [pair_to_json(pair) for pair in self.pairs],
+        }
+
+    @classmethod
+    def from_json(cls, state: Json) -> _At:
+        if not isinstance(state, dict) or not isinstance(state["updates"], int):
+            raise ValueError("this is not a state of gradient descent, momentum or adam")
+        weights, one, other = (floats_from_json(state[name]) for name in ("weights", "one", "other"))
+        before, pairs = state.get("before"), state.get("pairs", [])
+        if not isinstance(pairs, list):
+            raise ValueError("a state of gradient descent, momentum or adam has a list of pairs")
+        return cls(
+            state["updates"],
+            float.fromhex(str(state["first"])),
+            loss_from_json(state.get("first_loss")),
+            weights,
+            one,
+            other,
+            None if before is None else pair_from_json(before),
+            tuple(pair_from_json(pair) for pair in pairs),
+        )
+
+
 class _FirstOrder(ABC):
-    """State: the updates made, ‖gradient‖ at the first point, the weights, and two arrays of the method's own."""
+    """An update a round, until the measure of `convergence` is within the tolerance."""
 
     def start(self, objective: Objective) -> Move:
         nothing = np.zeros((objective.dimensions, objective.outputs))
-        return Move(_state(0, 0.0, nothing, nothing, nothing), objective.ask(nothing, 0))
+        return Move(_At(0, 0.0, None, nothing, nothing, nothing).to_json(), objective.ask(nothing, 0))
 
     def step(self, objective: Objective, state: Json, answer: Integers) -> Move:
-        updates, first, weights, one, other = _open(state)
-        here = objective.at(weights, answer)
-        if updates == 0:
-            first = here.length
-        progress = objective.progress(here, first)
-        if progress.gradient <= objective.tolerance:
-            why = f"the gradient is within the tolerance after {updates} updates"
-            return Move(state, objective.end(weights, True, why), progress)
-        updates += 1
-        weights, one, other = self._updated(objective, here, updates, weights, one, other)
+        now = _At.from_json(state)
+        here = objective.at(now.weights, answer)
+        if now.updates == 0:
+            now = replace(now, first=here.length, first_loss=here.loss)
+        if now.before is not None:
+            pair = (here.point - now.before[0], here.gradient - now.before[1])
+            now = replace(now, pairs=(*now.pairs, pair)[-MEMORY:])
+        progress = objective.progress(here, now.first)
+        reference = here.loss if now.first_loss is None else now.first_loss
+        if largest_correlation(objective, here, now.pairs, reference) <= objective.tolerance:
+            why = f"{WITHIN_TOLERANCE} after {now.updates} updates"
+            return Move(now.to_json(), objective.end(now.weights, True, why, here), progress)
+        updates = now.updates + 1
+        weights, one, other = self._updated(objective, here, updates, now.weights, now.one, now.other)
         ask = objective.ask(weights, updates)
-        after = _state(updates, first, weights, one, other)
+        after = replace(
+            now, updates=updates, weights=weights, one=one, other=other, before=(here.point, here.gradient)
+        ).to_json()
         if updates >= objective.rounds:
-            return Move(after, objective.end(weights, False, f"all {updates} rounds are done"), progress)
+            return Move(after, objective.end(weights, False, f"all {updates} rounds are done", here), progress)
         return Move(after, ask, progress)
 
     @abstractmethod
@@ -88,17 +146,3 @@ class Adam(_FirstOrder):
         rate = (objective.learning_rate or ADAM_RATE) / math.sqrt(updates)
         direction = mean / (1 - _BETA_1**updates) / (np.sqrt(squares / (1 - _BETA_2**updates)) + _EPSILON)
         return weights - rate * direction, mean, squares
-
-
-def _state(updates: int, first: float, weights: Floats, one: Floats, other: Floats) -> Json:
-    arrays: dict[str, Json] = {
-        name: floats_to_json(array) for name, array in (("weights", weights), ("one", one), ("other", other))
-    }
-    return {"updates": updates, "first": first.hex(), **arrays}
-
-
-def _open(state: Json) -> tuple[int, float, Floats, Floats, Floats]:
-    if not isinstance(state, dict) or not isinstance(state["updates"], int):
-        raise ValueError("this is not a state of gradient descent, momentum or adam")
-    weights, one, other = (floats_from_json(state[name]) for name in ("weights", "one", "other"))
-    return state["updates"], float.fromhex(str(state["first"])), weights, one, other

@@ -11,8 +11,10 @@ from typing import Final
 
 import numpy as np
 
+from model_owner.descent.convergence import MEMORY, Pair, largest_correlation, pair_from_json, pair_to_json
 from model_owner.descent.line_search import LONGEST_SEARCH, Search, Verdict
-from model_owner.descent.objective import Evaluation, Objective, inner
+from model_owner.descent.objective import Evaluation, Objective, inner, loss_from_json
+from model_owner.optimisers.left_to_explain import WITHIN_TOLERANCE
 from model_owner.optimisers.quadratic import (
     Ask,
     Floats,
@@ -24,10 +26,8 @@ from model_owner.optimisers.quadratic import (
     floats_to_json,
 )
 
-MEMORY: Final = 10
 # A pair whose curvature is below this part of its lengths says nothing but rounding.
 _LEAST_CURVATURE: Final = 1e-14
-Pair = tuple[Floats, Floats]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +36,7 @@ class _At:
 
     answers: int
     first: float
+    first_loss: float | None
     point: Floats
     gradient: Floats
     direction: Floats
@@ -46,10 +47,11 @@ class _At:
         return {
             "answers": self.answers,
             "first": self.first.hex(),
+            "first_loss": None if self.first_loss is None else self.first_loss.hex(),
             "point": floats_to_json(self.point),
             "gradient": floats_to_json(self.gradient),
             "direction": floats_to_json(self.direction),
-            "pairs": [[floats_to_json(s), floats_to_json(y)] for s, y in self.pairs],
+            "pairs": [pair_to_json(pair) for pair in self.pairs],
             "search": None if self.search is None else _search_to_json(self.search),
         }
 
@@ -64,10 +66,11 @@ class _At:
         return cls(
             state["answers"],
             float.fromhex(str(state["first"])),
+            loss_from_json(state.get("first_loss")),
             point,
             gradient,
             direction,
-            tuple(_pair(pair) for pair in pairs),
+            tuple(pair_from_json(pair) for pair in pairs),
             None if search is None else _search_from_json(search),
         )
 
@@ -77,7 +80,7 @@ class LBFGS:
 
     def start(self, objective: Objective) -> Move:
         nothing = np.zeros((objective.dimensions, objective.outputs))
-        return Move(_At(0, 0.0, nothing, nothing, nothing, (), None).to_json(), objective.ask(nothing, 0))
+        return Move(_At(0, 0.0, None, nothing, nothing, nothing, (), None).to_json(), objective.ask(nothing, 0))
 
     def step(self, objective: Objective, state: Json, answer: Integers) -> Move:
         before = _At.from_json(state)
@@ -85,30 +88,29 @@ class LBFGS:
         search = now.search
         here = objective.at(now.point if search is None else now.point + search.step * now.direction, answer)
         if search is None:
-            now = replace(now, first=here.length)
+            now = replace(now, first=here.length, first_loss=here.loss)
         progress = objective.progress(here, now.first)
-        if progress.gradient <= objective.tolerance:
-            why = f"the gradient is within the tolerance after {now.answers} rounds"
-            return Move(now.to_json(), objective.end(here.point, True, why), progress)
+        # A state that was kept before the first loss was has the last one in its place, which is less: harder to reach.
+        reference = here.loss if now.first_loss is None else now.first_loss
+        if largest_correlation(objective, here, _with_last(now, here), reference) <= objective.tolerance:
+            why = f"{WITHIN_TOLERANCE} after {now.answers} rounds"
+            return Move(now.to_json(), objective.end(here.point, True, why, here), progress)
         verdict = Verdict.TAKE if search is None else search.judge(here.value, inner(here.gradient, now.direction))
         best = here.point if verdict is not Verdict.SHORTER else now.point
         if now.answers >= objective.rounds:
-            return Move(now.to_json(), objective.end(best, False, f"all {now.answers} rounds are done"), progress)
+            return Move(now.to_json(), objective.end(best, False, f"all {now.answers} rounds are done", here), progress)
         if search is None or verdict is Verdict.TAKE:
             return _onwards(objective, now, here, progress)
         if search.asked >= LONGEST_SEARCH or not _can_narrow(objective, now, search):
-            return Move(now.to_json(), objective.end(best, False, "what is left of the gradient is rounding"), progress)
+            why = "what is left of the gradient is rounding"
+            return Move(now.to_json(), objective.end(best, False, why, here), progress)
         search = search.narrowed(verdict, inner(here.gradient, now.direction))
         return _asking(objective, replace(now, search=search), progress)
 
 
 def _onwards(objective: Objective, now: _At, here: Evaluation, progress: Progress) -> Move:
     """The point is taken: on along a new direction."""
-    pairs = now.pairs
-    if now.search is not None:
-        s, y = here.point - now.point, here.gradient - now.gradient
-        if inner(s, y) > _LEAST_CURVATURE * np.sqrt(inner(s, s) * inner(y, y)):
-            pairs = (*pairs, (s, y))[-MEMORY:]
+    pairs = _with_last(now, here)
     direction = _direction(here.gradient, pairs, objective.rate)
     slope = inner(direction, here.gradient)
     if not slope < 0:
@@ -116,6 +118,16 @@ def _onwards(objective: Objective, now: _At, here: Evaluation, progress: Progres
         slope = inner(direction, here.gradient)
     after = replace(now, point=here.point, gradient=here.gradient, direction=direction, pairs=pairs)
     return _asking(objective, replace(after, search=Search.begin(here.value, slope)), progress)
+
+
+def _with_last(now: _At, here: Evaluation) -> tuple[Pair, ...]:
+    """The last pairs, with the one that leads here."""
+    if now.search is None:
+        return now.pairs
+    s, y = here.point - now.point, here.gradient - now.gradient
+    if inner(s, y) > _LEAST_CURVATURE * np.sqrt(inner(s, s) * inner(y, y)):
+        return (*now.pairs, (s, y))[-MEMORY:]
+    return now.pairs
 
 
 def _asking(objective: Objective, now: _At, progress: Progress) -> Move:
@@ -148,12 +160,6 @@ def _direction(gradient: Floats, pairs: Sequence[Pair], rate: float) -> Floats:
     for (s, y), (rho, alpha) in zip(pairs, reversed(used), strict=True):
         r = r + s * (alpha - rho * inner(y, r))
     return -r
-
-
-def _pair(stored: Json) -> Pair:
-    if not isinstance(stored, list) or len(stored) != 2:
-        raise ValueError("a pair is stored as two arrays")
-    return floats_from_json(stored[0]), floats_from_json(stored[1])
 
 
 def _search_to_json(search: Search) -> Json:

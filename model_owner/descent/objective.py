@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from model_owner.optimisers.quadratic import Ask, Done, Floats, Integers, Json, Move, Progress, quantise, to_floats
+from model_owner.remarks import Finding, RemarkCode
 from protocol.messages import RoundKind
 from protocol.problems import Code, Problem
 
@@ -39,6 +40,8 @@ class Objective:
 
     `rate`: 1 over a bound on the curvature of the objective, by which gradient descent converges whatever the data.
     `learning_rate`: the declared one, None for "auto". `weight_limit`: the largest |weight| that is asked for, at f_w.
+    `largest_feature`: the largest magnitude of any column. `columns`: their names, for people. `classifies`: the loss
+    is minus the logarithm of a probability.
     """
 
     dimensions: int
@@ -54,6 +57,9 @@ class Objective:
     weight_limit: int
     gradient_fraction_bits: int
     loss_shift_bits: int
+    largest_feature: float = 1.0
+    columns: tuple[str, ...] = ()
+    classifies: bool = True
 
     def at(self, weights: Floats, answer: Integers) -> Evaluation:
         """What the federation's sum (d·k + 1, 1) says about the point that `weights` quantise to."""
@@ -68,23 +74,40 @@ class Objective:
 
     def ask(self, weights: Floats, answers: int) -> Ask:
         """Ask for value and gradient there. Raises Problem(DIVERGED), with the numbers, beyond the limit."""
-        largest = float(np.abs(weights).max())
+        sizes = np.abs(weights).max(axis=1)
+        largest = float(sizes.max())
         if math.isfinite(largest):
             point = quantise(weights, self.weight_fraction_bits)
             if max(abs(int(v)) for v in point.ravel()) <= self.weight_limit:
                 return Ask(RoundKind.GRADIENT, point)
         bound = float(Fraction(self.weight_limit, 1 << self.weight_fraction_bits))
+        column = self.columns[int(np.argmax(sizes))] if self.columns else "a column"
+        advice = [
+            f"Where {column} varies by a small part of its declared range, declare one that fits its values, or raise "
+            "weight_bound."
+        ]
+        if self.classifies:
+            advice.append("Where the classes can be told apart without error, weights grow without end: give l2.")
+        if self.learning_rate is not None:
+            advice.append('Or learning_rate is too high: use "auto".')
         raise Problem(
             Code.DIVERGED,
-            f"Training diverged: after {answers} rounds the largest weight is {largest:.4g} in scaled units, beyond "
-            f"weight_bound {bound:.4g}. Where the classes can be told apart without error, weights grow without end: "
-            'give l2. Otherwise use learning_rate "auto", or raise weight_bound.',
+            f"Training diverged: after {answers} rounds the weight of {column} is {largest:.4g} in scaled units, "
+            f"beyond weight_bound {bound:.4g}. {' '.join(advice)}",
         )
 
-    def end(self, weights: Floats, converged: bool, why: str) -> Done:
-        """The weights as they were asked for last."""
+    def end(self, weights: Floats, converged: bool, why: str, here: Evaluation) -> Done:
+        """The weights as they were asked for last. `here`: what is known of them, or of the point before.
+
+        Where all losses together are below ln 2, each row's is: its true class is likelier than all others together, so
+        that the columns tell the classes apart. Twice the weights are then better, and without a ridge none are best.
+        """
+        findings: tuple[Finding, ...] = ()
+        if self.classifies and not self.l2 and here.loss * self.rows_total < math.log(2):
+            findings, converged = (Finding(RemarkCode.SEPARABLE),), False
+            why = "the columns tell the classes apart without error, so that there is no minimum"
         point = quantise(weights, self.weight_fraction_bits)
-        return Done(to_floats(point, self.weight_fraction_bits), converged, why)
+        return Done(to_floats(point, self.weight_fraction_bits), converged, why, findings)
 
     def progress(self, here: Evaluation, first_length: float) -> Progress:
         """`first_length`: of the gradient at w = 0."""
@@ -107,3 +130,8 @@ class Descent(Protocol):
 def inner(a: Floats, b: Floats) -> float:
     """Σ a_ij·b_ij."""
     return float(np.sum(a * b))
+
+
+def loss_from_json(stored: Json | None) -> float | None:
+    """A loss that was kept as hexadecimal digits, None where none was."""
+    return None if stored is None else float.fromhex(str(stored))

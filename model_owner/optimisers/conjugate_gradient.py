@@ -40,6 +40,7 @@ from model_owner.optimisers.quadratic import (
     to_floats,
     zeros,
 )
+from model_owner.remarks import Finding, RemarkCode
 from protocol.messages import RoundKind
 
 GUARD_BITS = 64
@@ -146,9 +147,14 @@ class ConjugateGradient:
             now = replace(now, asked=point, probing=probing)
             return Move(now.to_json(), Ask(RoundKind.GRADIENT, point), progress)
         weights = to_floats(now.weights, problem.weight_fraction_bits + GUARD_BITS)
-        return Move(
-            now.to_json(), Done(weights, _largest_correlation(problem, now) <= problem.tolerance, why), progress
-        )
+        converged = _largest_correlation(problem, now) <= problem.tolerance
+        return Move(now.to_json(), Done(weights, converged, why, _findings(problem, now)), progress)
+
+
+def _findings(problem: Quadratic, state: Progressing) -> tuple[Finding, ...]:
+    if problem.dimensions <= EXPLORED or state.pool.size == problem.dimensions:
+        return ()
+    return (Finding(RemarkCode.DIRECTIONS_LEFT, values={"known": state.pool.size, "all": problem.dimensions}),)
 
 
 def _over(problem: Quadratic, state: Progressing, *, nothing_new: bool) -> str | None:

@@ -166,3 +166,64 @@ def test_a_value_within_rounding_is_judged_by_its_slope() -> None:
     assert search.judge(1.0 + 1e-11, 0.0) is Verdict.TAKE
     assert search.judge(1.0 + 1e-11, 1.5e-12) is Verdict.SHORTER
     assert search.judge(1.0 + 1e-6, 0.0) is Verdict.SHORTER
+
+
+@pytest.mark.parametrize("optimizer", DESCENTS)
+def test_classes_that_are_told_apart_are_never_a_minimum(optimizer: Optimizer) -> None:
+    X = np.linspace(-1, 1, 20).reshape(-1, 1)
+    federation = Federation(X, (X[:, 0] > 0).astype(int), l2=0.0, tolerance=1e-3, learning_rate=40.0)
+    move, _ = federation.train(optimizer)
+    assert isinstance(move.next, Done)
+    assert not move.next.converged
+    assert [finding.code for finding in move.next.findings] == ["separable"]
+    assert "no minimum" in move.next.why
+
+
+@pytest.mark.parametrize("optimizer", DESCENTS)
+def test_classes_that_overlap_and_a_ridge_are_not_called_separable(optimizer: Optimizer) -> None:
+    X = np.linspace(-1, 1, 20).reshape(-1, 1)
+    separable, overlapping = (X[:, 0] > 0).astype(int), (np.arange(20) % 3 > 0).astype(int)
+    for y, l2 in ((separable, 1e-3), (overlapping, 0.0)):
+        move, _ = Federation(X, y, l2=l2, tolerance=1e-4).train(optimizer)
+        assert isinstance(move.next, Done)
+        assert move.next.findings == ()
+
+
+def wide(width: float, offset: float) -> tuple[Floats, Any]:
+    """Two columns, one of which varies by ± width about an offset, and classes that overlap."""
+    draw = np.random.default_rng(7)
+    raw = draw.uniform(-1, 1, (400, 2))
+    y = (raw @ np.array([1.0, 1.5]) + draw.logistic(0, 0.7, 400) > 0.3).astype(int)
+    return np.column_stack([raw[:, 0], offset + width * raw[:, 1]]), y
+
+
+@pytest.mark.parametrize("optimizer", DESCENTS)
+@pytest.mark.parametrize("width", [1.0, 1e-2, 1e-4])
+def test_converged_is_said_at_the_minimum_alone(optimizer: Optimizer, width: float) -> None:
+    X, y = wide(width, 0.0 if width == 1.0 else 0.75)
+    federation = Federation(X, y, l2=0.0, tolerance=1e-4, rounds=400)
+    federation.objective = replace(federation.objective, weight_limit=1 << 80)
+    move, _ = federation.train(optimizer)
+    assert isinstance(move.next, Done)
+
+    def loss(weights: Floats) -> float:
+        return float(LOSS.at(federation.D @ weights, federation.Y)[0].mean())
+
+    centred = (X - X.mean(0)) / X.std(0)
+    least = Federation(centred, y, l2=0.0, tolerance=1e-8)
+    best, _ = least.train(Optimizer.LBFGS)
+    assert isinstance(best.next, Done)
+    assert best.next.converged
+    off_by = (loss(move.next.weights) - float(LOSS.at(least.D @ best.next.weights, least.Y)[0].mean())) / np.log(2)
+    if move.next.converged:
+        assert off_by < 1e-6
+    assert move.next.converged == (off_by < 1e-6) or optimizer is not Optimizer.LBFGS
+
+
+def test_weights_beyond_their_bound_name_the_column_and_its_range_first() -> None:
+    X, y = wide(1e-6, 0.0)
+    federation = Federation(X, y, l2=0.0)
+    federation.objective = replace(federation.objective, columns=("age", "income", "intercept"))
+    with pytest.raises(Problem, match=r"the weight of income .* Where income varies by a small part") as caught:
+        federation.train(Optimizer.LBFGS)
+    assert "learning_rate" not in caught.value.detail
