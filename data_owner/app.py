@@ -32,6 +32,7 @@ from data_owner.scoring.desk import ScoringDesk, ScoringParts
 from data_owner.settings import DataOwnerSettings
 from data_owner.store.contract import OwnerStore
 from data_owner.store.sql import SqlStore
+from data_owner.table_fits import TableFits
 from protocol.client.agent import TaskAgent
 from protocol.client.facilitator import FacilitatorClient
 from protocol.clock import Clock, timestamp
@@ -81,6 +82,7 @@ def create_app(
     trust.value()  # a list that cannot be used is known before the first job
     membership = read_membership(settings.state_dir, identity.party_id, Role.DATA_OWNER)
     registry = CollectorRegistry()
+    fits = TableFits()
     metrics = Metrics(registry)
     metered = metrics.service.executor(executor)
 
@@ -128,6 +130,7 @@ def create_app(
                 settings.data_folder,
                 stamp,
                 _scoring(settings, workshop, client, metered, service, clock),
+                fits,
             )
             app.state.agent = agent
             metrics.watch(arithmetic, pools, client, store)
@@ -135,6 +138,7 @@ def create_app(
             running = [
                 asyncio.create_task(agent.run(app.state.stop), name="data owner agent"),
                 asyncio.create_task(service.keep_registered(app.state.stop), name="data owner registration"),
+                asyncio.create_task(asyncio.to_thread(fits.look_at_all, store), name="data owner tables"),
                 asyncio.create_task(
                     prune_regularly(
                         lambda before: prune(store, workshop.freezer, before),
@@ -174,6 +178,7 @@ def create_app(
         body_limits=_body_limits(settings),
         readiness=readiness,
         registry=registry,
+        remarks=fits.remarks,
     )
     return app
 

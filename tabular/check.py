@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from protocol.model_types import MODEL_KINDS
 from protocol.spec import DataProps, ModelType
-from tabular.columns import CategoryCodec, Codec, Finding, NumericCodec, Reading, Scaling
+from tabular.columns import CategoryCodec, Codec, Finding, NumericCodec, Reading, Scaling, feature_codec, target_codec
 from tabular.convert import Floats
-from tabular.encode import Encoder, category_counts, kept_rows, tails
+from tabular.encode import category_counts, kept_rows, tails
 from tabular.errors import TableError
 from tabular.extremes import Extremes, Question
 from tabular.read import Table, open_declared_table
@@ -69,6 +70,11 @@ class TableReport:
         return self.usable and not self.questions
 
     @property
+    def findings(self) -> list[str]:
+        """Problems, then questions, in words."""
+        return [*(problem.message for problem in self.problems), *(question.message for question in self.questions)]
+
+    @property
     def rows_used(self) -> int:
         """Records that lack nothing."""
         return self.rows - self.rows_dropped
@@ -86,16 +92,24 @@ class TableReport:
         return {**asdict(self), "usable": self.usable, "fits": self.fits}
 
 
-def check_table(path: str | Path, props: DataProps, model_type: ModelType, scaling: Scaling = "range") -> TableReport:
-    """Read the whole table once and report on it. Never raises TableError: that is what the report is for."""
+def check_table(
+    path: str | Path, props: DataProps, model_type: ModelType | None, scaling: Scaling = "range"
+) -> TableReport:
+    """Read the whole table once and report on it. Never raises TableError: that is what the report is for.
+
+    `model_type`: None for a schema, whose targets may be of any. Raises ValueError for targets that it cannot have.
+    """
     report = TableReport(str(path))
-    encoder = Encoder(props, model_type, scaling)
+    if model_type is not None:
+        MODEL_KINDS[model_type].check_targets(props.all_targets)
+    features = [feature_codec(feature, scaling) for feature in props.features]
+    codecs = [*features, *(target_codec(target, scaling) for target in props.all_targets)]
     try:
         table = open_declared_table(path, props)
     except TableError as error:
         report.problems.append(_problem(error))
         return report
-    present = _present(table, encoder, report)
+    present = _present(table, codecs, report)
     if present:
         _read(table, present, report)
     if not report.problems and report.rows == report.rows_dropped:
@@ -109,10 +123,10 @@ def _problem(error: TableError) -> Problem:
     return Problem(error.code, error.message, column=error.column, first_record=first_record)
 
 
-def _present(table: Table, encoder: Encoder, report: TableReport) -> list[Codec]:
+def _present(table: Table, codecs: list[Codec], report: TableReport) -> list[Codec]:
     """The declared columns that the table has; the others are problems."""
     present: list[Codec] = []
-    for codec in (*encoder.features, *encoder.targets):
+    for codec in codecs:
         try:
             table.positions([*(other.column for other in present), codec.column])
         except TableError as error:
@@ -146,8 +160,8 @@ def _read(table: Table, codecs: list[Codec], report: TableReport) -> None:
     report.columns = [_summary(codec, tally, missing[codec.label], extremes[codec.label]) for codec in codecs]
     for codec, column in zip(codecs, report.columns, strict=True):
         # Where values outside the range are a problem they are one already.
-        if isinstance(codec, NumericCodec):
-            clipped = (column.clipped_low, column.clipped_high) if codec.outside is None else (0, 0)
+        if isinstance(codec, NumericCodec) and (codec.label, codec.outside) not in found:
+            clipped = (column.clipped_low, column.clipped_high)
             report.questions += extremes[codec.label].questions(codec.label, (codec.low, codec.high), clipped)
 
 

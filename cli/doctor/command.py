@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.doctor.finding import Finding, Level
-from cli.output import console, print_json
+from cli.output import Failure, console, print_json
 from cli.services import KeyFile, KeyPassphraseFile
 from protocol.states import Role
 
@@ -27,6 +27,8 @@ def doctor(
     state_dir: Annotated[Path | None, typer.Option(help="The party's state folder. Default .fedtrain/NAME.")] = None,
     name: Annotated[str | None, typer.Option(help="The party's name, if its folder goes by it.")] = None,
     facilitator: Annotated[str | None, typer.Option(help="The Facilitator's address.")] = None,
+    data: Annotated[Path | None, typer.Option(help="A Data Owner's table.")] = None,
+    schema: Annotated[Path | None, typer.Option(help="The schema.json of that table.")] = None,
     key_passphrase_file: KeyPassphraseFile = None,
     key_file: KeyFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
@@ -34,7 +36,7 @@ def doctor(
     """Look for what keeps a party from working, or soon will. Changes nothing; exit code 1 where something fails."""
     from cli.parties import settings_of
 
-    options = {
+    options: dict[str, object] = {
         "state_dir": state_dir,
         "name": name,
         "facilitator": facilitator,
@@ -43,6 +45,10 @@ def doctor(
     }
     if role is Role.FACILITATOR:
         del options["facilitator"]
+    if role is Role.DATA_OWNER:
+        options |= {"data": data, "schema": schema}
+    elif data or schema:
+        raise Failure("--data and --schema are a Data Owner's")
     findings = list(examine(settings_of(role, options), role, lambda: datetime.now(UTC)))
     if as_json:
         print_json([asdict(finding) for finding in findings])
@@ -60,13 +66,17 @@ def examine(settings: ServiceSettings, role: Role, clock: Callable[[], datetime]
     from cli.doctor.folder import check_folder
     from cli.doctor.machine import check_machine
     from cli.doctor.store import check_store
+    from cli.doctor.table import check_data
     from cli.doctor.trust import check_trust
+    from data_owner.settings import DataOwnerSettings
 
     yield from check_machine(settings, unknown_variables(os.environ))
     yield from check_folder(settings)
     yield from check_store(settings, role)
     yield from check_certificates(settings, clock())
     yield from check_trust(settings, role, clock())
+    if isinstance(settings, DataOwnerSettings):
+        yield from check_data(settings)
     yield from check_facilitator(settings, role, clock)
 
 

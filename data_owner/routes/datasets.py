@@ -14,6 +14,7 @@ from data_owner.datasets import register
 from data_owner.routes.parts import Parts
 from data_owner.routes.uploads import save_upload
 from data_owner.store.records import Dataset
+from data_owner.table_fits import TableFits
 from protocol.documents import Name
 from protocol.problems import Code, Problem
 from protocol.server.data_folder import file_in
@@ -41,7 +42,11 @@ class NewDataset(Strict):
 
 
 class DatasetView(BaseModel):
-    """A dataset on offer. `encoding` is "declared", "adopted" (from `adopted_from`) or "open"."""
+    """A dataset on offer. `encoding` is "declared", "adopted" (from `adopted_from`) or "open".
+
+    `fits`: true where the table is as its schema says; null without a schema, and as long as the table is being read.
+    `findings`: what does not fit, and questions that only its owner can answer, with values and counts.
+    """
 
     name: str
     version: str
@@ -50,10 +55,12 @@ class DatasetView(BaseModel):
     adopted_from: str | None
     schema_: Annotated[dict[str, Any] | None, Field(serialization_alias="schema")]
     registered_at: str
+    fits: bool | None
+    findings: list[str]
 
     @classmethod
-    def of(cls, dataset: Dataset) -> DatasetView:
-        schema = dataset.schema_
+    def of(cls, dataset: Dataset, fits: TableFits) -> DatasetView:
+        schema, report = dataset.schema_, fits.report(dataset)
         encoding = "open" if schema is None else "adopted" if dataset.adopted_from else "declared"
         return cls(
             name=dataset.name,
@@ -63,6 +70,8 @@ class DatasetView(BaseModel):
             adopted_from=dataset.adopted_from,
             schema_=None if schema is None else schema.model_dump(mode="json", exclude_none=True),
             registered_at=dataset.registered_at,
+            fits=None if report is None else report.fits,
+            findings=[] if report is None else report.findings,
         )
 
 
@@ -74,6 +83,8 @@ _VIEW_EXAMPLE = {
     "adopted_from": None,
     "schema": _EXAMPLE_SCHEMA,
     "registered_at": "2025-01-31T09:30:00.000Z",
+    "fits": True,
+    "findings": [],
 }
 _BODIES = {
     "requestBody": {
@@ -115,7 +126,8 @@ async def post_dataset(
     else:
         raise unsupported_media_type(sent, JSON_TYPE, *_SUFFIXES)
     parts.service.datasets_changed()
-    return DatasetView.of(dataset)
+    await asyncio.to_thread(parts.fits.look_at, dataset)
+    return DatasetView.of(dataset, parts.fits)
 
 
 @router.get(
@@ -124,7 +136,7 @@ async def post_dataset(
     responses={200: {"content": {JSON_TYPE: {"example": [_VIEW_EXAMPLE]}}}},
 )
 def get_datasets(parts: Parts) -> list[DatasetView]:
-    return [DatasetView.of(dataset) for dataset in parts.store.datasets()]
+    return [DatasetView.of(dataset, parts.fits) for dataset in parts.store.datasets()]
 
 
 def _new_dataset(body: bytes) -> NewDataset:

@@ -12,6 +12,7 @@ from fastapi import Depends, Request
 from data_owner.agent.service import OwnerService
 from data_owner.scoring.desk import ScoringDesk
 from data_owner.store.contract import OwnerStore
+from data_owner.table_fits import TableFits
 from protocol.problems import Code, Problem
 
 
@@ -24,6 +25,7 @@ class OwnerParts:
     data_folder: Path
     timestamp: Callable[[], str]
     scoring: ScoringDesk
+    fits: TableFits
 
 
 def _parts(request: Request) -> OwnerParts:

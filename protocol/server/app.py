@@ -57,11 +57,15 @@ class Health(BaseModel):
 
 
 class Ready(BaseModel):
-    """The answer to GET /readyz when all is well. `access`: whether callers must show a token, or are believed."""
+    """The answer to GET /readyz when all is well. `access`: whether callers must show a token, or are believed.
+
+    `remarks`: what keeps the service from some of its work, and is left out where nothing does.
+    """
 
     status: str
     checks: dict[str, str]
     access: Access
+    remarks: tuple[str, ...] = ()
 
 
 @asynccontextmanager
@@ -93,12 +97,13 @@ def create_service(
     registry: CollectorRegistry,
     rate_limit: RateLimit | None = None,
     monotonic: Callable[[], float] = time.monotonic,
+    remarks: Callable[[], Sequence[str]] = tuple,
 ) -> FastAPI:
     """Return the service's application.
 
     `app.state.stop` is an asyncio.Event that is set as soon as the service is told to stop; whatever waits long waits
     for it too. Routes read the caller by `protocol.server.caller.AnyCaller`, which runs before every router's routes.
-    `rate_limit` holds for each caller; `monotonic` is its clock.
+    `rate_limit` holds for each caller; `monotonic` is its clock. `remarks`: lines that `/readyz` shows to anybody.
     """
     release = version("federated-trainer")
     access: Access = "open" if isinstance(gate, OpenGate) else "token"
@@ -138,7 +143,7 @@ def create_service(
     tell_build(registry, role, release)
     lag = LoopLag(registry)
     who = ServiceIdentity(party_id=identity.party_id, role=role, name=name, protocol=PROTOCOL_VERSION, version=release)
-    app.include_router(_common_routes(who, readiness, registry, access))
+    app.include_router(_common_routes(who, readiness, remarks, registry, access))
     # For /docs alone, which then asks for the token; the gate is what looks at it.
     bearer = HTTPBearer(auto_error=False, description="A token of `fedtrain token`")
     shown = [Depends(bearer)] if access == "token" else []
@@ -148,7 +153,11 @@ def create_service(
 
 
 def _common_routes(
-    who: ServiceIdentity, readiness: Readiness, registry: CollectorRegistry, access: Access
+    who: ServiceIdentity,
+    readiness: Readiness,
+    remarks: Callable[[], Sequence[str]],
+    registry: CollectorRegistry,
+    access: Access,
 ) -> APIRouter:
     router = APIRouter(tags=["service"])
 
@@ -156,14 +165,19 @@ def _common_routes(
     async def healthz() -> Health:
         return Health(status="ok")
 
-    @router.get("/readyz", summary="Can it do its work, and if not, what is missing?")
+    @router.get(
+        "/readyz",
+        summary="Can it do its work, and if not, what is missing?",
+        response_model_exclude_defaults=True,
+    )
     def readyz() -> Ready:
-        checks = dict(readiness())
+        checks, told = dict(readiness()), remarks()
         wrong = {check: state for check, state in checks.items() if state != "ok"}
         if wrong:
             detail = "; ".join(f"{check}: {state}" for check, state in wrong.items())
-            raise Problem(Code.NOT_READY, f"{detail}.", checks=checks, access=access)
-        return Ready(status="ok", checks=checks, access=access)
+            more = {"remarks": list(told)} if told else {}
+            raise Problem(Code.NOT_READY, f"{detail}.", checks=checks, access=access, **more)
+        return Ready(status="ok", checks=checks, access=access, remarks=tuple(told))
 
     @router.get("/identity", summary="Who is this?")
     async def identity() -> ServiceIdentity:

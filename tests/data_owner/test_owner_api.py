@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+import structlog
 from fastapi import FastAPI
 
 from data_owner.app import create_app
@@ -128,6 +129,36 @@ def test_the_table_in_the_settings_is_registered_as_default_here_and_at_the_faci
         assert ready.json()["checks"]["facilitator"] == "ok"
 
     play(tmp_path, scene, data=tmp_path / "t.csv", schema=tmp_path / "schema.json")
+
+
+def test_a_table_that_does_not_fit_its_schema_is_told_at_the_start_and_when_it_is_registered(tmp_path: Path) -> None:
+    data, secret = tmp_path / "t.csv", "4711.25"
+    data.write_text(TABLE + f"30,-999,{secret}\n" * 3)
+    (tmp_path / "schema.json").write_text(json.dumps(SCHEMA))
+
+    async def scene(started: Started) -> None:
+        while "remarks" not in (ready := await started.owner.get("/readyz")).json():
+            await asyncio.sleep(0.02)
+        told = ["dataset default does not fit its schema: `fedtrain check` says where"]
+        assert ready.json()["remarks"] == told
+        assert "days" not in ready.text
+        (dataset,) = (await started.owner.get("/datasets")).json()
+        assert dataset["fits"] is False
+        days, dose = dataset["findings"]
+        assert days.startswith("days: record 41 has '4711.25'")
+        assert dose.startswith("dose: 3 records have -999, the only value below the range")
+        events = [entry for entry in logged if "dataset" in entry and "found" in entry]
+        assert {(entry["log_level"], *entry["found"]) for entry in events} == {
+            ("warning", "days: target-out-of-range"),
+            ("warning", "dose: may-mean-missing"),
+        }
+        assert secret not in str(logged)
+        answer = await started.owner.post("/datasets", content=TABLE, headers={"content-type": "text/csv"})
+        assert (answer.json()["fits"], answer.json()["findings"]) == (None, [])
+        assert "remarks" not in (await started.owner.get("/readyz")).json()
+
+    with structlog.testing.capture_logs() as logged:
+        play(tmp_path, scene, data=data, schema=tmp_path / "schema.json")
 
 
 def test_a_table_that_cannot_be_used_stops_the_start_and_says_why(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from cli.doctor.finding import Finding, Level
 from cli.doctor.folder import check_folder
 from cli.doctor.machine import check_machine
 from cli.doctor.store import check_store
+from cli.doctor.table import check_data
 from cli.doctor.trust import check_trust
 from data_owner.settings import DataOwnerSettings
 from data_owner.store.sql import SqlStore
@@ -357,3 +358,45 @@ def test_a_store_on_postgresql(folder: Path, postgresql: PostgreSql) -> None:
     engine.dispose()
     found = checked(folder, database_url=url)["database"]
     assert (found.level, "takes no writes" in found.found) == (Level.FAIL, True)
+
+
+# The table
+
+
+SCHEMA = {
+    "features": [{"name": "sex", "type": "nominal", "categories": ["F", "M"]}],
+    "target": {"name": "days", "range": [0, 60]},
+}
+
+
+def table_finding(folder: Path, rows: list[str], schema: object = SCHEMA) -> Finding:
+    (folder / "t.csv").write_text("\n".join(["sex,days", *rows]) + "\n")
+    (folder / "schema.json").write_text(json.dumps(schema))
+    settings = settings_in(folder, data=folder / "t.csv", schema=folder / "schema.json")
+    (finding,) = check_data(settings)
+    return finding
+
+
+def test_a_table_that_fits_its_schema_and_one_of_which_no_value_does(folder: Path) -> None:
+    assert table_finding(folder, ["F,1", "M,2"]).level is Level.OK
+    wrong = table_finding(folder, ["male,1", "female,99"])
+    assert wrong.level is Level.FAIL
+    assert "does not fit its schema: sex: record 1 has 'male'; the declared categories are F, M; 1 more" in wrong.found
+    assert f"fedtrain check {folder / 'schema.json'} --data {folder / 't.csv'}" in wrong.remedy
+
+
+def test_a_table_that_raises_questions_is_to_look_at(folder: Path) -> None:
+    ages = {"features": [{"name": "sex", "type": "continuous", "range": [0, 5]}], "target": SCHEMA["target"]}
+    finding = table_finding(folder, ["1,1", "2,2", "-9,3"], ages)
+    assert finding.level is Level.WARN
+    assert "1 record has -9, the only value below the range" in finding.found
+
+
+def test_a_table_or_a_schema_that_cannot_be_read(folder: Path) -> None:
+    (finding,) = check_data(settings_in(folder, data=folder / "absent.csv"))
+    assert (finding.level, "there is no such file" in finding.found) == (Level.FAIL, True)
+    assert table_finding(folder, ["F,1"], {"features": []}).level is Level.FAIL
+    (finding,) = check_data(settings_in(folder, data=folder / "t.csv"))
+    assert (finding.level, "no schema says what they hold" in finding.found) == (Level.OK, True)
+    (finding,) = check_data(settings_in(folder))
+    assert finding.level is Level.OK

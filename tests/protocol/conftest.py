@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 
 import pytest
@@ -38,6 +38,7 @@ def make_service() -> ServiceMaker:
         body_limits: BodyLimits | None = None,
         readiness: Callable[[], Mapping[str, str]] = dict,
         identity: Identity | None = None,
+        remarks: Callable[[], Sequence[str]] = tuple,
     ) -> FastAPI:
         return create_service(
             title="Test",
@@ -51,6 +52,7 @@ def make_service() -> ServiceMaker:
             body_limits=body_limits or BodyLimits(),
             readiness=readiness,
             registry=CollectorRegistry(),
+            remarks=remarks,
         )
 
     return make

@@ -45,6 +45,16 @@ async def test_readiness_names_what_is_missing(make_service) -> None:
         assert response.json()["checks"] == checks
 
 
+async def test_remarks_are_told_whether_it_is_ready_or_not_and_do_not_make_it_unready(make_service) -> None:
+    checks, remarks = {"store": "ok"}, ["dataset default does not fit"]
+    async with calling(make_service(APIRouter(), readiness=lambda: checks, remarks=lambda: remarks)) as http:
+        ready = await http.get("/readyz")
+        assert (ready.status_code, ready.json()["remarks"]) == (200, remarks)
+        checks["store"] = "away"
+        unready = await http.get("/readyz")
+        assert (unready.status_code, unready.json()["remarks"]) == (503, remarks)
+
+
 async def test_metrics_count_by_route_and_not_by_address(make_service) -> None:
     router = APIRouter()
 

@@ -176,6 +176,7 @@ def test_what_is_refused_already_is_no_question(tmp_path: Path) -> None:
     content = "age,price\n" + "30,1\n" * 20 + "31,-999\n" * 20
     report = report_on(tmp_path, content, AGE)
     assert [problem.code for problem in report.problems] == ["target-out-of-range"]
+    assert report.questions == []
     assert not report.usable
 
 
