@@ -13,8 +13,10 @@ import httpx
 
 from cli.output import Failure
 from protocol.client.address import service_address
+from protocol.client.proxies import connecting, proxy_for, unreachable_through
 from protocol.loopback import is_loopback
-from protocol.problems import Problem
+from protocol.problems import PROBLEM_JSON, Problem
+from protocol.server.decision_token import pick_up
 
 _CREDENTIALS = ("FEDTRAIN_TOKEN_FILE", "FEDTRAIN_CA_FILE", "FEDTRAIN_CLIENT_CERT", "FEDTRAIN_CLIENT_KEY")
 DEFAULT_MODEL_OWNER = "http://127.0.0.1:9090"
@@ -38,13 +40,13 @@ class Service:
         except ValueError as error:
             raise Failure(f"{error}.") from None
         headers, verify = _credentials(self.base_url)
+        self._proxy = None if transport is not None else proxy_for(self.base_url)
         self._http = httpx.Client(
             base_url=self.base_url,
             timeout=timeout_s,
             transport=transport,
             headers=headers,
-            verify=verify,
-            trust_env=not is_loopback(httpx.URL(self.base_url).host),  # proxies, but not to this machine's services
+            **connecting(verify, self._proxy),
         )
 
     def __enter__(self) -> Service:
@@ -92,18 +94,51 @@ class Service:
             raise Failure(f"{self.base_url}{path} did not answer with JSON: is it a service of this project?") from None
 
     def _send(self, request: httpx.Request, *, stream: bool = False) -> httpx.Response:
+        response = self._answer(request, stream)
+        if response.is_error:
+            problem = self._problem(response)
+            again = self._with_decision_token(response, problem)
+            if again is None:
+                raise problem
+            response = self._answer(again, stream)
+            if response.is_error:
+                raise self._problem(response)
+        return response
+
+    def _answer(self, request: httpx.Request, stream: bool) -> httpx.Response:
         try:
             response = self._http.send(request, stream=stream)
             if response.is_error:
                 response.read()
         except httpx.TransportError as error:
             raise self._unreachable(error) from None
-        if response.is_error:
-            raise Problem.from_body(response.content, response.status_code)
         return response
 
+    def _problem(self, response: httpx.Response) -> Problem:
+        """Return what the service said. Raises Failure where a proxy answered in its place."""
+        if self._proxy is not None and not response.headers.get("content-type", "").startswith(PROBLEM_JSON):
+            raise Failure(f"{self._proxy} answered {response.status_code} when it was asked for {self.base_url}")
+        return Problem.from_body(response.content, response.status_code)
+
+    def _with_decision_token(self, response: httpx.Response, problem: Problem) -> httpx.Request | None:
+        """Return the request again, with the token that a decision takes, where this user has it.
+
+        It goes to the very address that has answered, which the token is for, whatever a name leads to by then.
+        """
+        stream = response.extensions.get("network_stream")
+        asked = None if stream is None else stream.get_extra_info("server_addr")
+        if "token_file" not in problem.extra or asked is None or not is_loopback(asked[0]):
+            return None
+        token = pick_up(problem.extra["token_file"], asked[0], asked[1])
+        if token is None:
+            return None
+        request = response.request
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": request.headers.get("Content-Type", "")}
+        url = request.url.copy_with(host=asked[0])
+        return self._http.build_request(request.method, url, content=request.read(), headers=headers)
+
     def _unreachable(self, error: httpx.TransportError) -> Failure:
-        why = str(error) or type(error).__name__
+        why = unreachable_through(self._proxy, error)
         return Failure(f"nothing answers at {self.base_url} ({why}): is the service started, and is this its address?")
 
 

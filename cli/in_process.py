@@ -176,18 +176,20 @@ class _Starter:
     async def _run(self, name: str, app: FastAPI, state_dir: Path) -> Party:
         await self.stack.enter_async_context(app.router.lifespan_context(app))
         transport = httpx.ASGITransport(app)
-        http = httpx.AsyncClient(transport=transport, base_url=f"http://{name}.invalid", headers=_own_token(state_dir))
+        shown = _own_token(app, state_dir)
+        http = httpx.AsyncClient(transport=transport, base_url=f"http://{name}.invalid", headers=shown)
         await self.stack.enter_async_context(http)
         return Party(name, app, http, state_dir)
 
 
-def _own_token(state_dir: Path) -> dict[str, str]:
-    """The token for the service's own people, where `fedtrain provision` made one."""
+def _own_token(app: FastAPI, state_dir: Path) -> dict[str, str]:
+    """The token for the service's own people: what `fedtrain provision` made, or the one for decisions."""
+    decisions = getattr(app.state.gate, "decisions", None)
     try:
-        token = read_secret(state_dir / ADMIN_TOKEN)
+        token = read_secret(state_dir / ADMIN_TOKEN).decode() if decisions is None else decisions.value
     except FileNotFoundError:
         return {}
-    return {"Authorization": f"Bearer {token.decode().strip()}"}
+    return {"Authorization": f"Bearer {token.strip()}"}
 
 
 @dataclass

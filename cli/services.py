@@ -92,7 +92,7 @@ def model_owner(
 def _serve(role: Role, options: Mapping[str, object]) -> None:
     """Start a role's service with these options, each under its setting's name, and stay until it is stopped."""
     from cli.parties import application, settings_of
-    from protocol.server.connection import listening_tls
+    from protocol.server.connection import listening_tls, own_names
     from protocol.server.logging import configure_logging
     from protocol.server.serve import run_service
     from protocol.server.system_clock import SystemClock
@@ -104,7 +104,12 @@ def _serve(role: Role, options: Mapping[str, object]) -> None:
         try:
             app = application(role)(settings, clock=SystemClock(), executor=executor)
             code = run_service(
-                app, settings.host, settings.port, tls=listening_tls(settings), limits=settings.connection_limits
+                app,
+                settings.host,
+                settings.port,
+                tls=listening_tls(settings),
+                limits=settings.connection_limits,
+                names=own_names(settings),
             )
         finally:
             executor.shutdown(wait=False, cancel_futures=True)

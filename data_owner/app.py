@@ -172,7 +172,7 @@ def create_app(
         name=settings.name,
         routers=(datasets.router, models.router, audit.router, scores.router),
         lifespan=lifespan,
-        gate=gate_of(settings),
+        gate=gate_of(settings, own_people=True),
         rate_limit=settings.rate_limit,
         monotonic=clock.monotonic,
         body_limits=_body_limits(settings),

@@ -96,7 +96,7 @@ def create_app(
         name=settings.name,
         routers=ROUTERS,
         lifespan=lifespan,
-        gate=gate_of(settings),
+        gate=gate_of(settings, own_people=True),
         rate_limit=settings.rate_limit,
         monotonic=clock.monotonic,
         body_limits=_body_limits(settings),

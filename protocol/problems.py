@@ -77,6 +77,18 @@ class Code(Enum):
     # Who may do what
     UNAUTHENTICATED = Kind("unauthenticated", 401, "The caller is not known", "Send a valid bearer token.")
     FORBIDDEN = Kind("forbidden", 403, "The caller may not do this", "Use a token whose role allows it.")
+    FOREIGN_HOST = Kind(
+        "foreign-host",
+        403,
+        "The service is not known by that name",
+        "Call it by a name of its own, or add this one to allowed_hosts in its settings.",
+    )
+    FOREIGN_ORIGIN = Kind(
+        "foreign-origin",
+        403,
+        "Another web page's request",
+        "Open the service's own pages, or use the command line or a program.",
+    )
     RATE_LIMITED = Kind("rate-limited", 429, "Too many requests", "Wait as long as Retry-After says.")
     PROTOCOL_VERSION = Kind(
         "protocol-version", 400, "The message is of another protocol version", "Upgrade the older party."
@@ -217,7 +229,7 @@ class Code(Enum):
         "too-many-connections",
         503,
         "The service has all the connections that it can hold",
-        "Wait as long as Retry-After says; who runs the service sees in its log what holds them.",
+        "Try again in a few seconds; the log of the service says what holds them.",
     )
     STORE_UNAVAILABLE = Kind(
         "store-unavailable",

@@ -13,6 +13,7 @@ from cryptography import x509
 
 from cli.doctor.certificates import validity
 from cli.doctor.finding import Finding, fail, ok, warn
+from protocol.client.proxies import Proxy, ProxyError, connecting, proxy_for, unreachable_through
 from protocol.client.tls import TlsError, client_context
 from protocol.loopback import is_loopback
 from protocol.problems import Code, Problem
@@ -43,8 +44,12 @@ def check_facilitator(settings: ServiceSettings, role: Role, clock: Callable[[],
     except TlsError:
         yield fail("facilitator", f"{url} was not tried: the files of TLS cannot be used", "see TLS files")
         return
-    on_this_machine = is_loopback(httpx.URL(url).host)
-    with httpx.Client(base_url=url, verify=verify, timeout=_TIMEOUT_S, trust_env=not on_this_machine) as http:
+    try:
+        proxy = proxy_for(url)
+    except ProxyError as error:
+        yield fail("proxy", str(error), "correct that setting where this party's service is started")
+        return
+    with httpx.Client(base_url=url, timeout=_TIMEOUT_S, **connecting(verify, proxy)) as http:
         asked_at = clock()
         try:
             with http.stream("GET", "/identity") as answer:
@@ -53,7 +58,7 @@ def check_facilitator(settings: ServiceSettings, role: Role, clock: Callable[[],
             answered_at = clock()
             who = answer.json()
         except httpx.HTTPError as error:
-            yield _unreachable(url, error)
+            yield _unreachable(url, error, proxy)
             return
         except ValueError:
             who = None
@@ -64,7 +69,7 @@ def check_facilitator(settings: ServiceSettings, role: Role, clock: Callable[[],
         if certificate is not None:
             yield validity("facilitator's certificate", f"that of {url}", certificate, answered_at)
         yield _clock(answer, asked_at, answered_at)
-        yield from _as_a_party(http, settings, role, url)
+        yield from _as_a_party(http, settings, role, url, proxy)
 
 
 def _certificate(answer: httpx.Response) -> x509.Certificate | None:
@@ -74,7 +79,7 @@ def _certificate(answer: httpx.Response) -> x509.Certificate | None:
     return None if shown is None else x509.load_der_x509_certificate(shown)
 
 
-def _unreachable(url: str, error: httpx.HTTPError) -> Finding:
+def _unreachable(url: str, error: httpx.HTTPError, proxy: Proxy | None) -> Finding:
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, ssl.SSLError):
         cause = cause.__cause__ or cause.__context__
@@ -92,7 +97,7 @@ def _unreachable(url: str, error: httpx.HTTPError) -> Finding:
         )
     return fail(
         "facilitator",
-        f"nothing answers at {url}: {error or type(error).__name__}",
+        f"nothing answers at {url}: {unreachable_through(proxy, error)}",
         "see that it is started, that the address is right, and that a firewall lets this machine out to it",
     )
 
@@ -146,7 +151,9 @@ def _clock(answer: httpx.Response, asked_at: datetime, answered_at: datetime) ->
     return warn("clock", found, remedy) if seconds > WARN_CLOCK_S else ok("clock", found)
 
 
-def _as_a_party(http: httpx.Client, settings: ServiceSettings, role: Role, url: str) -> Iterator[Finding]:
+def _as_a_party(
+    http: httpx.Client, settings: ServiceSettings, role: Role, url: str, proxy: Proxy | None
+) -> Iterator[Finding]:
     """Ask for this party's tasks, as its service does; once it has an identity."""
     if not (settings.state_dir / IDENTITY_FILE).exists():
         return
@@ -170,7 +177,7 @@ def _as_a_party(http: httpx.Client, settings: ServiceSettings, role: Role, url: 
         ready = http.get("/readyz")
         jobs = http.get("/models", headers=headers)
     except httpx.HTTPError as error:
-        yield _unreachable(url, error)
+        yield _unreachable(url, error, proxy)
         return
     yield _token(answer, settings)
     if ready.is_success:

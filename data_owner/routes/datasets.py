@@ -17,6 +17,7 @@ from data_owner.store.records import Dataset
 from data_owner.table_fits import TableFits
 from protocol.documents import Name
 from protocol.problems import Code, Problem
+from protocol.server.caller import DECIDES
 from protocol.server.data_folder import file_in
 from protocol.server.responses import JSON_TYPE, content_type, schema_of, unsupported_media_type
 from protocol.server.validation import validation_problem
@@ -107,6 +108,7 @@ router = APIRouter(tags=["datasets"])
 @router.post(
     "/datasets",
     status_code=201,
+    dependencies=[DECIDES],
     summary="Register a dataset: a file under the data folder, or an upload",
     response_model=DatasetView,
     responses={201: {"content": {JSON_TYPE: {"example": _VIEW_EXAMPLE}}}},

@@ -14,6 +14,7 @@ from data_owner.routes.parts import Parts
 from data_owner.store.records import Release
 from protocol.documents import Manifest
 from protocol.problems import Code, Problem
+from protocol.server.caller import DECIDES
 from protocol.spec import Optimizer, Strict
 from protocol.tasks import JSON_TYPE
 
@@ -182,6 +183,7 @@ def get_model(job_id: JobIdPath, parts: Parts) -> JobDetail:
 
 @router.post(
     "/models/{job_id}/approve",
+    dependencies=[DECIDES],
     summary="Let a job in that waits for a person",
     responses={200: {"content": {JSON_TYPE: {"example": _EXAMPLE}}}},
 )
@@ -191,6 +193,7 @@ async def approve(job_id: JobIdPath, parts: Parts) -> JobView:
 
 @router.post(
     "/models/{job_id}/deny",
+    dependencies=[DECIDES],
     summary="Refuse a job that waits for a person",
     responses={200: {"content": {JSON_TYPE: {"example": _DENIED}}}},
 )
@@ -200,6 +203,7 @@ async def deny(job_id: JobIdPath, denial: Denial, parts: Parts) -> JobView:
 
 @router.post(
     "/models/{job_id}/resume",
+    dependencies=[DECIDES],
     status_code=202,
     summary="Go on with a job that waits for this owner, as after a restored backup",
     responses={202: {"content": {JSON_TYPE: {"example": _EXAMPLE}}}},

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from data_owner.routes.parts import Parts
 from protocol.documents import JobId, Name
 from protocol.scoring import MAX_ROWS
+from protocol.server.caller import DECIDES
 from protocol.spec import Strict
 
 _MODEL_ID = "0f4b6d1c9e7a4c52b8d3a6e5f1029384"
@@ -52,6 +53,7 @@ class Scores(BaseModel):
 
 @router.post(
     "/score",
+    dependencies=[DECIDES],
     response_model_exclude_unset=True,
     summary="Score rows without showing them, by a model that stays hidden; counts against its quota",
 )

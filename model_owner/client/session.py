@@ -18,6 +18,7 @@ import httpx
 
 from model_owner.client.frames import is_frame, parquet_of, rows_of_frame
 from protocol.client.agent import may_pass
+from protocol.client.proxies import connecting, proxy_for, unreachable_through
 from protocol.loopback import is_loopback
 from protocol.problems import Code, Problem
 
@@ -66,13 +67,13 @@ class ModelOwner:
             raise Problem(Code.INVALID_REQUEST, f"The token for {url} would travel in the clear: use https.")
         self._sleep = sleep
         self._warned: set[tuple[str, str]] = set()
+        self._proxy = None if transport is not None else proxy_for(self.url)
         self._http = httpx.Client(
             base_url=self.url,
             headers={} if token is None else {"Authorization": f"Bearer {token}"},
             timeout=request_timeout_s,
-            verify=verify,
             transport=transport,
-            trust_env=not on_this_machine,
+            **connecting(verify, self._proxy),
         )
 
     def __enter__(self) -> Self:
@@ -253,7 +254,7 @@ class ModelOwner:
 
     def _unreachable(self, error: httpx.TransportError) -> Problem:
         return Problem(
-            Code.SERVICE_UNREACHABLE, f"Nothing answers at {self.url} ({str(error) or type(error).__name__})."
+            Code.SERVICE_UNREACHABLE, f"Nothing answers at {self.url} ({unreachable_through(self._proxy, error)})."
         )
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from model_owner.routes.access import MODEL_ID, ModelIdInPath, Service
 from model_owner.scoring.desk import Scoring
 from protocol.documents import PartyId
+from protocol.server.caller import DECIDES
 from protocol.spec import Strict
 
 router = APIRouter(prefix="/models/{model_id}/scoring", tags=["scoring"])
@@ -70,7 +71,9 @@ class ScoringView(BaseModel):
         )
 
 
-@router.post("", summary="Let Data Owners score a finished model, without seeing it, up to a quota")
+@router.post(
+    "", dependencies=[DECIDES], summary="Let Data Owners score a finished model, without seeing it, up to a quota"
+)
 async def allow(model_id: ModelIdInPath, allowance: Allowance, desk: Service) -> ScoringView:
     return ScoringView.of(await desk.scoring.allow(model_id, allowance.quota_bits, allowance.data_owners))
 
@@ -80,6 +83,6 @@ async def standing(model_id: ModelIdInPath, desk: Service) -> ScoringView:
     return ScoringView.of(await desk.scoring.standing(model_id))
 
 
-@router.delete("", summary="Answer no more scores of a model; what was spent stays spent")
+@router.delete("", dependencies=[DECIDES], summary="Answer no more scores of a model; what was spent stays spent")
 async def forbid(model_id: ModelIdInPath, desk: Service) -> ScoringView:
     return ScoringView.of(await desk.scoring.forbid(model_id))

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import httpx
 
 from protocol.client.pauses import retry_after_s
+from protocol.client.proxies import connecting, proxy_for, unreachable_through
 from protocol.loopback import is_loopback
 from protocol.problems import PROBLEM_JSON, Code, Problem
 from protocol.tasks import JSON_TYPE
@@ -23,7 +24,8 @@ class ServiceClient:
     """Requests to one service. Counts body bytes both ways in `bytes_sent` and `bytes_received`.
 
     A token goes to https or to this machine alone, and never into a URL; an address with a password in it is refused.
-    Both raise Problem(INVALID_REQUEST). `verify` is an SSL context, as of `protocol.client.tls`, or False for none.
+    Both raise Problem(INVALID_REQUEST). Proxies come from the environment, but for services on this machine; one that
+    cannot be used raises ProxyError. `verify` is an SSL context, as of `protocol.client.tls`, or False for none.
     `transport` replaces the network: tests pass `httpx.ASGITransport(app)`.
     """
 
@@ -59,10 +61,10 @@ class ServiceClient:
         self.bytes_received = 0
         self._request_timeout_s = request_timeout_s
         self._max_response_bytes = max_response_bytes
-        # Proxies come from the environment, as for curl, but not to this machine's own services; redirects are never
-        # followed, since they could lead the token elsewhere.
+        # Redirects are never followed, since they could lead the token elsewhere.
+        self._proxy = None if transport is not None else proxy_for(str(address))
         self._http = httpx.AsyncClient(
-            base_url=base_url, headers=headers, transport=transport, verify=verify, trust_env=not on_this_machine
+            base_url=base_url, headers=headers, transport=transport, **connecting(verify, self._proxy)
         )
 
     async def aclose(self) -> None:
@@ -127,7 +129,7 @@ class ServiceClient:
         return bytes(chunks)
 
     def _unreachable(self, error: Exception) -> Problem:
-        why = str(error) or type(error).__name__
+        why = unreachable_through(self._proxy, error)
         return Problem(self.unreachable, f"The {self.service} at {self.base_url} cannot be reached: {why}.")
 
     def _problem(self, response: httpx.Response, answer: bytes) -> Problem:
@@ -145,7 +147,8 @@ class ServiceClient:
         if status == 429:  # a proxy that counts requests
             return Problem(Code.RATE_LIMITED, f"{self.base_url} answered 429: too many requests.")
         if status in (408, 502, 503, 504):  # a proxy in between says that nobody is behind it
-            return Problem(self.unreachable, f"The {self.service} at {self.base_url} cannot be reached: {status}.")
+            by = "" if self._proxy is None else f", by {self._proxy}"
+            return Problem(self.unreachable, f"The {self.service} at {self.base_url} cannot be reached: {status}{by}.")
         return Problem.from_dict(None, status)
 
 

@@ -28,6 +28,7 @@ from pydantic import Field, ValidationError
 
 from protocol.clock import Clock, timestamp
 from protocol.documents import Hash
+from protocol.server.decision_token import is_decision_token
 from protocol.server.folder_lock import LOCK_FILE, folder_lock
 from protocol.server.secret_files import IDENTITY_FILE, read_secret, sync_folder, write_secret
 from protocol.setup_error import SetupError
@@ -120,7 +121,8 @@ def _read_files(state_dir: Path, archive: Path, place: str) -> dict[str, bytes]:
     for path in sorted(state_dir.rglob("*")):
         name = path.relative_to(state_dir)
         being_written = any(part.startswith(".") for part in name.parts)  # or left so, such as half a backup
-        passed_over = name.parts[0] in _FOLDERS_NOT_TAKEN or name.name in not_taken or being_written
+        of_this_start = is_decision_token(name.name)
+        passed_over = name.parts[0] in _FOLDERS_NOT_TAKEN or name.name in not_taken or being_written or of_this_start
         if passed_over or path.is_symlink() or not path.is_file() or path == archive:
             continue
         try:

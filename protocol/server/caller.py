@@ -7,6 +7,7 @@ parties of one role `CallingDataOwner` or `CallingModelOwner`.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol
@@ -15,6 +16,7 @@ from fastapi import Depends, Request
 
 from protocol.identity import is_party_id
 from protocol.problems import Code, Problem
+from protocol.server.decision_token import DecisionToken
 from protocol.server.tokens import Scope, TokenRecord, find_token
 from protocol.server.watched_file import WatchedFile
 from protocol.states import Role
@@ -27,7 +29,8 @@ _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 class Caller:
     """Who calls, and whether that was proven. In open mode a party id is what the caller says it is.
 
-    `scope` and `token_id` are of the token that proved it; the id is public.
+    `scope` and `token_id` are of the token that proved it; the id is public. `decides`: whether it is one of the
+    service's own people, who may decide for it.
     """
 
     party_id: str | None
@@ -35,6 +38,7 @@ class Caller:
     authenticated: bool
     scope: Scope | None = None
     token_id: str | None = None
+    decides: bool = False
 
     def check(self, method: str, at: Role) -> None:
         """Raises Problem(FORBIDDEN) for a method that the caller's token does not allow at a service of that role."""
@@ -64,10 +68,17 @@ class Gate(Protocol):
 
 
 class OpenGate:
-    """For services on loopback without tokens: believes the `Fedtrain-Party` header."""
+    """For services on loopback without tokens: believes the `Fedtrain-Party` header.
+
+    Who shows the token `decisions` may decide; without one there, everybody may.
+    """
+
+    def __init__(self, decisions: DecisionToken | None = None) -> None:
+        self.decisions = decisions
 
     def identify(self, headers: Mapping[str, str]) -> Caller:
-        return Caller(_stated_party(headers), None, authenticated=False)
+        decides = self.decisions is None or self.decisions.fits(headers.get("Authorization", ""))
+        return Caller(_stated_party(headers), None, authenticated=False, decides=decides)
 
 
 class TokenGate:
@@ -92,7 +103,8 @@ class TokenGate:
                 f"The token belongs to {record.name} ({record.party[:16]}…), and {PARTY_HEADER} says {stated[:16]}….",
             )
         role = None if record.role is None else Role(record.role)
-        return Caller(record.party, role, authenticated=True, scope=record.scope, token_id=record.id)
+        decides = record.scope is Scope.ADMIN
+        return Caller(record.party, role, True, scope=record.scope, token_id=record.id, decides=decides)
 
 
 def _stated_party(headers: Mapping[str, str]) -> str | None:
@@ -114,6 +126,23 @@ async def caller(request: Request) -> Caller:
     identified.check(request.method, request.app.state.role)
     request.state.caller = identified
     return identified
+
+
+async def deciding(request: Request, who: Annotated[Caller, Depends(caller)]) -> None:
+    """Dependency of routes that decide for the service. Raises Problem(UNAUTHENTICATED) or (FORBIDDEN) for others."""
+    if who.decides:
+        return
+    gate: Gate = request.app.state.gate
+    if not isinstance(gate, OpenGate) or gate.decisions is None:
+        raise Problem(Code.FORBIDDEN, "This decides for the service, which takes a token with the scope admin.")
+    path = gate.decisions.path
+    raise Problem(
+        Code.UNAUTHENTICATED,
+        "Everybody on this machine may look here; only who runs the service decides. The command `fedtrain`, as the "
+        'same user, shows the token by itself; with curl: -H "Authorization: Bearer $(cat '
+        f'{"decision-*.token in its state folder" if path is None else shlex.quote(str(path))})".',
+        token_file=None if path is None else str(path),
+    )
 
 
 def require_party(who: Caller) -> str:
@@ -141,6 +170,8 @@ def _calling(role: Role) -> Callable[[Caller], Awaitable[str]]:
     return calling_in_role
 
 
+#: For `dependencies=` of a route that decides for the service.
+DECIDES = Depends(deciding)
 AnyCaller = Annotated[Caller, Depends(caller)]
 CallingParty = Annotated[str, Depends(calling_party)]
 CallingDataOwner = Annotated[str, Depends(_calling(Role.DATA_OWNER))]

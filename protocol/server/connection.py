@@ -12,7 +12,9 @@ from protocol.client.facilitator import FacilitatorClient
 from protocol.client.tls import TlsError, client_context
 from protocol.documents import Name
 from protocol.server.caller import Gate, OpenGate, TokenGate
+from protocol.server.decision_token import DecisionToken
 from protocol.server.key_files import KeyFiles, KeySecret, open_key_files
+from protocol.server.own_requests import certified_names
 from protocol.server.settings import ServiceSettings
 from protocol.server.tls import server_context
 from protocol.server.tokens import TOKENS_FILE, read_token, watched_tokens
@@ -38,13 +40,15 @@ def key_files_of(settings: ServiceSettings) -> KeyFiles:
     return open_key_files(settings.state_dir, secret)
 
 
-def gate_of(settings: ServiceSettings) -> Gate:
+def gate_of(settings: ServiceSettings, *, own_people: bool = False) -> Gate:
     """Return the gate: tokens where the state folder has a token list, else open, which only loopback may be.
+
+    With `own_people` what decides asks for a token there, too, which is then drawn and lies in the state folder.
 
     Raises SecretFileError for a token list that cannot be used.
     """
     if not (settings.state_dir / TOKENS_FILE).exists():
-        return OpenGate()
+        return OpenGate(DecisionToken(settings.state_dir) if own_people else None)
     tokens = watched_tokens(settings.state_dir)
     tokens.value()
     return TokenGate(tokens)
@@ -59,6 +63,16 @@ def listening_tls(settings: ServiceSettings) -> ssl.SSLContext | None:
     if settings.tls_cert is None or settings.tls_key is None:
         raise TlsError("tls_cert and tls_key belong together: give both files or neither.")
     return server_context(settings.tls_cert, settings.tls_key, settings.tls_client_ca)
+
+
+def own_names(settings: ServiceSettings) -> tuple[str, ...]:
+    """Return the host names that the service is called by, beside loopback's and the address a connection comes in at.
+
+    They are those of the settings and of its certificate.
+    """
+    named = [name.strip() for name in settings.allowed_hosts.split(",") if name.strip()]
+    certified = () if settings.tls_cert is None else certified_names(settings.tls_cert)
+    return (settings.host, *named, *certified)
 
 
 def facilitator_client(

@@ -10,7 +10,7 @@ import socket
 import ssl
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import cast
@@ -18,6 +18,7 @@ from typing import cast
 import structlog
 import uvicorn
 from fastapi import FastAPI
+from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from protocol.problems import Code, Problem
@@ -25,6 +26,7 @@ from protocol.server.caller import OpenGate
 from protocol.server.connection_limits import ConnectionLimits
 from protocol.server.exposure import refusal_to_listen
 from protocol.server.guarded_http import GuardedHttp
+from protocol.server.own_requests import OwnRequestsMiddleware
 from protocol.server.reception import Reception
 from protocol.server.responses import problem_response
 
@@ -46,12 +48,13 @@ def run_service(
     *,
     tls: ssl.SSLContext | None = None,
     limits: ConnectionLimits | None = None,
+    names: Iterable[str] = (),
 ) -> int:
     """Serve `app` until SIGINT or SIGTERM; return the process's exit code: 0 after a stop, 1 when it cannot start.
 
     `port` 0 takes a free one; the log's line "listening" says which. A signal sets `app.state.stop` first, which ends
-    long polls and event streams. Where other machines can reach it, it starts only with tokens and TLS. Call it
-    from the main thread, and return its code from the process.
+    long polls and event streams. `names` are hosts that it is called by, beside loopback's. Where other machines can
+    reach it, it starts only with tokens and TLS. Call it from the main thread, and return its code from the process.
     """
     refusal = refusal_to_listen(host, open_to_all=isinstance(app.state.gate, OpenGate), tls=tls is not None)
     if refusal is not None:
@@ -62,6 +65,16 @@ def run_service(
     except OSError as error:
         print(port_line(host, port, error), file=sys.stderr, flush=True)  # noqa: T201 - what the person at the terminal reads
         return 1
+    if (decisions := getattr(app.state.gate, "decisions", None)) is not None:
+        try:
+            path = decisions.publish(*listener.getsockname()[:2])
+        except OSError as error:
+            listener.close()
+            print(f"The token for decisions cannot be written: {error}", file=sys.stderr, flush=True)  # noqa: T201
+            return 1
+        log.info("what decides needs a token", token_file=str(path))
+    # Within the count of requests, which is the outermost, and before all else.
+    app.user_middleware.insert(1, Middleware(OwnRequestsMiddleware, names=tuple(names), tls=tls is not None))
     config = uvicorn.Config(
         _telling_why_it_cannot_start(app),
         log_config=None,

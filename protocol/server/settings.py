@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -20,6 +21,14 @@ PARTY_FILE = "party.toml"
 
 LogFormat = Literal["console", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+def host_names(given: str) -> str:
+    """Return `given`, host names or addresses with commas between. Raises ValueError for one with port or scheme."""
+    for name in given.split(","):
+        if name.strip() and not re.fullmatch(r"(\*\.)?[A-Za-z0-9_.-]+|\[?[0-9A-Fa-f:.]+\]?", name.strip()):
+            raise ValueError(f"{name.strip()[:100]!r} is no host name: write it without a scheme and without a port")
+    return given
 
 
 class SettingsFileError(SetupError):
@@ -50,6 +59,7 @@ class ServiceSettings(BaseSettings):
     key_file: Path | None = None
     log_format: LogFormat = "console"
     log_level: LogLevel = "info"
+    allowed_hosts: Annotated[str, AfterValidator(host_names)] = ""  # with commas: further names it is reached by
     body_limit_bytes: Annotated[int, Field(ge=1024)] = 1 << 20  # routes that take more say so themselves
     tls_cert: Path | None = None
     tls_key: Path | None = None

@@ -54,6 +54,7 @@ from protocol.spec import ModelSpec
 from protocol.tasks import TaskHeader, TaskKind, TaskList
 from protocol.trust import Trust
 from tests.attacks.job_material import ENGINE, HEADER, Job, encrypted, make_spec, modulus, private_key, write_table
+from tests.own_people import own_people
 
 URL = "http://coalition.invalid"
 
@@ -360,9 +361,7 @@ async def start_owner(
     )
     stack = AsyncExitStack()
     await stack.enter_async_context(app.router.lifespan_context(app))
-    http = await stack.enter_async_context(
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=f"http://{name}.invalid")
-    )
+    http = await stack.enter_async_context(own_people(app, f"http://{name}.invalid"))
     return Owner(name, load_or_create_identity(state_dir), http, state_dir, stack)
 
 

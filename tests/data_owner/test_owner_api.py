@@ -25,6 +25,7 @@ from protocol.client.facilitator import FacilitatorClient
 from protocol.problems import Problem
 from protocol.server.system_clock import SystemClock
 from tests.data_owner.owner_bench import JOB_ID, MODEL_OWNER, manifest_of, spec_of
+from tests.own_people import own_people
 
 FACILITATOR = "http://facilitator.invalid"
 TABLE = "age,dose,days\n" + "".join(f"{20 + row},{row / 30},{row % 50}\n" for row in range(40))
@@ -90,7 +91,7 @@ async def running(folder: Path, policy: OwnerPolicy | None = None, **settings: o
         async with (
             facilitator.router.lifespan_context(facilitator),
             app.router.lifespan_context(app),
-            httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://owner.invalid") as http,
+            own_people(app, "http://owner.invalid") as http,
         ):
             client = FacilitatorClient(FACILITATOR, party_id=MODEL_OWNER.party_id, transport=line)
             yield Started(http, client, folder / "data")
@@ -362,7 +363,7 @@ def test_a_facilitator_that_is_away_leaves_the_owner_up_and_not_ready(tmp_path: 
             app = create_app(settings, clock=SystemClock(), executor=executor, transport=httpx.MockTransport(refuse))
             async with (
                 app.router.lifespan_context(app),
-                httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://owner.invalid") as http,
+                own_people(app, "http://owner.invalid") as http,
             ):
                 assert (await http.get("/datasets")).status_code == 200
                 assert "not reached" in _problem(await http.get("/readyz"), 503, "not-ready")["detail"]

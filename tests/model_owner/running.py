@@ -19,6 +19,7 @@ from protocol.problems import Problem
 from protocol.server.system_clock import SystemClock
 from tests.model_owner.fake_facilitator import FakeFacilitator
 from tests.model_owner.peers import spec_document
+from tests.own_people import own_people
 
 ENDED = {"FINISHED", "FAILED", "CANCELLED"}
 
@@ -78,7 +79,7 @@ async def running(folder: Path, facilitator: FakeFacilitator, **settings: Any) -
         app = create_app(made, clock=SystemClock(), executor=executor, transport=facilitator)
         async with (
             app.router.lifespan_context(app),
-            httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://model-owner.invalid") as http,
+            own_people(app, "http://model-owner.invalid") as http,
         ):
             yield Running(app, http, folder)
 
