@@ -23,7 +23,11 @@ def score(
     data_owner: DataOwner = None,
     as_json: Json = False,
 ) -> None:
-    """Score rows without showing them to anybody; every score counts against the model's quota."""
+    """Score rows without showing them to anybody; every new row counts against the model's quota.
+
+    The quota is one row less than the model has columns, to all owners together: as many scores are the model itself.
+    Rows that were scored before are free.
+    """
     from cli.client import Service, read_json
     from cli.job_ids import job_id
 
@@ -72,6 +76,13 @@ def allow_scoring(
     console().print(f"model {named}: {answer['scores_left']} rows can be scored", markup=False)
     told = f"{answer['spent_bits']} of {answer['quota_bits']} bits; {answer['entropy_bits']} would be the model"
     console().print(f"  told so far: {told}", markup=False)
+    if not stop:
+        console().print(
+            "  A score is linear in the model, so that scores of as many rows as it has columns are the model: the "
+            "quota ends one row before, over all owners together. It is enough for single cases, and not for a list of "
+            "patients; for those the Model Owner scores itself (`fedtrain predict --data`), or gives the model away.",
+            markup=False,
+        )
 
 
 def _print_scores(answer: dict[str, Any]) -> None:
@@ -83,4 +94,10 @@ def _print_scores(answer: dict[str, Any]) -> None:
     if rows:
         print_table("", ["row", "value", "class"][: len(rows[0])], rows)
     if answer.get("scores_left") is not None:
-        console().print(f"{answer['scores_left']} more rows can be scored with this model", markup=False)
+        console().print(
+            f"{answer['scores_left']} more rows can be scored with this model, by all owners together; these again are "
+            "free",
+            markup=False,
+        )
+    elif rows:
+        console().print("all of these rows were scored before: nothing was asked, and nothing counts", markup=False)

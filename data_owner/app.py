@@ -29,6 +29,7 @@ from data_owner.pruning import prune
 from data_owner.routes import audit, datasets, models, scores
 from data_owner.routes.parts import OwnerParts
 from data_owner.scoring.desk import ScoringDesk, ScoringParts
+from data_owner.scoring.kept_scores import KeptScores
 from data_owner.settings import DataOwnerSettings
 from data_owner.store.contract import OwnerStore
 from data_owner.store.sql import SqlStore
@@ -230,6 +231,7 @@ def _scoring(
             draw_hex=secrets.token_hex,
             timeout_s=settings.score_timeout_s,
             allow_small_keys=settings.allow_small_keys,
+            kept=KeptScores(settings.state_dir / "scores"),
         )
     )
 

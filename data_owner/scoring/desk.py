@@ -16,6 +16,7 @@ import structlog
 from crypto import Engine
 from data_owner.datasets import content_version
 from data_owner.policy import OwnerPolicy
+from data_owner.scoring.kept_scores import KeptScores, row_keys
 from data_owner.scoring.masked_scores import MaskedScores, OpenOffer, mask_scores, open_offer, unmask_scores
 from data_owner.store.contract import OwnerStore
 from protocol.documents import Manifest, SignedDocument, open_document
@@ -27,12 +28,14 @@ from protocol.scoring import (
     MAX_ROWS,
     OFFER_TAG,
     REQUEST_TAG,
+    SCORE_BITS,
     Floats,
     ScoreAnswer,
     ScoreRequest,
     ScoringAsk,
     ScoringOffer,
     ScoringReply,
+    entropy_bits,
     probabilities,
 )
 from protocol.tasks import TaskHeader, TaskKind
@@ -68,6 +71,7 @@ class ScoringParts:
     draw_hex: Callable[[int], str]
     timeout_s: float
     allow_small_keys: bool
+    kept: KeptScores
 
 
 class ScoringDesk:
@@ -80,6 +84,8 @@ class ScoringDesk:
     async def score(self, model_id: str, rows: Sequence[object] | None, dataset: str | None) -> dict[str, Any]:
         """Score rows (as `POST /prediction` takes them), or the records of a dataset on offer here.
 
+        Rows that were scored before are answered from what is kept, and count against no quota; `scores_left` is None
+        where nothing was asked. More rows than any quota can allow are refused before anything is computed.
         Raises Problem: INVALID_ROWS, INVALID_DATA, DATASET_NOT_FOUND; UNTRUSTED_MODEL_OWNER; what the Model Owner
         refuses with (SCORING_REFUSED, SCORES_USED_UP); NO_ANSWER; what `open_offer` refuses.
         """
@@ -89,11 +95,25 @@ class ScoringDesk:
             return {"model_id": model_id, "values": [], "scores_left": None}
         if len(X) > MAX_ROWS:
             raise Problem(Code.INVALID_ROWS, f"{len(X)} rows are more than the {MAX_ROWS} of one request.")
+        keys = row_keys(X)
+        known = await self._run(lambda: self._own.kept.of(model_id, model.offer_hash))
+        new = {key: row for row, key in enumerate(keys) if key not in known}  # a row that is there twice is asked once
+        left: int | None = None
+        if new:
+            _check_quota(model, len(new))
+            told, left = await self._told(model, X[list(new.values())])
+            fresh = dict(zip(new, told.tolist(), strict=True))
+            await self._run(lambda: self._own.kept.add(model_id, model.offer_hash, fresh))
+            known = known | fresh
+        log.info("rows scored", job=model_id, rows=len(keys), asked=len(new))
+        scores = np.array([known[key] for key in keys], dtype=np.float64)
+        return {"model_id": model_id, **_shown(model, scores), "scores_left": left}
+
+    async def _told(self, model: OpenOffer, X: Floats) -> tuple[Floats, int]:
+        """(rows, k) scores that the Model Owner tells of X, and how many rows are left of its quota."""
         masked = await self._run(lambda: mask_scores(model, X, self._own.engine))
         answer = await self._ask(model, masked)
-        scores = await self._run(lambda: unmask_scores(model, masked, answer.values))
-        log.info("rows scored", job=model_id, scores=len(answer.values))
-        return {"model_id": model_id, **_shown(model, scores), "scores_left": answer.scores_left}
+        return await self._run(lambda: unmask_scores(model, masked, answer.values)), answer.scores_left
 
     async def _model(self, model_id: str) -> OpenOffer:
         if model_id in self._models:
@@ -175,6 +195,18 @@ class ScoringDesk:
 
     async def _run(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._own.executor, work)
+
+
+def _check_quota(model: OpenOffer, rows: int) -> None:
+    """Raises Problem(SCORES_USED_UP) for more rows than the largest quota that any Model Owner can set."""
+    outputs = model.outputs
+    most = (entropy_bits(model.encoder.dimensions, outputs) - 1) // (outputs * SCORE_BITS)
+    if rows > most:
+        raise Problem(
+            Code.SCORES_USED_UP,
+            f"{rows} rows that were not scored before are more than the {most} that this model's quota can ever allow, "
+            "to all owners together: as many scores as it has weights are the model itself. Nothing was spent.",
+        )
 
 
 def _shown(model: OpenOffer, scores: Floats) -> dict[str, Any]:

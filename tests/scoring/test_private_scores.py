@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ import pytest
 from sklearn.datasets import load_breast_cancer
 
 from cli.in_process import Federation
+from data_owner.scoring.masked_scores import mask_scores
 from protocol.problems import Code, Problem
 from tests.models.one_process import rows_of, training, write_table
-from tests.scoring.scoring_scenes import FEATURES, make_table, run
+from tests.scoring.scoring_scenes import FEATURES, make_table, run, started, trained
 
 
 def rows(count: int, seed: int = 11) -> list[list[float]]:
@@ -100,7 +102,7 @@ def test_nobody_scores_before_the_model_owner_allows_it_or_after_it_forbids_it(t
         await owner.post("/score", body)
         (await parties.model_owner.http.delete(f"/models/{model_id}/scoring")).raise_for_status()
         with pytest.raises(Problem) as refused:
-            await owner.post("/score", body)
+            await owner.post("/score", {"model_id": model_id, "rows": rows(1, seed=12)})
         assert refused.value.code is Code.SCORING_REFUSED
 
     run(tmp_path, scene)
@@ -134,7 +136,7 @@ def test_the_quota_counts_bits_of_all_owners_and_holds_over_a_second_permission(
         assert refused.value.code is Code.SCORES_USED_UP
         assert len((await second.post("/score", {"model_id": model_id, "rows": rows(d - 5)}))["values"]) == d - 5
         with pytest.raises(Problem) as refused:
-            await first.post("/score", {"model_id": model_id, "rows": rows(1)})
+            await first.post("/score", {"model_id": model_id, "rows": rows(1, seed=12)})
         assert refused.value.code is Code.SCORES_USED_UP
         stands = await parties.model_owner.get(f"/models/{model_id}/scoring")
         assert (stands["spent_bits"], stands["scores_left"]) == ((d - 1) * stands["bits_per_row"], 0)
@@ -191,3 +193,67 @@ def test_a_key_too_small_to_hide_a_score_is_refused_when_scoring_is_allowed(tmp_
     with pytest.raises(Problem) as refused:
         plan.check_capacity((1 << (plan.magnitude_bits + 127)) - 1)
     assert refused.value.code is Code.DOES_NOT_FIT
+
+
+def test_the_same_rows_again_are_free_in_whatever_order_and_after_a_restart(tmp_path: Path) -> None:
+    some = rows(3, seed=21)
+
+    async def again(parties: Federation, model_id: str) -> dict[str, Any]:
+        mixed = [some[1], some[0], some[1]]
+        answer: dict[str, Any] = await parties.data_owners[0].post("/score", {"model_id": model_id, "rows": mixed})
+        return answer
+
+    async def scene() -> None:
+        async with trained(tmp_path) as (parties, model_id):
+            await allowed(parties, model_id)
+            first = await parties.data_owners[0].post("/score", {"model_id": model_id, "rows": some[:2]})
+            repeated = await again(parties, model_id)
+            assert repeated["values"] == [first["values"][1], first["values"][0], first["values"][1]]
+            assert repeated["scores_left"] is None
+            one_more = await parties.data_owners[0].post("/score", {"model_id": model_id, "rows": some})
+            assert one_more["values"][:2] == first["values"]
+            assert one_more["scores_left"] == first["scores_left"] - 1
+            # Another owner was told nothing yet: its rows count.
+            other = await parties.data_owners[1].post("/score", {"model_id": model_id, "rows": some[:1]})
+            assert other["scores_left"] == one_more["scores_left"] - 1
+        async with started(tmp_path) as parties:
+            assert (await again(parties, model_id))["values"] == repeated["values"]
+            standing = await parties.model_owner.get(f"/models/{model_id}/scoring")
+            assert standing["scores_left"] == other["scores_left"]
+        kept = tmp_path / "owner-0" / "scores" / f"{model_id}.json"
+        assert kept.stat().st_mode & 0o077 == 0
+
+    asyncio.run(scene())
+
+
+def test_more_rows_than_any_quota_allows_are_refused_before_anything_is_computed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed: list[int] = []
+
+    def mask(model: Any, X: Any, engine: Any) -> Any:
+        computed.append(len(X))
+        return mask_scores(model, X, engine)
+
+    monkeypatch.setattr("data_owner.scoring.desk.mask_scores", mask)
+
+    async def scene(parties: Federation, model_id: str) -> None:
+        before = await allowed(parties, model_id)
+        # d = 7 columns: the largest quota is one bit below seven weights, and as many rows as that holds are taken.
+        most = before["scores_left"]
+        many = rows(5100, seed=22)
+        owner = parties.data_owners[0]
+        for count in (5100, most + 1):
+            with pytest.raises(Problem) as refused:
+                await owner.post("/score", {"model_id": model_id, "rows": many[:count]})
+            assert refused.value.code is Code.SCORES_USED_UP
+            assert f"{count} rows" in refused.value.detail and str(most) in refused.value.detail
+        assert computed == []
+        assert (await parties.model_owner.get(f"/models/{model_id}/scoring"))["spent_bits"] == 0
+        # The same row any number of times is one row.
+        told = await owner.post("/score", {"model_id": model_id, "rows": [many[0]] * 5000})
+        assert computed == [1] and len(set(told["values"])) == 1
+        await owner.post("/score", {"model_id": model_id, "rows": many[:most]})
+        assert computed == [1, most - 1]
+
+    run(tmp_path, scene)
