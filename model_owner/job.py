@@ -21,7 +21,7 @@ from protocol.addition import SumContext
 from protocol.documents import Hash, JobEnd, JobId, Name, PartyId, SignedDocument
 from protocol.identity import Identity
 from protocol.messages import NO_ENTRY, RoundKind, SignedBytes, Step, VectorMessage
-from protocol.problems import Problem
+from protocol.problems import Code, Problem
 from protocol.shared_weights import SealedWeights, SealingContext
 from protocol.spec import ModelSpec, Strict
 from protocol.states import ENDED, Phase, Status, status_of
@@ -57,13 +57,25 @@ class Member(Strict):
 
 
 class Ending(Strict):
-    """How the job ended. `reason` is for this party's own people; others are told `told`, without numbers."""
+    """How the job ended. `code` and `reason` are for this party's own people; others are told `told`, without numbers,
+    under the code that `code_told` gives."""
 
     at: datetime
     code: str | None = None
     reason: str | None = None
     told: str | None = None
     converged: bool | None = None
+
+
+#: Ends that follow from decrypted numbers. An owner can multiply its answer by a power of an encrypted weight, so that
+#: whether, and how, the job ends is a comparison with that weight: all of them are one to others.
+ABOUT_VALUES = frozenset({Code.DIVERGED.slug, Code.SUM_OUT_OF_BOUND.slug})
+TOLD = "The Model Owner could not use a sum of this job."
+
+
+def code_told(code: str | None) -> str | None:
+    """Return the code under which others are told of an end."""
+    return Code.SUMS_UNUSABLE.slug if code in ABOUT_VALUES else code
 
 
 class JobState(Strict):

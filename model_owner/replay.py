@@ -96,5 +96,6 @@ def still_over(state: JobState, step: int) -> Outcome:
     """The end of a job that failed here, for a Facilitator that goes on with it. Raises Problem(JOB_OVER)."""
     if (ending := state.ending) is None or state.phase is not Phase.FAILED:
         raise Problem(Code.JOB_OVER, f"Job {state.job_id} is {state.phase}.")
-    end = StepResult(job_id=state.job_id, step=step, finished="FAILED", code=ending.code, reason=ending.told)
+    told = j.TOLD if ending.code in j.ABOUT_VALUES else ending.told  # one kept by an older version told more
+    end = StepResult(job_id=state.job_id, step=step, finished="FAILED", code=j.code_told(ending.code), reason=told)
     return Outcome(state, (j.GiveResult(step, to_cbor(end)),))

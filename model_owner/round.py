@@ -358,21 +358,14 @@ def _failed(state: JobState, arrived: j.StepArrived, problem: Problem, now: date
     """End the job for what a step brought. Others are told no number that follows from a decrypted one."""
     over = _over(state, Event.FAIL, problem.code, problem.detail, now)
     told = over.state.ending.told if over.state.ending is not None else None
-    result = StepResult(
-        job_id=state.job_id, step=arrived.step.step, finished="FAILED", code=problem.code.slug, reason=told
-    )
+    code = j.code_told(problem.code.slug)
+    result = StepResult(job_id=state.job_id, step=arrived.step.step, finished="FAILED", code=code, reason=told)
     return _answering(over.state, arrived, result, over.effects)
-
-
-_ABOUT_VALUES = {
-    Code.DIVERGED: "Training diverged.",
-    Code.SUM_OUT_OF_BOUND: "A sum does not decrypt to what was planned: masks that do not cancel, or altered answers.",
-}
 
 
 def _over(state: JobState, event: Event, code: Code, reason: str, now: datetime) -> Outcome:
     phase = advance(Role.MODEL_OWNER, state.phase, event)
-    ending = j.Ending(at=now, code=code.slug, reason=reason, told=_ABOUT_VALUES.get(code, reason))
+    ending = j.Ending(at=now, code=code.slug, reason=reason, told=j.TOLD if code.slug in j.ABOUT_VALUES else reason)
     return Outcome(_with(state, phase=phase, ending=ending), (j.DestroyKey(),))
 
 

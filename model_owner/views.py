@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from model_owner.coefficient_table import CoefficientTable
-from model_owner.job import HistoryRow, JobState, TrainedModel
+from model_owner.job import ABOUT_VALUES, HistoryRow, JobState, TrainedModel
 from model_owner.l2_choice import L2Choice
 from model_owner.models import coefficients_by_name, remarks_on
 from model_owner.remarks import Remark
@@ -51,6 +51,18 @@ class Round(BaseModel):
     gradient: float
     at: datetime
     validation_loss: float | None = None
+
+
+class Suspect(BaseModel):
+    """An owner of a job whose sums could not be used: `ended_so` of its `jobs` here ended like that.
+
+    Single answers are never opened, so that the count alone tells one owner from another.
+    """
+
+    party: str
+    name: str
+    jobs: int
+    ended_so: int
 
 
 class ModelLine(BaseModel):
@@ -125,7 +137,8 @@ class ModelView(ModelLine):
     """A job. `waiting_for` and `seconds_left` are the Facilitator's, and None where it cannot be asked.
 
     `refusal`: why this party last refused what the Facilitator sent. `converged`: whether the tolerance was reached.
-    `remarks`: what people must know of the finished model.
+    `remarks`: what people must know of the finished model. `may_have_caused`: where its sums could not be used, the
+    owners of the roster, those first whose jobs ended so most often.
     `test_set_problem`: in the answer to POST /models, why the test set could not score the model that it will be.
     `window`: scale and bits of the round that is asked. `plan`: the budget, and under `forecast` what the job costs.
     """
@@ -142,6 +155,7 @@ class ModelView(ModelLine):
     l2_choice: L2Choice | None
     remarks: list[Remark]
     owners: list[dict[str, str]]
+    may_have_caused: list[Suspect] = []
     declined: list[dict[str, Any]]
     waiting_for: list[dict[str, Any]] | None
     seconds_left: float | None
@@ -213,6 +227,22 @@ def view(
         window=position_of(state, elsewhere),
         plan={**state.plan, "forecast": forecast},
     )
+
+
+def suspects(state: JobState, jobs: Sequence[JobState]) -> list[Suspect]:
+    """Return who may have caused the end of a job, by its owners' other jobs; nobody where no sum was the reason."""
+    if not _sums_unusable(state):
+        return []
+    found = []
+    for owner in state.owners:
+        own = [job for job in jobs if any(one.party == owner.party for one in job.owners)]
+        so = sum(map(_sums_unusable, own))
+        found.append(Suspect(party=owner.party, name=owner.name, jobs=len(own), ended_so=so))
+    return sorted(found, key=lambda one: (-one.ended_so / max(one.jobs, 1), one.name))
+
+
+def _sums_unusable(state: JobState) -> bool:
+    return state.ending is not None and state.ending.code in ABOUT_VALUES
 
 
 def in_windows(state: JobState) -> bool:

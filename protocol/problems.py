@@ -142,6 +142,12 @@ class Code(Enum):
         "A sum does not decrypt to what was planned",
         "Deploy the job again; if it stays, ask the owners for their software's versions.",
     )
+    SUMS_UNUSABLE = Kind(
+        "sums-unusable",
+        409,
+        "The Model Owner cannot use a job's sums",
+        "Ask the Model Owner, who knows more; see that every owner runs unaltered software.",
+    )
     LOG_INCONSISTENT = Kind(
         "log-inconsistent", 409, "The Facilitator's log does not hold what was answered", "Run `fedtrain verify`."
     )

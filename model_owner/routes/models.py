@@ -9,9 +9,10 @@ from fastapi import APIRouter, Body, Header, Query, Response
 
 from model_owner.deploying import deployed
 from model_owner.export import ExportFormat, export
+from model_owner.job import ABOUT_VALUES
 from model_owner.routes.access import SPEC_EXAMPLE, Desk, ModelIdInPath, Service
 from model_owner.specs import spec_of
-from model_owner.views import ModelLine, ModelView, line, view
+from model_owner.views import ModelLine, ModelView, line, suspects, view
 from protocol.problems import Code, Problem
 from protocol.states import Phase
 
@@ -26,7 +27,11 @@ async def shown(desk: Desk, model_id: str) -> ModelView:
     history, model = await asyncio.to_thread(lambda: (desk.store.history(model_id), desk.store.model(model_id)))
     elsewhere = await desk.views.of(state)
     forecast = await desk.service.forecast(state)
-    return view(state, history, model, elsewhere, desk.service.refusals.get(model_id), forecast)
+    shown = view(state, history, model, elsewhere, desk.service.refusals.get(model_id), forecast)
+    if state.ending is None or state.ending.code not in ABOUT_VALUES:
+        return shown
+    jobs = await asyncio.to_thread(desk.store.jobs, LISTED)
+    return shown.model_copy(update={"may_have_caused": suspects(state, jobs)})
 
 
 @router.post("", status_code=202, summary="Train a model: the job is planned, kept and started")
