@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from data_owner.policy import OwnerPolicy
     from protocol.spec import DataProps, ModelSpec, ModelType
     from tabular.check import TableReport
+    from tabular.columns import Scaling
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 
-def _read_declaration(path: Path) -> tuple[DataProps, ModelType, str, ModelSpec | None]:
+def _read_declaration(path: Path) -> tuple[DataProps, ModelType, Scaling, ModelSpec | None]:
     """Return columns, model type, scaling and the spec itself; a schema.json has the columns alone."""
     from cli.client import read_json
     from protocol.spec import DataProps, ModelSpec, ModelType
@@ -55,22 +56,22 @@ def check(
     spec: Annotated[Path, typer.Argument(help="A model spec, or a consortium's schema.json.")],
     data: Annotated[Path, typer.Option(help="The table: CSV or Parquet.")],
     policy: Annotated[
-        Path | None, typer.Option(help="The policy file whose min_rows and min_cell hold; else a service's default.")
+        Path | None, typer.Option(help="The policy file that the table is held against; else a service's default.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Say which columns of a table don't fit a spec, what its ranges would clip, and which groups are too small."""
+    """Say which columns of a table don't fit a spec, what its ranges would clip, and which rows would stand out."""
     from data_owner.policy import OwnerPolicy
     from tabular.check import check_table
 
     props, model_type, scaling, whole = _read_declaration(spec)
-    # Without a file the policy of a service on loopback: it asks for no least number of rows in all.
-    allowed = OwnerPolicy.for_loopback() if policy is None else read_policy(policy)
+    # Without a file the policy of a service on loopback that knows its peers: it asks for no least number of rows.
+    allowed = OwnerPolicy(min_rows=OwnerPolicy.for_loopback().min_rows) if policy is None else read_policy(policy)
     if not data.exists():
         raise Failure(f"{data}: there is no such file")
-    report = check_table(data, props, model_type, "none" if scaling == "none" else "range")
+    report = check_table(data, props, model_type, scaling)
     if report.usable:
-        _hold_against(allowed, whole, report)
+        _hold_against(allowed, whole, props, scaling, report)
     if as_json:
         print_json(report.as_dict())
     else:
@@ -79,15 +80,33 @@ def check(
         raise typer.Exit(1)
 
 
-def _hold_against(policy: OwnerPolicy, spec: ModelSpec | None, report: TableReport) -> None:
-    """Add to the report what a job over this table would be declined for, once it is read."""
-    from data_owner.policy import Outcome, judge_counts, judge_rows
+def _hold_against(
+    policy: OwnerPolicy, spec: ModelSpec | None, props: DataProps, scaling: Scaling, report: TableReport
+) -> None:
+    """Add to the report what a job over this table would be declined for, or wait for a person."""
+    from data_owner.freezing import SALT_BYTES, VALIDATION_FRACTION
+    from data_owner.inspection import inspect_table
+    from data_owner.policy import Outcome, judge_rows, judge_table, standing_out_risks
+    from data_owner.split import ValidationSplit
     from tabular.check import Problem
+    from tabular.dictionary import Dictionary
 
-    rows, cells = report.rows_used, report.cells()
-    verdict = judge_counts(policy, rows, cells) if spec is None else judge_rows(policy, spec, rows, cells)
+    validates = spec is not None and spec.validates
+    # Which records an owner holds out is its secret: here others are, as many.
+    split = ValidationSplit(VALIDATION_FRACTION, bytes(SALT_BYTES))
+    inspection = inspect_table(
+        Path(report.path),
+        Dictionary(props, scaling),
+        max_leverage=policy.max_leverage,
+        joint_cells=policy.joint_cells,
+        holds_out=(lambda batch: split.holds_out("00" * 32, batch.records)) if validates else None,
+    )
+    verdict = (
+        judge_table(policy, inspection) if spec is None else judge_rows(policy, spec, report.rows_used, inspection)
+    )
     if verdict.outcome is not Outcome.ACCEPT and verdict.code is not None:
         report.problems.append(Problem(verdict.code.value.slug, f"jobs would be declined: {verdict.detail}"))
+    report.waits += standing_out_risks(policy, inspection, validates=validates)
 
 
 def _print_report(report: TableReport) -> None:
@@ -112,6 +131,8 @@ def _print_report(report: TableReport) -> None:
         console().print(f"does not fit: {problem.message}{count}", markup=False)
     for question in report.questions:
         console().print(f"question: {question.message}", markup=False)
+    for why in report.waits:
+        console().print(f"waits for a person: {why}", markup=False)
     if report.fits:
         console().print("The table fits.", markup=False)
     elif report.usable:

@@ -2,7 +2,7 @@
 
 An example is a folder with `model.json`, `make_data.py OUT_DIR` (writes test.csv and one more .csv per Data Owner) and
 `compare.py DATA_DIR --prediction FILE --json` (the federated model beside one trained on all records in one place, and
-beside the best that a single owner could train).
+beside the best that a single owner could train); `policy.toml`, where it has one, is the policy of every Data Owner.
 """
 
 from __future__ import annotations
@@ -136,12 +136,15 @@ class _Parties:
             "data_owner": [{"name": name, "port": port} for name, port in data_owner_ports.items()],
         }
         parties = provision(ConsortiumFile.model_validate(consortium), self.folder / "parties")
-        if _shares_weights(self.spec):
-            # What each owner's people would have to decide: no policy lets weights be seen unless it is said.
-            for party in parties:
-                if party.role == "data-owner":
-                    with (party.folder / PARTY_FILE).open("a") as settings:
-                        settings.write("share_weights = true\n")
+        # What each owner's people would have to decide: what the example's policy says and why, and to let weights be
+        # seen, which no policy does unless it is said.
+        policy = self.example / "policy.toml"
+        decided = [f"policy_file = {json.dumps(str(policy.absolute()))}\n"] if policy.is_file() else []
+        decided += ["share_weights = true\n"] if _shares_weights(self.spec) else []
+        for party in parties:
+            if party.role == "data-owner":
+                with (party.folder / PARTY_FILE).open("a") as settings:
+                    settings.writelines(decided)
 
     def _start(self, children: Any, role: str, name: str, port: int, *more: str) -> None:
         """Start a provisioned party. Its folder says all of this too, but a FEDTRAIN_* of the shell would go before."""

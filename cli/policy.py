@@ -60,10 +60,14 @@ def warnings(policy: OwnerPolicy) -> list[str]:
         found.append("least_roster is below 3: with two owners, one that colludes is enough to single out the other.")
     if policy.min_cell == 0:
         found.append("min_cell is 0: a category or a clipped tail of one row becomes a sum over one person.")
+    if policy.max_leverage == 1:
+        found.append("max_leverage is 1: a sum over some combination of columns may be one row alone, and nobody asks.")
     if policy.min_rows < 2:
         found.append("min_rows is 1: two versions of a table that differ by one row may both be summed.")
     if policy.differencing == "unchecked":
         found.append("differencing is unchecked: sums over two rosters can be subtracted from each other.")
+    if policy.standing_out == "unchecked":
+        found.append("standing_out is unchecked: a sum over some combination of columns may be nearly one row alone.")
     if "shared_with_owners" in policy.weights:
         found.append("weights may be shared with owners: the leakage theorem does not hold for such jobs.")
     return found
@@ -84,10 +88,13 @@ def _described(policy: OwnerPolicy) -> list[tuple[str, object]]:
         ("least_roster", policy.least_roster),
         ("min_rows", policy.min_rows),
         ("min_cell", policy.min_cell),
+        ("joint_cells", "counted" if policy.joint_cells else "not counted"),
+        ("max_leverage", f"{policy.max_leverage:g}; a table with a row above it waits for a person"),
         ("weights", ", ".join(policy.weights)),
         ("max_reencrypt_every", policy.max_reencrypt_every),
         ("max_rounds", policy.max_rounds),
         ("approval", policy.approval),
         ("differencing", policy.differencing),
+        ("standing_out", policy.standing_out),
         ("adopt_first_encoding", "yes" if policy.adopt_first_encoding else "a person approves"),
     ]

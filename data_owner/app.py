@@ -20,6 +20,7 @@ from data_owner.agent.effects import JobEffects, Workshop
 from data_owner.agent.service import OwnerService
 from data_owner.datasets import register
 from data_owner.freezing import Freezer
+from data_owner.inspector import Inspector
 from data_owner.marks import AnswerMarks
 from data_owner.mask_keys import MaskKeys, SealingKeys
 from data_owner.metrics import Metrics
@@ -100,10 +101,13 @@ def create_app(
         store = await asyncio.to_thread(SqlStore, settings.database)
         pools = Pools(arithmetic)
         client = facilitator_client(settings, settings.facilitator, identity.party_id, transport)
+        moments = settings.state_dir / "moments"
+        freezer = Freezer(moments, store, stamp, random_bytes, min_rows=owner_policy.min_rows)
         workshop = Workshop(
             identity=identity,
             store=store,
-            freezer=Freezer(settings.state_dir / "moments", store, stamp, random_bytes, min_rows=owner_policy.min_rows),
+            freezer=freezer,
+            inspector=Inspector(moments, owner_policy, freezer.split),
             mask_keys=MaskKeys(settings.state_dir / "keys", keys),
             sealing_keys=SealingKeys(settings.state_dir / "keys", keys),
             marks=AnswerMarks(settings.state_dir / "keys"),
@@ -132,6 +136,7 @@ def create_app(
                 stamp,
                 _scoring(settings, workshop, client, metered, service, clock),
                 fits,
+                workshop.inspector,
             )
             app.state.agent = agent
             metrics.watch(arithmetic, pools, client, store)
@@ -139,7 +144,9 @@ def create_app(
             running = [
                 asyncio.create_task(agent.run(app.state.stop), name="data owner agent"),
                 asyncio.create_task(service.keep_registered(app.state.stop), name="data owner registration"),
-                asyncio.create_task(asyncio.to_thread(fits.look_at_all, store), name="data owner tables"),
+                asyncio.create_task(
+                    asyncio.to_thread(fits.look_at_all, store, workshop.inspector), name="data owner tables"
+                ),
                 asyncio.create_task(
                     prune_regularly(
                         lambda before: prune(store, workshop.freezer, before),

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from data_owner.cells import CellTally
 from data_owner.datasets import content_version
 from data_owner.encoding import MARKS, by_position
 from data_owner.frozen import FrozenMomentsError, freeze, moments_hash, thaw
@@ -34,13 +34,12 @@ VALIDATION_FRACTION = 0.2
 
 @dataclass(frozen=True)
 class FrozenJob:
-    """What freezing a job's moments came to. `cells`: rows by category and clipped tail of the job's columns.
+    """What freezing a job's moments came to.
 
     `encoding`: a hash of everything that the dataset declares, without the descriptions.
     """
 
     rows: int
-    cells: Mapping[str, int]
     moments_hash: str
     encoding: str
 
@@ -65,6 +64,8 @@ class Freezer:
         self._random_bytes = random_bytes
         self._validation_fraction = validation_fraction
         self._min_rows = min_rows
+        # A table is inspected in one thread while another freezes one: both must find the same salt.
+        self._drawing = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def freeze_job(self, job_id: str, dataset: Dataset, spec: ModelSpec) -> FrozenJob:
@@ -94,10 +95,7 @@ class Freezer:
         salt = self._random_bytes(SALT_BYTES)
         write_secret(self._folder / f"{job_id}.salt", salt)
         freeze(block, self._job_path(job_id))
-        cells = {cell.label: cell.rows for cell in table.cells if cell.position in used}
-        return FrozenJob(
-            table.rows, cells, moments_hash(block, salt), _encoding_hash(dataset.schema_ or spec.data_props)
-        )
+        return FrozenJob(table.rows, moments_hash(block, salt), _encoding_hash(dataset.schema_ or spec.data_props))
 
     def thaw_job(self, job_id: str, committed: str) -> Moments:
         """The job's moments as they were frozen; `committed`: the salted hash of them that the acceptance carries.
@@ -132,14 +130,15 @@ class Freezer:
         delete_secret(salt)
         return True
 
-    def _split(self) -> ValidationSplit:
+    def split(self) -> ValidationSplit:
         """This owner's split; its salt is drawn once and kept."""
         path = self._folder / "validation.salt"
-        try:
-            salt = read_secret(path)
-        except FileNotFoundError:
-            salt = self._random_bytes(SALT_BYTES)
-            write_secret(path, salt)
+        with self._drawing:
+            try:
+                salt = read_secret(path)
+            except FileNotFoundError:
+                salt = self._random_bytes(SALT_BYTES)
+                write_secret(path, salt)
         return ValidationSplit(self._validation_fraction, salt)
 
     def _check_parts(self, block: Moments) -> None:
@@ -157,7 +156,7 @@ class Freezer:
         return self._folder / f"{job_id}.job"
 
     def _frozen_table(self, dataset: Dataset, encoder: Encoder, spec: ModelSpec) -> FrozenTable:
-        split = self._split() if spec.validates else None
+        split = self.split() if spec.validates else None
         key = _key(dataset.version, encoder.props, spec, split)
         known = self._store.frozen_table(key)
         if known is not None and self._table_path(key).exists():
@@ -168,9 +167,8 @@ class Freezer:
                 Code.INVALID_DATA,
                 f"{path} has changed since dataset {dataset.name!r} was registered: register it again.",
             )
-        tally = CellTally(encoder, list(by_position(dataset.columns, encoder.props)))
         batches = open_declared_table(path, encoder.props).batches(encoder.columns)
-        encoded = weighted(tally.counting(encoder.encode_all(batches)))
+        encoded = weighted(encoder.encode_all(batches))
         rows: Iterable[Encoded] = encoded
         bounds, targets = encoder.feature_bounds, np.full(encoder.outputs, encoder.target_bound)
         if split is not None:
@@ -185,7 +183,6 @@ class Freezer:
             dataset=dataset.name,
             version=dataset.version,
             rows=moments.rows,
-            cells=tally.cells(moments.rows),
             frozen_at=self._timestamp(),
         )
         self._store.put_frozen_table(table)

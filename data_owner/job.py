@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from data_owner.differencing import EarlierJob, SummedTable
 from data_owner.encoding import DatasetFacts
+from data_owner.inspected import Inspection
 from data_owner.policy import OwnerPolicy
 from protocol.documents import (
     Acceptance,
@@ -152,19 +153,21 @@ class Denied:
 
 @dataclass(frozen=True)
 class Frozen:
-    """The table was read and its moments are on disk. `cells`: see `policy.judge_rows`.
+    """The table was read and its moments are on disk.
 
     `encoding`: a hash of the declared encoding. `earlier`: the jobs on this dataset that were answered before.
-    `sealing_key`: to have weights sealed to, where the job shares them.
+    `sealing_key`: to have weights sealed to, where the job shares them. `taken_before`: the risks of this dataset
+    version that a person took for another job.
     """
 
     rows: int
-    cells: Mapping[str, int]
+    inspection: Inspection
     moments_hash: str
     mask_key: str
     encoding: str
     earlier: tuple[EarlierJob, ...] = ()
     sealing_key: str | None = None
+    taken_before: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

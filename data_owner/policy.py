@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, ValidationError
 
 from data_owner.encoding import DatasetFacts, differences
+from data_owner.inspected import CellKind, InspectedPart, Inspection
 from protocol.documents import Acceptance, Manifest, Name, PartyId, SignedDocument
 from protocol.problems import Code, Problem
 from protocol.spec import ModelSpec, Strict
@@ -20,6 +21,17 @@ from protocol.trust import Trust
 DEFAULT_DATASET = "default"
 LEAST_ROSTER = 3  # with two owners, one colluder knows the other's part
 LEAST_CELL_ROWS = 10
+MAX_LEVERAGE = 0.99
+#: Cells and columns are listed to a person, but no page of them.
+MOST_SHOWN = 12
+_PART_NAMES = {"all": "the table", "training": "the training part", "validation": "the validation part"}
+_CELL_ADVICE: dict[CellKind, str] = {
+    "category": "merge a category of few rows with another",
+    "imputed": 'set "missing" to "drop", so that records without a value are left out',
+    "tail": "widen the declared range so that it clips nothing, or narrow it so that it clips more rows",
+    "common": "narrow the declared range to the values that occur",
+    "joint": "merge categories of one of the two columns",
+}
 
 
 class Outcome(StrEnum):
@@ -50,8 +62,11 @@ class DatasetOffer(Strict):
 class OwnerPolicy(Strict):
     """The owner's policy, as its TOML file has it; the defaults are the strict ones.
 
-    `datasets`: those on offer (None: every one that is registered). `min_cell`: no category and no clipped tail may
-    hold 1 to min_cell − 1 rows (0 switches the check off). `differencing`: what could be subtracted from an earlier sum
+    `datasets`: those on offer (None: every one that is registered). `min_cell`: no cell of the encoded table, such as a
+    category or a clipped tail, may hold 1 to min_cell − 1 rows (0 switches the check off); with `joint_cells`, no cell
+    of two indicators either. `max_leverage`: a table with a row above it waits for a person (1: none does), as does one
+    whose training or validation part, where a job shows them, has smaller cells; `standing_out` can be not looked at.
+    `differencing`: what could be subtracted from an earlier sum
     waits for a person, or is not looked at. `least_roster` counts owners, this one included; once data
     owners are pinned, only pinned ones. `adopt_first_encoding`: a dataset without a schema takes the first job's.
     """
@@ -62,12 +77,15 @@ class OwnerPolicy(Strict):
     least_roster: Annotated[int, Field(ge=1, le=10_000)] = LEAST_ROSTER
     min_rows: Annotated[int, Field(ge=1)] = LEAST_CELL_ROWS
     min_cell: Annotated[int, Field(ge=0)] = LEAST_CELL_ROWS
+    joint_cells: bool = False
+    max_leverage: Annotated[float, Field(gt=0, le=1)] = MAX_LEVERAGE
     weights: tuple[Literal["encrypted", "shared_with_owners"], ...] = ("encrypted",)
     max_reencrypt_every: Annotated[int, Field(ge=1)] = 100
     max_rounds: Annotated[int, Field(ge=1)] = 100_000
     approval: Literal["automatic", "by_hand"] = "automatic"
     adopt_first_encoding: bool = False
     differencing: Literal["by_hand", "unchecked"] = "by_hand"
+    standing_out: Literal["by_hand", "unchecked"] = "by_hand"
 
     @classmethod
     def for_loopback(cls, least_roster: int = LEAST_ROSTER) -> Self:
@@ -78,6 +96,7 @@ class OwnerPolicy(Strict):
             min_rows=1,
             least_roster=least_roster,
             differencing="unchecked",
+            standing_out="unchecked",
         )
 
     @classmethod
@@ -103,7 +122,8 @@ class OwnerPolicy(Strict):
         together = self.trust.and_also(trust)
         if not (self.any_model_owner and together.pins_model_owners):
             return self.model_copy(update={"trust": together})
-        return self.model_copy(update={"trust": together, "any_model_owner": False, "differencing": "by_hand"})
+        closed = {"any_model_owner": False, "differencing": "by_hand", "standing_out": "by_hand"}
+        return self.model_copy(update={"trust": together, **closed})
 
     def doubt(self, model_owner: str, membership: SignedDocument | None, now: datetime) -> str | None:
         """Why a Model Owner is not trusted, for this owner's own people; None when it is.
@@ -180,31 +200,90 @@ def _refused_terms(policy: OwnerPolicy, spec: ModelSpec, rounds: int) -> str | N
     return None
 
 
-def judge_rows(policy: OwnerPolicy, spec: ModelSpec, rows: int, cells: Mapping[str, int]) -> Verdict:
-    """Hold what the table turned out to hold against policy and plan.
-
-    `cells`: rows by category and by clipped tail, under a label such as "colour=red" or "age below its range".
-    """
+def judge_rows(policy: OwnerPolicy, spec: ModelSpec, rows: int, inspection: Inspection) -> Verdict:
+    """Hold what the table turned out to hold against policy and plan."""
     if rows > spec.training.max_rows:
         return _decline(
             Code.DOES_NOT_FIT, f"{rows} rows are in use, the job's plan covers {spec.training.max_rows} an owner."
         )
-    return judge_counts(policy, rows, cells)
+    return judge_table(policy, inspection)
 
 
-def judge_counts(policy: OwnerPolicy, rows: int, cells: Mapping[str, int]) -> Verdict:
-    """Hold counts of a table's rows against policy alone; `cells` as for `judge_rows`."""
-    if rows < policy.min_rows:
-        return _decline(Code.TOO_FEW_ROWS, f"{rows} rows are in use, the policy's min_rows is {policy.min_rows}.")
-    small = {label: count for label, count in cells.items() if 0 < count < policy.min_cell}
-    if small:
-        listed = ", ".join(f"{label}: {count}" for label, count in sorted(small.items()))
-        return _decline(
-            Code.TOO_FEW_ROWS,
-            f"Fewer rows than min_cell ({policy.min_cell}) are in these cells: {listed}. Merge categories, widen the "
-            "declared range, or lower min_cell.",
-        )
-    return ACCEPTED
+def judge_table(policy: OwnerPolicy, inspection: Inspection) -> Verdict:
+    """Hold a table against policy alone: for too few rows, in all or in a cell, every job is declined."""
+    whole = inspection.whole
+    if whole.rows < policy.min_rows:
+        return _decline(Code.TOO_FEW_ROWS, f"{whole.rows} rows are in use, the policy's min_rows is {policy.min_rows}.")
+    small = _small_cells(policy, whole)
+    return ACCEPTED if small is None else _decline(Code.TOO_FEW_ROWS, small)
+
+
+def standing_out_risks(policy: OwnerPolicy, inspection: Inspection, *, validates: bool) -> tuple[str, ...]:
+    """What a person has to decide about a table, a sentence or two each; () where nothing is in the way.
+
+    `validates`: whether the training and the validation part are shown apart, and so count for themselves.
+    """
+    if policy.standing_out == "unchecked":
+        return ()
+    return _risks(policy, inspection, inspection.parts if validates else inspection.parts[:1])
+
+
+def _risks(policy: OwnerPolicy, inspection: Inspection, parts: Sequence[InspectedPart]) -> tuple[str, ...]:
+    found = []
+    for part in parts:
+        if part is not inspection.whole:
+            found.append(_small_cells(policy, part))
+        found.append(_high_leverage(policy, inspection, part))
+    return tuple(risk for risk in found if risk is not None)
+
+
+def table_findings(policy: OwnerPolicy, inspection: Inspection) -> tuple[str, ...]:
+    """What will become of jobs on a table, and what to change, before there is any; () where nothing is in the way."""
+    verdict = judge_table(policy, inspection)
+    declined = [f"Every job will be declined. {verdict.detail}"] if verdict.outcome is Outcome.DECLINE else []
+    always = _risks(policy, inspection, inspection.parts[:1])
+    by_part = _risks(policy, inspection, inspection.parts)[len(always) :]
+    when = "will wait" if policy.standing_out == "by_hand" else "will, once a Model Owner is pinned, wait"
+    return (
+        *declined,
+        *(f"Every job {when} for a person. {risk}" for risk in always),
+        *(f"A job that holds rows out for validation {when} for a person. {risk}" for risk in by_part),
+    )
+
+
+def _small_cells(policy: OwnerPolicy, part: InspectedPart) -> str | None:
+    small = [cell for cell in part.cells if cell.rows < policy.min_cell]
+    if part.rows < policy.min_cell:
+        # Whether so few are enough at all is min_rows' matter: all but one of them are no cell.
+        small = [cell for cell in small if cell.kind != "common"]
+    small.sort(key=lambda cell: cell.label)
+    if not small:
+        return None
+    listed = ", ".join(f"{cell.label}: {cell.rows}" for cell in small[:MOST_SHOWN])
+    more = f", and {len(small) - MOST_SHOWN} more" if len(small) > MOST_SHOWN else ""
+    advice = "; ".join(dict.fromkeys(_CELL_ADVICE[cell.kind] for cell in small))
+    return (
+        f"Fewer rows than min_cell ({policy.min_cell}) are in these cells of {_PART_NAMES[part.name]}: {listed}{more}. "
+        f"To mend it: {advice}. Or leave the column out of the schema, or lower min_cell."
+    )
+
+
+def _high_leverage(policy: OwnerPolicy, inspection: Inspection, part: InspectedPart) -> str | None:
+    high = part.high_leverage
+    if high.rows == 0:
+        return None
+    shown = ", ".join(f"{column} ({rows})" for column, rows in list(high.columns.items())[:MOST_SHOWN])
+    more = f", and {len(high.columns) - MOST_SHOWN} more" if len(high.columns) > MOST_SHOWN else ""
+    columns = f" Columns by the rows they set apart: {shown}{more}." if shown else ""
+    small = part.rows < 2 * inspection.dimensions
+    average = min(1.0, inspection.dimensions / part.rows)
+    why = f" {part.rows} rows are few for {inspection.dimensions} encoded columns: a row has {average:.2f} on average."
+    return (
+        f"{high.rows} of {part.rows} rows in {_PART_NAMES[part.name]} have a leverage above max_leverage "
+        f"({policy.max_leverage:g}; the largest is {high.largest:.6f}): a sum over some combination of columns can be "
+        f"almost such a row alone.{columns}{why if small else ''} To mend it: leave out or merge columns that few rows "
+        "use, look for a typing error in one of these columns, or raise max_leverage."
+    )
 
 
 def _decline(code: Code, detail: str) -> Verdict:

@@ -14,7 +14,7 @@ from data_owner import job as j
 from data_owner.differencing import EarlierJob, roster_risks, table_risks
 from data_owner.encoding import DatasetFacts
 from data_owner.job import JobState, Owner
-from data_owner.policy import DEFAULT_DATASET, Outcome, Verdict, judge, judge_rows
+from data_owner.policy import DEFAULT_DATASET, Outcome, Verdict, judge, judge_rows, standing_out_risks
 from protocol.documents import Acceptance, Decline, Manifest, SignedDocument, Withdrawal
 from protocol.messages import REQUEST_TAG, RoundKind, RoundRequest, from_cbor
 from protocol.offer import check_offer
@@ -22,6 +22,9 @@ from protocol.planning import planned_rounds
 from protocol.problems import Code, Problem
 from protocol.spec import Optimizer, Training
 from protocol.states import Event, Phase, Role, advance
+
+#: Reasons that depend on what the data hold: to others they are one.
+_OF_THE_DATA = frozenset({Code.INVALID_DATA, Code.TOO_FEW_ROWS})
 
 Step = tuple[JobState, tuple[j.Effect, ...]]
 
@@ -141,16 +144,16 @@ def _must_wait_for_a_person(state: JobState) -> None:
 
 
 def _waiting(state: JobState, risks: tuple[str, ...]) -> JobState:
-    return _with(state, risks=risks, waits_because=f"{Code.DIFFERENCING_RISK.value.title}. {' '.join(risks)}")
+    return _with(state, risks=risks, waits_because=f"Sums over these rows could single somebody out. {' '.join(risks)}")
 
 
 def _frozen(owner: Owner, state: JobState, message: j.Frozen) -> Step:
     manifest = checks.open_offer(state.offer)
-    verdict = judge_rows(owner.policy, manifest.spec, message.rows, message.cells)
+    verdict = judge_rows(owner.policy, manifest.spec, message.rows, message.inspection)
     if verdict.outcome is Outcome.DECLINE and verdict.code is not None:
         return _declining(owner, state, verdict.code, verdict.detail)
     state = _with(state, rows=message.rows, encoding=message.encoding)
-    risks = _risks_of_table(owner, state, message.earlier)
+    risks = (*_risks_of_table(owner, state, message.earlier), *_risks_of_rows(owner, state, manifest, message))
     if risks:
         if state.phase is not Phase.AWAITING_APPROVAL:
             state = _with(state, phase=advance(Role.DATA_OWNER, state.phase, Event.NEEDS_APPROVAL))
@@ -171,7 +174,9 @@ def _frozen(owner: Owner, state: JobState, message: j.Frozen) -> Step:
 
 
 def _declining(owner: Owner, state: JobState, code: Code, detail: str) -> Step:
-    decline = Decline(manifest_hash=state.manifest_hash, party=owner.party_id, name=owner.name, code=code.slug)
+    # A code of its own for each reason would tell others something of the data.
+    told = Code.DATA_REFUSED if code in _OF_THE_DATA or state.risks else code
+    decline = Decline(manifest_hash=state.manifest_hash, party=owner.party_id, name=owner.name, code=told.slug)
     return _with(state, refusal=j.Refusal(code=code.slug, detail=detail)), (j.Sign(decline),)
 
 
@@ -204,6 +209,12 @@ def _risks_of_table(owner: Owner, state: JobState, earlier: tuple[EarlierJob, ..
         raise Problem(Code.WRONG_STATE, f"Job {state.job_id} has no frozen table yet.")
     found = table_risks(table, earlier, owner.policy)
     return tuple(risk for risk in found if risk not in state.risks_taken)
+
+
+def _risks_of_rows(owner: Owner, state: JobState, manifest: Manifest, message: j.Frozen) -> tuple[str, ...]:
+    """Rows that sums over the table could single out. What a person took for the same version is not asked again."""
+    found = standing_out_risks(owner.policy, message.inspection, validates=manifest.spec.validates)
+    return tuple(risk for risk in found if risk not in state.risks_taken and risk not in message.taken_before)
 
 
 def _risks(

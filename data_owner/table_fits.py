@@ -10,6 +10,7 @@ from pathlib import Path
 
 import structlog
 
+from data_owner.inspector import Inspector
 from data_owner.store.contract import OwnerStore
 from data_owner.store.records import Dataset
 from tabular.check import TableReport, check_table
@@ -23,21 +24,23 @@ class TableFits:
     def __init__(self) -> None:
         self._reports: dict[str, tuple[str, TableReport]] = {}
 
-    def look_at_all(self, store: OwnerStore) -> None:
+    def look_at_all(self, store: OwnerStore, inspector: Inspector) -> None:
         """Read every dataset on offer."""
         for dataset in store.datasets():
             try:
-                self.look_at(dataset)
+                self.look_at(dataset, inspector)
             except Exception:  # whatever it is, the others are still to be read
                 log.exception("a table could not be looked at", dataset=dataset.name)
 
-    def look_at(self, dataset: Dataset) -> None:
-        """Read one dataset, and log where it does not fit its schema or raises a question."""
+    def look_at(self, dataset: Dataset, inspector: Inspector) -> None:
+        """Read one dataset, and log where it does not fit its schema, raises a question or has rows that stand out."""
         schema = dataset.schema_
         if schema is None:
             self._reports.pop(dataset.name, None)
             return
         report = check_table(Path(dataset.path), schema, None)
+        if report.usable:
+            report.waits += inspector.findings(dataset, schema)
         self._reports[dataset.name] = (dataset.version, report)
         if report.problems:
             found = sorted({f"{problem.column or 'the table'}: {problem.code}" for problem in report.problems})
@@ -45,6 +48,10 @@ class TableFits:
         if report.questions:
             found = sorted({f"{question.column}: {question.code}" for question in report.questions})
             log.warning("the table raises questions: see fedtrain check", dataset=dataset.name, found=found)
+
+        if report.waits:
+            why = "jobs over the table would be declined, or wait for a person: GET /datasets says why"
+            log.warning(why, dataset=dataset.name, reasons=len(report.waits))
 
     def report(self, dataset: Dataset) -> TableReport | None:
         """The report on this version; None without a schema, and as long as the table has not been read."""

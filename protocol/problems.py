@@ -211,8 +211,14 @@ class Code(Enum):
     TOO_FEW_ROWS = Kind(
         "too-few-rows",
         403,
-        "A dataset, split or category holds too few rows",
-        "Merge categories, or collect more rows.",
+        "A dataset, a part of it or a cell holds too few rows",
+        "Do what the detail says, such as merging categories, or collect more rows.",
+    )
+    DATA_REFUSED = Kind(
+        "data-refused",
+        403,
+        "An owner's data are not let into the job",
+        "Ask the owner: its own people see why, and `fedtrain check` says beforehand what to change.",
     )
     DIVERGED = Kind("diverged", 409, "Training diverged", "Lower learning_rate, or use auto.")
     DENIED = Kind("denied", 403, "The owner denied the job by hand", "Talk to the owner.")

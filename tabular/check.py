@@ -19,7 +19,7 @@ from tabular.encode import category_counts, kept_rows, tails
 from tabular.errors import TableError
 from tabular.extremes import Extremes, Question
 from tabular.read import Table, open_declared_table
-from tabular.tally import Tally, clipped_parts
+from tabular.tally import Tally
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ class TableReport:
     """`rows` records were read; `rows_dropped` of them lack a value in a column that says "drop".
 
     `problems` keep the table from being used. `questions` do not, and may mean that its numbers are wrong.
+    `waits`: why a person would have to let jobs over the table in.
     """
 
     path: str
@@ -57,6 +58,7 @@ class TableReport:
     rows_dropped: int = 0
     problems: list[Problem] = field(default_factory=list)
     questions: list[Question] = field(default_factory=list)
+    waits: list[str] = field(default_factory=list)
     columns: list[ColumnSummary] = field(default_factory=list)
 
     @property
@@ -66,26 +68,19 @@ class TableReport:
 
     @property
     def fits(self) -> bool:
-        """True where it can be used, and there is nothing to ask its owner."""
-        return self.usable and not self.questions
+        """True where it can be used, and there is nothing to ask its owner, now or at every job."""
+        return self.usable and not self.questions and not self.waits
 
     @property
     def findings(self) -> list[str]:
-        """Problems, then questions, in words."""
-        return [*(problem.message for problem in self.problems), *(question.message for question in self.questions)]
+        """Problems, then questions, then what a policy has against the table, in words."""
+        problems, questions = (problem.message for problem in self.problems), (one.message for one in self.questions)
+        return [*problems, *questions, *self.waits]
 
     @property
     def rows_used(self) -> int:
         """Records that lack nothing."""
         return self.rows - self.rows_dropped
-
-    def cells(self) -> dict[str, int]:
-        """Used rows by category and by part of a clipped column, under the names that a policy's refusal has."""
-        found: dict[str, int] = {}
-        for column in self.columns:
-            found |= {f"{column.column} = {text}": rows for text, rows in (column.categories or {}).items()}
-            found |= clipped_parts(column.column, column.clipped_low, column.clipped_high, self.rows_used)
-        return found
 
     def as_dict(self) -> dict[str, Any]:
         """Plain lists, dicts, numbers and text, for JSON."""

@@ -55,6 +55,7 @@ class Reading:
     dropped: rows to leave out because the value is missing, or None.
     low, high: rows beyond either end of the declared range, or None.
     missing: how many values were missing, whatever became of them.
+    imputed: rows whose missing value was replaced by the declared constant, or None.
     """
 
     values: Floats | Ints
@@ -63,6 +64,7 @@ class Reading:
     high: Mask | None = None
     missing: int = 0
     findings: tuple[Finding, ...] = ()
+    imputed: Mask | None = None
 
 
 class NumericCodec:
@@ -105,6 +107,7 @@ class NumericCodec:
             expected = f"the declared range is [{self.low:g}, {self.high:g}]"
             findings.append(self._finding(self.outside, outside, array, expected))
         dropped: Mask | None = None
+        imputed: Mask | None = None
         count = int(missing.sum())
         if count:
             if self.column.missing == "error":
@@ -112,8 +115,9 @@ class NumericCodec:
             elif self.column.missing == "drop":
                 dropped = missing
             else:
+                imputed = missing
                 values = np.where(missing, float(self.column.missing), values)
-        return Reading(values, dropped, low, high, count, tuple(findings))
+        return Reading(values, dropped, low, high, count, tuple(findings), imputed)
 
     def write(self, values: Floats | Ints, out: Floats) -> None:
         """Fill `out` (1, rows) with the scaled values."""
@@ -157,6 +161,7 @@ class CategoryCodec:
             expected = f"the declared categories are {some}"
             findings.append(finding("unknown-category", self.label, unknown, array, expected))
         dropped: Mask | None = None
+        imputed: Mask | None = None
         count = int(missing.sum())
         if count:
             if self.column.missing == "error":
@@ -164,8 +169,9 @@ class CategoryCodec:
             elif self.column.missing == "drop":
                 dropped = missing
             else:
+                imputed = missing
                 codes = np.where(missing, self.lookup[category_text(self.column.missing)], codes)
-        return Reading(codes, dropped, missing=count, findings=tuple(findings))
+        return Reading(codes, dropped, missing=count, findings=tuple(findings), imputed=imputed)
 
     def write(self, values: Floats | Ints, out: Floats) -> None:
         """Fill `out` (width, rows): the rank, or for each category that has a line whether it is this one."""

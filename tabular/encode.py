@@ -136,7 +136,7 @@ class Encoder:
 
     def _encode(self, batch: TableBatch, codecs: Sequence[Codec]) -> EncodedBatch:
         readings = [codec.read(*cells) for codec, cells in zip(codecs, batch.cells, strict=True)]
-        _refuse(readings, batch.first_row)
+        refuse_findings(readings, batch.first_row)
         keep = kept_rows(readings)
         width = sum(len(codec.names) for codec in codecs)
         lines: Floats = np.empty((width + 1, batch.rows))
@@ -170,7 +170,7 @@ class Encoder:
         raise AssertionError("a row was dropped without a column to blame")
 
 
-def _refuse(readings: Sequence[Reading], first_row: int) -> None:
+def refuse_findings(readings: Sequence[Reading], first_row: int) -> None:
     """Raise the first finding; missing values are counted over all columns."""
     findings = [finding for reading in readings for finding in reading.findings]
     if not findings:

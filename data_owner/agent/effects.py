@@ -19,6 +19,7 @@ from data_owner.compute import AnsweringJob, ComputedAnswer, compute_answer
 from data_owner.differencing import EarlierJob
 from data_owner.freezing import Freezer
 from data_owner.gradients import GradientProvider, provider_of
+from data_owner.inspector import Inspector
 from data_owner.job import JobState, Owner
 from data_owner.marks import AnswerMarks
 from data_owner.mask_keys import MaskKeys, SealingKeys
@@ -44,6 +45,7 @@ class Workshop:
     identity: Identity
     store: OwnerStore
     freezer: Freezer
+    inspector: Inspector
     mask_keys: MaskKeys
     sealing_keys: SealingKeys
     marks: AnswerMarks
@@ -89,8 +91,10 @@ class JobEffects:
             if dataset is None:
                 raise Problem(Code.DATASET_NOT_FOUND, f"Dataset {effect.dataset!r} is not registered here any more.")
             provider = _provider(manifest.spec)
+            schema = dataset.schema_ or manifest.spec.data_props
             with self._freezing:
                 frozen = self._shop.freezer.freeze_job(state.job_id, dataset, manifest.spec)
+                inspection = self._shop.inspector.inspect(dataset, schema, manifest.spec.training.scaling)
             # Prepared here only to refuse now what would not fit at the first round.
             moments = self._shop.freezer.thaw_job(state.job_id, frozen.moments_hash)
             provider.prepare(moments, plan_spec(manifest.spec))
@@ -102,13 +106,18 @@ class JobEffects:
             return j.DataRefused(problem.code, problem.detail)
         return j.Frozen(
             frozen.rows,
-            frozen.cells,
+            inspection,
             frozen.moments_hash,
             self._shop.mask_keys.create(state.job_id),
             frozen.encoding,
             self.earlier(state),
             self._shop.sealing_keys.create(state.job_id) if manifest.spec.shares_weights else None,
+            self._taken_before(state),
         )
+
+    def _taken_before(self, state: JobState) -> frozenset[str]:
+        same = (job for job in self._shop.store.jobs() if job.dataset_version == state.dataset_version)
+        return frozenset(risk for job in same for risk in job.risks_taken)
 
     def earlier(self, state: JobState) -> tuple[EarlierJob, ...]:
         """The other jobs on this job's dataset, by its name or its content, that this owner has answered."""

@@ -46,7 +46,8 @@ class DatasetView(BaseModel):
     """A dataset on offer. `encoding` is "declared", "adopted" (from `adopted_from`) or "open".
 
     `fits`: true where the table is as its schema says; null without a schema, and as long as the table is being read.
-    `findings`: what does not fit, and questions that only its owner can answer, with values and counts.
+    `findings`: what does not fit, questions that only its owner can answer, and why the policy would decline jobs on
+    it or have them wait for a person; with values and counts, and what to change.
     """
 
     name: str
@@ -128,7 +129,7 @@ async def post_dataset(
     else:
         raise unsupported_media_type(sent, JSON_TYPE, *_SUFFIXES)
     parts.service.datasets_changed()
-    await asyncio.to_thread(parts.fits.look_at, dataset)
+    await asyncio.to_thread(parts.fits.look_at, dataset, parts.inspector)
     return DatasetView.of(dataset, parts.fits)
 
 

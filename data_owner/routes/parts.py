@@ -10,6 +10,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from data_owner.agent.service import OwnerService
+from data_owner.inspector import Inspector
 from data_owner.scoring.desk import ScoringDesk
 from data_owner.store.contract import OwnerStore
 from data_owner.table_fits import TableFits
@@ -26,6 +27,7 @@ class OwnerParts:
     timestamp: Callable[[], str]
     scoring: ScoringDesk
     fits: TableFits
+    inspector: Inspector
 
 
 def _parts(request: Request) -> OwnerParts:

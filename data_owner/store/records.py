@@ -31,14 +31,6 @@ class Dataset(Strict):
         return DatasetFacts(self.name, self.version, self.columns, self.schema_)
 
 
-class Cell(Strict):
-    """Rows that share a category or a clipped tail. `position`: the column's place in the file."""
-
-    position: int
-    label: str
-    rows: int
-
-
 class FrozenTable(Strict):
     """A dataset version that was read once under one encoding; its moments are on disk under `key`."""
 
@@ -46,7 +38,6 @@ class FrozenTable(Strict):
     dataset: Name
     version: Hash
     rows: int
-    cells: tuple[Cell, ...]
     frozen_at: str
 
 

@@ -28,7 +28,6 @@ frozen_tables = sa.Table(
     sa.Column("dataset", sa.String(100), nullable=False),
     sa.Column("version", sa.String(64), nullable=False),
     sa.Column("rows", sa.BigInteger, nullable=False),
-    sa.Column("cells", sa.JSON, nullable=False),  # rows by category and clipped tail
     sa.Column("frozen_at", sa.String(32), nullable=False),
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 
@@ -13,6 +14,7 @@ from crypto import LocalEngine, PublicEncryptor, encrypt_array, generate_keypair
 from crypto.budget import Budget
 from data_owner import job as j
 from data_owner.encoding import DatasetFacts
+from data_owner.inspected import Cell, HighLeverage, InspectedPart, Inspection
 from data_owner.job import AnswerFacts, JobState, Owner
 from data_owner.policy import OwnerPolicy
 from data_owner.round import new_job, step
@@ -38,7 +40,19 @@ JOB_ID = "ab" * 16
 NONCE = "5e" * 32
 ENGINE = LocalEngine()
 OWNERS = ("clinic-a", "clinic-b", "clinic-c")
-FROZEN = j.Frozen(200, {}, "0c" * 32, hashlib.sha256(b"clinic-a").hexdigest()[:62] + "00", "2c" * 32)
+
+
+def inspection_of(rows: int, cells: Mapping[str, int] | None = None) -> Inspection:
+    """An inspection that found so many rows, these categories, and no row that stands out."""
+    found = tuple(
+        Cell(kind="category", columns=(label,), label=label, rows=count) for label, count in (cells or {}).items()
+    )
+    none = HighLeverage(rows=0, largest=0.5, columns={})
+    whole = InspectedPart(name="all", rows=rows, cells=tuple(cell for cell in found if cell.rows), high_leverage=none)
+    return Inspection(dimensions=4, max_leverage=0.99, joint_cells=False, parts=(whole,))
+
+
+FROZEN = j.Frozen(200, inspection_of(200), "0c" * 32, hashlib.sha256(b"clinic-a").hexdigest()[:62] + "00", "2c" * 32)
 
 
 def identity_of(name: str) -> Identity:

@@ -281,7 +281,7 @@ def test_a_declined_job_shows_its_reason_here_and_its_code_alone_at_the_facilita
         assert (model["status"], model["code"]) == ("CANCELLED", "invalid-data") and "forty" in model["reason"]
         while (elsewhere := await started.model_owner.model(JOB_ID))["status"] != "FAILED":
             await asyncio.sleep(0.02)
-        assert "invalid-data" in json.dumps(elsewhere["declined"]) and "forty" not in json.dumps(elsewhere)
+        assert "data-refused" in json.dumps(elsewhere["declined"]) and "forty" not in json.dumps(elsewhere)
 
     play(tmp_path, scene, data=tmp_path / "t.csv")
 

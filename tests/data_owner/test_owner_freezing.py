@@ -126,27 +126,6 @@ def test_bad_data_are_refused_with_the_record_for_the_owners_eyes(bench: Bench, 
     assert caught.value.extra["finding"] and why not in str({**caught.value.extra, "column": ""})
 
 
-def test_categories_and_clipped_tails_are_counted_for_the_jobs_columns_alone(bench: Bench) -> None:
-    dataset = bench.register(_table(last="120,1.0,c,3"), SCHEMA)
-    frozen = bench.freezer.freeze_job(JOB_ID, dataset, _spec(AGE, WARD))
-    assert frozen.cells == {
-        "ward = a": 20,
-        "ward = b": 20,
-        "ward = c": 21,
-        "age below its range": 0,
-        "age above its range": 1,
-        "age within its range": 60,
-    }
-    assert bench.freezer.freeze_job(JOB_ID, dataset, _spec(DOSE)).cells == {}
-
-
-def test_a_range_that_clips_all_rows_but_one_shows_as_a_cell_of_one(bench: Bench) -> None:
-    text = "age,dose,days\n" + "".join(f"{90 if row else 10},0,5\n" for row in range(30))
-    narrow = {"features": [{**AGE, "range": [0, 50]}], "target": SCHEMA["target"]}
-    frozen = bench.freezer.freeze_job(JOB_ID, bench.register(text), spec_of(narrow))
-    assert frozen.cells["age within its range"] == 1 and frozen.cells["age above its range"] == 29
-
-
 @pytest.mark.parametrize("lost", ["gone", "damaged", "salt gone", "others"])
 def test_a_job_whose_moments_are_lost_is_answered_no_more(bench: Bench, lost: str) -> None:
     frozen = bench.freezer.freeze_job(JOB_ID, bench.register(_table()), spec_of())

@@ -21,6 +21,7 @@ from tests.data_owner.owner_bench import (
     NOW,
     facts_of,
     identity_of,
+    inspection_of,
     joined,
     modulus,
     offered,
@@ -46,7 +47,7 @@ def test_a_sound_offer_is_accepted_with_mask_key_and_moments_hash() -> None:
     owner, state = owner_of(), offered()
     state, effects = step(owner, state, j.Offered({"default": facts_of()}), NOW)
     assert effects == (j.Freeze("default", "da" * 32),)
-    state, effects = step(owner, state, j.Frozen(200, {}, "0c" * 32, "3d" * 32, "ec" * 32), NOW)
+    state, effects = step(owner, state, j.Frozen(200, inspection_of(200), "0c" * 32, "3d" * 32, "ec" * 32), NOW)
     adopt, sign = effects
     assert isinstance(adopt, j.Adopt) and adopt.schema == spec_of().data_props
     assert isinstance(sign, j.Sign) and isinstance(sign.document, Acceptance)
@@ -58,7 +59,7 @@ def test_a_sound_offer_is_accepted_with_mask_key_and_moments_hash() -> None:
 
 def test_a_dataset_with_its_own_encoding_adopts_nothing() -> None:
     state, _ = step(owner_of(), offered(), j.Offered({"default": facts_of(spec_of().data_props)}), NOW)
-    _, effects = step(owner_of(), state, j.Frozen(200, {}, "0c" * 32, "3d" * 32, "ec" * 32), NOW)
+    _, effects = step(owner_of(), state, j.Frozen(200, inspection_of(200), "0c" * 32, "3d" * 32, "ec" * 32), NOW)
     assert [type(effect) for effect in effects] == [j.Sign]
 
 
@@ -214,17 +215,19 @@ def test_what_others_are_told_of_bad_data_is_the_code_alone() -> None:
     state, effects = step(owner_of(), state, j.DataRefused(Code.INVALID_DATA, "age: record 7 has 'forty'"), NOW)
     (sign,) = effects
     assert isinstance(sign, j.Sign)
-    assert "invalid-data" in sign.document.model_dump_json() and "forty" not in sign.document.model_dump_json()
+    assert "data-refused" in sign.document.model_dump_json() and "forty" not in sign.document.model_dump_json()
     assert state.refusal is not None and "forty" in state.refusal.detail
 
 
 @pytest.mark.parametrize(
     ("rows", "cells", "code"),
-    [(5, {}, "too-few-rows"), (200, {"sex = f": 9}, "too-few-rows"), (1001, {}, "does-not-fit")],
+    [(5, {}, "data-refused"), (200, {"sex = f": 9}, "data-refused"), (1001, {}, "does-not-fit")],
 )
 def test_rows_and_cells_beyond_the_policy_are_declined(rows: int, cells: dict[str, int], code: str) -> None:
     state, _ = step(owner_of(policy=STRICT), offered(), j.Offered({"default": facts_of()}), NOW)
-    state, effects = step(owner_of(policy=STRICT), state, j.Frozen(rows, cells, "0c" * 32, "3d" * 32, "ec" * 32), NOW)
+    state, effects = step(
+        owner_of(policy=STRICT), state, j.Frozen(rows, inspection_of(rows, cells), "0c" * 32, "3d" * 32, "ec" * 32), NOW
+    )
     (sign,) = effects
     assert isinstance(sign, j.Sign) and isinstance(sign.document, Decline) and sign.document.code == code
 
@@ -232,7 +235,10 @@ def test_rows_and_cells_beyond_the_policy_are_declined(rows: int, cells: dict[st
 def test_cells_at_the_least_or_empty_are_accepted() -> None:
     state, _ = step(owner_of(policy=STRICT), offered(), j.Offered({"default": facts_of()}), NOW)
     _, effects = step(
-        owner_of(policy=STRICT), state, j.Frozen(10, {"a": 10, "b": 0}, "0c" * 32, "3d" * 32, "ec" * 32), NOW
+        owner_of(policy=STRICT),
+        state,
+        j.Frozen(10, inspection_of(10, {"a": 10, "b": 0}), "0c" * 32, "3d" * 32, "ec" * 32),
+        NOW,
     )
     assert isinstance(effects[-1], j.Sign) and isinstance(effects[-1].document, Acceptance)
 
@@ -247,7 +253,7 @@ def test_by_hand_waits_is_approved_and_then_joins() -> None:
     assert effects == ()
     state, effects = step(owner, state, datasets, NOW)
     assert isinstance(effects[0], j.Freeze)
-    state, effects = step(owner, state, j.Frozen(200, {}, "0c" * 32, "3d" * 32, "ec" * 32), NOW)
+    state, effects = step(owner, state, j.Frozen(200, inspection_of(200), "0c" * 32, "3d" * 32, "ec" * 32), NOW)
     sign = effects[-1]
     assert isinstance(sign, j.Sign)
     state, _ = step(owner, state, j.Signed(signed_answer(sign.document)), NOW)

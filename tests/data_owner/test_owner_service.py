@@ -19,6 +19,7 @@ from data_owner.agent.effects import JobEffects, Workshop
 from data_owner.agent.service import OwnerService
 from data_owner.datasets import register
 from data_owner.freezing import Freezer
+from data_owner.inspector import Inspector
 from data_owner.marks import AnswerMarks
 from data_owner.mask_keys import MaskKeys, SealingKeys
 from data_owner.policy import OwnerPolicy
@@ -109,11 +110,13 @@ class Bench:
     def restart(self) -> None:
         self.store = SqlStore(sqlite_url(self.folder / "state.sqlite3"))
         self.pools = Pools(ENGINE)
+        freezer = Freezer(self.folder / "moments", self.store, lambda: "now", lambda count: b"\7" * count)
         self.effects = JobEffects(
             Workshop(
                 identity=identity_of("clinic-a"),
                 store=self.store,
-                freezer=Freezer(self.folder / "moments", self.store, lambda: "now", lambda count: b"\7" * count),
+                freezer=freezer,
+                inspector=Inspector(self.folder / "moments", self.policy, freezer.split),
                 mask_keys=MaskKeys(self.folder / "keys", KeyFiles(self.folder)),
                 sealing_keys=SealingKeys(self.folder / "keys", KeyFiles(self.folder)),
                 marks=AnswerMarks(self.folder / "keys"),
@@ -243,7 +246,7 @@ def test_bad_data_is_declined_by_a_code_and_nothing_is_adopted(bench: Bench) -> 
     bench.register(ages="forty,0,3\n")
     answer = bench.join()
     decline = open_document(answer.signed, Decline)
-    assert (answer.answer, decline.code) == ("decline", "invalid-data")
+    assert (answer.answer, decline.code) == ("decline", "data-refused")
     assert "forty" not in answer.model_dump_json()
     state = bench.store.job(JOB_ID)
     assert state is not None and state.refusal is not None and "forty" in state.refusal.detail
@@ -277,7 +280,7 @@ def test_the_pool_of_re_randomisers_fills_from_the_joining_on_and_goes_with_the_
 
 def test_a_clipped_tail_of_a_few_rows_is_declined_and_nothing_is_adopted(bench: Bench) -> None:
     bench.register(ages="101,0,3\n")
-    assert open_document(bench.join().signed, Decline).code == "too-few-rows"
+    assert open_document(bench.join().signed, Decline).code == "data-refused"
     dataset = bench.store.dataset("default")
     assert dataset is not None and dataset.schema_ is None
     assert not (bench.folder / "keys" / f"{JOB_ID}.x25519").exists()

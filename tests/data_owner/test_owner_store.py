@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from data_owner.store.contract import OwnerStore
-from data_owner.store.records import Cell, Dataset, FrozenTable, Release
+from data_owner.store.records import Dataset, FrozenTable, Release
 from data_owner.store.sql import SqlStore
 from protocol.messages import RoundKind
 from protocol.problems import Code, Problem
@@ -100,8 +100,7 @@ def test_a_schema_may_be_corrected_until_a_job_has_accepted_under_it(opener: Ope
 
 
 def test_a_frozen_table_is_kept_as_it_was_first(opener: Opener) -> None:
-    cells = (Cell(position=1, label="sex = f", rows=20),)
-    table = FrozenTable(key="aa" * 32, dataset="default", version="da" * 32, rows=40, cells=cells, frozen_at="now")
+    table = FrozenTable(key="aa" * 32, dataset="default", version="da" * 32, rows=40, frozen_at="now")
     opener().put_frozen_table(table)
     store = opener()
     store.put_frozen_table(table.model_copy(update={"rows": 41}))

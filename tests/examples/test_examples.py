@@ -16,7 +16,10 @@ import numpy as np
 import pytest
 
 from cli.in_process import federation
+from data_owner.inspection import inspect_table
+from data_owner.policy import OwnerPolicy, table_findings
 from protocol.spec import FeatureType, ModelSpec
+from tabular.dictionary import Dictionary
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 OWNERS = {"credit": 3, "breast_cancer": 5, "digits": 3, "digits/by_digit": 3}
@@ -86,13 +89,13 @@ def test_digits_dealt_by_digit_give_the_same_model_as_digits_dealt_at_random(tra
 
 
 def images(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """(rows, 65) pixels on the scale of their declared range, 0 to 16, and a column of ones; (rows,) digits."""
+    """(rows, 49) pixels on the scale of their declared range, 0 to 16, and a column of ones; (rows,) digits."""
     table = np.loadtxt(path, delimiter=",", skiprows=1)
     return np.c_[(table[:, :-1] - 8) / 8, np.ones(len(table))], table[:, -1].astype(int)
 
 
 def surrogate_of(D: np.ndarray, digits: np.ndarray, slope: float, l2: float) -> np.ndarray:
-    """(65, 10) argmin of Σ slope·z²/2 − (y − ½)·z + l2·‖w‖²/2, the intercept free: least squares on stacked rows."""
+    """(49, 10) argmin of Σ slope·z²/2 − (y − ½)·z + l2·‖w‖²/2, the intercept free: least squares on stacked rows."""
     penalty = np.sqrt(l2) * np.eye(D.shape[1])[:-1]
     wanted = np.vstack([(np.eye(10)[digits] - 0.5) / np.sqrt(slope), np.zeros((len(penalty), 10))])
     return np.linalg.lstsq(np.vstack([np.sqrt(slope) * D, penalty]), wanted, rcond=None)[0]
@@ -156,6 +159,20 @@ def test_no_lender_has_a_category_that_points_at_few_applicants(tmp_path: Path) 
                 assert set(counts) <= set(column.category_texts)
                 assert min(counts.values()) >= 10
     assert len(set(sizes)) == 3
+
+
+@pytest.mark.parametrize("example", [*OWNERS, "diabetes"])
+def test_no_owners_policy_declines_an_example_or_makes_it_wait(tmp_path: Path, example: str) -> None:
+    script(example, "make_data.py", tmp_path)
+    spec = ModelSpec.model_validate_json((EXAMPLES / example / "model.json").read_text())
+    own = EXAMPLES / example / "policy.toml"
+    policy = OwnerPolicy.from_toml(own.read_text()) if own.exists() else OwnerPolicy()
+    tables = [path for path in tmp_path.glob("*.csv") if path.name != "test.csv"]
+    assert len(tables) == OWNERS.get(example, 3)
+    dictionary = Dictionary(spec.data_props, "range")
+    for table in tables:
+        inspection = inspect_table(table, dictionary, max_leverage=policy.max_leverage)
+        assert not spec.validates and table_findings(policy, inspection) == ()
 
 
 def test_no_owner_has_all_digits_where_they_are_dealt_by_digit(tmp_path: Path) -> None:

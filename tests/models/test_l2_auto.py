@@ -103,7 +103,7 @@ def test_a_part_below_min_rows_declines_the_job(tmp_path: Path) -> None:
     outcome = run_job(tmp_path, spec, [rows[:200], rows[200:441], rows[441:]], rows)
     assert outcome["model"]["status"] == "FAILED"
     assert outcome["model"]["code"] == "too-few-owners"
-    assert "owner-2 declined (too-few-rows)" in outcome["model"]["reason"]
+    assert "owner-2 declined (data-refused)" in outcome["model"]["reason"]
 
 
 def test_only_newton_chooses_l2(tmp_path: Path) -> None:

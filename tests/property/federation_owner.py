@@ -25,6 +25,7 @@ from protocol.messages import Compute, RoundKind, RoundRequest, from_cbor
 from protocol.planning import plan_spec
 from protocol.problems import Code, Problem
 from protocol.tasks import CBOR_TYPE, JSON_TYPE, TaskKind
+from tests.data_owner.owner_bench import inspection_of
 from tests.property.federation_parties import JOB_ID, START, Disk, FacilitatorParty, Task, identity_of, private_key
 
 ENGINE = LocalEngine()
@@ -101,7 +102,9 @@ class OwnerParty:
                     case o.Freeze():
                         self.mask_key = X25519PrivateKey.generate().private_bytes_raw()
                         self.disk.written()
-                        messages.append(o.Frozen(50, {}, self.moments_hash, self._public_mask_key(), "2c" * 32))
+                        messages.append(
+                            o.Frozen(50, inspection_of(50), self.moments_hash, self._public_mask_key(), "2c" * 32)
+                        )
                     case o.Sign():
                         kind = "accept" if isinstance(effect.document, Acceptance) else "decline"
                         answer = {"answer": kind, "signed": sign(effect.document, self.identity)}

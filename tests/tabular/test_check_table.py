@@ -99,20 +99,6 @@ def test_a_report_is_json(tmp_path: Path) -> None:
     assert plain["columns"][1]["categories"] == {"red": 1, "blue": 0}
 
 
-def test_counts_of_batches_add_up_under_the_names_that_a_policy_refuses_by(tmp_path: Path) -> None:
-    # More rows than are read at once, so that neither group is in one batch.
-    rows = ["30,red,1"] * 9000 + ["10,blue,1"] + ["99,red,1"] * 4 + ["30,red,1"] * 9000 + ["10,blue,1"] * 2
-    report = report_on(tmp_path, "\n".join(["age,colour,price", *rows]), AGE, THREE_COLOURS)
-    assert report.cells() == {
-        "colour = red": 18_004,
-        "colour = blue": 3,
-        "colour = green": 0,
-        "age below its range": 3,
-        "age above its range": 4,
-        "age within its range": 18_000,
-    }
-
-
 def questions(tmp_path: Path, ages: list[float], **options: Any) -> list[tuple[str, int, str]]:
     content = "age,price\n" + "".join(f"{age},1\n" for age in ages)
     report = report_on(tmp_path, content, {**AGE, **options})
