@@ -110,7 +110,8 @@ class _Part:
             self._high_rows += int(high.sum())
             for weights in self._form.directions(grid[high]):
                 lines = np.flatnonzero(weights >= _CARRIES)
-                self._columns.update({self._dictionary.line_columns[line] for line in lines})
+                # In the order of the declaration: the same table must always give the same sentence.
+                self._columns.update(list(dict.fromkeys(self._dictionary.line_columns[line] for line in lines)))
 
     def inspected(self) -> InspectedPart:
         """What both readings came to."""

@@ -242,7 +242,8 @@ def table_findings(policy: OwnerPolicy, inspection: Inspection) -> tuple[str, ..
     verdict = judge_table(policy, inspection)
     declined = [f"Every job will be declined. {verdict.detail}"] if verdict.outcome is Outcome.DECLINE else []
     always = _risks(policy, inspection, inspection.parts[:1])
-    by_part = _risks(policy, inspection, inspection.parts)[len(always) :]
+    # A cell that is small in all rows is so in a part: that is said once.
+    by_part = () if declined else _risks(policy, inspection, inspection.parts)[len(always) :]
     when = "will wait" if policy.standing_out == "by_hand" else "will, once a Model Owner is pinned, wait"
     return (
         *declined,
@@ -275,11 +276,12 @@ def _high_leverage(policy: OwnerPolicy, inspection: Inspection, part: InspectedP
     shown = ", ".join(f"{column} ({rows})" for column, rows in list(high.columns.items())[:MOST_SHOWN])
     more = f", and {len(high.columns) - MOST_SHOWN} more" if len(high.columns) > MOST_SHOWN else ""
     columns = f" Columns by the rows they set apart: {shown}{more}." if shown else ""
+    have = "has" if high.rows == 1 else "have"
     small = part.rows < 2 * inspection.dimensions
     average = min(1.0, inspection.dimensions / part.rows)
     why = f" {part.rows} rows are few for {inspection.dimensions} encoded columns: a row has {average:.2f} on average."
     return (
-        f"{high.rows} of {part.rows} rows in {_PART_NAMES[part.name]} have a leverage above max_leverage "
+        f"{high.rows} of {part.rows} rows in {_PART_NAMES[part.name]} {have} a leverage above max_leverage "
         f"({policy.max_leverage:g}; the largest is {high.largest:.6f}): a sum over some combination of columns can be "
         f"almost such a row alone.{columns}{why if small else ''} To mend it: leave out or merge columns that few rows "
         "use, look for a typing error in one of these columns, or raise max_leverage."
