@@ -56,7 +56,7 @@ def cells_of(found: Inspection) -> dict[str, int]:
 
 
 def ages(count: int, seed: int = 1) -> list[float]:
-    return [float(value) for value in np.random.default_rng(seed).uniform(1, 99, count).round(3)]
+    return [float(value) for value in np.random.default_rng(seed).uniform(1, 99, count).round(2)]
 
 
 def test_categories_are_counted_over_all_batches_and_an_empty_one_is_no_cell(tmp_path: Path) -> None:
