@@ -45,7 +45,7 @@ def test_a_constant_for_missing_values_at_the_end_of_a_huge_range_is_declined(tm
     lines[7] = f"{age},,{days}"
 
     async def scene(both: Coalition, owner: Owner) -> None:
-        wide = props()
+        wide = props(decimal=".")
         wide["features"][1].update(range=[-(2.0**60), 2.0**60], missing=2.0**60)
         declined = await both.declined(both.deploy(make_spec(wide)), owner)
         assert declined.code == "too-few-rows"
@@ -60,7 +60,7 @@ def test_a_range_by_which_rounding_tells_one_person_from_all_others_is_declined(
     lines[3] = "104.5,1.234,37.5"  # the oldest; all others are below 102, and round to 0
 
     async def scene(both: Coalition, owner: Owner) -> None:
-        wide = props()
+        wide = props(decimal=".")
         wide["features"][0].update(range=[-204.0 * 2.0**40, 204.0 * 2.0**40])
         declined = await both.declined(both.deploy(make_spec(wide, optimizer=optimizer)), owner)
         assert declined.code == "too-few-rows" and "age other than its most common value: 1" in declined.detail
@@ -74,7 +74,7 @@ def test_a_validation_part_with_few_rows_of_a_category_waits_for_a_person(tmp_pa
         for row, (age, _, days) in enumerate(line.split(",") for line in rows(150, 0))
     ]
     kind = {"name": "kind", "type": "nominal", "categories": ["common", "rare"]}
-    both_columns: dict[str, Any] = props(features=[props()["features"][0], kind])
+    both_columns: dict[str, Any] = props(features=[props()["features"][0], kind], decimal=".")
 
     async def scene(both: Coalition, owner: Owner) -> None:
         shows_parts = both.deploy(make_spec(both_columns, optimizer="newton", l2="auto"))
@@ -97,7 +97,8 @@ def typing_error(count: int = 60) -> list[str]:
 
 def test_a_typing_error_in_a_column_that_follows_from_another_waits_for_a_person(tmp_path: Path) -> None:
     async def scene(both: Coalition, owner: Owner) -> None:
-        job, another = both.deploy(), both.deploy()
+        spec = make_spec(props(decimal="."))
+        job, another = both.deploy(spec), both.deploy(spec)
         detail = await waits(both, owner, job)
         assert "1 of 60 rows in the table has a leverage above max_leverage (0.99" in detail
         assert "age (1), dose (1)" in detail
@@ -111,7 +112,7 @@ def test_a_typing_error_in_a_column_that_follows_from_another_waits_for_a_person
 
 def test_a_person_who_denies_such_a_job_tells_others_no_more_than_that_the_data_are_refused(tmp_path: Path) -> None:
     async def scene(both: Coalition, owner: Owner) -> None:
-        job = both.deploy()
+        job = both.deploy(make_spec(props(decimal=".")))
         await waits(both, owner, job)
         answer = await owner.http.post(f"/models/{job.id}/deny", json={"reason": "that is her"})
         assert answer.json()["code"] == "denied"
@@ -124,18 +125,19 @@ def test_a_person_who_denies_such_a_job_tells_others_no_more_than_that_the_data_
 def test_what_will_be_declined_or_wait_is_said_when_the_table_is_registered(tmp_path: Path) -> None:
     async def scene(both: Coalition, owner: Owner) -> None:
         (tmp_path / "typo.csv").write_text("\n".join(["age,dose,days", *typing_error()]))
-        sent = {"name": "typo", "path": "typo.csv", "schema": props()}
+        schema = props(decimal=".")
+        sent = {"name": "typo", "path": "typo.csv", "schema": schema}
         answer = await owner.http.post("/datasets", json=sent)
         assert answer.status_code == 201, answer.text
         first, *of_parts = answer.json()["findings"]
         assert first.startswith("Every job will wait for a person. 1 of 60 rows")
         assert all("validation will wait" in finding for finding in of_parts)
         (tmp_path / "few.csv").write_text("\n".join(["age,dose,days", *rows(60, 0), "101,0,3"]))
-        answer = await owner.http.post("/datasets", json={"name": "few", "path": "few.csv", "schema": props()})
+        answer = await owner.http.post("/datasets", json={"name": "few", "path": "few.csv", "schema": schema})
         (declined,) = answer.json()["findings"]
         assert declined.startswith("Every job will be declined.") and "age above its range: 1" in declined
         (tmp_path / "bad.csv").write_text("\n".join(["age,dose,days", *rows(60, 0), "forty,0,3"]))
-        answer = await owner.http.post("/datasets", json={"name": "bad", "path": "bad.csv", "schema": props()})
+        answer = await owner.http.post("/datasets", json={"name": "bad", "path": "bad.csv", "schema": schema})
         (declined,) = answer.json()["findings"]
         assert declined.startswith("Every job will be declined: the table does not fit its schema.")
         listed = {one["name"]: one["findings"] for one in (await owner.http.get("/datasets")).json()}
