@@ -225,13 +225,12 @@ def test_an_inspection_is_done_once_for_what_is_asked_and_is_for_this_user_alone
     dataset = register(SqlStore(sqlite_url(tmp_path / "s.sqlite3")), "default", path, schema, "now")
     split = ValidationSplit(0.2, b"\7" * 32)
     inspector = Inspector(tmp_path / "moments", POLICY, lambda: split)
-    assert inspector.known_findings(dataset) is None
     first = inspector.inspect(dataset, schema)
     (file,) = (tmp_path / "moments").iterdir()
     assert file.stat().st_mode & 0o777 == 0o600
     path.write_text("gone")
     assert inspector.inspect(dataset, schema) == first
-    assert inspector.known_findings(dataset) == inspector.findings(dataset)
+    assert inspector.findings(dataset, schema) == table_findings(POLICY, first)
     # Another limit, another scaling, another split: the table is read again, and is not what was registered.
     stricter = Inspector(tmp_path / "moments", POLICY.model_copy(update={"max_leverage": 0.5}), lambda: split)
     other = Inspector(tmp_path / "moments", POLICY, lambda: ValidationSplit(0.2, b"\6" * 32))
