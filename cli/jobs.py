@@ -17,6 +17,9 @@ Model = Annotated[str, typer.Argument(help="The model: its id, how that begins, 
 ModelOwner = Annotated[str | None, typer.Option(help="The Model Owner's address. Default http://127.0.0.1:9090.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
+#: What is shown of the rows at a chosen threshold.
+_AT_THRESHOLD = ("recall", "precision", "accuracy")
+
 
 def deploy(
     spec: Annotated[Path, typer.Argument(help="The model spec, a JSON file.")],
@@ -152,18 +155,33 @@ def cancel(
 
 def print_prediction(answer: dict[str, Any], rows: int) -> None:
     """Print cost, metrics, and the first `rows` predictions beside their true values."""
+    from cli.coefficients import print_coefficients
     from cli.remarks import print_remarks
 
     console().print(f"model {answer['model_id']}: cost {answer['cost']:.6f}", markup=False)
+    if answer.get("cost_is"):
+        console().print(f"  cost is the {answer['cost_is']}", markup=False)
     for name, value in sorted((answer.get("metrics") or {}).items()):
         if isinstance(value, int | float):
             console().print(f"  {name} {value:.6g}", markup=False)
+    decision = answer.get("decision")
+    if decision is not None:
+        shown = ", ".join(f"{name} {decision[name]:.6g}" for name in _AT_THRESHOLD if decision[name] is not None)
+        console().print(f"  at a threshold of {decision['threshold']:.6g} in place of 0.5: {shown}", markup=False)
     # Of three classes or more the likeliest says more than a list of probabilities.
     by_class = len(answer.get("class_names") or ()) > 2
     pairs = list(zip(answer["classes" if by_class else "values"], answer["targets"], strict=True))[:rows]
     if pairs:
         console().print()
-        print_table("", ["predicted", "true"], [[_value(predicted), _value(true)] for predicted, true in pairs])
+        outside = {each["row"]: ", ".join(each["columns"]) for each in answer.get("clipped") or ()}
+        lines = [[_value(predicted), _value(true), outside.get(row)] for row, (predicted, true) in enumerate(pairs)]
+        some = any(line[2] for line in lines)
+        columns = ["predicted", "true", "outside range"][: 3 if some else 2]
+        print_table("", columns, [line[: len(columns)] for line in lines])
+    calibrated = answer.get("calibrated_coefficients")
+    if calibrated:
+        console().print("\nlog odds as calibrated on the test set:", markup=False)
+        print_coefficients({"coefficients": calibrated})
     print_remarks(answer)
 
 
@@ -172,6 +190,10 @@ def _value(value: object) -> object:
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     return round(value, 4) if isinstance(value, float) else value if isinstance(value, int) else str(value)
+
+
+def _of_what(model: dict[str, Any]) -> str:
+    return f" ({model['loss_is']})" if model.get("loss_is") else ""
 
 
 def _round(model: dict[str, Any]) -> str:
@@ -212,7 +234,7 @@ def _print_model(model: dict[str, Any]) -> None:
         ("name", model.get("name") or ""),
         ("optimizer", model.get("optimizer") or ""),
         ("round", _round(model)),
-        ("loss", f"{model['loss']:.6f}" if model.get("loss") is not None else ""),
+        ("loss", f"{model['loss']:.6f}{_of_what(model)}" if model.get("loss") is not None else ""),
         ("reason", model.get("reason") or ""),
         ("waiting for", ", ".join(owner["name"] for owner in model.get("waiting_for") or ())),
     ):

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from model_owner import classification
 from model_owner.calibration import Calibration, calibration_rows, fit, sigmoid
+from model_owner.decision import decision_of, threshold_of
 from model_owner.job import JobState, TrainedModel
 from model_owner.optimisers.quadratic import Floats
 from model_owner.remarks import Remark, RemarkCode, remark
@@ -16,6 +18,7 @@ from protocol.spec import ModelSpec
 from tabular.encode import Encoder
 
 Json = dict[str, Any]
+Mask = NDArray[np.bool_]
 
 
 class Evaluation(Protocol):
@@ -88,7 +91,9 @@ class Classification:
         reported = np.ones(len(labels), dtype=bool)
         if rows is not None:
             reported[rows] = False
+        document: Json = {} if len(names) != 2 else {"decision": _decision(probabilities[:, 1], labels, rows, reported)}
         return {
+            **document,
             "cost": classification.log_loss(probabilities[reported], labels[reported]),
             "metrics": classification.metrics(probabilities[reported], labels[reported]),
             "values": self._values(probabilities),
@@ -119,6 +124,18 @@ class Classification:
 
     def _values(self, probabilities: Floats) -> list[Any]:
         return as_json(probabilities[:, 1:] if probabilities.shape[1] == 2 else probabilities)
+
+
+def _decision(
+    probabilities: Floats, labels: classification.Labels, fitted: classification.Labels | None, reported: Mask
+) -> Json | None:
+    """A threshold from the rows that the calibration was fitted on, where there are any, reported on the others."""
+    positive = labels.astype(np.float64)
+    chosen_on = np.arange(len(labels)) if fitted is None else fitted
+    threshold = threshold_of(probabilities[chosen_on], positive[chosen_on])
+    if threshold is None:
+        return None
+    return decision_of(threshold, probabilities[reported], positive[reported], len(chosen_on))
 
 
 def evaluation_of(spec: ModelSpec) -> Evaluation:
@@ -178,3 +195,39 @@ def remarks_on(state: JobState, model: TrainedModel | None) -> tuple[Remark, ...
     if state.spec.kind.classifies and not state.spec.shares_weights:
         made.append(remark(RemarkCode.SURROGATE_COEFFICIENTS))
     return (*made, *model.remarks)
+
+
+def loss_is(spec: ModelSpec) -> str:
+    """What `loss` is, in words."""
+    if spec.shares_weights:
+        return "mean log loss on the training rows" if spec.kind.classifies else "mean loss on the training rows"
+    if spec.kind.classifies:
+        return "mean of the quadratic surrogate of the log loss on the training rows, before calibration"
+    return "mean squared error on the training rows"
+
+
+def cost_is(spec: ModelSpec, calibrated: bool) -> str:
+    """What `cost` is, in words."""
+    if not spec.kind.classifies:
+        return "mean squared error on the test rows"
+    rows = "the test rows that calibration did not use" if calibrated else "the test rows"
+    return f"mean log loss on {rows}"
+
+
+def calibrated_coefficients(model: TrainedModel, calibration: Mapping[str, Any]) -> dict[str, Any]:
+    """Coefficients of the calibrated log odds: slope·coefficient, and the offset with the intercept's."""
+    slopes, offsets = np.array(calibration["slopes"]), np.array(calibration["offsets"])
+    table = np.array(model.coefficients) * slopes
+    table[-1] += offsets
+    rows = tuple(tuple(float(value) for value in row) for row in table)
+    return coefficients_by_name(model.model_copy(update={"coefficients": rows}))
+
+
+def remarks_on_decision(document: Mapping[str, Any]) -> tuple[Remark, ...]:
+    """Return a remark where fewer than half of the second class's test rows are found at ½, and more can be."""
+    decision, recall = document.get("decision"), document["metrics"].get("recall")
+    if decision is None or recall is None or recall >= 0.5 or (decision["recall"] or 0.0) <= recall:
+        return ()
+    label, precision = document["class_names"][1], decision["precision"] or 0.0
+    better, shown = decision["recall"], {name: decision[name] for name in ("threshold", "chosen_on")}
+    return (remark(RemarkCode.RARE_CLASS, label=label, recall=recall, better=better, precision=precision, **shown),)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,9 +11,18 @@ from uuid import uuid4
 
 import numpy as np
 
+from model_owner.clipping import as_json as clipped_as_json
+from model_owner.clipping import clipped_rows, remarks_on_clipped
 from model_owner.datasets import fingerprint
 from model_owner.job import JobState, TrainedModel
-from model_owner.models import evaluation_of, remarks_on, weights_of
+from model_owner.models import (
+    calibrated_coefficients,
+    cost_is,
+    evaluation_of,
+    remarks_on,
+    remarks_on_decision,
+    weights_of,
+)
 from model_owner.optimisers.quadratic import Floats
 from model_owner.remarks import as_json
 from model_owner.store.contract import Dataset, ModelStore, Prediction
@@ -22,7 +31,8 @@ from protocol.problems import Code, Problem
 from protocol.states import Phase
 from tabular.encode import Encoder
 from tabular.errors import TableError
-from tabular.read import open_declared_table
+from tabular.read import TableBatch, open_declared_table
+from tabular.rows import row_batch
 
 T = TypeVar("T")
 
@@ -47,8 +57,15 @@ class Predictions:
         state, model = await asyncio.to_thread(
             lambda: (self._store.job(prediction.model_id), self._store.model(prediction.model_id))
         )
-        remarks = () if state is None else remarks_on(state, model)
-        return {**prediction.document, "remarks": as_json(remarks)}
+        document, more = prediction.document, dict[str, Any]()
+        calibration = document.get("calibration")
+        if state is not None:
+            more["cost_is"] = cost_is(state.spec, calibration is not None)
+        if model is not None and calibration is not None:
+            more["calibrated_coefficients"] = calibrated_coefficients(model, calibration)
+        clipped = remarks_on_clipped(document.get("clipped", ()), len(document["values"]))
+        remarks = (*(() if state is None else remarks_on(state, model)), *remarks_on_decision(document), *clipped)
+        return {**document, **more, "remarks": as_json(remarks)}
 
     async def of_rows(self, model_id: str | None, rows: Sequence[object]) -> tuple[str, dict[str, Any]]:
         """Return the model's id, and a value (and class) for each row under `values` (`classes`, `class_names`).
@@ -59,15 +76,18 @@ class Predictions:
         def score() -> tuple[str, dict[str, Any]]:
             state, model = self._finished(model_id)
             encoder = Encoder.of_spec(state.spec)
-            remarks = as_json(remarks_on(state, model))
+            remarks = remarks_on(state, model)
             if not rows:
-                return state.job_id, {"values": [], "remarks": remarks}
+                return state.job_id, {"values": [], "clipped": [], "remarks": as_json(remarks)}
             try:
-                X = encoder.encode_features(rows).X
+                batch = row_batch(rows, encoder.props)
+                X = encoder.encode_feature_batch(batch).X
             except TableError as error:
                 raise Problem(Code.INVALID_ROWS, f"{error.message}.", errors=[_error_of(error)]) from None
             scored = evaluation_of(state.spec).of_rows(X @ weights_of(model), encoder, self._test_document(state))
-            return state.job_id, {**scored, "remarks": remarks}
+            clipped = clipped_as_json(clipped_rows(encoder, batch, range(len(X))))
+            told = as_json((*remarks, *remarks_on_clipped(clipped, len(X))))
+            return state.job_id, {**scored, "clipped": clipped, "remarks": told}
 
         return await self._run(score)
 
@@ -106,7 +126,7 @@ class Predictions:
         known = self._store.prediction_on(state.job_id, dataset.id)
         if known is not None:
             return known
-        scores, targets = _score(state, model, dataset)
+        scores, targets, clipped = _score(state, model, dataset)
         # The same test set is split in the same way for every model.
         seed = int(dataset.version[:16], 16)
         prediction_id = uuid4().hex
@@ -114,6 +134,7 @@ class Predictions:
             "id": prediction_id,
             "model_id": state.job_id,
             "dataset_id": dataset.id,
+            "clipped": clipped,
             **evaluation_of(state.spec).on_test_set(scores, targets, Encoder.of_spec(state.spec), seed),
         }
         return self._store.put_prediction(
@@ -127,25 +148,37 @@ class Predictions:
         )
 
 
-def _score(state: JobState, model: TrainedModel, dataset: Dataset) -> tuple[Floats, Floats]:
-    """(rows, k) scores and encoded targets of a test set, read in batches."""
+def _score(state: JobState, model: TrainedModel, dataset: Dataset) -> tuple[Floats, Floats, list[dict[str, Any]]]:
+    """(rows, k) scores and encoded targets of a test set, read in batches, and which rows were clipped where."""
     encoder = Encoder.of_spec(state.spec)
     weights, path = weights_of(model), Path(dataset.path)
-    values, targets = [], []
+    values: list[Floats] = []
+    targets: list[Floats] = []
+    clipped: list[tuple[int, str]] = []
+    read: list[TableBatch] = []
+
+    def watched(batches: Iterable[TableBatch]) -> Iterator[TableBatch]:
+        for batch in batches:
+            read[:] = [batch]
+            yield batch
+
     try:
         if fingerprint(path)[0] != dataset.version:
             raise Problem(
                 Code.INVALID_DATA, f"The test set {path.name} has changed since it was registered: register it again."
             )
         table = open_declared_table(path, state.spec.data_props)
-        for batch in encoder.encode_all(table.batches(encoder.columns)):
+        for batch in encoder.encode_all(watched(table.batches(encoder.columns))):
+            before = sum(len(part) for part in values)
+            kept = (batch.records - read[0].first_row).tolist()
+            clipped += [(before + row, column) for row, column in clipped_rows(encoder, read[0], kept)]
             values.append(batch.X @ weights)
             targets.append(batch.Y)
     except (TableError, OSError) as error:
         raise Problem(
             Code.INVALID_DATA, f"The test set {path.name} does not fit the model's columns: {error}."
         ) from None
-    return np.concatenate(values), np.concatenate(targets)
+    return np.concatenate(values), np.concatenate(targets), clipped_as_json(clipped)
 
 
 def _error_of(error: TableError) -> dict[str, object]:

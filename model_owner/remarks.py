@@ -27,6 +27,8 @@ class RemarkCode(StrEnum):
     COLUMNS_NOT_JUDGED = "columns-not-judged"
     CLASS_MISSING = "class-missing"
     SEPARABLE = "separable"
+    OUTSIDE_RANGE = "outside-range"
+    RARE_CLASS = "rare-class"
 
 
 TEXTS: Final[Mapping[RemarkCode, str]] = MappingProxyType(
@@ -36,7 +38,8 @@ TEXTS: Final[Mapping[RemarkCode, str]] = MappingProxyType(
         ),
         RemarkCode.SURROGATE_COEFFICIENTS: (
             "The coefficients are those of a quadratic surrogate, and no log odds: read their signs and what they do "
-            'to predictions. For log odds train with weights "shared_with_owners".'
+            "to predictions. Calibrated ones are in GET /prediction, where there is a test set; for log odds train "
+            'with weights "shared_with_owners".'
         ),
         RemarkCode.COLUMN_HARDLY_VARIES: (
             "{column} hardly varies within its declared range: its standard deviation is {share:.2g} of half of it. "
@@ -59,6 +62,14 @@ TEXTS: Final[Mapping[RemarkCode, str]] = MappingProxyType(
         RemarkCode.SEPARABLE: (
             "The columns tell the classes apart without error, so that no finite weights are best: the coefficients "
             "mean nothing, and grow with a smaller tolerance. Give l2."
+        ),
+        RemarkCode.OUTSIDE_RANGE: (
+            "{count} of {rows} rows have a {column} outside its declared range, and are predicted for as if it was at "
+            "the range's end; `clipped` names them."
+        ),
+        RemarkCode.RARE_CLASS: (
+            "At a probability of 0.5 only {recall:.1%} of the class {label} are found. At {threshold:.4g}, chosen on "
+            "{chosen_on} test rows, {better:.1%} are, and {precision:.1%} of the rows that are called so belong to it."
         ),
     }
 )

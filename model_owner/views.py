@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from model_owner.coefficient_table import CoefficientTable
 from model_owner.job import ABOUT_VALUES, HistoryRow, JobState, TrainedModel
 from model_owner.l2_choice import L2Choice
-from model_owner.models import coefficients_by_name, remarks_on
+from model_owner.models import coefficients_by_name, loss_is, remarks_on
 from model_owner.remarks import Remark
 from protocol.client.facilitator import FacilitatorClient
 from protocol.clock import Clock
@@ -77,6 +77,7 @@ class ModelLine(BaseModel):
     round: int
     rounds: int
     loss: float | None
+    loss_is: str
     reason: str | None
     code: str | None
     created_at: datetime
@@ -93,6 +94,7 @@ _EXAMPLE: dict[str, Any] = {
     "round": 7,
     "rounds": 48,
     "loss": 2961.337,
+    "loss_is": "mean squared error on the training rows",
     "reason": None,
     "code": None,
     "created_at": "2026-01-12T09:28:00.000Z",
@@ -186,6 +188,7 @@ def _line(state: JobState) -> dict[str, Any]:
         "round": state.round,
         "rounds": state.rounds,
         "loss": state.loss,
+        "loss_is": loss_is(state.spec),
         "reason": None if ending is None else ending.reason,
         "code": None if ending is None else ending.code,
         "created_at": state.created_at,

@@ -32,6 +32,23 @@ class Calibration(BaseModel):
     rows: list[int]
 
 
+class Clipped(BaseModel):
+    """A row (by its place in `values`, from 0) with values outside declared ranges, and in which columns."""
+
+    row: int
+    columns: list[str]
+
+
+class Decision(BaseModel):
+    """A threshold for the second class's probability, chosen on so many test rows, and how the others fare by it."""
+
+    threshold: float
+    chosen_on: int
+    recall: float | None
+    precision: float | None
+    accuracy: float
+
+
 class PredictionView(BaseModel):
     """A model on a test set. Values and targets in raw units, one a row; of several targets, a list a row.
 
@@ -64,6 +81,10 @@ class PredictionView(BaseModel):
     class_names: list[str] | None = None
     classes: list[str] | None = None
     calibration: Calibration | None = None
+    cost_is: str | None = None
+    decision: Decision | None = None
+    calibrated_coefficients: dict[str, float | dict[str, float]] | None = None
+    clipped: list[Clipped] = []
     remarks: list[Remark] = []
 
 
@@ -98,6 +119,7 @@ class Scores(BaseModel):
     values: Values
     class_names: list[str] | None = None
     classes: list[str] | None = None
+    clipped: list[Clipped] = []
     remarks: list[Remark] = []
 
 
