@@ -148,8 +148,7 @@ def _a_number(marks: NumberMarks) -> str:
     if marks.decimal is None:
         return "a number is expected, without a unit or a sign such as % or $"
     mark = "point" if marks.decimal == "." else "comma"
-    known = "is declared" if marks.shown_by is None else f"is what {marks.shown_by!r} in this column shows"
-    return f"a number is expected, without a unit or a sign such as % or $; a decimal {mark} {known}"
+    return f"a number is expected, without a unit or a sign such as % or $; a decimal {mark} {marks.reason}"
 
 
 def _both_readings(text: str, marks: NumberMarks) -> str:

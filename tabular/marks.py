@@ -2,7 +2,8 @@
 
 "1.234" is a thousand in one country and a fraction in another. What a column's marks mean is declared for the table,
 or else follows from the column's own values, all of them: the first number that can be read with one decimal mark
-alone, such as "0.5" or "1.234.567", settles it. Where there is none, a number that reads in two ways is refused.
+alone, such as "0.5" or "1.234.567", settles it. Where there is none, the declared range may: every number has a mark,
+and all are within it in one reading, and outside in the other. Otherwise a number that reads in two ways is refused.
 
 Thousands are marked by a point, comma, apostrophe or space, in groups of three digits; by commas also in the Indian
 way (12,34,567).
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from protocol.spec import DecimalMark
@@ -29,14 +31,15 @@ class NumberMarks:
     """The marks of one column's numbers, settled as soon as one value shows them. Not for two threads at once.
 
     decimal: the mark, None as long as it is not known. thousands: the declared mark, None where any may occur, ""
-    where none may. texts: reads the column once more from its start, in arrays of trimmed text. shown_by: the value
-    that settled it, None where it was declared.
+    where none may. texts: reads the column once more from its start, in arrays of trimmed text. declared_range: of the
+    column's values. reason: why the decimal mark is what it is, in words.
     """
 
     decimal: DecimalMark | None = None
     thousands: str | None = None
     texts: Callable[[], Iterable[Any]] = field(default=lambda: (), repr=False)
-    shown_by: str | None = None
+    declared_range: tuple[float, float] | None = None
+    reason: str = "is declared"
     _read_again: bool = False
 
     def __post_init__(self) -> None:
@@ -50,10 +53,33 @@ class NumberMarks:
         """
         if self.decimal is None and not self._shown(text) and not self._read_again:
             self._read_again = True
+            within: dict[DecimalMark, bool] | None = {}
             for values in self.texts():
                 if self._shown(values):
-                    break
+                    return self.decimal
+                within = self._within(values.drop_null(), within)
+            if within and within["."] != within[","]:
+                self.decimal = "." if within["."] else ","
+                self.reason = "is what the declared range allows"
         return self.decimal
+
+    def _within(self, text: Any, before: dict[DecimalMark, bool] | None) -> dict[DecimalMark, bool] | None:
+        """For each mark, True where all numbers so far are within the declared range, False where none is.
+
+        None for good where that is so of some numbers alone, or where one has no mark and tells nothing.
+        """
+        if before is None or self.declared_range is None or not pc.all(self.in_two_ways(text), min_count=0).as_py():
+            return None
+        low, high = self.declared_range
+        found = before
+        for mark in _OTHER.values():
+            values = pc.cast(self.plain(text, mark), pa.float64())
+            inside = set(pc.and_(pc.greater_equal(values, low), pc.less_equal(values, high)).to_pylist())
+            inside |= {found[mark]} if mark in found else set()
+            if len(inside) > 1:
+                return None
+            found = {**found, mark: inside == {True}} if inside else found
+        return found
 
     def reads(self, text: Any, decimal: DecimalMark) -> Any:
         """(rows,) booleans: which texts are numbers with that decimal mark."""
@@ -79,7 +105,7 @@ class NumberMarks:
         if first < 0:
             return False
         self.decimal = "." if point[first].as_py() else ","
-        self.shown_by = text[first].as_py()
+        self.reason = f"is what {text[first].as_py()!r} in this column shows"
         return True
 
 

@@ -101,7 +101,10 @@ class Table:
         if batch_rows < 1:
             raise ValueError(f"batch_rows {batch_rows}: at least 1 is needed")
         positions = self.positions(columns)
-        marks = tuple(NumberMarks(self.decimal, self.thousands, self._texts(position)) for position in positions)
+        marks = tuple(
+            NumberMarks(self.decimal, self.thousands, self._texts(position), column.range)
+            for position, column in zip(positions, columns, strict=True)
+        )
         return _sliced(self._read(positions, batch_rows), batch_rows, marks)
 
     def _read(self, positions: tuple[int, ...], batch_rows: int) -> Iterator[Any]:

@@ -76,6 +76,37 @@ def test_a_column_that_shows_its_marks_in_its_last_record_is_read_by_them_from_t
     assert amounts(table) == [1.234] * 20_000 + [0.5]
 
 
+def ranged(table: Path, low: float, high: float) -> list[float] | str:
+    features = [{"name": "amount", "type": "continuous", "range": [low, high]}]
+    props = DataProps.model_validate({"features": features, "target": {"name": "y", "range": [0, 10]}})
+    encoder = Encoder(props, ModelType.LINEAR_REGRESSION)
+    try:
+        batches = list(encoder.encode_all(open_declared_table(table, props).batches(encoder.columns, 2)))
+    except BadValues as error:
+        return error.code
+    X = np.concatenate([batch.X for batch in batches])
+    return ((X * encoder.half_width + encoder.centre)[:, 0]).round(6).tolist()
+
+
+def test_the_declared_range_decides_where_it_has_all_numbers_in_one_reading_and_none_in_the_other(
+    table: Path,
+) -> None:
+    table.write_text("amount,y\n21.035,1\n27.500,2\n22.072,2\n23.769,3\n")
+    assert ranged(table, 0, 100) == [21.035, 27.5, 22.072, 23.769]
+    assert ranged(table, 10_000, 50_000) == [21035, 27500, 22072, 23769]
+    assert ranged(table, 0, 22) == "number-ambiguous"  # some are outside in either reading
+    assert ranged(table, 0, 25_000) == "number-ambiguous"  # inside in one reading, partly in the other
+    assert ranged(table, 0, 100_000) == "number-ambiguous"  # inside in both
+    assert ranged(table, 500, 900) == "number-ambiguous"  # inside in neither
+
+
+@pytest.mark.parametrize("other", ["950", "0", "999"])
+def test_the_declared_range_does_not_decide_where_some_numbers_have_no_mark(table: Path, other: str) -> None:
+    # 1.234 may be an amount beyond the range, which is clipped, as well as a fraction within.
+    table.write_text(f"amount,y\n1.234,1\n{other},2\n1.500,2\n")
+    assert ranged(table, 0, 1000) == "number-ambiguous"
+
+
 def test_texts_in_parquet_are_read_by_the_same_rules(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
     for column in (pa.array(["1.234", "950"]), pa.array(["1.234", "950"]).dictionary_encode()):

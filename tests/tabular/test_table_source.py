@@ -107,10 +107,11 @@ def test_compression_is_known_by_a_files_content_whatever_its_name(tmp_path: Pat
         (TABLE.decode().encode("utf-32"), "UTF-32; save it as UTF-8"),
         (TABLE.decode().encode("utf-16-le"), "of text in UTF-16, save a copy as UTF-8"),
         (gzip.compress(TABLE)[:-9], "cannot be read"),
+        (b"sep=;\na;b\n1;2\n", "its first line is Excel's own"),
         (gzip.compress(b"PK\x03\x04"), "Excel"),
         (TABLE + b'3,"' + b"x" * (9 << 20), "longer than 4 MB, as where a quote is never closed"),
     ],
-    ids=["xz", "utf-32", "utf-16 without a mark", "half a gzip", "zip in gzip", "open quote"],
+    ids=["xz", "utf-32", "utf-16 without a mark", "half a gzip", "excel's line", "zip in gzip", "open quote"],
 )
 def test_what_is_not_read_is_named_with_what_to_do(tmp_path: Path, content: bytes, told: str) -> None:
     path = tmp_path / "t.csv"
