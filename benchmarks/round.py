@@ -16,8 +16,8 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -148,23 +148,32 @@ def run_job(folder: Path, owners: int, d: int, rounds: int, key_bits: int) -> Ru
     environment = {"FEDTRAIN_WORKERS": "1", "FEDTRAIN_LEAST_ROSTER": "1", "FEDTRAIN_LOG_LEVEL": "warning"}
     if key_bits < LEAST_KEY_BITS:
         environment["FEDTRAIN_ALLOW_SMALL_KEYS"] = "true"
-    before = {name: os.environ.get(name) for name in environment}
-    os.environ.update(environment)
     children = Children()
+    with environment_of(environment):
+        try:
+            urls = start_services(children, folder, owners, d, FIRST_PORT)
+            spec = spec_of(
+                d,
+                key_bits,
+                optimizer="gradient_descent",
+                rounds=rounds,
+                tolerance=1e-300,
+                min_data_owners=owners,
+                max_data_owners=owners,
+            )
+            return _train(urls, spec.model_dump(mode="json", exclude_unset=True))
+        finally:
+            children.stop()
+
+
+@contextmanager
+def environment_of(variables: Mapping[str, str]) -> Iterator[None]:
+    """Start processes with these variables within the block."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     try:
-        urls = _start(children, folder, owners, d)
-        spec = spec_of(
-            d,
-            key_bits,
-            optimizer="gradient_descent",
-            rounds=rounds,
-            tolerance=1e-300,
-            min_data_owners=owners,
-            max_data_owners=owners,
-        )
-        return _train(urls, spec.model_dump(mode="json", exclude_unset=True))
+        yield
     finally:
-        children.stop()
         for name, value in before.items():
             if value is None:
                 del os.environ[name]
@@ -172,22 +181,22 @@ def run_job(folder: Path, owners: int, d: int, rounds: int, key_bits: int) -> Ru
                 os.environ[name] = value
 
 
-def _start(children: Children, folder: Path, owners: int, d: int) -> dict[str, list[str]]:
-    """URLs by role."""
-    facilitator = f"http://127.0.0.1:{FIRST_PORT}"
+def start_services(children: Children, folder: Path, owners: int, d: int, first_port: int) -> dict[str, list[str]]:
+    """Start all parties, at ports in a row; return their URLs by role."""
+    facilitator = f"http://127.0.0.1:{first_port}"
 
     def start(role: str, name: str, port: int, *more: str) -> str:
         arguments = [role, "--name", name, "--port", str(port), "--state-dir", str(folder / name), *more]
         return children.start(name, port, folder / f"{name}.log", arguments).url
 
-    urls = {"facilitator": [start("facilitator", "facilitator", FIRST_PORT)]}
-    urls["model owner"] = [start("model-owner", "model-owner", FIRST_PORT + 1, "--facilitator", facilitator)]
+    urls = {"facilitator": [start("facilitator", "facilitator", first_port)]}
+    urls["model owner"] = [start("model-owner", "model-owner", first_port + 1, "--facilitator", facilitator)]
     urls["data owner"] = []
     for number in range(owners):
         name = f"owner-{number}"
         data = _write_table(folder / f"{name}.csv", d, number)
         more = ("--data", str(data), "--facilitator", facilitator)
-        urls["data owner"].append(start("data-owner", name, FIRST_PORT + 2 + number, *more))
+        urls["data owner"].append(start("data-owner", name, first_port + 2 + number, *more))
     children.wait_ready()
     while len(_get(facilitator, "/data-owners")) < owners:
         children.check_alive()

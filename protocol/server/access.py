@@ -9,15 +9,14 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from protocol.problems import TYPE_BASE, Code, Problem
+from protocol.server import documentation
 from protocol.server.body_limits import refuse_unread
 from protocol.server.caller import Caller, Gate
 from protocol.server.rate_limit import RateLimit, TokenBuckets
 from protocol.states import Role
 
 #: What everyone may see: that it runs, who it is, how it is called, and what its problems mean.
-PUBLIC_PATHS = frozenset(
-    {"/healthz", "/readyz", "/identity", "/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json", "/problems"}
-)
+PUBLIC_PATHS = frozenset({"/healthz", "/readyz", "/identity", "/openapi.json", "/problems", *documentation.PATHS})
 
 
 class AccessMiddleware:

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from protocol.identity import Identity
 from protocol.problems import Code, Problem
-from protocol.server import problem_pages
+from protocol.server import documentation, problem_pages
 from protocol.server.access import AccessMiddleware
 from protocol.server.body_limits import BodyLimitMiddleware, BodyLimits
 from protocol.server.caller import Gate, OpenGate, caller
@@ -126,6 +126,8 @@ def create_service(
         title=title,
         description=description,
         version=release,
+        docs_url=None,
+        redoc_url=None,
         lifespan=stopping_lifespan,
         responses=PROBLEM_RESPONSES,
     )
@@ -135,6 +137,8 @@ def create_service(
     app.state.role = role
     add_problem_handlers(app)
     app.include_router(problem_pages.routes())
+    about = {"role": role.value, "name": name, "version": release, "protocol": PROTOCOL_VERSION}
+    app.include_router(documentation.routes(title, description, {**about, "party": identity.party_id}))
     # The last one added is the outermost: errors are caught within the count of requests, limits within both.
     app.add_middleware(BodyLimitMiddleware, limits=body_limits)
     app.add_middleware(AccessMiddleware, gate=gate, role=role, rate_limit=rate_limit, monotonic=monotonic)

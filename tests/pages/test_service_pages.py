@@ -1,0 +1,114 @@
+"""What a browser is shown at a service: a page that says what it is, and the routes, with nothing from elsewhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from html.parser import HTMLParser
+from pathlib import Path
+
+import httpx
+import pytest
+
+from data_owner.app import create_app as create_data_owner
+from data_owner.settings import DataOwnerSettings
+from facilitator.app import create_app as create_facilitator
+from facilitator.settings import FacilitatorSettings
+from model_owner.app import create_app as create_model_owner
+from model_owner.settings import ModelOwnerSettings
+from protocol.server.system_clock import SystemClock
+
+MAKERS = {
+    "facilitator": (create_facilitator, FacilitatorSettings),
+    "data-owner": (create_data_owner, DataOwnerSettings),
+    "model-owner": (create_model_owner, ModelOwnerSettings),
+}
+HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+
+
+class Page(HTMLParser):
+    """What a page loads and leads to, and what it has within that a strict policy forbids."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.loads: list[str] = []
+        self.links: list[str] = []
+        self.forbidden: list[str] = []
+        self._tag = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._tag, given = tag, dict(attrs)
+        if tag in ("script", "img") or (tag == "link"):
+            self.loads += [value for name in ("src", "href") if (value := given.get(name))]
+        if tag == "a":
+            self.links.append(given.get("href") or "")
+        self.forbidden += [name for name in given if name == "style" or name.startswith("on")]
+        self.forbidden += [tag] if tag in ("style", "iframe", "object", "embed", "base", "form") else []
+
+    def handle_endtag(self, tag: str) -> None:
+        self._tag = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._tag == "script" and data.strip():
+            self.forbidden.append(data)
+
+
+@pytest.fixture(params=list(MAKERS))
+async def http(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+    create, settings = MAKERS[request.param]
+    with ThreadPoolExecutor(1) as executor:
+        app = create(settings(state_dir=tmp_path, name=request.param), clock=SystemClock(), executor=executor)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service.invalid") as client:
+            yield client
+
+
+def _policy(answer: httpx.Response) -> dict[str, list[str]]:
+    directives = [one.split() for one in answer.headers["Content-Security-Policy"].split(";")]
+    return {name: sources for name, *sources in directives}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("path", ["/", "/docs"])
+async def test_a_page_loads_nothing_from_elsewhere_and_has_no_script_within(http: httpx.AsyncClient, path: str) -> None:
+    answer = await http.get(path, headers=HTML)
+    assert answer.status_code == 200 and answer.headers["content-type"].startswith("text/html")
+    page = Page(answer.text)
+    assert page.forbidden == []
+    assert not [one for one in [*page.loads, *page.links] if "//" in one]
+    for one in page.loads:
+        loaded = await http.get("/" + one)
+        assert loaded.status_code == 200 and len(loaded.content) > 100
+    policy = _policy(answer)
+    assert policy["default-src"] == policy["frame-ancestors"] == policy["base-uri"] == ["'none'"]
+    assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == ["'self'"]
+    assert not re.search(r"unsafe|https?:|\*", answer.headers["Content-Security-Policy"])
+
+
+@pytest.mark.anyio
+async def test_the_routes_page_starts_with_this_services_own_document(http: httpx.AsyncClient) -> None:
+    start = await http.get("/docs/start.js")
+    assert 'url: "openapi.json"' in start.text and "//" not in start.text
+    assert (await http.get("/openapi.json")).json()["paths"]
+
+
+@pytest.mark.anyio
+async def test_the_first_page_says_what_this_is_and_leads_on(http: httpx.AsyncClient) -> None:
+    answer = await http.get("/", headers=HTML)
+    assert "federated-trainer" in answer.text
+    for link in Page(answer.text).links:
+        assert (await http.get("/" + link)).status_code in (200, 503), link
+    about = (await http.get("/")).json()
+    who = (await http.get("/identity")).json()
+    assert (about["role"], about["name"], about["version"], about["party"]) == (
+        who["role"], who["name"], who["version"], who["party_id"],
+    )  # fmt: skip
+    assert about["docs"] == "/docs"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("path", ["/redoc", "/docs/oauth2-redirect", "/docs/redoc.standalone.js", "/docs/..%2fcore.py"])
+async def test_nothing_else_is_served(http: httpx.AsyncClient, path: str) -> None:
+    answer = await http.get(path)
+    assert (answer.status_code, answer.json()["type"]) == (404, "/problems/not-found")
