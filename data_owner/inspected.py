@@ -32,7 +32,7 @@ class HighLeverage(Strict):
 
 
 class InspectedPart(Strict):
-    """What a job may show the sums of: all rows, or its training or validation part."""
+    """Rows that a job may show sums of: all, or the training or validation part."""
 
     name: Literal["all", "training", "validation"]
     rows: int

@@ -114,7 +114,7 @@ class _Part:
                 self._columns.update(list(dict.fromkeys(self._dictionary.line_columns[line] for line in lines)))
 
     def inspected(self) -> InspectedPart:
-        """What both readings came to."""
+        """Return the result of both readings."""
         cells = self._tally.cells() + (() if self._joint is None else self._joint.cells())
         columns = dict(self._columns.most_common())
         leverage = HighLeverage(rows=self._high_rows, largest=min(self._highest, 1.0), columns=columns)

@@ -67,7 +67,7 @@ class Inspector:
         return found
 
     def findings(self, dataset: Dataset, schema: DataProps) -> tuple[str, ...]:
-        """What will become of jobs on the dataset, in words, for the owner's people. Raises Problem as `inspect`."""
+        """Return `table_findings` on the dataset, for the owner's people. Raises Problem as `inspect`."""
         return table_findings(self._policy, self.inspect(dataset, schema))
 
     def _key(self, dataset: Dataset, schema: DataProps, scaling: str, split: ValidationSplit) -> str:

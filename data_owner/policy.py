@@ -219,7 +219,7 @@ def judge_table(policy: OwnerPolicy, inspection: Inspection) -> Verdict:
 
 
 def standing_out_risks(policy: OwnerPolicy, inspection: Inspection, *, validates: bool) -> tuple[str, ...]:
-    """What a person has to decide about a table, a sentence or two each; () where nothing is in the way.
+    """Reasons for which a person has to decide about a table, in words; () where nothing is in the way.
 
     `validates`: whether the training and the validation part are shown apart, and so count for themselves.
     """
@@ -238,7 +238,7 @@ def _risks(policy: OwnerPolicy, inspection: Inspection, parts: Sequence[Inspecte
 
 
 def table_findings(policy: OwnerPolicy, inspection: Inspection) -> tuple[str, ...]:
-    """What will become of jobs on a table, and what to change, before there is any; () where nothing is in the way."""
+    """Say what will become of jobs on a table, and what to change, before any comes; () where nothing is in the way."""
     verdict = judge_table(policy, inspection)
     declined = [f"Every job will be declined. {verdict.detail}"] if verdict.outcome is Outcome.DECLINE else []
     always = _risks(policy, inspection, inspection.parts[:1])

@@ -27,6 +27,9 @@ from protocol.spec import DataProps
 from tabular.dictionary import Dictionary
 
 HISTORIES = 300
+KINDS = ("number", "flag", "sum", "typo", "huge", "clipped", "category", "missing")
+#: The limit, and what an inspection may be off by.
+MOST = Fraction(99, 100) + Fraction(1, 2**20)
 POLICY = OwnerPolicy()
 Lines = list[list[Fraction]]
 
@@ -35,13 +38,13 @@ def draw(seed: int) -> tuple[dict[str, Any], list[dict[str, str]]]:
     """A dictionary, and a table that fits it: columns that follow from each other, few of a kind, huge ranges."""
     rng = np.random.default_rng(seed)
     rows = int(rng.integers(12, 60))
-    numbers = rng.integers(0, 64, (3, rows)) / 64  # eighths of them are exact on the grid, and tie
+    numbers = rng.integers(0, 64, (3, rows)) / 64  # exact on the grid, with ties
     features: list[dict[str, Any]] = []
     table: dict[str, list[str]] = {}
     for place in range(int(rng.integers(1, 5))):
         name, kind = (
             f"x{place}",
-            rng.choice(["number", "flag", "sum", "typo", "huge", "clipped", "category", "missing"]),
+            rng.choice(KINDS),
         )
         values = numbers[rng.integers(3)].copy()
         declared: dict[str, Any] = {"name": name, "type": "continuous", "range": [-4, 4]}
@@ -114,7 +117,7 @@ def leverages(lines: Lines, rows: list[int]) -> list[Fraction]:
 
 
 def small_cell(props: dict[str, Any], records: list[dict[str, str]], lines: dict[str, Lines], rows: list[int]) -> bool:
-    """Whether any group of these rows that encoding sets apart has 1 to 9 rows."""
+    """True where a group of these rows that encoding sets apart has 1 to 9 rows."""
     sizes: list[int] = []
     for column in (*props["features"], props["target"]):
         texts = [records[row][column["name"]] for row in rows]
@@ -146,13 +149,13 @@ def history(seed: int, folder: Path) -> tuple[dict[str, Any], list[dict[str, str
 
 
 def lets_in(policy: OwnerPolicy, found: Inspection, *, validates: bool) -> bool:
-    """Whether a job is accepted with nobody asked."""
+    """True where a job is accepted with nobody asked."""
     declined = judge_table(policy, found).outcome is Outcome.DECLINE
     return not declined and not standing_out_risks(policy, found, validates=validates)
 
 
 def searched(policy: OwnerPolicy, seed: int, folder: Path) -> list[str]:
-    """What an adversary finds in the sums of one job on one table; empty where the job is not let in."""
+    """Look at the sums of one job on one table as an adversary; nothing is found where the job is not let in."""
     props, records, found = history(seed, folder)
     rng = np.random.default_rng(seed + 1_000_000)
     validates = bool(rng.uniform() < 0.5)
