@@ -23,6 +23,7 @@ class RemarkCode(StrEnum):
     SURROGATE_COEFFICIENTS = "surrogate-coefficients"
     COLUMN_HARDLY_VARIES = "column-hardly-varies"
     COLLINEAR = "collinear"
+    UNCERTAIN = "uncertain"
     DIRECTIONS_LEFT = "directions-left"
     COLUMNS_NOT_JUDGED = "columns-not-judged"
     CLASS_MISSING = "class-missing"
@@ -48,6 +49,10 @@ TEXTS: Final[Mapping[RemarkCode, str]] = MappingProxyType(
         RemarkCode.COLLINEAR: (
             "{column} is nearly a combination of other columns (with them: {others}): the least eigenvalue of the "
             "correlations is {least:.2g}. Their coefficients mean little one by one: leave one of them out, or give l2."
+        ),
+        RemarkCode.UNCERTAIN: (
+            "The coefficient of {column} may be off by {share:.2g} standard deviations of the target for one of the "
+            "column: that much the rounding of sums leaves open. newton has sums with more digits."
         ),
         RemarkCode.DIRECTIONS_LEFT: (
             "Training ended within its tolerance after {known} of {all} directions. A combination of columns that "

@@ -18,6 +18,7 @@ D. P. O'Leary, "The block conjugate gradient algorithm and related methods", 198
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -36,6 +37,7 @@ from model_owner.optimisers.quadratic import (
     integers_from_json,
     integers_to_json,
     length_ratio,
+    ratio,
     shifted,
     to_floats,
     zeros,
@@ -48,6 +50,8 @@ GUARD_BITS = 64
 DEPENDENT_BITS = 40
 # Up to so many columns every direction is asked for: d + 1 rounds at most, and a table of coefficients in the end.
 EXPLORED = 64
+# A weight that rounding may move by more than this, in standard deviations of the target for one of the column.
+UNCERTAIN = 1e-4
 _RATIO_BITS = 64
 _GOLDEN = (5**0.5 - 1) / 2
 
@@ -152,9 +156,37 @@ class ConjugateGradient:
 
 
 def _findings(problem: Quadratic, state: Progressing) -> tuple[Finding, ...]:
-    if problem.dimensions <= EXPLORED or state.pool.size == problem.dimensions:
-        return ()
-    return (Finding(RemarkCode.DIRECTIONS_LEFT, values={"known": state.pool.size, "all": problem.dimensions}),)
+    found = _uncertain(problem, state)
+    if problem.dimensions > EXPLORED and state.pool.size < problem.dimensions:
+        found += (Finding(RemarkCode.DIRECTIONS_LEFT, values={"known": state.pool.size, "all": problem.dimensions}),)
+    return found
+
+
+def _uncertain(problem: Quadratic, state: Progressing) -> tuple[Finding, ...]:
+    """The columns whose weight the rounding of sums leaves uncertain by more than UNCERTAIN.
+
+    Where A is off by δA, entries of at most ½ an owner, w is off by Σ_k p_k·(p_kᵀ·δA·w)/(p_kᵀ·A·p_k), to first order.
+    The measure of weight j is that times √(v_j/T): for least squares in standard deviations of the target for one of
+    the column.
+    """
+    fraction_bits = problem.weight_fraction_bits + GUARD_BITS
+    varied = _varied(problem, state.pool)
+    largest: dict[int, float] = {}
+    for column in range(problem.outputs):
+        size = sum(abs(int(v)) for v in state.weights[:, column])
+        T = spread(problem, state.b, column)
+        for j in range(problem.dimensions - 1):
+            off = Fraction(0)
+            for p, curvature in zip(state.pool.P.T, state.pool.curvatures, strict=True):
+                # At the scales of p (twice), of w and of A's last place over those of the curvature.
+                off += Fraction(
+                    abs(int(p[j])) * sum(abs(int(v)) for v in p) * size * problem.owners, 2 * int(curvature)
+                )
+            squared = (off / (1 << fraction_bits)) ** 2 * varied[j]
+            share = math.sqrt(ratio(squared.numerator * T.denominator, squared.denominator * T.numerator)) if T else 0.0
+            if share > UNCERTAIN:
+                largest[j] = max(largest.get(j, 0.0), share)
+    return tuple(Finding(RemarkCode.UNCERTAIN, j, {"share": share}) for j, share in largest.items())
 
 
 def _over(problem: Quadratic, state: Progressing, *, nothing_new: bool) -> str | None:
