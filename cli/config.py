@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.output import Failure, console, print_json, print_table
+from cli.output import Failure, console, echo, print_json, print_table
 from cli.setting_sources import PREFIX
 from protocol.states import Role
 
@@ -61,7 +61,7 @@ def show(
         print_table("", ["setting", "value", "from"], [[s.setting, _cell(s.value), s.source] for s in settings])
     for variable, meant in unknown_variables(os.environ).items():
         hint = f": is {meant} meant?" if meant else ""
-        typer.echo(f"fedtrain: {variable} is in the environment and is no setting{hint}", err=True)
+        echo(f"fedtrain: {variable} is in the environment and is no setting{hint}", err=True)
 
 
 def _cell(value: Any) -> str:

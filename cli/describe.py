@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from cli.output import Failure, print_json, print_table
+from cli.output import Failure, echo, print_json, print_table
 
 if TYPE_CHECKING:
     from tabular.describe import Draft
@@ -47,7 +47,7 @@ def describe(
         _show(draft)
     # Beside the JSON, which a script reads, for the person who runs it.
     for line in _notes(draft, out, counts):
-        typer.echo(line, err=as_json)
+        echo(line, err=as_json)
 
 
 def _write(out: Path, draft: Draft) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from cli.client import Service
-from cli.output import Failure
+from cli.output import Failure, console, echo
 
 ENDED = frozenset({"FINISHED", "FAILED", "CANCELLED"})
 RECONNECT_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
@@ -71,7 +71,6 @@ def progress(title: str) -> Iterator[Show]:
     if not sys.stderr.isatty():
         yield _plain_lines(title)
         return
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (
@@ -81,7 +80,7 @@ def progress(title: str) -> Iterator[Show]:
         TextColumn("{task.fields[detail]}"),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    with Progress(*columns, console=console(err=True)) as bar:
         task = bar.add_task(title, total=None, detail="")
 
         def show(state: dict[str, Any]) -> None:
@@ -104,7 +103,6 @@ def _plain_lines(title: str) -> Show:
         line = f"{title}: {describe_progress(state)}"
         if line != said:
             said = line
-            sys.stderr.write(line + "\n")
-            sys.stderr.flush()
+            echo(line, err=True)
 
     return show

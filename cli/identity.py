@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.output import Failure, console, print_json
+from cli.output import Failure, console, echo, print_json
 from cli.services import KeyFile, KeyPassphraseFile
 from cli.state_folder import party_settings
 from protocol.states import Role
@@ -47,7 +47,7 @@ def identity(
     keys = key_files_of(party_settings(folder, key_passphrase_file, key_file))
     party_id = load_or_create_identity(folder, keys).party_id
     if new:
-        typer.echo(f"{folder} had no identity: a new one was made", err=True)
+        echo(f"{folder} had no identity: a new one was made", err=True)
     name = str(read_party_file(folder).get("name", folder.name))
     if as_json:
         print_json({"party_id": party_id, "name": name, "state_dir": str(folder)})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.output import Failure, console, duration, print_json, print_table
+from cli.output import Failure, console, duration, echo, print_json, print_table
 
 if TYPE_CHECKING:
     from cli.client import Service
@@ -42,7 +42,7 @@ def deploy(
     with Service(model_owner_url(model_owner)) as service:
         state = service.post("/models", document)
         if state.get("test_set_problem"):
-            typer.echo(f"fedtrain: {state['test_set_problem']} The model is trained all the same.", err=True)
+            echo(f"fedtrain: {state['test_set_problem']} The model is trained all the same.", err=True)
         if follow:
             with progress(f"model {state['id'][:8]}") as show:
                 state = follow_job(service, state["id"], show)

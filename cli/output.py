@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -25,16 +25,40 @@ class Failure(Exception):  # noqa: N818 - the command's own failure, told in one
 
 def print_json(value: object) -> None:
     """Write one JSON document to stdout, for scripts."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    from protocol.shown_text import shown
+
+    sys.stdout.write(shown(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)) + "\n")
 
 
-def console() -> Console:
-    """Return a rich console on stdout; rich itself honours NO_COLOR and leaves colours out where no terminal is."""
-    from rich.console import Console
+def echo(line: str, *, err: bool = False) -> None:
+    """Write one line; control characters in it, which others may have sent, are shown and not obeyed."""
+    from protocol.shown_text import shown
+
+    typer.echo(shown(line), err=err)
+
+
+def console(*, err: bool = False) -> Console:
+    """Return a rich console on stdout; rich itself honours NO_COLOR and leaves colours out where no terminal is.
+
+    What is printed may be others' words: control characters are shown and not obeyed, and markup is text.
+    """
+    from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.segment import Segment
+
+    from protocol.shown_text import shown
+
+    class HarmlessConsole(Console):
+        """What reaches the terminal comes by here in pieces of text, before colours are added to them."""
+
+        def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+            for text, style, control in super().render(renderable, options):
+                yield Segment(text if control else shown(text), style, control)
 
     # Without a terminal there is no width to fold at, and a folded id is no use to a script.
-    width = None if sys.stdout.isatty() else 10_000
-    return Console(highlight=False, soft_wrap=width is not None, width=width)
+    width = None if sys.stdout.isatty() or err else 10_000
+    return HarmlessConsole(
+        stderr=err, highlight=False, markup=False, emoji=False, soft_wrap=width is not None, width=width
+    )
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
@@ -178,4 +202,4 @@ def _usage_error(error: Exception) -> tuple[str, int] | None:
 
 
 def _say(line: str) -> None:
-    sys.stderr.write("fedtrain: " + " ".join(line.split()) + "\n")
+    echo("fedtrain: " + " ".join(line.split()), err=True)

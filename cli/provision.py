@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.output import print_json, print_table
+from cli.output import echo, print_json, print_table
 
 
 def provision_command(
@@ -28,13 +28,13 @@ def provision_command(
         return
     rows = [[one.name, one.role, one.party_id[:16] + "…", "new" if one.created else "kept"] for one in parties]
     print_table("", ["name", "role", "party", ""], rows)
-    typer.echo(
+    echo(
         f"Hand each party its file, {out}/NAME.tar, and nobody else's; it unpacks it (tar xf NAME.tar) and starts its "
         f"service with --state-dir NAME. {out / CONSORTIUM_FOLDER} stays with you: it makes new members.",
         err=True,
     )
     if any(one.created for one in parties):
-        typer.echo(
+        echo(
             f"{out} now holds every party's private keys: who can read it can act as any of them. Delete a party's "
             "folder and file here once it has its own; what an organiser can do until then, and after, is in "
             "docs/threat-model.md.",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.output import Failure, console, print_json, print_table
+from cli.output import Failure, console, echo, print_json, print_table
 
 if TYPE_CHECKING:
     from cli.in_process import Federation
@@ -37,7 +37,7 @@ def simulate(
     if outcome["model"]["status"] != "FINISHED":
         model = outcome["model"]
         for table, reason in outcome["owners"].items():
-            typer.echo(f"{table}: {reason}", err=True)
+            echo(f"{table}: {reason}", err=True)
         raise Failure(f"the model is {model['status']}: {model.get('reason') or 'no reason given'}")
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.output import Failure, print_json, print_table
+from cli.output import Failure, echo, print_json, print_table
 
 StateDir = Annotated[Path, typer.Option(help="State folder of the service that is called.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
@@ -44,10 +44,10 @@ def create(
     if out is not None:
         write_secret(out, token.encode() + b"\n")
     else:
-        typer.echo(token)
-    typer.echo(f"token {record.id} of {record.name}: {record.scope.value}", err=True)
+        echo(token)
+    echo(f"token {record.id} of {record.name}: {record.scope.value}", err=True)
     if first:
-        typer.echo("This is the service's first token: it asks for tokens from its next start on.", err=True)
+        echo("This is the service's first token: it asks for tokens from its next start on.", err=True)
 
 
 @app.command("list")
@@ -113,4 +113,4 @@ def import_(
             here[token_id] = there[token_id]
     new = {token_id: record for token_id, record in there.items() if token_id not in here}
     write_tokens(state_dir, [*here.values(), *new.values()])
-    typer.echo(f"{len(new)} new tokens, {len(here) + len(new)} in all", err=True)
+    echo(f"{len(new)} new tokens, {len(here) + len(new)} in all", err=True)

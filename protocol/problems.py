@@ -11,6 +11,8 @@ import json
 from dataclasses import dataclass
 from enum import Enum
 
+from protocol.shown_text import all_shown, shown
+
 PROBLEM_JSON = "application/problem+json"
 TYPE_BASE = "/problems/"
 
@@ -330,7 +332,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
         known = {"type", "title", "status", "detail", "remedy"}
         detail = str(document.get("detail") or document.get("title") or f"The peer answered {status}.")
         extra = {str(key): value for key, value in document.items() if key not in known}
-        return cls(Code.from_slug(slug, status), detail, **extra)
+        return cls(Code.from_slug(slug, status), shown(detail), **all_shown(extra))
 
 
 def catalogue() -> str:

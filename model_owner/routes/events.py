@@ -16,6 +16,8 @@ from model_owner.models import remarks_on
 from model_owner.remarks import as_json
 from model_owner.routes.access import Desk, ModelIdInPath, Service
 from model_owner.views import in_windows, position_of
+from protocol.server.caller import AnyCaller
+from protocol.server.event_streams import CountedStream
 from protocol.states import Status
 
 router = APIRouter(prefix="/models", tags=["models"])
@@ -47,13 +49,13 @@ async def events(
     model_id: ModelIdInPath,
     request: Request,
     desk: Service,
+    who: AnyCaller,
     last_event_id: Annotated[str | None, Header(description="The last round that was seen.", examples=["7"])] = None,
 ) -> StreamingResponse:
     await desk.service.job(model_id)
     # Any other text is no round that this service has named: everything is sent.
     seen = int(last_event_id) if last_event_id is not None and _ROUND.fullmatch(last_event_id) else -1
-    stream = _stream(desk, model_id, seen, request.app.state.stop)
-    return StreamingResponse(stream, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+    return CountedStream(request, who, _stream(desk, model_id, seen, request.app.state.stop))
 
 
 async def _stream(desk: Desk, model_id: str, seen: int, stop: asyncio.Event) -> AsyncIterator[str]:

@@ -23,6 +23,7 @@ from protocol.server.access import AccessMiddleware
 from protocol.server.body_limits import BodyLimitMiddleware, BodyLimits
 from protocol.server.caller import Gate, OpenGate, caller
 from protocol.server.errors import UnexpectedErrorMiddleware, add_problem_handlers
+from protocol.server.event_streams import EventStreams
 from protocol.server.http_metrics import HttpMetricsMiddleware
 from protocol.server.loop_lag import LoopLag
 from protocol.server.rate_limit import RateLimit
@@ -135,6 +136,7 @@ def create_service(
     app.state.gate = gate
     app.state.body_limits = body_limits
     app.state.role = role
+    app.state.event_streams = EventStreams()
     add_problem_handlers(app)
     app.include_router(problem_pages.routes())
     about = {"role": role.value, "name": name, "version": release, "protocol": PROTOCOL_VERSION}

@@ -6,9 +6,13 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Mapping, MutableMapping
-from typing import Any
+from io import StringIO
+from typing import Any, TextIO
 
 import structlog
+from structlog.typing import ExcInfo
+
+from protocol.shown_text import all_shown, shown
 
 #: Fields that never reach a log, whatever a caller passes.
 SECRET_FIELDS = frozenset(
@@ -51,7 +55,16 @@ def _redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> M
             event[name] = "(withheld)"
         elif isinstance(value, bytes | bytearray | memoryview):
             event[name] = f"({len(value)} bytes)"
+        else:
+            event[name] = all_shown(value)
     return event
+
+
+def _traceback(out: TextIO, error: ExcInfo) -> None:
+    """A plain one, without local variables: they hold what the log must not."""
+    text = StringIO()
+    structlog.dev.plain_traceback(text, error)
+    out.write(shown(text.getvalue()))
 
 
 def configure_logging(format: str, level: str) -> None:  # noqa: A002 - the setting's own name
@@ -75,9 +88,7 @@ def configure_logging(format: str, level: str) -> None:  # noqa: A002 - the sett
     if format == "json":
         last += [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     else:
-        # Without local variables: they hold what the log must not.
-        plain = structlog.dev.plain_traceback
-        last += [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
+        last += [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=_traceback)]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=last))
     root = logging.getLogger()

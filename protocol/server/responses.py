@@ -9,6 +9,7 @@ from fastapi import Request, Response
 from pydantic import BaseModel
 
 from protocol.problems import PROBLEM_JSON, Code, Problem
+from protocol.shown_text import shown
 from protocol.tasks import CBOR_TYPE, JSON_TYPE
 
 
@@ -25,7 +26,7 @@ def problem_response(problem: Problem) -> Response:
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(retry_after_s := problem.extra.get("retry_after_s"), int):
         headers["Retry-After"] = str(retry_after_s)
-    body = json.dumps(problem.to_dict(), ensure_ascii=False, default=str).encode("utf-8", "backslashreplace")
+    body = shown(json.dumps(problem.to_dict(), ensure_ascii=False, default=str)).encode()
     return Response(body, problem.code.status, headers, PROBLEM_JSON)
 
 
