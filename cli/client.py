@@ -125,9 +125,14 @@ class Service:
 
         It goes to the very address that has answered, which the token is for, whatever a name leads to by then.
         """
+        if "token_file" not in problem.extra:
+            return None
         stream = response.extensions.get("network_stream")
-        asked = None if stream is None else stream.get_extra_info("server_addr")
-        if "token_file" not in problem.extra or asked is None or not is_loopback(asked[0]):
+        try:
+            asked = None if stream is None else stream.get_extra_info("server_addr")
+        except OSError:  # the service has closed the connection: nobody knows any more which address it was
+            return None
+        if asked is None or not is_loopback(asked[0]):
             return None
         token = pick_up(problem.extra["token_file"], asked[0], asked[1])
         if token is None:
