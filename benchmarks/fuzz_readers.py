@@ -20,6 +20,7 @@ from crypto import (
 from crypto.keys import generate_keypair, key_id
 from crypto.sealing import open_sealed, seal
 from protocol import cbor, documents, messages, scoring
+from protocol.consent import RosterConsent
 from protocol.documents import parse_json
 from protocol.identity import Identity
 from protocol.messages import RoundKind, SignedBytes, VectorMessage, from_cbor, to_cbor
@@ -213,6 +214,9 @@ def _document_readers() -> tuple[Reader, ...]:
         ),
         documents.Decline: documents.Decline(
             manifest_hash=_HASH, party=identity.party_id, name="clinic-a", code="denied"
+        ),
+        RosterConsent: RosterConsent(
+            job_id=_ID, manifest_hash=_HASH, roster=(_HASH, _NONCE), earlier=((_HASH,), (_NONCE,))
         ),
         documents.Withdrawal: documents.Withdrawal(
             manifest_hash=_HASH, party=identity.party_id, name="clinic-a", code="denied"

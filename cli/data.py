@@ -84,22 +84,27 @@ def _hold_against(
     policy: OwnerPolicy, spec: ModelSpec | None, props: DataProps, scaling: Scaling, report: TableReport
 ) -> None:
     """Add to the report what a job over this table would be declined for, or wait for a person."""
+    import numpy as np
+
+    from data_owner.counted_rows import held_out_records
     from data_owner.freezing import SALT_BYTES, VALIDATION_FRACTION
     from data_owner.inspection import inspect_table
     from data_owner.policy import Outcome, judge_rows, judge_table, standing_out_risks
     from data_owner.split import ValidationSplit
     from tabular.check import Problem
     from tabular.dictionary import Dictionary
+    from tabular.read import open_declared_table
 
     validates = spec is not None and spec.validates
     # Which records an owner holds out is its secret: here others are, as many.
-    split = ValidationSplit(VALIDATION_FRACTION, bytes(SALT_BYTES))
+    split, key = ValidationSplit(VALIDATION_FRACTION, bytes(SALT_BYTES)), bytes(SALT_BYTES)
+    held = held_out_records(open_declared_table(report.path, props), props, split, key) if validates else None
     inspection = inspect_table(
         Path(report.path),
         Dictionary(props, scaling),
         max_leverage=policy.max_leverage,
         joint_cells=policy.joint_cells,
-        holds_out=(lambda batch: split.holds_out("00" * 32, batch.records)) if validates else None,
+        holds_out=None if held is None else lambda batch: np.isin(batch.records, held),
     )
     verdict = (
         judge_table(policy, inspection) if spec is None else judge_rows(policy, spec, report.rows_used, inspection)

@@ -17,6 +17,7 @@ from cli import (
     plan,
     policy,
     provision,
+    roster_consent,
     score,
     services,
     simulate,
@@ -79,6 +80,7 @@ app.command(rich_help_panel=JOBS)(verify.verify)
 app.command(rich_help_panel=JOBS)(score.allow_scoring)
 app.command(rich_help_panel=DATA_OWNERS)(owner.approve)
 app.command(rich_help_panel=DATA_OWNERS)(owner.deny)
+app.command("consent", rich_help_panel=DATA_OWNERS)(roster_consent.roster_consent)
 app.command(rich_help_panel=DATA_OWNERS)(owner.audit)
 app.command(rich_help_panel=DATA_OWNERS)(score.score)
 app.add_typer(policy.app, rich_help_panel=DATA_OWNERS)

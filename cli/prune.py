@@ -80,11 +80,14 @@ def _data_owner(folder: Path, url: str, before: datetime, clock: Clock) -> int:
     from data_owner.freezing import Freezer
     from data_owner.pruning import prune as prune_data_owner
     from data_owner.store.sql import SqlStore
+    from data_owner.told_files import RowFiles
     from protocol.clock import timestamp
+    from protocol.server.key_files import KeyFiles
 
     store = SqlStore(url)
     try:
-        freezer = Freezer(folder / "moments", store, lambda: timestamp(clock), secrets.token_bytes)
+        rows = RowFiles(folder, KeyFiles(folder), secrets.token_bytes)  # nothing is read of them
+        freezer = Freezer(folder / "moments", store, lambda: timestamp(clock), secrets.token_bytes, rows)
         return prune_data_owner(store, freezer, before)
     finally:
         store.close()

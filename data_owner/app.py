@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry
 
 from crypto.engine import Engine
 from data_owner.agent.effects import JobEffects, Workshop
+from data_owner.agent.past import Memory
 from data_owner.agent.service import OwnerService
 from data_owner.datasets import register
 from data_owner.freezing import Freezer
@@ -27,7 +28,7 @@ from data_owner.metrics import Metrics
 from data_owner.policy import DEFAULT_DATASET, OwnerPolicy
 from data_owner.pools import Pools
 from data_owner.pruning import prune
-from data_owner.routes import audit, datasets, models, scores
+from data_owner.routes import audit, consents, datasets, models, scores
 from data_owner.routes.parts import OwnerParts
 from data_owner.scoring.desk import ScoringDesk, ScoringParts
 from data_owner.scoring.kept_scores import KeptScores
@@ -35,6 +36,7 @@ from data_owner.settings import DataOwnerSettings
 from data_owner.store.contract import OwnerStore
 from data_owner.store.sql import SqlStore
 from data_owner.table_fits import TableFits
+from data_owner.told_files import RowFiles, ToldSums
 from protocol.client.agent import TaskAgent
 from protocol.client.facilitator import FacilitatorClient
 from protocol.clock import Clock, timestamp
@@ -43,6 +45,7 @@ from protocol.loopback import is_loopback
 from protocol.message_items import MOST_ITEMS
 from protocol.problems import Code, Problem
 from protocol.server.app import create_service
+from protocol.server.backup import restored_at
 from protocol.server.body_limits import BodyLimit, BodyLimits
 from protocol.server.connection import facilitator_client, gate_of, key_files_of
 from protocol.server.database import state_of
@@ -101,16 +104,20 @@ def create_app(
         store = await asyncio.to_thread(SqlStore, settings.database)
         pools = Pools(arithmetic)
         client = facilitator_client(settings, settings.facilitator, identity.party_id, transport)
+        rows = RowFiles(settings.state_dir, keys, random_bytes)
+        memory = Memory(ToldSums(settings.state_dir), rows, store, clock.now, restored_at(settings.state_dir))
+        await asyncio.to_thread(memory.take_over)
         moments = settings.state_dir / "moments"
-        freezer = Freezer(moments, store, stamp, random_bytes, min_rows=owner_policy.min_rows)
+        freezer = Freezer(moments, store, stamp, random_bytes, rows)
         workshop = Workshop(
             identity=identity,
             store=store,
             freezer=freezer,
-            inspector=Inspector(moments, owner_policy, freezer.split),
+            inspector=Inspector(moments, owner_policy, freezer.split, rows.key),
             mask_keys=MaskKeys(settings.state_dir / "keys", keys),
             sealing_keys=SealingKeys(settings.state_dir / "keys", keys),
             marks=AnswerMarks(settings.state_dir / "keys"),
+            memory=memory,
             pools=pools,
             engine=arithmetic,
             now=clock.now,
@@ -132,6 +139,7 @@ def create_app(
             app.state.parts = OwnerParts(
                 store,
                 service,
+                memory,
                 settings.data_folder,
                 stamp,
                 _scoring(settings, workshop, client, metered, service, clock),
@@ -178,7 +186,7 @@ def create_app(
         role=Role.DATA_OWNER,
         identity=identity,
         name=settings.name,
-        routers=(datasets.router, models.router, audit.router, scores.router),
+        routers=(datasets.router, models.router, consents.router, audit.router, scores.router),
         lifespan=lifespan,
         gate=gate_of(settings, own_people=True),
         rate_limit=settings.rate_limit,
@@ -246,7 +254,10 @@ def _scoring(
 def _body_limits(settings: DataOwnerSettings) -> BodyLimits:
     most = settings.body_limit_bytes
     uploads = BodyLimit(settings.upload_limit_bytes, MOST_SPEC_ITEMS, json_bytes=most, streamed=True)
-    return BodyLimits(by_route={("POST", "/datasets"): uploads, ("POST", "/score"): BodyLimit(most, MOST_ITEMS)})
+    sized = BodyLimit(most, MOST_ITEMS)
+    return BodyLimits(
+        by_route={("POST", "/datasets"): uploads, ("POST", "/score"): sized, ("POST", "/consents"): sized}
+    )
 
 
 def _register_own_table(settings: DataOwnerSettings, store: OwnerStore, registered_at: str) -> None:

@@ -1,109 +1,138 @@
-"""Whether a job's sum could be subtracted from an earlier one, so that what is left singles somebody out. Pure.
+"""Whether a job's sum could be combined with earlier ones so that what is left singles somebody out. Pure.
 
-Two sums over the same frozen moments differ by the moments of those who are in one and not in the other. So a later
-job on a dataset needs the same roster as every earlier one, or one that holds it, or is held by it, with enough known
-owners between them; and a table that changed must have changed by enough rows. Everything else is a risk, told in one
-sentence, which a person may take.
+Three rules, explained in docs/decisions/sums-that-could-be-subtracted.md:
+
+- Rows that sums tell apart are at least `min_rows`, or a person of this owner, whose rows they are, takes the risk.
+- Where a table changed, the difference may be this owner's alone, and a person takes the risk.
+- Sums of a table's rows go to one roster. Another one, or a change that would take this owner out of what is left
+  for others, exposes others too: every owner of all rosters concerned signs, see `protocol.consent`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 
-from data_owner.policy import OwnerPolicy
-from protocol.documents import Acceptance
+from data_owner.row_groups import Against, Comparison, Relation
+from data_owner.told import Told
+from protocol.consent import Consent, sorted_rosters
 
 #: Risks are all listed to a person, but no page of them.
-MOST_SHOWN = 3
+MOST_SHOWN = 6
+
+Roster = tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class SummedTable:
-    """What a job's sums are taken over: a dataset version, the rows in use, and a hash of the declared encoding."""
+def table_risks(found: Comparison, min_rows: int) -> tuple[str, ...]:
+    """What this owner's own rows risk, whoever is on the roster: a sentence each, () where nothing."""
+    risks = list(found.doubts)
+    if found.smallest_group is not None and found.smallest_group < min_rows and _has(found, Relation.SHARED):
+        risks.append(
+            f"Together with what was told before, {found.smallest_group} of this owner's rows would be told apart from "
+            f"all others, and at least min_rows ({min_rows}) are to be: subtracting the sums leaves those."
+        )
+    shared = [one for one in found.against if one.relation is Relation.SHARED]
+    if found.fresh:
+        risks += _changed(found, shared)
+    others = [one for one in shared if one.told.table.encoding != found.table.encoding]
+    if others:
+        risks.append(
+            f"Job {_latest(others)} told sums of these rows under another encoding: the two may differ by what the "
+            "encodings cut off, or put in place, of single rows."
+        )
+    unknown = [one for one in found.against if one.relation is Relation.UNKNOWN]
+    if unknown:
+        risks.append(
+            f"Job {_latest(unknown)} told sums of dataset {unknown[-1].told.table.dataset!r}, and it is not known of "
+            "which rows, or under which columns: where they are nearly those of this job, subtracting the two sums "
+            "leaves single rows."
+        )
+    same_names = [one for one in found.against if one.relation is Relation.OTHER_COLUMNS]
+    if same_names:
+        risks.append(
+            f"Job {_latest(same_names)} told sums of dataset {same_names[-1].told.table.dataset!r}, which has columns "
+            "of the same names: let this job in only if no person has a record in both, for sums of the same records "
+            "can be subtracted."
+        )
+    return tuple(risks[:MOST_SHOWN])
 
-    version: str
-    rows: int
-    encoding: str
+
+def roster_risks(found: Comparison, roster: Roster) -> tuple[str, ...]:
+    """What this owner's own rows risk over this roster, besides `table_risks`."""
+    shared = any(one.relation is Relation.SHARED for one in found.against)
+    if not found.fresh or shared:
+        return ()
+    return tuple(_changed(found, [one for one in _apart(found) if one.told.roster == roster]))
 
 
-@dataclass(frozen=True)
-class EarlierJob:
-    """A job on the same dataset that this owner has answered, whatever came of it."""
-
-    job_id: str
-    table: SummedTable
-    acceptances: tuple[Acceptance, ...]
-
-    @property
-    def parties(self) -> frozenset[str]:
-        return frozenset(one.party for one in self.acceptances)
+def touched(found: Comparison) -> tuple[Roster, ...]:
+    """The rosters that sums of these rows went to, or may have gone to, in the order of their jobs."""
+    known = (Relation.SHARED, Relation.UNKNOWN)
+    return tuple(dict.fromkeys(one.told.roster for one in found.against if one.relation in known))
 
 
-def table_risks(table: SummedTable, earlier: Iterable[EarlierJob], policy: OwnerPolicy) -> tuple[str, ...]:
-    """What is wrong with the table against the earlier jobs' tables, one sentence a job; () where nothing is.
+def rosters_to_consent(
+    found: Comparison, roster: Roster, told: Iterable[Told], own: str, consents: Sequence[Consent]
+) -> tuple[Roster, ...] | None:
+    """The earlier rosters whose owners must consent, with those of the new one, before its sum is told; None: nobody.
 
-    How many rows differ is known from below by the difference of the two counts; only that is relied on.
+    Rosters are linked once sums of the same rows went to them, which took consent. A roster that is linked already to
+    all that the rows went to tells nothing new. `own`: this owner; what it signed itself links rosters, too, when it
+    comes to whom to ask.
     """
-    if policy.differencing == "unchecked":
-        return ()
-    return _listed(_table_risk(table, one, policy.min_rows) for one in earlier)
-
-
-def roster_risks(
-    acceptances: Sequence[Acceptance],
-    least: int,
-    earlier: Iterable[EarlierJob],
-    policy: OwnerPolicy,
-    own: str,
-    now: datetime,
-) -> tuple[str, ...]:
-    """What is wrong with the roster against the earlier ones; `least`: known owners between two nested rosters."""
-    if policy.differencing == "unchecked":
-        return ()
-    return _listed(_roster_risk(acceptances, least, one, policy, own, now) for one in earlier)
-
-
-def _table_risk(table: SummedTable, earlier: EarlierJob, min_rows: int) -> str | None:
-    before = earlier.table
-    if before.version == table.version and before.rows == table.rows:
+    reached = touched(found)
+    told = tuple(told)
+    needs = bool(set(reached) - linked({roster}, links_of(told))) or (found.cancels and bool(found.against))
+    if not needs:
         return None
-    if before.version != table.version and before.encoding != table.encoding:
-        return (
-            f"Job {earlier.job_id[:8]}… used another version of the table under another encoding: the two sums may "
-            "differ by what the encodings cut off of single rows."
-        )
-    differ = abs(before.rows - table.rows)
-    if differ >= min_rows:
-        return None
-    return (
-        f"Job {earlier.job_id[:8]}… used another version of the table, and the counts of rows, {before.rows} and "
-        f"{table.rows}, do not show that at least min_rows ({min_rows}) differ: subtracting the two sums may leave "
-        "single rows."
+    return sorted_rosters(linked({roster, *reached}, links_of(told, consents, own)), roster)
+
+
+def links_of(told: Iterable[Told], consents: Iterable[Consent] = (), own: str = "") -> list[set[Roster]]:
+    """Sets of rosters that belong together: by what was told, and by consents that are complete or `own` signed."""
+    signed_here = [one for one in consents if own in one.signers or not one.missing]
+    return [
+        *({one.roster, *one.linked} for one in told),
+        *({one.statement.roster, *one.statement.earlier} for one in signed_here),
+    ]
+
+
+def is_consented(consents: Iterable[Consent], manifest_hash: str, roster: Roster, earlier: Sequence[Roster]) -> bool:
+    """Whether all owners concerned signed a statement on this very job that names at least these earlier rosters."""
+    return any(
+        (one.statement.manifest_hash, one.statement.roster) == (manifest_hash, roster)
+        and set(earlier) <= set(one.statement.earlier)
+        and not one.missing
+        for one in consents
     )
 
 
-def _roster_risk(
-    acceptances: Sequence[Acceptance], least: int, earlier: EarlierJob, policy: OwnerPolicy, own: str, now: datetime
-) -> str | None:
-    parties, before = frozenset(one.party for one in acceptances), earlier.parties
-    if parties == before:
-        return None
-    if not (parties < before or before < parties):
-        return (
-            f"Job {earlier.job_id[:8]}… was over a roster that neither holds this one nor is held by it: sums over "
-            "both can be combined to fewer owners than either has."
-        )
-    between = [one for one in (*acceptances, *earlier.acceptances) if one.party in parties ^ before]
-    counted = policy.counted_on_roster(between, own, now)
-    if counted >= least:
-        return None
-    return (
-        f"Job {earlier.job_id[:8]}… was over {len(before)} owners, this one is over {len(parties)}: subtracting the "
-        f"two sums leaves those of {counted} owners that count, and at least {least} are needed."
-    )
+def _changed(found: Comparison, others: Sequence[Against]) -> list[str]:
+    if not others:
+        return []
+    latest = others[-1]
+    return [
+        f"Job {_latest(others)} told sums of {latest.told.table.rows} rows, this one is over {found.table.rows}, and "
+        f"{latest.differ} are in one of the two alone or in another part of the split: where the other owners' tables "
+        "stay as they are, the difference of the two sums is this owner's alone."
+    ]
 
 
-def _listed(risks: Iterable[str | None]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(risk for risk in risks if risk is not None))[:MOST_SHOWN]
+def _apart(found: Comparison) -> list[Against]:
+    return [one for one in found.against if one.relation is Relation.APART and one.differ is not None]
+
+
+def linked(start: set[Roster], links: Sequence[set[Roster]]) -> set[Roster]:
+    """All rosters that are linked to these, by way of others too."""
+    found, left = set(start), list(links)
+    while joined := [link for link in left if link & found]:
+        left = [link for link in left if not link & found]
+        found = found.union(*joined)
+    return found
+
+
+def _has(found: Comparison, relation: Relation) -> bool:
+    return any(one.relation is relation for one in found.against)
+
+
+def _latest(others: Sequence[Against]) -> str:
+    return f"{others[-1].told.job_id[:8]}…"

@@ -14,13 +14,17 @@ from pathlib import Path
 
 import numpy as np
 
+from data_owner.counted_rows import CountedRows
 from data_owner.datasets import content_version
 from data_owner.encoding import MARKS, by_position
 from data_owner.frozen import FrozenMomentsError, freeze, moments_hash, thaw
 from data_owner.moments import Encoded, Moments, MomentsError, moments_of
+from data_owner.row_ids import Ids, RowIds
 from data_owner.split import ValidationSplit, side_by_side
 from data_owner.store.contract import OwnerStore
 from data_owner.store.records import Dataset, FrozenTable
+from data_owner.summed_table import SummedTable
+from data_owner.told_files import RowFiles
 from protocol.problems import Code, Problem
 from protocol.server.secret_files import delete_secret, read_secret, write_secret
 from protocol.spec import DataProps, ModelSpec
@@ -34,14 +38,14 @@ VALIDATION_FRACTION = 0.2
 
 @dataclass(frozen=True)
 class FrozenJob:
-    """What freezing a job's moments came to.
+    """What freezing a job's moments came to."""
 
-    `encoding`: a hash of everything that the dataset declares, without the descriptions.
-    """
-
-    rows: int
+    table: SummedTable
     moments_hash: str
-    encoding: str
+
+    @property
+    def rows(self) -> int:
+        return self.table.rows
 
 
 class Freezer:
@@ -53,31 +57,34 @@ class Freezer:
         store: OwnerStore,
         timestamp: Callable[[], str],
         random_bytes: Callable[[int], bytes],
+        rows: RowFiles,
         *,
         validation_fraction: float = VALIDATION_FRACTION,
-        min_rows: int = 1,
     ) -> None:
-        """`min_rows`: a dataset is split for validation only where both parts have as many."""
+        """`rows`: where sets of rows are kept, beside the keys."""
         self._folder = folder
+        self._rows = rows
         self._store = store
         self._timestamp = timestamp
         self._random_bytes = random_bytes
         self._validation_fraction = validation_fraction
-        self._min_rows = min_rows
         # A table is inspected in one thread while another freezes one: both must find the same salt.
         self._drawing = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
-    def freeze_job(self, job_id: str, dataset: Dataset, spec: ModelSpec) -> FrozenJob:
+    def freeze_job(self, job_id: str, dataset: Dataset, spec: ModelSpec, min_rows: int = 1) -> FrozenJob:
         """Freeze the job's block of the dataset's moments, reading the table if that encoding was never read.
 
-        Raises Problem: INVALID_DATA where the table does not fit the encoding, or changed since it was registered,
-        TOO_FEW_ROWS where either part of a split would be below the policy's min_rows.
+        `min_rows`: a dataset is split for validation only where both parts have as many. Raises Problem: INVALID_DATA
+        where the table does not fit the encoding, or changed since it was registered, TOO_FEW_ROWS where either part of
+        a split would be below the policy's min_rows.
         """
-        props = of_kind(dataset.schema_ or spec.data_props, spec)
+        schema = dataset.schema_ or spec.data_props
+        props = of_kind(schema, spec)
         encoder = Encoder(props, spec.model_type, spec.training.scaling)
+        split = self.split() if spec.validates else None
         try:
-            table = self._frozen_table(dataset, encoder, spec)
+            table, rows = self._frozen_table(dataset, schema, encoder, spec, split)
             moments = thaw(self._table_path(table.key))
             declared, used = by_position(dataset.columns, props), by_position(dataset.columns, spec.data_props)
         except TableError as error:
@@ -91,11 +98,25 @@ class Freezer:
             outputs += [encoder.outputs + place for place in outputs]
         block = moments.block(chosen, outputs)
         if spec.validates:
-            self._check_parts(block)
+            _check_parts(block, min_rows)
         salt = self._random_bytes(SALT_BYTES)
         write_secret(self._folder / f"{job_id}.salt", salt)
         freeze(block, self._job_path(job_id))
-        return FrozenJob(table.rows, moments_hash(block, salt), _encoding_hash(dataset.schema_ or spec.data_props))
+        return FrozenJob(self._summed(dataset, schema, rows, split), moments_hash(block, salt))
+
+    def _summed(self, dataset: Dataset, schema: DataProps, rows: RowIds, split: ValidationSplit | None) -> SummedTable:
+        training = None if split is None else RowIds(rows.ids[~split.holds_out(rows.ids)])
+        return SummedTable(
+            dataset=dataset.name,
+            version=dataset.version,
+            rows=len(rows),
+            encoding=_encoding_hash(schema),
+            columns=CountedRows(dataset.columns, schema).names,
+            row_key=self._rows.key_id(),
+            whole=rows.name,
+            split=split is not None,
+            training=None if training is None else self._rows.put(training),
+        )
 
     def thaw_job(self, job_id: str, committed: str) -> Moments:
         """The job's moments as they were frozen; `committed`: the salted hash of them that the acceptance carries.
@@ -141,42 +162,40 @@ class Freezer:
                 write_secret(path, salt)
         return ValidationSplit(self._validation_fraction, salt)
 
-    def _check_parts(self, block: Moments) -> None:
-        for name, part in zip(("training", "validation"), block.parts(), strict=True):
-            if part.rows < self._min_rows:
-                raise Problem(
-                    Code.TOO_FEW_ROWS,
-                    f"The {name} part of the split has {part.rows} rows, the policy's min_rows is {self._min_rows}.",
-                )
-
     def _table_path(self, key: str) -> Path:
         return self._folder / f"{key}.table"
 
     def _job_path(self, job_id: str) -> Path:
         return self._folder / f"{job_id}.job"
 
-    def _frozen_table(self, dataset: Dataset, encoder: Encoder, spec: ModelSpec) -> FrozenTable:
-        split = self.split() if spec.validates else None
-        key = _key(dataset.version, encoder.props, spec, split)
-        known = self._store.frozen_table(key)
-        if known is not None and self._table_path(key).exists():
-            return known
+    def _frozen_table(
+        self, dataset: Dataset, schema: DataProps, encoder: Encoder, spec: ModelSpec, split: ValidationSplit | None
+    ) -> tuple[FrozenTable, RowIds]:
+        """The table's moments by what they are known by, on disk; and its rows, kept beside the keys."""
+        key = _key(dataset.version, schema, encoder.props, spec, split)
+        known, rows = self._store.frozen_table(key), self._rows_of(key)
+        if known is not None and rows is not None and self._table_path(key).exists():
+            return known, rows
         path = Path(dataset.path)
         if content_version(path) != dataset.version:
             raise Problem(
                 Code.INVALID_DATA,
                 f"{path} has changed since dataset {dataset.name!r} was registered: register it again.",
             )
-        batches = open_declared_table(path, encoder.props).batches(encoder.columns)
-        encoded = weighted(encoder.encode_all(batches))
-        rows: Iterable[Encoded] = encoded
+        counted = CountedRows(dataset.columns, schema, self._rows.key())
+        batches = counted.batches(open_declared_table(path, schema), encoder.columns)
+        ids: list[Ids] = []
+        encoded = _noting(weighted(encoder.encode_all(batches)), counted, ids)
+        reduced: Iterable[Encoded] = encoded
         bounds, targets = encoder.feature_bounds, np.full(encoder.outputs, encoder.target_bound)
         if split is not None:
-            rows = side_by_side(encoded, split, dataset.version)
+            reduced = side_by_side(encoded, split, lambda: ids[-1])
             bounds, targets = np.tile(bounds, 2), np.tile(targets, 2)
-        moments = moments_of(rows, bounds, targets)
+        moments = moments_of(reduced, bounds, targets)
         if content_version(path) != dataset.version:
             raise Problem(Code.INVALID_DATA, f"{path} changed while it was read: register it again.")
+        rows = RowIds.of(np.concatenate(ids))
+        write_secret(self._folder / f"{key}.rows", self._rows.put(rows).encode())
         freeze(moments, self._table_path(key))
         table = FrozenTable(
             key=key,
@@ -186,7 +205,30 @@ class Freezer:
             frozen_at=self._timestamp(),
         )
         self._store.put_frozen_table(table)
-        return table
+        return table, rows
+
+    def _rows_of(self, key: str) -> RowIds | None:
+        """The rows that a frozen table was reduced from; None where they are not known."""
+        try:
+            return self._rows.get(read_secret(self._folder / f"{key}.rows").decode())
+        except FileNotFoundError:
+            return None
+
+
+def _noting(batches: Iterable[EncodedBatch], counted: CountedRows, ids: list[Ids]) -> Iterator[EncodedBatch]:
+    """The batches as they come, and the hashes of each one's rows."""
+    for batch in batches:
+        ids.append(counted.ids)
+        yield batch
+
+
+def _check_parts(block: Moments, min_rows: int) -> None:
+    for name, part in zip(("training", "validation"), block.parts(), strict=True):
+        if part.rows < min_rows:
+            raise Problem(
+                Code.TOO_FEW_ROWS,
+                f"The {name} part of the split has {part.rows} rows, the policy's min_rows is {min_rows}.",
+            )
 
 
 def weighted(batches: Iterable[EncodedBatch]) -> Iterator[EncodedBatch]:
@@ -214,9 +256,9 @@ def of_kind(schema: DataProps, spec: ModelSpec) -> DataProps:
     )
 
 
-def _key(version: str, props: DataProps, spec: ModelSpec, split: ValidationSplit | None) -> str:
-    encoding = json.loads(props.model_dump_json())
-    what = [version, encoding, spec.model_type.value, spec.training.scaling]
+def _key(version: str, schema: DataProps, props: DataProps, spec: ModelSpec, split: ValidationSplit | None) -> str:
+    encodings = [json.loads(one.model_dump_json()) for one in (schema, props)]
+    what = [version, *encodings, spec.model_type.value, spec.training.scaling]
     if split is not None:
         what.append(split.identity())
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()

@@ -10,8 +10,10 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 from pydantic import ValidationError
 
+from data_owner.counted_rows import held_out_records
 from data_owner.datasets import content_version
 from data_owner.encoding import MARKS
 from data_owner.inspected import Inspection
@@ -26,15 +28,24 @@ from protocol.spec import DataProps
 from tabular.columns import Scaling
 from tabular.dictionary import Dictionary
 from tabular.errors import TableError
+from tabular.read import open_declared_table
 
 
 class Inspector:
     """Inspects datasets as one owner splits them and its policy asks. Blocks for as long as a table takes."""
 
-    def __init__(self, folder: Path, policy: OwnerPolicy, split: Callable[[], ValidationSplit]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        policy: OwnerPolicy,
+        split: Callable[[], ValidationSplit],
+        row_key: Callable[[], bytes],
+    ) -> None:
+        """`row_key`: the key that rows are hashed under."""
         self._folder = folder
         self._policy = policy
         self._split = split
+        self._row_key = row_key
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def inspect(self, dataset: Dataset, schema: DataProps, scaling: Scaling = "range") -> Inspection:
@@ -50,12 +61,13 @@ class Inspector:
         table = Path(dataset.path)
         _check_version(table, dataset)
         try:
+            held = held_out_records(open_declared_table(table, schema), schema, split, self._row_key())
             found = inspect_table(
                 table,
                 Dictionary(schema, scaling),
                 max_leverage=self._policy.max_leverage,
                 joint_cells=self._policy.joint_cells,
-                holds_out=lambda batch: split.holds_out(dataset.version, batch.records),
+                holds_out=lambda batch: np.isin(batch.records, held),
             )
         except TableError as error:
             where = {"finding": error.code, "column": error.column, "records": list(error.rows or ())}

@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
-from data_owner.differencing import EarlierJob, SummedTable
 from data_owner.encoding import DatasetFacts
 from data_owner.inspected import Inspection
 from data_owner.policy import OwnerPolicy
+from data_owner.row_groups import Comparison
+from data_owner.summed_table import SummedTable
+from data_owner.told import Told
+from protocol.consent import Consent, RosterConsent
 from protocol.documents import (
     Acceptance,
     Decline,
@@ -73,8 +76,10 @@ class JobState(Strict):
     `dataset`, `dataset_version` and `rounds` (the most the plan allows) are known once the manifest was verified.
     `adopts`: the dataset takes its encoding from this job. `answers` counts them. `rows_total`: the federation's rows,
     as the first request after the counts said, and later ones must say too. `refusal` is why the job was declined,
-    `problem` the latest request that was refused, `ending` how the job ended. `rows` and `encoding` (a hash) are of the
-    frozen table. `risks`: of differencing, for which the job waits; `risks_taken`: those a person approved.
+    `problem` the latest request that was refused, `ending` how the job ended. `summed`: what its
+    sums are taken over, once frozen; `rows` and `encoding` of jobs that were frozen before it was kept. `risks`: of
+    differencing, for which the job waits; `risks_taken`: those a person approved. `consent`: the statement that owners
+    have yet to sign, for which it waits.
     """
 
     job_id: JobId
@@ -92,6 +97,8 @@ class JobState(Strict):
     waits_because: str | None = None
     risks: tuple[str, ...] = ()
     risks_taken: tuple[str, ...] = ()
+    consent: RosterConsent | None = None
+    summed: SummedTable | None = None
     rows: int | None = None
     encoding: Hash | None = None
     moments_hash: Hash | None = None
@@ -111,9 +118,11 @@ class JobState(Strict):
     @property
     def table(self) -> SummedTable | None:
         """What the job's sums are taken over, once it is frozen."""
-        if self.dataset_version is None or self.rows is None or self.encoding is None:
-            return None
-        return SummedTable(self.dataset_version, self.rows, self.encoding)
+        if self.summed is not None or self.dataset_version is None or self.rows is None or self.encoding is None:
+            return self.summed
+        return SummedTable(
+            dataset=self.dataset or "", version=self.dataset_version, rows=self.rows, encoding=self.encoding
+        )
 
     @property
     def ended(self) -> bool:
@@ -155,17 +164,14 @@ class Denied:
 class Frozen:
     """The table was read and its moments are on disk.
 
-    `encoding`: a hash of the declared encoding. `earlier`: the jobs on this dataset that were answered before.
-    `sealing_key`: to have weights sealed to, where the job shares them. `taken_before`: the risks of this dataset
-    version that a person took for another job.
+    `compared`: the table against all that was told before. `sealing_key`: to have weights sealed to, where the job
+    shares them. `taken_before`: the risks of this dataset version that a person took for another job.
     """
 
-    rows: int
+    compared: Comparison
     inspection: Inspection
     moments_hash: str
     mask_key: str
-    encoding: str
-    earlier: tuple[EarlierJob, ...] = ()
     sealing_key: str | None = None
     taken_before: frozenset[str] = frozenset()
 
@@ -186,15 +192,32 @@ class Signed:
 
 
 @dataclass(frozen=True)
+class Past:
+    """What an owner has told and been given, when the first request of a job is looked at.
+
+    `compared`: the job's table against the tables of `told`, the other jobs that were answered before.
+    """
+
+    compared: Comparison
+    told: tuple[Told, ...] = ()
+    consents: tuple[Consent, ...] = ()
+
+
+@dataclass(frozen=True)
 class Asked:
     """A COMPUTE task. `answered`: what this owner answered to that very round and kind before, if it did.
 
-    `earlier`: the other jobs on the same dataset that were answered before, as they are when this one is looked at.
+    `past`: for a job that was never answered.
     """
 
     compute: Compute
     answered: AnswerFacts | None
-    earlier: tuple[EarlierJob, ...] = ()
+    past: Past | None = None
+
+
+@dataclass(frozen=True)
+class ConsentTaken:
+    """A consent was signed or handed in: whether it is enough is seen when the job is asked again."""
 
 
 @dataclass(frozen=True)
@@ -226,7 +249,18 @@ class Ended:
 
 
 Message: TypeAlias = (
-    Offered | Approved | Denied | Frozen | DataRefused | Signed | Asked | RosterFetched | Answered | KeyLost | Ended
+    Offered
+    | Approved
+    | Denied
+    | Frozen
+    | DataRefused
+    | Signed
+    | Asked
+    | ConsentTaken
+    | RosterFetched
+    | Answered
+    | KeyLost
+    | Ended
 )
 
 

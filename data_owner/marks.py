@@ -7,13 +7,11 @@ plaintexts under the same masks. A mark is on the disk before the answer is in t
 
 from __future__ import annotations
 
-import errno
-import os
 from pathlib import Path
 
 from protocol.messages import RoundKind
 from protocol.problems import Code, Problem
-from protocol.server.secret_files import delete_secret, read_secret, sync_folder
+from protocol.server.secret_files import append_line, delete_secret, read_lines
 
 
 class AnswerMarks:
@@ -39,7 +37,7 @@ class AnswerMarks:
                 f"Round {round_} ({kind}) was answered for request {marked[:16]}…, and now {request_hash[:16]}… is "
                 "asked. The store does not know that answer: it is an older copy, or had no room for it.",
             )
-        self._append(job_id, f"{round_} {kind.value} {request_hash}\n".encode())
+        append_line(self._path(job_id), f"{round_} {kind.value} {request_hash}".encode())
         return False
 
     def has(self, job_id: str) -> bool:
@@ -51,30 +49,8 @@ class AnswerMarks:
         delete_secret(self._path(job_id))
 
     def _read(self, job_id: str) -> dict[tuple[int, str], str]:
-        try:
-            text = read_secret(self._path(job_id)).decode()
-        except FileNotFoundError:
-            return {}
         marks: dict[tuple[int, str], str] = {}
-        # What a crash left of a last line was never followed by an answer.
-        for line in text[: text.rfind("\n") + 1].splitlines():
-            number, kind, request_hash = line.split(" ")
+        for line in read_lines(self._path(job_id)):
+            number, kind, request_hash = line.decode().split(" ")
             marks.setdefault((int(number), kind), request_hash)
         return marks
-
-    def _append(self, job_id: str, line: bytes) -> None:
-        path = self._path(job_id)
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        new = not path.exists()
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            content = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
-            whole = content.rfind(b"\n") + 1
-            os.ftruncate(descriptor, whole)
-            if os.pwrite(descriptor, line, whole) < len(line):
-                raise OSError(errno.ENOSPC, "a mark was written in part")  # which is read as none
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        if new:
-            sync_folder(path.parent)

@@ -66,9 +66,9 @@ class OwnerPolicy(Strict):
     category or a clipped tail, may hold 1 to min_cell − 1 rows (0 switches the check off); with `joint_cells`, no cell
     of two indicators either. `max_leverage`: a table with a row above it waits for a person (1: none does), as does one
     whose training or validation part, where a job shows them, has smaller cells; `standing_out` can be not looked at.
-    `differencing`: what could be subtracted from an earlier sum
-    waits for a person, or is not looked at. `least_roster` counts owners, this one included; once data
-    owners are pinned, only pinned ones. `adopt_first_encoding`: a dataset without a schema takes the first job's.
+    `differencing`: what could be subtracted from an earlier sum waits for people; "unchecked", it is not looked at as
+    long as nobody is pinned. `least_roster` counts owners, this one included; once data owners are pinned, only pinned
+    ones. `adopt_first_encoding`: a dataset without a schema takes the first job's.
     """
 
     trust: Trust = Trust()
@@ -117,13 +117,25 @@ class OwnerPolicy(Strict):
             ) from None
 
     def knowing(self, trust: Trust) -> Self:
-        """Return this policy with further pins. Once any of them could name a Model Owner, an open policy is closed:
-        who pins means to refuse the others, and to have sums compared."""
+        """Return this policy with further pins.
+
+        Once any of them could name a Model Owner, an open policy is closed: who pins means to refuse the others. Once
+        there is any, sums are compared, with LEAST_CELL_ROWS at least between them.
+        """
         together = self.trust.and_also(trust)
-        if not (self.any_model_owner and together.pins_model_owners):
-            return self.model_copy(update={"trust": together})
-        closed = {"any_model_owner": False, "differencing": "by_hand", "standing_out": "by_hand"}
-        return self.model_copy(update={"trust": together, **closed})
+        changes: dict[str, object] = {"trust": together}
+        if together.pins_model_owners:
+            changes["any_model_owner"] = False
+            if self.any_model_owner:
+                changes["standing_out"] = "by_hand"
+        if (together.pins_model_owners or together.pins_data_owners) and not self.compares_sums:
+            changes |= {"differencing": "by_hand", "min_rows": max(self.min_rows, LEAST_CELL_ROWS)}
+        return self.model_copy(update=changes)
+
+    @property
+    def compares_sums(self) -> bool:
+        """Whether a job's sums are held against earlier ones."""
+        return self.differencing == "by_hand"
 
     def doubt(self, model_owner: str, membership: SignedDocument | None, now: datetime) -> str | None:
         """Why a Model Owner is not trusted, for this owner's own people; None when it is.

@@ -11,10 +11,11 @@ from datetime import datetime
 
 from data_owner import checks
 from data_owner import job as j
-from data_owner.differencing import EarlierJob, roster_risks, table_risks
+from data_owner.differencing import is_consented, roster_risks, rosters_to_consent, table_risks
 from data_owner.encoding import DatasetFacts
 from data_owner.job import JobState, Owner
 from data_owner.policy import DEFAULT_DATASET, Outcome, Verdict, judge, judge_rows, standing_out_risks
+from protocol.consent import RosterConsent
 from protocol.documents import Acceptance, Decline, Manifest, SignedDocument, Withdrawal
 from protocol.messages import REQUEST_TAG, RoundKind, RoundRequest, from_cbor
 from protocol.offer import check_offer
@@ -52,7 +53,9 @@ def _take(owner: Owner, state: JobState, message: j.Message, now: datetime) -> S
         case j.RosterFetched():
             return _roster_fetched(owner, state, message, now)
         case j.Asked():
-            return _asked(owner, state, message, now)
+            return _asked(owner, state, message)
+        case j.ConsentTaken():
+            return (state if state.consent is None else _with(state, consent=None, waits_because=None)), ()
         case j.Answered():
             return _with(state, last=message.facts, answers=state.answers + 1, problem=None), ()
         case j.KeyLost():
@@ -125,12 +128,21 @@ def _leaving(state: JobState, code: Code, detail: str) -> Step:
     _must_be_joined(state)
     refusal = j.Refusal(code=code.slug, detail=detail)
     phase = advance(Role.DATA_OWNER, state.phase, Event.CANCEL)
-    return _with(state, phase=phase, refusal=refusal, risks=(), waits_because=None), (j.DestroyMaskKey(),)
+    return _with(state, phase=phase, refusal=refusal, risks=(), consent=None, waits_because=None), (j.DestroyMaskKey(),)
 
 
 def _approved(state: JobState) -> JobState:
-    """A person lets the job in, or takes the risks that were shown; other risks are asked about again."""
+    """A person lets the job in, or takes the risks that were shown; other risks are asked about again.
+
+    Raises Problem: WRONG_STATE, CONSENT_MISSING where it is not for this owner alone to decide.
+    """
     _must_wait_for_a_person(state)
+    if state.consent is not None:
+        raise Problem(
+            Code.CONSENT_MISSING,
+            f"Job {state.job_id} needs the consent of {len(state.consent.concerned)} owners, and to approve it here is "
+            f"not theirs: sign it with fedtrain consent {state.job_id[:8]}, and hand in what the others signed.",
+        )
     if state.risks:
         return _with(state, risks_taken=(*state.risks_taken, *state.risks), risks=(), waits_because=None)
     return _with(state, approved=True, waits_because=None)
@@ -147,13 +159,24 @@ def _waiting(state: JobState, risks: tuple[str, ...]) -> JobState:
     return _with(state, risks=risks, waits_because=f"Sums over these rows could single somebody out. {' '.join(risks)}")
 
 
+def _waiting_for_consent(state: JobState, statement: RosterConsent) -> JobState:
+    why = (
+        f"{Code.CONSENT_MISSING.value.title}. Sums of the same rows went to other owners before "
+        f"({len(statement.earlier)} other rosters), and sums over both can be combined to fewer owners than either "
+        f"has: each of the {len(statement.concerned)} owners concerned has to sign, with fedtrain consent."
+    )
+    return _with(state, consent=statement, waits_because=why)
+
+
 def _frozen(owner: Owner, state: JobState, message: j.Frozen) -> Step:
     manifest = checks.open_offer(state.offer)
-    verdict = judge_rows(owner.policy, manifest.spec, message.rows, message.inspection)
+    verdict = judge_rows(owner.policy, manifest.spec, message.compared.table.rows, message.inspection)
     if verdict.outcome is Outcome.DECLINE and verdict.code is not None:
         return _declining(owner, state, verdict.code, verdict.detail)
-    state = _with(state, rows=message.rows, encoding=message.encoding)
-    risks = (*_risks_of_table(owner, state, message.earlier), *_risks_of_rows(owner, state, manifest, message))
+    state = _with(state, summed=message.compared.table)
+    risks = table_risks(message.compared, owner.policy.min_rows) if owner.policy.compares_sums else ()
+    risks = tuple(risk for risk in risks if risk not in state.risks_taken)
+    risks = (*risks, *_risks_of_rows(owner, state, manifest, message))
     if risks:
         if state.phase is not Phase.AWAITING_APPROVAL:
             state = _with(state, phase=advance(Role.DATA_OWNER, state.phase, Event.NEEDS_APPROVAL))
@@ -203,12 +226,22 @@ def _must_be_joined(state: JobState) -> None:
         raise Problem(Code.WRONG_STATE, f"Job {state.job_id} is {state.phase} at this owner: it has not joined.")
 
 
-def _risks_of_table(owner: Owner, state: JobState, earlier: tuple[EarlierJob, ...]) -> tuple[str, ...]:
-    table = state.table
-    if table is None:
-        raise Problem(Code.WRONG_STATE, f"Job {state.job_id} has no frozen table yet.")
-    found = table_risks(table, earlier, owner.policy)
-    return tuple(risk for risk in found if risk not in state.risks_taken)
+def _held_against_the_past(owner: Owner, state: JobState, past: j.Past | None) -> JobState | None:
+    """The job as it waits for people, before its first number leaves; None where nothing is to be decided."""
+    if not owner.policy.compares_sums:
+        return None
+    if state.roster is None or past is None:
+        raise Problem(Code.WRONG_STATE, f"Job {state.job_id} has no roster yet, or was not held against the past.")
+    roster = checks.roster_of(owner, state, state.roster).parties
+    found = (*table_risks(past.compared, owner.policy.min_rows), *roster_risks(past.compared, roster))
+    risks = tuple(risk for risk in found if risk not in state.risks_taken)
+    if risks:
+        return _waiting(state, risks)
+    earlier = rosters_to_consent(past.compared, roster, past.told, owner.party_id, past.consents)
+    if earlier is None or is_consented(past.consents, state.manifest_hash, roster, earlier):
+        return None
+    statement = RosterConsent(job_id=state.job_id, manifest_hash=state.manifest_hash, roster=roster, earlier=earlier)
+    return _waiting_for_consent(state, statement)
 
 
 def _risks_of_rows(owner: Owner, state: JobState, manifest: Manifest, message: j.Frozen) -> tuple[str, ...]:
@@ -217,20 +250,7 @@ def _risks_of_rows(owner: Owner, state: JobState, manifest: Manifest, message: j
     return tuple(risk for risk in found if risk not in state.risks_taken and risk not in message.taken_before)
 
 
-def _risks(
-    owner: Owner, state: JobState, manifest: Manifest, earlier: tuple[EarlierJob, ...], now: datetime
-) -> tuple[str, ...]:
-    """Before the first number leaves: the table's risks, which may be new since joining, and the roster's."""
-    if state.roster is None:
-        raise Problem(Code.WRONG_STATE, f"Job {state.job_id} has no roster yet.")
-    acceptances = checks.roster_of(owner, state, state.roster).acceptances
-    least = manifest.spec.training.min_data_owners
-    found = roster_risks(acceptances, least, earlier, owner.policy, owner.party_id, now)
-    new = tuple(risk for risk in found if risk not in state.risks_taken)
-    return (*_risks_of_table(owner, state, earlier), *new)
-
-
-def _asked(owner: Owner, state: JobState, message: j.Asked, now: datetime) -> Step:
+def _asked(owner: Owner, state: JobState, message: j.Asked) -> Step:
     if state.left and state.refusal is not None:
         withdrawal = Withdrawal(
             manifest_hash=state.manifest_hash, party=owner.party_id, name=owner.name, code=state.refusal.code
@@ -269,9 +289,9 @@ def _asked(owner: Owner, state: JobState, message: j.Asked, now: datetime) -> St
     _check_turn(state, request, manifest)
     checks.check_log(owner, state, request, compute.previous_entry)
     if state.last is None:
-        risks = _risks(owner, state, manifest, message.earlier, now)
-        if risks:
-            return _waiting(state, risks), (j.AwaitApproval(),)
+        waiting = _held_against_the_past(owner, state, message.past)
+        if waiting is not None:
+            return waiting, (j.AwaitApproval(),)
     return _with_rows_total(state, request), (j.Answer(request, compute.request.hash),)
 
 
@@ -328,7 +348,8 @@ def _ended(state: JobState, message: j.Ended) -> Step:
         # It went on, and ended, without this owner.
         event = Event.CANCEL
     phase = advance(Role.DATA_OWNER, state.phase, event)
-    return _with(state, phase=phase, ending=message.end, waits_because=None), (j.DestroyMaskKey(),)
+    after = _with(state, phase=phase, ending=message.end, consent=None, waits_because=None)
+    return after, (j.DestroyMaskKey(),)
 
 
 def _with(state: JobState, **changes: object) -> JobState:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from data_owner.counted_rows import CountedRows
 from data_owner.datasets import content_version
 from data_owner.encoding import by_position
 from data_owner.freezing import chosen_columns, of_kind
@@ -32,10 +33,15 @@ class Rows:
 class TrainingRows:
     """Iterate over it as often as needed; each time the file is read from its beginning."""
 
-    def __init__(self, dataset: Dataset, spec: ModelSpec) -> None:
-        """`dataset`: the version that the job was joined with, with the schema that it has by then."""
+    def __init__(self, dataset: Dataset, spec: ModelSpec, *, of_version: bool = True) -> None:
+        """`dataset`: the version that the job was joined with, with the schema that it has by then.
+
+        `of_version`: the rows that count for every job on the version; without, those that count by the job's own kind
+        of targets, as in jobs that were joined before that was decided once a version.
+        """
         self._dataset = dataset
         self._spec = spec
+        self._of_version = of_version
 
     def __iter__(self) -> Iterator[Rows]:
         """Batches of at most 8192 rows. Blocks.
@@ -45,13 +51,16 @@ class TrainingRows:
         """
         spec, path = self._spec, Path(self._dataset.path)
         self._check_version(path)
-        props = of_kind(self._dataset.schema_ or spec.data_props, spec)
+        schema = self._dataset.schema_ or spec.data_props
+        props = of_kind(schema, spec)
         encoder = Encoder(props, spec.model_type, spec.training.scaling)
         try:
             declared = by_position(self._dataset.columns, encoder.props)
             used = by_position(self._dataset.columns, spec.data_props)
             places, outputs = chosen_columns(encoder, list(declared), list(used), len(spec.data_props.features))
-            for batch in encoder.encode_all(open_declared_table(path, encoder.props).batches(encoder.columns)):
+            table = open_declared_table(path, schema)
+            counted = CountedRows(self._dataset.columns, schema if self._of_version else props)
+            for batch in encoder.encode_all(counted.batches(table, encoder.columns)):
                 yield Rows(batch.X[:, places], batch.Y[:, outputs])
         except TableError as error:
             self._check_version(path)

@@ -208,7 +208,19 @@ class Code(Enum):
         "differencing-risk",
         403,
         "The job's sum could be subtracted from an earlier one",
-        "Use the same roster, or approve by hand.",
+        "Look at what is shown, and approve or deny it by hand.",
+    )
+    CONSENT_MISSING = Kind(
+        "consent-missing",
+        409,
+        "Owners of an earlier roster have not consented",
+        "Use the same roster, or have every owner concerned sign with `fedtrain consent`.",
+    )
+    CONSENT_NOT_CONCERNED = Kind(
+        "consent-not-concerned",
+        400,
+        "A consent is signed by somebody who is on none of its rosters",
+        "Hand in what the owners concerned signed.",
     )
     TOO_FEW_ROWS = Kind(
         "too-few-rows",

@@ -30,7 +30,7 @@ class EncodedBatch:
     X: (rows, d) float64, the last column ones; its transpose is contiguous.
     Y: (rows, k) float64; (rows, 0) where there were no targets to read.
     weights: (rows,) float64 in [0, 1], what each row counts; None where the model type gives all the same.
-    records: (rows,) int64, the number of each record in the table, from 1; the dropped ones are missing from it.
+    records: (rows,) int64, the number of each record in the table, from 1; those left out are missing from it.
     clipped_low, clipped_high: per column, how many of these rows were below, above the declared range.
     categories: per column with categories, how many of these rows hold each, in declared order.
     dropped: records left out because a value is missing.
@@ -138,6 +138,8 @@ class Encoder:
         readings = [codec.read(*cells) for codec, cells in zip(codecs, batch.cells, strict=True)]
         refuse_findings(readings, batch.first_row)
         keep = kept_rows(readings)
+        if batch.counted is not None:
+            keep = batch.counted if keep is None else keep & batch.counted
         width = sum(len(codec.names) for codec in codecs)
         lines: Floats = np.empty((width + 1, batch.rows))
         # Features first, then the ones, then targets: as in X and Y.

@@ -34,13 +34,15 @@ class TableBatch:
     """Consecutive records. `arrays` are pyarrow arrays, in the order of the columns asked for, as the file has them.
 
     `first_row` is the number of the first record, from 1, the header not counted. `marks`: of each array's numbers,
-    where it holds texts; without them a decimal point and nothing else.
+    where it holds texts; without them a decimal point and nothing else. `counted`: (rows,) bool, the records that
+    may be used, where whoever read them left some out; None for all.
     """
 
     arrays: tuple[Any, ...]
     rows: int
     first_row: int
     marks: tuple[NumberMarks, ...] = ()
+    counted: Any = None
 
     @property
     def cells(self) -> tuple[tuple[Any, NumberMarks], ...]:

@@ -14,9 +14,9 @@ from crypto.budget import Budget
 from crypto.engine import Engine
 from data_owner import job as j
 from data_owner import round as machine
-from data_owner.checks import check_roster, open_offer, own_answer
+from data_owner.agent.past import Memory
+from data_owner.checks import check_roster, open_offer, own_answer, roster_of
 from data_owner.compute import AnsweringJob, ComputedAnswer, compute_answer
-from data_owner.differencing import EarlierJob
 from data_owner.freezing import Freezer
 from data_owner.gradients import GradientProvider, provider_of
 from data_owner.inspector import Inspector
@@ -27,7 +27,7 @@ from data_owner.pools import Pools
 from data_owner.store.contract import OwnerStore
 from data_owner.store.records import Release
 from data_owner.training_rows import TrainingRows
-from protocol.documents import Acceptance, Decline, JoinAnswer, Roster, open_document, sign_document
+from protocol.documents import Acceptance, Decline, JoinAnswer, sign_document
 from protocol.identity import Identity
 from protocol.messages import Compute, LogEntry, RoundKind
 from protocol.planning import plan_spec
@@ -49,6 +49,7 @@ class Workshop:
     mask_keys: MaskKeys
     sealing_keys: SealingKeys
     marks: AnswerMarks
+    memory: Memory
     pools: Pools
     engine: Engine
     now: Callable[[], datetime]
@@ -72,6 +73,11 @@ class JobEffects:
         # Two jobs that both find a dataset without an encoding must not both adopt theirs.
         self._freezing = threading.Lock()
 
+    @property
+    def memory(self) -> Memory:
+        """What this owner remembers of the sums it told."""
+        return self._shop.memory
+
     def step(self, owner: Owner, state: JobState, message: j.Message) -> tuple[JobState, tuple[j.Effect, ...]]:
         """Take one message and keep the state. Raises Problem as `data_owner.round.step` does."""
         after, effects = machine.step(owner, state, message, self._shop.now())
@@ -83,7 +89,7 @@ class JobEffects:
             self._pool(int(manifest.modulus, 16), plan_spec(manifest.spec))
         return after, effects
 
-    def freeze(self, state: JobState, effect: j.Freeze) -> j.Frozen | j.DataRefused:
+    def freeze(self, owner: Owner, state: JobState, effect: j.Freeze) -> j.Frozen | j.DataRefused:
         """Freeze the job's moments and make its mask key."""
         manifest = open_offer(state.offer)
         try:
@@ -93,7 +99,7 @@ class JobEffects:
             provider = _provider(manifest.spec)
             schema = dataset.schema_ or manifest.spec.data_props
             with self._freezing:
-                frozen = self._shop.freezer.freeze_job(state.job_id, dataset, manifest.spec)
+                frozen = self._shop.freezer.freeze_job(state.job_id, dataset, manifest.spec, owner.policy.min_rows)
                 inspection = self._shop.inspector.inspect(dataset, schema, manifest.spec.training.scaling)
             # Prepared here only to refuse now what would not fit at the first round.
             moments = self._shop.freezer.thaw_job(state.job_id, frozen.moments_hash)
@@ -105,12 +111,10 @@ class JobEffects:
             log.warning("data refused", job=state.job_id, code=problem.code.slug, **problem.extra)
             return j.DataRefused(problem.code, problem.detail)
         return j.Frozen(
-            frozen.rows,
+            self._shop.memory.past(state.job_id, frozen.table, owner.policy).compared,
             inspection,
             frozen.moments_hash,
             self._shop.mask_keys.create(state.job_id),
-            frozen.encoding,
-            self.earlier(state),
             self._shop.sealing_keys.create(state.job_id) if manifest.spec.shares_weights else None,
             self._taken_before(state),
         )
@@ -119,18 +123,11 @@ class JobEffects:
         same = (job for job in self._shop.store.jobs() if job.dataset_version == state.dataset_version)
         return frozenset(risk for job in same for risk in job.risks_taken)
 
-    def earlier(self, state: JobState) -> tuple[EarlierJob, ...]:
-        """The other jobs on this job's dataset, by its name or its content, that this owner has answered."""
-        found = []
-        for other in self._shop.store.jobs():
-            same = other.dataset == state.dataset or other.dataset_version == state.dataset_version
-            if other.job_id == state.job_id or other.last is None or not same:
-                continue
-            if other.roster is not None and other.table is not None:
-                entries = open_document(other.roster, Roster).entries
-                acceptances = tuple(open_document(entry, Acceptance) for entry in entries)
-                found.append(EarlierJob(other.job_id, other.table, acceptances))
-        return tuple(found)
+    def past(self, owner: Owner, state: JobState) -> j.Past | None:
+        """What a job's first sum is held against; None where it was answered before, or waits for people."""
+        if state.last is not None or state.waits_because is not None or state.table is None:
+            return None
+        return self._shop.memory.past(state.job_id, state.table, owner.policy)
 
     def adopt(self, state: JobState, effect: j.Adopt) -> j.DataRefused | None:
         """Give the dataset its encoding; what is wrong where it has another one by now."""
@@ -151,6 +148,7 @@ class JobEffects:
         """Compute an answer and keep it, durably, before anybody sees it; return its bytes."""
         job = self._answering_job(owner, state)
         request = effect.request
+        self._tell(owner, state)
         again = self._shop.marks.set(state.job_id, request.round, request.kind, effect.request_hash)
         if again:
             # Same request, same frozen moments, same masks: the same plaintexts under a fresh nonce.
@@ -167,6 +165,7 @@ class JobEffects:
         this round was answered for another request.
         """
         answer, facts = own_answer(owner, lost.compute, lost.entry, lost.body)
+        self._tell(owner, state)
         self._shop.marks.set(state.job_id, facts.round, facts.kind, facts.request_hash)
         layout = SlotLayout.from_dict(answer.vector.layout)
         self._keep(owner, state, ComputedAnswer(lost.body, facts, layout.rows * layout.columns))
@@ -198,6 +197,12 @@ class JobEffects:
         self._answering.pop(state.job_id, None)
         if state.moments_hash is not None:  # it got as far as joining, so its manifest opens
             self._shop.pools.drop(int(open_offer(state.offer).modulus, 16))
+
+    def _tell(self, owner: Owner, state: JobState) -> None:
+        """Remember, before the first answer, what is about to be told and to whom."""
+        if state.last is None and state.roster is not None and state.table is not None:
+            acceptances = roster_of(owner, state, state.roster).acceptances
+            self._shop.memory.tell(state.job_id, state.table, acceptances)
 
     def _pool(self, modulus: int, budget: Budget) -> RerandomiserPool:
         layout = budget.answer_layout if budget.newton is None else budget.newton.layout
@@ -259,7 +264,7 @@ class JobEffects:
         dataset = self._shop.store.dataset_version(state.dataset or "", state.dataset_version or "")
         if dataset is None:
             raise Problem(Code.DATASET_NOT_FOUND, f"Dataset {state.dataset!r} is not registered here any more.")
-        return TrainingRows(dataset, spec)
+        return TrainingRows(dataset, spec, of_version=state.summed is not None)
 
 
 def _provider(spec: ModelSpec) -> GradientProvider:

@@ -89,8 +89,8 @@ class Taker:
         log.warning("state older than the job", job=job_id, answers=state.answers, log_entries=entries)
         while state.answers < entries:
             lost = await self._answers.lost(job_id, state.answers + 1)
-            earlier = await self._run(self._effects.earlier, state) if state.last is None else ()
-            state, may_answer = await self._held(state, j.Asked(lost.compute, None, earlier))
+            past = await self._run(self._effects.past, self._owner(), state)
+            state, may_answer = await self._held(state, j.Asked(lost.compute, None, past))
             if not may_answer:
                 break
             state = await self._run(self._effects.take_back, self._owner(), state, lost)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from datetime import datetime
 from typing import Protocol, TypeVar
@@ -17,13 +17,13 @@ from data_owner import job as j
 from data_owner.agent.effects import JobEffects
 from data_owner.agent.own_answers import OwnAnswers, Taker, is_behind
 from data_owner.agent.registering import RETRY_S, Registering
-from data_owner.differencing import EarlierJob
 from data_owner.job import JobState, Owner
 from data_owner.policy import OwnerPolicy
 from data_owner.round import new_job
 from data_owner.store.contract import OwnerStore
 from protocol.client.agent import Handler, TaskAnswer
 from protocol.client.job_locks import JobLocks
+from protocol.consent import open_consent
 from protocol.documents import Decline, JobEnd, SignedDocument, parse_json, sign_document
 from protocol.identity import Identity
 from protocol.messages import Compute, RoundRequest, from_cbor
@@ -78,6 +78,7 @@ class OwnerService:
         self._name = name
         self.policy = policy
         self._store = store
+        self._memory = effects.memory
         self._effects = effects
         self._facilitator = facilitator
         self._executor = executor
@@ -176,8 +177,8 @@ class OwnerService:
                 if state.last is None:
                     # One after the other, so that each is held against those that were answered before it.
                     async with self._first_answers:
-                        earlier = await self._run(self._effects.earlier, state)
-                        answer = await self._answer(state, j.Asked(compute, answered, earlier))
+                        past = await self._run(self._effects.past, self._owner(), state)
+                        answer = await self._answer(state, j.Asked(compute, answered, past))
                 else:
                     answer = await self._answer(state, j.Asked(compute, answered))
             except Problem as problem:
@@ -212,9 +213,36 @@ class OwnerService:
         """Refuse a waiting job. Raises Problem: MODEL_NOT_FOUND, WRONG_STATE."""
         return await self._decide(job_id, j.Denied(reason))
 
-    def earlier(self, state: JobState) -> tuple[EarlierJob, ...]:
-        """The other jobs on the same dataset that were answered: what this one's sums could be subtracted from."""
-        return self._effects.earlier(state)
+    async def consents_taken(self, signed: Sequence[SignedDocument]) -> tuple[str, ...]:
+        """Keep consents, and look again at the jobs that wait for them; return the jobs that they are for.
+
+        Raises Problem as `protocol.consent.open_consent`, before any of them is kept.
+        """
+        job_ids = tuple(dict.fromkeys(open_consent(one).job_id for one in signed))
+        for one in signed:
+            await self._run(self._memory.take, one)
+        for job_id in job_ids:
+            async with self._locks.of(job_id):
+                state = await self._run(self._store.job, job_id)
+                if state is not None:
+                    await self._drive(state, j.ConsentTaken())
+            self.retry(job_id)
+        return job_ids
+
+    async def consent(self, job_id: str) -> SignedDocument:
+        """Sign that the sums of a job may be told to its roster, for this owner, and keep it; return what was signed.
+
+        What is signed names every earlier roster that this owner, or anybody whose consent is here, knows of. Raises
+        Problem(MODEL_NOT_FOUND) where nobody asked for this owner's consent to such a job.
+        """
+        async with self._locks.of(job_id):
+            state = await self._run(self._store.job, job_id)
+            statement = await self._run(
+                self._memory.statement, job_id, state.consent if state else None, self._identity.party_id
+            )
+        signed = sign_document(statement, self._identity)
+        await self.consents_taken([signed])
+        return signed
 
     async def _decide(self, job_id: str, message: j.Approved | j.Denied) -> JobState:
         async with self._locks.of(job_id):
@@ -315,7 +343,7 @@ class OwnerService:
     async def _carry_out(self, state: JobState, effect: j.Effect) -> j.Message | None:
         match effect:
             case j.Freeze():
-                return await self._run(self._effects.freeze, state, effect)
+                return await self._run(self._effects.freeze, self._owner(), state, effect)
             case j.Adopt():
                 return await self._run(self._effects.adopt, state, effect)
             case j.Sign():

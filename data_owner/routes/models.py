@@ -8,10 +8,11 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
 from data_owner.checks import open_offer
-from data_owner.differencing import EarlierJob
 from data_owner.job import JobState
+from data_owner.routes.consents import ConsentView
 from data_owner.routes.parts import Parts
 from data_owner.store.records import Release
+from data_owner.told import Told
 from protocol.documents import Manifest
 from protocol.problems import Code, Problem
 from protocol.server.caller import DECIDES
@@ -93,16 +94,15 @@ class JobView(BaseModel):
 
 
 class EarlierView(BaseModel):
-    """A job on the same dataset that this owner has answered."""
+    """A job that this owner has answered, and whose sums this one's could be combined with."""
 
     id: str
     dataset_version: str
     owners: list[str]
 
     @classmethod
-    def of(cls, earlier: EarlierJob) -> EarlierView:
-        names = sorted(one.name for one in earlier.acceptances)
-        return cls(id=earlier.job_id, dataset_version=earlier.table.version, owners=names)
+    def of(cls, told: Told) -> EarlierView:
+        return cls(id=told.job_id, dataset_version=told.table.version, owners=sorted(told.names))
 
 
 class JobDetail(JobView):
@@ -110,8 +110,8 @@ class JobDetail(JobView):
 
     `spec`: the whole spec that its Model Owner signed: name and purpose, model, features and targets.
 
-    `differencing_risks` are those that a person has to take, or has taken; `earlier_jobs` are those on the same
-    dataset, with the owners that each was over.
+    `differencing_risks` are those that a person has to take, or has taken; `earlier_jobs` are those on the same rows,
+    as far as that is known, with the owners that each was over; `consents` are those to this job.
     """
 
     spec: dict[str, Any] | None
@@ -120,6 +120,7 @@ class JobDetail(JobView):
     releases: list[Release]
     differencing_risks: list[str]
     earlier_jobs: list[EarlierView]
+    consents: list[ConsentView]
 
 
 _EXAMPLE = {
@@ -142,7 +143,7 @@ _EXAMPLE = {
     "created_at": "2025-01-31T09:30:00+00:00",
     "changed_at": "2025-01-31T09:30:07+00:00",
 }
-_DETAIL = _EXAMPLE | {"releases": [], "differencing_risks": [], "earlier_jobs": []}
+_DETAIL = _EXAMPLE | {"releases": [], "differencing_risks": [], "earlier_jobs": [], "consents": []}
 _DENIED = _EXAMPLE | {"status": "CANCELLED", "phase": "DECLINED", "code": "denied", "reason": "Not this quarter."}
 
 
@@ -177,7 +178,8 @@ def get_model(job_id: JobIdPath, parts: Parts) -> JobDetail:
         plan=manifest.plan if manifest else None,
         releases=releases,
         differencing_risks=[*state.risks_taken, *state.risks],
-        earlier_jobs=[EarlierView.of(earlier) for earlier in parts.service.earlier(state)],
+        earlier_jobs=[EarlierView.of(one) for one in parts.memory.related(job_id, state.table)] if state.table else [],
+        consents=ConsentView.of_job(parts.memory, job_id, state.consent),
     )
 
 

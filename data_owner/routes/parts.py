@@ -9,6 +9,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from data_owner.agent.past import Memory
 from data_owner.agent.service import OwnerService
 from data_owner.inspector import Inspector
 from data_owner.scoring.desk import ScoringDesk
@@ -23,6 +24,7 @@ class OwnerParts:
 
     store: OwnerStore
     service: OwnerService
+    memory: Memory
     data_folder: Path
     timestamp: Callable[[], str]
     scoring: ScoringDesk

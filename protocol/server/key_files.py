@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from protocol.server.secret_files import (
     IDENTITY_FILE,
+    ROW_KEY_FILE,
     SEALED,
     TEMPORARY_NAME,
     SecretFileError,
@@ -221,7 +222,7 @@ def change_secret(state_dir: Path, old: KeySecret, new: KeySecret) -> None:
 
 def key_paths(state_dir: Path) -> list[Path]:
     """Return the files of private keys in the folder, those that are there."""
-    found = [state_dir / IDENTITY_FILE]
+    found = [state_dir / IDENTITY_FILE, state_dir / ROW_KEY_FILE]
     for name in KEY_FOLDERS:
         found += sorted(path for path in (state_dir / name).glob("*") if path.suffix != _NO_KEY)
     return [path for path in found if path.is_file() and not path.name.startswith(".")]

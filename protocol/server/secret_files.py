@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from protocol.server.key_files import KeyFiles
 
 IDENTITY_FILE = "identity.key"
+#: The key that a Data Owner hashes its rows under.
+ROW_KEY_FILE = "rows.key"
 #: What a sealed key's file begins with; `protocol.server.key_files` says what follows.
 SEALED = b"fedtrain sealed key 1\n"
 #: What `write_secret` calls a file until it is whole: the name it will have between a dot and a random number.
@@ -73,6 +76,39 @@ def read_secret_as_it_is(path: Path) -> bytes:
             mode = stat.S_IMODE(status.st_mode)
             raise SecretFileError(f"{path} has mode {mode:04o}, so others may use it: chmod 600 {path}")
         return file.read()
+
+
+def append_line(path: Path, line: bytes) -> None:
+    """Append a line to a file of mode 0600, down to the disk; the file and missing folders are made.
+
+    What a crash or a full disk left of a line before it is cut off. Raises OSError where it is not written whole.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    new = not path.exists()
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        content = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
+        whole = content.rfind(b"\n") + 1
+        os.ftruncate(descriptor, whole)
+        if os.pwrite(descriptor, line + b"\n", whole) < len(line) + 1:
+            raise OSError(errno.ENOSPC, "a line was written in part")  # which is read as none
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    if new:
+        sync_folder(path.parent)
+
+
+def read_lines(path: Path) -> list[bytes]:
+    """Return the whole lines of what `append_line` wrote, [] where there is no file; SecretFileError as `read_secret`.
+
+    What a crash left of a last line is none.
+    """
+    try:
+        text = read_secret(path)
+    except FileNotFoundError:
+        return []
+    return text[: text.rfind(b"\n") + 1].splitlines()
 
 
 def delete_secret(path: Path) -> None:

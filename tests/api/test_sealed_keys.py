@@ -63,7 +63,7 @@ def test_a_job_over_sealed_keys_ends_and_no_key_lies_open(
     outcome = run_job(tmp_path / "parties", spec, [rows[:5], rows[5:]], rows)
     assert outcome["model"]["status"] == "FINISHED", outcome
     kinds = {path.name if path.parent.name != "keys" else path.suffix for path in written}
-    assert kinds == {"identity.key", "master.key", ".json", ".x25519"}
+    assert kinds == {"identity.key", "master.key", "rows.key", ".json", ".x25519"}
     for name in ("facilitator", "model-owner", "owner-0", "owner-1"):
         paths = key_paths(tmp_path / "parties" / name)
         assert paths and all(path.read_bytes().startswith(SEALED) for path in paths)

@@ -180,9 +180,16 @@ class Coalition:
             problem = await self._problem(owner, job_id) if task not in self._results else None
             if problem is not None and problem != before:
                 # It is not given again: an owner goes on refusing it for as long as it is listed.
-                self._tasks[owner.party] = [one for one in self._tasks[owner.party] if one.id != task]
+                self.take_back(owner, task)
                 return problem
         return self._results[task]
+
+    def take_back(self, owner: Owner, task: str) -> None:
+        """List a task no more."""
+        self._tasks[owner.party] = [one for one in self._tasks[owner.party] if one.id != task]
+
+    def is_done(self, task: str) -> bool:
+        return task in self._results
 
     async def result(self, task: str) -> bytes:
         while task not in self._results:

@@ -58,7 +58,7 @@ def make_spec(data_props: Mapping[str, Any] | None = None, **training: Any) -> M
 def rows(count: int, seed: int) -> list[str]:
     """`count` lines of a table: age, dose, days."""
     rng = np.random.default_rng(seed)
-    return [f"{rng.uniform(1, 99):.3f},{rng.uniform(-2, 2):.3f},{rng.uniform(0, 50):.3f}" for _ in range(count)]
+    return [f"{rng.uniform(1, 99):.4f},{rng.uniform(-2, 2):.4f},{rng.uniform(0, 50):.4f}" for _ in range(count)]
 
 
 def write_table(path: Path, lines: Iterable[str], header: str = HEADER) -> Path:

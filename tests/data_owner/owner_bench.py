@@ -18,6 +18,8 @@ from data_owner.inspected import Cell, HighLeverage, InspectedPart, Inspection
 from data_owner.job import AnswerFacts, JobState, Owner
 from data_owner.policy import OwnerPolicy
 from data_owner.round import new_job, step
+from data_owner.row_groups import Comparison
+from data_owner.summed_table import SummedTable
 from protocol.documents import Acceptance, Decline, JoinAnswer, Manifest, Roster, SignedDocument, sign_document
 from protocol.identity import Identity, sha256_hex
 from protocol.messages import (
@@ -52,7 +54,8 @@ def inspection_of(rows: int, cells: Mapping[str, int] | None = None) -> Inspecti
     return Inspection(dimensions=4, max_leverage=0.99, joint_cells=False, parts=(whole,))
 
 
-FROZEN = j.Frozen(200, inspection_of(200), "0c" * 32, hashlib.sha256(b"clinic-a").hexdigest()[:62] + "00", "2c" * 32)
+TABLE = SummedTable(dataset="default", version="da" * 32, rows=200, encoding="2c" * 32)
+FROZEN = j.Frozen(Comparison(TABLE), inspection_of(200), "0c" * 32, hashlib.sha256(b"clinic-a").hexdigest()[:62] + "00")
 
 
 def identity_of(name: str) -> Identity:
@@ -130,6 +133,12 @@ def accept(name: str, manifest_hash: str, mask_key: str | None = None, moments_h
         moments_hash=moments_hash,
     )
     return sign_document(acceptance, identity_of(name))
+
+
+def frozen_of(rows: int = 200, cells: Mapping[str, int] | None = None) -> j.Frozen:
+    """A table of so many rows, frozen, and nothing told before."""
+    compared = Comparison(TABLE.model_copy(update={"rows": rows}))
+    return j.Frozen(compared, inspection_of(rows, cells), "0c" * 32, "3d" * 32)
 
 
 def signed_answer(document: Acceptance | Decline, name: str = "clinic-a") -> JoinAnswer:

@@ -218,13 +218,17 @@ def test_what_differs_is_never_above_the_truth_and_exact_where_few_differ(seed: 
 # Kept with the dataset version
 
 
+def row_key() -> bytes:
+    return b"\1" * 32
+
+
 def test_an_inspection_is_done_once_for_what_is_asked_and_is_for_this_user_alone(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     path.write_text("age,days\n" + "".join(f"{age},{row % 50}\n" for row, age in enumerate(ages(60))))
     schema = DataProps.model_validate({"features": [AGE], "target": DAYS})
     dataset = register(SqlStore(sqlite_url(tmp_path / "s.sqlite3")), "default", path, schema, "now")
     split = ValidationSplit(0.2, b"\7" * 32)
-    inspector = Inspector(tmp_path / "moments", POLICY, lambda: split)
+    inspector = Inspector(tmp_path / "moments", POLICY, lambda: split, row_key)
     first = inspector.inspect(dataset, schema)
     (file,) = (tmp_path / "moments").iterdir()
     assert file.stat().st_mode & 0o777 == 0o600
@@ -232,8 +236,8 @@ def test_an_inspection_is_done_once_for_what_is_asked_and_is_for_this_user_alone
     assert inspector.inspect(dataset, schema) == first
     assert inspector.findings(dataset, schema) == table_findings(POLICY, first)
     # Another limit, another scaling, another split: the table is read again, and is not what was registered.
-    stricter = Inspector(tmp_path / "moments", POLICY.model_copy(update={"max_leverage": 0.5}), lambda: split)
-    other = Inspector(tmp_path / "moments", POLICY, lambda: ValidationSplit(0.2, b"\6" * 32))
+    stricter = Inspector(tmp_path / "moments", POLICY.model_copy(update={"max_leverage": 0.5}), lambda: split, row_key)
+    other = Inspector(tmp_path / "moments", POLICY, lambda: ValidationSplit(0.2, b"\6" * 32), row_key)
     for again in (
         lambda: stricter.inspect(dataset, schema),
         lambda: other.inspect(dataset, schema),
@@ -249,7 +253,7 @@ def test_an_inspection_file_that_another_version_wrote_is_written_anew(tmp_path:
     path.write_text("age,days\n" + "".join(f"{age},{row % 50}\n" for row, age in enumerate(ages(60))))
     schema = DataProps.model_validate({"features": [AGE], "target": DAYS})
     dataset = register(SqlStore(sqlite_url(tmp_path / "s.sqlite3")), "default", path, schema, "now")
-    inspector = Inspector(tmp_path / "moments", POLICY, lambda: ValidationSplit(0.2, b"\7" * 32))
+    inspector = Inspector(tmp_path / "moments", POLICY, lambda: ValidationSplit(0.2, b"\7" * 32), row_key)
     first = inspector.inspect(dataset, schema)
     (file,) = (tmp_path / "moments").iterdir()
     file.write_text('{"parts": []}')

@@ -15,8 +15,10 @@ from data_owner.freezing import Freezer
 from data_owner.moments import moments_of
 from data_owner.store.records import Dataset
 from data_owner.store.sql import SqlStore
+from data_owner.told_files import RowFiles
 from protocol.problems import Code, Problem
 from protocol.server.database import sqlite_url
+from protocol.server.key_files import KeyFiles
 from protocol.spec import DataProps, ModelSpec
 from tabular.encode import Encoder
 from tabular.read import open_table
@@ -36,7 +38,8 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.store = SqlStore(sqlite_url(folder / "state.sqlite3"))
-        self.freezer = Freezer(folder / "moments", self.store, lambda: "now", lambda count: b"\7" * count)
+        self.rows = RowFiles(folder, KeyFiles(folder), lambda count: b"\7" * count)
+        self.freezer = Freezer(folder / "moments", self.store, lambda: "now", lambda count: b"\7" * count, self.rows)
 
     def register(self, text: str, schema: object = None) -> Dataset:
         path = self.folder / "table.csv"
@@ -83,7 +86,7 @@ def test_a_jobs_block_is_what_its_own_columns_alone_would_give(bench: Bench, fea
 def test_what_is_frozen_is_for_this_user_alone_and_the_hash_is_salted(bench: Bench) -> None:
     frozen = bench.freezer.freeze_job(JOB_ID, bench.register(_table()), spec_of())
     files = sorted((bench.folder / "moments").iterdir())
-    assert len(files) == 3 and all(stat.S_IMODE(file.stat().st_mode) == 0o600 for file in files)
+    assert len(files) == 4 and all(stat.S_IMODE(file.stat().st_mode) == 0o600 for file in files)
     assert (bench.folder / "moments" / f"{JOB_ID}.salt").read_bytes() == b"\7" * 32
     unsalted = {hashlib.sha256(file.read_bytes()[:-32]).hexdigest() for file in files}
     assert frozen.moments_hash not in unsalted

@@ -273,7 +273,7 @@ def test_a_decision_that_finds_no_room_is_no_decision_yet(decision: str, answer:
 
 def test_answers_that_cannot_be_emptied_now_are_emptied_by_the_next_pass(bench: Bench) -> None:
     end_of(bench)()
-    freezer = Freezer(bench.folder / "moments", bench.store, lambda: "now", lambda count: bytes(count))
+    freezer = Freezer(bench.folder / "moments", bench.store, lambda: "now", lambda count: bytes(count), bench.rows)
     disk = full(bench)
     refused_for_want_of_room(disk, lambda: prune(bench.store, freezer, NOW + timedelta(days=1)))
     assert bench.store.answer_bytes(JOB_ID, 0, RoundKind.COUNTS)

@@ -33,7 +33,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 
 
 def freezer(bench: Bench) -> Freezer:
-    return Freezer(bench.folder / "moments", bench.store, lambda: "now", lambda count: b"\7" * count)
+    return Freezer(bench.folder / "moments", bench.store, lambda: "now", lambda count: b"\7" * count, bench.rows)
 
 
 def end(bench: Bench) -> None:

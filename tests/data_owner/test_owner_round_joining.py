@@ -20,8 +20,8 @@ from tests.data_owner.owner_bench import (
     MODEL_OWNER,
     NOW,
     facts_of,
+    frozen_of,
     identity_of,
-    inspection_of,
     joined,
     modulus,
     offered,
@@ -47,7 +47,7 @@ def test_a_sound_offer_is_accepted_with_mask_key_and_moments_hash() -> None:
     owner, state = owner_of(), offered()
     state, effects = step(owner, state, j.Offered({"default": facts_of()}), NOW)
     assert effects == (j.Freeze("default", "da" * 32),)
-    state, effects = step(owner, state, j.Frozen(200, inspection_of(200), "0c" * 32, "3d" * 32, "ec" * 32), NOW)
+    state, effects = step(owner, state, frozen_of(), NOW)
     adopt, sign = effects
     assert isinstance(adopt, j.Adopt) and adopt.schema == spec_of().data_props
     assert isinstance(sign, j.Sign) and isinstance(sign.document, Acceptance)
@@ -59,7 +59,7 @@ def test_a_sound_offer_is_accepted_with_mask_key_and_moments_hash() -> None:
 
 def test_a_dataset_with_its_own_encoding_adopts_nothing() -> None:
     state, _ = step(owner_of(), offered(), j.Offered({"default": facts_of(spec_of().data_props)}), NOW)
-    _, effects = step(owner_of(), state, j.Frozen(200, inspection_of(200), "0c" * 32, "3d" * 32, "ec" * 32), NOW)
+    _, effects = step(owner_of(), state, frozen_of(), NOW)
     assert [type(effect) for effect in effects] == [j.Sign]
 
 
@@ -225,21 +225,14 @@ def test_what_others_are_told_of_bad_data_is_the_code_alone() -> None:
 )
 def test_rows_and_cells_beyond_the_policy_are_declined(rows: int, cells: dict[str, int], code: str) -> None:
     state, _ = step(owner_of(policy=STRICT), offered(), j.Offered({"default": facts_of()}), NOW)
-    state, effects = step(
-        owner_of(policy=STRICT), state, j.Frozen(rows, inspection_of(rows, cells), "0c" * 32, "3d" * 32, "ec" * 32), NOW
-    )
+    state, effects = step(owner_of(policy=STRICT), state, frozen_of(rows, cells), NOW)
     (sign,) = effects
     assert isinstance(sign, j.Sign) and isinstance(sign.document, Decline) and sign.document.code == code
 
 
 def test_cells_at_the_least_or_empty_are_accepted() -> None:
     state, _ = step(owner_of(policy=STRICT), offered(), j.Offered({"default": facts_of()}), NOW)
-    _, effects = step(
-        owner_of(policy=STRICT),
-        state,
-        j.Frozen(10, inspection_of(10, {"a": 10, "b": 0}), "0c" * 32, "3d" * 32, "ec" * 32),
-        NOW,
-    )
+    _, effects = step(owner_of(policy=STRICT), state, frozen_of(10, {"a": 10, "b": 0}), NOW)
     assert isinstance(effects[-1], j.Sign) and isinstance(effects[-1].document, Acceptance)
 
 
@@ -253,7 +246,7 @@ def test_by_hand_waits_is_approved_and_then_joins() -> None:
     assert effects == ()
     state, effects = step(owner, state, datasets, NOW)
     assert isinstance(effects[0], j.Freeze)
-    state, effects = step(owner, state, j.Frozen(200, inspection_of(200), "0c" * 32, "3d" * 32, "ec" * 32), NOW)
+    state, effects = step(owner, state, frozen_of(), NOW)
     sign = effects[-1]
     assert isinstance(sign, j.Sign)
     state, _ = step(owner, state, j.Signed(signed_answer(sign.document)), NOW)

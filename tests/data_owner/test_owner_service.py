@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import structlog
 
-from data_owner import marks
 from data_owner.agent.effects import JobEffects, Workshop
+from data_owner.agent.past import Memory
 from data_owner.agent.service import OwnerService
 from data_owner.datasets import register
 from data_owner.freezing import Freezer
@@ -25,6 +25,7 @@ from data_owner.mask_keys import MaskKeys, SealingKeys
 from data_owner.policy import OwnerPolicy
 from data_owner.pools import Pools
 from data_owner.store.sql import SqlStore
+from data_owner.told_files import RowFiles, ToldSums
 from protocol.client.agent import TaskAnswer
 from protocol.documents import (
     Acceptance,
@@ -40,6 +41,7 @@ from protocol.documents import (
 from protocol.messages import Compute, RoundAnswer, RoundKind, from_cbor, to_cbor
 from protocol.planning import plan_spec
 from protocol.problems import Code, Problem
+from protocol.server import secret_files
 from protocol.server.database import sqlite_url
 from protocol.server.key_files import KeyFiles
 from protocol.spec import ModelSpec
@@ -110,16 +112,19 @@ class Bench:
     def restart(self) -> None:
         self.store = SqlStore(sqlite_url(self.folder / "state.sqlite3"))
         self.pools = Pools(ENGINE)
-        freezer = Freezer(self.folder / "moments", self.store, lambda: "now", lambda count: b"\7" * count)
+        self.rows = RowFiles(self.folder, KeyFiles(self.folder), lambda count: b"\7" * count)
+        self.memory = Memory(ToldSums(self.folder), self.rows, self.store, lambda: NOW)
+        freezer = Freezer(self.folder / "moments", self.store, lambda: "now", lambda count: b"\7" * count, self.rows)
         self.effects = JobEffects(
             Workshop(
                 identity=identity_of("clinic-a"),
                 store=self.store,
                 freezer=freezer,
-                inspector=Inspector(self.folder / "moments", self.policy, freezer.split),
+                inspector=Inspector(self.folder / "moments", self.policy, freezer.split, self.rows.key),
                 mask_keys=MaskKeys(self.folder / "keys", KeyFiles(self.folder)),
                 sealing_keys=SealingKeys(self.folder / "keys", KeyFiles(self.folder)),
                 marks=AnswerMarks(self.folder / "keys"),
+                memory=self.memory,
                 pools=self.pools,
                 engine=ENGINE,
                 now=lambda: NOW,
@@ -603,7 +608,7 @@ def test_a_full_disk_leaves_the_request_unanswered_until_there_is_room(
     # A disk with a few bytes left takes a part of a mark, and says so by the number alone.
     for fault in (_no_room, lambda _descriptor, data, _at: len(data) - 1):
         with monkeypatch.context() as disk:
-            disk.setattr(marks.os, "pwrite", fault)
+            disk.setattr(secret_files.os, "pwrite", fault)
             with pytest.raises(Problem) as caught:
                 at_work.compute(request)
         assert caught.value.code is Code.STORE_UNAVAILABLE and "full" in caught.value.detail

@@ -18,6 +18,8 @@ from data_owner.encoding import DatasetFacts
 from data_owner.gradients import provider_of
 from data_owner.moments import Moments, moments_of
 from data_owner.policy import OwnerPolicy
+from data_owner.row_groups import Comparison
+from data_owner.summed_table import SummedTable
 from protocol.documents import Acceptance, JobEnd, JoinAnswer, Roster, SignedDocument, open_document, parse_json
 from protocol.documents import sign_document as sign
 from protocol.identity import sha256_hex
@@ -30,6 +32,9 @@ from tests.property.federation_parties import JOB_ID, START, Disk, FacilitatorPa
 
 ENGINE = LocalEngine()
 DATASET = DatasetFacts("default", "da" * 32, ("age", "dose", "days"), None)
+
+
+TABLE = SummedTable(dataset="default", version="da" * 32, rows=50, encoding="ec" * 32)
 
 
 @cache
@@ -102,8 +107,9 @@ class OwnerParty:
                     case o.Freeze():
                         self.mask_key = X25519PrivateKey.generate().private_bytes_raw()
                         self.disk.written()
+                        compared = Comparison(TABLE)
                         messages.append(
-                            o.Frozen(50, inspection_of(50), self.moments_hash, self._public_mask_key(), "2c" * 32)
+                            o.Frozen(compared, inspection_of(50), self.moments_hash, self._public_mask_key())
                         )
                     case o.Sign():
                         kind = "accept" if isinstance(effect.document, Acceptance) else "decline"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from protocol import documents, messages
+from protocol import consent, documents, messages
 from protocol.documents import Document
 from protocol.messages import ANSWER_TAG, REQUEST_TAG, RoundKind
 from protocol.problems import Code
@@ -52,7 +52,7 @@ def classes(module: object) -> list[type[Strict]]:
     ]
 
 
-SIGNED = [kind for kind in classes(documents) if kind is not Document]
+SIGNED = [kind for kind in (*classes(documents), *classes(consent)) if kind is not Document]
 CARRIED = [kind for kind in classes(messages) if kind is not messages.Message]
 
 
