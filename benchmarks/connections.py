@@ -57,9 +57,9 @@ def measure(quick: bool, notes: Console) -> Iterable[Row]:
         undisturbed = _trained(urls, spec, None)
         notes.print(f"the same with 3 x {count:,} connections at each of {len(everywhere)} services")
         probes = {address: _Probe(address) for address in everywhere}
+        for probe in probes.values():
+            probe.start()
         with _crowd(list(everywhere), count) as began:
-            for probe in probes.values():
-                probe.start()
             disturbed = _trained(urls, spec, began)
             waits = {address: probe.stop() for address, probe in probes.items()}
         if disturbed != undisturbed:

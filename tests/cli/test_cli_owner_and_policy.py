@@ -86,6 +86,7 @@ def owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
             engine=LocalEngine(),
         )
         with TestClient(service) as client:
+            client.headers["Authorization"] = f"Bearer {service.state.gate.decisions.value}"
             monkeypatch.setattr("cli.client.Service", lambda _url: Direct(client))
             yield service
 
