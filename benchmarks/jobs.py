@@ -24,7 +24,7 @@ from crypto import (
 from crypto.budget import Budget
 from data_owner.compute import AnsweringJob
 from data_owner.gradients import provider_of
-from data_owner.moments import FEATURE_FRACTION_BITS, Moments, moments_of
+from data_owner.moments import Moments, moments_of
 from protocol.identity import Identity, sha256_hex
 from protocol.messages import RoundKind, RoundRequest, VectorMessage, to_cbor
 from protocol.planning import WEIGHT_FRACTION_BITS, plan_spec
@@ -32,6 +32,8 @@ from protocol.spec import ModelSpec
 
 #: Smaller ones protect nothing: they are for the benchmarks' own tests.
 LEAST_KEY_BITS = 2048
+#: What peers hold records at, as integers that fit 64 bits.
+PEER_FRACTION_BITS = 40
 
 
 @dataclass(frozen=True)
@@ -69,9 +71,9 @@ def moments_from(table: Rows) -> Moments:
 
 
 def integers_of(table: Rows) -> tuple[NDArray[Any], NDArray[Any]]:
-    """X at FEATURE_FRACTION_BITS, as the moments have it, and y at that times the weights' scale, to meet X·w."""
-    X = np.rint(np.ldexp(table.X, FEATURE_FRACTION_BITS)).astype(np.int64).astype(object)
-    y = np.rint(np.ldexp(table.Y[:, 0], FEATURE_FRACTION_BITS)).astype(np.int64).astype(object)
+    """X at PEER_FRACTION_BITS, and y at that times the weights' scale, to meet X·w."""
+    X = np.rint(np.ldexp(table.X, PEER_FRACTION_BITS)).astype(np.int64).astype(object)
+    y = np.rint(np.ldexp(table.Y[:, 0], PEER_FRACTION_BITS)).astype(np.int64).astype(object)
     return X, y << WEIGHT_FRACTION_BITS
 
 

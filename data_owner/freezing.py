@@ -25,11 +25,13 @@ from data_owner.store.contract import OwnerStore
 from data_owner.store.records import Dataset, FrozenTable
 from data_owner.summed_table import SummedTable
 from data_owner.told_files import RowFiles
+from protocol.planning import RECORD_FRACTION_BITS
 from protocol.problems import Code, Problem
 from protocol.server.secret_files import delete_secret, read_secret, write_secret
 from protocol.spec import DataProps, ModelSpec
 from tabular.encode import EncodedBatch, Encoder
 from tabular.errors import TableError
+from tabular.pairs import product_pair
 from tabular.read import open_declared_table
 
 SALT_BYTES = 32
@@ -238,7 +240,10 @@ def weighted(batches: Iterable[EncodedBatch]) -> Iterator[EncodedBatch]:
             yield batch
         else:
             root = np.sqrt(batch.weights)[:, None]
-            yield replace(batch, X=batch.X * root, Y=batch.Y * root)
+            (X, X_rest), (Y, Y_rest) = product_pair(batch.X, root), product_pair(batch.Y, root)
+            X_rest += 0.0 if batch.X_rest is None else batch.X_rest * root
+            Y_rest += 0.0 if batch.Y_rest is None else batch.Y_rest * root
+            yield replace(batch, X=X, Y=Y, X_rest=X_rest, Y_rest=Y_rest)
 
 
 def of_kind(schema: DataProps, spec: ModelSpec) -> DataProps:
@@ -258,7 +263,7 @@ def of_kind(schema: DataProps, spec: ModelSpec) -> DataProps:
 
 def _key(version: str, schema: DataProps, props: DataProps, spec: ModelSpec, split: ValidationSplit | None) -> str:
     encodings = [json.loads(one.model_dump_json()) for one in (schema, props)]
-    what = [version, *encodings, spec.model_type.value, spec.training.scaling]
+    what = [version, *encodings, spec.model_type.value, spec.training.scaling, RECORD_FRACTION_BITS]
     if split is not None:
         what.append(split.identity())
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
@@ -267,7 +272,8 @@ def _key(version: str, schema: DataProps, props: DataProps, spec: ModelSpec, spl
 def _encoding_hash(declared: DataProps) -> str:
     columns = [column.model_dump(mode="json", exclude={"description"}) for column in declared.columns]
     marks = {mark: getattr(declared, mark) for mark in MARKS if getattr(declared, mark) is not None}
-    what = [declared.header, len(declared.features), columns, *([marks] if marks else [])]
+    # What records are rounded to is part of what a sum says of them.
+    what = [declared.header, len(declared.features), columns, RECORD_FRACTION_BITS, *([marks] if marks else [])]
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
 

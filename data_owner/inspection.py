@@ -16,7 +16,8 @@ import numpy as np
 from data_owner.cells import CellTally, JointTally
 from data_owner.inspected import HighLeverage, InspectedPart, Inspection
 from data_owner.leverage import LeverageForm
-from data_owner.moments import FEATURE_FRACTION_BITS, Floats, MomentsAccumulator
+from data_owner.moments import Floats, MomentsAccumulator
+from protocol.planning import RECORD_FRACTION_BITS
 from tabular.convert import Mask
 from tabular.dictionary import Dictionary, DictionaryBatch
 from tabular.read import open_declared_table
@@ -86,7 +87,7 @@ class _Part:
         """First reading."""
         if len(batch.Z):
             self._moments.add(batch.Z, np.empty((len(batch.Z), 0)))
-            self._tally.add(batch, np.rint(_on_grid(batch.Z)), self._largest)
+            self._tally.add(batch, _keys(batch), self._largest)
 
     def between(self, joint_cells: bool) -> None:
         """After the first reading: M is whole."""
@@ -99,10 +100,10 @@ class _Part:
         """Second reading."""
         if self._form is None or not len(batch.Z):
             return
-        grid = np.rint(_on_grid(batch.Z))
-        self._tally.count(grid)
+        grid, keys = np.rint(_on_grid(batch.Z)), _keys(batch)
+        self._tally.count(keys)
         if self._joint is not None:
-            self._joint.count(batch, grid)
+            self._joint.count(batch, keys)
         leverages = self._form.leverages(grid)
         self._highest = max(self._highest, float(leverages.max()))
         high = leverages > max_leverage
@@ -121,6 +122,28 @@ class _Part:
         return InspectedPart(name=self._name, rows=self._tally.rows, cells=cells, high_leverage=leverage)
 
 
+def _keys(batch: DictionaryBatch) -> Floats:
+    """(rows, D): equal for equal integers of the moments, and other ones for others.
+
+    An integer that a double holds is its own key. One of 64 bits is what is left of it beside the nearest double, in
+    hashed form: two of those have the same key once in 2^52.
+    """
+    scaled = _on_grid(batch.Z)
+    keys: Floats = np.rint(scaled)
+    left = np.rint((scaled - keys) + _on_grid(batch.Z_rest))
+    beside = left != 0
+    if beside.any():
+        # Multipliers of splitmix64, whose products spread over all bits. Source: Steele, Lea, Flood 2014.
+        mixed = keys[beside].view(np.uint64) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed ^= (mixed >> np.uint64(31)) + left[beside].astype(np.int64).view(np.uint64) * np.uint64(
+            0x94D049BB133111EB
+        )
+        mixed *= np.uint64(0x9E3779B97F4A7C15)
+        # Above every integer that is its own key.
+        keys[beside] = np.ldexp(1.0 + (mixed >> np.uint64(12)).astype(np.float64) * 2.0**-52, 900)
+    return keys
+
+
 def _on_grid(values: Floats) -> Floats:
-    scaled: Floats = np.ldexp(values, FEATURE_FRACTION_BITS)
+    scaled: Floats = np.ldexp(values, RECORD_FRACTION_BITS)
     return scaled

@@ -1,20 +1,20 @@
 """Exact second moments: a table of any length becomes XᵀX, Xᵀy and yᵀy, as integers, in one pass.
 
-A scaled value x is quantised once, x_q = round(x·2^40) with ties to even, and from there on nothing is
-ever rounded: the moments are exact integers at scale 2^80, the same whatever the order of the rows, the
-size of the batches or the number of threads. Two owners' moments then add up to the moments of both
-tables, bit for bit, which is what adding them under encryption will do.
+A scaled value x is quantised once, x_q = round(x·2^64), and from there on nothing is ever rounded: the moments are
+exact integers at scale 2^128, the same whatever the order of the rows, the size of the batches or the number of
+threads. Two owners' moments then add up to the moments of both tables, bit for bit, which is what adding them under
+encryption will do. A double has 53 bits, so that quotients come as pairs, x = value + rest.
 
-How that is done at the speed of floating point: x_q is split into limbs of 20 bits,
-x_q = Σ_i limb_i·2^(20·i) with |limb_i| ≤ 2^19 for all but the top limb, and |top limb| ≤ 2^20. The limbs
-of a batch form one matrix S (limbs, rows), and S·Sᵀ is one BLAS call.
+How that is done at the speed of floating point: x_q is split into limbs of 22 bits,
+x_q = Σ_i limb_i·2^(22·i) with |limb_i| ≤ 2^21. The limbs of a batch form one matrix S (limbs, rows), and S·Sᵀ is one
+BLAS call.
 
-**Why that is exact.** Every product of two limbs is an integer of magnitude at most 2^20·2^20 = 2^40. A batch
-has at most 8192 = 2^13 rows, so every partial sum of products, in whatever order BLAS takes them and
-fused or not, is an integer of magnitude at most 2^13·2^40 = 2^53, and float64 holds all of those exactly.
-(This needs BLAS to add up products, in any order; Strassen-like schemes, which no BLAS uses by default,
-would not be covered.) The sums of 512 = 2^9 batches stay within 2^62 and fit int64; after those they go to
-Python's integers, which have no bound.
+**Why that is exact.** Every product of two limbs is an integer of magnitude at most 2^21·2^21 = 2^42. A batch
+has at most 1024 = 2^10 rows, so every partial sum of products, in whatever order BLAS takes them and
+fused or not, is an integer of magnitude at most 2^10·2^42 = 2^52, and float64 holds all of those exactly (to 2^53: a
+top limb may be larger by what rounding adds to a bound). (This needs BLAS to add up products, in any order;
+Strassen-like schemes, which no BLAS uses by default, would not be covered.) The sums of 512 = 2^9 batches stay within
+2^62 and fit int64; after those they go to Python's integers, which have no bound.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-FEATURE_FRACTION_BITS: Final = 40
-LIMB_BITS: Final = 20
-MAX_BATCH_ROWS: Final = 1 << 13
+from protocol.planning import RECORD_FRACTION_BITS
+
+LIMB_BITS: Final = 22
+MAX_BATCH_ROWS: Final = 1 << 10
 MAX_PENDING_BATCHES: Final = 1 << 9
 # Beyond this a raw value would need dozens of limbs, and no plan could encrypt the sums anyway.
 MAX_BOUND: Final = 2.0**200
@@ -43,7 +44,10 @@ class MomentsError(Exception):
 
 
 class Encoded(Protocol):
-    """What is reduced: X (rows, d) and Y (rows, k), both float64."""
+    """What is reduced: X (rows, d) and Y (rows, k), both float64.
+
+    It may also have X_rest and Y_rest, of the same shapes: values are then X + X_rest and Y + Y_rest.
+    """
 
     @property
     def X(self) -> Floats: ...  # noqa: N802
@@ -63,7 +67,7 @@ class Moments:
     xtx: Integers
     xty: Integers
     yty: Integers
-    fraction_bits: int = FEATURE_FRACTION_BITS
+    fraction_bits: int = RECORD_FRACTION_BITS
 
     def __post_init__(self) -> None:
         d, k = self.xty.shape
@@ -137,7 +141,7 @@ class MomentsAccumulator:
     """Adds up the exact moments of batches of rows.
 
     `bounds` (d + k,) holds the largest |value| that each column of X, then each of Y, is declared to have: it
-    fixes the number of limbs a column gets (2 up to |value| ≤ 1, one more for every further 20 bits).
+    fixes the number of limbs a column gets (3 up to |value| ≤ 2, one more for every further 22 bits).
     Raises MomentsError for a bound that is not finite, not positive or above MAX_BOUND.
     """
 
@@ -148,19 +152,29 @@ class MomentsAccumulator:
             raise MomentsError(f"every bound must be above 0 and at most {MAX_BOUND:g}; rescale the column")
         self._dimensions, self._outputs = dimensions, outputs
         self._rows = 0
-        largest = np.rint(np.ldexp(bounds, FEATURE_FRACTION_BITS))
+        largest = np.rint(np.ldexp(bounds, RECORD_FRACTION_BITS))
         self._largest: Floats = largest
-        limbs = np.array([max(1, -(-_ceil_log2(int(value)) // LIMB_BITS)) for value in largest])
+        # One bit more than the bound has: the top limb is no larger than the others, and may be a little beyond it.
+        limbs = np.array([max(1, -(-(_ceil_log2(int(value)) + 1) // LIMB_BITS)) for value in largest])
         # Limb by limb, the columns that have it: S is ordered in the same way.
         self._members = [np.flatnonzero(limbs > limb) for limb in range(int(limbs.max()))]
-        self._limbs = limbs
+        starts = np.cumsum([0, *(len(members) for members in self._members)])
+        # Columns of as many limbs are split together: for each group its columns, and where each limb of them goes.
+        self._groups = []
+        for count in np.unique(limbs):
+            columns = np.flatnonzero(limbs == count)
+            places = [starts[limb] + np.searchsorted(self._members[limb], columns) for limb in range(int(count))]
+            self._groups.append((_slice(columns), [_slice(place) for place in places]))
         size = int(limbs.sum())
         self._pending: NDArray[np.int64] = np.zeros((size, size), dtype=np.int64)
         self._pending_batches = 0
         self._total: Integers = _zeros(dimensions + outputs, dimensions + outputs)
 
-    def add(self, X: Floats, Y: Floats) -> None:
-        """Add rows X (rows, d), Y (rows, k). Raises MomentsError for a wrong shape or a value beyond its bound."""
+    def add(self, X: Floats, Y: Floats, X_rest: Floats | None = None, Y_rest: Floats | None = None) -> None:
+        """Add rows X (rows, d), Y (rows, k), with what rounding took off them, if it is known.
+
+        Raises MomentsError for a wrong shape or a value beyond its bound.
+        """
         if X.ndim != 2 or Y.ndim != 2 or len(X) != len(Y):
             raise MomentsError(f"X is {X.shape} and Y {Y.shape}: as many rows of both are expected")
         if (X.shape[1], Y.shape[1]) != (self._dimensions, self._outputs):
@@ -168,7 +182,11 @@ class MomentsAccumulator:
             raise MomentsError(f"X and Y have {(X.shape[1], Y.shape[1])} columns, {expected} are expected")
         for start in range(0, len(X), MAX_BATCH_ROWS):
             rows = slice(start, start + MAX_BATCH_ROWS)
-            self._add_batch(X[rows], Y[rows])
+            lines = np.concatenate([X[rows].T, Y[rows].T])
+            rests = None
+            if X_rest is not None and Y_rest is not None:
+                rests = np.concatenate([X_rest[rows].T, Y_rest[rows].T])
+            self._add_batch(lines, rests)
 
     def result(self) -> Moments:
         """The moments of all rows so far."""
@@ -177,32 +195,44 @@ class MomentsAccumulator:
         total = self._total
         return Moments(self._rows, total[:d, :d].copy(), total[:d, d:].copy(), total.diagonal()[d:].copy())
 
-    def _add_batch(self, X: Floats, Y: Floats) -> None:
-        S = self._split(X, Y)
+    def _add_batch(self, lines: Floats, rests: Floats | None) -> None:
+        S = self._split(lines, rests)
         # numpy sees that both operands are one matrix, and calls syrk, at half the cost of a product.
         self._pending += (S @ S.T).astype(np.int64)
         self._pending_batches += 1
-        self._rows += len(X)
+        self._rows += lines.shape[1]
         if self._pending_batches == MAX_PENDING_BATCHES:
             self._settle()
 
-    def _split(self, X: Floats, Y: Floats) -> Floats:
-        """Quantise, and split into limbs: (limbs, rows) float64 of integers, |·| ≤ 2^20."""
-        S: Floats = np.empty((len(self._pending), len(X)))
-        starts = np.cumsum([0, *(len(members) for members in self._members)])
-        for column in range(self._dimensions + self._outputs):
-            source = X[:, column] if column < self._dimensions else Y[:, column - self._dimensions]
-            # The power of two is exact, so that this is the one rounding there is; beyond 2^53 it is none.
-            rest: Floats = np.rint(source * float(1 << FEATURE_FRACTION_BITS))
-            # NaN is not within the bound either.
-            if not max(-rest.min(), rest.max()) <= self._largest[column]:
-                raise MomentsError(f"column {column} has a value that is no number or beyond its declared bound")
-            for limb in range(int(self._limbs[column]) - 1, 0, -1):
-                line = S[starts[limb] + np.searchsorted(self._members[limb], column)]
+    def _split(self, lines: Floats, rests: Floats | None) -> Floats:
+        """Quantise, and split into limbs: (limbs, rows) float64 of integers, |·| ≤ 2^21.
+
+        lines, rests: (d + k, rows).
+        """
+        S: Floats = np.empty((len(self._pending), lines.shape[1]))
+        # The power of two is exact.
+        one = float(1 << RECORD_FRACTION_BITS)
+        lines *= one
+        # NaN is not within the bound either.
+        beyond = ~(np.maximum(-lines.min(axis=1), lines.max(axis=1)) <= self._largest)
+        if beyond.any():
+            column = int(np.argmax(beyond))
+            raise MomentsError(f"column {column} has a value that is no number or beyond its declared bound")
+        for columns, places in self._groups:
+            left, below = lines[columns], None if rests is None else rests[columns] * one
+            for limb in range(len(places) - 1, 0, -1):
+                line = left * 2.0 ** (-LIMB_BITS * limb)
+                np.rint(line, out=line)
+                S[places[limb]] = line
                 # Exact: powers of two, and a difference that fits the bits which rint took off.
-                np.rint(rest * 2.0 ** (-LIMB_BITS * limb), out=line)
-                rest -= line * 2.0 ** (LIMB_BITS * limb)
-            S[starts[0] + column] = rest
+                line *= 2.0 ** (LIMB_BITS * limb)
+                left -= line
+                if below is not None and limb > 1:
+                    left, below = _sum_pair(left, below)
+            # The one rounding there is: what is left is below 2^22, so that adding the rest to it changes no integer.
+            if below is not None:
+                left += below
+            S[places[0]] = np.rint(left, out=left)
         return S
 
     def _settle(self) -> None:
@@ -226,8 +256,25 @@ def moments_of(batches: Iterable[Encoded], feature_bounds: Floats, target_bounds
     bounds = np.concatenate([feature_bounds, target_bounds])
     accumulator = MomentsAccumulator(len(feature_bounds), len(target_bounds), bounds)
     for batch in batches:
-        accumulator.add(batch.X, batch.Y)
+        accumulator.add(batch.X, batch.Y, getattr(batch, "X_rest", None), getattr(batch, "Y_rest", None))
     return accumulator.result()
+
+
+def _sum_pair(values: Floats, summands: Floats) -> tuple[Floats, Floats]:
+    """The sums, rounded, and what that took off them: exact where values are multiples of the summands' last places.
+
+    Source: Dekker, "A floating-point technique for extending the available precision", 1971.
+    """
+    total = values + summands
+    values -= total
+    values += summands
+    return total, values
+
+
+def _slice(places: NDArray[np.intp]) -> slice | NDArray[np.intp]:
+    """The same places, as a slice where they follow each other: it copies nothing."""
+    first, count = int(places[0]), len(places)
+    return slice(first, first + count) if int(places[-1]) == first + count - 1 else places
 
 
 def _zeros(*shape: int) -> Integers:

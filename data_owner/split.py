@@ -43,10 +43,15 @@ class ValidationSplit:
 
 @dataclass(frozen=True)
 class SplitRows:
-    """Encoded rows side by side: X (rows, 2d) and Y (rows, 2k), training columns first; zeros in the other part's."""
+    """Encoded rows side by side: X (rows, 2d) and Y (rows, 2k), training columns first; zeros in the other part's.
+
+    `X_rest`, `Y_rest`: likewise, what rounding to doubles took off them.
+    """
 
     X: Floats
     Y: Floats
+    X_rest: Floats | None = None
+    Y_rest: Floats | None = None
 
 
 def side_by_side(
@@ -56,7 +61,11 @@ def side_by_side(
     the diagonal, those of the validation part. `ids`: the hashes of the latest batch's rows."""
     for batch in batches:
         held = split.holds_out(ids())[:, None]
-        yield SplitRows(
-            np.hstack([np.where(held, 0.0, batch.X), np.where(held, batch.X, 0.0)]),
-            np.hstack([np.where(held, 0.0, batch.Y), np.where(held, batch.Y, 0.0)]),
-        )
+        parts = (batch.X, batch.Y, batch.X_rest, batch.Y_rest)
+        X, Y, X_rest, Y_rest = (None if part is None else _apart(part, held) for part in parts)
+        assert X is not None and Y is not None  # noqa: S101 - for the type checker
+        yield SplitRows(X, Y, X_rest, Y_rest)
+
+
+def _apart(values: Floats, held: NDArray[np.bool_]) -> Floats:
+    return np.hstack([np.where(held, 0.0, values), np.where(held, values, 0.0)])

@@ -1,29 +1,36 @@
 """The table that statistics programs print of ordinary least squares, from a federation's summed second moments.
 
-Everything is in raw units. The moments are integers, and what is derived from them is computed with 512 bits, so
-that ill-conditioned columns cost no digits. Source: W. H. Greene, Econometric Analysis, chapter 4.
+Everything is in raw units. The moments are exact integers of the records, and what is derived from them is computed
+with 512 bits and rounded once, so that ill-conditioned columns cost no digits.
+Source: W. H. Greene, Econometric Analysis, chapter 4.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import gmpy2
 import numpy as np
 from gmpy2 import mpfr
-from numpy.typing import NDArray
 
-from model_owner.optimisers.quadratic import Integers
+from model_owner.optimisers.normal_equations import (
+    PRECISION_BITS,
+    SOLUTION_FRACTION_BITS,
+    Reals,
+    dependent_columns,
+    linear_solution,
+    reals,
+)
+from model_owner.optimisers.quadratic import Floats, Integers
+from model_owner.raw_units import floats, numbers, unit_changes
 from model_owner.student_t import quantile, two_sided_p
 from protocol.spec import Strict
 from tabular.encode import Encoder
 
-PRECISION_BITS = 512
 CONFIDENCE = 0.95
-
-Reals = NDArray[Any]  # of mpfr
+# Residuals are taken for the rounding of the numbers they are the difference of below this many times its size.
+_WELL_ABOVE_ROUNDING = 4
 
 
 class CoefficientRow(Strict):
@@ -58,15 +65,27 @@ class CoefficientTable(Strict):
     outputs: tuple[OutputTable, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """The minimum: `weights` (d, k) of scaled columns, and `coefficients` (d, k) of raw ones, each rounded once."""
+
+    weights: Floats
+    coefficients: Floats
+
+
 class NoTable(Exception):  # noqa: N818 - it says what is not there
-    """Why there is no table, for a person."""
+    """Why there is no table, for a person. `fit`: the minimum, where it is known all the same."""
+
+    def __init__(self, why: str, fit: Fit | None = None) -> None:
+        super().__init__(why)
+        self.fit = fit
 
 
 @dataclass(frozen=True, eq=False)
 class SummedMoments:
     """(d, d) A and (d, k) b in scaled units at their fraction bits, Σy² (k,) at `squares_fraction_bits`, and N.
 
-    `noise_bits`: entries of A are wrong by less than 2^−noise_bits.
+    `roundings` (d,): the most by which a scaled value of each column may be off.
     """
 
     A: Integers
@@ -76,11 +95,15 @@ class SummedMoments:
     squares: tuple[int, ...]
     squares_fraction_bits: int
     rows: int
-    noise_bits: int
+    roundings: tuple[float, ...]
 
 
-def coefficient_table(moments: SummedMoments, encoder: Encoder) -> CoefficientTable:
-    """Raises NoTable, which names columns that are constant or combinations of others, or says that rows are few."""
+def coefficient_table(moments: SummedMoments, encoder: Encoder) -> tuple[CoefficientTable, Fit]:
+    """Return the table of least squares, and the fit that it is of.
+
+    Raises NoTable, which names columns that are constant or combinations of others, says that rows are few, or that a
+    target is given by the columns but for the rounding of its numbers.
+    """
     d = len(moments.A)
     free = moments.rows - d
     if free < 1:
@@ -89,25 +112,22 @@ def coefficient_table(moments: SummedMoments, encoder: Encoder) -> CoefficientTa
         A = reals(moments.A, moments.A_fraction_bits)
         _check_rank(A, moments, encoder.names)
         inverse = inverted(A)
-        to_scaled, to_raw = _unit_changes(encoder)
+        to_scaled, to_raw = unit_changes(encoder)
         covariance = to_raw @ inverse @ to_raw.T
         raw_A = to_scaled.T @ A @ to_scaled
         condition = math.sqrt(_largest_eigenvalue(raw_A) * _largest_eigenvalue(covariance))
-        b = reals(moments.b, moments.b_fraction_bits)
+        weights = inverse @ reals(moments.b, moments.b_fraction_bits)
+        half_widths = numbers(encoder.exact_target_half_width)
+        fit = Fit(floats(weights), floats((to_raw @ weights) * half_widths))
         t_quantile = quantile(CONFIDENCE, free)
         outputs = []
         for column, name in enumerate(encoder.output_names):
-            half_width = mpfr(float(encoder.target_half_width[column]))
-            weights = inverse @ b[:, column]
-            square_sum = mpfr(moments.squares[column]) / (1 << moments.squares_fraction_bits)
-            residual = max(mpfr(0), square_sum - b[:, column] @ weights)
-            total = square_sum - b[-1, column] ** 2 / moments.rows
-            variance = residual / free * half_width**2
-            coefficients = (to_raw @ weights) * half_width
+            residual, left = _residual(moments, encoder, weights[:, column], column, fit)
+            variance = residual / free * half_widths[column] ** 2
             rows = tuple(
-                _row(encoder.names[j], coefficients[j], variance * covariance[j, j], free, t_quantile) for j in range(d)
+                _row(encoder.names[j], fit.coefficients[j, column], variance * covariance[j, j], free, t_quantile)
+                for j in range(d)
             )
-            left = None if total <= 0 else residual / total
             outputs.append(
                 OutputTable(
                     target=name,
@@ -117,32 +137,46 @@ def coefficient_table(moments: SummedMoments, encoder: Encoder) -> CoefficientTa
                     coefficients=rows,
                 )
             )
-    return CoefficientTable(
-        rows=moments.rows,
-        degrees_of_freedom=free,
-        condition_number=condition,
-        confidence=CONFIDENCE,
-        outputs=tuple(outputs),
-    )
+        table = CoefficientTable(
+            rows=moments.rows,
+            degrees_of_freedom=free,
+            condition_number=condition,
+            confidence=CONFIDENCE,
+            outputs=tuple(outputs),
+        )
+        return table, fit
+
+
+def _residual(
+    moments: SummedMoments, encoder: Encoder, weights: Reals, column: int, fit: Fit
+) -> tuple[mpfr, mpfr | None]:
+    """The sum of squared residuals in scaled units, and its share of the target's own variation (None without any).
+
+    Raises NoTable where it is no more than what rounding the records' numbers to doubles makes of nothing.
+    """
+    b = reals(moments.b[:, column], moments.b_fraction_bits)
+    square_sum = mpfr(moments.squares[column]) / (1 << moments.squares_fraction_bits)
+    residual = square_sum - b @ weights
+    # Exact but for the records' own numbers: every residual may be off by as much as its target and columns are.
+    off = mpfr(encoder.target_roundings[column]) + mpfr(2) ** -SOLUTION_FRACTION_BITS
+    off += sum((abs(weight) * each for weight, each in zip(weights, moments.roundings, strict=True)), mpfr(0))
+    if residual <= moments.rows * (_WELL_ABOVE_ROUNDING * off) ** 2:
+        raise NoTable(
+            f"the columns give {encoder.output_names[column]} but for the rounding of its numbers: residuals that "
+            "small tell no standard errors",
+            fit,
+        )
+    total = square_sum - b[-1] ** 2 / moments.rows
+    return residual, None if total <= 0 else residual / total
 
 
 def inverted(matrix: Reals) -> Reals:
-    """The inverse of a regular (d, d) matrix of mpfr: Gauss and Jordan, with row pivots."""
-    d = len(matrix)
-    work = np.hstack([matrix, reals(np.eye(d, dtype=int).astype(object), 0)])
-    for column in range(d):
-        pivot = column + max(range(d - column), key=lambda row: abs(work[column + row, column]))
-        work[[column, pivot]] = work[[pivot, column]]
-        work[column] = work[column] / work[column, column]
-        factors = work[:, column].copy()
-        factors[column] = mpfr(0)
-        work = work - np.outer(factors, work[column])
-    return work[:, d:]
+    """The inverse of a regular (d, d) matrix of mpfr."""
+    return linear_solution(matrix, reals(np.eye(len(matrix), dtype=int).astype(object), 0))
 
 
-def _row(name: str, coefficient: mpfr, variance: mpfr, free: int, t_quantile: float) -> CoefficientRow:
+def _row(name: str, value: float, variance: mpfr, free: int, t_quantile: float) -> CoefficientRow:
     error = float(gmpy2.sqrt(variance))
-    value = float(coefficient)
     t = value / error if error > 0 else None
     return CoefficientRow(
         name=name,
@@ -156,42 +190,16 @@ def _row(name: str, coefficient: mpfr, variance: mpfr, free: int, t_quantile: fl
 
 
 def _check_rank(A: Reals, moments: SummedMoments, names: tuple[str, ...]) -> None:
-    """Take the columns one by one, the intercept first; what is left of each after the others must be no rounding."""
-    d = len(A)
-    order = [d - 1, *range(d - 1)]
-    work = A[np.ix_(order, order)].copy()
-    noise = mpfr(d) * moments.rows.bit_length() / (mpfr(2) ** moments.noise_bits)
-    for step, place in enumerate(order):
-        if work[step, step] <= noise:
-            column = A[place, place] - A[place, -1] ** 2 / A[-1, -1]
-            if column <= noise:
-                raise NoTable(f"{names[place]} is the same in all rows: leave it out")
-            raise NoTable(f"{names[place]} is a combination of other columns: leave one of them out")
-        below = work[step + 1 :, step] / work[step, step]
-        work[step + 1 :] = work[step + 1 :] - np.outer(below, work[step])
-
-
-def _unit_changes(encoder: Encoder) -> tuple[Reals, Reals]:
-    """S with X_raw = X_scaled·S, and its inverse, by which weights become coefficients."""
-    d = encoder.dimensions
-    to_scaled = reals(np.zeros((d, d), dtype=int).astype(object), 0)
-    to_raw = to_scaled.copy()
-    for j in range(d):
-        half, centre = mpfr(float(encoder.half_width[j])), mpfr(float(encoder.centre[j]))
-        to_scaled[j, j], to_raw[j, j] = half, 1 / half
-        if j < d - 1:
-            to_scaled[d - 1, j], to_raw[d - 1, j] = centre, -centre / half
-    return to_scaled, to_raw
+    dependent = dependent_columns(A, moments.rows, moments.roundings)
+    if not dependent:
+        return
+    place = dependent[0]
+    column = A[place, place] - A[place, -1] ** 2 / A[-1, -1]
+    if column <= moments.rows * mpfr(moments.roundings[place]) ** 2:
+        raise NoTable(f"{names[place]} is the same in all rows, to the last digit of its numbers: leave it out")
+    raise NoTable(f"{names[place]} is a combination of other columns: leave one of them out")
 
 
 def _largest_eigenvalue(matrix: Reals) -> float:
     # Of a positive definite matrix the largest one is found to the last digit, unlike the smallest.
     return float(np.linalg.eigvalsh(matrix.astype(np.float64))[-1])
-
-
-def reals(integers: Integers, fraction_bits: int) -> Reals:
-    """integer / 2^fraction_bits at the precision of the context."""
-    scale = mpfr(2) ** fraction_bits
-    flat = np.empty(integers.size, dtype=object)
-    flat[:] = [mpfr(int(value)) / scale for value in integers.ravel()]
-    return flat.reshape(integers.shape)

@@ -23,7 +23,7 @@ PATIENCE = 3
 
 
 def evaluated_weights(optimizer: Optimizer, problem: Quadratic, state: Json) -> Floats:
-    """(d, k) float64: the weights that the optimiser's latest training loss belongs to."""
+    """(d, k) float64: the weights, times the slope, that the optimiser's latest training loss belongs to."""
     if optimizer is Optimizer.CONJUGATE_GRADIENT:
         return to_floats(Progressing.from_json(state).weights, problem.weight_fraction_bits + GUARD_BITS)
     if not isinstance(state, dict):
@@ -41,7 +41,7 @@ def products_and_weights(weights: Floats, fraction_bits: int) -> Integers:
 def mean_squares(
     answer: Integers, fraction_bits: int, problem: Quadratic, squares: tuple[int, ...], rows: int
 ) -> tuple[float, ...]:
-    """(wᵀA·w − 2bᵀw + what completes the squares)/N of each output, in scaled units, from the decrypted sum."""
-    crosses = to_floats(answer, fraction_bits).ravel()
+    """((vᵀA·v − 2bᵀv)/c + what completes the squares)/N of each output, in scaled units, from the decrypted sum."""
+    crosses = to_floats(answer, fraction_bits).ravel() / float(problem.slope)
     completed = [square / (1 << problem.counts_fraction_bits) for square in squares]
     return tuple(max(0.0, float(cross) + square) / rows for cross, square in zip(crosses, completed, strict=True))

@@ -54,26 +54,26 @@ Loss = Callable[[tuple[float, ...]], float]
 
 
 def choose_l2(
-    problem: Quadratic, answer: Integers, slope: Fraction, complete: Complete, loss: Loss
+    problem: Quadratic, answer: Integers, complete: Complete, loss: Loss
 ) -> tuple[L2Choice, Quadratic, Integers]:
     """The choice, and the problem and moments of both parts together, ready for newton.
 
     `answer`: ((tri + d·k)·2 + k, 1) integers: A's triangle and b of the training parts, of the validation parts, and
-    Σy² of those. `problem` is that of the training parts; `slope`: what XᵀX is multiplied by.
+    Σy² of those. `problem` is that of the training parts.
     """
     d, k = problem.dimensions, problem.outputs
     size = d * (d + 1) // 2 + d * k
     entries = answer.ravel()
     A, b = open_moments(entries[:size], d, k)
     A_v, b_v = open_moments(entries[size : 2 * size], d, k)
-    rows_v = round(Fraction(int(A_v[-1, -1]), 1 << problem.newton_fraction_bits) / slope)
+    rows_v = round(Fraction(int(A_v[-1, -1]), 1 << problem.newton_fraction_bits))
     squares_v = complete(tuple(int(v) for v in entries[2 * size :]), rows_v)
     training = _Part(A, b, problem.rows_total, problem.targets_squared)
     validation = _Part(A_v, b_v, rows_v, squares_v)
     candidates = []
     for share in sorted(CANDIDATES):
         l2 = share * problem.rows_total
-        weights = _minimum(problem, training, l2)
+        weights = _minimum(problem, training, l2 / float(problem.slope))
         losses = [loss(_mean_squares(problem, part, weights)) for part in (training, validation)]
         candidates.append(Candidate(l2=l2, training_loss=losses[0], validation_loss=losses[1]))
     best = min(reversed(candidates), key=lambda candidate: candidate.validation_loss)
@@ -82,13 +82,13 @@ def choose_l2(
         problem,
         rows_total=training.rows + rows_v,
         targets_squared=tuple(a + b for a, b in zip(training.squares, squares_v, strict=True)),
-        l2=best.l2,
+        l2=best.l2 / float(problem.slope),
     )
     return choice, both, (entries[:size] + entries[size : 2 * size]).reshape(-1, 1)
 
 
 def _minimum(problem: Quadratic, part: _Part, l2: float) -> Floats:
-    """(d, k) float64; the shortest one where the columns depend on each other."""
+    """(d, k) float64, times the slope; the shortest one where the columns depend on each other."""
     A, b = to_floats(part.A, problem.newton_fraction_bits), to_floats(part.b, problem.newton_fraction_bits)
     ridge = np.full(len(A), l2)
     ridge[-1] = 0.0
@@ -97,8 +97,8 @@ def _minimum(problem: Quadratic, part: _Part, l2: float) -> Floats:
 
 
 def _mean_squares(problem: Quadratic, part: _Part, weights: Floats) -> tuple[float, ...]:
-    """(wᵀAw − 2bᵀw + squares)/N, an output each."""
+    """((vᵀAv − 2bᵀv)/c + squares)/N, an output each, of v = c·w."""
     A, b = to_floats(part.A, problem.newton_fraction_bits), to_floats(part.b, problem.newton_fraction_bits)
     completed = np.array([square / (1 << problem.counts_fraction_bits) for square in part.squares])
-    totals = np.sum(weights * (A @ weights - 2 * b), axis=0) + completed
+    totals = np.sum(weights * (A @ weights - 2 * b), axis=0) / float(problem.slope) + completed
     return tuple(float(max(0.0, total)) / max(1, part.rows) for total in totals)

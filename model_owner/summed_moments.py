@@ -5,10 +5,11 @@ from __future__ import annotations
 import gmpy2
 import numpy as np
 
-from model_owner.coefficient_table import PRECISION_BITS, NoTable, SummedMoments, inverted, reals
+from model_owner.coefficient_table import NoTable, SummedMoments, inverted
 from model_owner.optimisers import Json, Quadratic
 from model_owner.optimisers.conjugate_gradient import GUARD_BITS, Progressing
 from model_owner.optimisers.newton import open_moments
+from model_owner.optimisers.normal_equations import PRECISION_BITS, reals
 from model_owner.optimisers.quadratic import Integers, integers_from_json
 from protocol.spec import Optimizer
 
@@ -34,7 +35,7 @@ def summed_moments(optimizer: Optimizer, problem: Quadratic, state: Json) -> Sum
 
 
 def _from_directions(P: Integers, AP: Integers, problem: Quadratic) -> Integers:
-    """A = AP·P⁻¹, which the owners' roundings left on the grid of 2^−f_A: the nearest point is it."""
+    """A = AP·P⁻¹, whose entries are on the grid of 2^−f_A: the nearest point is it."""
     with gmpy2.context(gmpy2.get_context(), precision=PRECISION_BITS):
         scale = problem.weight_fraction_bits + GUARD_BITS
         A = reals(AP, scale) @ inverted(reals(P, scale))
@@ -52,5 +53,5 @@ def _summed(problem: Quadratic, A: Integers, A_bits: int, b: Integers, b_bits: i
         squares=problem.targets_squared,
         squares_fraction_bits=problem.counts_fraction_bits,
         rows=problem.rows_total,
-        noise_bits=A_bits - problem.owners.bit_length(),
+        roundings=problem.roundings,
     )

@@ -12,14 +12,14 @@ import numpy as np
 
 from crypto.budget import Budget, learning_rate
 from model_owner.class_counts import missing_classes, remarks_on_classes
-from model_owner.coefficient_table import NoTable, coefficient_table
+from model_owner.coefficient_table import Fit, NoTable, coefficient_table
 from model_owner.conditioning import known_moments, remarks_on_columns
 from model_owner.descent import DESCENTS, Objective
 from model_owner.evaluation import PATIENCE, evaluated_weights, mean_squares, products_and_weights
 from model_owner.job import Asked, ExpectedSum, JobContext, JobState
 from model_owner.l2_choice import L2Choice, choose_l2
 from model_owner.learning import HistoryRow, Learning, Pending, TrainedModel, Validation
-from model_owner.optimisers import OPTIMISERS, Ask, Done, Move, Quadratic
+from model_owner.optimisers import OPTIMISERS, Ask, Done, Json, Move, Quadratic
 from model_owner.optimisers.quadratic import (
     Floats,
     Integers,
@@ -29,9 +29,11 @@ from model_owner.optimisers.quadratic import (
     integers_to_json,
 )
 from model_owner.optimisers.windowed import WindowedHeavyBall
+from model_owner.raw_units import raw_coefficients
 from model_owner.remarks import Remark, RemarkCode, remark, remarks_of
 from model_owner.summed_moments import summed_moments
 from protocol.messages import RoundKind
+from protocol.planning import weight_slope
 from protocol.problems import Code, Problem
 from protocol.spec import ModelSpec, Optimizer
 from tabular.encode import Encoder
@@ -148,7 +150,7 @@ def _evaluated(
     after = validation.model_copy(update={**kept, "pending": None})
     learned = learning.model_copy(update={"validation": after})
     if after.worse >= PATIENCE:
-        model = trained_model(floats_from_json(after.best_weights), encoder).model_copy(
+        model = trained_model(floats_from_json(after.best_weights) / float(problem.slope), encoder).model_copy(
             update={"no_table": "training ended before its minimum, where the validation loss was least"}
         )
         why = (
@@ -165,8 +167,7 @@ def _chosen_l2(spec: ModelSpec, problem: Quadratic, values: Integers) -> tuple[L
     def complete(squares: tuple[int, ...], rows: int) -> tuple[int, ...]:
         return completed_squares(spec, squares, problem.newton_fraction_bits, rows, problem.counts_fraction_bits)
 
-    slope = spec.kind.slope(spec.training)
-    return choose_l2(problem, values, slope, complete, lambda losses: raw_loss(losses, encoder, spec))
+    return choose_l2(problem, values, complete, lambda losses: raw_loss(losses, encoder, spec))
 
 
 def completed_squares(
@@ -266,6 +267,8 @@ def quadratic(context: JobContext, state: JobState, rows_total: int, targets_squ
         weight_limit=context.budget.steps[0].weight_bound,
         newton_fraction_bits=inputs.newton_fraction_bits,
         largest_feature=float(inputs.largest_feature),
+        slope=weight_slope(state.spec),
+        column_roundings=Encoder.of_spec(state.spec).roundings,
     )
 
 
@@ -291,17 +294,9 @@ def moved(
     end = move.next
     if isinstance(end, Done):
         remarks = (*remarks_on_classes(state.spec, learning.missing_classes), *remarks_of(end.findings, encoder.names))
-        model = trained_model(end.weights, encoder, (*remarks, *_on_columns(state.spec, problem, move, encoder)))
-        model = _with_table(model, state.spec, problem, move, encoder)
-        return Taken(
-            problem.rows_total,
-            after,
-            decrypted,
-            history=history,
-            model=model,
-            converged=end.converged,
-            why=end.why,
-        )
+        remarks = (*remarks, *_on_columns(state.spec, problem, move, encoder))
+        model, converged, why = _finished(state.spec, problem, move.state, end, encoder, remarks)
+        return Taken(problem.rows_total, after, decrypted, history=history, model=model, converged=converged, why=why)
     return Taken(problem.rows_total, after, decrypted, end.point, end.previous, history)
 
 
@@ -324,19 +319,40 @@ def raw_loss(losses: tuple[float, ...], encoder: Encoder, spec: ModelSpec) -> fl
     return mean
 
 
-def _with_table(
-    model: TrainedModel, spec: ModelSpec, problem: Quadratic | Objective, move: Move, encoder: Encoder
-) -> TrainedModel:
-    """The model with its table, or the reason why there is none. No number beside the weights may lose the model."""
+def _finished(
+    spec: ModelSpec,
+    problem: Quadratic | Objective,
+    state: Json,
+    end: Done,
+    encoder: Encoder,
+    remarks: tuple[Remark, ...],
+) -> tuple[TrainedModel, bool, str]:
+    """The model at an optimiser's end, whether it is the minimum, and why training ended there.
+
+    Where the rounds told all moments the fit is taken from them, so that table, coefficients and predictions are one.
+    No number beside the weights may lose the model.
+    """
+    weights, coefficients = end.weights, None
+    if isinstance(problem, Quadratic):
+        weights = end.weights / float(problem.slope)
+        if end.exact is not None:
+            coefficients = raw_coefficients(end.exact, end.exact_fraction_bits, problem.slope, encoder)
+    fit: Fit | None
     try:
         if isinstance(problem, Objective) or not spec.kind.least_squares or problem.l2:
             raise NoTable("standard errors follow from the moments for least squares without l2 alone")
-        moments = summed_moments(spec.training.optimizer, problem, move.state)
-        return model.model_copy(update={"table": coefficient_table(moments, encoder)})
+        table, fit = coefficient_table(summed_moments(spec.training.optimizer, problem, state), encoder)
+        beside: dict[str, object] = {"table": table}
     except NoTable as reason:
-        return model.model_copy(update={"no_table": str(reason)})
+        fit, beside = reason.fit, {"no_table": str(reason)}
     except (ArithmeticError, ValueError):
-        return model.model_copy(update={"no_table": "its numbers are beyond what a double holds"})
+        fit, beside = None, {"no_table": "its numbers are beyond what a double holds"}
+    if fit is None:
+        model = trained_model(weights, encoder, remarks, coefficients)
+        return model.model_copy(update=beside), end.converged, end.why
+    model = trained_model(fit.weights, encoder, remarks, fit.coefficients)
+    told = "the rounds told all moments, and the minimum was solved from them in 512 bits"
+    return model.model_copy(update=beside), True, end.why if end.converged else told
 
 
 def _on_columns(spec: ModelSpec, problem: Quadratic | Objective, move: Move, encoder: Encoder) -> tuple[Remark, ...]:
@@ -350,13 +366,16 @@ def _on_columns(spec: ModelSpec, problem: Quadratic | Objective, move: Move, enc
         return (remark(RemarkCode.COLUMNS_NOT_JUDGED),)
 
 
-def trained_model(weights: Floats, encoder: Encoder, remarks: tuple[Remark, ...] = ()) -> TrainedModel:
-    """The weights (d, k) with their coefficients in raw units, by name.
+def trained_model(
+    weights: Floats, encoder: Encoder, remarks: tuple[Remark, ...] = (), coefficients: Floats | None = None
+) -> TrainedModel:
+    """The weights (d, k) with their coefficients in raw units, by name, where they are known better than from those.
 
     Raises Problem(DIVERGED), which names the column, where a coefficient is beyond float64.
     """
-    with np.errstate(over="ignore", invalid="ignore"):  # whatever is not finite is found below
-        coefficients = encoder.unscale(np.ascontiguousarray(weights))
+    if coefficients is None:
+        with np.errstate(over="ignore", invalid="ignore"):  # whatever is not finite is found below
+            coefficients = encoder.unscale(np.ascontiguousarray(weights))
     for name, row in zip(encoder.names, coefficients, strict=True):
         if not np.isfinite(row).all():
             raise Problem(

@@ -25,9 +25,21 @@ def check_offer(manifest: Manifest, *, allow_small_keys: bool) -> Budget:
         )
     except CryptoError as error:
         raise Problem(Code.MALFORMED_KEY, f"The Model Owner's key is refused: {error}.") from None
+    return agreed_plan(manifest)
+
+
+def agreed_plan(manifest: Manifest) -> Budget:
+    """Return the plan, recomputed from the spec, where it is the one that the manifest has.
+
+    Raises Problem: PLAN_DIFFERS, naming the fields, also for a job that an earlier version planned; DOES_NOT_FIT.
+    """
     budget = plan_spec(manifest.spec)
     own, given = budget.to_dict(), manifest.plan
     if own != given:
         names = sorted(name for name in {*own, *given} if own.get(name, ...) != given.get(name, ...))
-        raise Problem(Code.PLAN_DIFFERS, f"The manifest's plan differs from what its spec gives in {', '.join(names)}.")
+        raise Problem(
+            Code.PLAN_DIFFERS,
+            f"The manifest's plan differs from what its spec gives in {', '.join(names)}. Where another version made "
+            "it, have all parties run the same version, and deploy the job again.",
+        )
     return budget

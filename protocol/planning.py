@@ -14,8 +14,12 @@ from protocol.problems import Code, Problem
 from protocol.shared_weights import check_fits
 from protocol.spec import Feature, FeatureType, ModelSpec, Optimizer, Target
 
-# Owners round scaled values to this many fraction bits before anything else, ends of ranges included.
-DATA_FRACTION_BITS = 40
+# Owners round scaled values to this many fraction bits before anything else, ends of ranges included. Nothing is
+# rounded after it: products of two records have twice as many, and so have the moments that travel.
+RECORD_FRACTION_BITS = 64
+MOMENT_FRACTION_BITS = 2 * RECORD_FRACTION_BITS
+# With scaling "none" a column's largest value keeps 40 bits, twelve digits, above the rounding of records.
+_LEAST_RAW_BOUND = Fraction(1, 1 << (RECORD_FRACTION_BITS - 40))
 WEIGHT_FRACTION_BITS = 40
 # Ciphertexts of w⊗w and w in one evaluation: 6 MB with the default key.
 MOST_VALIDATION_PRODUCTS = 8000
@@ -53,6 +57,7 @@ def budget_inputs(spec: ModelSpec) -> BudgetInputs:
     """
     check_fits(spec)
     training = spec.training
+    _check_carried(spec)
     features = feature_bounds(spec)
     # b = Xᵀ(y − ½) for classes 0 and 1.
     target = Fraction(1, 2) if spec.kind.classifies else target_bound(spec)
@@ -63,7 +68,9 @@ def budget_inputs(spec: ModelSpec) -> BudgetInputs:
             "under encryption, so it must be known before the job starts. Give l2 a number, or use reencrypt_every 1.",
         )
     _check_evaluation(spec)
-    weight_bound = _weight_bound(spec, features, target)
+    # Owners meet weights that the surrogate's slope was taken into, v = c·w, with XᵀX alone; so do all bounds.
+    slope = weight_slope(spec)
+    weight_bound = _weight_bound(spec, features, target) * slope
     if weight_bound * (1 << WEIGHT_FRACTION_BITS) < 1:
         raise Problem(
             Code.INVALID_SPEC,
@@ -76,29 +83,52 @@ def budget_inputs(spec: ModelSpec) -> BudgetInputs:
         outputs=spec.outputs,
         feature_bounds=features,
         target_bound=target,
-        slope=_slope(spec),
+        slope=_curvature(spec),
         max_rows=training.max_rows,
         max_owners=training.max_data_owners,
         min_owners=training.min_data_owners,
         weight_bound=weight_bound,
         weight_fraction_bits=WEIGHT_FRACTION_BITS,
         optimizer=training.optimizer.value,
-        learning_rate=None if training.learning_rate == "auto" else Fraction(training.learning_rate),
+        learning_rate=None if training.learning_rate == "auto" else Fraction(training.learning_rate) * slope,
         # In plain rounds the Model Owner applies l2 to what it has decrypted, and no bound depends on it.
-        l2=Fraction(0) if training.l2 == "auto" else Fraction(training.l2),
+        l2=Fraction(0) if training.l2 == "auto" else Fraction(training.l2) / slope,
         momentum=Fraction(training.momentum),
         reencrypt_every=training.reencrypt_every,
+        moment_fraction_bits=MOMENT_FRACTION_BITS,
+        counts_fraction_bits=MOMENT_FRACTION_BITS,
+        # b = Xᵀ(y − shift): a shift of ½ takes one more.
+        newton_fraction_bits=MOMENT_FRACTION_BITS + spec.kind.target_shift.denominator.bit_length() - 1,
         validates=training.l2 == "auto",
         evaluates=training.evaluate_every > 0,
         row_bounds=_row_bounds(spec, features, weight_bound),
     )
 
 
-def _slope(spec: ModelSpec) -> Fraction:
-    """c; where owners see the weights, the bound on the loss's curvature in its place, for the same learning rate."""
+def _check_carried(spec: ModelSpec) -> None:
+    """Raise Problem(INVALID_SPEC) for an unscaled column of which the rounding of records would leave few digits."""
+    if spec.training.scaling == "range":
+        return
+    for feature in spec.data_props.features:
+        if _raw_bound(feature) < _LEAST_RAW_BOUND:
+            raise Problem(
+                Code.INVALID_SPEC,
+                f'{feature.label}: with scaling "none" records are rounded to 2^−{RECORD_FRACTION_BITS}, about '
+                f"{2.0**-RECORD_FRACTION_BITS:.1g}, which leaves too few digits of values of at most "
+                f'{float(_raw_bound(feature)):.3g}. Use scaling "range", or give the column in a smaller unit.',
+            )
+
+
+def weight_slope(spec: ModelSpec) -> Fraction:
+    """c of v = c·w, the weights as they travel encrypted; 1 where owners see them."""
+    return Fraction(1) if spec.shares_weights else spec.kind.slope(spec.training)
+
+
+def _curvature(spec: ModelSpec) -> Fraction:
+    """1 in terms of v; where owners see the weights, the bound on the loss's curvature, for the learning rate."""
     if spec.shares_weights and spec.kind.row_loss is not None:
         return spec.kind.row_loss.curvature(spec.outputs)
-    return spec.kind.slope(spec.training)
+    return Fraction(1)
 
 
 def _row_bounds(spec: ModelSpec, features: tuple[Fraction, ...], weight_bound: Fraction) -> RowBounds | None:
@@ -191,14 +221,12 @@ def _scaled_target_bound(target: Target) -> Fraction:
     if target.range is None:
         raise ValueError(f"{target.label}: a regression target has a range")
     low, high = target.range
-    largest, half_width = max(abs(low), abs(high)), (high - low) / 2
-    # As owners compute it, in doubles, and as it is exactly: whichever is larger.
-    return max(Fraction(largest / half_width), 2 * Fraction(largest) / (Fraction(high) - Fraction(low)))
+    return 2 * Fraction(max(abs(low), abs(high))) / (Fraction(high) - Fraction(low))
 
 
 def _on_grid(bound: Fraction) -> Fraction:
-    """Up to the next multiple of 2^−DATA_FRACTION_BITS: what rounding a value at the bound can make of it."""
-    return Fraction(-(-bound.numerator * (1 << DATA_FRACTION_BITS) // bound.denominator), 1 << DATA_FRACTION_BITS)
+    """Up to the next multiple of 2^−RECORD_FRACTION_BITS: what rounding a value at the bound can make of it."""
+    return Fraction(-(-bound.numerator * (1 << RECORD_FRACTION_BITS) // bound.denominator), 1 << RECORD_FRACTION_BITS)
 
 
 def _weight_bound(spec: ModelSpec, features: tuple[Fraction, ...], target: Fraction) -> Fraction:

@@ -1,13 +1,16 @@
 """One codec a declared column: reads the column's array, and says which values do not fit its declaration.
 
 A codec knows the column's place in the design matrix: `names`, and for each of them the `centre` and
-`half_width` of x' = (x − centre) / half_width, and `bounds`, the largest |x'| there can be.
+`half_width` of x' = (x − centre) / half_width, and `bounds`, the largest |x'| there can be. `exact_centre` and
+`exact_half_width` are what those round; `rounding` is how far a double can be from the number that it stands for, in
+the units of x'.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -17,6 +20,7 @@ from protocol.spec import NUMERIC, Column, Feature, FeatureType, Target, categor
 from tabular.convert import MISSING, UNKNOWN, Floats, Ints, Mask, to_codes, to_numbers
 from tabular.errors import BadValues
 from tabular.marks import NumberMarks
+from tabular.pairs import Affine
 
 Scaling = Literal["range", "none"]
 SHOWN_CHARACTERS: Final = 40
@@ -83,8 +87,16 @@ class NumericCodec:
         is_target = isinstance(column, Target)
         self.centre: Floats = np.array([0.0 if is_target or scaling == "none" else self.low + half_width])
         self.half_width: Floats = np.array([half_width if is_target or scaling == "range" else 1.0])
-        largest = max(abs(self.low), abs(self.high))
-        self.bounds: Floats = np.array([1.0]) if self.centred(scaling) else largest / self.half_width
+        centred = self.centred(scaling)
+        self._scale = Affine(self.low, self.high, centred) if centred or is_target else None
+        low_end, high_end = Fraction(self.low), Fraction(self.high)
+        self.exact_centre = (low_end + high_end) / 2 if centred else Fraction(0)
+        self.exact_half_width = (high_end - low_end) / 2 if self._scale is not None else Fraction(1)
+        largest = Fraction(max(abs(self.low), abs(self.high)))
+        self.rounding = float(largest / self.exact_half_width / (1 << 53))
+        ends: Floats = np.empty((1, 2))
+        self.write(np.array([self.low, self.high]), ends)
+        self.bounds: Floats = np.abs(ends).max(axis=1)
 
     def centred(self, scaling: Scaling) -> bool:
         return scaling == "range" and not isinstance(self.column, Target)
@@ -119,16 +131,12 @@ class NumericCodec:
                 values = np.where(missing, float(self.column.missing), values)
         return Reading(values, dropped, low, high, count, tuple(findings), imputed)
 
-    def write(self, values: Floats | Ints, out: Floats) -> None:
-        """Fill `out` (1, rows) with the scaled values."""
-        line = out[0]
-        if self.centre[0] == 0.0:
-            np.divide(values, self.half_width[0], out=line)
+    def write(self, values: Floats | Ints, out: Floats, rest: Floats | None = None) -> None:
+        """Fill `out` (1, rows) with the scaled values, clipped to the range, and `rest` with what rounding took."""
+        if self._scale is None:
+            np.clip(values, self.low, self.high, out=out[0])
         else:
-            np.subtract(values, self.centre[0], out=line)
-            line /= self.half_width[0]
-        # Clips values outside the range, and the last-digit excess that rounding leaves at its ends.
-        np.clip(line, -self.bounds[0], self.bounds[0], out=line)
+            self._scale.write(np.asarray(values, dtype=np.float64), out[0], None if rest is None else rest[0])
 
     def _finding(self, code: str, rows: Mask, array: Any, expected: str) -> Finding:
         return finding(code, self.label, rows, array, expected)
@@ -149,6 +157,11 @@ class CategoryCodec:
         self.centre: Floats = np.full(len(names), half if scaled_rank else 0.0)
         self.half_width: Floats = np.full(len(names), half if scaled_rank else 1.0)
         self.bounds: Floats = np.full(len(names), 2 * half if self.ordinal and not scaled_rank else 1.0)
+        self._scale = Affine(0.0, 2 * half, centred=True) if scaled_rank else None
+        ranks = Fraction(len(self.texts) - 1, 2)
+        self.exact_centre = ranks if scaled_rank else Fraction(0)
+        self.exact_half_width = ranks if scaled_rank else Fraction(1)
+        self.rounding = 0.0
 
     def read(self, array: Any, marks: NumberMarks) -> Reading:
         codes = to_codes(array, self.lookup, marks)
@@ -173,11 +186,16 @@ class CategoryCodec:
                 codes = np.where(missing, self.lookup[category_text(self.column.missing)], codes)
         return Reading(codes, dropped, missing=count, findings=tuple(findings), imputed=imputed)
 
-    def write(self, values: Floats | Ints, out: Floats) -> None:
-        """Fill `out` (width, rows): the rank, or for each category that has a line whether it is this one."""
+    def write(self, values: Floats | Ints, out: Floats, rest: Floats | None = None) -> None:
+        """Fill `out` (width, rows): the rank, or for each category that has a line whether it is this one.
+
+        `rest` takes what rounding took off a scaled rank.
+        """
         if self.ordinal:
-            np.subtract(values, self.centre[0], out=out[0])
-            out[0] /= self.half_width[0]
+            if self._scale is None:
+                out[0] = values
+            else:
+                self._scale.write(np.asarray(values, dtype=np.float64), out[0], None if rest is None else rest[0])
             return
         skipped = len(self.texts) - len(out)
         for line in range(len(out)):

@@ -23,7 +23,8 @@ from tabular.read import TableBatch
 class DictionaryBatch:
     """Consecutive records that lack nothing. All by column are keyed by its place in the declaration.
 
-    Z: (rows, D) float64, the ones first, then the lines of each column; its transpose is contiguous.
+    Z: (rows, D) float64, the ones first, then the lines of each column; its transpose is contiguous. Z_rest: what
+    rounding to doubles took off it.
     records: (rows,) the number of each record in the table, from 1.
     codes: per column with categories, (rows,) int64. low, high, imputed: per column with any, (rows,) which values were
     below or above its range, or missing and replaced by its constant.
@@ -35,6 +36,7 @@ class DictionaryBatch:
     low: Mapping[int, Mask]
     high: Mapping[int, Mask]
     imputed: Mapping[int, Mask]
+    Z_rest: Floats
 
     def taking(self, rows: Mask) -> DictionaryBatch:
         """Those of the rows that a mask has."""
@@ -44,7 +46,13 @@ class DictionaryBatch:
 
         codes = {place: codes[rows] for place, codes in self.codes.items()}
         return DictionaryBatch(
-            self.Z[rows], self.records[rows], codes, taken(self.low), taken(self.high), taken(self.imputed)
+            self.Z[rows],
+            self.records[rows],
+            codes,
+            taken(self.low),
+            taken(self.high),
+            taken(self.imputed),
+            self.Z_rest[rows],
         )
 
 
@@ -91,8 +99,9 @@ class Dictionary:
         refuse_findings(readings, batch.first_row)
         lines: Floats = np.empty((len(self.line_columns), batch.rows))
         lines[0] = 1.0
+        rests = np.zeros_like(lines)
         for codec, reading, place in zip(self.codecs, readings, self.lines, strict=True):
-            codec.write(reading.values, lines[place])
+            codec.write(reading.values, lines[place], rests[place])
         records = np.arange(batch.first_row, batch.first_row + batch.rows, dtype=np.int64)
         codes = {
             place: reading.values.astype(np.int64, copy=False)
@@ -100,7 +109,7 @@ class Dictionary:
             if not isinstance(codec, NumericCodec)
         }
         low, high, imputed = (_any(readings, side) for side in ("low", "high", "imputed"))
-        encoded = DictionaryBatch(lines.T, records, codes, low, high, imputed)
+        encoded = DictionaryBatch(lines.T, records, codes, low, high, imputed, rests.T)
         keep = kept_rows(readings)
         return encoded if keep is None else encoded.taking(keep)
 

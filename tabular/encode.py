@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Final
 
 import numpy as np
@@ -30,6 +31,7 @@ class EncodedBatch:
     X: (rows, d) float64, the last column ones; its transpose is contiguous.
     Y: (rows, k) float64; (rows, 0) where there were no targets to read.
     weights: (rows,) float64 in [0, 1], what each row counts; None where the model type gives all the same.
+    X_rest, Y_rest: what rounding to doubles took off X and Y, to some 2^−100; None for rows that are to be predicted.
     records: (rows,) int64, the number of each record in the table, from 1; those left out are missing from it.
     clipped_low, clipped_high: per column, how many of these rows were below, above the declared range.
     categories: per column with categories, how many of these rows hold each, in declared order.
@@ -44,6 +46,8 @@ class EncodedBatch:
     categories: dict[str, Ints]
     dropped: int
     weights: Floats | None = None
+    X_rest: Floats | None = None
+    Y_rest: Floats | None = None
 
     @property
     def clipped(self) -> dict[str, int]:
@@ -61,6 +65,8 @@ class Encoder:
         names: d names, such as "bmi", "colour=red", "intercept". output_names: k names.
         feature_bounds: (d,) float64, the largest |x| after scaling. target_bound: the largest |y| after scaling.
         centre, half_width: (d,) float64, x = (raw − centre) / half_width. target_half_width: (k,) float64.
+        exact_centre, exact_half_width, exact_target_half_width: the same as exact rationals, which those round.
+        roundings: (d,), target_roundings: (k,), how far a double can be from the number it stands for, scaled.
     """
 
     def __init__(self, props: DataProps, model_type: ModelType, scaling: Scaling = "range") -> None:
@@ -80,6 +86,11 @@ class Encoder:
         self.centre: Floats = np.concatenate([*(codec.centre for codec in self.features), [0.0]])
         self.half_width: Floats = np.concatenate([*(codec.half_width for codec in self.features), [1.0]])
         self.target_half_width: Floats = np.concatenate([codec.half_width for codec in fitted])
+        self.exact_centre = (*_each(self.features, "exact_centre"), Fraction(0))
+        self.exact_half_width = (*_each(self.features, "exact_half_width"), Fraction(1))
+        self.exact_target_half_width = _each(fitted, "exact_half_width")
+        self.roundings = (*(codec.rounding for codec in self.features for _ in codec.names), 0.0)
+        self.target_roundings = tuple(codec.rounding for codec in fitted for _ in codec.names)
 
     @classmethod
     def of_spec(cls, spec: ModelSpec) -> Encoder:
@@ -91,7 +102,7 @@ class Encoder:
         codecs = (*self.features, *self.targets)
         if len(batch.arrays) != len(codecs):
             raise ValueError(f"the batch has {len(batch.arrays)} columns, the encoder takes {len(codecs)}")
-        return self._encode(batch, codecs)
+        return self._encode(batch, codecs, exact=True)
 
     def encode_all(self, batches: Iterable[TableBatch]) -> Iterator[EncodedBatch]:
         """Encode batch by batch. Raises BadValues, and UnreadableTable ("no-rows") where not one record is left."""
@@ -134,7 +145,7 @@ class Encoder:
         slopes[-1] -= self.centre[:-1] @ slopes[:-1]
         return slopes * self.target_half_width
 
-    def _encode(self, batch: TableBatch, codecs: Sequence[Codec]) -> EncodedBatch:
+    def _encode(self, batch: TableBatch, codecs: Sequence[Codec], *, exact: bool = False) -> EncodedBatch:
         readings = [codec.read(*cells) for codec, cells in zip(codecs, batch.cells, strict=True)]
         refuse_findings(readings, batch.first_row)
         keep = kept_rows(readings)
@@ -142,25 +153,32 @@ class Encoder:
             keep = batch.counted if keep is None else keep & batch.counted
         width = sum(len(codec.names) for codec in codecs)
         lines: Floats = np.empty((width + 1, batch.rows))
+        rests: Floats | None = np.zeros_like(lines) if exact else None
         # Features first, then the ones, then targets: as in X and Y.
         place = 0
         for number, (codec, reading) in enumerate(zip(codecs, readings, strict=True)):
             if number == len(self.features):
                 place += 1
-            codec.write(reading.values, lines[place : place + len(codec.names)])
+            here = slice(place, place + len(codec.names))
+            codec.write(reading.values, lines[here], None if rests is None else rests[here])
             place += len(codec.names)
         lines[self.dimensions - 1] = 1.0
         records = np.arange(batch.first_row, batch.first_row + batch.rows, dtype=np.int64)
         if keep is not None:
             lines, records = lines[:, keep], records[keep]
+            rests = None if rests is None else rests[:, keep]
         X, Y = lines[: self.dimensions].T, lines[self.dimensions :].T
+        X_rest, Y_rest = None, None
+        if rests is not None:
+            X_rest, Y_rest = rests[: self.dimensions].T, rests[self.dimensions : self.dimensions + self.outputs].T
         weights = None
         if Y.shape[1] > self.outputs:
             weights = self._kind.row_weights(Y[:, self.outputs :] / self._other_bounds)
             Y = Y[:, : self.outputs]
         low, high = (tails(codecs, readings, keep, side) for side in ("low", "high"))
         categories = category_counts(codecs, readings, keep)
-        return EncodedBatch(X, Y, records, low, high, categories, batch.rows - len(records), weights)
+        dropped = batch.rows - len(records)
+        return EncodedBatch(X, Y, records, low, high, categories, dropped, weights, X_rest, Y_rest)
 
     def _missing_in_row(self, batch: TableBatch) -> BadValues:
         for codec, cells in zip(self.features, batch.cells, strict=True):
@@ -170,6 +188,10 @@ class Encoder:
                 message = f"{codec.label}: row {row} has no value, and a prediction needs one"
                 return BadValues("missing-values", message, column=codec.label, rows=(row,))
         raise AssertionError("a row was dropped without a column to blame")
+
+
+def _each(codecs: Sequence[Codec], attribute: str) -> tuple[Fraction, ...]:
+    return tuple(getattr(codec, attribute) for codec in codecs for _ in codec.names)
 
 
 def refuse_findings(readings: Sequence[Reading], first_row: int) -> None:

@@ -30,6 +30,7 @@ from data_owner.training_rows import TrainingRows
 from protocol.documents import Acceptance, Decline, JoinAnswer, sign_document
 from protocol.identity import Identity
 from protocol.messages import Compute, LogEntry, RoundKind
+from protocol.offer import agreed_plan
 from protocol.planning import plan_spec
 from protocol.problems import Code, Problem
 from protocol.spec import ModelSpec
@@ -234,8 +235,9 @@ class JobEffects:
         roster = check_roster(owner, state, state.roster, state.created_at)
         own_keys = roster.mask_keys
         provider = _provider(manifest.spec)
+        # A job that an earlier version joined is answered by that version's plan, or not at all.
         prepared = provider.prepare(
-            self._shop.freezer.thaw_job(state.job_id, state.moments_hash), plan_spec(manifest.spec)
+            self._shop.freezer.thaw_job(state.job_id, state.moments_hash), agreed_plan(manifest)
         )
         sealing_key = None
         if manifest.spec.shares_weights:

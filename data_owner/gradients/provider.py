@@ -22,7 +22,7 @@ class Prepared:
     """An owner's part of a job as integers, ready for every round. Secret: not shown by repr.
 
     matrix: (d, d) object array at 2^−moment_fraction_bits. vector: (d, k) at 2^−vector_fraction_bits, exact, so that
-    each round rounds it once, at its own scale. counts: (1, 1 + k) at 2^−counts_fraction_bits: N and Σ y² a target.
+    each round has it at its own scale. counts: (1, 1 + k) at 2^−counts_fraction_bits: N and Σ y² a target.
     moments: for newton alone, (d(d+1)/2 + d·k, 1) at its own scale: the upper triangle of A, then b, row by row.
     validation: where losses are asked for, (k, k·(d(d+1)/2 + d)) at 2^−moment_fraction_bits: times w⊗w and w of each
     output it gives wᵀA·w − 2bᵀw of the validation part; counts then go on with N and Σ y² of that part.

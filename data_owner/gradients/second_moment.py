@@ -1,7 +1,8 @@
 """A·w − b from an owner's second moments, for every model whose gradient is linear in w.
 
-A = c·XᵀX and b = Xᵀ(y − shift): c = 1 and shift = 0 for linear regression; c from the plan and shift = ½ for the
-first-order surrogate of logistic regression. Source: docs/arithmetic.md, the second-moment form.
+A = XᵀX and b = Xᵀ(y − shift): shift = 0 for linear regression, ½ for the first-order surrogate of logistic regression,
+whose slope the Model Owner takes into w. Everything is an exact integer of the records, so that what owners send adds
+up to what one owner of all rows would send, to the bit. Source: docs/arithmetic.md, the second-moment form.
 """
 
 from __future__ import annotations
@@ -36,15 +37,16 @@ class SecondMoment:
     target_shift: Fraction
 
     def prepare(self, moments: Moments, budget: Budget) -> Prepared:
-        """Round A once to the plan's moment_fraction_bits, half to even; keep b exact.
+        """Lay the moments out at the plan's scales, which hold them exactly.
 
-        Raises Problem(DOES_NOT_FIT) where the moments are larger than the plan's bounds: more rows than declared.
+        Raises Problem: DOES_NOT_FIT where the moments are larger than the plan's bounds: more rows than declared;
+        PLAN_DIFFERS where they were frozen at a scale that this plan would have to round them to.
         """
         validation: Moments | None = None
         if budget.inputs.validates or budget.inputs.evaluates:
             moments, validation = moments.parts()
         scale = 2 * moments.fraction_bits
-        matrix = _times(moments.xtx, budget.inputs.slope, scale, budget.inputs.moment_fraction_bits)
+        matrix = _exactly(moments.xtx, scale, budget.inputs.moment_fraction_bits)
         denominator_bits = self.target_shift.denominator.bit_length() - 1
         vector = self._vector(moments)
         counts = _counts(moments, budget)
@@ -60,7 +62,7 @@ class SecondMoment:
                 entries = _all_moments(moments, vector, scale + denominator_bits, budget)
                 if validation is not None and budget.inputs.validates:
                     further = _all_moments(validation, self._vector(validation), scale + denominator_bits, budget)
-                    squares = rescale(validation.yty, scale, budget.newton.fraction_bits).reshape(-1, 1)
+                    squares = _exactly(validation.yty, scale, budget.newton.fraction_bits).reshape(-1, 1)
                     check_magnitudes(squares, budget.newton.owner_bound)
                     entries = np.concatenate([entries, further, squares])
             if losses is not None and budget.validation is not None:
@@ -128,7 +130,7 @@ def _gradient(
     prepared: Prepared, window_step: int, entry_bound: int, weights: EncryptedVector, n: int, engine: Engine
 ) -> EncryptedVector:
     budget, step = prepared.budget, prepared.budget.steps[window_step]
-    b = rescale(prepared.vector, prepared.vector_fraction_bits, step.answer_fraction_bits)
+    b = _exactly(prepared.vector, prepared.vector_fraction_bits, step.answer_fraction_bits)
     return affine_matrix(
         prepared.matrix,
         budget.moment_bound,
@@ -146,7 +148,7 @@ def _gradient(
 
 def _counts(moments: Moments, budget: Budget) -> Integers:
     """(1, 1 + k): N, and Σy² of each output."""
-    yty = rescale(moments.yty, 2 * moments.fraction_bits, budget.counts_fraction_bits)
+    yty = _exactly(moments.yty, 2 * moments.fraction_bits, budget.counts_fraction_bits)
     return np.array([[moments.rows << budget.counts_fraction_bits, *yty.tolist()]], dtype=object)
 
 
@@ -154,13 +156,13 @@ def _loss_matrix(moments: Moments, vector: Integers, vector_fraction_bits: int, 
     """(k, k·(d(d+1)/2 + d)): each row has A (off its diagonal twice) and −2b in the columns of its own output."""
     d, k, bits = moments.dimensions, moments.outputs, budget.inputs.moment_fraction_bits
     upper = np.triu_indices(d)
-    A = _times(moments.xtx, budget.inputs.slope, 2 * moments.fraction_bits, bits)[upper]
+    A = _exactly(moments.xtx, 2 * moments.fraction_bits, bits)[upper]
     products = np.where(upper[0] == upper[1], A, 2 * A)
-    b = rescale(vector, vector_fraction_bits, bits)
+    doubled_b = _exactly(2 * vector, vector_fraction_bits, bits)
     width = len(products) + d
     matrix: Integers = np.full((k, k * width), 0, dtype=object)
     for output in range(k):
-        matrix[output, output * width : (output + 1) * width] = np.concatenate([products, -2 * b[:, output]])
+        matrix[output, output * width : (output + 1) * width] = np.concatenate([products, -doubled_b[:, output]])
     return matrix
 
 
@@ -186,12 +188,12 @@ def _validation_loss(
 
 
 def _all_moments(moments: Moments, vector: Integers, vector_fraction_bits: int, budget: Budget) -> Integers:
-    """A's upper triangle and b as one column at newton's scale, each entry rounded once. Raises CryptoError."""
+    """A's upper triangle and b as one column at newton's scale, exactly. Raises CryptoError."""
     if budget.newton is None:
         raise ValueError("only the plan of newton has a message of all moments")
     bits = budget.newton.fraction_bits
-    A = _times(moments.xtx, budget.inputs.slope, 2 * moments.fraction_bits, bits)
-    b = rescale(vector, vector_fraction_bits, bits)
+    A = _exactly(moments.xtx, 2 * moments.fraction_bits, bits)
+    b = _exactly(vector, vector_fraction_bits, bits)
     upper = A[np.triu_indices(moments.dimensions)]
     entries: Integers = np.concatenate([upper, b.ravel()]).reshape(-1, 1)
     check_magnitudes(entries, budget.newton.owner_bound)
@@ -206,9 +208,15 @@ def packed(values: Integers, layout: SlotLayout, fraction_bits: int, bound: int,
     return EncryptedVector(key_id(n), fraction_bits, bound, layout, ciphertexts)
 
 
-def _times(values: Integers, factor: Fraction, from_bits: int, to_bits: int) -> Integers:
-    """factor·values at another scale, rounded once, half to even."""
-    if factor == 1:
-        return rescale(values, from_bits, to_bits)
-    scaled = factor * Fraction(1 << to_bits, 1 << from_bits)
-    return np.array([[round(value * scaled) for value in row] for row in values], dtype=object)
+def _exactly(values: Integers, from_bits: int, to_bits: int) -> Integers:
+    """The same numbers at another scale, which must hold them: rounding would belong to one owner, and not to the sum.
+
+    Raises Problem(PLAN_DIFFERS) where bits would be lost.
+    """
+    scaled = rescale(values, from_bits, to_bits)
+    if from_bits > to_bits and not np.array_equal(rescale(scaled, to_bits, from_bits), values):
+        raise Problem(
+            Code.PLAN_DIFFERS,
+            f"The moments were frozen at 2^−{from_bits}, and the plan has them at 2^−{to_bits}: deploy the job again.",
+        )
+    return scaled

@@ -1,7 +1,7 @@
 """Conjugate gradient with full re-orthogonalisation, all outputs over one pool of directions.
 
 The first answer, at w = 0, is −b. After it every ask is a direction p, scaled to max-norm 1 and quantised, and the
-answer plus b is A·p exactly. Each direction is made A-conjugate to all the earlier ones with 64 bits to spare, so
+answer plus b is A·p exactly. Each direction is made A-conjugate to all the earlier ones with 160 bits to spare, so
 that ill-conditioned problems end after about d rounds, as in exact arithmetic. The outputs share A, so each
 one's direction serves them all: with k outputs it takes about d/k rounds (block conjugate gradient).
 
@@ -11,7 +11,7 @@ range: up to EXPLORED columns training goes on until every direction is known, a
 Where there are more it ends by the measure of `left_to_explain`.
 
 Nothing in the inner loop is floating point: weights and residual are carried along as integers, and the residual is
-that of those very weights but for roundings at 2^−64 of the last place.
+that of those very weights but for roundings at 2^−160 of the last place.
 Sources: Hestenes and Stiefel, "Methods of conjugate gradients for solving linear systems", 1952;
 D. P. O'Leary, "The block conjugate gradient algorithm and related methods", 1980.
 """
@@ -45,7 +45,7 @@ from model_owner.optimisers.quadratic import (
 from model_owner.remarks import Finding, RemarkCode
 from protocol.messages import RoundKind
 
-GUARD_BITS = 64
+GUARD_BITS = 160
 # A direction of which less than 2^−40 is left after the earlier ones are taken out is one of them again.
 DEPENDENT_BITS = 40
 # Up to so many columns every direction is asked for: d + 1 rounds at most, and a table of coefficients in the end.
@@ -150,9 +150,10 @@ class ConjugateGradient:
                 probing, point = True, _probes(problem, now)
             now = replace(now, asked=point, probing=probing)
             return Move(now.to_json(), Ask(RoundKind.GRADIENT, point), progress)
-        weights = to_floats(now.weights, problem.weight_fraction_bits + GUARD_BITS)
-        converged = _largest_correlation(problem, now) <= problem.tolerance
-        return Move(now.to_json(), Done(weights, converged, why, _findings(problem, now)), progress)
+        bits = problem.weight_fraction_bits + GUARD_BITS
+        weights, converged = to_floats(now.weights, bits), _largest_correlation(problem, now) <= problem.tolerance
+        end = Done(weights, converged, why, _findings(problem, now), exact=now.weights, exact_fraction_bits=bits)
+        return Move(now.to_json(), end, progress)
 
 
 def _findings(problem: Quadratic, state: Progressing) -> tuple[Finding, ...]:
@@ -210,7 +211,7 @@ def _largest_correlation(problem: Quadratic, state: Progressing) -> float:
     one = 1 << (problem.answer_fraction_bits + GUARD_BITS)
     largest = 0.0
     for column in range(problem.outputs):
-        # Each owner rounds every entry of A by at most ½ of its last place, whatever weight it is met by.
+        # Room for the rounding of what came, whatever weight it is met by.
         rounding = problem.owners * sum(abs(int(v)) for v in state.weights[:, column])
         left = [abs(int(v)) for v in state.residual[:, column]]
         T = spread(problem, state.b, column)
@@ -263,8 +264,11 @@ def _is_new(problem: Quadratic, asked: Integers, p: Integers, ap: Integers) -> b
     squared = dot(p, p)
     if squared << (2 * DEPENDENT_BITS) <= dot(asked, asked) << (2 * GUARD_BITS):
         return False
-    # Each owner rounds every entry of A by at most ½ of its last place, which moves an eigenvalue by d/2 at most.
-    return dot(p, ap) > squared * problem.dimensions * problem.owners
+    # A column that the others give but for the rounding of its numbers leaves that much of each row.
+    rounding = sum(
+        (abs(v) * Fraction(each) for v, each in zip(p.tolist(), problem.roundings, strict=True)), Fraction(0)
+    )
+    return dot(p, ap) > problem.rows_total * rounding**2 * (1 << problem.moment_fraction_bits)
 
 
 def _directions(problem: Quadratic, state: Progressing) -> Integers:

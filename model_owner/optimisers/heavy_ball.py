@@ -138,11 +138,12 @@ def check_weights(problem: Quadratic, weights: Floats, updates: int) -> Integers
 
 def diverged(problem: Quadratic, largest: float, updates: int) -> Problem:
     """The Problem of a largest weight, in scaled units, that is beyond the bound after so many updates."""
-    bound = float(Fraction(problem.weight_limit, 1 << problem.weight_fraction_bits))
+    slope = float(problem.slope)
+    bound = float(Fraction(problem.weight_limit, 1 << problem.weight_fraction_bits)) / slope
     return Problem(
         Code.DIVERGED,
-        f"Training diverged: after update {updates} the largest weight is {largest:.4g} in scaled units, beyond "
-        f"weight_bound {bound:.4g}, at learning_rate {problem.learning_rate:.4g}. "
+        f"Training diverged: after update {updates} the largest weight is {largest / slope:.4g} in scaled units, "
+        f"beyond weight_bound {bound:.4g}, at learning_rate {problem.learning_rate / slope:.4g}. "
         'Use learning_rate "auto", which converges whatever the data, or a lower one; where the weights really '
         "are that large, raise weight_bound.",
     )

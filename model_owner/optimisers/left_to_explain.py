@@ -32,7 +32,8 @@ WITHIN_TOLERANCE: Final = "no column is correlated with what is left by more tha
 
 def spread(problem: Quadratic, b: Integers, column: int) -> Fraction:
     """T of an output: Σy² less what the intercept alone explains, at least 0. b (d, k) at f_A + f_w."""
-    squares = Fraction(problem.targets_squared[column], 1 << problem.counts_fraction_bits)
+    # What completes a surrogate's squares is (y − ½)²/c; in terms of v = c·w the target is y − ½.
+    squares = Fraction(problem.targets_squared[column], 1 << problem.counts_fraction_bits) * problem.slope
     intercept = Fraction(int(b[-1, column]), 1 << problem.answer_fraction_bits)
     return max(Fraction(0), squares - intercept * intercept / problem.rows_total)
 

@@ -1,7 +1,8 @@
 """What an optimiser minimises, asks and answers: exact integers from the sum to the finished weights.
 
 The objective, per output column: ½·wᵀ(A + l2·J)w − bᵀw, with A = XᵀX over all owners' rows, b = Xᵀy, and J the
-identity without the intercept (the last row), so that l2 means what scikit-learn's `Ridge(alpha)` means.
+identity without the intercept (the last row), so that l2 means what scikit-learn's `Ridge(alpha)` means. A surrogate of
+slope c is the same in v = c·w with l2/c and c·rate in their place: optimisers ask about v, and know no slope.
 
 Every inner product is of Python integers, and every division is correctly rounded: no result depends on how a
 linear algebra library orders its sums, so that a job that was interrupted ends with the same bits.
@@ -34,6 +35,8 @@ class Quadratic:
     each output at `counts_fraction_bits`. `owners` bounds the rounding of A: each owner rounds every entry once.
     `weight_limit`: the largest |weight| that may be encrypted, at f_w.
     `newton_fraction_bits`: of all moments sent at once. `largest_feature`: the largest magnitude of any column.
+    `slope`: c. Weights, l2 and rate here are those of v = c·w. `column_roundings` (d,): the most by which a scaled
+    value of each column may be off, as a double is; () for none.
     """
 
     dimensions: int
@@ -52,10 +55,18 @@ class Quadratic:
     weight_limit: int
     newton_fraction_bits: int = 60
     largest_feature: float = 1.0
+    slope: Fraction = Fraction(1)
+    column_roundings: tuple[float, ...] = ()
 
     @property
     def answer_fraction_bits(self) -> int:
         return self.moment_fraction_bits + self.weight_fraction_bits
+
+    @property
+    def roundings(self) -> tuple[float, ...]:
+        """(d,) the most by which a scaled value of each column may be off, quantising included."""
+        grid = 2.0 ** -(self.newton_fraction_bits // 2 + 1)
+        return tuple(grid + own for own in self.column_roundings or (0.0,) * self.dimensions)
 
     @property
     def ridge(self) -> Integers:
@@ -67,14 +78,14 @@ class Quadratic:
     def losses(self, gradient: Integers, b: Integers, weights: Integers, guard_bits: int = 0) -> tuple[float, ...]:
         """Mean squared error on the training rows, one an output, in scaled units.
 
-        (wᵀg − bᵀw + Σy²)/N for g = A·w − b without ridge, from integers: g and b (d, k) at f_A + f_w + guard_bits,
-        w (d, k) at f_w + guard_bits. Exact but for the last rounding; 0 where rounding of A takes it below.
+        ((vᵀg − bᵀv)/c + Σy²)/N for g = A·v − b without ridge, from integers: g and b (d, k) at f_A + f_w + guard_bits,
+        v (d, k) at f_w + guard_bits. Exact but for the last rounding.
         """
         doubled = 2 * guard_bits + self.answer_fraction_bits + self.weight_fraction_bits
         losses = []
         for column, squares in enumerate(self.targets_squared):
             cross = dot(gradient[:, column] - b[:, column], weights[:, column])
-            total = Fraction(cross, 1 << doubled) + Fraction(squares, 1 << self.counts_fraction_bits)
+            total = Fraction(cross, 1 << doubled) / self.slope + Fraction(squares, 1 << self.counts_fraction_bits)
             mean = total / self.rows_total
             losses.append(ratio(max(0, mean.numerator), mean.denominator))
         return tuple(losses)
@@ -96,13 +107,16 @@ class Ask:
 class Done:
     """The end. `weights`: (d, k) float64 in scaled units. `converged`: the tolerance was reached.
 
-    `findings`: what people must know of the weights beyond that.
+    `findings`: what people must know of the weights beyond that. `exact`: the same weights, (d, k) integers at
+    `exact_fraction_bits`, where the optimiser knows them to more digits than a double has.
     """
 
     weights: Floats
     converged: bool
     why: str
     findings: tuple[Finding, ...] = ()
+    exact: Integers | None = None
+    exact_fraction_bits: int = 0
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """What the parties must agree on about a model type whose gradient is linear in the weights.
 
-Every owner reduces its rows to A = c·XᵀX and b = Xᵀ(y − shift), and everything else follows: docs/adding-a-model.md.
+Every owner reduces its rows to A = XᵀX and b = Xᵀ(y − shift), which meet the weights times a slope c, and everything
+else follows: docs/adding-a-model.md.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ TAYLOR_SLOPE = Fraction(1, 4)
 
 
 class LogisticRegression(ModelKind):
-    """A = c·XᵀX, b = Xᵀ(y − ½) for y of 0 and 1."""
+    """A = XᵀX, which meets c·w, and b = Xᵀ(y − ½) for y of 0 and 1."""
 
     name = "LOGISTIC_REGRESSION"
     classifies = True

@@ -19,8 +19,8 @@ import pytest
 from numpy.typing import NDArray
 
 from cli.in_process import Federation, federation
-from data_owner.moments import FEATURE_FRACTION_BITS, Moments, MomentsAccumulator
-from protocol.planning import plan_spec
+from data_owner.moments import Moments, MomentsAccumulator
+from protocol.planning import RECORD_FRACTION_BITS, plan_spec
 from protocol.spec import ModelSpec
 
 Floats = NDArray[np.float64]
@@ -177,7 +177,7 @@ def test_no_feature_and_no_target(runs: tuple[Seen, Seen], seen: Seen) -> None:
             X, Y = scaled(table)
             for value in (*table.ravel(), *X[:, :3].ravel(), *Y.ravel()):
                 yield from of_float(float(value))
-                yield from of_integer(round(float(value) * 2**FEATURE_FRACTION_BITS))
+                yield from of_integer(round(float(value) * 2**RECORD_FRACTION_BITS))
 
     assert leaked(needles(), runs) == []
     in_own_file = "\n".join(repr(float(value)) for value in seen.tables[0].ravel()).encode()

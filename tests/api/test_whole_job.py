@@ -16,8 +16,7 @@ from sklearn.linear_model import LinearRegression
 
 from cli.in_process import federation
 from crypto.budget_error import window_error_bound
-from data_owner.moments import FEATURE_FRACTION_BITS
-from protocol.planning import budget_inputs
+from protocol.planning import RECORD_FRACTION_BITS, budget_inputs
 from protocol.spec import ModelSpec
 
 Floats = NDArray[np.float64]
@@ -142,7 +141,7 @@ def test_gradient_descent_is_the_schedule_in_float64_within_the_derived_bound(
 
 
 def on_grid(values: Floats) -> Floats:
-    grid: Floats = np.rint(values * 2.0**FEATURE_FRACTION_BITS) / 2.0**FEATURE_FRACTION_BITS
+    grid: Floats = np.rint(values * 2.0**RECORD_FRACTION_BITS) / 2.0**RECORD_FRACTION_BITS
     return grid
 
 

@@ -46,7 +46,7 @@ def test_a_constant_for_missing_values_at_the_end_of_a_huge_range_is_declined(tm
 
     async def scene(both: Coalition, owner: Owner) -> None:
         wide = props(decimal=".")
-        wide["features"][1].update(range=[-(2.0**60), 2.0**60], missing=2.0**60)
+        wide["features"][1].update(range=[-(2.0**84), 2.0**84], missing=2.0**84)
         declined = await both.declined(both.deploy(make_spec(wide)), owner)
         assert declined.code == "too-few-rows"
         assert "dose missing: 1" in declined.detail and "dose other than its most common value: 1" in declined.detail
@@ -61,7 +61,7 @@ def test_a_range_by_which_rounding_tells_one_person_from_all_others_is_declined(
 
     async def scene(both: Coalition, owner: Owner) -> None:
         wide = props(decimal=".")
-        wide["features"][0].update(range=[-204.0 * 2.0**40, 204.0 * 2.0**40])
+        wide["features"][0].update(range=[-204.0 * 2.0**64, 204.0 * 2.0**64])
         declined = await both.declined(both.deploy(make_spec(wide, optimizer=optimizer)), owner)
         assert declined.code == "too-few-rows" and "age other than its most common value: 1" in declined.detail
 

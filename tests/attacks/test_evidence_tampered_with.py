@@ -66,7 +66,7 @@ def test_verify_holds_for_the_examples(tmp_path: Path, example: Path) -> None:
     # Small keys, for speed, hold fewer updates: shorter windows, and fewer of them.
     training |= {"key_bits": 1024, "min_data_owners": 3}
     if training.get("reencrypt_every", 1) > 1:
-        training |= {"reencrypt_every": 6, "rounds": 12}
+        training |= {"reencrypt_every": 3, "rounds": 6}
     if training.get("weights") == "shared_with_owners":
         training |= {"rounds": 3}
     spec["training"] = training

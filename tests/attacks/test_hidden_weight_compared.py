@@ -60,7 +60,7 @@ async def test_others_see_one_end_whatever_went_wrong_and_the_model_owner_whose_
         tables[name] = write_table(tmp_path / f"{name}.csv", content, HEADER)
     async with federation(tmp_path / "state", tables, allow_small_keys=True) as parties:
         seen: list[dict[str, Any]] = []
-        for spec, exponent, code in ((SPEC, 80, "sum-out-of-bound"), (DIVERGING, None, "diverged")):
+        for spec, exponent, code in ((SPEC, 176, "sum-out-of-bound"), (DIVERGING, None, "diverged")):
             dishonest["e"] = exponent
             model_id = await parties.deploy(spec)
             model = await parties.wait(model_id)

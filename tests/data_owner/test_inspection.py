@@ -106,10 +106,19 @@ def test_a_column_of_zeros_and_ones_is_an_indicator_of_the_fewer(tmp_path: Path,
 @pytest.mark.parametrize("scaling", ["range", "none"])
 def test_a_range_so_wide_that_rounding_leaves_one_row_is_an_indicator(tmp_path: Path, scaling: Scaling) -> None:
     lines = [*(f"{age},{row % 50}" for row, age in enumerate(ages(60))), "104.5,37"]
-    wide = {**AGE, "range": [-204.0 * 2.0**40, 204.0 * 2.0**40]}
+    wide = {**AGE, "range": [-204.0 * 2.0**64, 204.0 * 2.0**64]}
     found = cells_of(inspected(tmp_path, lines, wide, scaling=scaling))
     expected = {"age other than its most common value": 1} if scaling == "range" else {}
     assert {label: rows for label, rows in found.items() if "age" in label} == expected
+
+
+def test_a_value_that_only_the_bits_beyond_a_double_tell_apart_is_a_cell(tmp_path: Path) -> None:
+    # At the end of such a range 0 and 1 are the same double once scaled, and other integers of the moments.
+    wide = {"name": "age", "type": "continuous", "range": [0, 1e18]}
+    lines = [f"0,{row}" for row in range(40)]
+    found = inspected(tmp_path, [*lines, "1,7"], wide)
+    assert cells_of(found)["age other than its most common value"] == 1
+    assert "age other than its most common value" not in cells_of(inspected(tmp_path, lines, wide))
 
 
 def test_a_target_has_cells_too(tmp_path: Path) -> None:

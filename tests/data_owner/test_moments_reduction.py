@@ -15,7 +15,7 @@ from protocol.spec import DataProps, ModelType
 from tabular.encode import Encoder
 from tabular.read import open_table
 
-ONE = 1 << 80
+ONE = 1 << 128
 
 
 @dataclass(frozen=True)
@@ -53,18 +53,18 @@ def test_the_worst_batch_there_is_stays_exact() -> None:
     for _ in range(1100):
         accumulator.add(edge, -edge[:, :1])
     half = MAX_BATCH_ROWS // 2 * 1100
-    low = (1 << 40) - 1
+    low = ((1 << 40) - 1) << 24
     moments = accumulator.result()
     assert moments.xtx[0, 0] == half * (ONE + low * low)
-    assert moments.xtx[0, 1] == half * (ONE + (low << 40))
-    assert moments.xty[1, 0] == -half * (ONE + (low << 40))
+    assert moments.xtx[0, 1] == half * (ONE + (low << 64))
+    assert moments.xty[1, 0] == -half * (ONE + (low << 64))
     assert moments.rows == 2 * half
 
 
 def test_a_batch_longer_than_is_exact_is_cut() -> None:
     values = np.full((3 * MAX_BATCH_ROWS + 5, 1), 1 - 2.0**-40)
     moments = moments_of([Rows(values, values)], np.ones(1), np.ones(1))
-    assert moments.yty[0] == len(values) * ((1 << 40) - 1) ** 2
+    assert moments.yty[0] == len(values) * (((1 << 40) - 1) << 24) ** 2
 
 
 @pytest.mark.parametrize("bound", [1.0, 1.5, 8192.0, 2.0**20, 1e6, 1e15, 2.0**180])
@@ -72,7 +72,7 @@ def test_values_at_bounds_of_any_size_are_exact(bound: float) -> None:
     rng = np.random.default_rng(3)
     values = np.concatenate([[bound, -bound, np.nextafter(bound, 0)], rng.uniform(-bound, bound, 50)])[:, None]
     moments = moments_of([Rows(values, values)], np.array([bound]), np.array([bound]))
-    exact = sum(round(Fraction(value) * 2**40) ** 2 for value in values[:, 0].tolist())
+    exact = sum(round(Fraction(value) * 2**64) ** 2 for value in values[:, 0].tolist())
     assert moments.xtx[0, 0] == exact
 
 
@@ -99,7 +99,7 @@ def test_moments_of_two_tables_add_up_and_blocks_are_taken_of_them() -> None:
 
 
 def test_moments_of_other_shapes_do_not_add_up() -> None:
-    with pytest.raises(MomentsError, match=r"\(\(2, 1\), 40\) and \(\(3, 1\), 40\)"):
+    with pytest.raises(MomentsError, match=r"\(\(2, 1\), 64\) and \(\(3, 1\), 64\)"):
         Moments.zero(2, 1) + Moments.zero(3, 1)
 
 
@@ -133,4 +133,24 @@ def test_bounds_of_another_shape_are_refused() -> None:
 
 def test_nothing_of_the_moments_is_shown_by_repr() -> None:
     moments = moments_of([Rows(np.full((7, 1), 0.75), np.full((7, 1), 0.5))], np.ones(1), np.ones(1))
-    assert repr(moments) == "Moments(dimensions=1, outputs=1, fraction_bits=40)"
+    assert repr(moments) == "Moments(dimensions=1, outputs=1, fraction_bits=64)"
+
+
+@dataclass(frozen=True)
+class Pairs(Rows):
+    X_rest: NDArray[np.float64]
+    Y_rest: NDArray[np.float64]
+
+
+@pytest.mark.parametrize("bound", [1.0, 1.5, 700.0, 2.0**20, 1e15, 2.0**51])
+def test_what_a_double_does_not_hold_of_a_value_counts_to_the_grid(bound: float) -> None:
+    random = np.random.default_rng(5)
+    values = random.uniform(-bound, bound, (2 * MAX_BATCH_ROWS + 7, 1))
+    rests = np.spacing(np.abs(values)) / 2 * random.uniform(-0.99, 0.99, values.shape)
+    moments = moments_of([Pairs(values, values, rests, rests)], np.array([bound]), np.array([bound]))
+    exact = [
+        round((Fraction(one) + Fraction(other)) * 2**64)
+        for one, other in zip(values[:, 0].tolist(), rests[:, 0].tolist(), strict=True)
+    ]
+    assert moments.xtx[0, 0] == moments.xty[0, 0] == sum(value**2 for value in exact)
+    assert moments != moments_of([Rows(values, values)], np.array([bound]), np.array([bound]))

@@ -116,8 +116,8 @@ def test_the_product_of_three_gradients_decrypts_to_exactly_the_sum() -> None:
     step = budget.steps[0]
     expected = [0, 0, 0]
     for moments in MOMENTS.values():
-        A = rescale(moments.xtx, 80, budget.inputs.moment_fraction_bits)
-        b = rescale(moments.xty, 80, step.answer_fraction_bits)
+        A = rescale(moments.xtx, 128, budget.inputs.moment_fraction_bits)
+        b = rescale(moments.xty, 128, step.answer_fraction_bits)
         for i in range(3):
             expected[i] += sum(int(A[i, k]) * WEIGHTS[k] for k in range(3)) - int(b[i, 0])
     assert _decrypted_by_phe(answers, step.sum_bound) == expected
@@ -129,7 +129,7 @@ def test_the_product_of_three_counts_is_rows_and_squares_of_all() -> None:
     answers = [compute_answer(job, _request(RoundKind.COUNTS, 0), "d4" * 32) for job in _jobs(budget).values()]
     rows, squares = _decrypted_by_phe(answers, budget.counts_sum_bound)
     assert rows == 242 << budget.counts_fraction_bits
-    each = [rescale(moments.yty, 80, budget.counts_fraction_bits)[0] for moments in MOMENTS.values()]
+    each = [rescale(moments.yty, 128, budget.counts_fraction_bits)[0] for moments in MOMENTS.values()]
     assert squares == sum(each)
 
 
@@ -137,8 +137,8 @@ def test_the_work_follows_from_the_federations_rows_and_is_the_same_for_every_ta
     budget, engine = plan_spec(spec_of()), _Widths()
     request = _request(RoundKind.GRADIENT, weights=weights_message(budget, WEIGHTS))
     bodies = [compute_answer(replace(job, engine=engine), request, "d4" * 32).body for job in _jobs(budget).values()]
-    # 243 rows of at most 1·1, at 32 fraction bits; the plan is for 1,000 rows an owner.
-    assert engine.bits == [40, 40, 40] and budget.moment_bound.bit_length() == 42
+    # 243 rows of at most 1·1, at 128 fraction bits; the plan is for 1,000 rows an owner.
+    assert engine.bits == [136, 136, 136] and budget.moment_bound.bit_length() == 138
     assert {from_cbor(body, RoundAnswer).vector.bound for body in bodies} == {
         from_cbor(
             compute_answer(_jobs(budget)[OWNERS[0]], request.model_copy(update={"rows_total": 900}), "d4" * 32).body,
@@ -157,8 +157,8 @@ def test_a_total_of_rows_below_the_owners_own_is_refused_without_its_count() -> 
     assert "199" in caught.value.detail and "200" not in caught.value.detail
     alone = replace(job, peers={})
     answer = compute_answer(alone, _request(RoundKind.GRADIENT, weights=weights, rows_total=200), "d4" * 32)
-    A = rescale(MOMENTS["clinic-b"].xtx, 80, budget.inputs.moment_fraction_bits)
-    b = rescale(MOMENTS["clinic-b"].xty, 80, budget.steps[0].answer_fraction_bits)
+    A = rescale(MOMENTS["clinic-b"].xtx, 128, budget.inputs.moment_fraction_bits)
+    b = rescale(MOMENTS["clinic-b"].xty, 128, budget.steps[0].answer_fraction_bits)
     expected = A.dot(np.array(WEIGHTS, dtype=object)) - b[:, 0]
     assert _decrypted_by_phe([answer], budget.steps[0].sum_bound) == expected.tolist()
 
@@ -270,23 +270,22 @@ def test_more_rows_than_the_plan_covers_do_not_fit() -> None:
     assert caught.value.code is Code.DOES_NOT_FIT
 
 
-def test_b_is_exact_until_a_round_rounds_it_and_a_shift_stays_exact() -> None:
+def test_b_stays_exact_and_so_does_its_shift() -> None:
     budget, moments = plan_spec(spec_of()), MOMENTS["clinic-c"]
     plain = SecondMoment(Fraction(0)).prepare(moments, budget)
     shifted = SecondMoment(Fraction(1, 2)).prepare(moments, budget)
-    assert (plain.vector == moments.xty).all() and plain.vector_fraction_bits == 80
-    assert shifted.vector_fraction_bits == 81
+    assert (plain.vector == moments.xty).all() and plain.vector_fraction_bits == 128
+    assert shifted.vector_fraction_bits == 129
     halves = 2 * moments.xty[:, 0] - moments.column_sums
     assert (shifted.vector[:, 0] == halves).all()
 
 
-def test_a_slope_scales_a_once_and_rounds_it_once() -> None:
-    spec = spec_of()
-    budget = plan_spec(spec)
-    sloped = replace(budget, inputs=replace(budget.inputs, slope=Fraction(153, 1000)))
-    prepared = SecondMoment(Fraction(0)).prepare(MOMENTS["clinic-c"], sloped)
-    exact = [[Fraction(int(v)) * Fraction(153, 1000) / 2**48 for v in row] for row in MOMENTS["clinic-c"].xtx]
-    assert prepared.matrix.tolist() == [[round(v) for v in row] for row in exact]
+def test_moments_that_the_plan_would_have_to_round_are_refused_by_name() -> None:
+    budget = plan_spec(spec_of())
+    coarse = replace(budget, inputs=replace(budget.inputs, moment_fraction_bits=32))
+    with pytest.raises(Problem, match=r"frozen at 2\^−128, and the plan has them at 2\^−32") as caught:
+        SecondMoment(Fraction(0)).prepare(MOMENTS["clinic-c"], coarse)
+    assert caught.value.code is Code.PLAN_DIFFERS
 
 
 def test_no_secret_shows_in_a_repr() -> None:

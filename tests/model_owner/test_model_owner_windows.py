@@ -56,7 +56,7 @@ def scheduled(rounds: int, rate: float, momentum: float = 0.0, l2: float = 0.0) 
         ({"l2": 3.5}, {"rate": 1 / (4 + 3.5 / 47), "l2": 3.5}),
         ({"optimizer": "momentum", "momentum": 0.75}, {"rate": 0.25, "momentum": 0.75}),
         ({"optimizer": "momentum", "momentum": 0.75, "learning_rate": 0.125}, {"rate": 0.125, "momentum": 0.75}),
-        ({"reencrypt_every": 10}, {"rate": 0.25}),
+        ({"rounds": 4}, {"rate": 0.25}),
         ({"reencrypt_every": 3}, {"rate": 0.25}),
     ],
     ids=["descent", "ridge", "heavy ball", "heavy ball at a rate", "one window", "last window of one round"],
@@ -65,8 +65,10 @@ def test_weights_follow_the_schedule_to_its_last_round(training: dict[str, Any],
     driver, others, result = play(document(**training), keypair())
     assert result.finished == "FINISHED", driver.state.ending
     assert driver.model is not None
-    np.testing.assert_allclose(weights_of(driver.model)[:, 0], scheduled(10, **schedule), rtol=0, atol=1e-9)
-    assert driver.state.round == 10
+    np.testing.assert_allclose(
+        weights_of(driver.model)[:, 0], scheduled(training.get("rounds", 10), **schedule), rtol=0, atol=1e-9
+    )
+    assert driver.state.round == training.get("rounds", 10)
     assert set(others.scales) == {40}  # every window begins at the base scale
 
 

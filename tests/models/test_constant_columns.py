@@ -41,7 +41,7 @@ def spec_of(**more: Any) -> dict[str, Any]:
     [
         {"optimizer": "conjugate_gradient", "tolerance": 1e-9},
         {"optimizer": "gradient_descent", "rounds": 12},
-        {"optimizer": "momentum", "rounds": 12, "reencrypt_every": 4},
+        {"optimizer": "momentum", "rounds": 12, "reencrypt_every": 4, "key_bits": 1024},
     ],
     ids=["conjugate gradient", "gradient descent", "windows"],
 )

@@ -40,8 +40,8 @@ def tables(draw: st.DrawFn) -> Table:
     bounds = [draw(st.sampled_from([1.0, 3.5, 8192.0, 1e6, 1e17])) for _ in range(d + k)]
     columns = []
     for bound in bounds:
-        # Ties of the rounding at 2^-40, where half to even and half up part ways.
-        ties = st.integers(-(2**20), 2**20).map(lambda number: min(1.0, (number + 0.5) * 2.0**-40))
+        # Ties of the rounding at 2^-64, where half to even and half up part ways.
+        ties = st.integers(-(2**50), 2**50).map(lambda number: min(1.0, (number + 0.5) * 2.0**-64))
         values = st.floats(-bound, bound) | ties | st.sampled_from([bound, -bound, 0.0])
         columns.append(draw(st.lists(values, min_size=rows, max_size=rows)))
     matrix = np.array(columns).T
@@ -49,8 +49,8 @@ def tables(draw: st.DrawFn) -> Table:
 
 
 def exactly(one: FLOATS, other: FLOATS) -> int:
-    """Σ x_q·y_q with x_q = round(x·2^40), half to even, in rationals."""
-    quantised = ([round(Fraction(value) * 2**40) for value in column.tolist()] for column in (one, other))
+    """Σ x_q·y_q with x_q = round(x·2^64), half to even, in rationals."""
+    quantised = ([round(Fraction(value) * 2**64) for value in column.tolist()] for column in (one, other))
     return sum(x * y for x, y in zip(*quantised, strict=True))
 
 

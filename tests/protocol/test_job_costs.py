@@ -65,7 +65,7 @@ def test_windows_send_weights_each_round_and_reach_the_model_owner_only_at_their
 
 def test_windows_save_the_model_owners_decryptions() -> None:
     plain = cost_of(spec(optimizer="gradient_descent", rounds=100))
-    window = cost_of(spec(optimizer="gradient_descent", rounds=100, reencrypt_every=20))
+    window = cost_of(spec(optimizer="gradient_descent", rounds=100, reencrypt_every=12))
     assert window.turns * window.model_owner.sent_bytes < plain.turns * plain.model_owner.sent_bytes
     assert window.decrypted_sums < plain.decrypted_sums
     assert window.distinct_sums == plain.distinct_sums == 5 * 6 // 2 + 5

@@ -16,11 +16,12 @@ from protocol.planning import (
     planned_rounds,
     rounds_of,
     target_bound,
+    weight_slope,
 )
 from protocol.problems import Code, Problem
 from protocol.spec import ModelSpec
 
-GRID = 1 << 40
+GRID = 1 << 64
 
 
 def spec(
@@ -71,11 +72,9 @@ def test_a_target_at_the_end_of_its_range_is_within_the_bound_on_the_grid(low_hi
     low, high = low_high
     bound = target_bound(spec(target={"range": [low, high]}))
     for end in (low, high):
-        as_owners_compute_it = end / ((high - low) / 2)
-        assert abs(round(Fraction(as_owners_compute_it) * GRID)) <= bound * GRID
-    assert bound < 2 * Fraction(max(abs(low), abs(high))) / (Fraction(high) - Fraction(low)) * (
-        1 + Fraction(1, 1 << 39)
-    )
+        scaled = 2 * Fraction(end) / (Fraction(high) - Fraction(low))
+        assert abs(round(scaled * GRID)) <= bound * GRID
+    assert bound < 2 * Fraction(max(abs(low), abs(high))) / (Fraction(high) - Fraction(low)) + Fraction(1, GRID)
 
 
 def test_several_targets_take_the_largest_bound_and_one_column_each() -> None:
@@ -93,9 +92,22 @@ def test_several_targets_take_the_largest_bound_and_one_column_each() -> None:
 
 
 @pytest.mark.parametrize(("categories", "outputs"), [(["no", "yes"], 1), (["a", "b", "c"], 3)])
-def test_classification_has_the_minimax_slope_and_targets_of_one_half(categories: list[str], outputs: int) -> None:
-    inputs = budget_inputs(spec(target={"categories": categories}, model_type="LOGISTIC_REGRESSION"))
-    assert inputs.slope == Fraction(153, 1000)
+def test_classification_takes_the_slope_into_the_weights_and_has_targets_of_one_half(
+    categories: list[str], outputs: int
+) -> None:
+    classes = spec(
+        target={"categories": categories},
+        model_type="LOGISTIC_REGRESSION",
+        learning_rate=0.25,
+        l2=3.0,
+        weight_bound=8.0,
+    )
+    inputs = budget_inputs(classes)
+    slope = Fraction(153, 1000)
+    assert weight_slope(classes) == slope
+    # The same descent in terms of v = c·w, which meets XᵀX alone.
+    assert inputs.slope == 1
+    assert (inputs.learning_rate, inputs.l2, inputs.weight_bound) == (slope / 4, 3 / slope, 8 * slope)
     assert inputs.target_bound == Fraction(1, 2)
     assert inputs.outputs == outputs
 
@@ -164,3 +176,14 @@ def test_a_weight_bound_that_encodes_to_zero_is_refused() -> None:
     with pytest.raises(Problem, match=r"weight_bound 4\.54747e-13 is below") as caught:
         budget_inputs(spec(weight_bound=2.0**-41))
     assert caught.value.code is Code.INVALID_SPEC
+
+
+def test_an_unscaled_column_below_the_rounding_of_records_is_refused_by_name() -> None:
+    small = {"type": "continuous", "range": [-1e-12, 1e-12]}
+    with pytest.raises(
+        Problem, match=r"column 0: with scaling \"none\" records are rounded to 2\^−64.*at most 1e-12"
+    ) as caught:
+        plan_spec(spec([small], scaling="none"))
+    assert caught.value.code is Code.INVALID_SPEC
+    plan_spec(spec([small]))
+    plan_spec(spec([{**small, "range": [0, 1e-6]}], scaling="none"))

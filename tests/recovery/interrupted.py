@@ -22,7 +22,7 @@ from tests.models.one_process import give_salts_to
 OWNERS = ("clinic-a", "clinic-b", "clinic-c")
 DESCENT = {"optimizer": "gradient_descent", "tolerance": 0.0, "rounds": 14}
 CONJUGATE_GRADIENT = {"optimizer": "conjugate_gradient", "tolerance": 1e-9}
-WINDOWS = {"optimizer": "momentum", "rounds": 16, "reencrypt_every": 4, "tolerance": 0.0}
+WINDOWS = {"key_bits": 1024, "optimizer": "momentum", "rounds": 16, "reencrypt_every": 4, "tolerance": 0.0}
 EVALUATED = {"optimizer": "gradient_descent", "tolerance": 0.0, "rounds": 10, "evaluate_every": 2}
 SHARED = {"weights": "shared_with_owners", "optimizer": "lbfgs", "tolerance": 1e-9, "l2": 1.0}
 

@@ -1,0 +1,115 @@
+"""However a federation's rows are dealt out to owners, their integers add up to those of one owner of all rows.
+
+So that a sum tells nothing of the split: neither the slope of a surrogate, nor a scale of the plan, nor the rounding
+of a quotient belongs to one owner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+from operator import add
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from crypto.budget import Budget
+from data_owner.gradients import provider_of
+from data_owner.gradients.provider import Prepared
+from data_owner.moments import Moments, moments_of
+from data_owner.split import SplitRows
+from protocol.planning import plan_spec
+from protocol.spec import ModelSpec
+from tabular.encode import EncodedBatch, Encoder
+from tabular.read import TableBatch
+
+Integers = NDArray[Any]
+RANGES = [(0.0, 1.0), (-0.1, 0.3), (1e9, 1e9 + 7), (0.2, 999.0), (-1e-9, 3e-7), (-1e200, 3e200)]
+JOBS: list[dict[str, object]] = [
+    {"optimizer": "conjugate_gradient"},
+    {"optimizer": "gradient_descent", "reencrypt_every": 3},
+    {"optimizer": "newton"},
+    {"optimizer": "newton", "l2": "auto"},
+    {"optimizer": "conjugate_gradient", "evaluate_every": 2},
+]
+
+
+@st.composite
+def specs(draw: st.DrawFn) -> ModelSpec:
+    features: list[dict[str, object]] = [
+        {"name": f"x{j}", "type": "continuous", "range": draw(st.sampled_from(RANGES))}
+        for j in range(draw(st.integers(1, 3)))
+    ]
+    features.append({"name": "grade", "type": "ordinal", "categories": ["a", "b", "c", "d"]})
+    if draw(st.booleans()):
+        classes = draw(st.sampled_from([["no", "yes"], ["p", "q", "r"]]))
+        kind, targets = "LOGISTIC_REGRESSION", [{"name": "y", "categories": classes}]
+    else:
+        kind = "LINEAR_REGRESSION"
+        targets = [{"name": f"y{j}", "range": draw(st.sampled_from(RANGES))} for j in range(draw(st.integers(1, 2)))]
+    training = {"key_bits": 4096, "slope": draw(st.sampled_from(["minimax", "taylor"])), **draw(st.sampled_from(JOBS))}
+    return ModelSpec.model_validate(
+        {"model_type": kind, "data_props": {"features": features, "targets": targets}, "training": training}
+    )
+
+
+def encoded(spec: ModelSpec, draw: st.DrawFn, rows: int) -> EncodedBatch:
+    """Random records of the spec, as an owner encodes them."""
+    arrays = []
+    for column in spec.data_props.columns:
+        if column.categories is None:
+            assert column.range is not None
+            values = st.floats(*column.range)
+            arrays.append(pa.array(draw(st.lists(values, min_size=rows, max_size=rows)), pa.float64()))
+        else:
+            names = st.sampled_from(column.category_texts)
+            arrays.append(pa.array(draw(st.lists(names, min_size=rows, max_size=rows))))
+    return Encoder.of_spec(spec).encode(TableBatch(tuple(arrays), rows, 1))
+
+
+def moments_over(spec: ModelSpec, batch: EncodedBatch, rows: NDArray[np.intp], held: NDArray[np.bool_]) -> Moments:
+    """The moments of some of the rows; of both parts, side by side, where the job validates."""
+    encoder = Encoder.of_spec(spec)
+    parts = [np.asarray(part)[rows] for part in (batch.X, batch.Y, batch.X_rest, batch.Y_rest)]
+    bounds, targets = encoder.feature_bounds, np.full(encoder.outputs, encoder.target_bound)
+    if spec.validates:
+        kept = held[rows][:, None]
+        parts = [np.hstack([np.where(kept, 0.0, part), np.where(kept, part, 0.0)]) for part in parts]
+        bounds, targets = np.tile(bounds, 2), np.tile(targets, 2)
+    return moments_of([SplitRows(*parts)], bounds, targets)
+
+
+def integers(prepared: Prepared, budget: Budget) -> list[Integers]:
+    """All that an owner puts into any of its answers."""
+    arrays = [prepared.matrix, prepared.vector, prepared.counts]
+    arrays += [part for part in (prepared.moments, prepared.validation) if part is not None]
+    assert budget.newton is None or prepared.moments is not None
+    assert budget.validation is None or prepared.validation is not None
+    return arrays
+
+
+def total(parts: Sequence[list[Integers]]) -> list[Integers]:
+    return [reduce(add, arrays) for arrays in zip(*parts, strict=True)]
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_owners_integers_add_up_to_the_pooled_ones_to_the_bit(data: st.DataObject) -> None:
+    spec = data.draw(specs())
+    rows = data.draw(st.integers(1, 12))
+    batch = encoded(spec, data.draw, rows)
+    held = np.array(data.draw(st.lists(st.booleans(), min_size=rows, max_size=rows)))
+    owner = np.array(data.draw(st.lists(st.integers(0, 3), min_size=rows, max_size=rows)))
+    budget, provider = plan_spec(spec), provider_of(spec.model_type)
+
+    def of(chosen: NDArray[np.intp]) -> list[Integers]:
+        return integers(provider.prepare(moments_over(spec, batch, chosen, held), budget), budget)
+
+    pooled = of(np.arange(rows))
+    shared = total([of(np.flatnonzero(owner == each)) for each in range(4)])
+    for one, other in zip(shared, pooled, strict=True):
+        assert one.tolist() == other.tolist()
