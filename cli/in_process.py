@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from cli.provisioning import ADMIN_TOKEN
 from crypto import Engine
 from data_owner.app import create_app as create_data_owner
+from data_owner.policy import OwnerPolicy
 from data_owner.settings import DataOwnerSettings
 from facilitator.app import create_app as create_facilitator
 from facilitator.settings import FacilitatorSettings
@@ -47,6 +48,13 @@ class Party:
 
     async def get(self, path: str, **params: str) -> Any:
         return _answer(await self.http.get(path, params=params))
+
+    async def get_bytes(self, path: str, **params: str) -> bytes:
+        """Return a body that is no JSON document to read, such as an export."""
+        response = await self.http.get(path, params=params)
+        if response.is_error:
+            raise Problem.from_dict(response.json(), response.status_code)
+        return response.content
 
     async def post(self, path: str, body: object) -> Any:
         return _answer(await self.http.post(path, json=body))
@@ -91,6 +99,7 @@ async def federation(
     allow_small_keys: bool | None = None,
     clock: Clock | None = None,
     owner_settings: Mapping[str, Any] | None = None,
+    owner_policy: OwnerPolicy | None = None,
     wiretap: Callable[[bytes], None] | None = None,
     line: Callable[[FastAPI], ASGIApp] | None = None,
     engine: Engine | None = None,
@@ -99,16 +108,17 @@ async def federation(
     """Start a Facilitator, a Model Owner and one Data Owner for each of `tables` (name → path), state in `folder`.
 
     What is not given here comes from `FEDTRAIN_*` in the environment, as it does for services with ports.
-    `owner_settings` are further settings of every Data Owner. `wiretap` is given each request line and each piece of
-    a body that reaches the Facilitator from a party; `line` returns what they reach in its place. All share one
-    `engine`, by default with workers of its own. `database_urls` (party's name → URL) are stores elsewhere than in
-    `folder`. All are stopped when the context is left.
+    `owner_settings` are further settings of every Data Owner, and `owner_policy` stands in for their policy. `wiretap`
+    is given each request line and each piece of a body that reaches the Facilitator from a party; `line` returns what
+    they reach in its place. All share one `engine`, by default with workers of its own. `database_urls`
+    (party's name → URL) are stores elsewhere than in `folder`. All are stopped when the context is left.
     """
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
         executor = stack.enter_context(ThreadPoolExecutor(thread_name_prefix="engine"))
         common = {} if allow_small_keys is None else {"allow_small_keys": allow_small_keys}
-        start = _Starter(stack, folder, clock, executor, common, wiretap, line, engine, database_urls or {})
+        urls = database_urls or {}
+        start = _Starter(stack, folder, clock, executor, common, wiretap, line, engine, urls, owner_policy)
         facilitator = await start.facilitator()
         model_owner = await start.model_owner(facilitator, test_data)
         owners = [
@@ -129,6 +139,7 @@ class _Starter:
     line: Callable[[FastAPI], ASGIApp] | None
     engine: Engine | None
     database_urls: Mapping[str, str]
+    owner_policy: OwnerPolicy | None
 
     async def facilitator(self) -> Party:
         settings = FacilitatorSettings(
@@ -162,7 +173,12 @@ class _Starter:
         )
         transport = self._line_to(facilitator)
         app = create_data_owner(
-            settings, clock=self.clock, executor=self.executor, transport=transport, engine=self.engine
+            settings,
+            clock=self.clock,
+            executor=self.executor,
+            transport=transport,
+            policy=self.owner_policy,
+            engine=self.engine,
         )
         return await self._run(name, app, settings.state_dir)
 

@@ -49,7 +49,7 @@ def deploy(
     if as_json:
         print_json(state)
     else:
-        _print_model(state)
+        print_model(state)
     if state["status"] in ("FAILED", "CANCELLED"):
         raise Failure(f"model {state['id']} is {state['status']}: {state.get('reason') or 'no reason given'}")
 
@@ -71,7 +71,7 @@ def status(
     if as_json:
         print_json(answer)
     elif model is not None:
-        _print_model(answer)
+        print_model(answer)
     else:
         _print_list(answer)
 
@@ -228,7 +228,8 @@ def _times(model: dict[str, Any]) -> tuple[str, str | None]:
     return f"{made.astimezone():%Y-%m-%d %H:%M}", duration(took_s)
 
 
-def _print_model(model: dict[str, Any]) -> None:
+def print_model(model: dict[str, Any]) -> None:
+    """Print where a job stands, and of one that has finished its tables and what people must know of it."""
     console().print(f"model {model['id']}: {model['status']}", markup=False)
     for label, text in (
         ("name", model.get("name") or ""),

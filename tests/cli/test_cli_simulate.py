@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
+import skops.io
 
 SMALL_KEYS = {"key_bits": 512, "max_rows": 1000, "max_data_owners": 3, "tolerance": 1e-12}
 
@@ -136,3 +138,78 @@ def test_a_loss_stands_beside_the_round_that_it_is_of(folder: Path) -> None:
     assert told
     for number, loss in told:
         assert float(loss) == pytest.approx(losses[int(number)], abs=1e-6)
+
+
+def test_the_model_and_its_exports_are_files_afterwards(folder: Path) -> None:
+    options = ("--out", "trained.json", "--export", "m.json", "--export", "m.onnx", "--export", "m.skops")
+    done = simulate(folder, "a.csv", "b.csv", "c.csv", *options)
+    assert done.returncode == 0, done.stderr
+    model = json.loads((folder / "trained.json").read_text())
+    assert model["coefficients"] == pytest.approx({"u": 3.0, "v": -2.0, "intercept": 5.0}, rel=1e-8)
+    assert json.loads((folder / "m.json").read_text())["model_id"] == model["id"]
+    assert skops.io.load(folder / "m.skops").predict([[1.0, 2.0]]) == pytest.approx([4.0], rel=1e-8)
+    session = onnxruntime.InferenceSession(folder / "m.onnx")
+    feeds = {"u": np.array([[1.0]]), "v": np.array([[2.0]])}
+    assert session.run(None, feeds)[0].ravel() == pytest.approx([4.0], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--export", "m.pkl"), (".onnx",)),
+        (("--out", "nowhere/m.json"), ("nowhere",)),
+        (("--policy", "no.toml"), ("no.toml",)),
+    ],
+)
+def test_a_file_that_cannot_be_written_is_named_before_training(
+    folder: Path, options: tuple[str, ...], words: tuple[str, ...]
+) -> None:
+    done = simulate(folder, "a.csv", "b.csv", "c.csv", *options)
+    assert done.returncode == 1 and len(done.stderr.splitlines()) == 1, done.stderr
+    for word in words:
+        assert word in done.stderr
+    assert "training" not in done.stderr
+
+
+def test_tables_are_those_of_deploy_with_standard_errors(folder: Path) -> None:
+    spec = json.loads((folder / "model.json").read_text())
+    spec["training"]["optimizer"] = "newton"
+    (folder / "model.json").write_text(json.dumps(spec))
+    done = simulate(folder, "a.csv", "b.csv", "c.csv", "--json")
+    model = json.loads(done.stdout)["model"]
+    shown = simulate(folder, "a.csv", "b.csv", "c.csv")
+    assert shown.returncode == 0, shown.stderr
+    if model["coefficient_table"] is None:
+        assert model["no_coefficient_table"] in " ".join(shown.stdout.split())
+    else:
+        assert "std error" in shown.stdout and "least squares" in shown.stdout
+
+
+def test_several_outputs_are_columns_of_a_table(folder: Path) -> None:
+    spec = json.loads((folder / "model.json").read_text())
+    target = spec["data_props"].pop("target")
+    spec["data_props"]["features"].pop()
+    spec["data_props"]["targets"] = [target, {"name": "v", "range": [0, 10]}]
+    (folder / "model.json").write_text(json.dumps(spec))
+    done = simulate(folder, "a.csv", "b.csv", "c.csv")
+    assert done.returncode == 0, done.stderr
+    assert "{" not in done.stdout
+    row = next(line for line in done.stdout.splitlines() if line.split()[:1] == ["u"])
+    assert len(re.findall(r"-?\d+\.\d+", row)) >= 2
+
+
+def test_a_policys_rules_on_records_hold_as_at_owners(folder: Path) -> None:
+    """Fifteen rows are below the policy's least number; whom it trusts does not matter among tables of one's own."""
+    policy = folder / "policy.toml"
+    policy.write_text(f'approval = "by_hand"\nmin_rows = 16\nmin_cell = 0\n[trust]\nmodel_owners = ["{"ab" * 32}"]\n')
+    done = simulate(folder, "a.csv", "b.csv", "c.csv", "--policy", "policy.toml")
+    assert done.returncode == 1, done.stdout
+    assert "a.csv" in done.stderr and "16" in done.stderr
+    policy.write_text(policy.read_text().replace("16", "15"))
+    assert simulate(folder, "a.csv", "b.csv", "c.csv", "--policy", "policy.toml").returncode == 0
+
+
+def test_a_policys_least_roster_holds_too(folder: Path) -> None:
+    (folder / "policy.toml").write_text('least_roster = 4\nmin_cell = 0\nmin_rows = 1\napproval = "by_hand"\n')
+    done = simulate(folder, "a.csv", "b.csv", "c.csv", "--policy", "policy.toml")
+    assert done.returncode == 1 and "roster" in done.stderr, done.stderr
