@@ -10,10 +10,16 @@ from protocol.documents import SignedDocument, parse_json
 from protocol.identity import is_party_id
 from protocol.problems import Code, Problem
 from protocol.states import Role
+from protocol.task_sizes import INVITATION_BYTES, STATEMENT_BYTES
 from protocol.tasks import CBOR_TYPE, JSON_TYPE, TaskHeader, TaskKind, TaskList
 from protocol.version import check_protocol
 
 __all__ = ["CBOR_TYPE", "JSON_TYPE", "FacilitatorClient"]
+
+
+#: A long job's log names every answer of every round.
+_MAX_LIST_BYTES = 1 << 26
+_MAX_LIST_ITEMS = 2_000_000
 
 
 class FacilitatorClient(ServiceClient):
@@ -62,11 +68,13 @@ class FacilitatorClient(ServiceClient):
 
     async def manifest(self, job_id: str) -> SignedDocument:
         """Return the signed manifest."""
-        return parse_json(await self.request("GET", _job(job_id, "manifest")), SignedDocument)
+        return parse_json(
+            await self.request("GET", _job(job_id, "manifest"), most_bytes=INVITATION_BYTES), SignedDocument
+        )
 
     async def roster(self, job_id: str) -> SignedDocument:
         """Return the signed roster."""
-        return parse_json(await self.request("GET", _job(job_id, "roster")), SignedDocument)
+        return parse_json(await self.request("GET", _job(job_id, "roster"), most_bytes=MAX_JSON_BYTES), SignedDocument)
 
     async def log(self, job_id: str, *, start: int = 0) -> list[dict[str, object]]:
         """Return the log's summary from entry `start` on, one object an entry."""
@@ -97,7 +105,9 @@ class FacilitatorClient(ServiceClient):
     async def send_task(self, kind: TaskKind, recipient: str, job_id: str, nonce: str, body: bytes) -> TaskHeader:
         """Send another party a task; the same bytes under the same `nonce` (64 hex digits) are one task."""
         params = {"kind": kind.value, "recipient": recipient, "model_id": job_id, "nonce": nonce}
-        answer = await self.request("POST", "/tasks", body=body, content_type=CBOR_TYPE, params=params)
+        answer = await self.request(
+            "POST", "/tasks", body=body, content_type=CBOR_TYPE, params=params, most_bytes=STATEMENT_BYTES
+        )
         return parse_json(answer, TaskHeader)
 
     async def sent_result(self, task_id: str, *, wait_s: float) -> bytes | None:
@@ -109,7 +119,8 @@ class FacilitatorClient(ServiceClient):
         await self.request("PUT", path, body=signed.model_dump_json().encode(), content_type=JSON_TYPE)
 
     async def _list(self, path: str, **params: str | int | float) -> list[dict[str, object]]:
-        value = parse_any_json(await self.request("GET", path, params=params or None))
+        listed = await self.request("GET", path, params=params or None, most_bytes=_MAX_LIST_BYTES)
+        value = parse_any_json(listed, _MAX_LIST_ITEMS)
         if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
             raise Problem(Code.MALFORMED_MESSAGE, f"The Facilitator answered {path} with no JSON array of objects.")
         return value

@@ -10,7 +10,9 @@ import httpx
 
 from protocol.client.pauses import retry_after_s
 from protocol.client.proxies import connecting, proxy_for, unreachable_through
+from protocol.json_text import has_more_items
 from protocol.loopback import is_loopback
+from protocol.message_items import MOST_ITEMS
 from protocol.problems import PROBLEM_JSON, Code, Problem
 from protocol.tasks import JSON_TYPE
 
@@ -166,8 +168,10 @@ def _address(base_url: str) -> httpx.URL:
     return address
 
 
-def parse_any_json(data: bytes) -> object:
-    """Return the value that a peer's JSON encodes. Raises Problem(MALFORMED_MESSAGE)."""
+def parse_any_json(data: bytes, most_items: int = MOST_ITEMS) -> object:
+    """Return the value that a peer's JSON encodes. Raises Problem(MALFORMED_MESSAGE), also for more values."""
+    if has_more_items(data, most_items):
+        raise Problem(Code.MALFORMED_MESSAGE, f"The answer has more than {most_items:,} values.")
     try:
         value: object = json.loads(data)
     except (ValueError, RecursionError) as error:

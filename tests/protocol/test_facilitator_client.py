@@ -365,3 +365,18 @@ async def test_it_talks_to_a_service_over_a_socket(make_service, served) -> None
     assert seen == [("1" * 32, b"bytes", PARTY)]
     assert caught.value.code is Code.MODEL_NOT_FOUND
     assert json.dumps(caught.value.to_dict())
+
+
+@pytest.mark.parametrize("call", ["model", "models", "tasks", "log"])
+async def test_an_answer_of_more_values_than_it_can_have_is_refused_before_it_is_built(call: str) -> None:
+    bomb = b"[" + b"{}," * 2_000_001 + b"{}]"
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, content=bomb))
+    client = FacilitatorClient("http://facilitator.invalid", transport=transport)
+    calls = {
+        "model": lambda: client.model(JOB), "models": client.models, "log": lambda: client.log(JOB),
+        "tasks": lambda: client.tasks(wait_s=0, after=0),
+    }  # fmt: skip
+    with pytest.raises(Problem, match="values") as caught:
+        await calls[call]()
+    assert caught.value.code is Code.MALFORMED_MESSAGE
+    await client.aclose()
