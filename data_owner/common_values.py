@@ -47,7 +47,7 @@ class CommonValues:
         return tuple(value for value, count in self.counts.items() if count + self.error >= best)
 
     def differing(self, counted: Counter[float]) -> int:
-        """How many rows differ from the most common value, MANY_ROWS where it is that many or more.
+        """Return how many rows differ from the most common value, MANY_ROWS where it is that many or more.
 
         `counted`: the candidates' exact counts. Never above the truth. 0 where no value occurs twice: none is common.
         """
