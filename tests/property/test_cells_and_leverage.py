@@ -57,7 +57,7 @@ def draw(seed: int) -> tuple[dict[str, Any], list[dict[str, str]]]:
             if kind == "typo":
                 values[few[0]] += 1 / 64
         elif kind == "huge":
-            declared["range"] = [-(2.0**39), 2.0**39]
+            declared["range"] = [-(2.0**66), 2.0**66]
             values[few] = 8
         elif kind == "clipped":
             values[few] += 9
@@ -83,7 +83,7 @@ def draw(seed: int) -> tuple[dict[str, Any], list[dict[str, str]]]:
 
 
 def grid(value: Fraction) -> Fraction:
-    return Fraction(round(value * 2**40), 2**40)
+    return Fraction(round(value * 2**64), 2**64)
 
 
 def encoded(props: dict[str, Any], records: list[dict[str, str]]) -> dict[str, Lines]:
