@@ -28,9 +28,9 @@ from model_owner.app import create_app as create_model_owner
 from model_owner.settings import ModelOwnerSettings
 from protocol.clock import Clock
 from protocol.problems import Problem
+from protocol.server.engines import engine_of
 from protocol.server.secret_files import read_secret
 from protocol.server.system_clock import SystemClock
-from protocol.server.workers import engine_of
 
 FACILITATOR = "http://facilitator.invalid"
 ENDED = frozenset({"FINISHED", "FAILED", "CANCELLED"})
@@ -145,7 +145,7 @@ class _Starter:
         settings = FacilitatorSettings(
             name="facilitator", state_dir=self.folder / "facilitator", **self._settings("facilitator")
         )
-        self.engine = await self.stack.enter_async_context(engine_of(settings.workers, self.engine))
+        self.engine = await self.stack.enter_async_context(engine_of(settings.workers, self.engine, settings.engine))
         app = create_facilitator(settings, clock=self.clock, executor=self.executor, engine=self.engine)
         return await self._run("facilitator", app, settings.state_dir)
 

@@ -108,7 +108,7 @@ def _residue_table(prime: mpz, expected_count: int) -> FixedBaseTable:
     while True:
         generator = gmpy2.powmod(2 + secrets.randbelow(int(prime) - 3), prime, square)
         if all(gmpy2.powmod(generator, order // r, square) != 1 for r in small_factors):
-            return FixedBaseTable.for_count(generator, square, order.bit_length(), expected_count)
+            return FixedBaseTable.for_count(generator, square, order.bit_length(), expected_count, secret=True)
 
 
 def _primes_under_2_16() -> list[int]:

@@ -23,21 +23,25 @@ _WIDEST_WINDOW_BITS = 10
 class FixedBaseTable:
     """base^e mod modulus for 0 ≤ e < 2^exponent_bits, in ⌈exponent_bits / window_bits⌉ − 1 multiplications.
 
-    Built at first use. Only the parameters are pickled: another process builds its own entries.
+    Built at first use. Only the parameters are pickled: another process builds its own entries. `secret`: modulus and
+    exponents are the key holder's, so that an engine that can reads every entry for each digit.
     """
 
-    def __init__(self, base: mpz, modulus: mpz, exponent_bits: int, window_bits: int) -> None:
+    def __init__(self, base: mpz, modulus: mpz, exponent_bits: int, window_bits: int, *, secret: bool = False) -> None:
         if exponent_bits < 1 or not 1 <= window_bits <= 16:
             raise ValueError(f"exponent_bits {exponent_bits} or window_bits {window_bits} out of range")
         self.base = mpz(base)
         self.modulus = mpz(modulus)
         self.exponent_bits = exponent_bits
         self.window_bits = window_bits
+        self.secret = secret
 
     @classmethod
-    def for_count(cls, base: mpz, modulus: mpz, exponent_bits: int, count: int) -> FixedBaseTable:
+    def for_count(
+        cls, base: mpz, modulus: mpz, exponent_bits: int, count: int, *, secret: bool = False
+    ) -> FixedBaseTable:
         """The window that needs fewest multiplications, the table's own included, for `count` powers."""
-        return cls(base, modulus, exponent_bits, best_window_bits(exponent_bits, count))
+        return cls(base, modulus, exponent_bits, best_window_bits(exponent_bits, count), secret=secret)
 
     @property
     def positions(self) -> int:
@@ -56,14 +60,18 @@ class FixedBaseTable:
     def residues(self) -> Residues:
         return residues_modulo(self.modulus)
 
+    def check(self, exponents: Sequence[int]) -> None:
+        """Raise ValueError for an exponent out of range."""
+        if not all(0 <= exponent < 1 << self.exponent_bits for exponent in exponents):
+            raise ValueError(f"an exponent is out of range: the table covers {self.exponent_bits} bits")
+
     def power(self, exponent: int) -> mpz:
         """base^exponent mod modulus. Raises ValueError for an exponent out of range."""
         return self.powers([exponent])[0]
 
     def powers(self, exponents: Sequence[int]) -> list[mpz]:
         """base^exponent mod modulus for each. Raises ValueError for an exponent out of range."""
-        if not all(0 <= exponent < 1 << self.exponent_bits for exponent in exponents):
-            raise ValueError(f"an exponent is out of range: the table covers {self.exponent_bits} bits")
+        self.check(exponents)
         starts = range(0, len(exponents), _POWERS_AT_ONCE)
         return [power for at in starts for power in self._powers(exponents[at : at + _POWERS_AT_ONCE])]
 

@@ -49,10 +49,10 @@ from protocol.server.backup import restored_at
 from protocol.server.body_limits import BodyLimit, BodyLimits
 from protocol.server.connection import facilitator_client, gate_of, key_files_of
 from protocol.server.database import state_of
+from protocol.server.engines import engine_of
 from protocol.server.pruning import prune_regularly
 from protocol.server.secret_files import load_or_create_identity
 from protocol.server.trust_file import read_membership, watched_trust
-from protocol.server.workers import engine_of
 from protocol.spec import MOST_SPEC_ITEMS, DataProps
 from protocol.states import Role
 from protocol.trust import Trust
@@ -96,7 +96,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with engine_of(settings.workers, engine) as arithmetic, running_over(app, arithmetic):
+        async with engine_of(settings.workers, engine, settings.engine) as arithmetic, running_over(app, arithmetic):
             yield
 
     @asynccontextmanager

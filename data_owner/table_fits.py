@@ -48,10 +48,8 @@ class TableFits:
         if report.questions:
             found = sorted({f"{question.column}: {question.code}" for question in report.questions})
             log.warning("the table raises questions: see fedtrain check", dataset=dataset.name, found=found)
-
         if report.waits:
-            why = "jobs over the table would be declined, or wait for a person: GET /datasets says why"
-            log.warning(why, dataset=dataset.name, reasons=len(report.waits))
+            log.warning("jobs over the table wait for a person", dataset=dataset.name, reasons=len(report.waits))
 
     def report(self, dataset: Dataset) -> TableReport | None:
         """The report on this version; None without a schema, and as long as the table has not been read."""

@@ -27,9 +27,9 @@ from protocol.server.body_limits import BodyLimit, BodyLimits
 from protocol.server.connection import gate_of, key_files_of
 from protocol.server.database import DatabaseError, shown, state_of
 from protocol.server.doorbell import Doorbell
+from protocol.server.engines import engine_of
 from protocol.server.pruning import prune_regularly
 from protocol.server.secret_files import load_or_create_identity
-from protocol.server.workers import engine_of
 from protocol.states import Role
 from protocol.task_sizes import REGISTRATION_BYTES, STATEMENT_BYTES
 
@@ -55,7 +55,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with engine_of(settings.workers, engine) as arithmetic, running_over(app, arithmetic):
+        async with engine_of(settings.workers, engine, settings.engine) as arithmetic, running_over(app, arithmetic):
             yield
 
     @asynccontextmanager

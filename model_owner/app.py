@@ -39,12 +39,12 @@ from protocol.server.body_limits import BodyLimit, BodyLimits
 from protocol.server.connection import facilitator_client, gate_of, key_files_of
 from protocol.server.database import state_of
 from protocol.server.doorbell import Doorbell
+from protocol.server.engines import engine_of
 from protocol.server.key_files import KeyFiles
 from protocol.server.machine_speed import unit_costs
 from protocol.server.pruning import prune_regularly
 from protocol.server.secret_files import load_or_create_identity
 from protocol.server.trust_file import read_membership
-from protocol.server.workers import engine_of
 from protocol.spec import MOST_SPEC_ITEMS
 from protocol.states import Role
 from protocol.task_sizes import STATEMENT_BYTES
@@ -77,7 +77,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with engine_of(settings.workers, engine) as arithmetic, parts.running(app, arithmetic):
+        async with engine_of(settings.workers, engine, settings.engine) as arithmetic, parts.running(app, arithmetic):
             yield
 
     def readiness() -> Mapping[str, str]:

@@ -22,9 +22,12 @@ setup_find_python() {
   return 1
 }
 
-# The stamp holds the checksums of all that decides what is installed.
+# The stamp holds the checksums of all that decides what is installed, the kernel's sources and its compiler among it.
 setup_wanted() {
-  (cd "$ROOT" && cksum "$1" pyproject.toml && echo "$ROOT")
+  (
+    cd "$ROOT" && cksum "$1" pyproject.toml setup.py crypto/engine/native/*.[ch] && echo "$ROOT"
+    cc --version 2>/dev/null || echo "no C compiler"
+  )
 }
 
 setup_is_done() {

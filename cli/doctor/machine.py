@@ -8,8 +8,10 @@ from importlib import import_module
 from importlib.metadata import version
 
 from cli.doctor.finding import Finding, fail, ok, warn
+from crypto.engine.native import why_not
 from protocol.loopback import is_loopback
-from protocol.server.settings import ServiceSettings
+from protocol.server.engines import TIMES_FASTER
+from protocol.server.settings import EngineChoice, ServiceSettings
 from protocol.version import PROTOCOL_VERSION
 
 
@@ -22,6 +24,7 @@ def check_machine(
     """
     yield ok("version", f"federated-trainer {version('federated-trainer')}, protocol {PROTOCOL_VERSION}")
     yield _gmpy2()
+    yield _kernel(settings.engine)
     yield _workers(settings.workers, cores or os.cpu_count() or 1)
     yield _small_keys(settings)
     for variable, meant in unknown.items():
@@ -38,8 +41,19 @@ def _gmpy2() -> Finding:
         return fail("gmpy2", "gmpy2 cannot be imported, and all arithmetic is done with it", "pip install gmpy2")
 
 
+def _kernel(choice: EngineChoice) -> Finding:
+    reason = why_not()
+    if reason is not None:
+        remedy = "install a C compiler and install the project again, or take a processor with AVX-512 IFMA"
+        return warn("kernel", f"encrypted arithmetic takes {TIMES_FASTER} as long as by the kernel: {reason}", remedy)
+    if choice == "gmpy2":
+        remedy = "take FEDTRAIN_ENGINE away: the compiled kernel is then used"
+        return warn("kernel", f"encrypted arithmetic by gmpy2, which takes {TIMES_FASTER} as long", remedy)
+    return ok("kernel", "encrypted arithmetic by the compiled kernel")
+
+
 def _workers(workers: int, cores: int) -> Finding:
-    found = f"{workers} worker processes on {cores} cores" if workers > 1 else f"no worker processes on {cores} cores"
+    found = f"{workers} workers on {cores} cores" if workers > 1 else f"no workers on {cores} cores"
     if workers > cores:
         return warn("workers", found, f"FEDTRAIN_WORKERS={cores}: more of them only wait for one another")
     if workers == 1 and cores > 1:

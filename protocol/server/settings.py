@@ -21,6 +21,19 @@ PARTY_FILE = "party.toml"
 
 LogFormat = Literal["console", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
+#: "auto" takes the compiled kernel where it can be used.
+EngineChoice = Literal["auto", "native", "gmpy2"]
+
+
+def _usable(engine: EngineChoice) -> EngineChoice:
+    if engine == "native":
+        # Imported here so that reading settings does not load the arithmetic.
+        from crypto.engine.native import why_not
+
+        reason = why_not()
+        if reason is not None:
+            raise ValueError(f"the compiled kernel can't be used: {reason}; take auto or gmpy2")
+    return engine
 
 
 def host_names(given: str) -> str:
@@ -42,6 +55,8 @@ class ServiceSettings(BaseSettings):
     is one: `fedtrain provision` writes it. Paths in that file start at the folder that it lies in.
 
     `key_passphrase_file` or `key_file` holds what private keys are sealed under, where they are.
+
+    `workers`: threads of the compiled kernel, or processes with gmpy2; with 1 nothing is divided.
 
     As a service: `tls_cert` and `tls_key` are PEM files; with `tls_client_ca` only clients with a certificate of that
     CA get through. As a client: `ca_file` is the CA that is believed, `client_cert` and `client_key` are shown to a
@@ -73,7 +88,8 @@ class ServiceSettings(BaseSettings):
     head_timeout_s: Annotated[float, Field(ge=1, le=3600)] = 10.0  # for a handshake, or a request's line and headers
     stall_timeout_s: Annotated[float, Field(ge=1, le=3600)] = 30.0  # for a body that stops, or an answer nobody reads
     max_connections: Annotated[int, Field(ge=64)] | None = None  # None: what the process's descriptors allow
-    workers: Annotated[int, Field(ge=1, le=1024, default_factory=lambda: os.cpu_count() or 1)]  # processes; 1: none
+    workers: Annotated[int, Field(ge=1, le=1024, default_factory=lambda: os.cpu_count() or 1)]
+    engine: Annotated[EngineChoice, AfterValidator(_usable)] = "auto"
     prune_after_days: Annotated[float, Field(gt=0, le=36_500)] | None = None  # ended jobs' ciphertexts; None: never
     allow_small_keys: bool = False  # for tests: keys under 2048 bits protect nothing
 

@@ -5,14 +5,12 @@ gmpy2 holds the GIL in multiply loops: only other processes leave the event loop
 
 from __future__ import annotations
 
-import asyncio
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
-from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import structlog
@@ -164,16 +162,3 @@ class WorkerEngine(SizedEngine):
     def close(self) -> None:
         """End the processes. What has not begun is given up; blocks until what has begun is finished."""
         self._workers.shutdown(cancel_futures=True)
-
-
-@asynccontextmanager
-async def engine_of(workers: int, given: Engine | None) -> AsyncIterator[Engine]:
-    """The engine of a service while it runs: the one it was given, else one with workers of its own."""
-    if given is not None:
-        yield given
-        return
-    engine = WorkerEngine(workers)
-    try:
-        yield engine
-    finally:
-        await asyncio.to_thread(engine.close)

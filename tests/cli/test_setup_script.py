@@ -19,8 +19,9 @@ def checkout(tmp_path: Path) -> Path:
     folder = tmp_path / "a checkout"
     (folder / "scripts").mkdir(parents=True)
     shutil.copy(ROOT / "scripts" / "setup.sh", folder / "scripts")
-    for name in ("run_facilitator.sh", "requirements.txt", "pyproject.toml"):
+    for name in ("run_facilitator.sh", "requirements.txt", "pyproject.toml", "setup.py"):
         shutil.copy(ROOT / name, folder)
+    shutil.copytree(ROOT / "crypto" / "engine" / "native", folder / "crypto" / "engine" / "native")
     tools = tmp_path / "bin"
     tools.mkdir()
     for tool in ("bash", "dirname", "basename", "cksum", "cat", "mkdir", "rm", "sleep"):

@@ -14,16 +14,24 @@ from gmpy2 import mpz
 
 from crypto import EncodingOverflow, FixedBaseTable, LocalEngine, ProcessEngine
 from crypto import residues as residues_module
+from crypto.engine.native import NativeEngine, why_not
 from crypto.fixed_base import best_window_bits
 from crypto.residues import Element, PairResidues, Residues, WholeResidues
 from crypto.squaring import horner, square_times
 from crypto.straus import Plan, best_plan, multi_exponentiate
 
 
-@pytest.fixture(scope="module", params=["local", "threads", "processes"])
+@pytest.fixture(scope="module", params=["local", "threads", "processes", "native", "native threads"])
 def engine(request) -> Iterator[LocalEngine | ProcessEngine]:
     if request.param == "local":
         yield LocalEngine()
+    elif request.param.startswith("native") and why_not() is not None:
+        pytest.skip(f"the kernel can't be used here: {why_not()}")
+    elif request.param == "native":
+        yield NativeEngine()
+    elif request.param == "native threads":
+        with ThreadPoolExecutor(3) as executor:
+            yield NativeEngine(executor, 3)
     elif request.param == "threads":
         with ThreadPoolExecutor(3) as executor:
             yield ProcessEngine(executor, 3)

@@ -1,0 +1,219 @@
+/* Powers by fixed windows: of any base, and of one base by a table. */
+#include "across.h"
+#include "conversion.h"
+#include "memory.h"
+
+#define WIDEST_WINDOW_BITS 8
+
+typedef struct {
+    moduli m;
+    scratch work;
+    residues power, entry;
+} powering;
+
+/* entry = table[digit] in each lane, reading every entry: the addresses do not depend on the digits. */
+INLINE void pick(residues *entry, const residues *table, int entries, const uint64_t digit[LANES], int words) {
+    const lanes wanted = load(digit);
+    memset(entry->word, 0, sizeof(lanes) * (size_t)words);
+    for (int i = 0; i < entries; i++) {
+        const lanes here = all((uint64_t)i);
+        for (int j = 0; j < words; j++) entry->word[j] = where_equal(wanted, here, entry->word[j], table[i].word[j]);
+    }
+}
+
+static const uint64_t *exponent_of(const exponents *e, size_t i) {
+    return e->words + (e->shared ? 0 : i * (size_t)e->words_each);
+}
+
+/* One public power after the other, each across the lanes. */
+static VECTOR int powers_one_by_one(uint64_t *out, const uint64_t *in, size_t count, const exponents *e,
+                                    int window_bits, const ring *r) {
+    typedef struct {
+        across_modulus m;
+        across power, table[1 << WIDEST_WINDOW_BITS];
+    } alone;
+    alone *p = reserve(sizeof *p);
+    if (!p) return -1;
+    const size_t stride = (size_t)stride_of(r->digits);
+    uint64_t one[MOST_WORDS];
+    pair_of(one, r, 0, RING_ONE);
+    across_modulus_of(&p->m, r);
+    across_load(&p->table[0], one, &p->m);
+    for (size_t i = 0; i < count; i++) {
+        across_load(&p->table[1], in + i * stride, &p->m);
+        for (int digit = 2; digit < 1 << window_bits; digit++)
+            across_multiply(&p->table[digit], &p->table[digit - 1], &p->table[1], &p->m);
+        for (int bit = (e->bits - 1) / window_bits * window_bits, begin = 1; bit >= 0; bit -= window_bits, begin = 0) {
+            const across *factor = &p->table[window_of(exponent_of(e, i), e->bits, bit, window_bits)];
+            if (begin) {
+                p->power = *factor;
+                continue;
+            }
+            across_square_times(&p->power, window_bits, &p->m);
+            across_multiply(&p->power, &p->power, factor, &p->m);
+        }
+        across_store(out + i * stride, &p->power, &p->m);
+    }
+    give_back(p, sizeof *p);
+    return 0;
+}
+
+VECTOR int powers_of(uint64_t *out, const uint64_t *in, size_t count, const exponents *e, int window_bits, int secret,
+                     const ring *r) {
+    const int entries = 1 << window_bits, words = 2 * r->digits;
+    const size_t table_bytes = sizeof(residues) * (size_t)entries;
+    powering *p = reserve(sizeof *p);
+    residues *table = reserve(table_bytes);
+    if (!p || !table) {
+        give_back(p, sizeof *p);
+        give_back(table, table_bytes);
+        return -1;
+    }
+    const int separately = secret || !e->shared;
+    moduli_of(&p->m, r);
+    /* What would leave lanes empty: as fast one by one, in less memory. */
+    const size_t alone = secret || r->count > 1 || count % LANES > MOST_ALONE ? 0 : count % LANES;
+    count -= alone;
+    for (size_t at = 0; at < count; at += LANES) {
+        ones_of(&table[0], r);
+        const int here = gather_from(&table[1], in, at, count, r->digits);
+        for (int i = 2; i < entries; i++) {
+            if (i % 2)
+                multiply(&table[i], &table[i - 1], &table[1], &p->m, &p->work);
+            else
+                square(&table[i], &table[i / 2], &p->m, &p->work);
+        }
+        for (int bit = (e->bits - 1) / window_bits * window_bits, first = 1; bit >= 0; bit -= window_bits, first = 0) {
+            uint64_t digit[LANES];
+            for (int l = 0; l < LANES; l++)
+                digit[l] = window_of(exponent_of(e, at + (size_t)(l < here ? l : 0)), e->bits, bit, window_bits);
+            if (!first) square_times(&p->power, window_bits, &p->m, &p->work);
+            const residues *factor = &table[digit[0]];
+            if (separately) {
+                pick(&p->entry, table, entries, digit, words);
+                factor = &p->entry;
+            }
+            if (first)
+                memcpy(&p->power, factor, sizeof p->power);
+            else
+                multiply(&p->power, &p->power, factor, &p->m, &p->work);
+            wipe(digit, sizeof digit);
+        }
+        scatter_to(out, &p->power, at, here, r->digits);
+    }
+    give_back(p, sizeof *p);
+    give_back(table, table_bytes);
+    const size_t done = count * (size_t)stride_of(r->digits);
+    exponents rest = *e;
+    if (!e->shared) rest.words += count * (size_t)e->words_each;
+    return alone ? powers_one_by_one(out + done, in + done, alone, &rest, window_bits, r) : 0;
+}
+
+VECTOR int fixed_base_table(uint64_t *table, const uint64_t *base, int positions, int window_bits, const ring *r) {
+    powering *p = reserve(sizeof *p);
+    residues *one = reserve(sizeof *one);
+    if (!p || !one) {
+        give_back(p, sizeof *p);
+        give_back(one, sizeof *one);
+        return -1;
+    }
+    const size_t stride = (size_t)stride_of(r->digits), a_position = stride << window_bits;
+    moduli_of(&p->m, r);
+    ones_of(one, r);
+    /* The first powers, one after the other: base^(2^(window_bits·i)). */
+    across_modulus m;
+    across power;
+    across_modulus_of(&m, r);
+    across_load(&power, base, &m);
+    for (int i = 0; i < positions; i++) {
+        if (i) across_square_times(&power, window_bits, &m);
+        across_store(table + (size_t)i * a_position + stride, &power, &m);
+    }
+    wipe(&m, sizeof m);
+    wipe(&power, sizeof power);
+    /* Then all others, eight positions at a time. */
+    for (int i = 0; i < positions; i += LANES) {
+        const int here = positions - i < LANES ? positions - i : LANES;
+        uint64_t *places[LANES];
+        const uint64_t *firsts[LANES];
+        for (int l = 0; l < LANES; l++) {
+            places[l] = table + (size_t)(i + (l < here ? l : 0)) * a_position;
+            firsts[l] = places[l] + stride;
+        }
+        scatter(places, one, r->digits, here);
+        gather(&p->entry, firsts, r->digits);
+        memcpy(&p->power, &p->entry, sizeof p->power);
+        for (int digit = 2; digit < 1 << window_bits; digit++) {
+            multiply(&p->power, &p->power, &p->entry, &p->m, &p->work);
+            uint64_t *next[LANES];
+            for (int l = 0; l < LANES; l++) next[l] = places[l] + (size_t)digit * stride;
+            scatter(next, &p->power, r->digits, here);
+        }
+    }
+    give_back(p, sizeof *p);
+    give_back(one, sizeof *one);
+    return 0;
+}
+
+/* As pick, from one position of a table in memory, whose entries serve all lanes. */
+INLINE void pick_from(residues *entry, const uint64_t *position, int entries, const uint64_t digit[LANES], int words,
+                      size_t stride) {
+    const lanes wanted = load(digit);
+    memset(entry->word, 0, sizeof(lanes) * (size_t)words);
+    for (int i = 0; i < entries; i++) {
+        const lanes here = all((uint64_t)i);
+        const uint64_t *from = position + (size_t)i * stride;
+        for (int j = 0; j < words; j++) entry->word[j] = where_equal(wanted, here, entry->word[j], all(from[j]));
+    }
+}
+
+/* Position by position for a block of exponents: one position's entries stay in the cache, all positions' do not. */
+#define BLOCK (8 * LANES)
+
+VECTOR int fixed_base_powers(uint64_t *out, const uint64_t *table, size_t count, const exponents *e, int window_bits,
+                             int segments, int secret, const ring *r) {
+    powering *p = reserve(sizeof *p);
+    const size_t block_bytes = sizeof(residues) * (BLOCK / LANES);
+    residues *power = reserve(block_bytes);
+    if (!p || !power) {
+        give_back(p, sizeof *p);
+        give_back(power, block_bytes);
+        return -1;
+    }
+    const size_t stride = (size_t)stride_of(r->digits), a_position = stride << window_bits;
+    const int positions = (e->bits + window_bits - 1) / window_bits;
+    const int positions_each = (positions + segments - 1) / segments;
+    moduli_of(&p->m, r);
+    for (size_t block = 0; block < count; block += BLOCK) {
+        const size_t end = count - block < BLOCK ? count : block + BLOCK;
+        for (int i = 0; i < positions_each; i++) {
+            const uint64_t *position = table + (size_t)i * a_position;
+            for (size_t at = block; at < end; at += LANES) {
+                residues *here = &power[(at - block) / LANES], *entry = i ? &p->entry : here;
+                const uint64_t *places[LANES];
+                uint64_t digit[LANES];
+                for (int l = 0; l < LANES; l++) {
+                    const size_t which = at + (size_t)l < end ? at + (size_t)l : at;
+                    const int first = (int)(which % (size_t)segments) * positions_each, there = first + i < positions;
+                    const uint64_t *words = exponent_of(e, which / (size_t)segments);
+                    digit[l] = there ? window_of(words, e->bits, (first + i) * window_bits, window_bits) : 0;
+                    places[l] = position + (size_t)(there ? first : 0) * a_position + digit[l] * stride;
+                }
+                if (secret)
+                    pick_from(entry, position, 1 << window_bits, digit, 2 * r->digits, stride);
+                else
+                    gather(entry, places, r->digits);
+                if (i) multiply(here, here, entry, &p->m, &p->work);
+                wipe(digit, sizeof digit);
+                wipe(places, sizeof places);
+            }
+        }
+        for (size_t at = block; at < end; at += LANES) {
+            const int here = end - at < LANES ? (int)(end - at) : LANES;
+            scatter_to(out, &power[(at - block) / LANES], at, here, r->digits);
+        }
+    }
+    give_back(p, sizeof *p);
+    give_back(power, block_bytes);
+    return 0;
+}
