@@ -81,15 +81,20 @@ def of_momentum(H: Floats, b: Floats, rows: int, rounds: int) -> list[Floats]:
 def of_conjugate_gradient(H: Floats, b: Floats, rows: int, rounds: int) -> list[Floats]:
     del rows
     found, space = [np.zeros(b.shape)], np.empty((len(H), 0))
-    newest = b
+    # The intercept's direction comes first, in the place of the first output's.
+    newest = b.copy()
+    newest[:, 0] = np.eye(len(H))[-1]
     for _ in range(rounds - 1):
         # What is new is brought down to the space that is left, twice, for what rounding leaves of the rest.
         for _again in range(2):
             newest = newest - space @ (space.T @ newest)
-        newest = np.linalg.qr(newest)[0][:, : len(H) - space.shape[1]]
+        # The classes' residuals add up to nothing once the intercept is known: one of them is no direction.
+        Q, R = np.linalg.qr(newest)
+        sizes = np.abs(np.diag(R))
+        newest = Q[:, sizes > 1e-8 * sizes.max()][:, : len(H) - space.shape[1]]
         space = np.column_stack([space, newest])
         found.append(space @ np.linalg.solve(space.T @ H @ space, space.T @ b))
-        newest = H @ newest
+        newest = b - H @ found[-1]
     return found
 
 
