@@ -16,7 +16,7 @@ _MOST_LISTED = 8
 
 
 def is_whole(text: str) -> bool:
-    """Whether a text is an id already, which needs no list of those that there are."""
+    """Return whether a text is an id already, which needs no list of those that there are."""
     return _WHOLE_ID.fullmatch(text) is not None
 
 

@@ -1,4 +1,4 @@
-"""What people must know of a result beside its numbers, on the terminal."""
+"""Remarks on the terminal: what people must know of a result beside its numbers."""
 
 from __future__ import annotations
 

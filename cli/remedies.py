@@ -1,4 +1,4 @@
-"""What a person at a terminal does about a problem, where the catalogue's remedy speaks of routes and headers."""
+"""Remedies for a person at a terminal, where the catalogue's remedy speaks of routes and headers."""
 
 from __future__ import annotations
 

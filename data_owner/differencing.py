@@ -1,4 +1,4 @@
-"""Whether a job's sum could be combined with earlier ones so that what is left singles somebody out. Pure.
+"""Rules against sums that could be combined with earlier ones so that what is left singles somebody out. Pure.
 
 Three rules, explained in docs/decisions/sums-that-could-be-subtracted.md:
 
@@ -23,7 +23,7 @@ Roster = tuple[str, ...]
 
 
 def table_risks(found: Comparison, min_rows: int) -> tuple[str, ...]:
-    """What this owner's own rows risk, whoever is on the roster: a sentence each, () where nothing."""
+    """Return what this owner's own rows risk, whoever is on the roster: a sentence each, () where nothing."""
     risks = list(found.doubts)
     if found.smallest_group is not None and found.smallest_group < min_rows and _has(found, Relation.SHARED):
         risks.append(
@@ -57,7 +57,7 @@ def table_risks(found: Comparison, min_rows: int) -> tuple[str, ...]:
 
 
 def roster_risks(found: Comparison, roster: Roster) -> tuple[str, ...]:
-    """What this owner's own rows risk over this roster, besides `table_risks`."""
+    """Return what this owner's own rows risk over this roster, besides `table_risks`."""
     shared = any(one.relation is Relation.SHARED for one in found.against)
     if not found.fresh or shared:
         return ()

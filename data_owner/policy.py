@@ -134,7 +134,7 @@ class OwnerPolicy(Strict):
 
     @property
     def compares_sums(self) -> bool:
-        """Whether a job's sums are held against earlier ones."""
+        """Return whether a job's sums are held against earlier ones."""
         return self.differencing == "by_hand"
 
     def doubt(self, model_owner: str, membership: SignedDocument | None, now: datetime) -> str | None:

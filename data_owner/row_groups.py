@@ -108,7 +108,7 @@ def groups(sets: Sequence[Ids]) -> tuple[Groups, NDArray[np.int64]]:
 
 
 def covers(held: Groups, parts: Sequence[Part]) -> bool:
-    """Whether every combination that gives the other owners' rows a weight gives some of this owner's rows one.
+    """Return whether every combination that gives the other owners' rows a weight gives some of this owner's rows one.
 
     Others, whose rows stay as they are, get Σ aⱼ over the sets of training rows, and likewise of validation rows. That
     is a linear function of this owner's own weights, and so cannot be there without them, just where weights of the
@@ -118,7 +118,7 @@ def covers(held: Groups, parts: Sequence[Part]) -> bool:
 
 
 def _solvable(held: Groups, sums: Sequence[int]) -> bool:
-    """Whether held.T @ y = sums for some rational y, exactly."""
+    """Return whether held.T @ y = sums for some rational y, exactly."""
     lines = [[Fraction(int(x)) for x in (*column, total)] for column, total in zip(held.T, sums, strict=True)]
     lines = [list(line) for line in dict.fromkeys(tuple(line) for line in lines)]
     width = held.shape[0]
@@ -185,7 +185,7 @@ class _Sets:
         self._compared: dict[tuple[str, str], tuple[int, bool]] = {}
 
     def against(self, table: SummedTable, other: SummedTable) -> tuple[int, bool]:
-        """How many rows one of two tables has alone, and whether they have any in common. Both are known."""
+        """Return how many rows one of two tables has alone, and whether they have any in common. Both are known."""
         names = (table.whole or "", other.whole or "")
         if names not in self._compared:
             held, sizes = groups([ids for ids in map(self._get, names) if ids is not None])

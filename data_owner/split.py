@@ -1,4 +1,4 @@
-"""Which of a dataset's records are kept for validation: a secret draw that belongs to the record itself.
+"""The split of a dataset's records into training and validation: a secret draw that belongs to the record itself.
 
 The owner holds the salt, so that nobody else can tell which part a record is in. A record stays in its part whatever
 version of the table it is in, and at whatever place: all jobs see sums over the same two parts, or over both. Copies

@@ -1,4 +1,4 @@
-"""What a job's sums are taken over at this owner, as it is remembered."""
+"""The table that a job's sums are taken over at this owner, as it is remembered."""
 
 from __future__ import annotations
 
@@ -31,5 +31,5 @@ class SummedTable(Strict):
 
     @property
     def known(self) -> bool:
-        """Whether it is known which rows, and which part of them, were summed."""
+        """Return whether it is known which rows, and which part of them, were summed."""
         return self.whole is not None and not (self.split and self.training is None)

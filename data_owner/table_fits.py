@@ -1,4 +1,4 @@
-"""How registered tables hold against their schemas, found when they are registered and at every start.
+"""Reports on how registered tables hold against their schemas, found when they are registered and at every start.
 
 What is found quotes values and counts, and is for the owner's own people. Logs name columns and codes; `/readyz`, which
 anybody may read, names the dataset alone.

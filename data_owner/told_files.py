@@ -1,4 +1,4 @@
-"""What this owner's sums were told over, kept beside the keys, where a store that is set back cannot forget it.
+"""Records of what this owner's sums were told over, beside the keys, where a store that is set back can't forget it.
 
 A line is on the disk before the first answer of its job leaves, and stays when the job is over and pruned.
 """
@@ -83,7 +83,7 @@ class RowFiles:
         return key
 
     def key_id(self) -> str:
-        """What hashes under this key are known by: those under another one cannot be compared with them."""
+        """Return what hashes under this key are known by: those under another one cannot be compared with them."""
         return hashlib.sha256(b"row key" + self.key()).hexdigest()[:16]
 
     def put(self, rows: RowIds) -> str:

@@ -1,4 +1,4 @@
-"""How many rows of each class the first sums tell of, and which declared classes occur in none."""
+"""Counts of the rows of each class the first sums tell of, and which declared classes occur in none."""
 
 from __future__ import annotations
 

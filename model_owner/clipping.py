@@ -1,4 +1,4 @@
-"""Which rows to predict for have values outside a declared range, and so are predicted for at the range's end."""
+"""Rows to predict for that have values outside a declared range, and so are predicted for at the range's end."""
 
 from __future__ import annotations
 

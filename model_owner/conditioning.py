@@ -1,4 +1,4 @@
-"""What the moments say of the columns: one that hardly varies within its declared range, and ones that go together."""
+"""Findings that the moments show: columns that hardly vary within their declared range, or that go together."""
 
 from __future__ import annotations
 

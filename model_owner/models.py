@@ -198,7 +198,7 @@ def remarks_on(state: JobState, model: TrainedModel | None) -> tuple[Remark, ...
 
 
 def loss_is(spec: ModelSpec) -> str:
-    """What `loss` is, in words."""
+    """Return what `loss` is, in words."""
     if spec.shares_weights:
         return "mean log loss on the training rows" if spec.kind.classifies else "mean loss on the training rows"
     if spec.kind.classifies:
@@ -207,7 +207,7 @@ def loss_is(spec: ModelSpec) -> str:
 
 
 def cost_is(spec: ModelSpec, calibrated: bool) -> str:
-    """What `cost` is, in words."""
+    """Return what `cost` is, in words."""
     if not spec.kind.classifies:
         return "mean squared error on the test rows"
     rows = "the test rows that calibration did not use" if calibrated else "the test rows"

@@ -1,4 +1,4 @@
-"""What people must know of a result beside its numbers, each by a code. This is the catalogue of them.
+"""Remarks: what people must know of a result beside its numbers, each by a code. This is the catalogue of them.
 
 A remark goes wherever a result is shown: `GET /models/{id}`, its last event, both routes of predictions, the exports,
 the terminal, the Python client. An optimiser knows columns by their place and says a `Finding`; whoever knows their

@@ -356,7 +356,7 @@ def _finished(
 
 
 def _on_columns(spec: ModelSpec, problem: Quadratic | Objective, move: Move, encoder: Encoder) -> tuple[Remark, ...]:
-    """What the moments say of the columns, where they are known."""
+    """Return what the moments say of the columns, where they are known."""
     if isinstance(problem, Objective):
         return ()
     try:

@@ -76,7 +76,7 @@ class JobEffects:
 
     @property
     def memory(self) -> Memory:
-        """What this owner remembers of the sums it told."""
+        """Return what this owner remembers of the sums it told."""
         return self._shop.memory
 
     def step(self, owner: Owner, state: JobState, message: j.Message) -> tuple[JobState, tuple[j.Effect, ...]]:
@@ -125,7 +125,7 @@ class JobEffects:
         return frozenset(risk for job in same for risk in job.risks_taken)
 
     def past(self, owner: Owner, state: JobState) -> j.Past | None:
-        """What a job's first sum is held against; None where it was answered before, or waits for people."""
+        """Return what a job's first sum is held against; None where it was answered before, or waits for people."""
         if state.last is not None or state.waits_because is not None or state.table is None:
             return None
         return self._shop.memory.past(state.job_id, state.table, owner.policy)

@@ -1,4 +1,4 @@
-"""What an owner remembers of the sums it told, and a job's table held against it. Blocks: it runs in the executor."""
+"""The memory of the sums that an owner told, and a job's table held against it. Blocks: it runs in the executor."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class Memory:
         )
 
     def names(self) -> dict[str, str]:
-        """What the parties of earlier rosters called themselves, by party id."""
+        """Return what the parties of earlier rosters called themselves, by party id."""
         return {party: name for one in self._told.sums() for party, name in zip(one.roster, one.names, strict=True)}
 
     def take_over(self) -> None:
@@ -144,7 +144,7 @@ class Memory:
         return tuple(sorted(dataset.columns[place] for place in places))
 
     def _doubts(self, job_id: str, table: SummedTable, told: Sequence[Told]) -> tuple[str, ...]:
-        """Why more may have been told than is remembered here: a person is to say that it was not."""
+        """Return why more may have been told than is remembered here: a person is to say that it was not."""
         found = []
         if self._restored_at is not None and not any(
             datetime.fromisoformat(one.told_at) > self._restored_at and one.table.whole == table.whole for one in told

@@ -215,7 +215,7 @@ class ModelOwner:
         return document
 
     def scoring(self, model_id: str) -> Json:
-        """Who may score a model, and how much of it scores have told."""
+        """Return who may score a model, and how much of it scores have told."""
         document: Json = self._call("GET", f"/models/{model_id}/scoring").json()
         return document
 

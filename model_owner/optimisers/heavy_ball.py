@@ -150,7 +150,7 @@ def diverged(problem: Quadratic, largest: float, updates: int) -> Problem:
 
 
 def _seen(problem: Quadratic, state: _State, point: Integers, gradient: Integers) -> _State:
-    """What the step to `point` tells beside the one before it."""
+    """Return what the step to `point` tells beside the one before it."""
     if state.gradient is None:
         return replace(state, gradient=gradient)
     before = quantise(state.previous, problem.weight_fraction_bits)

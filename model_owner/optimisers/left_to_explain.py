@@ -1,4 +1,4 @@
-"""How far from the minimum a point is at most, column by column, in a measure that no declared range changes.
+"""The distance of a point from the minimum, at most, column by column, in a measure that no declared range changes.
 
 Of column j the measure is |r_j| / √(v_j·T): r_j the gradient there with the intercept at its best, v_j what is left of
 the column's second moment when the intercept is taken out, T the same of the target. For least squares it is at least

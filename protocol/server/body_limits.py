@@ -1,4 +1,4 @@
-"""How large a body may be, held before and while it is read; and how much all bodies together hold in memory.
+"""Limits on how large a body may be, held before and while it is read; and how much all bodies together hold in memory.
 
 A declared length over the limit is refused before a byte of the body is read; a chunked body is counted as it comes.
 Either way the connection is closed, so that the rest is not received only to be thrown away. Before that it lingers: a
@@ -225,7 +225,7 @@ class BodyLimitMiddleware:
 
 
 def _is_json(scope: Scope) -> bool:
-    """Whether a body would be read as JSON: one without a type is."""
+    """Return whether a body would be read as JSON: one without a type is."""
     for name, value in scope["headers"]:
         if name == b"content-type":
             media_type = value.split(b";", 1)[0].strip().lower()

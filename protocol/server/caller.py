@@ -54,7 +54,7 @@ class Caller:
 
 
 def is_known(scope: Mapping[str, Any]) -> bool:
-    """Whether an ASGI request's caller has shown a token or said which party it is; others are strangers."""
+    """Return whether an ASGI request's caller has shown a token or said which party it is; others are strangers."""
     who = scope.get("state", {}).get("caller")
     return isinstance(who, Caller) and (who.authenticated or who.party_id is not None)
 

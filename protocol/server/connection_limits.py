@@ -1,4 +1,4 @@
-"""How many connections a service holds, and how long it waits for somebody who says nothing."""
+"""Limits on how many connections a service holds, and how long it waits for somebody who says nothing."""
 
 from __future__ import annotations
 

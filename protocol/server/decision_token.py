@@ -21,7 +21,7 @@ _FILES = "decision-*.token"
 
 
 def is_decision_token(file: str) -> bool:
-    """Whether a file of this name holds such a token, which is worth nothing after the next start."""
+    """Return whether a file of this name holds such a token, which is worth nothing after the next start."""
     return fnmatch(file, _FILES)
 
 
@@ -34,7 +34,7 @@ class DecisionToken:
         self._state_dir = state_dir
 
     def fits(self, authorization: str) -> bool:
-        """Whether the header shows this token. Takes as long whatever it shows."""
+        """Return whether the header shows this token. Takes as long whatever it shows."""
         return hmac.compare_digest(f"Bearer {self.value}".encode(), authorization.encode("utf-8", "surrogatepass"))
 
     def publish(self, address: str, port: int) -> Path:

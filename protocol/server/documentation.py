@@ -1,4 +1,4 @@
-"""What a browser is shown: `/`, which says what this is, and `/docs`. Everything comes from this service itself.
+"""Pages that a browser is shown: `/`, which says what this is, and `/docs`. Everything comes from this service itself.
 
 FastAPI's own pages take their scripts from elsewhere and have one in the page. Here the files are those of the package
 fastapi-offline, and the browser is told to load nothing else.

@@ -93,7 +93,7 @@ class GuardedHttp(H11Protocol):
 
     @property
     def standing(self) -> Standing:
-        """How readily it makes room. Whoever showed no token, and named no party, is a stranger."""
+        """Return how readily it makes room. Whoever showed no token, and named no party, is a stranger."""
         if self.transport is None:
             return Standing.STRANGER_IDLE
         known = self.scope is not None and is_known(self.scope)

@@ -89,7 +89,7 @@ class HttpMetricsMiddleware:
 
 
 def _came_to_nothing(scope: Scope, status: int) -> bool:
-    """Whether a stranger's request was refused, or broken off before its answer."""
+    """Return whether a stranger's request was refused, or broken off before its answer."""
     return (status == 0 or status >= 400) and not is_known(scope)
 
 

@@ -108,7 +108,7 @@ class ServiceSettings(BaseSettings):
 
     @property
     def connection_limits(self) -> ConnectionLimits:
-        """How many connections there may be, and how long one may say nothing."""
+        """Return how many connections there may be, and how long one may say nothing."""
         most = fitting_connections(self.workers, self.max_connections)
         return ConnectionLimits(self.head_timeout_s, self.stall_timeout_s, most)
 

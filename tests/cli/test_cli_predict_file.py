@@ -81,7 +81,7 @@ def expected(model: tuple[Bridge, str], rows: list[list[Any]]) -> dict[str, Any]
 
 
 def predicted(table: Any, answer: dict[str, Any]) -> list[Any]:
-    """What a scored table holds in the form of POST /prediction's `values`."""
+    """Return what a scored table holds in the form of POST /prediction's `values`."""
     if "class_names" in answer:
         assert table["predicted stay"].to_pylist() == answer["classes"]
         for one, other in zip(table["probability of short"], table["probability of long"], strict=True):

@@ -33,7 +33,7 @@ LINES = ("41,a,3,no", "42,b,,no", "43,a,5,", "44,,7,yes", "41,a,3,no")
 def counted(
     folder: Path, lines: tuple[str, ...] = LINES, header: str = HEADER, key: bytes = KEY, **changes: Any
 ) -> tuple[list[bool], list[int]]:
-    """Which lines count, and the hashes of those that do."""
+    """Return which lines count, and the hashes of those that do."""
     path = folder / "table.csv"
     path.write_text("\n".join([header, *lines]) + "\n")
     table, schema = open_table(path), DataProps.model_validate(SCHEMA | changes)

@@ -26,7 +26,7 @@ def table(d, widths, rows=600, seed=5, offset=0.75):
 
 
 def off_by(done, X, Y):
-    """How much of the target's variation the least-squares fit would explain, and these weights do not."""
+    """Return how much of the target's variation the least-squares fit would explain, and these weights do not."""
     best = X @ np.linalg.lstsq(X - np.r_[X[:, :-1].mean(0), 0], Y, rcond=None)[0]
     least = ((Y - best - (Y - best).mean(0)) ** 2).sum()
     return (((Y - X @ done.weights) ** 2).sum() - least) / ((Y - Y.mean(0)) ** 2).sum()

@@ -56,7 +56,7 @@ def job_of(name: str, **more: Any) -> tuple[dict[str, Any], list[list[list[str]]
 
 
 def numpy_digits(name: str) -> float:
-    """What numpy keeps of the coefficients, with all rows in one place."""
+    """Return what numpy keeps of the coefficients, with all rows in one place."""
     X, y = columns_of(name)
     fitted = np.linalg.lstsq(np.column_stack([X, np.ones(len(y))]), y, rcond=None)[0]
     return least_digits(fitted.tolist(), SETS[name]["coefficients"])

@@ -65,7 +65,7 @@ class _Space:
         self.rank = rank(self.matrix)
 
     def reaches(self, owners: Collection[str], less: Collection[str]) -> bool:
-        """Whether some vector is of these owners' records alone and not only of those of `less`."""
+        """Return whether some vector is of these owners' records alone and not only of those of `less`."""
         return self._within(self._places(owners)) > self._within(self._places(less))
 
     def few(self, owner: str, least: int) -> int | None:

@@ -66,7 +66,7 @@ class Party:
         )
 
     def contents(self, rows: Sequence[int]) -> list[object]:
-        """What the rows are in a sum: copies apart, and a missing value as the encoding puts it."""
+        """Return what the rows are in a sum: copies apart, and a missing value as the encoding puts it."""
         seen: Counter[int] = Counter()
         found: list[object] = []
         for row in rows:
@@ -167,7 +167,7 @@ class History:
         return frozenset(for_own_rows | {owner.name for owner in self.owners if owner.party in by_consent})
 
     def _answers(self, owner: Party, job_id: str, roster: Sequence[Party], *, split: bool, agreed: bool) -> bool:
-        """Whether the owner answers, by the rules and, where they ask somebody, by the draw."""
+        """Return whether the owner answers, by the rules and, where they ask somebody, by the draw."""
         table, parties = owner.table(split=split), tuple(one.party for one in roster)
         if min(self._part_sizes(owner, split=split)) < MIN_ROWS:
             return False

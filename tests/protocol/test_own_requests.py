@@ -21,7 +21,7 @@ NAMES = ("facilitator.example", "*.internal", "10.1.2.3")
 
 @pytest.fixture
 def done(make_service) -> Iterator[list[str]]:
-    """What the service of `calling` was brought to do."""
+    """Return what the service of `calling` was brought to do."""
     yield []
 
 

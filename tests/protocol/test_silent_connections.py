@@ -84,7 +84,7 @@ def connected(port: int) -> socket.socket:
 
 
 def until_closed(connection: socket.socket) -> bytes:
-    """What came before the other side closed. Raises TimeoutError where it never does."""
+    """Return what came before the other side closed. Raises TimeoutError where it never does."""
     came = b""
     try:
         while more := connection.recv(1 << 16):
@@ -262,7 +262,7 @@ class Connection:
         await send({"type": "http.response.body", "body": b""})
 
     def seconds_until_closed(self, most: int = 1000) -> int | None:
-        """How many seconds go by before the connection is overdue, None where it is not after `most`."""
+        """Return how many seconds go by before the connection is overdue, None where it is not after `most`."""
         return next((second for second in range(most) if self.protocol.overdue(1.0) is not None), None)
 
 

@@ -40,7 +40,7 @@ def memory_of(bench: Bench) -> tuple[Memory, ToldSums]:
 
 
 def frozen(bench: Bench, job_id: str) -> SummedTable:
-    """What a further job's sums would be taken over."""
+    """Return what a further job's sums would be taken over."""
     dataset = bench.store.dataset("default")
     assert dataset is not None
     freezer = Freezer(bench.folder / "moments", bench.store, lambda: "now", lambda count: b"\7" * count, bench.rows)

@@ -1,4 +1,4 @@
-"""What the kernel needs of its moduli, and numbers on their way to it and back."""
+"""Moduli as the kernel needs them, and numbers on their way to it and back."""
 
 from __future__ import annotations
 
