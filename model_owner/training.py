@@ -157,7 +157,7 @@ def _evaluated(
             f"the validation loss has not fallen for {PATIENCE} evaluations: the weights are those of round "
             f"{after.best_round}"
         )
-        return Taken(problem.rows_total, learned, values.size, history=history, model=model, converged=True, why=why)
+        return Taken(problem.rows_total, learned, values.size, history=history, model=model, converged=False, why=why)
     return Taken(problem.rows_total, learned, values.size, integers_from_json(pending.point), history=history)
 
 

@@ -18,12 +18,14 @@ from tabular.convert import Floats
 CLIPPED_SHARE: Final = 0.05
 # Fewer values show no pattern, except for the codes that everybody uses.
 _ENOUGH_VALUES: Final = 20
+# A column that keeps to less than this share of its range is nearly an intercept, which slow optimisers take for one.
+_LEAST_SHARE_OF_RANGE: Final = 0.01
 _USUAL_CODE: Final = re.compile(r"-?9{2,}|-[19]|-8{2,}")
 
 
 @dataclass(frozen=True)
 class Question:
-    """Something that only the table's owner can tell. `code`: "may-mean-missing" or "many-clipped"."""
+    """Something that only the table's owner can tell. `code`: "may-mean-missing", "many-clipped" or "hardly-varies"."""
 
     code: str
     column: str
@@ -95,7 +97,18 @@ class Extremes:
                     f"{label}: {clipped[place]:,} of {self.count:,} values are {side} the range and count as its end"
                 )
                 found.append(Question("many-clipped", label, f"{words}: is the range right?", clipped[place]))
+        if declared is not None and not found and self._hardly_varies(declared):
+            words = (
+                f"{label}: all {self.count:,} values lie between {self.low:.15g} and {self.high:.15g}, less than a "
+                "hundredth of the declared range: a narrower one keeps more of what they tell"
+            )
+            found.append(Question("hardly-varies", label, f"{words}. Is the range right?", self.count))
         return found
+
+    def _hardly_varies(self, declared: tuple[float, float]) -> bool:
+        """Return True for enough values that differ, and by little of the range. One value alone is `constant`."""
+        spread, width = self.high - self.low, declared[1] - declared[0]
+        return self.count >= _ENOUGH_VALUES and 0 < spread < _LEAST_SHARE_OF_RANGE * width
 
     def _alone(self, end: End, beyond: bool, usual: bool) -> bool:
         """Return True for one value alone: beyond the range, or further from the others than they lie apart.

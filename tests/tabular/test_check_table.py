@@ -119,6 +119,15 @@ def test_a_code_for_missing_values_is_questioned_wherever_the_range_puts_it(tmp_
     assert questions(tmp_path, [*ORDINARY, 999], range=[0, 999]) == [("may-mean-missing", 1, at_the_end)]
 
 
+def test_a_column_that_keeps_to_little_of_its_range_is_questioned(tmp_path: Path) -> None:
+    ((code, count, message),) = questions(tmp_path, ORDINARY, range=[0, 5000])
+    assert (code, count) == ("hardly-varies", 41)
+    assert "between 20 and 60" in message
+    assert questions(tmp_path, ORDINARY, range=[0, 4000]) == []  # a hundredth exactly
+    assert questions(tmp_path, [20.0] * 41, range=[0, 5000]) == []  # constant, which the summary says
+    assert questions(tmp_path, ORDINARY[:19], range=[0, 5000]) == []
+
+
 @pytest.mark.parametrize("code", [-1, -9, -99, -999, 99, 999, 9999, -88])
 def test_the_usual_codes_are_questioned_even_where_there_is_one_of_them(tmp_path: Path, code: int) -> None:
     ((found, count, _),) = questions(tmp_path, [*ORDINARY, code])
