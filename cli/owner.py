@@ -12,6 +12,7 @@ from cli.output import Failure, console, print_json, print_table
 
 if TYPE_CHECKING:
     from cli.client import Service
+    from data_owner.audit import DecisionRecord, ReleaseRecord
 
 DEFAULT_DATA_OWNER = "http://127.0.0.1:5000"
 
@@ -84,23 +85,45 @@ def audit(
     data_owner: DataOwner = None,
     as_json: Json = False,
 ) -> None:
-    """Print everything that left this owner, and recompute its hash chain. Exit code 1 where it does not hold."""
+    """Print everything that left this owner and that its people decided, and recompute the hash chain over it.
+
+    Exit code 1 where it does not hold.
+    """
+    from pydantic import TypeAdapter
+
     from cli.client import Service
-    from data_owner.audit import AuditRecord, verify_records
+    from data_owner.audit import AuditRecord, ReleaseRecord, verify_records
 
     with Service(data_owner_url(data_owner)) as service:
-        records = [AuditRecord.model_validate(record) for record in service.get("/audit")["records"]]
+        records = TypeAdapter(list[AuditRecord]).validate_python(service.get("/audit")["records"])
     verified = verify_records(records, head)
     if as_json:
         print_json({"head": verified, "records": [record.model_dump(mode="json") for record in records]})
         return
-    rows = [
-        [one.index, one.released_at, one.job_id[:8], one.round, one.kind.value, one.numbers, one.recipient[:16] + "…"]
-        for one in records
-    ]
-    print_table("", ["record", "when", "job", "round", "kind", "numbers", "to"], rows)
-    numbers = sum(record.numbers for record in records)
-    console().print(f"{len(records)} records, {numbers:,} numbers; the chain holds. Head: {verified}", markup=False)
+    columns = ["record", "when", "job", "round", "kind", "numbers", "to", "by", "about"]
+    print_table("", columns, [_release(one) if isinstance(one, ReleaseRecord) else _decision(one) for one in records])
+    released = [one for one in records if isinstance(one, ReleaseRecord)]
+    decisions = len(records) - len(released)
+    console().print(
+        f"{len(records)} records, {sum(one.numbers for one in released):,} numbers"
+        + (f", {decisions} decisions of people" if decisions else "")
+        + f"; the chain holds. Head: {verified}",
+        markup=False,
+    )
+
+
+def _release(one: ReleaseRecord) -> list[object]:
+    kind, to = one.kind.value, one.recipient[:16] + "…"
+    return [one.index, one.released_at, one.job_id[:8], one.round, kind, one.numbers, to, None, None]
+
+
+def _decision(one: DecisionRecord) -> list[object]:
+    by = None if one.token_id is None else f"token {one.token_id}"
+    signed = () if one.signer is None else (f"signed by {one.signer[:16]}…",)
+    reason = () if one.reason is None else (f"Because: {one.reason}",)
+    about = " ".join((*one.about, *reason, *signed))
+    what = one.decision.value.replace("_", " ")
+    return [one.index, one.decided_at, one.job_id[:8], None, what, None, None, by, about]
 
 
 def data_owner_url(option: str | None) -> str:

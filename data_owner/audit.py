@@ -1,34 +1,48 @@
-"""The audit: everything that this owner released, each record with the hash of the one before it. Pure."""
+"""The audit: all that this owner released and its people decided, each record with the hash of the one before. Pure."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 from pydantic import Field
 
-from data_owner.store.records import Release
+from data_owner.store.records import Decision, Release
 from protocol.documents import Hash
 from protocol.identity import sha256_hex
 from protocol.problems import Code, Problem
+from protocol.spec import Strict
 
 #: What the first record names as the one before it.
 NO_RECORD = "0" * 64
 
 
-class AuditRecord(Release):
-    """A release in the chain. `hash` covers all of it and `previous`; the last record's is the audit's head."""
+class _Link(Strict):
+    """A place in the chain. `hash` covers all else that the record says; the last record's is the audit's head."""
 
     index: Annotated[int, Field(ge=0)]
     previous: Hash
     hash: Hash
 
 
-def chained(release: Release, index: int, previous: str) -> AuditRecord:
-    """Return the release as the audit's next record."""
-    fields = {name: getattr(release, name) for name in Release.model_fields}
-    return AuditRecord(**fields, index=index, previous=previous, hash=_hash(release, index, previous))
+class ReleaseRecord(_Link, Release):
+    """An answer that left, in the chain."""
+
+
+class DecisionRecord(_Link, Decision):
+    """A person's decision, in the chain."""
+
+
+AuditRecord: TypeAlias = ReleaseRecord | DecisionRecord
+
+
+def chained(entry: Release | Decision, index: int, previous: str) -> AuditRecord:
+    """Return a release or a decision as the audit's next record."""
+    record = ReleaseRecord if isinstance(entry, Release) else DecisionRecord
+    link = {"index": index, "previous": previous}
+    unsealed = record.model_validate({**entry.model_dump(), **link, "hash": NO_RECORD})
+    return unsealed.model_copy(update={"hash": _hash(unsealed)})
 
 
 def verify_records(records: Sequence[AuditRecord], expected_head: str | None = None) -> str:
@@ -40,10 +54,9 @@ def verify_records(records: Sequence[AuditRecord], expected_head: str | None = N
     head = NO_RECORD
     heads = {head}
     for index, record in enumerate(records):
-        release = Release.model_validate({name: getattr(record, name) for name in Release.model_fields})
         if (record.index, record.previous) != (index, head):
             raise _broken(index, "it does not follow the record before it: one was removed, added or moved")
-        head = _hash(release, index, head)
+        head = _hash(record)
         if record.hash != head:
             raise _broken(index, "its hash is not that of its content: it was altered")
         heads.add(head)
@@ -55,8 +68,9 @@ def verify_records(records: Sequence[AuditRecord], expected_head: str | None = N
     return head
 
 
-def _hash(release: Release, index: int, previous: str) -> str:
-    content = {"index": index, "previous": previous, **release.model_dump(mode="json")}
+def _hash(record: AuditRecord) -> str:
+    # What is not said is not covered: a field that a later version adds leaves the records before it as they were.
+    content = record.model_dump(mode="json", exclude={"hash"}, exclude_none=True)
     return sha256_hex(json.dumps(content, sort_keys=True, separators=(",", ":")).encode())
 
 

@@ -150,14 +150,20 @@ class Offered:
 
 @dataclass(frozen=True)
 class Approved:
-    """A person of this owner allows the job; it joins when the JOIN task is looked at again."""
+    """A person of this owner allows the job; it joins when the JOIN task is looked at again.
+
+    `token_id`: of the token that this person showed, where the service has a list of them.
+    """
+
+    token_id: str | None = None
 
 
 @dataclass(frozen=True)
 class Denied:
-    """A person of this owner refuses the job."""
+    """A person of this owner refuses the job. `token_id`: as in `Approved`."""
 
     reason: str
+    token_id: str | None = None
 
 
 @dataclass(frozen=True)

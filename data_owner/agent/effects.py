@@ -17,6 +17,7 @@ from data_owner import round as machine
 from data_owner.agent.past import Memory
 from data_owner.checks import check_roster, open_offer, own_answer, roster_of
 from data_owner.compute import AnsweringJob, ComputedAnswer, compute_answer
+from data_owner.decisions import decided_on
 from data_owner.freezing import Freezer
 from data_owner.gradients import GradientProvider, provider_of
 from data_owner.inspector import Inspector
@@ -81,9 +82,10 @@ class JobEffects:
 
     def step(self, owner: Owner, state: JobState, message: j.Message) -> tuple[JobState, tuple[j.Effect, ...]]:
         """Take one message and keep the state. Raises Problem as `data_owner.round.step` does."""
-        after, effects = machine.step(owner, state, message, self._shop.now())
+        now = self._shop.now()
+        after, effects = machine.step(owner, state, message, now)
         if after is not state:
-            self._shop.store.save_job(after)
+            self._shop.store.save_job(after, decided_on(state, message, now))
         if after.phase is Phase.JOINED and state.phase is not Phase.JOINED:
             # From here to the first round there is idle time to fill the pool in.
             manifest = open_offer(after.offer)

@@ -77,6 +77,10 @@ class Memory:
         signed = self._told.consents()
         return tuple(one for one in signed if open_document(one, RosterConsent).job_id == job_id)
 
+    def has(self, signed: SignedDocument) -> bool:
+        """Whether this very consent is here."""
+        return signed in self._told.consents()
+
     def take(self, signed: SignedDocument) -> RosterConsent:
         """Keep a consent. Raises Problem as `protocol.consent.open_consent`."""
         return self._told.take(signed)

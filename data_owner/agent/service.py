@@ -17,6 +17,7 @@ from data_owner import job as j
 from data_owner.agent.effects import JobEffects
 from data_owner.agent.own_answers import OwnAnswers, Taker, is_behind
 from data_owner.agent.registering import RETRY_S, Registering
+from data_owner.decisions import consented
 from data_owner.job import JobState, Owner
 from data_owner.policy import OwnerPolicy
 from data_owner.round import new_job
@@ -205,22 +206,24 @@ class OwnerService:
 
     # What this owner's people decide
 
-    async def approve(self, job_id: str) -> JobState:
+    # `token_id`: of the token that this person showed, where the service has a list of them; the audit has it.
+
+    async def approve(self, job_id: str, token_id: str | None = None) -> JobState:
         """Let a waiting job in. Raises Problem: MODEL_NOT_FOUND, WRONG_STATE."""
-        return await self._decide(job_id, j.Approved())
+        return await self._decide(job_id, j.Approved(token_id))
 
-    async def deny(self, job_id: str, reason: str) -> JobState:
+    async def deny(self, job_id: str, reason: str, token_id: str | None = None) -> JobState:
         """Refuse a waiting job. Raises Problem: MODEL_NOT_FOUND, WRONG_STATE."""
-        return await self._decide(job_id, j.Denied(reason))
+        return await self._decide(job_id, j.Denied(reason, token_id))
 
-    async def consents_taken(self, signed: Sequence[SignedDocument]) -> tuple[str, ...]:
+    async def consents_taken(self, signed: Sequence[SignedDocument], token_id: str | None = None) -> tuple[str, ...]:
         """Keep consents, and look again at the jobs that wait for them; return the jobs that they are for.
 
         Raises Problem as `protocol.consent.open_consent`, before any of them is kept.
         """
         job_ids = tuple(dict.fromkeys(open_consent(one).job_id for one in signed))
         for one in signed:
-            await self._run(self._memory.take, one)
+            await self._run(self._take, one, token_id)
         for job_id in job_ids:
             async with self._locks.of(job_id):
                 state = await self._run(self._store.job, job_id)
@@ -229,7 +232,13 @@ class OwnerService:
             self.retry(job_id)
         return job_ids
 
-    async def consent(self, job_id: str) -> SignedDocument:
+    def _take(self, signed: SignedDocument, token_id: str | None) -> None:
+        """Keep a consent that is not here yet, in the audit before it counts."""
+        if not self._memory.has(signed):
+            self._store.put_decision(consented(signed, self._identity.party_id, token_id, self._now()))
+            self._memory.take(signed)
+
+    async def consent(self, job_id: str, token_id: str | None = None) -> SignedDocument:
         """Sign that the sums of a job may be told to its roster, for this owner, and keep it; return what was signed.
 
         What is signed names every earlier roster that this owner, or anybody whose consent is here, knows of. Raises
@@ -241,7 +250,7 @@ class OwnerService:
                 self._memory.statement, job_id, state.consent if state else None, self._identity.party_id
             )
         signed = sign_document(statement, self._identity)
-        await self.consents_taken([signed])
+        await self.consents_taken([signed], token_id)
         return signed
 
     async def _decide(self, job_id: str, message: j.Approved | j.Denied) -> JobState:

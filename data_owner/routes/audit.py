@@ -1,4 +1,4 @@
-"""GET /audit: everything that left this owner, in a hash chain."""
+"""GET /audit: everything that left this owner, and what its people decided, in a hash chain."""
 
 from __future__ import annotations
 
@@ -23,6 +23,21 @@ _EXAMPLE = {
     "records": [
         {
             "job_id": "0f2d7c1a9b3e4d5f8a6b7c8d9e0f1a2b",
+            "decision": "approved",
+            "decided_at": "2025-01-31T09:12:40.000Z",
+            "token_id": "5f0c2a9e41d7",
+            "about": ["This owner's policy has every job approved by hand."],
+            "reason": None,
+            "consent": None,
+            "signer": None,
+            "dataset": "default",
+            "version": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+            "index": 0,
+            "previous": NO_RECORD,
+            "hash": "2a" * 32,
+        },
+        {
+            "job_id": "0f2d7c1a9b3e4d5f8a6b7c8d9e0f1a2b",
             "round": 0,
             "kind": "counts",
             "numbers": 2,
@@ -30,17 +45,17 @@ _EXAMPLE = {
             "dataset": "default",
             "version": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
             "released_at": "2025-01-31T09:30:07.000Z",
-            "index": 0,
-            "previous": NO_RECORD,
+            "index": 1,
+            "previous": "2a" * 32,
             "hash": "3b" * 32,
-        }
+        },
     ],
 }
 
 
 @router.get(
     "/audit",
-    summary="Everything that left this owner: job, round, kind, how many numbers, to whom",
+    summary="Everything that left this owner (job, round, kind, how many numbers, to whom), and what people decided",
     responses={200: {"content": {"application/json": {"example": _EXAMPLE}}}},
 )
 def get_audit(parts: Parts) -> Audit:

@@ -11,7 +11,7 @@ from data_owner.agent.past import Memory
 from data_owner.routes.parts import Parts
 from protocol.consent import RosterConsent, gathered
 from protocol.documents import SignedDocument
-from protocol.server.caller import DECIDES
+from protocol.server.caller import DECIDES, AnyCaller
 from protocol.spec import Strict
 from protocol.tasks import JSON_TYPE
 
@@ -85,9 +85,9 @@ router = APIRouter(prefix="/consents", tags=["consents"])
     summary="Hand in what other owners signed",
     responses={200: {"content": {JSON_TYPE: {"example": [_EXAMPLE]}}}},
 )
-async def post_consents(consents: Consents, parts: Parts) -> list[ConsentView]:
+async def post_consents(consents: Consents, parts: Parts, who: AnyCaller) -> list[ConsentView]:
     gathered(consents.consents)  # all of them hold, before the first is kept
-    job_ids = await parts.service.consents_taken(consents.consents)
+    job_ids = await parts.service.consents_taken(consents.consents, who.token_id)
     return [view for job_id in job_ids for view in ConsentView.of_job(parts.memory, job_id)]
 
 
@@ -116,6 +116,6 @@ def get_signed(job_id: JobIdPath, parts: Parts) -> dict[str, list[SignedDocument
     summary="Sign for this owner that a job's sum may be told over its roster",
     responses={200: {"content": {JSON_TYPE: {"example": [_EXAMPLE]}}}},
 )
-async def sign(job_id: JobIdPath, parts: Parts) -> list[ConsentView]:
-    await parts.service.consent(job_id)
+async def sign(job_id: JobIdPath, parts: Parts, who: AnyCaller) -> list[ConsentView]:
+    await parts.service.consent(job_id, who.token_id)
     return ConsentView.of_job(parts.memory, job_id)

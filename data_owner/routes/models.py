@@ -15,7 +15,7 @@ from data_owner.store.records import Release
 from data_owner.told import Told
 from protocol.documents import Manifest
 from protocol.problems import Code, Problem
-from protocol.server.caller import DECIDES
+from protocol.server.caller import DECIDES, AnyCaller
 from protocol.spec import Optimizer, Strict
 from protocol.tasks import JSON_TYPE
 
@@ -189,8 +189,8 @@ def get_model(job_id: JobIdPath, parts: Parts) -> JobDetail:
     summary="Let a job in that waits for a person",
     responses={200: {"content": {JSON_TYPE: {"example": _EXAMPLE}}}},
 )
-async def approve(job_id: JobIdPath, parts: Parts) -> JobView:
-    return JobView.of(await parts.service.approve(job_id))
+async def approve(job_id: JobIdPath, parts: Parts, who: AnyCaller) -> JobView:
+    return JobView.of(await parts.service.approve(job_id, who.token_id))
 
 
 @router.post(
@@ -199,8 +199,8 @@ async def approve(job_id: JobIdPath, parts: Parts) -> JobView:
     summary="Refuse a job that waits for a person",
     responses={200: {"content": {JSON_TYPE: {"example": _DENIED}}}},
 )
-async def deny(job_id: JobIdPath, denial: Denial, parts: Parts) -> JobView:
-    return JobView.of(await parts.service.deny(job_id, denial.reason))
+async def deny(job_id: JobIdPath, denial: Denial, parts: Parts, who: AnyCaller) -> JobView:
+    return JobView.of(await parts.service.deny(job_id, denial.reason, who.token_id))
 
 
 @router.post(

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from data_owner.audit import AuditRecord
 from data_owner.job import AnswerFacts, JobState
-from data_owner.store.records import Dataset, FrozenTable, Release
+from data_owner.store.records import Dataset, Decision, FrozenTable, Release
 from protocol.messages import RoundKind
 from protocol.spec import DataProps
 from protocol.states import Phase
@@ -60,8 +60,15 @@ class OwnerStore(Protocol):
         """How many jobs are in each phase that has any."""
         ...
 
-    def save_job(self, state: JobState) -> None:
-        """Replace a job's state. Raises Problem(MODEL_NOT_FOUND) for one that was never opened."""
+    def save_job(self, state: JobState, decision: Decision | None = None) -> None:
+        """Replace a job's state, together with the decision that led to it, where a person took one.
+
+        Raises Problem(MODEL_NOT_FOUND) for a job that was never opened.
+        """
+        ...
+
+    def put_decision(self, decision: Decision) -> None:
+        """Keep a decision about a job, known here or not."""
         ...
 
     def answer(self, job_id: str, round_: int, kind: RoundKind) -> AnswerFacts | None: ...
@@ -93,7 +100,7 @@ class OwnerStore(Protocol):
         ...
 
     def audit(self) -> list[AuditRecord]:
-        """Every release as it stands in the hash chain, unverified."""
+        """Every release and decision as it stands in the hash chain, unverified."""
         ...
 
     def released(self) -> dict[str, tuple[int, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
@@ -52,3 +53,34 @@ class Release(Strict):
     dataset: Name
     version: Hash
     released_at: str
+
+
+class DecisionKind(StrEnum):
+    """A person's decisions about a job."""
+
+    APPROVED = "approved"
+    RISKS_TAKEN = "risks_taken"
+    DENIED = "denied"
+    CONSENT_SIGNED = "consent_signed"
+    CONSENT_TAKEN = "consent_taken"
+
+
+class Decision(Strict):
+    """A decision that a person of this owner took about a job.
+
+    `about`: what the job waited for, in the words that were shown: why it was not let in by itself, or each risk.
+    `reason`: why it was denied. `consent`: the hash of the consent as it was signed, `signer`: who signed it; a job
+    that another owner's consent is for need not be known here. `token_id`: of the token that was shown; None where the
+    service has no token list, and whoever runs it decides.
+    """
+
+    job_id: JobId
+    decision: DecisionKind
+    decided_at: str
+    token_id: str | None = None
+    about: tuple[str, ...] = ()
+    reason: str | None = None
+    consent: Hash | None = None
+    signer: PartyId | None = None
+    dataset: Name | None = None
+    version: Hash | None = None

@@ -9,10 +9,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
-from data_owner.audit import NO_RECORD, AuditRecord, chained
+from data_owner.audit import NO_RECORD, AuditRecord, DecisionRecord, ReleaseRecord, chained
 from data_owner.job import AnswerFacts, JobState
 from data_owner.store import tables
-from data_owner.store.records import Dataset, FrozenTable, Release
+from data_owner.store.records import Dataset, Decision, FrozenTable, Release
 from protocol.messages import RoundKind
 from protocol.problems import Code, Problem
 from protocol.server.database import open_database, read, write
@@ -118,9 +118,15 @@ class SqlStore:
             rows = connection.execute(sa.select(t.c.phase, sa.func.count()).group_by(t.c.phase)).all()
         return {Phase(phase): count for phase, count in rows}
 
-    def save_job(self, state: JobState) -> None:
+    def save_job(self, state: JobState, decision: Decision | None = None) -> None:
         with write(self._engine) as connection:
             _save_job(connection, state)
+            if decision is not None:
+                _append(connection, tables.decisions, decision)
+
+    def put_decision(self, decision: Decision) -> None:
+        with write(self._engine) as connection:
+            _append(connection, tables.decisions, decision)
 
     def answer(self, job_id: str, round_: int, kind: RoundKind) -> AnswerFacts | None:
         facts = self._of_answer(tables.answers.c.facts, job_id, round_, kind)
@@ -156,7 +162,7 @@ class SqlStore:
                     body=body,
                 )
             )
-            _append_release(connection, release)
+            _append(connection, tables.releases, release)
 
     def ended_jobs(self, before: datetime) -> list[str]:
         return [job.job_id for job in self.jobs() if job.ended and job.changed_at < before]
@@ -180,10 +186,14 @@ class SqlStore:
         return [Release.model_validate({name: row[name] for name in Release.model_fields}) for row in rows]
 
     def audit(self) -> list[AuditRecord]:
-        query = sa.select(tables.releases).order_by(tables.releases.c.index)
         with read(self._engine) as connection:
-            rows = connection.execute(query).mappings().all()
-        return [AuditRecord.model_validate({name: row[name] for name in AuditRecord.model_fields}) for row in rows]
+            releases = connection.execute(sa.select(tables.releases)).mappings().all()
+            decisions = connection.execute(sa.select(tables.decisions)).mappings().all()
+        records: list[AuditRecord] = [
+            *(ReleaseRecord.model_validate(_without_id(row)) for row in releases),
+            *(DecisionRecord.model_validate(_without_id(row)) for row in decisions),
+        ]
+        return sorted(records, key=lambda record: record.index)
 
     def released(self) -> dict[str, tuple[int, int]]:
         t = tables.releases
@@ -225,11 +235,18 @@ def _save_job(connection: Connection, state: JobState) -> None:
         raise Problem(Code.MODEL_NOT_FOUND, f"Job {state.job_id} is not known here.")
 
 
-def _append_release(connection: Connection, release: Release) -> None:
-    t = tables.releases
-    last = connection.execute(sa.select(t.c.index, t.c.hash).order_by(t.c.index.desc()).limit(1)).first()
-    index, previous = (0, NO_RECORD) if last is None else (last[0] + 1, last[1])
-    connection.execute(sa.insert(t).values(chained(release, index, previous).model_dump(mode="json")))
+def _append(connection: Connection, table: sa.Table, entry: Release | Decision) -> None:
+    # A write transaction holds the store's only write lock, so that nobody appends to the other table meanwhile.
+    index, previous = -1, NO_RECORD
+    for t in (tables.releases, tables.decisions):
+        last = connection.execute(sa.select(t.c.index, t.c.hash).order_by(t.c.index.desc()).limit(1)).first()
+        if last is not None and last[0] > index:
+            index, previous = last
+    connection.execute(sa.insert(table).values(chained(entry, index + 1, previous).model_dump(mode="json")))
+
+
+def _without_id(row: RowMapping) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name != "id"}
 
 
 def _is_used(connection: Connection, dataset: Dataset) -> bool:

@@ -68,3 +68,22 @@ releases = sa.Table(
     sa.Column("hash", sa.String(64), nullable=False),
     sa.UniqueConstraint("job_id", "round", "kind"),
 )
+
+decisions = sa.Table(
+    "decisions",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("job_id", sa.String(32), nullable=False),  # of a job that need not be known here: no foreign key
+    sa.Column("decision", sa.String(32), nullable=False),
+    sa.Column("decided_at", sa.String(32), nullable=False),
+    sa.Column("token_id", sa.String(64)),
+    sa.Column("about", sa.JSON, nullable=False),  # texts
+    sa.Column("reason", sa.Text),
+    sa.Column("consent", sa.String(64)),
+    sa.Column("signer", sa.String(64)),
+    sa.Column("dataset", sa.String(100)),
+    sa.Column("version", sa.String(64)),
+    sa.Column("index", sa.Integer, nullable=False, unique=True),  # counted through `releases` and `decisions`
+    sa.Column("previous", sa.String(64), nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+)

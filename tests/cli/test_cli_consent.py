@@ -42,6 +42,13 @@ def test_an_owner_of_an_earlier_roster_takes_signs_and_hands_on(owner: Any, tmp_
     assert len(shown["signed_by"]) == 2 and len(shown["missing"]) == 1
     assert own in {one["party"] for one in shown["signed_by"]}
     assert len(json.loads(out.read_text())["consents"]) == 2
+    taken, signed = owner.state.parts.store.audit()
+    assert (taken.decision, signed.decision, signed.signer) == ("consent_taken", "consent_signed", own)
+    assert taken.job_id == signed.job_id == JOB  # which this owner was never offered
+    assert run("consent", "--take", out).exit_code == 0
+    assert len(owner.state.parts.store.audit()) == 2  # both are here already
+    listed = run("audit")
+    assert listed.exit_code == 0 and f"signed by {own[:16]}…" in listed.output
 
 
 def test_nothing_is_signed_unseen_or_unasked(owner: Any, tmp_path: Path) -> None:
@@ -52,6 +59,7 @@ def test_nothing_is_signed_unseen_or_unasked(owner: Any, tmp_path: Path) -> None
     assert seen.exit_code != 0 and "nobody to ask here" in " ".join(seen.output.split())
     assert own[:16] in seen.output
     assert len(owner.state.parts.memory.signed(JOB)) == 1
+    assert [record.decision for record in owner.state.parts.store.audit()] == ["consent_taken"]
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"other": []}'])

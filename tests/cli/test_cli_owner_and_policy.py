@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from data_owner.store.records import Release
 from protocol.messages import RoundKind
 from protocol.problems import Problem
 from protocol.server.system_clock import SystemClock
+from protocol.server.tokens import Scope, new_token, write_tokens
 from protocol.spec import ModelSpec
 from tests.data_owner.owner_bench import (
     JOB_ID,
@@ -68,9 +70,9 @@ class Direct:
         return response.json()
 
 
-@pytest.fixture
-def owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A Data Owner's application, started; its Facilitator is away."""
+@contextmanager
+def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, token: str | None = None) -> Iterator[Any]:
+    """A Data Owner's application, which the command calls with `token` where there is one."""
 
     def away(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("away", request=request)
@@ -86,9 +88,16 @@ def owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
             engine=LocalEngine(),
         )
         with TestClient(service) as client:
-            client.headers["Authorization"] = f"Bearer {service.state.gate.decisions.value}"
+            client.headers["Authorization"] = f"Bearer {token or service.state.gate.decisions.value}"
             monkeypatch.setattr("cli.client.Service", lambda _url: Direct(client))
             yield service
+
+
+@pytest.fixture
+def owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A Data Owner's application, started; its Facilitator is away."""
+    with started(tmp_path, monkeypatch) as service:
+        yield service
 
 
 def waiting(service: Any) -> JobState:
@@ -182,6 +191,9 @@ def test_approve_shows_the_risk_that_a_job_waits_for(owner: Any) -> None:
     done = run("approve", JOB_ID, "--yes")
     assert "risk  Job cdcdcdcd… was over 4 owners." in done.output
     assert owner.state.parts.store.job(JOB_ID).risks_taken == risky.risks
+    listed = " ".join(run("audit").output.split())
+    assert "risks taken" in listed and "Job cdcdcdcd… was over 4 owners." in listed
+    assert "1 records, 0 numbers, 1 decisions of people; the chain holds" in listed
 
 
 def test_deny_keeps_the_reason_here(owner: Any) -> None:
@@ -191,6 +203,9 @@ def test_deny_keeps_the_reason_here(owner: Any) -> None:
     assert owner.state.parts.store.job(JOB_ID).refusal.detail == "not this quarter"
     again = run("deny", JOB_ID, "--reason", "twice")
     assert again.exit_code == 1 and "nothing to decide" in again.output
+    (record,) = document(run("audit", "--json").output)["records"]
+    assert (record["decision"], record["reason"], record["token_id"]) == ("denied", "not this quarter", None)
+    assert "Because: not this quarter" in run("audit").output
 
 
 def test_an_unknown_job_is_named(owner: Any) -> None:
@@ -231,6 +246,18 @@ def test_audit_prints_and_verifies_what_was_released(owner: Any) -> None:
     assert run("audit", "--head", head).exit_code == 0
     lost = run("audit", "--head", "77" * 32)
     assert lost.exit_code == 1 and "noted head" in lost.output
+
+
+def test_the_audit_says_whose_token_a_decision_was_taken_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state_dir = tmp_path / "owner"
+    state_dir.mkdir(mode=0o700)
+    token, record = new_token("officer", Scope.ADMIN, NOW)
+    write_tokens(state_dir, [record])
+    with started(tmp_path, monkeypatch, token) as service:
+        waiting(service)
+        assert run("approve", JOB_ID, "--yes").exit_code == 0
+        assert f"token {record.id}" in run("audit").output
+        assert token not in run("audit", "--json").output
 
 
 def test_audit_fails_where_a_record_was_altered(owner: Any, tmp_path: Path) -> None:

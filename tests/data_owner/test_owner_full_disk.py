@@ -264,9 +264,11 @@ def test_a_decision_that_finds_no_room_is_no_decision_yet(decision: str, answer:
 
     refused_for_want_of_room(disk, decide)
     assert (phase(bench), retried) == (Phase.AWAITING_APPROVAL, [])
+    assert bench.store.audit() == []
     disk.make_room()
     decide()
     assert retried == [JOB_ID]
+    assert len(bench.store.audit()) == 1
     assert bench.join().answer == answer
     bench.executor.shutdown()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from alembic.config import Config
 
 from data_owner.audit import NO_RECORD, AuditRecord, chained, verify_records
 from data_owner.marks import AnswerMarks
-from data_owner.store.records import Release
+from data_owner.store.records import Decision, DecisionKind, Release
 from data_owner.store.sql import MIGRATIONS, SqlStore
 from protocol.messages import RoundKind
 from protocol.problems import Code, Problem
@@ -128,3 +130,69 @@ def test_releases_from_before_the_chain_are_chained_by_the_migration(tmp_path: P
     assert store.audit() == chain(3)
     assert store.releases() == [release(index) for index in range(3)]
     store.close()
+
+
+def decision(reason: str) -> Decision:
+    return Decision(
+        job_id=JOB,
+        decision=DecisionKind.DENIED,
+        decided_at="2026-03-02T08:31:00.000Z",
+        about=("1 row.",),
+        reason=reason,
+    )
+
+
+def test_a_chain_of_the_schema_before_decisions_verifies_and_goes_on_with_them(tmp_path: Path) -> None:
+    url = sqlite_url(tmp_path / "state.sqlite3")
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    # As that version computed it: over a record's own fields, its index and the hash before.
+    previous, rows = NO_RECORD, []
+    for index in range(3):
+        content = {"index": index, "previous": previous, **release(index).model_dump(mode="json")}
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+        previous = hashlib.sha256(text.encode()).hexdigest()
+        rows.append({**content, "hash": previous})
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0003")
+        job = {"job_id": JOB, "phase": "JOINED", "created_at": "now", "state": "{}"}
+        connection.execute(sa.text("INSERT INTO jobs VALUES (:job_id, :phase, :created_at, :state)"), job)
+        names = list(rows[0])
+        columns, places = ", ".join(f'"{name}"' for name in names), ", ".join(f":{name}" for name in names)
+        connection.execute(sa.text(f"INSERT INTO releases ({columns}) VALUES ({places})"), rows)  # noqa: S608
+    engine.dispose()
+    store = SqlStore(url)
+    assert verify_records(store.audit()) == previous
+    store.put_decision(decision("no"))
+    records = store.audit()
+    assert verify_records(records, expected_head=previous) == records[3].hash
+    assert (records[3].index, records[3].previous) == (3, previous)
+    store.close()
+
+
+def with_a_decision() -> list[AuditRecord]:
+    records: list[AuditRecord] = []
+    for index, entry in enumerate((release(0), decision("not this quarter"), release(1))):
+        records.append(chained(entry, index, records[-1].hash if records else NO_RECORD))
+    return records
+
+
+@pytest.mark.parametrize(
+    ("tamper", "index"),
+    [
+        (lambda records: [records[0], records[1].model_copy(update={"reason": None}), records[2]], 1),
+        (lambda records: [records[0], records[1].model_copy(update={"about": ()}), records[2]], 1),
+        (lambda records: [records[0], records[1].model_copy(update={"token_id": "5f0c2a9e41d7"}), records[2]], 1),
+        (lambda records: [records[0], records[2]], 1),
+        (lambda records: [records[0], chained(decision("never"), 1, records[0].hash), records[2]], 2),
+    ],
+    ids=["reason taken out", "risk taken out", "somebody else's", "removed", "another, rehashed"],
+)
+def test_a_decision_that_was_tampered_with_fails_and_says_where(tamper: object, index: int) -> None:
+    records = with_a_decision()
+    assert verify_records(records) == records[-1].hash
+    with pytest.raises(Problem, match=rf"record {index}:") as caught:
+        verify_records(tamper(records))  # type: ignore[operator]
+    assert caught.value.code is Code.LOG_INCONSISTENT

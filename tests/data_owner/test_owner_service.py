@@ -17,6 +17,7 @@ import structlog
 from data_owner.agent.effects import JobEffects, Workshop
 from data_owner.agent.past import Memory
 from data_owner.agent.service import OwnerService
+from data_owner.audit import DecisionRecord
 from data_owner.datasets import register
 from data_owner.freezing import Freezer
 from data_owner.inspector import Inspector
@@ -24,6 +25,7 @@ from data_owner.marks import AnswerMarks
 from data_owner.mask_keys import MaskKeys, SealingKeys
 from data_owner.policy import OwnerPolicy
 from data_owner.pools import Pools
+from data_owner.store.records import DecisionKind
 from data_owner.store.sql import SqlStore
 from data_owner.told_files import RowFiles, ToldSums
 from protocol.client.agent import TaskAnswer
@@ -508,9 +510,17 @@ def test_a_job_waits_for_a_person_and_joins_once_approved(tmp_path: Path) -> Non
     assert bench.run(lambda: bench.service.on_join(header(TaskKind.JOIN), offer)) is None
     retried: list[str] = []
     bench.service.retry = retried.append
-    bench.run(lambda: bench.service.approve(JOB_ID))
+    bench.run(lambda: bench.service.approve(JOB_ID, "5f0c2a9e41d7"))
     assert retried == [JOB_ID]
     assert bench.join().answer == "accept"
+    with pytest.raises(Problem, match="nothing to decide"):
+        bench.run(lambda: bench.service.approve(JOB_ID))
+    (record,) = bench.store.audit()  # joining was no person's decision, and the second approval was none
+    assert isinstance(record, DecisionRecord) and record.decision is DecisionKind.APPROVED
+    assert (record.job_id, record.token_id, record.decided_at) == (JOB_ID, "5f0c2a9e41d7", "2026-03-02T08:30:00.000Z")
+    dataset = bench.store.dataset("default")
+    assert dataset is not None and (record.dataset, record.version) == ("default", dataset.version)
+    assert "approved by hand" in record.about[0]
 
 
 def test_a_denied_job_is_declined_with_the_code_alone(tmp_path: Path) -> None:
@@ -521,6 +531,9 @@ def test_a_denied_job_is_declined_with_the_code_alone(tmp_path: Path) -> None:
     bench.run(lambda: bench.service.deny(JOB_ID, "not this quarter"))
     answer = bench.join()
     assert open_document(answer.signed, Decline).code == "denied" and "quarter" not in answer.model_dump_json()
+    (record,) = bench.store.audit()
+    assert isinstance(record, DecisionRecord) and record.decision is DecisionKind.DENIED
+    assert record.reason == "not this quarter" and record.token_id is None
 
 
 def test_a_job_that_was_never_offered_cannot_be_approved(bench: Bench) -> None:

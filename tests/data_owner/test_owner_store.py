@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from data_owner.audit import verify_records
 from data_owner.store.contract import OwnerStore
-from data_owner.store.records import Dataset, FrozenTable, Release
+from data_owner.store.records import Dataset, Decision, DecisionKind, FrozenTable, Release
 from data_owner.store.sql import SqlStore
 from protocol.messages import RoundKind
 from protocol.problems import Code, Problem
@@ -119,6 +120,49 @@ def test_saving_a_job_that_was_never_opened_is_refused(opener: Opener) -> None:
     with pytest.raises(Problem) as caught:
         opener().save_job(offered())
     assert caught.value.code is Code.MODEL_NOT_FOUND
+
+
+def _decision(job_id: str = JOB_ID) -> Decision:
+    return Decision(
+        job_id=job_id,
+        decision=DecisionKind.RISKS_TAKEN,
+        decided_at="2026-03-02T08:30:00.000Z",
+        token_id="5f0c2a9e41d7",
+        about=("1 of 60 rows in the table stands out.", "Job cdcdcdcd… was over 4 owners."),
+        dataset="default",
+        version="da" * 32,
+    )
+
+
+def test_a_decision_is_kept_with_the_state_that_it_led_to(opener: Opener) -> None:
+    store = opener()
+    store.open_job(offered())
+    store.save_job(joined(), _decision())
+    store.put_decision(_decision("cd" * 16))  # of a job that is not known here
+    (first, second) = opener().audit()
+    assert store.job(JOB_ID) == joined()
+    assert Decision.model_validate(first.model_dump(exclude={"index", "previous", "hash"})) == _decision()
+    assert (second.job_id, second.index, second.previous) == ("cd" * 16, 1, first.hash)
+
+
+def test_a_decision_about_a_state_that_is_not_saved_leaves_nothing(opener: Opener) -> None:
+    store = opener()
+    with pytest.raises(Problem):
+        store.save_job(offered(), _decision())
+    assert store.audit() == []
+
+
+def test_releases_and_decisions_are_one_chain_in_the_order_in_which_they_came(opener: Opener) -> None:
+    store, state = opener(), joined()
+    store.open_job(state)
+    facts = facts_after(request_of(state, opening_entry(state.manifest_hash, "31" * 32)), 0, RoundKind.COUNTS)
+    for round_ in range(2):
+        store.save_job(state, _decision())
+        store.put_answer(state, facts.model_copy(update={"round": round_}), b"answer", _release(round_))
+    records = store.audit()
+    assert [hasattr(record, "decision") for record in records] == [True, False, True, False]
+    assert verify_records(records) == records[-1].hash
+    assert store.releases() == [_release(0), _release(1)] and store.released() == {JOB_ID: (2, 4)}
 
 
 def test_an_answer_its_release_and_the_state_are_kept_together(opener: Opener) -> None:
