@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cli.in_process import federation
-from protocol.server.secret_files import write_secret
+from protocol.server.secret_files import ROW_KEY_FILE, write_secret
 
 Floats = NDArray[np.float64]
 Table = Sequence[Sequence[object]]
@@ -43,13 +43,14 @@ def give_salts(folder: Path, owners: int) -> None:
 
 
 def give_salts_to(folder: Path, names: Iterable[str]) -> None:
-    """The same validation parts in every run: an owner that finds no salt of its own draws one, and now and then none
-    of a few rows is for validation."""
+    """The same validation parts in every run: an owner that finds no salt, or no key that records are hashed under,
+    draws one, and now and then none of a few rows is for validation."""
     for number, name in enumerate(names):
         moments = folder / name / "moments"
         for made in (moments.parent, moments):
             made.mkdir(mode=0o700, exist_ok=True)
         write_secret(moments / "validation.salt", bytes([number + 1] * 32))
+        write_secret(moments.parent / ROW_KEY_FILE, bytes([number + 101] * 32))
 
 
 def run_job(

@@ -122,8 +122,9 @@ def test_both_losses_of_conjugate_gradient_are_those_of_the_pooled_rows_at_every
     evaluated: list[Floats] = []
 
     def recorded(*arguments: Any) -> Floats:
-        evaluated.append(evaluated_weights(*arguments))
-        return evaluated[-1]
+        times_slope = evaluated_weights(*arguments)
+        evaluated.append(times_slope / 0.153)
+        return times_slope
 
     monkeypatch.setattr("model_owner.training.evaluated_weights", recorded)
     data = load_breast_cancer()
@@ -137,7 +138,7 @@ def test_both_losses_of_conjugate_gradient_are_those_of_the_pooled_rows_at_every
     D = np.column_stack([scaled(X), np.ones(len(X))])
     rows_evaluated = [row for row in model["history"] if row["validation_loss"] is not None]
     assert [row["round"] for row in rows_evaluated] == list(range(1, len(evaluated) + 1))
-    # Whichever records are held out, the first step lowers the loss: three that do not cannot come before the fifth.
+    # Whichever records are held out, the intercept lowers the loss: three that do not cannot come before the fifth.
     assert len(evaluated) >= 5
     # At w = 0 every probability is ½, in both parts.
     assert not evaluated[0].any()

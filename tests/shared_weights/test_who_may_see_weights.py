@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from cli.consent import consent, print_consent
 from cli.demo import _Parties
-from cli.owner import _show
 from data_owner.settings import DataOwnerSettings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,17 +48,8 @@ def test_who_approves_by_hand_is_told_what_it_means(
 ) -> None:
     training = {"weights": weights, "reencrypt_every": 4}
     job = dict.fromkeys(("id", "model_owner", "model_owner_name", "dataset", "dataset_version", "rounds"), "7")
-    _show(
-        {
-            **job,
-            "leak": {},
-            "training": training,
-            "plan": {},
-            "waits_because": "",
-            "differencing_risks": [],
-            "earlier_jobs": [],
-        }
-    )
+    rest = {"leak": {}, "plan": {}, "spec": None, "waits_because": "", "differencing_risks": [], "earlier_jobs": []}
+    print_consent(consent({**job, **rest, "training": training}))
     assert says in " ".join(capsys.readouterr().out.split())
 
 
