@@ -72,6 +72,8 @@ def check(
     report = check_table(data, props, model_type, scaling)
     if report.usable:
         _hold_against(allowed, whole, props, scaling, report)
+    if whole is not None:
+        _plan(whole, report)
     if as_json:
         print_json(report.as_dict())
     else:
@@ -112,6 +114,18 @@ def _hold_against(
     if verdict.outcome is not Outcome.ACCEPT and verdict.code is not None:
         report.problems.append(Problem(verdict.code.value.slug, f"jobs would be declined: {verdict.detail}"))
     report.waits += standing_out_risks(policy, inspection, validates=validates)
+
+
+def _plan(spec: ModelSpec, report: TableReport) -> None:
+    """Add to the report why no job of this spec can be, whatever is in the table."""
+    from protocol.planning import plan_spec
+    from protocol.problems import Problem
+    from tabular.check import Problem as Finding
+
+    try:
+        plan_spec(spec)
+    except Problem as problem:
+        report.problems.append(Finding(problem.code.value.slug, f"no such job can be deployed: {problem.detail}"))
 
 
 def _print_report(report: TableReport) -> None:

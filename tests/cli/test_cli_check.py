@@ -89,6 +89,32 @@ def test_more_rows_than_the_plan_covers_are_told(spec: Path, tmp_path: Path) -> 
     assert "21 rows are in use" in over.output
 
 
+@pytest.mark.parametrize(
+    ("training", "low", "high", "code", "why"),
+    [
+        ({"scaling": "none"}, 0, 2.0**-25, "invalid-spec", 'Use scaling "range", or give the column in a smaller unit'),
+        ({"scaling": "none"}, 0, 2.0**-24, None, ""),
+        ({"scaling": "range"}, 0, 2.0**-25, None, ""),
+        ({"reencrypt_every": 4, "l2": "auto", "optimizer": "gradient_descent"}, 0, 10, "invalid-spec", "Give l2 a"),
+        ({"reencrypt_every": 60, "optimizer": "gradient_descent"}, 0, 10, "does-not-fit", "key_bits"),
+    ],
+    ids=["digits lost", "digits enough", "scaled", "no such training", "no room in the key"],
+)
+def test_a_spec_that_no_job_can_be_deployed_with_is_told_beside_what_the_table_holds(
+    training: dict[str, Any], low: float, high: float, code: str | None, why: str, spec: Path, tmp_path: Path
+) -> None:
+    dose = {"name": "dose", "type": "continuous", "range": [low, high]}
+    props = {**SPEC["data_props"], "features": [dose]}
+    spec.write_text(json.dumps({**SPEC, "data_props": props, "training": training}))
+    values = [f"{(row % 4) * (high - low) / 4!r},{row}" for row in range(60)]
+    checked = run("check", spec, "--data", table(tmp_path, "dose,effect", *values), "--json")
+    found = json.loads(checked.stdout)["problems"]
+    assert [problem["code"] for problem in found] == ([] if code is None else [code]), found
+    assert checked.exit_code == (0 if code is None else 1)
+    for problem in found:
+        assert "no such job can be deployed" in problem["message"] and why in problem["message"]
+
+
 def test_every_column_that_does_not_fit_is_named(spec: Path, tmp_path: Path) -> None:
     data = table(tmp_path, "dose,effect", "much,10", "2,200")
     result = run("check", spec, "--data", data, "--json")
