@@ -228,6 +228,11 @@ def _times(model: dict[str, Any]) -> tuple[str, str | None]:
     return f"{made.astimezone():%Y-%m-%d %H:%M}", duration(took_s)
 
 
+def _suspect(owner: dict[str, Any]) -> str:
+    jobs = "its one job" if owner["jobs"] == 1 else f"{owner['ended_so']} of its {owner['jobs']} jobs"
+    return f"{owner['name']} ({jobs} here ended so)"
+
+
 def print_model(model: dict[str, Any]) -> None:
     """Print where a job stands, and of one that has finished its tables and what people must know of it."""
     console().print(f"model {model['id']}: {model['status']}", markup=False)
@@ -237,6 +242,7 @@ def print_model(model: dict[str, Any]) -> None:
         ("round", _round(model)),
         ("loss", f"{model['loss']:.6f}{_of_what(model)}" if model.get("loss") is not None else ""),
         ("reason", model.get("reason") or ""),
+        ("may have caused it", ", ".join(map(_suspect, model.get("may_have_caused") or ()))),
         ("waiting for", ", ".join(owner["name"] for owner in model.get("waiting_for") or ())),
     ):
         if text:

@@ -16,6 +16,7 @@ import gmpy2
 import pytest
 
 from cli.in_process import federation
+from cli.jobs import print_model
 from data_owner.gradients.second_moment import SecondMoment
 from protocol.messages import RoundKind
 from tests.attacks.job_material import HEADER, props, rows, write_table
@@ -52,7 +53,7 @@ def dishonest(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, int | None]
 
 
 async def test_others_see_one_end_whatever_went_wrong_and_the_model_owner_whose_jobs_end_so(
-    tmp_path: Path, dishonest: dict[str, int | None]
+    tmp_path: Path, dishonest: dict[str, int | None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     tables = {}
     for index, name in enumerate(("ana", "bea", "eve")):
@@ -68,6 +69,9 @@ async def test_others_see_one_end_whatever_went_wrong_and_the_model_owner_whose_
             assert {one["name"]: (one["jobs"], one["ended_so"]) for one in model["may_have_caused"]} == dict.fromkeys(
                 tables, (len(seen) + 1, len(seen) + 1)
             )
+            print_model(model)
+            jobs = "its one job here ended so" if not seen else "2 of its 2 jobs here ended so"
+            assert f"may have caused it: ana ({jobs}), bea ({jobs}), eve ({jobs})\n" in capsys.readouterr().out
             told = await _ended(parties.facilitator, model_id)
             seen.append({name: told[name] for name in ("status", "code", "reason")})
             for owner in parties.data_owners:
@@ -80,6 +84,8 @@ async def test_others_see_one_end_whatever_went_wrong_and_the_model_owner_whose_
         honest = await parties.wait(await parties.deploy(SPEC))
         assert honest["status"] == "FINISHED"
         assert honest["may_have_caused"] == []
+        print_model(honest)
+        assert "may have caused it" not in capsys.readouterr().out
 
 
 async def _ended(owner: Any, model_id: str) -> dict[str, Any]:
