@@ -12,10 +12,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
+from data_owner.row_ids import RowIds
+from data_owner.scoring.kept_scores import KeptScores
+from data_owner.store.sql import SqlStore
+from data_owner.summed_table import SummedTable
+from data_owner.told import Told
+from data_owner.told_files import RowFiles, ToldSums
+from protocol.server import backup
+from protocol.server.database import sqlite_url
+from protocol.server.key_files import KeyFiles
 from protocol.server.secret_files import load_or_create_identity
 from tests.recovery.interrupted import DESCENT, OWNERS, Site, reached, spec
 
@@ -40,12 +50,11 @@ def refused(*arguments: object) -> str:
 @pytest.fixture
 def party(tmp_path: Path) -> Path:
     """A small state folder with a store: a Facilitator that was started once."""
-    from facilitator.store import SqlStore
-    from protocol.server.database import sqlite_url
+    from facilitator.store import SqlStore as FacilitatorStore
 
     folder = tmp_path / "facilitator"
     load_or_create_identity(folder)
-    SqlStore(sqlite_url(folder / "state.sqlite3")).close()
+    FacilitatorStore(sqlite_url(folder / "state.sqlite3")).close()
     (folder / "keys").mkdir(mode=0o700)
     (folder / "keys" / "job.json").write_bytes(b"secret")
     (folder / "data").mkdir()
@@ -90,6 +99,40 @@ def test_what_is_in_a_backup_and_what_is_not(party: Path, tmp_path: Path) -> Non
     assert (restored / "identity.key").read_bytes() == (party / "identity.key").read_bytes()
     assert (restored / "keys" / "job.json").read_bytes() == b"secret"
     assert not (restored / "data").exists()
+
+
+def test_what_a_data_owner_told_and_was_told_is_in_it_and_never_older_than_the_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, restored = tmp_path / "clinic-a", tmp_path / "elsewhere"
+    load_or_create_identity(folder)
+    SqlStore(sqlite_url(folder / "state.sqlite3")).close()
+    rows = RowFiles(folder, KeyFiles(folder), lambda count: b"\7" * count)
+    rows.key()  # made, as when a table is registered
+    name = rows.put(RowIds.of(np.array([5, 3], dtype=np.uint64)))
+    ToldSums(folder).tell(told("ab" * 16))
+    KeptScores(folder / "scores").add("ee" * 16, "0f" * 32, {"11" * 32: [0.25]})
+
+    def copied(store: Path, copy: Path) -> Path:
+        """The store's copy, and then a job that is told of before the keys are read again."""
+        done = copy_store(store, copy)
+        ToldSums(folder).tell(told("cd" * 16))
+        return done
+
+    copy_store = backup._copy_store
+    monkeypatch.setattr(backup, "_copy_store", copied)
+    fedtrain("backup", tmp_path / "a.bak", "--state-dir", folder)
+    fedtrain("restore", tmp_path / "a.bak", "--state-dir", restored)
+    again = RowFiles(restored, KeyFiles(restored), lambda count: b"\0" * count)
+    kept = again.get(name)
+    assert again.key() == rows.key() and kept is not None and kept.name == name
+    assert [one.job_id for one in ToldSums(restored).sums()] == ["ab" * 16, "cd" * 16]
+    assert KeptScores(restored / "scores").of("ee" * 16, "0f" * 32) == {"11" * 32: [0.25]}
+
+
+def told(job_id: str) -> Told:
+    table = SummedTable(dataset="default", version="da" * 32, rows=200, encoding="2c" * 32)
+    return Told(job_id=job_id, told_at="2026-03-02T08:30:00+00:00", table=table, roster=("ab" * 32,), names=("ana",))
 
 
 def test_a_store_on_postgresql_is_left_to_pg_dump(party: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
