@@ -86,7 +86,8 @@ class _Part:
     def take(self, batch: DictionaryBatch) -> None:
         """First reading."""
         if len(batch.Z):
-            self._moments.add(batch.Z, np.empty((len(batch.Z), 0)))
+            no_targets = np.empty((len(batch.Z), 0))
+            self._moments.add(batch.Z, no_targets, batch.Z_rest, no_targets)
             self._tally.add(batch, _keys(batch), self._largest)
 
     def between(self, joint_cells: bool) -> None:
@@ -100,16 +101,16 @@ class _Part:
         """Second reading."""
         if self._form is None or not len(batch.Z):
             return
-        grid, keys = np.rint(_on_grid(batch.Z)), _keys(batch)
+        (grid, rest), keys = _integers(batch), _keys(batch)
         self._tally.count(keys)
         if self._joint is not None:
             self._joint.count(batch, keys)
-        leverages = self._form.leverages(grid)
+        leverages = self._form.leverages(grid, rest)
         self._highest = max(self._highest, float(leverages.max()))
         high = leverages > max_leverage
         if high.any():
             self._high_rows += int(high.sum())
-            for weights in self._form.directions(grid[high]):
+            for weights in self._form.directions(grid[high], rest[high]):
                 lines = np.flatnonzero(weights >= _CARRIES)
                 # In the order of the declaration: the same table must always give the same sentence.
                 self._columns.update(list(dict.fromkeys(self._dictionary.line_columns[line] for line in lines)))
@@ -128,9 +129,7 @@ def _keys(batch: DictionaryBatch) -> Floats:
     An integer that a double holds is its own key. One of 64 bits is what is left of it beside the nearest double, in
     hashed form: two of those have the same key once in 2^52.
     """
-    scaled = _on_grid(batch.Z)
-    keys: Floats = np.rint(scaled)
-    left = np.rint((scaled - keys) + _on_grid(batch.Z_rest))
+    keys, left = _integers(batch)
     beside = left != 0
     if beside.any():
         # Multipliers of splitmix64, whose products spread over all bits. Source: Steele, Lea, Flood 2014.
@@ -142,6 +141,14 @@ def _keys(batch: DictionaryBatch) -> Floats:
         # Above every integer that is its own key.
         keys[beside] = np.ldexp(1.0 + (mixed >> np.uint64(12)).astype(np.float64) * 2.0**-52, 900)
     return keys
+
+
+def _integers(batch: DictionaryBatch) -> tuple[Floats, Floats]:
+    """(rows, D) twice: the integers of the moments, as the nearest doubles, and what is left of them."""
+    scaled = _on_grid(batch.Z)
+    nearest: Floats = np.rint(scaled)
+    left: Floats = np.rint((scaled - nearest) + _on_grid(batch.Z_rest))
+    return nearest, left
 
 
 def _on_grid(values: Floats) -> Floats:

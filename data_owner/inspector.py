@@ -30,6 +30,9 @@ from tabular.dictionary import Dictionary
 from tabular.errors import TableError
 from tabular.read import open_declared_table
 
+#: Counted up where the rules of an inspection change: what was found by earlier rules is looked for again.
+_RULES = 2
+
 
 class Inspector:
     """Inspects datasets as one owner splits them and its policy asks. Blocks for as long as a table takes."""
@@ -86,7 +89,8 @@ class Inspector:
         columns = [column.model_dump(mode="json", exclude={"description"}) for column in schema.columns]
         marks = [getattr(schema, mark) for mark in MARKS]
         asked = [self._policy.max_leverage, self._policy.joint_cells]
-        what = [dataset.version, schema.header, marks, len(schema.features), columns, scaling, asked, split.identity()]
+        table = [dataset.version, schema.header, marks, len(schema.features), columns, scaling]
+        what = [_RULES, table, asked, split.identity()]
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
 

@@ -101,42 +101,47 @@ class LeverageForm:
         inverse, fixed = _inverse_factor(regular, scales, room)
         return cls(chosen, inverse, _limbs(fixed), room, spread)
 
-    def leverages(self, rows: Floats) -> Floats:
-        """(rows,) float64, the leverage of each of `rows` (rows, D), whole numbers in units of the grid."""
-        components = self._components(rows)
+    def leverages(self, rows: Floats, rests: Floats | None = None) -> Floats:
+        """(rows,) float64, the leverage of each of `rows` + `rests`, both (rows, D) whole numbers in units of the grid.
+
+        `rests`: what of the rows' integers is beyond the bits of a double; None for nothing.
+        """
+        components = self._components(rows, rests)
         leverages: Floats = np.einsum("ij,ij->i", components, components)
         return leverages
 
-    def directions(self, rows: Floats) -> Floats:
+    def directions(self, rows: Floats, rests: Floats | None = None) -> Floats:
         """(rows, D) float64, in [0, 1]: the weight of each column in the direction that singles a row out, M⁺z.
 
         Weights times standard deviations, so that units do not matter; the largest of each row is 1, and the ones have
-        none. All are 0 where no column varies.
+        none. All are 0 where no column varies. `rests`: as for `leverages`.
         """
         weights = np.zeros((len(rows), len(self.spread)))
-        weights[:, self.columns] = np.abs(self._components(rows) @ self.inverse)
+        weights[:, self.columns] = np.abs(self._components(rows, rests) @ self.inverse)
         weights *= self.spread
         largest = weights.max(axis=1, initial=0.0, keepdims=True)
         relative: Floats = np.divide(weights, largest, out=np.zeros_like(weights), where=largest > 0)
         return relative
 
-    def _components(self, rows: Floats) -> Floats:
+    def _components(self, rows: Floats, rests: Floats | None) -> Floats:
         """(rows, r) float64, Tz."""
-        chosen = rows[:, self.columns]
         if not self.limbs:
-            return chosen @ self.inverse.T
-        pieces = _split(chosen)
-        levels = [np.zeros(chosen.shape, dtype=np.int64) for _ in range(len(pieces) + len(self.limbs))]
-        for i, piece in enumerate(pieces):
-            for j, limb in enumerate(self.limbs):
-                # Limbs are below 2^20: with at most 2^13 columns the sums are below 2^53, and exact.
-                levels[i + j] += (piece @ limb.T).astype(np.int64)
+            return rows[:, self.columns] @ self.inverse.T  # beside its own rounding the rests are nothing
+        addends = [part[:, self.columns] for part in (rows, rests) if part is not None]
+        split = [_split(part) for part in addends]
+        places = max(map(len, split)) + len(self.limbs)
+        levels = [np.zeros(addends[0].shape, dtype=np.int64) for _ in range(places)]
+        for pieces in split:
+            for i, piece in enumerate(pieces):
+                for j, limb in enumerate(self.limbs):
+                    # Limbs are below 2^20: with at most 2^13 columns the sums are below 2^53, and exact.
+                    levels[i + j] += (piece @ limb.T).astype(np.int64)
         for below, above in itertools.pairwise(levels):
             carry = below >> LIMB_BITS
             below -= carry << LIMB_BITS
             above += carry
         # From the top, where a negative number's digits cancel, exactly, down to those that count.
-        total: Floats = np.zeros(chosen.shape)
+        total: Floats = np.zeros(addends[0].shape)
         for place in reversed(range(len(levels))):
             total += np.ldexp(levels[place].astype(np.float64), LIMB_BITS * place - self.fraction_bits)
         return total

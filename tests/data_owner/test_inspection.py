@@ -121,6 +121,19 @@ def test_a_value_that_only_the_bits_beyond_a_double_tell_apart_is_a_cell(tmp_pat
     assert "age other than its most common value" not in cells_of(inspected(tmp_path, lines, wide))
 
 
+def test_a_row_that_only_the_bits_beyond_a_double_tell_apart_stands_out(tmp_path: Path) -> None:
+    # At the end of such a range all these numbers are one double once scaled.
+    wide: list[dict[str, object]] = [
+        {"name": name, "type": "continuous", "range": [0, 1e18]} for name in ("age", "again")
+    ]
+    numbers = [(7 * row) % 20 for row in range(60)]
+    lines = [f"{number},{number + (row == 11)},{row % 50}" for row, number in enumerate(numbers)]
+    found = inspected(tmp_path, lines, *wide).parts[0].high_leverage
+    assert (found.rows, set(found.columns)) == (1, {"age", "again"})
+    alike = inspected(tmp_path, [f"{number},{number},{row % 50}" for row, number in enumerate(numbers)], *wide)
+    assert alike.parts[0].high_leverage.rows == 0
+
+
 def test_a_target_has_cells_too(tmp_path: Path) -> None:
     target = {"name": "ill", "categories": ["no", "yes"]}
     lines = [f"{age},{'yes' if row < 4 else 'no'}" for row, age in enumerate(ages(50))]

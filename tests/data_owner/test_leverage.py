@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -75,6 +76,23 @@ def test_rank_and_leverages_are_those_of_rational_arithmetic(name: str) -> None:
     assert len(independent_columns(gram)) == rank
     form = LeverageForm.of(gram, len(Z), np.abs(Z).max(axis=0).clip(1))
     np.testing.assert_allclose(form.leverages(Z), [float(value) for value in expected], rtol=0, atol=1e-6)
+
+
+def test_a_row_that_only_the_bits_beyond_a_double_tell_apart_has_its_leverage() -> None:
+    draw = random.Random(5)
+    first = [draw.randrange(-(2**64), 2**64) for _ in range(30)]
+    second = [2 * value for value in first]
+    second[7] += 1
+    exact = np.array([[2**64, a, b] for a, b in zip(first, second, strict=True)], dtype=object)
+    rows = exact.astype(np.float64)
+    rests = np.vectorize(lambda z, nearest: float(z - int(nearest)))(exact, rows)
+    rank, expected = exact_leverages(exact)
+    assert rank == 3 and expected[7] == 1
+    form = LeverageForm.of(exact.T @ exact, 30, np.abs(rows).max(axis=0))
+    found = form.leverages(rows, rests)
+    np.testing.assert_allclose(found, [float(value) for value in expected], rtol=0, atol=1e-6)
+    (weights,) = form.directions(rows[[7]], rests[[7]])
+    assert (weights > 0.1).tolist() == [False, True, True]
 
 
 def test_float64_alone_would_miss_a_typing_error_of_one_unit() -> None:
