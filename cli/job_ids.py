@@ -37,7 +37,10 @@ def whole_id(text: str, jobs: Sequence[Mapping[str, Any]], place: str) -> str:
     if len(found) == 1:
         return str(found[0]["id"])
     if not found:
-        raise Failure(f"no job at {place} has an id that begins with {text!r}, or that name")
+        told = f"no job at {place} has an id that begins with {text!r}"
+        if jobs and not any("name" in job for job in jobs):  # a Facilitator's list
+            raise Failure(f"{told}. It lists no names: `fedtrain status` has the id of each")
+        raise Failure(f"{told}, or that name")
     listed = "; ".join(_described(job) for job in found[:_MOST_LISTED])
     more = f"; and {len(found) - _MOST_LISTED} more" if len(found) > _MOST_LISTED else ""
     raise Failure(f"{len(found)} jobs at {place} go by {text!r}: {listed}{more}: give more of its id")

@@ -146,3 +146,9 @@ def test_deploy_puts_name_and_purpose_into_the_spec(service: Listing, tmp_path: 
     assert service.body == {"model_type": "LINEAR_REGRESSION", "name": "stay", "purpose": "beds"}
     run("deploy", str(spec))
     assert service.body["name"] == "old"
+
+
+def test_a_name_where_lists_have_none_is_answered_with_the_command_that_has_them() -> None:
+    nameless = [{field: job[field] for field in job if field != "name"} for job in JOBS]
+    with pytest.raises(Failure, match="It lists no names: `fedtrain status` has the id of each"):
+        whole_id("stay", nameless, "there")
