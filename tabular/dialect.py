@@ -20,6 +20,7 @@ from tabular.source import open_bytes, refuse_other_formats
 
 SAMPLE_BYTES: Final = 1 << 20
 SAMPLE_RECORDS: Final = 1000
+MOST_COLUMNS: Final = 1 << 15
 SCAN_BYTES: Final = 4 << 20
 
 # Tried in this order: a file delimited by tabs or semicolons often has commas in its fields, seldom the reverse.
@@ -48,17 +49,30 @@ class Dialect:
 def sniff(path: Path, header: bool) -> Dialect:
     """Find the dialect of the CSV file at `path`.
 
-    Raises UnreadableTable for a missing, empty or binary file.
+    Raises UnreadableTable for a missing, empty or binary file, and for one whose first record does not end in the
+    sample or has more than MOST_COLUMNS fields.
     """
     sample, whole, encoding, quoted = _scan(path)
     text = codecs.getincrementaldecoder(encoding)().decode(sample, final=False).removeprefix("\ufeff")
     delimiter = _delimiter(text, whole, header)
     records = _records(text, delimiter, whole)
     if not records:
+        if text.strip("\r\n"):
+            why = f"its first record does not end within {SAMPLE_BYTES >> 20} MB, or has a field of more than"
+            limit = csv.field_size_limit() >> 10
+            raise UnreadableTable("unreadable-file", f"{path}: {why} {limit} kB, as where a quote is never closed")
         found = "the file holds blank lines alone" if sample.strip(_BYTE_ORDER_MARK) else "the file is empty"
         raise UnreadableTable("no-rows", f"{path}: {found}")
+    refuse_too_many_columns(path, len(records[0]))
     names = tuple(plain_text(name) for name in records[0]) if header else ("",) * len(records[0])
     return Dialect(encoding, delimiter, quoted, names, whole and header and len(records) == 1)
+
+
+def refuse_too_many_columns(path: Path, columns: int) -> None:
+    """Raise UnreadableTable above MOST_COLUMNS."""
+    if columns > MOST_COLUMNS:
+        why = f"has {columns:,} columns, and at most {MOST_COLUMNS:,} are read; leave out those that are not needed"
+        raise UnreadableTable("unreadable-file", f"{path}: {why}")
 
 
 def _scan(path: Path) -> tuple[bytes, bool, str, bool]:
@@ -96,7 +110,7 @@ def _decodes(decoder: codecs.IncrementalDecoder, chunk: bytes, final: bool = Fal
 
 
 def _records(text: str, delimiter: str, whole: bool) -> list[list[str]]:
-    """Complete records of the sample; blank lines are none."""
+    """Complete records of the sample, up to a field that is too long; blank lines are none."""
     lines = io.StringIO(text, newline="")
     records: list[list[str]] = []
     try:
@@ -107,7 +121,7 @@ def _records(text: str, delimiter: str, whole: bool) -> list[list[str]]:
                 return records
     except csv.Error:  # a field beyond csv's limit, as when a quote never closes: the records so far must do
         return records
-    return records if whole or len(records) < 2 else records[:-1]
+    return records if whole else records[:-1]
 
 
 def _delimiter(text: str, whole: bool, header: bool) -> str:

@@ -14,19 +14,17 @@ from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.csv
-import pyarrow.parquet
 
 from protocol.spec import Column, DataProps, DecimalMark, ThousandsMark, plain_text
 from tabular.convert import trimmed_text
 from tabular.dialect import Dialect, sniff
 from tabular.errors import ColumnMismatch, UnreadableTable
 from tabular.marks import NumberMarks
+from tabular.parquet import MAGIC, parquet_batches, parquet_names
 from tabular.source import Utf8Blocks, open_bytes
 
 BATCH_ROWS: Final = 8192
 BLOCK_BYTES: Final = 4 << 20
-PARQUET_MAGIC: Final = b"PAR1"
-PARQUET_BUFFER_BYTES: Final = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -147,11 +145,11 @@ def open_table(
     if path.exists() and not path.is_file():  # a pipe would be empty at the second reading
         raise UnreadableTable("unreadable-file", f"{path}: is a pipe or a device; save the table as a file")
     with open_bytes(path) as stream, _reading(path):
-        magic = stream.read(len(PARQUET_MAGIC))
-    if magic == PARQUET_MAGIC or path.suffix.lower() in (".parquet", ".pq"):
-        with _reading(path), pa.parquet.ParquetFile(str(path)) as file:
-            names = tuple(plain_text(name) for name in file.schema_arrow.names)
-            return Table(path, names, None, True, decimal, thousands)
+        magic = stream.read(len(MAGIC))
+    if magic == MAGIC or path.suffix.lower() in (".parquet", ".pq"):
+        with _reading(path):
+            names = tuple(plain_text(name) for name in parquet_names(path))
+        return Table(path, names, None, True, decimal, thousands)
     with _reading(path):
         dialect = sniff(path, header)
     names = dialect.names if header else tuple(f"column {index}" for index in range(len(dialect.names)))
@@ -208,17 +206,8 @@ def _csv_batches(table: Table, dialect: Dialect, positions: tuple[int, ...]) -> 
 
 
 def _parquet_batches(path: Path, positions: tuple[int, ...], batch_rows: int) -> Iterator[Any]:
-    # Without pre-buffering, memory is bounded by pages; with it, by row groups (77 MB against 316 MB measured
-    # at 10^6 rows of 30 columns in one row group), which other programs write as large as they like.
-    options = {"buffer_size": PARQUET_BUFFER_BYTES, "pre_buffer": False, "page_checksum_verification": True}
-    with _reading(path), pa.parquet.ParquetFile(str(path), **options) as file:
-        names = list(file.schema_arrow.names)
-        asked = [names[position] for position in positions]
-        # A name may occur twice, and a file's columns are asked for by name: which of its namesakes each one is.
-        namesakes = [names[:position].count(names[position]) for position in positions]
-        for batch in file.iter_batches(batch_rows, columns=list(dict.fromkeys(asked)), use_threads=False):
-            found = [[i for i, other in enumerate(batch.schema.names) if other == name] for name in asked]
-            yield batch.select([places[which] for places, which in zip(found, namesakes, strict=True)])
+    with _reading(path):
+        yield from parquet_batches(path, positions, batch_rows)
 
 
 def _sliced(batches: Iterator[Any], batch_rows: int, marks: tuple[NumberMarks, ...]) -> Iterator[TableBatch]:

@@ -13,6 +13,9 @@ from tabular.errors import UnreadableTable
 
 _COMPRESSIONS: Final = ((b"\x1f\x8b", "gzip"), (b"BZh", "bz2"), (b"\x28\xb5\x2f\xfd", "zstd"))
 _MAGIC_BYTES: Final = 16
+#: What may come out of a compressed file: as much as any table of zeros has, and what no memory is short of.
+MOST_RATIO: Final = 100
+FREE_BYTES: Final = 256 << 20
 
 _OTHER_FORMATS: Final = (
     (b"PK\x03\x04", "this is a zip archive or an Excel workbook; save the table as CSV or Parquet"),
@@ -31,19 +34,42 @@ _OTHER_FORMATS: Final = (
 
 
 def open_bytes(path: Path) -> Any:
-    """The file as a pyarrow stream; gzip, bzip2 and zstd are decompressed, by their first bytes alone.
+    """The file as a stream; gzip, bzip2 and zstd are decompressed, by their first bytes alone.
 
-    Raises UnreadableTable.
+    Raises UnreadableTable, also when more than MOST_RATIO times the file's size, and FREE_BYTES, has been read of it.
     """
     try:
         with path.open("rb") as file:
             first = file.read(_MAGIC_BYTES)
         compression = next((name for magic, name in _COMPRESSIONS if first.startswith(magic)), None)
-        return pa.input_stream(str(path), compression=compression)
+        stream = pa.input_stream(str(path), compression=compression)
+        return stream if compression is None else _Unpacked(stream, path)
     except FileNotFoundError:
         raise UnreadableTable("unreadable-file", f"{path}: there is no such file") from None
     except (OSError, pa.ArrowInvalid) as error:
         raise UnreadableTable("unreadable-file", f"{path}: cannot be opened: {error}") from error
+
+
+class _Unpacked(io.RawIOBase):
+    """A compressed file's content, as long as it is in proportion to the file."""
+
+    def __init__(self, stream: Any, path: Path) -> None:
+        super().__init__()
+        self._stream = stream
+        self._path = path
+        self._left = max(FREE_BYTES, MOST_RATIO * path.stat().st_size)
+
+    def read(self, size: int = -1) -> bytes:
+        chunk: bytes = self._stream.read(size)
+        self._left -= len(chunk)
+        if self._left < 0:
+            why = f"unpacks to more than {MOST_RATIO} times its size; decompress it, and give the table as it is"
+            raise UnreadableTable("unreadable-file", f"{self._path}: {why}")
+        return chunk
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
 
 
 def refuse_other_formats(path: Path, first: bytes) -> None:
