@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,8 @@ def predict(model: tuple[Bridge, str], monkeypatch: pytest.MonkeyPatch, tmp_path
     """Runs the command in an empty folder against the model's service."""
     monkeypatch.setattr("cli.client.Service", lambda url: Service(url, transport=model[0]))
     monkeypatch.chdir(tmp_path)
+    # The service beside it may log to what an earlier command of this process had as its terminal.
+    monkeypatch.setattr(logging.getLogger(), "handlers", [logging.NullHandler()])
 
     def run(*arguments: str) -> Result:
         return CliRunner().invoke(app, ["predict", *arguments])

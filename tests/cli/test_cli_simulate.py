@@ -121,7 +121,7 @@ def test_a_table_that_does_not_fit_is_named_with_the_column(folder: Path) -> Non
     done = simulate(folder, "a.csv", "b.csv", "c.csv")
     assert done.returncode == 1
     (told,) = [line for line in done.stderr.splitlines() if line.startswith(str(folder / "b.csv"))]
-    assert told.endswith(": u: record 1 has 'tall'; a number is expected.")
+    assert ": u: record 1 has 'tall'; a number is expected" in told
     assert done.stderr.splitlines()[-1].startswith("fedtrain: the model is FAILED")
     in_json = json.loads(simulate(folder, "a.csv", "b.csv", "c.csv", "--json").stdout)
     assert list(in_json["owners"]) == [str(folder / "b.csv")]

@@ -76,7 +76,7 @@ async def test_the_list_of_problems_leads_to_every_page(http: httpx.AsyncClient)
         assert (await http.get(TYPE_BASE + code.slug)).status_code == 200
 
 
-@pytest.mark.parametrize("slug", ["no-such-problem", "INTERNAL", "..", "internal/x", "x" * 65])
+@pytest.mark.parametrize("slug", ["no-such-problem", "INTERNAL", "../keys", "internal/x", "x" * 65])
 async def test_there_is_no_page_on_anything_else(http: httpx.AsyncClient, slug: str) -> None:
     answer = await http.get(TYPE_BASE + slug)
     assert answer.status_code in (401, 404, 422)

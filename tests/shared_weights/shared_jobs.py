@@ -30,11 +30,15 @@ def breast_cancer(columns: int = 30) -> tuple[Floats, NDArray[np.int64]]:
     return scaled(data.data[order][:, :columns]), data.target[order]
 
 
-def small_digits(classes: int = 4) -> tuple[Floats, NDArray[np.int64]]:
-    """Rows of the first classes of the 8×8 digits, every fourth pixel, scaled; and the digit."""
+#: Pixels of the 8×8 digits that every owner's rows use.
+USED_PIXELS = slice(2, 20, 8)
+
+
+def small_digits(classes: int = 4, pixels: slice = slice(2, None, 4)) -> tuple[Floats, NDArray[np.int64]]:
+    """Rows of the first classes of the 8×8 digits, every fourth pixel or those given, scaled; and the digit."""
     data = load_digits()
     kept = data.target < classes
-    return scaled(data.data[kept][:, 2::4]), data.target[kept]
+    return scaled(data.data[kept][:, pixels]), data.target[kept]
 
 
 def shared_spec(X: Floats, classes: int, owners: int = 3, **more: Any) -> dict[str, Any]:

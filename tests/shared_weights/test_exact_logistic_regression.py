@@ -16,6 +16,7 @@ from protocol.shared_weights import SealingContext, SharedWeights
 from tests.models.one_process import Floats, run_job, split
 from tests.shared_weights.shared_jobs import (
     SHARING,
+    USED_PIXELS,
     as_coefficients,
     breast_cancer,
     exact,
@@ -155,7 +156,7 @@ def losses_in_float64(
 def test_the_training_loss_is_that_of_the_pooled_rows_at_every_round(
     tmp_path: Path, classes: int, momentum: float
 ) -> None:
-    X, y = breast_cancer(columns=3) if classes == 2 else small_digits(3)
+    X, y = breast_cancer(columns=3) if classes == 2 else small_digits(3, USED_PIXELS)
     X = X[:, :3]
     rows, rate, l2 = table(X, y), 1.5, 10.0
     chosen = {"optimizer": "momentum", "momentum": momentum} if momentum else {"optimizer": "gradient_descent"}
@@ -192,7 +193,7 @@ def losses_of_adam(X: Floats, y: NDArray[np.int64], rate: float, l2: float, roun
 def test_the_training_loss_of_adam_is_that_of_the_pooled_rows_at_every_round(
     tmp_path: Path, asked: dict[int, Floats], classes: int, rate: str | float
 ) -> None:
-    X, y = breast_cancer(columns=3) if classes == 2 else small_digits(3)
+    X, y = breast_cancer(columns=3) if classes == 2 else small_digits(3, USED_PIXELS)
     X = X[:, :3]
     rows, l2 = table(X, y), 10.0
     spec = shared_spec(X, classes, optimizer="adam", learning_rate=rate, l2=l2, rounds=8, tolerance=0.0)
@@ -210,7 +211,7 @@ def test_the_training_loss_of_adam_is_that_of_the_pooled_rows_at_every_round(
 def test_the_training_loss_of_lbfgs_is_that_of_the_pooled_rows_at_every_round(
     tmp_path: Path, asked: dict[int, Floats], classes: int
 ) -> None:
-    X, y = breast_cancer(columns=3) if classes == 2 else small_digits(3)
+    X, y = breast_cancer(columns=3) if classes == 2 else small_digits(3, USED_PIXELS)
     X = X[:, :3]
     rows = table(X, y)
     spec = shared_spec(X, classes, l2=0.1, tolerance=1e-7)
