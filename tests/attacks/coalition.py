@@ -81,6 +81,14 @@ class Owner:
         return view
 
     async def released(self) -> list[dict[str, Any]]:
+        """The answers that left, as its audit has them."""
+        return [record for record in await self._audit() if "decision" not in record]
+
+    async def decisions(self) -> list[dict[str, Any]]:
+        """What its people decided, as its audit has it."""
+        return [record for record in await self._audit() if "decision" in record]
+
+    async def _audit(self) -> list[dict[str, Any]]:
         records: list[dict[str, Any]] = (await self.http.get("/audit")).json()["records"]
         return records
 

@@ -104,7 +104,7 @@ def test_a_typing_error_in_a_column_that_follows_from_another_waits_for_a_person
         assert "age (1), dose (1)" in detail
         assert (await owner.http.post(f"/models/{job.id}/approve")).status_code == 200
         assert (await both.join(job, owner)).answer == "accept"
-        (decision,) = await owner.released()
+        (decision,) = await owner.decisions()
         assert decision["decision"] == "risks_taken" and "age (1), dose (1)" in " ".join(decision["about"])
         # What a person approved is approved for this version of the table, not for another.
         assert (await both.join(another, owner)).answer == "accept"

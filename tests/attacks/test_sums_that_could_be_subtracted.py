@@ -117,6 +117,9 @@ def test_the_new_rosters_owners_cannot_approve_or_sign_it_among_themselves(tmp_p
             (asked,) = (await owner.job(second.id))["consents"]
             assert [party["name"] for party in asked["missing"]] == ["dora"]
         await all_wait(both, second, members, "has to sign")
+        signed = ["consent_signed", "consent_taken", "consent_taken"]
+        for owner in members:
+            assert [one["decision"] for one in await owner.decisions()] == signed
 
     play(tmp_path, scene, (*NAMES, "dora"))
 
