@@ -49,8 +49,8 @@ class TableFits:
             found = sorted({f"{question.column}: {question.code}" for question in report.questions})
             log.warning("the table raises questions: see fedtrain check", dataset=dataset.name, found=found)
         if report.waits:
-            said = "jobs over the table may be declined, or wait for a person: see fedtrain check"
-            log.warning(said, dataset=dataset.name, reasons=len(report.waits))
+            event = {"dataset": dataset.name, "reasons": len(report.waits)}
+            log.warning("jobs over the table may be declined, or wait for a person: see fedtrain check", **event)
 
     def report(self, dataset: Dataset) -> TableReport | None:
         """The report on this version; None without a schema, and as long as the table has not been read."""
