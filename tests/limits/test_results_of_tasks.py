@@ -117,7 +117,7 @@ def test_the_plans_sizes_hold_for_every_kind_of_round(tmp_path: Path) -> None:
         {},
         {"optimizer": "newton"},
         {"optimizer": "gradient_descent", "evaluate_every": 2},
-        {"optimizer": "momentum", "reencrypt_every": 3},
+        {"optimizer": "momentum", "reencrypt_every": 3, "key_bits": 1024},
         {"optimizer": "lbfgs", "weights": "shared_with_owners"},
     ):
         spec = logistic_spec(**training) if "weights" in training else small_spec(**training)

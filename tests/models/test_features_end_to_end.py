@@ -60,7 +60,7 @@ def test_every_feature_type_counts_as_declared(tmp_path: Path, records: list[lis
 def test_missing_values_are_dropped_or_replaced_as_declared(
     tmp_path: Path, records: list[list[Any]], rule: object
 ) -> None:
-    for place in (3, 50, 51, 120, 200):
+    for place in (*range(3, 15), *range(95, 107), *range(200, 212)):  # at each owner more than the least cell
         records[place][0] = ""
     outcome = run_job(tmp_path, spec(c0=rule), split(records, (90, 80, 70)), records)
     if rule == "drop":
