@@ -7,10 +7,12 @@ header says: both are walked here, in Thrift's compact protocol, without buildin
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet
 
 from tabular.dialect import MOST_COLUMNS, refuse_too_many_columns
@@ -31,11 +33,21 @@ PAGES_RATIO: Final = 4
 #: Values of lists in a column chunk, for each byte of it; a null in a list takes next to nothing in the file.
 LIST_VALUES_FREE: Final = 1 << 20
 LIST_VALUES_RATIO: Final = 64
+#: What the values of a batch come to at most, in bytes: a text of a dictionary is as long in each row that has it.
+BATCH_BYTES: Final = 16 << 20
+#: What a column's values come to at most in all: so much, so much more a row, and so much for each byte of the file.
+COLUMN_BYTES: Final = 256 << 20
+COLUMN_ROW_BYTES: Final = 1 << 10
+COLUMN_RATIO: Final = 100
+#: Encodings of a page whose values are a dictionary's. Source: apache/parquet-format, Encodings.md.
+_DICTIONARY_ENCODINGS: Final = (2, 8)
+#: Each value begins as the one before it: one page can hold as many as it likes of nearly its own length.
+_DELTA_BYTE_ARRAY: Final = 7
 _HEADER_BYTES: Final = 1 << 10
 _MOST_HEADER_BYTES: Final = 1 << 20
 
 
-def _open(path: Path) -> Any:
+def _open(path: Path, read_dictionary: list[str] | None = None) -> Any:
     """Open a file that is no bomb, as a pyarrow ParquetFile. Raises ArrowException, OSError."""
     # Without pre-buffering, memory is bounded by pages; with it, by row groups (77 MB against 316 MB measured
     # at 10^6 rows of 30 columns in one row group), which other programs write as large as they like.
@@ -43,6 +55,7 @@ def _open(path: Path) -> Any:
         str(path),
         buffer_size=BUFFER_BYTES,
         pre_buffer=False,
+        read_dictionary=read_dictionary,
         page_checksum_verification=True,
         # A list is made as long as it says before an element of it is read. A schema has one more than columns.
         thrift_container_size_limit=MOST_COLUMNS + 1,
@@ -74,15 +87,130 @@ def _opened(path: Path) -> Any:
 
 
 def parquet_batches(path: Path, positions: tuple[int, ...], batch_rows: int) -> Iterator[Any]:
-    """Record batches of these columns, of a file that `parquet_names` has let pass. Raises ArrowException, OSError."""
+    """Record batches of these columns, of a file that `parquet_names` has let pass.
+
+    Raises UnreadableTable for a column that comes to more than the file accounts for, ArrowException, OSError.
+    """
+    size = path.stat().st_size
     with _open(path) as file:
         names = list(file.schema_arrow.names)
         asked = [names[position] for position in positions]
         # A name may occur twice, and a file's columns are asked for by name: which of its namesakes each one is.
         namesakes = [names[:position].count(names[position]) for position in positions]
-        for batch in file.iter_batches(batch_rows, columns=list(dict.fromkeys(asked)), use_threads=False):
+        rows_at_once = _rows_at_once(path, file, set(asked), batch_rows)
+        read = file.iter_batches(rows_at_once, columns=list(dict.fromkeys(asked)), use_threads=False)
+        for batch in _regrouped(_accounted(path, size, read), batch_rows):
             found = [[i for i, other in enumerate(batch.schema.names) if other == name] for name in asked]
             yield batch.select([places[which] for places, which in zip(found, namesakes, strict=True)])
+
+
+def _accounted(path: Path, size: int, batches: Iterator[Any]) -> Iterator[Any]:
+    """Pass batches on, decoded.
+
+    Raises UnreadableTable where a column comes to more than a file of `size` bytes accounts for.
+    """
+    rows = 0
+    totals: dict[int, int] = {}
+    for encoded in batches:
+        batch = _decoded(encoded)
+        rows += batch.num_rows
+        for index, column in enumerate(batch.columns):
+            totals[index] = totals.get(index, 0) + column.nbytes
+            if totals[index] > COLUMN_BYTES + COLUMN_ROW_BYTES * rows + COLUMN_RATIO * size:
+                raise _too_much(path, f"column {batch.schema.names[index]!r} unpacks to many times the file's size")
+        yield batch
+
+
+def _decoded(batch: Any) -> Any:
+    """A batch with values in place of a dictionary's indices, which joined would come to more than they seem to."""
+    if not any(pa.types.is_dictionary(kind) for kind in batch.schema.types):
+        return batch
+    arrays = [array.dictionary_decode() if pa.types.is_dictionary(array.type) else array for array in batch.columns]
+    return pa.RecordBatch.from_arrays(arrays, names=batch.schema.names)
+
+
+def _regrouped(batches: Iterator[Any], batch_rows: int) -> Iterator[Any]:
+    """Join small batches, to at most `batch_rows` rows and no more than one beyond BATCH_BYTES."""
+    waiting: list[Any] = []
+    rows = size = 0
+    for batch in batches:
+        if waiting and (rows + batch.num_rows > batch_rows or size + batch.nbytes > BATCH_BYTES):
+            yield _joined(waiting)
+            waiting, rows, size = [], 0, 0
+        waiting.append(batch)
+        rows, size = rows + batch.num_rows, size + batch.nbytes
+    if waiting:
+        yield _joined(waiting)
+
+
+def _joined(batches: list[Any]) -> Any:
+    return batches[0] if len(batches) == 1 else pa.concat_batches(batches)
+
+
+def _rows_at_once(path: Path, file: Any, asked: set[str], batch_rows: int) -> int:
+    """Rows that come to no more than BATCH_BYTES with the longest value in each, at least 1 and at most `batch_rows`.
+
+    Raises UnreadableTable for lists of which a single row may come to more.
+    """
+    metadata, names, fewest = file.metadata, file.schema_arrow.names, batch_rows
+    flat = metadata.num_columns == len(names)  # a leaf for each column, in their order
+    leaves = [leaf for leaf in range(metadata.num_columns) if not flat or names[leaf] in asked]
+    with path.open("rb") as content:
+        for group in range(metadata.num_row_groups):
+            row_bytes = 0
+            for leaf in leaves:
+                value = _longest(path, content, metadata, group, leaf, batch_rows)
+                row_bytes += value.longest
+                if value.is_list and value.longest * value.values > BATCH_BYTES + PAGES_BYTES:
+                    raise _too_much(path, f"the lists of column {value.name!r} unpack to many times its size")
+            if row_bytes:
+                fewest = min(fewest, BATCH_BYTES // row_bytes)
+    return max(fewest, 1)
+
+
+@dataclass(frozen=True)
+class _Values:
+    """Values of a column chunk. `longest`: bytes of the longest that takes less than that in the file, 0 for few."""
+
+    name: str
+    longest: int
+    values: int
+    is_list: bool
+
+
+def _longest(path: Path, content: BinaryIO, metadata: Any, group: int, leaf: int, batch_rows: int) -> _Values:
+    column, chunk = metadata.schema.column(leaf), metadata.row_group(group).column(leaf)
+    is_list = column.max_repetition_level > 0
+    fixed, texts = column.physical_type == "FIXED_LEN_BYTE_ARRAY", column.physical_type == "BYTE_ARRAY"
+    if not fixed and not texts:
+        return _Values(column.path, 0, chunk.num_values, is_list)
+    pages = _pages(path, content, chunk)
+    values = pages.values if is_list else batch_rows
+    longest = column.length if fixed else pages.dictionary
+    if texts and longest * values > BATCH_BYTES and pages.begins_with_dictionary:
+        longest = _longest_of_dictionary(path, column.path, group, longest)
+    elif not texts:
+        return _Values(column.path, longest, pages.values, is_list)
+    longest = max(longest, pages.values_alike)
+    if not is_list:  # of lists, all that is in the pages is held as it is
+        longest = max(longest, pages.value_bytes)
+    return _Values(column.path, longest, pages.values, is_list)
+
+
+def _longest_of_dictionary(path: Path, leaf: str, group: int, at_most: int) -> int:
+    """Bytes of the longest value in a chunk's dictionary, which its first row is read with."""
+    with _open(path, read_dictionary=[leaf]) as file:
+        batch = next(file.iter_batches(1, row_groups=[group], columns=[leaf], use_threads=False), None)
+    array = None if batch is None or batch.num_columns != 1 else batch.column(0)
+    while array is not None and not pa.types.is_dictionary(array.type):
+        if pa.types.is_struct(array.type):
+            array = array.field(0)
+        elif pa.types.is_list(array.type) or pa.types.is_large_list(array.type):
+            array = array.values
+        else:
+            return at_most
+    longest = None if array is None else pc.max(pc.binary_length(array.dictionary)).as_py()
+    return at_most if longest is None else int(longest)
 
 
 def _check_footer(path: Path) -> None:
@@ -107,37 +235,59 @@ def _check_row_group(path: Path, content: BinaryIO, metadata: Any, group: int) -
     columns = metadata.row_group(group)
     for index in range(metadata.num_columns):
         chunk = columns.column(index)
-        largest, values = _pages(path, content, chunk)
-        open_at_once += largest
+        pages = _pages(path, content, chunk)
+        open_at_once += pages.dictionary + pages.largest
         if open_at_once > PAGES_BYTES + PAGES_RATIO * size:
             raise _too_much(path, "its pages unpack to many times its size")
         is_list = metadata.schema.column(index).max_repetition_level > 0
-        if is_list and values > LIST_VALUES_FREE + LIST_VALUES_RATIO * min(chunk.total_compressed_size, size):
+        if is_list and pages.values > LIST_VALUES_FREE + LIST_VALUES_RATIO * min(chunk.total_compressed_size, size):
             raise _too_much(path, "its lists unpack to many times its size")
 
 
-def _pages(path: Path, content: BinaryIO, chunk: Any) -> tuple[int, int]:
-    """Bytes of the largest dictionary and the largest page of a column chunk, unpacked, and the values of all pages."""
+@dataclass
+class _Pages:
+    """Pages of a column chunk: bytes of the largest dictionary and the largest other page, unpacked; all values.
+
+    `value_bytes`: bytes a value takes in the page where it takes most. `values_alike`: bytes of the largest page whose
+    values begin like one another. `begins_with_dictionary`: the first page's values are a dictionary's.
+    """
+
+    dictionary: int = 0
+    largest: int = 0
+    values: int = 0
+    value_bytes: int = 0
+    values_alike: int = 0
+    begins_with_dictionary: bool | None = None
+
+
+def _pages(path: Path, content: BinaryIO, chunk: Any) -> _Pages:
     start, dictionary = chunk.data_page_offset, chunk.dictionary_page_offset
     place = dictionary if chunk.has_dictionary_page and dictionary and dictionary < start else start
     end = place + chunk.total_compressed_size
-    largest_dictionary = largest = values = 0
-    while place < end and values < chunk.num_values:
+    pages = _Pages()
+    while place < end and pages.values < chunk.num_values:
         header, length = _page_header(path, content, place)
-        unpacked, packed = header.get(2, -1), header.get(3, -1)
+        unpacked, packed = header.get((2, 0), -1), header.get((3, 0), -1)
         if unpacked < 0 or packed < 0:
             raise _damaged(path)
-        if 7 in header:
-            largest_dictionary = max(largest_dictionary, unpacked)
+        if (7, 0) in header:
+            pages.dictionary = max(pages.dictionary, unpacked)
         else:
-            largest = max(largest, unpacked)
-            values += max(header.get(5, 0), header.get(8, 0))
+            values = max(header.get((5, 1), 0), header.get((8, 1), 0))
+            encodings = {header.get((5, 2)), header.get((8, 4))}
+            pages.largest = max(pages.largest, unpacked)
+            pages.values += values
+            pages.value_bytes = max(pages.value_bytes, -(-unpacked // max(values, 1)))
+            if _DELTA_BYTE_ARRAY in encodings:
+                pages.values_alike = max(pages.values_alike, unpacked)
+            if pages.begins_with_dictionary is None:
+                pages.begins_with_dictionary = not encodings.isdisjoint(_DICTIONARY_ENCODINGS)
         place += length + packed
-    return largest_dictionary + largest, values
+    return pages
 
 
-def _page_header(path: Path, content: BinaryIO, place: int) -> tuple[dict[int, int], int]:
-    """Whole numbers of a page's header by field, of the headers within it the first field; and its length in bytes."""
+def _page_header(path: Path, content: BinaryIO, place: int) -> tuple[dict[tuple[int, int], int], int]:
+    """Whole numbers of a page's header by field and field within it, as `_Compact.numbers`; and its length in bytes."""
     room = _HEADER_BYTES
     while True:
         content.seek(place)
@@ -177,23 +327,22 @@ class _Compact:
         except IndexError:
             raise _damaged(self._path) from None
 
-    def numbers(self) -> dict[int, int]:
-        """Whole numbers of a structure by field; a structure within it counts as its first field, a number.
+    def numbers(self) -> dict[tuple[int, int], int]:
+        """Whole numbers of a structure by (field, 0), and of those within it by (field, field within).
 
-        Raises IndexError where it does not end.
+        A structure within it counts as 1 at (field, 0). Raises IndexError where it does not end.
         """
-        found: dict[int, int] = {}
+        found: dict[tuple[int, int], int] = {}
         for field, kind in self._fields():
             if kind in _NUMBERS:
-                found[field] = self._signed()
+                found[field, 0] = self._signed()
             elif kind == _STRUCT:
-                inner = 0
-                for inner_field, inner_kind in self._fields():
-                    if inner_field == 1 and inner_kind in _NUMBERS:
-                        inner = self._signed()
+                found[field, 0] = 1
+                for inner, inner_kind in self._fields():
+                    if inner_kind in _NUMBERS:
+                        found[field, inner] = self._signed()
                     else:
                         self._skip(inner_kind, _OUTER_DEPTH)
-                found[field] = inner
             else:
                 self._skip(kind, _OUTER_DEPTH)
         return found

@@ -91,6 +91,43 @@ def a_list_of_a_hundred_million_nulls(path: Path) -> None:
     pq.write_table(pa.table({"a": pa.ListArray.from_arrays([0, values], pa.nulls(values, pa.int8()))}), path)
 
 
+def dictionary(path: Path, indices: list[int], texts: list[str], categorical: bool = False) -> None:
+    column = pa.DictionaryArray.from_arrays(pa.array(indices, pa.int32()), pa.array(texts))
+    options = {"compression": "zstd", "write_statistics": False, "store_schema": categorical}
+    pq.write_table(pa.table({"a": column}), path, **options)
+
+
+def one_long_text_in_a_dictionary(path: Path) -> None:
+    dictionary(path, [0] * 20_000, ["x" * 900_000])
+
+
+def one_long_category(path: Path) -> None:
+    dictionary(path, [0] * 20_000, ["x" * 900_000], categorical=True)
+
+
+def a_long_text_that_is_not_the_first(path: Path) -> None:
+    """A dictionary whose average is short, and a first row that says nothing of the rest."""
+    texts = [str(number) for number in range(1000)]
+    dictionary(path, [*range(1000), *[1000] * 20_000], [*texts, "x" * 900_000])
+
+
+def texts_that_begin_alike(path: Path) -> None:
+    texts = pa.table({"a": ["x" * 1_000_000] * 300})
+    encoding = {"use_dictionary": False, "column_encoding": {"a": "DELTA_BYTE_ARRAY"}}
+    pq.write_table(texts, path, compression="zstd", write_statistics=False, **encoding)
+
+
+def long_values_of_one_length(path: Path) -> None:
+    values = pa.table({"a": pa.array([b"x" * 1_000_000] * 300, pa.binary(1_000_000))})
+    pq.write_table(values, path, compression="zstd", write_statistics=False)
+
+
+def a_list_of_long_texts(path: Path) -> None:
+    texts = pa.DictionaryArray.from_arrays(pa.array(np.zeros(20_000, np.int32)), pa.array(["x" * 900_000]))
+    table = pa.table({"a": pa.ListArray.from_arrays([0, 20_000], texts)})
+    pq.write_table(table, path, compression="zstd", write_statistics=False, store_schema=False)
+
+
 def parquet_columns(path: Path) -> None:
     pq.write_table(pa.table({str(index): [] for index in range(33_000)}), path)
 
@@ -132,6 +169,12 @@ def a_footer_that_lies(path: Path) -> None:
         (one_record_without_end, "a record is longer than 4 MB"),
         (a_page_of_half_a_gigabyte, "its pages unpack to many times its size"),
         (a_list_of_a_hundred_million_nulls, "its lists unpack to many times its size"),
+        (one_long_text_in_a_dictionary, "column 'a' unpacks to many times the file's size"),
+        (one_long_category, "column 'a' unpacks to many times the file's size"),
+        (a_long_text_that_is_not_the_first, "column 'a' unpacks to many times the file's size"),
+        (texts_that_begin_alike, "column 'a' unpacks to many times the file's size"),
+        (long_values_of_one_length, "column 'a' unpacks to many times the file's size"),
+        (a_list_of_long_texts, "the lists of column 'a.list.element' unpack to many times its size"),
         (parquet_columns, "has more than 32,768 columns or row groups"),
         (a_million_chunks, "it has too many columns times row groups"),
         (a_footer_that_lies, "has more than 32,768 columns or row groups"),

@@ -104,3 +104,16 @@ def test_altered_values_are_refused_where_the_file_has_checksums(tmp_path: Path)
     content[1000] ^= 1
     path.write_bytes(content)
     refused(path)
+
+
+@pytest.mark.parametrize("encoding", ["DELTA_BYTE_ARRAY", "DELTA_LENGTH_BYTE_ARRAY", "PLAIN", "dictionary"])
+def test_long_texts_come_whole_and_in_order_however_they_are_stored(tmp_path: Path, encoding: str) -> None:
+    texts = ["x" * 50_000 + str(number % 7) if number % 3 else None for number in range(1200)]
+    options: dict[str, Any] = {"use_dictionary": encoding == "dictionary"}
+    if encoding != "dictionary":
+        options["column_encoding"] = {"a": encoding, "b": "PLAIN"}
+    path = parquet(tmp_path / "t.parquet", {"a": texts, "b": np.arange(1.0, 1201.0)}, row_group_size=500, **options)
+    batches = list(open_table(path).batches([Column(name="a"), Column(name="b")]))
+    assert max(sum(array.nbytes for array in batch.arrays) for batch in batches) < 20 << 20
+    assert [text for batch in batches for text in batch.arrays[0].to_pylist()] == texts
+    assert [row for batch in batches for row in batch.arrays[1].to_pylist()] == list(range(1, 1201))
