@@ -13,12 +13,15 @@ import httpx
 
 from cli.output import Failure
 from protocol.client.address import service_address
+from protocol.client.http import MAX_PROBLEM_BYTES
 from protocol.client.proxies import connecting, proxy_for, unreachable_through
 from protocol.loopback import is_loopback
 from protocol.problems import PROBLEM_JSON, Problem
 from protocol.server.decision_token import pick_up
 
 _CREDENTIALS = ("FEDTRAIN_TOKEN_FILE", "FEDTRAIN_CA_FILE", "FEDTRAIN_CLIENT_CERT", "FEDTRAIN_CLIENT_KEY")
+#: An answer, or an event of a stream. A report or 10,000 predictions take some megabytes.
+MOST_ANSWER_BYTES = 64 << 20
 DEFAULT_MODEL_OWNER = "http://127.0.0.1:9090"
 
 
@@ -40,6 +43,7 @@ class Service:
         except ValueError as error:
             raise Failure(f"{error}.") from None
         headers, verify = _credentials(self.base_url)
+        headers["Accept-Encoding"] = "identity"  # what is packed could unpack to any size
         self._proxy = None if transport is not None else proxy_for(self.base_url)
         self._http = httpx.Client(
             base_url=self.base_url,
@@ -75,12 +79,17 @@ class Service:
         response = self._send(request, stream=True)
         try:
             data: list[str] = []
-            for line in response.iter_lines():
+            size = 0
+            for line in self._lines(response):
+                size += len(line)
+                if size > MOST_ANSWER_BYTES:
+                    raise self._too_long(response, MOST_ANSWER_BYTES)
                 if line.startswith("data:"):
                     data.append(line[5:].removeprefix(" "))
-                elif line == "" and data:
-                    yield json.loads("\n".join(data))
-                    data = []
+                elif line == "":
+                    if data:
+                        yield json.loads("\n".join(data))
+                    data, size = [], 0
         except httpx.TransportError as error:
             raise self._unreachable(error) from None
         finally:
@@ -107,12 +116,48 @@ class Service:
 
     def _answer(self, request: httpx.Request, stream: bool) -> httpx.Response:
         try:
-            response = self._http.send(request, stream=stream)
-            if response.is_error:
-                response.read()
+            response = self._http.send(request, stream=True)
+            try:
+                return response if stream and response.is_success else self._whole(response)
+            finally:
+                if not (stream and response.is_success):
+                    response.close()
         except httpx.TransportError as error:
             raise self._unreachable(error) from None
-        return response
+
+    def _whole(self, response: httpx.Response) -> httpx.Response:
+        """Return an answer with its body. Raises Failure where that is longer than an answer can be."""
+        limit = MOST_ANSWER_BYTES if response.is_success else MAX_PROBLEM_BYTES
+        body = bytearray()
+        for chunk in self._chunks(response):
+            body += chunk
+            if len(body) > limit:
+                raise self._too_long(response, limit)
+        return httpx.Response(
+            response.status_code,
+            headers=response.headers,
+            content=bytes(body),
+            request=response.request,
+            extensions=response.extensions,
+        )
+
+    def _lines(self, response: httpx.Response) -> Iterator[str]:
+        rest = b""
+        for chunk in self._chunks(response):
+            *lines, rest = (rest + chunk).split(b"\n")
+            yield from (line.removesuffix(b"\r").decode(errors="replace") for line in lines)
+            if len(rest) > MOST_ANSWER_BYTES:
+                raise self._too_long(response, MOST_ANSWER_BYTES)
+
+    def _chunks(self, response: httpx.Response) -> Iterator[bytes]:
+        """Yield a body as it comes. Raises Failure where it is packed, which was not asked for."""
+        packing = response.headers.get("Content-Encoding", "identity")
+        if packing != "identity":
+            raise Failure(f"{response.url} answered packed as {packing!r}: is it a service of this project?")
+        yield from response.iter_raw(1 << 16)
+
+    def _too_long(self, response: httpx.Response, limit: int) -> Failure:
+        return Failure(f"{response.url} answered with more than {limit:,} bytes: is it a service of this project?")
 
     def _problem(self, response: httpx.Response) -> Problem:
         """Return what the service said. Raises Failure where a proxy answered in its place."""

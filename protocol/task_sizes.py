@@ -60,11 +60,6 @@ def most_request_bytes(kind: TaskKind, spec: ModelSpec, budget: Budget) -> int:
             return STATEMENT_BYTES
 
 
-def most_evidence_bytes(spec: ModelSpec, budget: Budget) -> int:
-    """Return the most bytes of a request, an answer, a product or an entry of the log."""
-    return max(_request(spec, budget), _answer(budget), _entry(spec))
-
-
 def _answer(budget: Budget) -> int:
     layouts = [budget.counts_layout, budget.answer_layout]
     layouts += [budget.newton.layout] if budget.newton is not None else []

@@ -19,7 +19,7 @@ from protocol.tasks import JSON_TYPE
 MAX_RESPONSE_BYTES = 1 << 30
 #: For what is a list of names and numbers: parsing it takes many times its size in memory.
 MAX_JSON_BYTES = 1 << 24
-_MAX_PROBLEM_BYTES = 1 << 20
+MAX_PROBLEM_BYTES = 1 << 20
 
 
 class ServiceClient:
@@ -98,7 +98,7 @@ class ServiceClient:
                 method, path, content=body or None, headers=headers, params=params, timeout=timeout
             ) as response:
                 self.bytes_sent += len(body)
-                answer = await self._read(response, most_bytes if response.is_success else _MAX_PROBLEM_BYTES)
+                answer = await self._read(response, most_bytes if response.is_success else MAX_PROBLEM_BYTES)
         except (httpx.HTTPError, httpx.StreamError, OSError) as error:
             raise self._unreachable(error) from error
         except (httpx.InvalidURL, httpx.CookieConflict, ValueError) as error:
