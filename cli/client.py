@@ -154,7 +154,7 @@ class Service:
         packing = response.headers.get("Content-Encoding", "identity")
         if packing != "identity":
             raise Failure(f"{response.url} answered packed as {packing!r}: is it a service of this project?")
-        yield from response.iter_raw(1 << 16)
+        yield from response.iter_bytes(1 << 16)
 
     def _too_long(self, response: httpx.Response, limit: int) -> Failure:
         return Failure(f"{response.url} answered with more than {limit:,} bytes: is it a service of this project?")
