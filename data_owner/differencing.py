@@ -58,9 +58,10 @@ def table_risks(found: Comparison, min_rows: int) -> tuple[str, ...]:
 
 def roster_risks(found: Comparison, roster: Roster) -> tuple[str, ...]:
     """Return what this owner's own rows risk over this roster, besides `table_risks`."""
-    shared = any(one.relation is Relation.SHARED for one in found.against)
-    if not found.fresh or shared:
-        return ()
+    if any(one.told.roster == roster and one.differ == 0 for one in found.against):
+        return ()  # these rows went to it before
+    if found.fresh and any(one.relation is Relation.SHARED for one in found.against):
+        return ()  # which table_risks tells of
     return tuple(_changed(found, [one for one in _apart(found) if one.told.roster == roster]))
 
 

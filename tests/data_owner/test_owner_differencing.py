@@ -246,6 +246,18 @@ def test_sets_that_would_cancel_this_owner_need_consent_over_the_same_roster_too
     assert not found(table(range(50)), *halves).cancels
 
 
+def test_rows_that_went_to_a_linked_roster_are_asked_about_over_the_one_that_had_others() -> None:
+    old, linked = (
+        told(table(range(60)), OWNERS),
+        told(table(range(60)), MANY, linked=(roster_of(OWNERS),), job_id="ce" * 16),
+    )
+    new = told(table(range(100, 160)), MANY, job_id="cf" * 16)
+    compared = found(table(range(100, 160)), old, linked, new)
+    assert not compared.fresh
+    assert roster_risks(compared, roster_of(OWNERS)) != ()  # less the old ones, they are this owner's alone
+    assert roster_risks(compared, roster_of(MANY)) == ()  # they went to it before
+
+
 def test_a_consent_counts_when_all_signed_the_same_for_this_job_and_it_names_every_roster() -> None:
     whole = statement(OWNERS, MANY)
     arguments = ("0a" * 32, roster_of(OWNERS), (roster_of(MANY),))

@@ -10,8 +10,6 @@ from typing import Any
 import pytest
 
 from data_owner import differencing
-from data_owner.row_groups import Comparison
-from tests.property import told_histories
 from tests.property.combinations import Released, by_owner, singled_out
 from tests.property.told_histories import LEAST_OWNERS, MIN_ROWS, History
 
@@ -45,16 +43,6 @@ def _nothing(*_: Any, **__: Any) -> tuple[()]:
     return ()
 
 
-def _without(**changes: object) -> Callable[[pytest.MonkeyPatch], None]:
-    """The rules see the comparison with these findings in it, whatever was found."""
-    compare = told_histories.compare
-
-    def blind(*arguments: Any) -> Comparison:
-        return dataclasses.replace(compare(*arguments), **changes)  # type: ignore[arg-type]
-
-    return lambda patch: patch.setattr(told_histories, "compare", blind)
-
-
 RULES_OFF: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "another roster needs no consent": lambda patch: patch.setattr(differencing, "rosters_to_consent", _none),
     "whatever was signed is enough": lambda patch: patch.setattr(differencing, "is_consented", lambda *_: True),
@@ -62,7 +50,6 @@ RULES_OFF: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     "the same roster with another table is not looked at": lambda patch: patch.setattr(
         differencing, "roster_risks", _nothing
     ),
-    "sets that cancel their owner are not looked at": _without(cancels=False),
 }
 
 

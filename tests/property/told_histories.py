@@ -65,6 +65,11 @@ class Party:
             training=training.name if split else None,
         )
 
+    def took_the_risk_of(self, table: SummedTable) -> bool:
+        """Return whether a person let these rows in, in these parts or in two parts, whose sum is known with them."""
+        whole, training = _key(table)
+        return any(one == whole and (training is None or part == training) for one, part in self.approved)
+
     def contents(self, rows: Sequence[int]) -> list[object]:
         """Return what the rows are in a sum: copies apart, and a missing value as the encoding puts it."""
         seen: Counter[int] = Counter()
@@ -163,7 +168,7 @@ class History:
         parties = tuple(owner.party for owner in roster)
         complete = [one for one in self.consents if not one.missing and one.statement.roster == parties]
         by_consent = {party for one in complete for party in one.signers}
-        for_own_rows = {owner.name for owner in roster if _key(owner.table(split=split)) in owner.approved}
+        for_own_rows = {owner.name for owner in roster if owner.took_the_risk_of(owner.table(split=split))}
         return frozenset(for_own_rows | {owner.name for owner in self.owners if owner.party in by_consent})
 
     def _answers(self, owner: Party, job_id: str, roster: Sequence[Party], *, split: bool, agreed: bool) -> bool:
