@@ -43,7 +43,7 @@ def train(example: str, folder: Path) -> tuple[dict[str, Any], list[dict[str, An
 def test_shared_weights_come_within_half_a_point_of_pooled_exact(tmp_path: Path, example: str) -> None:
     model, (federated, pooled, single) = train(example, tmp_path)
     assert model["converged"]
-    assert model["round"] < 80
+    assert model["round"] < 150
     assert abs(federated["accuracy"] - pooled["accuracy"]) <= 0.005
     assert federated["auc"] == pytest.approx(pooled["auc"], abs=1e-3)
     assert federated["log_loss"] == pytest.approx(pooled["log_loss"], rel=0.02)
