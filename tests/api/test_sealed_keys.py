@@ -13,6 +13,7 @@ from cli.main import app
 from protocol.server import key_files
 from protocol.server.key_files import KeySecret, key_paths
 from protocol.server.secret_files import SEALED, write_secret
+from tests.models import one_process
 from tests.models.one_process import run_job, training
 
 CLI = CliRunner()
@@ -50,6 +51,7 @@ def test_a_job_over_sealed_keys_ends_and_no_key_lies_open(
         write(path, secret, **options)
 
     monkeypatch.setattr(key_files, "write_secret", noting)
+    monkeypatch.setattr(one_process, "give_salts_to", lambda *_: None)  # each owner draws its own, and seals them
     spec = {
         "model_type": "LINEAR_REGRESSION",
         "data_props": {
