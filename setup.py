@@ -9,7 +9,7 @@ NATIVE = Path("crypto", "engine", "native")
 setup(
     ext_modules=[
         Extension(
-            "crypto.engine.native._kernel",
+            "fedtrain.crypto.engine.native._kernel",
             sorted(map(str, NATIVE.glob("*.c"))),
             depends=sorted(map(str, NATIVE.glob("*.h"))),
             extra_compile_args=["-std=c11", "-O3", "-fvisibility=hidden"],

@@ -10,9 +10,9 @@ import json
 from dataclasses import replace
 from math import log2
 
-from crypto.budget import Budget, largest_window, plan
-from protocol.planning import budget_inputs
-from protocol.spec import ModelSpec
+from fedtrain.planning.budget import Budget, largest_window, plan
+from fedtrain.planning.plans import budget_inputs
+from fedtrain.spec.model_spec import ModelSpec
 
 WINDOW = 4
 

@@ -28,7 +28,7 @@ from rich.console import Console
 from benchmarks.jobs import spec_of
 from benchmarks.measure import Row, main
 from benchmarks.round import ENDED, POLL_S, environment_of, start_services
-from cli.processes import Children
+from fedtrain.cli.services.processes import Children
 
 OWNERS, D, KEY_BITS, ROUNDS = 3, 11, 2048, 60
 DESCRIPTORS = 1024

@@ -1,7 +1,7 @@
 """Multiplications counted, and what they cost here and now: the arithmetic floor of an operation.
 
 The cost of one is that of gmpy2's x·y mod m and x·x mod m, measured in a bare loop at that moment. Counts: a table's
-entries, lookups and squarings as `crypto.straus.best_plan` and `crypto.FixedBaseTable` have them; GMP's own powers as
+entries, lookups and squarings as `fedtrain.crypto.powers.straus.best_plan` and `crypto.FixedBaseTable` have them; GMP's own powers as
 their squarings and one multiplication for every six bits.
 """
 
@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from gmpy2 import mpz
 
 from benchmarks.measure import processor_seconds
-from crypto import FixedBaseTable, SlotLayout
-from crypto.squaring import SQUARING_COST
-from crypto.straus import best_plan
+from fedtrain.crypto import FixedBaseTable, SlotLayout
+from fedtrain.crypto.powers.squaring import SQUARING_COST
+from fedtrain.crypto.powers.straus import best_plan
 
 LOOP = 1000
 # GMP's sliding window for exponents of some thousand bits.

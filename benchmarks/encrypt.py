@@ -24,7 +24,7 @@ from benchmarks.counts import Count, fixed_base_powers, floor_seconds, powers, t
 from benchmarks.jobs import key_pair
 from benchmarks.measure import Row, main, processor_seconds, wall_seconds
 from benchmarks.peers import Ckks, Peer, ckks_peers, pailliers
-from crypto import (
+from fedtrain.crypto import (
     EncryptedVector,
     Encryptor,
     Engine,

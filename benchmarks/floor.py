@@ -19,8 +19,8 @@ from rich.console import Console
 from benchmarks.counts import Count, fixed_base_powers, floor_seconds, matrix, number_below, powers
 from benchmarks.jobs import key_pair, spec_of
 from benchmarks.measure import Row, main, processor_seconds
-from crypto import FixedBaseTable, LocalEngine
-from protocol.planning import plan_spec
+from fedtrain.crypto import FixedBaseTable, LocalEngine
+from fedtrain.planning.plans import plan_spec
 
 KEY_BITS = (2048, 3072)
 DIMENSIONS = (11, 100)

@@ -24,7 +24,7 @@ from typing import Any
 import cbor2
 
 from benchmarks.fuzz_readers import Found, Reader, readers
-from protocol.problems import Problem
+from fedtrain.spec.problems import Problem
 
 
 @dataclass

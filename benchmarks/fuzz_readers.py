@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from gmpy2 import mpz
 
-from crypto import (
+from fedtrain.crypto import (
     CryptoError,
     EncryptedVector,
     MalformedCiphertext,
@@ -17,17 +17,19 @@ from crypto import (
     ciphertexts_from_bytes,
     ciphertexts_to_bytes,
 )
-from crypto.keys import generate_keypair, key_id
-from crypto.sealing import open_sealed, seal
-from protocol import cbor, documents, messages, scoring
-from protocol.consent import RosterConsent
-from protocol.documents import parse_json
-from protocol.identity import Identity
-from protocol.messages import RoundKind, SignedBytes, VectorMessage, from_cbor, to_cbor
-from protocol.problems import Code, Problem
-from protocol.shared_weights import SealedWeights
-from protocol.spec import ModelSpec, Strict
-from protocol.version import is_newer_minor
+from fedtrain.crypto.paillier.keys import generate_keypair, key_id
+from fedtrain.crypto.sealing import open_sealed, seal
+from fedtrain.protocol.documents import signed as documents
+from fedtrain.protocol.documents.consent import RosterConsent
+from fedtrain.protocol.documents.identity import Identity
+from fedtrain.protocol.documents.signed import parse_json
+from fedtrain.protocol.messages import cbor, scoring
+from fedtrain.protocol.messages import rounds as messages
+from fedtrain.protocol.messages.rounds import RoundKind, SignedBytes, VectorMessage, from_cbor, to_cbor
+from fedtrain.protocol.messages.shared_weights import SealedWeights
+from fedtrain.protocol.version import is_newer_minor
+from fedtrain.spec.model_spec import ModelSpec, Strict
+from fedtrain.spec.problems import Code, Problem
 
 _HASH, _ID, _NONCE, _MASK_KEY = "9f" * 32, "0f" * 16, "c4" * 32, "3f" * 32
 _DECODED = frozenset({Code.MALFORMED_CBOR})

@@ -22,7 +22,7 @@ from benchmarks.counts import floor_seconds, matrix, powers
 from benchmarks.jobs import Bench, Rows, bench_of, integers_of, key_pair, moments_from, table_of
 from benchmarks.measure import LONGEST_S, Row, main, processor_seconds
 from benchmarks.peers import CKKS_CHAINS, Ckks, Peer, installed, pailliers
-from data_owner.compute import compute_answer
+from fedtrain.data_owner.release.answer import compute_answer
 
 SIZES = ((353, 11), (10_000, 30), (10_000, 100), (100_000, 100))
 QUICK_SIZES = ((353, 11),)

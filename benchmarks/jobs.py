@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from numpy.typing import NDArray
 from phe.paillier import PaillierPrivateKey
 
-from crypto import (
+from fedtrain.crypto import (
     Engine,
     KeyHolderEncryptor,
     LocalEngine,
@@ -21,14 +21,14 @@ from crypto import (
     generate_keypair,
     key_id,
 )
-from crypto.budget import Budget
-from data_owner.compute import AnsweringJob
-from data_owner.gradients import provider_of
-from data_owner.moments import Moments, moments_of
-from protocol.identity import Identity, sha256_hex
-from protocol.messages import RoundKind, RoundRequest, VectorMessage, to_cbor
-from protocol.planning import WEIGHT_FRACTION_BITS, plan_spec
-from protocol.spec import ModelSpec
+from fedtrain.data_owner.data.moments import Moments, moments_of
+from fedtrain.data_owner.methods import provider_of
+from fedtrain.data_owner.release.answer import AnsweringJob
+from fedtrain.planning.budget import Budget
+from fedtrain.planning.plans import WEIGHT_FRACTION_BITS, plan_spec
+from fedtrain.protocol.documents.identity import Identity, sha256_hex
+from fedtrain.protocol.messages.rounds import RoundKind, RoundRequest, VectorMessage, to_cbor
+from fedtrain.spec.model_spec import ModelSpec
 
 #: Smaller ones protect nothing: they are for the benchmarks' own tests.
 LEAST_KEY_BITS = 2048

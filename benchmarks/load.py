@@ -32,9 +32,9 @@ import httpx
 
 from benchmarks.jobs import LEAST_KEY_BITS, spec_of
 from benchmarks.round import Probe
-from cli.metrics import sum_by_name
-from cli.processes import Child, Children
-from protocol.spec import ModelSpec
+from fedtrain.cli.services.metrics import sum_by_name
+from fedtrain.cli.services.processes import Child, Children
+from fedtrain.spec.model_spec import ModelSpec
 
 DIMENSIONS = 11
 SAMPLE_EVERY_S = 1.0

@@ -23,12 +23,12 @@ from pathlib import Path
 import httpx
 import numpy as np
 
-from crypto import LocalEngine
-from data_owner.app import create_app
-from data_owner.settings import DataOwnerSettings
-from protocol.server.logging import configure_logging
-from protocol.server.system_clock import SystemClock
-from protocol.tasks import CBOR_TYPE, TaskList
+from fedtrain.crypto import LocalEngine
+from fedtrain.data_owner.app import create_app
+from fedtrain.data_owner.settings import DataOwnerSettings
+from fedtrain.protocol.messages.tasks import CBOR_TYPE, TaskList
+from fedtrain.service.runtime.logging import configure_logging
+from fedtrain.service.runtime.system_clock import SystemClock
 
 ROWS = 50
 

@@ -30,18 +30,18 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from data_owner.gradients import SHARED_PROVIDERS
-from data_owner.moments import Moments, moments_of
-from model_owner import classification
-from model_owner.descent import DESCENTS
-from model_owner.models import Classification
-from model_owner.optimisers import Ask, Done
-from model_owner.optimisers.quadratic import to_floats
-from model_owner.training import objective
-from protocol.planning import plan_spec, planned_rounds
-from protocol.shared_weights import SharedWeights
-from protocol.spec import ModelSpec, Optimizer
-from tabular import EncodedBatch, Encoder, open_declared_table
+from fedtrain.data_owner.data.moments import Moments, moments_of
+from fedtrain.data_owner.methods import SHARED_PROVIDERS
+from fedtrain.model_owner.methods.descent import DESCENTS
+from fedtrain.model_owner.methods.optimisers import Ask, Done
+from fedtrain.model_owner.methods.optimisers.quadratic import to_floats
+from fedtrain.model_owner.methods.training import objective
+from fedtrain.model_owner.results import classification
+from fedtrain.model_owner.results.models import Classification
+from fedtrain.planning.plans import plan_spec, planned_rounds
+from fedtrain.protocol.messages.shared_weights import SharedWeights
+from fedtrain.spec.model_spec import ModelSpec, Optimizer
+from fedtrain.tabular import EncodedBatch, Encoder, open_declared_table
 
 Floats = NDArray[np.float64]
 

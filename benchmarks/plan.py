@@ -24,8 +24,8 @@ import httpx
 import numpy as np
 from sklearn.datasets import load_diabetes
 
-from cli.plan import plan_document
-from cli.processes import Child, Children
+from fedtrain.cli.jobs.plan import plan_document
+from fedtrain.cli.services.processes import Child, Children
 
 OWNERS = 3
 _TICK_S = 1 / os.sysconf("SC_CLK_TCK")

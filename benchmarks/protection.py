@@ -19,7 +19,7 @@ from rich.console import Console
 
 from benchmarks.jobs import Bench, bench_of, key_pair, moments_from, table_of
 from benchmarks.measure import Row, main, processor_seconds
-from crypto import (
+from fedtrain.crypto import (
     KeyHolderEncryptor,
     LocalEngine,
     blind,
@@ -29,10 +29,10 @@ from crypto import (
     sum_of_masks,
     sum_vectors,
 )
-from data_owner.compute import MASK_TAG, AnsweringJob, compute_answer, open_weights
-from protocol.addition import record_of
-from protocol.identity import Identity, sha256_hex
-from protocol.messages import (
+from fedtrain.data_owner.release.answer import MASK_TAG, AnsweringJob, compute_answer, open_weights
+from fedtrain.protocol.documents.identity import Identity, sha256_hex
+from fedtrain.protocol.evidence.addition import record_of
+from fedtrain.protocol.messages.rounds import (
     REQUEST_TAG,
     LogEntry,
     RoundAnswer,

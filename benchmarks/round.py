@@ -28,12 +28,12 @@ from rich.console import Console
 
 from benchmarks.jobs import LEAST_KEY_BITS, Bench, bench_of, key_pair, moments_from, spec_of, table_of
 from benchmarks.measure import Row, main, processor_seconds
-from cli.metrics import sum_by_name
-from cli.processes import Children
-from crypto import KeyHolderEncryptor, LocalEngine, encrypt_array, key_id, sum_vectors
-from data_owner.compute import compute_answer
-from facilitator.adding import add_answers
-from protocol.messages import RoundAnswer, RoundRequest, from_cbor, to_cbor
+from fedtrain.cli.services.metrics import sum_by_name
+from fedtrain.cli.services.processes import Children
+from fedtrain.crypto import KeyHolderEncryptor, LocalEngine, encrypt_array, key_id, sum_vectors
+from fedtrain.data_owner.release.answer import compute_answer
+from fedtrain.facilitator.methods.adding import add_answers
+from fedtrain.protocol.messages.rounds import RoundAnswer, RoundRequest, from_cbor, to_cbor
 
 # (owners, d, rounds)
 SIZES = ((2, 11, 20), (10, 11, 20), (50, 11, 10), (2, 100, 8), (10, 100, 6), (50, 100, 3))

@@ -23,12 +23,12 @@ from rich.console import Console
 
 from benchmarks.jobs import bench_of, key_pair, moments_from, spec_of, table_of
 from benchmarks.measure import Row, main, processor_seconds
-from crypto import LocalEngine, sum_of_masks, sum_vectors
-from data_owner.compute import compute_answer
-from data_owner.moments import Moments, moments_of
-from protocol.messages import RoundAnswer, from_cbor
-from tabular.encode import Encoder
-from tabular.read import open_table
+from fedtrain.crypto import LocalEngine, sum_of_masks, sum_vectors
+from fedtrain.data_owner.data.moments import Moments, moments_of
+from fedtrain.data_owner.release.answer import compute_answer
+from fedtrain.protocol.messages.rounds import RoundAnswer, from_cbor
+from fedtrain.tabular.encode import Encoder
+from fedtrain.tabular.reading.read import open_table
 
 KEY_BITS = 2048
 ROWS = (1_000, 10_000, 100_000, 1_000_000)

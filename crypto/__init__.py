@@ -3,17 +3,11 @@
 Pure arithmetic: no I/O, nothing of ours imported. Draws its own randomness from `secrets`.
 """
 
-from crypto.arithmetic import add, add_plain, affine_matrix, repack, scale, sum_vectors
-from crypto.encryption import (
-    Encryptor,
-    KeyHolderEncryptor,
-    PublicEncryptor,
-    decrypt,
-    decrypt_array,
-    encrypt_array,
-)
-from crypto.engine import Engine
-from crypto.errors import (
+from fedtrain.crypto.engine import Engine
+from fedtrain.crypto.engine.local import LocalEngine
+from fedtrain.crypto.engine.processes import ProcessEngine
+from fedtrain.crypto.engine.sized import SizedEngine
+from fedtrain.crypto.errors import (
     CapacityExceeded,
     CryptoError,
     DecodedOutOfBound,
@@ -26,10 +20,20 @@ from crypto.errors import (
     ScaleMismatch,
     SealBroken,
 )
-from crypto.fixed_base import FixedBaseTable
-from crypto.fixed_point import decode, encode, rescale
-from crypto.key_proof import check_key, prove_key
-from crypto.keys import (
+from fedtrain.crypto.masks import blind, encode_context, pair_mask, shared_round_key, sum_of_masks
+from fedtrain.crypto.packing.fixed_point import decode, encode, rescale
+from fedtrain.crypto.packing.slots import SlotLayout, pack, unpack
+from fedtrain.crypto.paillier.arithmetic import add, add_plain, affine_matrix, repack, scale, sum_vectors
+from fedtrain.crypto.paillier.encryption import (
+    Encryptor,
+    KeyHolderEncryptor,
+    PublicEncryptor,
+    decrypt,
+    decrypt_array,
+    encrypt_array,
+)
+from fedtrain.crypto.paillier.key_proof import check_key, prove_key
+from fedtrain.crypto.paillier.keys import (
     LEAST_MODULUS_BITS,
     ciphertext_width_bytes,
     generate_keypair,
@@ -38,14 +42,15 @@ from crypto.keys import (
     private_key_from_dict,
     private_key_to_dict,
 )
-from crypto.local_engine import LocalEngine
-from crypto.masks import blind, encode_context, pair_mask, shared_round_key, sum_of_masks
-from crypto.packing import SlotLayout, pack, unpack
-from crypto.process_engine import ProcessEngine
-from crypto.rerandomise import RerandomiserPool, rerandomise
-from crypto.sealing import open_sealed, seal
-from crypto.sized_engine import SizedEngine
-from crypto.vector import EncryptedVector, check_ciphertexts, ciphertexts_from_bytes, ciphertexts_to_bytes
+from fedtrain.crypto.paillier.rerandomise import RerandomiserPool, rerandomise
+from fedtrain.crypto.paillier.vector import (
+    EncryptedVector,
+    check_ciphertexts,
+    ciphertexts_from_bytes,
+    ciphertexts_to_bytes,
+)
+from fedtrain.crypto.powers.fixed_base import FixedBaseTable
+from fedtrain.crypto.sealing import open_sealed, seal
 
 __all__ = [
     "LEAST_MODULUS_BITS",

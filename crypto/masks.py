@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from gmpy2 import mpz
 
-from crypto.context import encode_context as encode_context  # part of this module's own surface
-from crypto.context import hash_to_residue
-from crypto.errors import MalformedKey
+from fedtrain.crypto.context import encode_context as encode_context  # part of this module's own surface
+from fedtrain.crypto.context import hash_to_residue
+from fedtrain.crypto.errors import MalformedKey
 
 ROUND_KEY_BYTES = 32
 

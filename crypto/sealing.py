@@ -13,9 +13,9 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
-from crypto.context import encode_context
-from crypto.errors import MalformedKey, SealBroken
-from crypto.masks import shared_round_key
+from fedtrain.crypto.context import encode_context
+from fedtrain.crypto.errors import MalformedKey, SealBroken
+from fedtrain.crypto.masks import shared_round_key
 
 PUBLIC_KEY_BYTES = 32
 #: What a box is longer than its plaintext by, the authenticator.

@@ -15,47 +15,47 @@ import structlog
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
-from crypto.engine import Engine
-from data_owner.agent.effects import JobEffects, Workshop
-from data_owner.agent.past import Memory
-from data_owner.agent.service import OwnerService
-from data_owner.datasets import register
-from data_owner.freezing import Freezer
-from data_owner.inspector import Inspector
-from data_owner.marks import AnswerMarks
-from data_owner.mask_keys import MaskKeys, SealingKeys
-from data_owner.metrics import Metrics
-from data_owner.policy import DEFAULT_DATASET, OwnerPolicy
-from data_owner.pools import Pools
-from data_owner.pruning import prune
-from data_owner.routes import audit, consents, datasets, models, scores
-from data_owner.routes.parts import OwnerParts
-from data_owner.scoring.desk import ScoringDesk, ScoringParts
-from data_owner.scoring.kept_scores import KeptScores
-from data_owner.settings import DataOwnerSettings
-from data_owner.store.contract import OwnerStore
-from data_owner.store.sql import SqlStore
-from data_owner.table_fits import TableFits
-from data_owner.told_files import RowFiles, ToldSums
-from protocol.client.agent import TaskAgent
-from protocol.client.facilitator import FacilitatorClient
-from protocol.clock import Clock, timestamp
-from protocol.documents import SignedDocument, parse_json
-from protocol.loopback import is_loopback
-from protocol.message_items import MOST_ITEMS
-from protocol.problems import Code, Problem
-from protocol.server.app import create_service
-from protocol.server.backup import restored_at
-from protocol.server.body_limits import BodyLimit, BodyLimits
-from protocol.server.connection import facilitator_client, gate_of, key_files_of
-from protocol.server.database import state_of
-from protocol.server.engines import engine_of
-from protocol.server.pruning import prune_regularly
-from protocol.server.secret_files import load_or_create_identity
-from protocol.server.trust_file import read_membership, watched_trust
-from protocol.spec import MOST_SPEC_ITEMS, DataProps
-from protocol.states import Role
-from protocol.trust import Trust
+from fedtrain.client.agent.tasks import TaskAgent
+from fedtrain.client.facilitator import FacilitatorClient
+from fedtrain.crypto.engine import Engine
+from fedtrain.data_owner.agent.effects import JobEffects, Workshop
+from fedtrain.data_owner.agent.past import Memory
+from fedtrain.data_owner.agent.service import OwnerService
+from fedtrain.data_owner.data.datasets import register
+from fedtrain.data_owner.data.freezing import Freezer
+from fedtrain.data_owner.data.table_fits import TableFits
+from fedtrain.data_owner.metrics import Metrics
+from fedtrain.data_owner.policy.inspector import Inspector
+from fedtrain.data_owner.policy.rules import DEFAULT_DATASET, OwnerPolicy
+from fedtrain.data_owner.pruning import prune
+from fedtrain.data_owner.release.marks import AnswerMarks
+from fedtrain.data_owner.release.mask_keys import MaskKeys, SealingKeys
+from fedtrain.data_owner.release.pools import Pools
+from fedtrain.data_owner.release.told_files import RowFiles, ToldSums
+from fedtrain.data_owner.routes import audit, consents, datasets, models, scores
+from fedtrain.data_owner.routes.parts import OwnerParts
+from fedtrain.data_owner.scoring.desk import ScoringDesk, ScoringParts
+from fedtrain.data_owner.scoring.kept_scores import KeptScores
+from fedtrain.data_owner.settings import DataOwnerSettings
+from fedtrain.data_owner.store.contract import OwnerStore
+from fedtrain.data_owner.store.sql import SqlStore
+from fedtrain.protocol.clock import Clock, timestamp
+from fedtrain.protocol.documents.signed import SignedDocument, parse_json
+from fedtrain.protocol.documents.trust import Trust
+from fedtrain.protocol.loopback import is_loopback
+from fedtrain.protocol.messages.items import MOST_ITEMS
+from fedtrain.protocol.states import Role
+from fedtrain.service.limits.body_limits import BodyLimit, BodyLimits
+from fedtrain.service.runtime.connection import facilitator_client, gate_of, key_files_of
+from fedtrain.service.runtime.engines import engine_of
+from fedtrain.service.store.database import state_of
+from fedtrain.service.store.pruning import prune_regularly
+from fedtrain.service.vault.backup import restored_at
+from fedtrain.service.vault.secret_files import load_or_create_identity
+from fedtrain.service.vault.trust_file import read_membership, watched_trust
+from fedtrain.service.web.app import create_service
+from fedtrain.spec.model_spec import MOST_SPEC_ITEMS, DataProps
+from fedtrain.spec.problems import Code, Problem
 
 log = structlog.get_logger("data_owner")
 

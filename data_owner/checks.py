@@ -5,12 +5,19 @@ from __future__ import annotations
 from datetime import datetime
 from functools import lru_cache
 
-from data_owner.job import AnswerFacts, JobState, Owner
-from protocol.documents import Manifest, Roster, SignedDocument, open_document
-from protocol.identity import sha256_hex
-from protocol.messages import NO_ENTRY, Compute, LogEntry, RoundAnswer, RoundRequest, from_cbor
-from protocol.problems import Code, Problem
-from protocol.roster import OpenRoster, open_roster
+from fedtrain.data_owner.job import AnswerFacts, JobState, Owner
+from fedtrain.protocol.documents.identity import sha256_hex
+from fedtrain.protocol.documents.roster import OpenRoster, open_roster
+from fedtrain.protocol.documents.signed import Manifest, Roster, SignedDocument, open_document
+from fedtrain.protocol.messages.rounds import (
+    NO_ENTRY,
+    Compute,
+    LogEntry,
+    RoundAnswer,
+    RoundRequest,
+    from_cbor,
+)
+from fedtrain.spec.problems import Code, Problem
 
 
 @lru_cache(maxsize=64)
@@ -41,7 +48,7 @@ def roster_of(owner: Owner, state: JobState, signed: SignedDocument) -> OpenRost
 def check_roster(owner: Owner, state: JobState, signed: SignedDocument, now: datetime) -> OpenRoster:
     """Return the roster if this owner can work under it; remembered by its exact text.
 
-    Raises Problem: BAD_SIGNATURE, or ROSTER_INVALID: any rule of `protocol.roster`, this owner's own acceptance
+    Raises Problem: BAD_SIGNATURE, or ROSTER_INVALID: any rule of `fedtrain.protocol.documents.roster`, this owner's own acceptance
     missing or altered, or fewer owners that count than the policy's least roster.
     """
     roster = _open_roster(signed, state.offer, owner.facilitator)

@@ -1,6 +1,6 @@
 """A job as one Data Owner knows it: its state, what can happen to it, and what follows from that.
 
-Plain values without I/O. `data_owner.round` turns (state, message, now) into (state, effects).
+Plain values without I/O. `fedtrain.data_owner.round` turns (state, message, now) into (state, effects).
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
-from data_owner.encoding import DatasetFacts
-from data_owner.inspected import Inspection
-from data_owner.policy import OwnerPolicy
-from data_owner.row_groups import Comparison
-from data_owner.summed_table import SummedTable
-from data_owner.told import Told
-from protocol.consent import Consent, RosterConsent
-from protocol.documents import (
+from fedtrain.data_owner.data.encoding import DatasetFacts
+from fedtrain.data_owner.policy.inspected import Inspection
+from fedtrain.data_owner.policy.row_groups import Comparison
+from fedtrain.data_owner.policy.rules import OwnerPolicy
+from fedtrain.data_owner.policy.summed_table import SummedTable
+from fedtrain.data_owner.policy.told import Told
+from fedtrain.protocol.documents.consent import Consent, RosterConsent
+from fedtrain.protocol.documents.signed import (
     Acceptance,
     Decline,
     Hash,
@@ -30,10 +30,10 @@ from protocol.documents import (
     SignedDocument,
     Withdrawal,
 )
-from protocol.messages import Compute, RoundKind, RoundRequest
-from protocol.problems import Code
-from protocol.spec import DataProps, Strict
-from protocol.states import ENDED, Phase, Status, status_of
+from fedtrain.protocol.messages.rounds import Compute, RoundKind, RoundRequest
+from fedtrain.protocol.states import ENDED, Phase, Status, status_of
+from fedtrain.spec.model_spec import DataProps, Strict
+from fedtrain.spec.problems import Code
 
 
 @dataclass(frozen=True)

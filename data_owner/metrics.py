@@ -8,14 +8,14 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from crypto import Engine
-from data_owner.pools import Pools
-from data_owner.store.contract import OwnerStore
-from data_owner.store.sql import SqlStore
-from protocol.client.facilitator import FacilitatorClient
-from protocol.problems import Problem
-from protocol.server.agent_metrics import AgentMetrics
-from protocol.server.service_metrics import ServiceMetrics
+from fedtrain.client.facilitator import FacilitatorClient
+from fedtrain.crypto import Engine
+from fedtrain.data_owner.release.pools import Pools
+from fedtrain.data_owner.store.contract import OwnerStore
+from fedtrain.data_owner.store.sql import SqlStore
+from fedtrain.service.metrics.agent_metrics import AgentMetrics
+from fedtrain.service.metrics.service_metrics import ServiceMetrics
+from fedtrain.spec.problems import Problem
 
 
 class Metrics(Collector):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from data_owner.freezing import Freezer
-from data_owner.store.contract import OwnerStore
+from fedtrain.data_owner.data.freezing import Freezer
+from fedtrain.data_owner.store.contract import OwnerStore
 
 
 def prune(store: OwnerStore, freezer: Freezer, ended_before: datetime) -> int:

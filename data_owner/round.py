@@ -9,20 +9,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from data_owner import checks
-from data_owner import job as j
-from data_owner.differencing import is_consented, roster_risks, rosters_to_consent, table_risks
-from data_owner.encoding import DatasetFacts
-from data_owner.job import JobState, Owner
-from data_owner.policy import DEFAULT_DATASET, Outcome, Verdict, judge, judge_rows, standing_out_risks
-from protocol.consent import RosterConsent
-from protocol.documents import Acceptance, Decline, Manifest, SignedDocument, Withdrawal
-from protocol.messages import REQUEST_TAG, RoundKind, RoundRequest, from_cbor
-from protocol.offer import check_offer
-from protocol.planning import planned_rounds
-from protocol.problems import Code, Problem
-from protocol.spec import Optimizer, Training
-from protocol.states import Event, Phase, Role, advance
+from fedtrain.data_owner import checks
+from fedtrain.data_owner import job as j
+from fedtrain.data_owner.data.encoding import DatasetFacts
+from fedtrain.data_owner.job import JobState, Owner
+from fedtrain.data_owner.policy.differencing import (
+    is_consented,
+    roster_risks,
+    rosters_to_consent,
+    table_risks,
+)
+from fedtrain.data_owner.policy.rules import (
+    DEFAULT_DATASET,
+    Outcome,
+    Verdict,
+    judge,
+    judge_rows,
+    standing_out_risks,
+)
+from fedtrain.planning.plans import planned_rounds
+from fedtrain.protocol.documents.consent import RosterConsent
+from fedtrain.protocol.documents.offer import check_offer
+from fedtrain.protocol.documents.signed import Acceptance, Decline, Manifest, SignedDocument, Withdrawal
+from fedtrain.protocol.messages.rounds import REQUEST_TAG, RoundKind, RoundRequest, from_cbor
+from fedtrain.protocol.states import Event, Phase, Role, advance
+from fedtrain.spec.model_spec import Optimizer, Training
+from fedtrain.spec.problems import Code, Problem
 
 #: Reasons that depend on what the data hold: to others they are one.
 _OF_THE_DATA = frozenset({Code.INVALID_DATA, Code.TOO_FEW_ROWS})

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from data_owner.policy import OwnerPolicy
-from protocol.client.address import Address
-from protocol.documents import Name, PartyId
-from protocol.loopback import is_loopback
-from protocol.problems import Code, Problem
-from protocol.server.settings import ServiceSettings
+from fedtrain.client.address import Address
+from fedtrain.data_owner.policy.rules import OwnerPolicy
+from fedtrain.protocol.documents.signed import Name, PartyId
+from fedtrain.protocol.loopback import is_loopback
+from fedtrain.service.runtime.settings import ServiceSettings
+from fedtrain.spec.problems import Code, Problem
 
 
 class DataOwnerSettings(ServiceSettings):

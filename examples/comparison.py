@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from sklearn import metrics
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 
-from protocol.spec import ModelSpec
-from tabular import Encoder, open_declared_table
+from fedtrain.spec.model_spec import ModelSpec
+from fedtrain.tabular import Encoder, open_declared_table
 
 Floats = NDArray[np.float64]
 Row = dict[str, Any]

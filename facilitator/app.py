@@ -10,28 +10,28 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
-from crypto import Engine
-from facilitator.claims import Claims
-from facilitator.desk import TaskDesk
-from facilitator.mailbox import Mailbox
-from facilitator.metrics import Metrics
-from facilitator.pruning import prune
-from facilitator.routes import ROUTERS
-from facilitator.runner import JobRunner, Resources
-from facilitator.service import JobService
-from facilitator.settings import FacilitatorSettings
-from facilitator.store import SqlStore
-from protocol.clock import Clock
-from protocol.server.app import create_service
-from protocol.server.body_limits import BodyLimit, BodyLimits
-from protocol.server.connection import gate_of, key_files_of
-from protocol.server.database import DatabaseError, shown, state_of
-from protocol.server.doorbell import Doorbell
-from protocol.server.engines import engine_of
-from protocol.server.pruning import prune_regularly
-from protocol.server.secret_files import load_or_create_identity
-from protocol.states import Role
-from protocol.task_sizes import REGISTRATION_BYTES, STATEMENT_BYTES
+from fedtrain.crypto import Engine
+from fedtrain.facilitator.desk import TaskDesk
+from fedtrain.facilitator.metrics import Metrics
+from fedtrain.facilitator.registry.claims import Claims
+from fedtrain.facilitator.registry.mailbox import Mailbox
+from fedtrain.facilitator.registry.pruning import prune
+from fedtrain.facilitator.routes import ROUTERS
+from fedtrain.facilitator.runner import JobRunner, Resources
+from fedtrain.facilitator.service import JobService
+from fedtrain.facilitator.settings import FacilitatorSettings
+from fedtrain.facilitator.store import SqlStore
+from fedtrain.protocol.clock import Clock
+from fedtrain.protocol.messages.task_sizes import REGISTRATION_BYTES, STATEMENT_BYTES
+from fedtrain.protocol.states import Role
+from fedtrain.service.limits.body_limits import BodyLimit, BodyLimits
+from fedtrain.service.runtime.connection import gate_of, key_files_of
+from fedtrain.service.runtime.doorbell import Doorbell
+from fedtrain.service.runtime.engines import engine_of
+from fedtrain.service.store.database import DatabaseError, shown, state_of
+from fedtrain.service.store.pruning import prune_regularly
+from fedtrain.service.vault.secret_files import load_or_create_identity
+from fedtrain.service.web.app import create_service
 
 _DESCRIPTION = """Runs the rounds between a Model Owner and Data Owners, all of whom call it and none of whom it calls.
 

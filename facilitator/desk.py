@@ -8,14 +8,19 @@ from typing import Any
 
 from structlog.contextvars import bind_contextvars
 
-from facilitator.incoming import read_join_answer, read_round_answer, read_step_result, read_withdrawal
-from facilitator.job import JobState, StepAnswered
-from facilitator.results import Given, judge
-from facilitator.runner import JobRunner, MakeEvent, Resources
-from facilitator.store import StoredBlob, StoredTask, WriteTransaction
-from protocol.problems import Code, Problem
-from protocol.task_sizes import STATEMENT_BYTES, most_result_bytes
-from protocol.tasks import CBOR_TYPE, JSON_TYPE, PASSED_ON, TaskHeader, TaskKind
+from fedtrain.facilitator.job import JobState, StepAnswered
+from fedtrain.facilitator.rounds.incoming import (
+    read_join_answer,
+    read_round_answer,
+    read_step_result,
+    read_withdrawal,
+)
+from fedtrain.facilitator.rounds.results import Given, judge
+from fedtrain.facilitator.runner import JobRunner, MakeEvent, Resources
+from fedtrain.facilitator.store import StoredBlob, StoredTask, WriteTransaction
+from fedtrain.protocol.messages.task_sizes import STATEMENT_BYTES, most_result_bytes
+from fedtrain.protocol.messages.tasks import CBOR_TYPE, JSON_TYPE, PASSED_ON, TaskHeader, TaskKind
+from fedtrain.spec.problems import Code, Problem
 
 _LISTED_TASKS = 500
 _RESULT_TYPES = {
@@ -75,7 +80,7 @@ class TaskDesk:
         """Take a task's result: verify it, and let the job go on. The same bytes twice count once.
 
         Raises Problem: TASK_NOT_FOUND, ANSWER_CONFLICT, TASK_CLOSED, UNSUPPORTED_MEDIA_TYPE, and what
-        `facilitator.incoming` and `facilitator.round` refuse.
+        `fedtrain.facilitator.rounds.incoming` and `fedtrain.facilitator.round` refuse.
         """
         try:
             await self._give(given)

@@ -1,6 +1,6 @@
 """A job as the Facilitator knows it: its state, what can happen to it, and what follows from that.
 
-Plain values without I/O. `facilitator.round` turns (state, event, now) into (state, effects).
+Plain values without I/O. `fedtrain.facilitator.round` turns (state, event, now) into (state, effects).
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from typing import TypeAlias
 
 from pydantic import Field
 
-from protocol.documents import (
+from fedtrain.protocol.documents.identity import Identity
+from fedtrain.protocol.documents.signed import (
     Acceptance,
     Decline,
     Hash,
@@ -23,12 +24,19 @@ from protocol.documents import (
     SignedDocument,
     Withdrawal,
 )
-from protocol.identity import Identity
-from protocol.messages import NO_ENTRY, RoundAnswer, RoundKind, RoundRequest, SignedBytes, StepResult, VectorMessage
-from protocol.problems import Code
-from protocol.spec import Strict
-from protocol.states import ENDED, Phase
-from protocol.tasks import CBOR_TYPE, TaskKind
+from fedtrain.protocol.messages.rounds import (
+    NO_ENTRY,
+    RoundAnswer,
+    RoundKind,
+    RoundRequest,
+    SignedBytes,
+    StepResult,
+    VectorMessage,
+)
+from fedtrain.protocol.messages.tasks import CBOR_TYPE, TaskKind
+from fedtrain.protocol.states import ENDED, Phase
+from fedtrain.spec.model_spec import Strict
+from fedtrain.spec.problems import Code
 
 
 class Invited(Strict):

@@ -10,13 +10,13 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from crypto import Engine
-from facilitator.job import JobState
-from facilitator.store import SqlStore, Store
-from protocol.problems import Code, Problem
-from protocol.server.service_metrics import ServiceMetrics
-from protocol.server.window_metrics import WindowGauges
-from protocol.states import Phase
+from fedtrain.crypto import Engine
+from fedtrain.facilitator.job import JobState
+from fedtrain.facilitator.store import SqlStore, Store
+from fedtrain.protocol.states import Phase
+from fedtrain.service.metrics.service_metrics import ServiceMetrics
+from fedtrain.service.metrics.window_metrics import WindowGauges
+from fedtrain.spec.problems import Code, Problem
 
 _CODES = frozenset(code.slug for code in Code)
 _PHASE_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600)

@@ -1,6 +1,6 @@
 """The Facilitator's side of a job as a pure function: (context, state, event, now) → (state, effects).
 
-No I/O and no clock. Phases change by the table in `protocol.states` alone. An event that does not belong raises a
+No I/O and no clock. Phases change by the table in `fedtrain.protocol.states` alone. An event that does not belong raises a
 `Problem` and changes nothing; one that came before with the same bytes has no effect.
 """
 
@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from facilitator.deadlines import clock_jumped, time_passed
-from facilitator.ending import end_job, owner_left, took_seconds
-from facilitator.job import (
+from fedtrain.facilitator.job import (
     Add,
     AddingFailed,
     Answer,
@@ -34,11 +32,14 @@ from facilitator.job import (
     SumReady,
     TimePassed,
 )
-from facilitator.joining import invite, join
-from facilitator.moves import given_again, moved, step_task
-from facilitator.order import check_answer, check_request
-from protocol.identity import sha256_hex
-from protocol.messages import (
+from fedtrain.facilitator.rounds.deadlines import clock_jumped, time_passed
+from fedtrain.facilitator.rounds.ending import end_job, owner_left, took_seconds
+from fedtrain.facilitator.rounds.joining import invite, join
+from fedtrain.facilitator.rounds.moves import given_again, moved, step_task
+from fedtrain.facilitator.rounds.order import check_answer, check_request
+from fedtrain.planning.plans import planned_rounds
+from fedtrain.protocol.documents.identity import sha256_hex
+from fedtrain.protocol.messages.rounds import (
     REQUEST_TAG,
     AnswerRecord,
     Compute,
@@ -48,11 +49,10 @@ from protocol.messages import (
     Step,
     to_cbor,
 )
-from protocol.planning import planned_rounds
-from protocol.problems import Code, Problem
-from protocol.states import Event as Transition
-from protocol.states import Phase, Role, advance
-from protocol.tasks import TaskKind
+from fedtrain.protocol.messages.tasks import TaskKind
+from fedtrain.protocol.states import Event as Transition
+from fedtrain.protocol.states import Phase, Role, advance
+from fedtrain.spec.problems import Code, Problem
 
 
 def open_job(context: JobContext, now: datetime) -> JobState:

@@ -1,4 +1,4 @@
-"""Drives `facilitator.round` with a store, a clock, an executor and a doorbell.
+"""Drives `fedtrain.facilitator.round` with a store, a clock, an executor and a doorbell.
 
 Whatever happens to a job happens in `apply`: one write transaction that reads its state, takes the step, and writes
 the new state, tasks, evidence and log together. What follows outside the store, waking polls and computing sums, is
@@ -17,12 +17,9 @@ from uuid import uuid4
 import structlog
 from structlog.contextvars import bind_contextvars
 
-from crypto import CryptoError, Engine
-from facilitator import round as rounds
-from facilitator.adding import add_answers
-from facilitator.claims import Claims
-from facilitator.clock_watch import ClockWatch
-from facilitator.job import (
+from fedtrain.crypto import CryptoError, Engine
+from fedtrain.facilitator import round as rounds
+from fedtrain.facilitator.job import (
     Add,
     AddingFailed,
     AppendLog,
@@ -38,17 +35,20 @@ from facilitator.job import (
     SumReady,
     TimePassed,
 )
-from facilitator.metrics import Metrics
-from facilitator.plans import Plans
-from facilitator.results import Given, judge
-from facilitator.status import position_of
-from facilitator.store import ReadTransaction, Store, StoredEntry, WriteTransaction
-from protocol.clock import Clock, timestamp
-from protocol.identity import Identity
-from protocol.messages import RoundRequest, SignedBytes, from_cbor
-from protocol.problems import Code, Problem
-from protocol.server.doorbell import Doorbell
-from protocol.states import Phase
+from fedtrain.facilitator.methods.adding import add_answers
+from fedtrain.facilitator.metrics import Metrics
+from fedtrain.facilitator.registry.claims import Claims
+from fedtrain.facilitator.registry.clock_watch import ClockWatch
+from fedtrain.facilitator.registry.plans import Plans
+from fedtrain.facilitator.rounds.results import Given, judge
+from fedtrain.facilitator.status import position_of
+from fedtrain.facilitator.store import ReadTransaction, Store, StoredEntry, WriteTransaction
+from fedtrain.protocol.clock import Clock, timestamp
+from fedtrain.protocol.documents.identity import Identity
+from fedtrain.protocol.messages.rounds import RoundRequest, SignedBytes, from_cbor
+from fedtrain.protocol.states import Phase
+from fedtrain.service.runtime.doorbell import Doorbell
+from fedtrain.spec.problems import Code, Problem
 
 log = structlog.get_logger("facilitator")
 

@@ -8,21 +8,21 @@ from functools import partial
 
 import structlog
 
-from facilitator import round as rounds
-from facilitator.evidence import log_lines_json
-from facilitator.incoming import open_manifest, open_registration
-from facilitator.job import CancelRequested, JobState, Member, Outcome, OwnerOffers
-from facilitator.plans import JobPlan
-from facilitator.runner import JobRunner, Resources
-from facilitator.status import JobOutline, ModelView, describe
-from facilitator.store import ReadTransaction, StoredBlob, StoredParty
-from protocol.clock import timestamp
-from protocol.documents import Manifest, SignedDocument, open_document
-from protocol.offer import check_offer
-from protocol.problems import Code, Problem
-from protocol.server.caller import Caller
-from protocol.server.tokens import Scope
-from protocol.states import Phase
+from fedtrain.facilitator import round as rounds
+from fedtrain.facilitator.job import CancelRequested, JobState, Member, Outcome, OwnerOffers
+from fedtrain.facilitator.registry.evidence import log_lines_json
+from fedtrain.facilitator.registry.plans import JobPlan
+from fedtrain.facilitator.rounds.incoming import open_manifest, open_registration
+from fedtrain.facilitator.runner import JobRunner, Resources
+from fedtrain.facilitator.status import JobOutline, ModelView, describe
+from fedtrain.facilitator.store import ReadTransaction, StoredBlob, StoredParty
+from fedtrain.protocol.clock import timestamp
+from fedtrain.protocol.documents.offer import check_offer
+from fedtrain.protocol.documents.signed import Manifest, SignedDocument, open_document
+from fedtrain.protocol.states import Phase
+from fedtrain.service.vault.tokens import Scope
+from fedtrain.service.web.caller import Caller
+from fedtrain.spec.problems import Code, Problem
 
 log = structlog.get_logger("facilitator")
 

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from protocol.documents import Name
-from protocol.server.settings import ServiceSettings
+from fedtrain.protocol.documents.signed import Name
+from fedtrain.service.runtime.settings import ServiceSettings
 
 
 class FacilitatorSettings(ServiceSettings):

@@ -9,12 +9,12 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict
 from pydantic.config import JsonDict
 
-from facilitator.job import Accepted, JobState, Member
-from protocol.documents import Manifest
-from protocol.messages import RoundKind
-from protocol.planning import evaluations_of, planned_rounds
-from protocol.states import Phase, Status, status_of
-from protocol.window_position import WindowPosition, window_position
+from fedtrain.facilitator.job import Accepted, JobState, Member
+from fedtrain.planning.plans import evaluations_of, planned_rounds
+from fedtrain.planning.window_position import WindowPosition, window_position
+from fedtrain.protocol.documents.signed import Manifest
+from fedtrain.protocol.messages.rounds import RoundKind
+from fedtrain.protocol.states import Phase, Status, status_of
 
 
 class Awaited(BaseModel):

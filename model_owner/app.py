@@ -13,42 +13,42 @@ import httpx
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
-from crypto import Engine
-from model_owner.datasets import Datasets
-from model_owner.keys import KeyRing
-from model_owner.metrics import Metrics
-from model_owner.predictions import Predictions
-from model_owner.preparation import Preparation
-from model_owner.routes import ROUTERS
-from model_owner.routes.access import Desk
-from model_owner.scoring.desk import ScoringDesk, ScoringParts
-from model_owner.scoring.ledger import ScoringLedger
-from model_owner.scoring.told import BitsTold
-from model_owner.service import ModelService, Resources
-from model_owner.settings import ModelOwnerSettings
-from model_owner.store import SqlStore
-from model_owner.views import FacilitatorViews
-from protocol.client.agent import TaskAgent
-from protocol.clock import Clock
-from protocol.documents import SignedDocument
-from protocol.identity import Identity
-from protocol.message_items import MOST_ITEMS
-from protocol.server.app import create_service
-from protocol.server.backup import restored_at
-from protocol.server.body_limits import BodyLimit, BodyLimits
-from protocol.server.connection import facilitator_client, gate_of, key_files_of
-from protocol.server.database import state_of
-from protocol.server.doorbell import Doorbell
-from protocol.server.engines import engine_of
-from protocol.server.key_files import KeyFiles
-from protocol.server.machine_speed import unit_costs
-from protocol.server.pruning import prune_regularly
-from protocol.server.secret_files import load_or_create_identity
-from protocol.server.trust_file import read_membership
-from protocol.spec import MOST_SPEC_ITEMS
-from protocol.states import Role
-from protocol.task_sizes import STATEMENT_BYTES
-from protocol.tasks import TaskKind
+from fedtrain.client.agent.tasks import TaskAgent
+from fedtrain.crypto import Engine
+from fedtrain.model_owner.jobs.datasets import Datasets
+from fedtrain.model_owner.jobs.preparation import Preparation
+from fedtrain.model_owner.metrics import Metrics
+from fedtrain.model_owner.results.predictions import Predictions
+from fedtrain.model_owner.results.views import FacilitatorViews
+from fedtrain.model_owner.routes import ROUTERS
+from fedtrain.model_owner.routes.access import Desk
+from fedtrain.model_owner.scoring.desk import ScoringDesk, ScoringParts
+from fedtrain.model_owner.scoring.ledger import ScoringLedger
+from fedtrain.model_owner.scoring.told import BitsTold
+from fedtrain.model_owner.service import ModelService, Resources
+from fedtrain.model_owner.settings import ModelOwnerSettings
+from fedtrain.model_owner.store import SqlStore
+from fedtrain.model_owner.sums.keys import KeyRing
+from fedtrain.protocol.clock import Clock
+from fedtrain.protocol.documents.identity import Identity
+from fedtrain.protocol.documents.signed import SignedDocument
+from fedtrain.protocol.messages.items import MOST_ITEMS
+from fedtrain.protocol.messages.task_sizes import STATEMENT_BYTES
+from fedtrain.protocol.messages.tasks import TaskKind
+from fedtrain.protocol.states import Role
+from fedtrain.service.limits.body_limits import BodyLimit, BodyLimits
+from fedtrain.service.runtime.connection import facilitator_client, gate_of, key_files_of
+from fedtrain.service.runtime.doorbell import Doorbell
+from fedtrain.service.runtime.engines import engine_of
+from fedtrain.service.runtime.machine_speed import unit_costs
+from fedtrain.service.store.database import state_of
+from fedtrain.service.store.pruning import prune_regularly
+from fedtrain.service.vault.backup import restored_at
+from fedtrain.service.vault.key_files import KeyFiles
+from fedtrain.service.vault.secret_files import load_or_create_identity
+from fedtrain.service.vault.trust_file import read_membership
+from fedtrain.service.web.app import create_service
+from fedtrain.spec.model_spec import MOST_SPEC_ITEMS
 
 _DESCRIPTION = """Trains models on records that it never sees: it alone can decrypt the federation's sums.
 

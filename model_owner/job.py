@@ -1,6 +1,6 @@
 """A job as the Model Owner knows it: its state, what can happen to it, and what follows from that.
 
-Plain values without I/O. `model_owner.round` turns (state, message, now) into (state, effects). What grows with the
+Plain values without I/O. `fedtrain.model_owner.round` turns (state, message, now) into (state, effects). What grows with the
 rounds (the optimiser's state, the history) is kept beside the state, by the effects that say so.
 """
 
@@ -11,22 +11,22 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from crypto import SlotLayout
-from crypto.budget import Budget
-from model_owner.learning import HistoryRow as HistoryRow
-from model_owner.learning import Learning as Learning
-from model_owner.learning import TrainedModel as TrainedModel
-from model_owner.optimisers.quadratic import Integers
-from protocol.addition import SumContext
-from protocol.documents import Hash, JobEnd, JobId, Name, PartyId, SignedDocument
-from protocol.identity import Identity
-from protocol.messages import NO_ENTRY, RoundKind, SignedBytes, Step, VectorMessage
-from protocol.problems import Code, Problem
-from protocol.shared_weights import SealedWeights, SealingContext
-from protocol.spec import ModelSpec, Strict
-from protocol.states import ENDED, Phase, Status, status_of
-from protocol.verification import Job, LogPoint
-from protocol.window_position import WindowPosition, window_position
+from fedtrain.crypto import SlotLayout
+from fedtrain.model_owner.methods.learning import HistoryRow as HistoryRow
+from fedtrain.model_owner.methods.learning import Learning as Learning
+from fedtrain.model_owner.methods.learning import TrainedModel as TrainedModel
+from fedtrain.model_owner.methods.optimisers.quadratic import Integers
+from fedtrain.planning.budget import Budget
+from fedtrain.planning.window_position import WindowPosition, window_position
+from fedtrain.protocol.documents.identity import Identity
+from fedtrain.protocol.documents.signed import Hash, JobEnd, JobId, Name, PartyId, SignedDocument
+from fedtrain.protocol.evidence.addition import SumContext
+from fedtrain.protocol.evidence.verification import Job, LogPoint
+from fedtrain.protocol.messages.rounds import NO_ENTRY, RoundKind, SignedBytes, Step, VectorMessage
+from fedtrain.protocol.messages.shared_weights import SealedWeights, SealingContext
+from fedtrain.protocol.states import ENDED, Phase, Status, status_of
+from fedtrain.spec.model_spec import ModelSpec, Strict
+from fedtrain.spec.problems import Code, Problem
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from model_owner.job import JobState
-from protocol.server.agent_metrics import AgentMetrics
-from protocol.server.service_metrics import ServiceMetrics
-from protocol.server.window_metrics import WindowGauges
+from fedtrain.model_owner.job import JobState
+from fedtrain.service.metrics.agent_metrics import AgentMetrics
+from fedtrain.service.metrics.service_metrics import ServiceMetrics
+from fedtrain.service.metrics.window_metrics import WindowGauges
 
 
 class Metrics:

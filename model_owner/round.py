@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from model_owner import job as j
-from model_owner import replay, training, windows
-from model_owner.job import JobContext, JobState, Outcome
-from model_owner.sealing import round_after, sealing_of
-from protocol.addition import SumContext
-from protocol.documents import Manifest, open_document, sign_document
-from protocol.identity import sha256_hex
-from protocol.messages import (
+from fedtrain.model_owner import job as j
+from fedtrain.model_owner.job import JobContext, JobState, Outcome
+from fedtrain.model_owner.methods import training
+from fedtrain.model_owner.sums import replay, windows
+from fedtrain.model_owner.sums.sealing import round_after, sealing_of
+from fedtrain.protocol.documents.identity import sha256_hex
+from fedtrain.protocol.documents.roster import open_roster
+from fedtrain.protocol.documents.signed import Manifest, open_document, sign_document
+from fedtrain.protocol.evidence.addition import SumContext
+from fedtrain.protocol.messages.rounds import (
     NO_ENTRY,
     REQUEST_TAG,
     LogEntry,
@@ -28,10 +30,9 @@ from protocol.messages import (
     from_cbor,
     to_cbor,
 )
-from protocol.problems import Code, Problem
-from protocol.roster import open_roster
-from protocol.shared_weights import SealedWeights
-from protocol.states import Event, Phase, Role, advance
+from fedtrain.protocol.messages.shared_weights import SealedWeights
+from fedtrain.protocol.states import Event, Phase, Role, advance
+from fedtrain.spec.problems import Code, Problem
 
 
 def apply(context: JobContext, state: JobState, message: j.Message, now: datetime) -> Outcome:

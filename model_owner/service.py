@@ -1,4 +1,4 @@
-"""Drives `model_owner.round` with a store, a clock, an executor and the Facilitator.
+"""Drives `fedtrain.model_owner.round` with a store, a clock, an executor and the Facilitator.
 
 Whatever happens to a job happens in `apply`: one message, one transaction. What takes long runs in the executor
 between two messages, and nothing of it is kept before it is whole, so that it may be interrupted at any moment.
@@ -19,36 +19,36 @@ from uuid import uuid4
 import structlog
 from structlog.contextvars import bound_contextvars
 
-from crypto import Engine
-from crypto.key_proof import prove_key
-from crypto.unit_costs import UnitCosts
-from model_owner import job as j
-from model_owner import replay
-from model_owner import round as rounds
-from model_owner.job import JobContext, JobState, Outcome
-from model_owner.keys import KeyRing, encryptor_of, private_key_of
-from model_owner.metrics import Metrics
-from model_owner.opening import encrypt_point, open_sum, open_window, opened_point
-from model_owner.sealing import seal_point
-from model_owner.specs import plan_of
-from model_owner.store.contract import Changes, ModelStore
-from protocol.client.agent import TaskAnswer, may_pass
-from protocol.client.evidence import fetch_log
-from protocol.client.facilitator import FacilitatorClient
-from protocol.client.job_locks import JobLocks
-from protocol.clock import Clock
-from protocol.documents import JobEnd, SignedDocument, parse_json
-from protocol.forecast import forecast
-from protocol.identity import Identity
-from protocol.messages import REQUEST_TAG, SignedBytes, Step, from_cbor
-from protocol.planning import plan_spec, planned_rounds
-from protocol.problems import Code, Problem
-from protocol.server.doorbell import Doorbell
-from protocol.server.full_disk import problem_of_disk
-from protocol.spec import ModelSpec
-from protocol.states import Phase
-from protocol.tasks import CBOR_TYPE, JSON_TYPE, TaskHeader
-from protocol.verification import LogItem
+from fedtrain.client.agent.job_locks import JobLocks
+from fedtrain.client.agent.tasks import TaskAnswer, may_pass
+from fedtrain.client.evidence import fetch_log
+from fedtrain.client.facilitator import FacilitatorClient
+from fedtrain.crypto import Engine
+from fedtrain.crypto.paillier.key_proof import prove_key
+from fedtrain.model_owner import job as j
+from fedtrain.model_owner import round as rounds
+from fedtrain.model_owner.job import JobContext, JobState, Outcome
+from fedtrain.model_owner.jobs.specs import plan_of
+from fedtrain.model_owner.metrics import Metrics
+from fedtrain.model_owner.store.contract import Changes, ModelStore
+from fedtrain.model_owner.sums import replay
+from fedtrain.model_owner.sums.keys import KeyRing, encryptor_of, private_key_of
+from fedtrain.model_owner.sums.opening import encrypt_point, open_sum, open_window, opened_point
+from fedtrain.model_owner.sums.sealing import seal_point
+from fedtrain.planning.plans import plan_spec, planned_rounds
+from fedtrain.planning.unit_costs import UnitCosts
+from fedtrain.protocol.clock import Clock
+from fedtrain.protocol.documents.identity import Identity
+from fedtrain.protocol.documents.signed import JobEnd, SignedDocument, parse_json
+from fedtrain.protocol.evidence.verification import LogItem
+from fedtrain.protocol.messages.forecast import forecast
+from fedtrain.protocol.messages.rounds import REQUEST_TAG, SignedBytes, Step, from_cbor
+from fedtrain.protocol.messages.tasks import CBOR_TYPE, JSON_TYPE, TaskHeader
+from fedtrain.protocol.states import Phase
+from fedtrain.service.runtime.doorbell import Doorbell
+from fedtrain.service.store.full_disk import problem_of_disk
+from fedtrain.spec.model_spec import ModelSpec
+from fedtrain.spec.problems import Code, Problem
 
 log = structlog.get_logger("model_owner")
 

@@ -7,9 +7,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from protocol.client.address import Address
-from protocol.documents import Name
-from protocol.server.settings import ServiceSettings
+from fedtrain.client.address import Address
+from fedtrain.protocol.documents.signed import Name
+from fedtrain.service.runtime.settings import ServiceSettings
 
 
 class ModelOwnerSettings(ServiceSettings):

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis.internal.conjecture import providers
 from phe.paillier import PaillierPrivateKey, PaillierPublicKey
 
-from crypto.keys import generate_keypair
-from protocol.server.database import sqlite_url
+from fedtrain.crypto.paillier.keys import generate_keypair
+from fedtrain.service.store.database import sqlite_url
 
 if TYPE_CHECKING:
     from tests.postgresql import PostgreSql

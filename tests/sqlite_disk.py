@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from protocol.problems import Problem
-from protocol.server.database import read, write
+from fedtrain.service.store.database import read, write
+from fedtrain.spec.problems import Problem
 
 
 class SqliteDisk:

@@ -7,20 +7,20 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from data_owner.job import AnswerFacts
-from data_owner.store.records import Release
-from data_owner.store.sql import SqlStore as OwnerStore
-from facilitator import round as facilitator_round
-from facilitator.job import CreateTask
-from facilitator.store import SqlStore as FacilitatorStore
-from model_owner.job import JobState as ModelOwnerJob
-from model_owner.store import SqlStore as ModelStore
-from model_owner.store.contract import Changes
-from protocol.messages import RoundKind
-from protocol.planning import plan_spec, planned_rounds
-from protocol.problems import Code, Problem
-from protocol.spec import ModelSpec
-from protocol.tasks import JSON_TYPE, TaskKind
+from fedtrain.data_owner.job import AnswerFacts
+from fedtrain.data_owner.store.records import Release
+from fedtrain.data_owner.store.sql import SqlStore as OwnerStore
+from fedtrain.facilitator import round as facilitator_round
+from fedtrain.facilitator.job import CreateTask
+from fedtrain.facilitator.store import SqlStore as FacilitatorStore
+from fedtrain.model_owner.job import JobState as ModelOwnerJob
+from fedtrain.model_owner.store import SqlStore as ModelStore
+from fedtrain.model_owner.store.contract import Changes
+from fedtrain.planning.plans import plan_spec, planned_rounds
+from fedtrain.protocol.messages.rounds import RoundKind
+from fedtrain.protocol.messages.tasks import JSON_TYPE, TaskKind
+from fedtrain.spec.model_spec import ModelSpec
+from fedtrain.spec.problems import Code, Problem
 from tests.data_owner import owner_bench
 from tests.facilitator.machine_bench import JOB_ID, START, MachineBench
 from tests.model_owner.peers import spec_document

@@ -9,7 +9,7 @@ from typing import Protocol
 from gmpy2 import mpz
 from phe.paillier import PaillierPrivateKey
 
-from crypto.fixed_base import FixedBaseTable
+from fedtrain.crypto.powers.fixed_base import FixedBaseTable
 
 
 class Engine(Protocol):

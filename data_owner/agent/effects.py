@@ -1,4 +1,4 @@
-"""Carrying out what `data_owner.round` decides. Everything here blocks: it runs in the executor."""
+"""Carrying out what `fedtrain.data_owner.round` decides. Everything here blocks: it runs in the executor."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ from datetime import datetime
 
 import structlog
 
-from crypto import RerandomiserPool, SlotLayout
-from crypto.budget import Budget
-from crypto.engine import Engine
-from data_owner import job as j
-from data_owner import round as machine
-from data_owner.agent.past import Memory
-from data_owner.checks import check_roster, open_offer, own_answer, roster_of
-from data_owner.compute import AnsweringJob, ComputedAnswer, compute_answer
-from data_owner.decisions import decided_on
-from data_owner.freezing import Freezer
-from data_owner.gradients import GradientProvider, provider_of
-from data_owner.inspector import Inspector
-from data_owner.job import JobState, Owner
-from data_owner.marks import AnswerMarks
-from data_owner.mask_keys import MaskKeys, SealingKeys
-from data_owner.pools import Pools
-from data_owner.store.contract import OwnerStore
-from data_owner.store.records import Release
-from data_owner.training_rows import TrainingRows
-from protocol.documents import Acceptance, Decline, JoinAnswer, sign_document
-from protocol.identity import Identity
-from protocol.messages import Compute, LogEntry, RoundKind
-from protocol.offer import agreed_plan
-from protocol.planning import plan_spec
-from protocol.problems import Code, Problem
-from protocol.spec import ModelSpec
-from protocol.states import Phase
+from fedtrain.crypto import RerandomiserPool, SlotLayout
+from fedtrain.crypto.engine import Engine
+from fedtrain.data_owner import job as j
+from fedtrain.data_owner import round as machine
+from fedtrain.data_owner.agent.past import Memory
+from fedtrain.data_owner.checks import check_roster, open_offer, own_answer, roster_of
+from fedtrain.data_owner.data.freezing import Freezer
+from fedtrain.data_owner.data.training_rows import TrainingRows
+from fedtrain.data_owner.job import JobState, Owner
+from fedtrain.data_owner.methods import GradientProvider, provider_of
+from fedtrain.data_owner.policy.inspector import Inspector
+from fedtrain.data_owner.release.answer import AnsweringJob, ComputedAnswer, compute_answer
+from fedtrain.data_owner.release.decisions import decided_on
+from fedtrain.data_owner.release.marks import AnswerMarks
+from fedtrain.data_owner.release.mask_keys import MaskKeys, SealingKeys
+from fedtrain.data_owner.release.pools import Pools
+from fedtrain.data_owner.store.contract import OwnerStore
+from fedtrain.data_owner.store.records import Release
+from fedtrain.planning.budget import Budget
+from fedtrain.planning.plans import plan_spec
+from fedtrain.protocol.documents.identity import Identity
+from fedtrain.protocol.documents.offer import agreed_plan
+from fedtrain.protocol.documents.signed import Acceptance, Decline, JoinAnswer, sign_document
+from fedtrain.protocol.messages.rounds import Compute, LogEntry, RoundKind
+from fedtrain.protocol.states import Phase
+from fedtrain.spec.model_spec import ModelSpec
+from fedtrain.spec.problems import Code, Problem
 
 log = structlog.get_logger("data_owner.jobs")
 
@@ -81,7 +81,7 @@ class JobEffects:
         return self._shop.memory
 
     def step(self, owner: Owner, state: JobState, message: j.Message) -> tuple[JobState, tuple[j.Effect, ...]]:
-        """Take one message and keep the state. Raises Problem as `data_owner.round.step` does."""
+        """Take one message and keep the state. Raises Problem as `fedtrain.data_owner.round.step` does."""
         now = self._shop.now()
         after, effects = machine.step(owner, state, message, now)
         if after is not state:

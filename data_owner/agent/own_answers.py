@@ -7,19 +7,19 @@ from typing import Any, Protocol
 
 import structlog
 
-from data_owner import job as j
-from data_owner.agent.effects import JobEffects, LostAnswer
-from data_owner.job import JobState, Owner
-from protocol.documents import SignedDocument
-from protocol.messages import Compute, LogEntry, SignedBytes, from_cbor
-from protocol.problems import Code, Problem
-from protocol.states import Phase
+from fedtrain.data_owner import job as j
+from fedtrain.data_owner.agent.effects import JobEffects, LostAnswer
+from fedtrain.data_owner.job import JobState, Owner
+from fedtrain.protocol.documents.signed import SignedDocument
+from fedtrain.protocol.messages.rounds import Compute, LogEntry, SignedBytes, from_cbor
+from fedtrain.protocol.states import Phase
+from fedtrain.spec.problems import Code, Problem
 
 log = structlog.get_logger("data_owner.agent")
 
 
 class Evidence(Protocol):
-    """What is asked of `protocol.client.facilitator.FacilitatorClient`."""
+    """What is asked of `fedtrain.client.facilitator.FacilitatorClient`."""
 
     async def log(self, job_id: str, *, start: int = 0) -> list[dict[str, object]]: ...
     async def log_entry(self, job_id: str, index: int) -> bytes: ...

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from data_owner.differencing import linked, links_of, touched
-from data_owner.encoding import by_position
-from data_owner.job import JobState, Past
-from data_owner.policy import OwnerPolicy
-from data_owner.row_groups import Comparison, Relation, compare
-from data_owner.store.contract import OwnerStore
-from data_owner.summed_table import SummedTable
-from data_owner.told import Told
-from data_owner.told_files import RowFiles, ToldSums
-from protocol.consent import Consent, RosterConsent, gathered, sorted_rosters
-from protocol.documents import Acceptance, Manifest, Roster, SignedDocument, open_document
-from protocol.problems import Code, Problem
-from tabular.errors import TableError
+from fedtrain.data_owner.data.encoding import by_position
+from fedtrain.data_owner.job import JobState, Past
+from fedtrain.data_owner.policy.differencing import linked, links_of, touched
+from fedtrain.data_owner.policy.row_groups import Comparison, Relation, compare
+from fedtrain.data_owner.policy.rules import OwnerPolicy
+from fedtrain.data_owner.policy.summed_table import SummedTable
+from fedtrain.data_owner.policy.told import Told
+from fedtrain.data_owner.release.told_files import RowFiles, ToldSums
+from fedtrain.data_owner.store.contract import OwnerStore
+from fedtrain.protocol.documents.consent import Consent, RosterConsent, gathered, sorted_rosters
+from fedtrain.protocol.documents.signed import Acceptance, Manifest, Roster, SignedDocument, open_document
+from fedtrain.spec.problems import Code, Problem
+from fedtrain.tabular.errors import TableError
 
 
 class Memory:
@@ -82,7 +82,7 @@ class Memory:
         return signed in self._told.consents()
 
     def take(self, signed: SignedDocument) -> RosterConsent:
-        """Keep a consent. Raises Problem as `protocol.consent.open_consent`."""
+        """Keep a consent. Raises Problem as `fedtrain.protocol.documents.consent.open_consent`."""
         return self._told.take(signed)
 
     def statement(self, job_id: str, asked: RosterConsent | None, own: str) -> RosterConsent:

@@ -8,9 +8,9 @@ from typing import Protocol
 
 import structlog
 
-from protocol.documents import Registration, SignedDocument, sign_document
-from protocol.identity import Identity
-from protocol.problems import Code, Problem
+from fedtrain.protocol.documents.identity import Identity
+from fedtrain.protocol.documents.signed import Registration, SignedDocument, sign_document
+from fedtrain.spec.problems import Code, Problem
 
 log = structlog.get_logger("data_owner.agent")
 
@@ -19,7 +19,7 @@ RETRY_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 class Registry(Protocol):
-    """What is asked of `protocol.client.facilitator.FacilitatorClient`."""
+    """What is asked of `fedtrain.client.facilitator.FacilitatorClient`."""
 
     async def identity(self) -> dict[str, object]: ...
     async def register(self, signed: SignedDocument) -> None: ...

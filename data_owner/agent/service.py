@@ -13,26 +13,26 @@ from typing import Protocol, TypeVar
 import structlog
 from structlog.contextvars import bound_contextvars
 
-from data_owner import job as j
-from data_owner.agent.effects import JobEffects
-from data_owner.agent.own_answers import OwnAnswers, Taker, is_behind
-from data_owner.agent.registering import RETRY_S, Registering
-from data_owner.decisions import consented
-from data_owner.job import JobState, Owner
-from data_owner.policy import OwnerPolicy
-from data_owner.round import new_job
-from data_owner.store.contract import OwnerStore
-from protocol.client.agent import Handler, TaskAnswer
-from protocol.client.job_locks import JobLocks
-from protocol.consent import open_consent
-from protocol.documents import Decline, JobEnd, SignedDocument, parse_json, sign_document
-from protocol.identity import Identity
-from protocol.messages import Compute, RoundRequest, from_cbor
-from protocol.problems import Code, Problem
-from protocol.server.full_disk import problem_of_disk
-from protocol.states import Phase
-from protocol.tasks import CBOR_TYPE, JSON_TYPE, TaskHeader, TaskKind
-from protocol.trust import Trust
+from fedtrain.client.agent.job_locks import JobLocks
+from fedtrain.client.agent.tasks import Handler, TaskAnswer
+from fedtrain.data_owner import job as j
+from fedtrain.data_owner.agent.effects import JobEffects
+from fedtrain.data_owner.agent.own_answers import OwnAnswers, Taker, is_behind
+from fedtrain.data_owner.agent.registering import RETRY_S, Registering
+from fedtrain.data_owner.job import JobState, Owner
+from fedtrain.data_owner.policy.rules import OwnerPolicy
+from fedtrain.data_owner.release.decisions import consented
+from fedtrain.data_owner.round import new_job
+from fedtrain.data_owner.store.contract import OwnerStore
+from fedtrain.protocol.documents.consent import open_consent
+from fedtrain.protocol.documents.identity import Identity
+from fedtrain.protocol.documents.signed import Decline, JobEnd, SignedDocument, parse_json, sign_document
+from fedtrain.protocol.documents.trust import Trust
+from fedtrain.protocol.messages.rounds import Compute, RoundRequest, from_cbor
+from fedtrain.protocol.messages.tasks import CBOR_TYPE, JSON_TYPE, TaskHeader, TaskKind
+from fedtrain.protocol.states import Phase
+from fedtrain.service.store.full_disk import problem_of_disk
+from fedtrain.spec.problems import Code, Problem
 
 log = structlog.get_logger("data_owner.agent")
 
@@ -42,7 +42,7 @@ _ASKED_AGAIN = frozenset({Code.FACILITATOR_UNREACHABLE, Code.STORE_UNAVAILABLE, 
 
 
 class Facilitator(Protocol):
-    """What the service asks of `protocol.client.facilitator.FacilitatorClient`."""
+    """What the service asks of `fedtrain.client.facilitator.FacilitatorClient`."""
 
     async def identity(self) -> dict[str, object]: ...
     async def register(self, signed: SignedDocument) -> None: ...
@@ -54,7 +54,7 @@ class Facilitator(Protocol):
 
 
 class OwnerService:
-    """Drives `data_owner.round`. One message of a job at a time; whatever is heavy runs in the executor."""
+    """Drives `fedtrain.data_owner.round`. One message of a job at a time; whatever is heavy runs in the executor."""
 
     def __init__(
         self,
@@ -219,7 +219,7 @@ class OwnerService:
     async def consents_taken(self, signed: Sequence[SignedDocument], token_id: str | None = None) -> tuple[str, ...]:
         """Keep consents, and look again at the jobs that wait for them; return the jobs that they are for.
 
-        Raises Problem as `protocol.consent.open_consent`, before any of them is kept.
+        Raises Problem as `fedtrain.protocol.documents.consent.open_consent`, before any of them is kept.
         """
         job_ids = tuple(dict.fromkeys(open_consent(one).job_id for one in signed))
         for one in signed:

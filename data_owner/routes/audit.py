@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from data_owner.audit import NO_RECORD, AuditRecord
-from data_owner.routes.parts import Parts
+from fedtrain.data_owner.release.audit import NO_RECORD, AuditRecord
+from fedtrain.data_owner.routes.parts import Parts
 
 router = APIRouter(tags=["audit"])
 

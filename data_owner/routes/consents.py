@@ -7,13 +7,13 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
-from data_owner.agent.past import Memory
-from data_owner.routes.parts import Parts
-from protocol.consent import RosterConsent, gathered
-from protocol.documents import SignedDocument
-from protocol.server.caller import DECIDES, AnyCaller
-from protocol.spec import Strict
-from protocol.tasks import JSON_TYPE
+from fedtrain.data_owner.agent.past import Memory
+from fedtrain.data_owner.routes.parts import Parts
+from fedtrain.protocol.documents.consent import RosterConsent, gathered
+from fedtrain.protocol.documents.signed import SignedDocument
+from fedtrain.protocol.messages.tasks import JSON_TYPE
+from fedtrain.service.web.caller import DECIDES, AnyCaller
+from fedtrain.spec.model_spec import Strict
 
 MOST_TAKEN = 1000
 JobIdPath = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="The job's id, the same at every party.")]

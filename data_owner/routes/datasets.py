@@ -10,18 +10,18 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field, ValidationError
 
-from data_owner.datasets import register
-from data_owner.routes.parts import Parts
-from data_owner.routes.uploads import save_upload
-from data_owner.store.records import Dataset
-from data_owner.table_fits import TableFits
-from protocol.documents import Name
-from protocol.problems import Code, Problem
-from protocol.server.caller import DECIDES
-from protocol.server.data_folder import file_in
-from protocol.server.responses import JSON_TYPE, content_type, schema_of, unsupported_media_type
-from protocol.server.validation import validation_problem
-from protocol.spec import DataProps, Strict
+from fedtrain.data_owner.data.datasets import register
+from fedtrain.data_owner.data.table_fits import TableFits
+from fedtrain.data_owner.routes.parts import Parts
+from fedtrain.data_owner.routes.uploads import save_upload
+from fedtrain.data_owner.store.records import Dataset
+from fedtrain.protocol.documents.signed import Name
+from fedtrain.service.vault.data_folder import file_in
+from fedtrain.service.web.caller import DECIDES
+from fedtrain.service.web.responses import JSON_TYPE, content_type, schema_of, unsupported_media_type
+from fedtrain.service.web.validation import validation_problem
+from fedtrain.spec.model_spec import DataProps, Strict
+from fedtrain.spec.problems import Code, Problem
 
 CSV_TYPE = "text/csv"
 PARQUET_TYPE = "application/vnd.apache.parquet"

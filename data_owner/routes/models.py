@@ -7,17 +7,17 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
-from data_owner.checks import open_offer
-from data_owner.job import JobState
-from data_owner.routes.consents import ConsentView
-from data_owner.routes.parts import Parts
-from data_owner.store.records import Release
-from data_owner.told import Told
-from protocol.documents import Manifest
-from protocol.problems import Code, Problem
-from protocol.server.caller import DECIDES, AnyCaller
-from protocol.spec import Optimizer, Strict
-from protocol.tasks import JSON_TYPE
+from fedtrain.data_owner.checks import open_offer
+from fedtrain.data_owner.job import JobState
+from fedtrain.data_owner.policy.told import Told
+from fedtrain.data_owner.routes.consents import ConsentView
+from fedtrain.data_owner.routes.parts import Parts
+from fedtrain.data_owner.store.records import Release
+from fedtrain.protocol.documents.signed import Manifest
+from fedtrain.protocol.messages.tasks import JSON_TYPE
+from fedtrain.service.web.caller import DECIDES, AnyCaller
+from fedtrain.spec.model_spec import Optimizer, Strict
+from fedtrain.spec.problems import Code, Problem
 
 JobIdPath = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="The job's id, the same at every party.")]
 

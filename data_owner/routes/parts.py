@@ -9,13 +9,13 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from data_owner.agent.past import Memory
-from data_owner.agent.service import OwnerService
-from data_owner.inspector import Inspector
-from data_owner.scoring.desk import ScoringDesk
-from data_owner.store.contract import OwnerStore
-from data_owner.table_fits import TableFits
-from protocol.problems import Code, Problem
+from fedtrain.data_owner.agent.past import Memory
+from fedtrain.data_owner.agent.service import OwnerService
+from fedtrain.data_owner.data.table_fits import TableFits
+from fedtrain.data_owner.policy.inspector import Inspector
+from fedtrain.data_owner.scoring.desk import ScoringDesk
+from fedtrain.data_owner.store.contract import OwnerStore
+from fedtrain.spec.problems import Code, Problem
 
 
 @dataclass(frozen=True)

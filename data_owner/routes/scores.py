@@ -7,11 +7,11 @@ from typing import Annotated, Any, Self
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from data_owner.routes.parts import Parts
-from protocol.documents import JobId, Name
-from protocol.scoring import MAX_ROWS
-from protocol.server.caller import DECIDES
-from protocol.spec import Strict
+from fedtrain.data_owner.routes.parts import Parts
+from fedtrain.protocol.documents.signed import JobId, Name
+from fedtrain.protocol.messages.scoring import MAX_ROWS
+from fedtrain.service.web.caller import DECIDES
+from fedtrain.spec.model_spec import Strict
 
 _MODEL_ID = "0f4b6d1c9e7a4c52b8d3a6e5f1029384"
 

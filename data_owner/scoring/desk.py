@@ -13,17 +13,22 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import structlog
 
-from crypto import Engine
-from data_owner.datasets import content_version
-from data_owner.policy import OwnerPolicy
-from data_owner.scoring.kept_scores import KeptScores, row_keys
-from data_owner.scoring.masked_scores import MaskedScores, OpenOffer, mask_scores, open_offer, unmask_scores
-from data_owner.store.contract import OwnerStore
-from protocol.documents import Manifest, SignedDocument, open_document
-from protocol.identity import Identity
-from protocol.messages import SignedBytes, from_cbor, to_cbor
-from protocol.problems import Code, Problem
-from protocol.scoring import (
+from fedtrain.crypto import Engine
+from fedtrain.data_owner.data.datasets import content_version
+from fedtrain.data_owner.policy.rules import OwnerPolicy
+from fedtrain.data_owner.scoring.kept_scores import KeptScores, row_keys
+from fedtrain.data_owner.scoring.masked_scores import (
+    MaskedScores,
+    OpenOffer,
+    mask_scores,
+    open_offer,
+    unmask_scores,
+)
+from fedtrain.data_owner.store.contract import OwnerStore
+from fedtrain.protocol.documents.identity import Identity
+from fedtrain.protocol.documents.signed import Manifest, SignedDocument, open_document
+from fedtrain.protocol.messages.rounds import SignedBytes, from_cbor, to_cbor
+from fedtrain.protocol.messages.scoring import (
     ANSWER_TAG,
     MAX_ROWS,
     OFFER_TAG,
@@ -38,9 +43,10 @@ from protocol.scoring import (
     entropy_bits,
     probabilities,
 )
-from protocol.tasks import TaskHeader, TaskKind
-from tabular.errors import TableError
-from tabular.read import open_declared_table
+from fedtrain.protocol.messages.tasks import TaskHeader, TaskKind
+from fedtrain.spec.problems import Code, Problem
+from fedtrain.tabular.errors import TableError
+from fedtrain.tabular.reading.read import open_declared_table
 
 log = structlog.get_logger("data_owner.scoring")
 
@@ -49,7 +55,7 @@ _POLL_S = 20.0
 
 
 class Facilitator(Protocol):
-    """What scoring asks of `protocol.client.facilitator.FacilitatorClient`."""
+    """What scoring asks of `fedtrain.client.facilitator.FacilitatorClient`."""
 
     async def manifest(self, job_id: str) -> SignedDocument: ...
     async def send_task(self, kind: TaskKind, recipient: str, job_id: str, nonce: str, body: bytes) -> TaskHeader: ...

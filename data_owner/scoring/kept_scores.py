@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from protocol.identity import sha256_hex
-from protocol.scoring import Floats
-from protocol.server.secret_files import read_secret, write_secret
+from fedtrain.protocol.documents.identity import sha256_hex
+from fedtrain.protocol.messages.scoring import Floats
+from fedtrain.service.vault.secret_files import read_secret, write_secret
 
 
 class KeptScores:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from gmpy2 import mpz
 
-from crypto import (
+from fedtrain.crypto import (
     CryptoError,
     Engine,
     RerandomiserPool,
@@ -19,10 +19,10 @@ from crypto import (
     encode,
     rerandomise,
 )
-from protocol.documents import Manifest
-from protocol.problems import Code, Problem
-from protocol.scoring import Floats, ScorePlan, ScoringOffer
-from tabular.encode import Encoder
+from fedtrain.protocol.documents.signed import Manifest
+from fedtrain.protocol.messages.scoring import Floats, ScorePlan, ScoringOffer
+from fedtrain.spec.problems import Code, Problem
+from fedtrain.tabular.encode import Encoder
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Protocol
 
-from data_owner.audit import AuditRecord
-from data_owner.job import AnswerFacts, JobState
-from data_owner.store.records import Dataset, Decision, FrozenTable, Release
-from protocol.messages import RoundKind
-from protocol.spec import DataProps
-from protocol.states import Phase
+from fedtrain.data_owner.job import AnswerFacts, JobState
+from fedtrain.data_owner.release.audit import AuditRecord
+from fedtrain.data_owner.store.records import Dataset, Decision, FrozenTable, Release
+from fedtrain.protocol.messages.rounds import RoundKind
+from fedtrain.protocol.states import Phase
+from fedtrain.spec.model_spec import DataProps
 
 
 class OwnerStore(Protocol):

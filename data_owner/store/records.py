@@ -7,10 +7,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from data_owner.encoding import DatasetFacts
-from protocol.documents import Hash, JobId, Name, PartyId
-from protocol.messages import RoundKind
-from protocol.spec import DataProps, Strict
+from fedtrain.data_owner.data.encoding import DatasetFacts
+from fedtrain.protocol.documents.signed import Hash, JobId, Name, PartyId
+from fedtrain.protocol.messages.rounds import RoundKind
+from fedtrain.spec.model_spec import DataProps, Strict
 
 
 class Dataset(Strict):

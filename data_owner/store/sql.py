@@ -9,25 +9,25 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
-from data_owner.audit import NO_RECORD, AuditRecord, DecisionRecord, ReleaseRecord, chained
-from data_owner.job import AnswerFacts, JobState
-from data_owner.store import tables
-from data_owner.store.records import Dataset, Decision, FrozenTable, Release
-from protocol.messages import RoundKind
-from protocol.problems import Code, Problem
-from protocol.server.database import open_database, read, write
-from protocol.spec import DataProps
-from protocol.states import Phase
+from fedtrain.data_owner.job import AnswerFacts, JobState
+from fedtrain.data_owner.release.audit import NO_RECORD, AuditRecord, DecisionRecord, ReleaseRecord, chained
+from fedtrain.data_owner.store import tables
+from fedtrain.data_owner.store.records import Dataset, Decision, FrozenTable, Release
+from fedtrain.protocol.messages.rounds import RoundKind
+from fedtrain.protocol.states import Phase
+from fedtrain.service.store.database import open_database, read, write
+from fedtrain.spec.model_spec import DataProps
+from fedtrain.spec.problems import Code, Problem
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 OWN_TABLE = "releases"  # in every such store since the first revision, and in no other party's
 
 
 class SqlStore:
-    """Implements `data_owner.store.contract.OwnerStore`. Any thread may share it."""
+    """Implements `fedtrain.data_owner.store.contract.OwnerStore`. Any thread may share it."""
 
     def __init__(self, url: str) -> None:
-        """Open the store at `url`, upgraded. Raises protocol.server.database.DatabaseError."""
+        """Open the store at `url`, upgraded. Raises fedtrain.service.store.database.DatabaseError."""
         self._engine = open_database(url, MIGRATIONS, own_table=OWN_TABLE)
 
     @property

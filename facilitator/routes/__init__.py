@@ -1,8 +1,8 @@
 """The Facilitator's routes: decode, delegate, encode."""
 
-from facilitator.routes.data_owners import router as data_owners
-from facilitator.routes.models import router as models
-from facilitator.routes.tasks import router as tasks
+from fedtrain.facilitator.routes.data_owners import router as data_owners
+from fedtrain.facilitator.routes.models import router as models
+from fedtrain.facilitator.routes.tasks import router as tasks
 
 ROUTERS = (data_owners, models, tasks)
 

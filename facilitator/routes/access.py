@@ -6,9 +6,9 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Request
 
-from facilitator.desk import TaskDesk
-from facilitator.mailbox import Mailbox
-from facilitator.service import JobService
+from fedtrain.facilitator.desk import TaskDesk
+from fedtrain.facilitator.registry.mailbox import Mailbox
+from fedtrain.facilitator.service import JobService
 
 
 def _service(request: Request) -> JobService:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict
 
-from facilitator.routes.access import PartyInPath, Service, signed_body
-from facilitator.store import StoredParty
-from protocol.server.caller import AnyCaller, CallingDataOwner
-from protocol.server.responses import JSON_TYPE, body_as
+from fedtrain.facilitator.routes.access import PartyInPath, Service, signed_body
+from fedtrain.facilitator.store import StoredParty
+from fedtrain.service.web.caller import AnyCaller, CallingDataOwner
+from fedtrain.service.web.responses import JSON_TYPE, body_as
 
 router = APIRouter(prefix="/data-owners", tags=["data owners"])
 

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from facilitator.evidence import LogLine
-from facilitator.routes.access import (
+from fedtrain.facilitator.registry.evidence import LogLine
+from fedtrain.facilitator.routes.access import (
     SIGNED_EXAMPLE,
     HashInPath,
     JobIdInPath,
@@ -15,10 +15,10 @@ from facilitator.routes.access import (
     bytes_response,
     signed_body,
 )
-from facilitator.status import ModelView
-from protocol.documents import SignedDocument
-from protocol.server.caller import CallingModelOwner, CallingParty
-from protocol.server.responses import JSON_TYPE, CborResponse, body_as
+from fedtrain.facilitator.status import ModelView
+from fedtrain.protocol.documents.signed import SignedDocument
+from fedtrain.service.web.caller import CallingModelOwner, CallingParty
+from fedtrain.service.web.responses import JSON_TYPE, CborResponse, body_as
 
 router = APIRouter(prefix="/models", tags=["models"])
 

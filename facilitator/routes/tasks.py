@@ -6,13 +6,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from facilitator.mailbox import Sent
-from facilitator.results import Given
-from facilitator.routes.access import Desk, Post, TaskIdInPath, bytes_response
-from protocol.documents import Hash, JobId, PartyId
-from protocol.server.caller import CallingParty
-from protocol.server.responses import CBOR_TYPE, body_as, content_type
-from protocol.tasks import JSON_TYPE, TaskHeader, TaskKind, TaskList
+from fedtrain.facilitator.registry.mailbox import Sent
+from fedtrain.facilitator.rounds.results import Given
+from fedtrain.facilitator.routes.access import Desk, Post, TaskIdInPath, bytes_response
+from fedtrain.protocol.documents.signed import Hash, JobId, PartyId
+from fedtrain.protocol.messages.tasks import JSON_TYPE, TaskHeader, TaskKind, TaskList
+from fedtrain.service.web.caller import CallingParty
+from fedtrain.service.web.responses import CBOR_TYPE, body_as, content_type
 
 router = APIRouter(prefix="/tasks", tags=["tasks"])
 

@@ -1,6 +1,6 @@
 """Where the Facilitator keeps jobs, tasks, evidence and the log: one contract, and its implementations."""
 
-from facilitator.store.contract import (
+from fedtrain.facilitator.store.contract import (
     Claim,
     ReadTransaction,
     Store,
@@ -10,7 +10,7 @@ from facilitator.store.contract import (
     StoredTask,
     WriteTransaction,
 )
-from facilitator.store.sql import SqlStore
+from fedtrain.facilitator.store.sql import SqlStore
 
 __all__ = [
     "Claim",

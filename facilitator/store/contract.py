@@ -12,10 +12,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 
-from facilitator.job import CreateTask, JobState
-from protocol.documents import SignedDocument
-from protocol.states import Phase
-from protocol.tasks import TaskHeader, TaskKind
+from fedtrain.facilitator.job import CreateTask, JobState
+from fedtrain.protocol.documents.signed import SignedDocument
+from fedtrain.protocol.messages.tasks import TaskHeader, TaskKind
+from fedtrain.protocol.states import Phase
 
 
 @dataclass(frozen=True)

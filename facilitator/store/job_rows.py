@@ -15,11 +15,11 @@ from typing import Any
 import sqlalchemy as sa
 from pydantic import Field
 
-from facilitator.job import Accepted, Answer, Declined, Invited, JobState, Member
-from facilitator.store.tables import answers, jobs
-from protocol.documents import Hash, PartyId, SignedDocument
-from protocol.identity import sha256_hex
-from protocol.spec import Strict
+from fedtrain.facilitator.job import Accepted, Answer, Declined, Invited, JobState, Member
+from fedtrain.facilitator.store.tables import answers, jobs
+from fedtrain.protocol.documents.identity import sha256_hex
+from fedtrain.protocol.documents.signed import Hash, PartyId, SignedDocument
+from fedtrain.spec.model_spec import Strict
 
 _KEPT_JOBS = 128
 

@@ -12,8 +12,8 @@ from typing import Any
 import sqlalchemy as sa
 import structlog
 
-from protocol.server.database_trouble import driver_words
-from protocol.server.database_url import POSTGRESQL
+from fedtrain.service.store.database_trouble import driver_words
+from fedtrain.service.store.database_url import POSTGRESQL
 
 log = structlog.get_logger("facilitator")
 

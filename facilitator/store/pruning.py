@@ -7,8 +7,8 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from facilitator.store.tables import blobs, job_blobs, jobs, tasks
-from protocol.states import ENDED
+from fedtrain.facilitator.store.tables import blobs, job_blobs, jobs, tasks
+from fedtrain.protocol.states import ENDED
 
 _AT_ONCE = 500
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from facilitator.job import CreateTask, JobState
-from facilitator.store.contract import (
+from fedtrain.facilitator.job import CreateTask, JobState
+from fedtrain.facilitator.store.contract import (
     Claim,
     ReadTransaction,
     Store,
@@ -22,10 +22,10 @@ from facilitator.store.contract import (
     StoredTask,
     WriteTransaction,
 )
-from facilitator.store.job_rows import JobRows, JobsRead
-from facilitator.store.notices import Listener, tell
-from facilitator.store.pruning import delete_bulk, jobs_with_bulk
-from facilitator.store.tables import (
+from fedtrain.facilitator.store.job_rows import JobRows, JobsRead
+from fedtrain.facilitator.store.notices import Listener, tell
+from fedtrain.facilitator.store.pruning import delete_bulk, jobs_with_bulk
+from fedtrain.facilitator.store.tables import (
     TASK_SEQUENCE,
     blobs,
     claims,
@@ -37,12 +37,12 @@ from facilitator.store.tables import (
     parties,
     tasks,
 )
-from protocol.documents import SignedDocument
-from protocol.identity import sha256_hex
-from protocol.server.database import open_database, read, write
-from protocol.server.database_url import POSTGRESQL
-from protocol.states import Phase
-from protocol.tasks import TaskHeader, TaskKind
+from fedtrain.protocol.documents.identity import sha256_hex
+from fedtrain.protocol.documents.signed import SignedDocument
+from fedtrain.protocol.messages.tasks import TaskHeader, TaskKind
+from fedtrain.protocol.states import Phase
+from fedtrain.service.store.database import open_database, read, write
+from fedtrain.service.store.database_url import POSTGRESQL
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 OWN_TABLE = "job_blobs"  # in every such store since the first revision, and in no other party's

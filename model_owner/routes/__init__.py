@@ -1,6 +1,6 @@
 """The Model Owner's routes, for its own people. They decode, delegate and encode."""
 
-from model_owner.routes import datasets, events, models, predictions, scoring
+from fedtrain.model_owner.routes import datasets, events, models, predictions, scoring
 
 ROUTERS = (models.router, events.router, datasets.router, predictions.router, scoring.router)
 

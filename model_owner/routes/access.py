@@ -7,15 +7,15 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Path, Request
 
-from model_owner.datasets import Datasets
-from model_owner.predictions import Predictions
-from model_owner.preparation import Preparation
-from model_owner.scoring.desk import ScoringDesk
-from model_owner.service import ModelService
-from model_owner.store.contract import ModelStore
-from model_owner.views import FacilitatorViews
-from protocol.problems import Code, Problem
-from protocol.server.doorbell import Doorbell
+from fedtrain.model_owner.jobs.datasets import Datasets
+from fedtrain.model_owner.jobs.preparation import Preparation
+from fedtrain.model_owner.results.predictions import Predictions
+from fedtrain.model_owner.results.views import FacilitatorViews
+from fedtrain.model_owner.scoring.desk import ScoringDesk
+from fedtrain.model_owner.service import ModelService
+from fedtrain.model_owner.store.contract import ModelStore
+from fedtrain.service.runtime.doorbell import Doorbell
+from fedtrain.spec.problems import Code, Problem
 
 MODEL_ID = "0f4b6d1c9e7a4c52b8d3a6e5f1029384"
 

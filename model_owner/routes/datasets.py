@@ -9,14 +9,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from model_owner.datasets import DEFAULT_NAME
-from model_owner.routes.access import Service
-from model_owner.store.contract import Dataset
-from protocol.documents import Name
-from protocol.problems import Code, Problem
-from protocol.server.responses import content_type, schema_of
-from protocol.server.validation import validation_problem
-from protocol.spec import Strict
+from fedtrain.model_owner.jobs.datasets import DEFAULT_NAME
+from fedtrain.model_owner.routes.access import Service
+from fedtrain.model_owner.store.contract import Dataset
+from fedtrain.protocol.documents.signed import Name
+from fedtrain.service.web.responses import content_type, schema_of
+from fedtrain.service.web.validation import validation_problem
+from fedtrain.spec.model_spec import Strict
+from fedtrain.spec.problems import Code, Problem
 
 router = APIRouter(prefix="/datasets", tags=["test sets"])
 

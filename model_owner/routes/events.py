@@ -11,14 +11,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Request
 from fastapi.responses import StreamingResponse
 
-from model_owner.job import HistoryRow, JobState, TrainedModel
-from model_owner.models import remarks_on
-from model_owner.remarks import as_json
-from model_owner.routes.access import Desk, ModelIdInPath, Service
-from model_owner.views import in_windows, position_of
-from protocol.server.caller import AnyCaller
-from protocol.server.event_streams import CountedStream
-from protocol.states import Status
+from fedtrain.model_owner.job import HistoryRow, JobState, TrainedModel
+from fedtrain.model_owner.results.models import remarks_on
+from fedtrain.model_owner.results.remarks import as_json
+from fedtrain.model_owner.results.views import in_windows, position_of
+from fedtrain.model_owner.routes.access import Desk, ModelIdInPath, Service
+from fedtrain.protocol.states import Status
+from fedtrain.service.web.caller import AnyCaller
+from fedtrain.service.web.event_streams import CountedStream
 
 router = APIRouter(prefix="/models", tags=["models"])
 

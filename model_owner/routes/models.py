@@ -7,14 +7,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Header, Query, Response
 
-from model_owner.deploying import deployed
-from model_owner.export import ExportFormat, export
-from model_owner.job import ABOUT_VALUES
-from model_owner.routes.access import SPEC_EXAMPLE, Desk, ModelIdInPath, Service
-from model_owner.specs import spec_of
-from model_owner.views import ModelLine, ModelView, line, suspects, view
-from protocol.problems import Code, Problem
-from protocol.states import Phase
+from fedtrain.model_owner.job import ABOUT_VALUES
+from fedtrain.model_owner.jobs.deploying import deployed
+from fedtrain.model_owner.jobs.specs import spec_of
+from fedtrain.model_owner.results.export import ExportFormat, export
+from fedtrain.model_owner.results.views import ModelLine, ModelView, line, suspects, view
+from fedtrain.model_owner.routes.access import SPEC_EXAMPLE, Desk, ModelIdInPath, Service
+from fedtrain.protocol.states import Phase
+from fedtrain.spec.problems import Code, Problem
 
 router = APIRouter(prefix="/models", tags=["models"])
 

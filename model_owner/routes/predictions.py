@@ -8,10 +8,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from model_owner.remarks import Remark
-from model_owner.routes.access import MODEL_ID, Service
-from protocol.problems import Code, Problem
-from protocol.spec import Strict
+from fedtrain.model_owner.results.remarks import Remark
+from fedtrain.model_owner.routes.access import MODEL_ID, Service
+from fedtrain.spec.model_spec import Strict
+from fedtrain.spec.problems import Code, Problem
 
 router = APIRouter(tags=["predictions"])
 

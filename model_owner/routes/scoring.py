@@ -7,11 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from model_owner.routes.access import MODEL_ID, ModelIdInPath, Service
-from model_owner.scoring.desk import Scoring
-from protocol.documents import PartyId
-from protocol.server.caller import DECIDES
-from protocol.spec import Strict
+from fedtrain.model_owner.routes.access import MODEL_ID, ModelIdInPath, Service
+from fedtrain.model_owner.scoring.desk import Scoring
+from fedtrain.protocol.documents.signed import PartyId
+from fedtrain.service.web.caller import DECIDES
+from fedtrain.spec.model_spec import Strict
 
 router = APIRouter(prefix="/models/{model_id}/scoring", tags=["scoring"])
 

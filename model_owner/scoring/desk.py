@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 
 import structlog
 
-from crypto import (
+from fedtrain.client.agent.tasks import TaskAnswer
+from fedtrain.crypto import (
     CryptoError,
     Engine,
     ciphertext_width_bytes,
@@ -22,18 +23,16 @@ from crypto import (
     modulus_width_bytes,
     prove_key,
 )
-from model_owner.job import JobState, TrainedModel
-from model_owner.keys import KeyRing
-from model_owner.models import weights_of
-from model_owner.optimisers.quadratic import Floats
-from model_owner.scoring.ledger import Account, ScoringLedger, Terms, check
-from model_owner.store.contract import ModelStore
-from protocol.client.agent import TaskAnswer
-from protocol.clock import Clock
-from protocol.identity import Identity
-from protocol.messages import SignedBytes, from_cbor, to_cbor
-from protocol.problems import Code, Problem
-from protocol.scoring import (
+from fedtrain.model_owner.job import JobState, TrainedModel
+from fedtrain.model_owner.methods.optimisers.quadratic import Floats
+from fedtrain.model_owner.results.models import weights_of
+from fedtrain.model_owner.scoring.ledger import Account, ScoringLedger, Terms, check
+from fedtrain.model_owner.store.contract import ModelStore
+from fedtrain.model_owner.sums.keys import KeyRing
+from fedtrain.protocol.clock import Clock
+from fedtrain.protocol.documents.identity import Identity
+from fedtrain.protocol.messages.rounds import SignedBytes, from_cbor, to_cbor
+from fedtrain.protocol.messages.scoring import (
     ANSWER_TAG,
     MAX_ROWS,
     OFFER_TAG,
@@ -48,10 +47,11 @@ from protocol.scoring import (
     bound_exponent,
     entropy_bits,
 )
-from protocol.spec import ModelSpec
-from protocol.states import Phase
-from protocol.tasks import CBOR_TYPE, TaskHeader
-from tabular.encode import Encoder
+from fedtrain.protocol.messages.tasks import CBOR_TYPE, TaskHeader
+from fedtrain.protocol.states import Phase
+from fedtrain.spec.model_spec import ModelSpec
+from fedtrain.spec.problems import Code, Problem
+from fedtrain.tabular.encode import Encoder
 
 log = structlog.get_logger("model_owner.scoring")
 

@@ -8,13 +8,13 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from model_owner.scoring.told import BitsTold
-from model_owner.store import tables
-from protocol.documents import PartyId
-from protocol.problems import Code, Problem
-from protocol.scoring import SCORE_BITS
-from protocol.server.database import read, write
-from protocol.spec import Strict
+from fedtrain.model_owner.scoring.told import BitsTold
+from fedtrain.model_owner.store import tables
+from fedtrain.protocol.documents.signed import PartyId
+from fedtrain.protocol.messages.scoring import SCORE_BITS
+from fedtrain.service.store.database import read, write
+from fedtrain.spec.model_spec import Strict
+from fedtrain.spec.problems import Code, Problem
 
 
 class Terms(Strict):

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from protocol.server.backup import SCORING_TOLD
-from protocol.server.secret_files import SecretFileError, read_secret, write_secret
+from fedtrain.service.vault.backup import SCORING_TOLD
+from fedtrain.service.vault.secret_files import SecretFileError, read_secret, write_secret
 
 
 class BitsTold:

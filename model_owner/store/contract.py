@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from model_owner.job import HistoryRow, JobState, Learning, TrainedModel
-from protocol.documents import Hash, Name
-from protocol.spec import Strict
-from protocol.states import Phase
+from fedtrain.model_owner.job import HistoryRow, JobState, Learning, TrainedModel
+from fedtrain.protocol.documents.signed import Hash, Name
+from fedtrain.protocol.states import Phase
+from fedtrain.spec.model_spec import Strict
 
 
 class Dataset(Strict):

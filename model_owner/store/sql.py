@@ -10,12 +10,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
-from model_owner.job import HistoryRow, JobState, Learning, TrainedModel
-from model_owner.store import tables
-from model_owner.store.contract import Changes, Dataset, ModelStore, Prediction
-from protocol.problems import Code, Problem
-from protocol.server.database import open_database, read, write
-from protocol.states import Phase
+from fedtrain.model_owner.job import HistoryRow, JobState, Learning, TrainedModel
+from fedtrain.model_owner.store import tables
+from fedtrain.model_owner.store.contract import Changes, Dataset, ModelStore, Prediction
+from fedtrain.protocol.states import Phase
+from fedtrain.service.store.database import open_database, read, write
+from fedtrain.spec.problems import Code, Problem
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 OWN_TABLE = "outbox"  # in every such store since the first revision, and in no other party's
@@ -25,7 +25,7 @@ class SqlStore(ModelStore):
     """Any thread may share it."""
 
     def __init__(self, url: str) -> None:
-        """Open the store at `url`, upgraded. Raises protocol.server.database.DatabaseError."""
+        """Open the store at `url`, upgraded. Raises fedtrain.service.store.database.DatabaseError."""
         self._engine = open_database(url, MIGRATIONS, own_table=OWN_TABLE)
 
     @property

@@ -17,18 +17,18 @@ import pytest
 import sqlalchemy as sa
 from structlog.testing import capture_logs
 
-import data_owner.agent.effects
-import data_owner.freezing
-import facilitator.runner
-import facilitator.service
-import model_owner.keys
-import model_owner.service
-from cli.in_process import Federation, Party
-from facilitator.store.tables import tasks
-from protocol.client.facilitator import FacilitatorClient
-from protocol.messages import RoundKind, RoundRequest, from_cbor
-from protocol.problems import Code, Problem
-from protocol.tasks import TaskKind
+import fedtrain.data_owner.agent.effects
+import fedtrain.data_owner.data.freezing
+import fedtrain.facilitator.runner
+import fedtrain.facilitator.service
+import fedtrain.model_owner.service
+import fedtrain.model_owner.sums.keys
+from fedtrain.cli.simulate.in_process import Federation, Party
+from fedtrain.client.facilitator import FacilitatorClient
+from fedtrain.facilitator.store.tables import tasks
+from fedtrain.protocol.messages.rounds import RoundKind, RoundRequest, from_cbor
+from fedtrain.protocol.messages.tasks import TaskKind
+from fedtrain.spec.problems import Code, Problem
 from tests.recovery.interrupted import DESCENT, EVALUATED, SHARED, WINDOWS, Site, ended_everywhere, reached, spec
 
 REASON = "wrong spec"
@@ -92,18 +92,18 @@ class Moment:
 
 
 ANSWER = (
-    data_owner.agent.effects,
+    fedtrain.data_owner.agent.effects,
     "compute_answer",
     "WAITING_FOR_DATA_OWNERS",
     "JOINED",
     ("task dropped", TaskKind.COMPUTE),
 )
-SUM = (facilitator.runner, "add_answers", "ADDING", "JOINED", ("sum no longer needed", None))
+SUM = (fedtrain.facilitator.runner, "add_answers", "ADDING", "JOINED", ("sum no longer needed", None))
 STEP = ("WAITING_FOR_MODEL_OWNER", "JOINED", ("step no longer needed", None))
 
 MOMENTS = {
     "a table is frozen": Moment(
-        data_owner.freezing.Freezer,
+        fedtrain.data_owner.data.freezing.Freezer,
         "freeze_job",
         "JOINING",
         "OFFERED",
@@ -112,20 +112,20 @@ MOMENTS = {
     ),
     "the counts are asked": Moment(*ANSWER, asks(RoundKind.COUNTS, 0)),
     "the counts are added": Moment(*SUM, adds(RoundKind.COUNTS, 0)),
-    "the private key is read": Moment(model_owner.keys, "private_key_from_dict", *STEP),
-    "the counts' sum is opened": Moment(model_owner.service, "open_sum", *STEP),
-    "the encryptor is asked for": Moment(model_owner.keys.KeyRing, "encryptor", *STEP),
-    "the encryptor is made": Moment(model_owner.keys, "KeyHolderEncryptor", *STEP),
-    "the first weights are encrypted": Moment(model_owner.service, "encrypt_point", *STEP),
+    "the private key is read": Moment(fedtrain.model_owner.sums.keys, "private_key_from_dict", *STEP),
+    "the counts' sum is opened": Moment(fedtrain.model_owner.service, "open_sum", *STEP),
+    "the encryptor is asked for": Moment(fedtrain.model_owner.sums.keys.KeyRing, "encryptor", *STEP),
+    "the encryptor is made": Moment(fedtrain.model_owner.sums.keys, "KeyHolderEncryptor", *STEP),
+    "the first weights are encrypted": Moment(fedtrain.model_owner.service, "encrypt_point", *STEP),
     "a round runs": Moment(*ANSWER, asks(RoundKind.GRADIENT, 2)),
     "a gradient is added": Moment(*SUM, adds(RoundKind.GRADIENT, 2)),
     "a window's step runs": Moment(*ANSWER, asks(RoundKind.GRADIENT, 6, 1), WINDOWS),
     "a window's step is added": Moment(*SUM, adds(RoundKind.GRADIENT, 6), WINDOWS),
-    "a window is opened": Moment(model_owner.service, "open_window", *STEP, training=WINDOWS),
+    "a window is opened": Moment(fedtrain.model_owner.service, "open_window", *STEP, training=WINDOWS),
     "a validation loss is asked": Moment(*ANSWER, asks(RoundKind.VALIDATION_LOSS, 2), EVALUATED),
     "the moments are asked": Moment(*ANSWER, asks(RoundKind.MOMENTS, 1), {"optimizer": "newton"}),
     "a round with sealed weights runs": Moment(*ANSWER, asks(RoundKind.GRADIENT, 2), SHARED),
-    "weights are sealed": Moment(model_owner.service, "seal_point", *STEP, training=SHARED),
+    "weights are sealed": Moment(fedtrain.model_owner.service, "seal_point", *STEP, training=SHARED),
 }
 
 
@@ -254,8 +254,8 @@ def named(line: Any) -> tuple[str, str | None]:
 
 
 def test_a_job_whose_key_is_being_made_leaves_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    hold = Hold(model_owner.keys.generate_keypair, whatever)
-    monkeypatch.setattr(model_owner.keys, "generate_keypair", hold)
+    hold = Hold(fedtrain.model_owner.sums.keys.generate_keypair, whatever)
+    monkeypatch.setattr(fedtrain.model_owner.sums.keys, "generate_keypair", hold)
 
     async def play() -> None:
         async with Site(tmp_path).running() as parties:
@@ -283,7 +283,7 @@ def test_a_manifest_that_comes_after_its_cancelling_opens_no_job(
     """A server works a request off whose caller has gone away: a manifest takes longer to check than a cancelling."""
     on_its_way, let_in = asyncio.Event(), asyncio.Event()
     posted: list[asyncio.Task[Any]] = []
-    post = facilitator.service.JobService.post_manifest
+    post = fedtrain.facilitator.service.JobService.post_manifest
 
     async def late(service: Any, job_id: str, caller: str, body: bytes) -> Any:
         on_its_way.set()
@@ -296,7 +296,7 @@ def test_a_manifest_that_comes_after_its_cancelling_opens_no_job(
         posted.append(asyncio.create_task(late(service, job_id, caller, body)))
         return await asyncio.shield(posted[0])
 
-    monkeypatch.setattr(facilitator.service.JobService, "post_manifest", as_a_server_does)
+    monkeypatch.setattr(fedtrain.facilitator.service.JobService, "post_manifest", as_a_server_does)
 
     async def play() -> None:
         async with Site(tmp_path).running() as parties:

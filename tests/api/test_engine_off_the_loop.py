@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from gmpy2 import mpz
 
-from cli.in_process import Federation, federation
-from crypto import LocalEngine, PublicEncryptor, RerandomiserPool
+from fedtrain.cli.simulate.in_process import Federation, federation
+from fedtrain.crypto import LocalEngine, PublicEncryptor, RerandomiserPool
 from tests.models.one_process import give_salts_to
 
 ROWS = 40

@@ -18,10 +18,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cli.in_process import Federation, federation
-from data_owner.moments import Moments, MomentsAccumulator
-from protocol.planning import RECORD_FRACTION_BITS, plan_spec
-from protocol.spec import ModelSpec
+from fedtrain.cli.simulate.in_process import Federation, federation
+from fedtrain.data_owner.data.moments import Moments, MomentsAccumulator
+from fedtrain.planning.plans import RECORD_FRACTION_BITS, plan_spec
+from fedtrain.spec.model_spec import ModelSpec
 
 Floats = NDArray[np.float64]
 #: Bytes, or hexadecimal digits. One that is not short is found by chance once in 10^10 runs.

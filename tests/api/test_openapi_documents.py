@@ -18,7 +18,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI, Response
 
-from protocol.server.caller import PARTY_HEADER
+from fedtrain.service.web.caller import PARTY_HEADER
 from tests.api.served_federation import Served, served_federation
 
 HERE = Path(__file__).resolve().parent

@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 from gmpy2 import mpz
 
-from cli.in_process import federation
-from crypto import Engine, LocalEngine
-from protocol.costs import cost_of
-from protocol.forecast import forecast
-from protocol.message_sizes import job_bytes
-from protocol.messages import Compute, RoundAnswer, RoundKind, RoundRequest, Step, from_cbor
-from protocol.planning import plan_spec, rounds_of
-from protocol.spec import ModelSpec
+from fedtrain.cli.simulate.in_process import federation
+from fedtrain.crypto import Engine, LocalEngine
+from fedtrain.planning.costs import cost_of
+from fedtrain.planning.plans import plan_spec, rounds_of
+from fedtrain.protocol.messages.forecast import forecast
+from fedtrain.protocol.messages.rounds import Compute, RoundAnswer, RoundKind, RoundRequest, Step, from_cbor
+from fedtrain.protocol.messages.sizes import job_bytes
+from fedtrain.spec.model_spec import ModelSpec
 
 OWNERS = ("alba", "bruma", "celta")
 # So many that no owner's secret fifth of them is empty.

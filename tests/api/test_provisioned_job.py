@@ -11,14 +11,14 @@ import httpx
 import numpy as np
 import pytest
 
-from cli.consortium import ConsortiumFile
-from cli.in_process import Federation, federation
-from cli.provisioning import provision
-from protocol.client.facilitator import FacilitatorClient
-from protocol.documents import Registration, sign_document
-from protocol.problems import Code, Problem
-from protocol.server.secret_files import load_identity, read_secret
-from protocol.server.tokens import read_tokens, write_tokens
+from fedtrain.cli.simulate.in_process import Federation, federation
+from fedtrain.cli.trust.consortium import ConsortiumFile
+from fedtrain.cli.trust.provisioning import provision
+from fedtrain.client.facilitator import FacilitatorClient
+from fedtrain.protocol.documents.signed import Registration, sign_document
+from fedtrain.service.vault.secret_files import load_identity, read_secret
+from fedtrain.service.vault.tokens import read_tokens, write_tokens
+from fedtrain.spec.problems import Code, Problem
 
 BANKS = ("bank-a", "bank-b", "bank-c")
 SPEC = {

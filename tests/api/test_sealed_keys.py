@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from cli.main import app
-from protocol.server import key_files
-from protocol.server.key_files import KeySecret, key_paths
-from protocol.server.secret_files import SEALED, write_secret
+from fedtrain.cli.main import app
+from fedtrain.service.vault import key_files
+from fedtrain.service.vault.key_files import KeySecret, key_paths
+from fedtrain.service.vault.secret_files import SEALED, write_secret
 from tests.models import one_process
 from tests.models.one_process import run_job, training
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from cli.in_process import Federation
-from protocol.problems import Code, Problem
+from fedtrain.cli.simulate.in_process import Federation
+from fedtrain.spec.problems import Code, Problem
 from tests.recovery.interrupted import DESCENT, OWNERS, Site, ended_everywhere, reached, spec, verified_entries
 
 

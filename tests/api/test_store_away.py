@@ -15,16 +15,16 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from cli.in_process import Federation, federation
-from protocol.problems import Code, Problem
-from protocol.server import database
+from fedtrain.cli.simulate.in_process import Federation, federation
+from fedtrain.service.store import database
+from fedtrain.spec.problems import Code, Problem
 from tests.models.one_process import run_job, training, write_table
 
 if TYPE_CHECKING:
     from tests.postgresql import PostgreSql
 
 PARTIES = ("facilitator", "model-owner", "owner-0", "owner-1")
-STORES = ("facilitator.store.sql", "data_owner.store.sql", "model_owner.store.sql")
+STORES = ("fedtrain.facilitator.store.sql", "fedtrain.data_owner.store.sql", "fedtrain.model_owner.store.sql")
 
 
 def job() -> dict[str, Any]:

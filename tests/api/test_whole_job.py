@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_diabetes
 from sklearn.linear_model import LinearRegression
 
-from cli.in_process import federation
-from crypto.budget_error import window_error_bound
-from protocol.planning import RECORD_FRACTION_BITS, budget_inputs
-from protocol.spec import ModelSpec
+from fedtrain.cli.simulate.in_process import federation
+from fedtrain.planning.plans import RECORD_FRACTION_BITS, budget_inputs
+from fedtrain.planning.truncation import window_error_bound
+from fedtrain.spec.model_spec import ModelSpec
 
 Floats = NDArray[np.float64]
 Train = Callable[..., dict[str, Any]]

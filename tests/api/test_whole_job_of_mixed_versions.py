@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from protocol import cbor, messages
-from protocol.documents import Document, SignedDocument
-from protocol.identity import Identity
-from protocol.messages import RoundAnswer
-from protocol.server.secret_files import load_identity
-from protocol.spec import Strict
-from protocol.version import PROTOCOL_VERSION
+from fedtrain.protocol.documents.identity import Identity
+from fedtrain.protocol.documents.signed import Document, SignedDocument
+from fedtrain.protocol.messages import cbor
+from fedtrain.protocol.messages import rounds as messages
+from fedtrain.protocol.messages.rounds import RoundAnswer
+from fedtrain.protocol.version import PROTOCOL_VERSION
+from fedtrain.service.vault.secret_files import load_identity
+from fedtrain.spec.model_spec import Strict
 from tests.models.one_process import rows_of, run_job, split, training
 
 MAJOR, MINOR = PROTOCOL_VERSION.split(".")
@@ -37,11 +38,11 @@ class Upgraded:
         self.sent: set[str] = set()
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("model_owner.round.sign_document", self.sign)
-        monkeypatch.setattr("model_owner.round.to_cbor", self.encode)
-        for module in ("data_owner.agent.effects", "data_owner.agent.registering"):
+        monkeypatch.setattr("fedtrain.model_owner.round.sign_document", self.sign)
+        monkeypatch.setattr("fedtrain.model_owner.round.to_cbor", self.encode)
+        for module in ("fedtrain.data_owner.agent.effects", "fedtrain.data_owner.agent.registering"):
             monkeypatch.setattr(f"{module}.sign_document", self._by_one_owner(self.sign))
-        monkeypatch.setattr("data_owner.compute.to_cbor", self.encode_answer)
+        monkeypatch.setattr("fedtrain.data_owner.release.answer.to_cbor", self.encode_answer)
 
     def sign(self, document: Document, identity: Identity) -> SignedDocument:
         self.sent.add(type(document).__name__)
@@ -59,7 +60,7 @@ class Upgraded:
         return self.encode(answer) if answer.party == self._newer_owner() else messages.to_cbor(answer)
 
     def _by_one_owner(self, sign: Callable[[Document, Identity], SignedDocument]) -> Any:
-        from protocol.documents import sign_document
+        from fedtrain.protocol.documents.signed import sign_document
 
         def signed(document: Document, identity: Identity) -> SignedDocument:
             newer = identity.party_id == self._newer_owner()
@@ -120,7 +121,7 @@ def test_a_model_owner_of_the_next_major_version_trains_with_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     upgraded = Upgraded(tmp_path / "foreign", NEXT_MAJOR)
-    monkeypatch.setattr("model_owner.round.sign_document", upgraded.sign)
+    monkeypatch.setattr("fedtrain.model_owner.round.sign_document", upgraded.sign)
     model = run_in(tmp_path / "foreign")
     assert model["status"] == "FAILED"
     assert NEXT_MAJOR in model["reason"] and PROTOCOL_VERSION in model["reason"]

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cli.in_process import Federation, federation
-from protocol.problems import Code, Problem
+from fedtrain.cli.simulate.in_process import Federation, federation
+from fedtrain.spec.problems import Code, Problem
 
 Floats = NDArray[np.float64]
 OWNERS = ("alba", "bruma", "celta")

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cli.in_process import federation
-from crypto import LocalEngine, ProcessEngine, SizedEngine
-from protocol.server.workers import Workers
+from fedtrain.cli.simulate.in_process import federation
+from fedtrain.crypto import LocalEngine, ProcessEngine, SizedEngine
+from fedtrain.service.runtime.workers import Workers
 from tests.api.test_whole_job import make_spec, write_table
 
 pytestmark = pytest.mark.slow

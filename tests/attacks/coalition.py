@@ -24,17 +24,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from crypto import (
-    prove_key,
-    sum_vectors,
-)
-from data_owner.app import create_app
-from data_owner.policy import OwnerPolicy
-from data_owner.settings import DataOwnerSettings
-from protocol.addition import record_of
-from protocol.documents import JoinAnswer, Manifest, Roster, SignedDocument, sign_document
-from protocol.identity import Identity, sha256_hex
-from protocol.messages import (
+from fedtrain.crypto import prove_key, sum_vectors
+from fedtrain.data_owner.app import create_app
+from fedtrain.data_owner.policy.rules import OwnerPolicy
+from fedtrain.data_owner.settings import DataOwnerSettings
+from fedtrain.planning.plans import plan_spec
+from fedtrain.protocol.documents.identity import Identity, sha256_hex
+from fedtrain.protocol.documents.signed import JoinAnswer, Manifest, Roster, SignedDocument, sign_document
+from fedtrain.protocol.documents.trust import Trust
+from fedtrain.protocol.evidence.addition import record_of
+from fedtrain.protocol.messages.rounds import (
     NO_ENTRY,
     REQUEST_TAG,
     Compute,
@@ -47,12 +46,10 @@ from protocol.messages import (
     from_cbor,
     to_cbor,
 )
-from protocol.planning import plan_spec
-from protocol.server.secret_files import load_or_create_identity
-from protocol.server.system_clock import SystemClock
-from protocol.spec import ModelSpec
-from protocol.tasks import TaskHeader, TaskKind, TaskList
-from protocol.trust import Trust
+from fedtrain.protocol.messages.tasks import TaskHeader, TaskKind, TaskList
+from fedtrain.service.runtime.system_clock import SystemClock
+from fedtrain.service.vault.secret_files import load_or_create_identity
+from fedtrain.spec.model_spec import ModelSpec
 from tests.attacks.job_material import ENGINE, HEADER, Job, encrypted, make_spec, modulus, private_key, write_table
 from tests.own_people import own_people
 

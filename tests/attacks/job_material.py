@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from phe.paillier import PaillierPrivateKey
 
-from crypto import (
+from fedtrain.crypto import (
     LocalEngine,
     PublicEncryptor,
     decrypt_array,
@@ -21,11 +21,11 @@ from crypto import (
     key_id,
     sum_vectors,
 )
-from crypto.budget import Budget
-from protocol.documents import Acceptance, SignedDocument
-from protocol.expected import expected_answer, sum_bound
-from protocol.messages import RoundAnswer, VectorMessage
-from protocol.spec import ModelSpec
+from fedtrain.planning.budget import Budget
+from fedtrain.protocol.documents.signed import Acceptance, SignedDocument
+from fedtrain.protocol.messages.expected import expected_answer, sum_bound
+from fedtrain.protocol.messages.rounds import RoundAnswer, VectorMessage
+from fedtrain.spec.model_spec import ModelSpec
 
 ENGINE = LocalEngine()
 HEADER = "age,dose,days"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from protocol.tasks import TaskKind
+from fedtrain.protocol.messages.tasks import TaskKind
 from tests.attacks.coalition import Coalition, Owner, Refused, coalition
 from tests.attacks.job_material import HEADER, Job, make_spec, props, rows
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from crypto import CryptoError
-from data_owner.policy import OwnerPolicy
-from protocol.documents import Acceptance, SignedDocument, sign_document
-from protocol.identity import Identity
-from protocol.messages import RoundAnswer
-from protocol.trust import Trust
+from fedtrain.crypto import CryptoError
+from fedtrain.data_owner.policy.rules import OwnerPolicy
+from fedtrain.protocol.documents.identity import Identity
+from fedtrain.protocol.documents.signed import Acceptance, SignedDocument, sign_document
+from fedtrain.protocol.documents.trust import Trust
+from fedtrain.protocol.messages.rounds import RoundAnswer
 from tests.attacks.coalition import Coalition, Owner, Refused, coalition, start_owner
 from tests.attacks.job_material import (
     Job,

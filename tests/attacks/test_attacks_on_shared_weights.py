@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from crypto import CryptoError
-from data_owner.policy import OwnerPolicy
-from protocol.documents import Roster, SignedDocument, sign_document
-from protocol.identity import sha256_hex
-from protocol.messages import (
+from fedtrain.crypto import CryptoError
+from fedtrain.data_owner.policy.rules import OwnerPolicy
+from fedtrain.protocol.documents.identity import sha256_hex
+from fedtrain.protocol.documents.signed import Roster, SignedDocument, sign_document
+from fedtrain.protocol.documents.trust import Trust
+from fedtrain.protocol.messages.rounds import (
     REQUEST_TAG,
     Compute,
     RoundAnswer,
@@ -26,9 +27,8 @@ from protocol.messages import (
     from_cbor,
     to_cbor,
 )
-from protocol.shared_weights import SealedWeights, SealingContext, seal_weights
-from protocol.spec import ModelSpec
-from protocol.trust import Trust
+from fedtrain.protocol.messages.shared_weights import SealedWeights, SealingContext, seal_weights
+from fedtrain.spec.model_spec import ModelSpec
 from tests.attacks.coalition import Coalition, Owner, Refused, coalition, start_owner
 from tests.attacks.job_material import Job, decrypted_sum, encrypted, mask_of
 

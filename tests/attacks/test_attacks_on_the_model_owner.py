@@ -13,12 +13,12 @@ import pytest
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cli.in_process import federation
-from crypto import LocalEngine, sum_vectors
-from protocol.addition import record_of
-from protocol.identity import sha256_hex
-from protocol.messages import LogEntry, RoundAnswer, Step, VectorMessage, from_cbor, to_cbor
-from protocol.problems import Problem
+from fedtrain.cli.simulate.in_process import federation
+from fedtrain.crypto import LocalEngine, sum_vectors
+from fedtrain.protocol.documents.identity import sha256_hex
+from fedtrain.protocol.evidence.addition import record_of
+from fedtrain.protocol.messages.rounds import LogEntry, RoundAnswer, Step, VectorMessage, from_cbor, to_cbor
+from fedtrain.spec.problems import Problem
 from tests.attacks.job_material import props, rows, write_table
 
 NAMES = ("ana", "bea", "cleo")

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from crypto import sum_of_masks
-from data_owner.compute import MASK_TAG
-from data_owner.frozen import thaw
-from data_owner.gradients import provider_of
-from protocol.documents import Roster
-from protocol.messages import RoundAnswer
+from fedtrain.crypto import sum_of_masks
+from fedtrain.data_owner.data.frozen import thaw
+from fedtrain.data_owner.methods import provider_of
+from fedtrain.data_owner.release.answer import MASK_TAG
+from fedtrain.protocol.documents.signed import Roster
+from fedtrain.protocol.messages.rounds import RoundAnswer
 from tests.attacks.coalition import Owner, coalition
 from tests.attacks.job_material import Job, decrypted_sum, modulus, raw_plaintexts, rows
 

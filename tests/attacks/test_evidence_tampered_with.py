@@ -16,17 +16,17 @@ from typing import Any
 import httpx
 import pytest
 
-from cli.in_process import FACILITATOR, Party, federation
-from crypto import LocalEngine
-from facilitator.app import create_app
-from facilitator.settings import FacilitatorSettings
-from protocol.client.evidence import fetch_log
-from protocol.client.facilitator import FacilitatorClient
-from protocol.identity import Identity
-from protocol.messages import LogEntry, from_cbor
-from protocol.problems import Code, Problem
-from protocol.server.system_clock import SystemClock
-from protocol.verification import Job, verify_log
+from fedtrain.cli.simulate.in_process import FACILITATOR, Party, federation
+from fedtrain.client.evidence import fetch_log
+from fedtrain.client.facilitator import FacilitatorClient
+from fedtrain.crypto import LocalEngine
+from fedtrain.facilitator.app import create_app
+from fedtrain.facilitator.settings import FacilitatorSettings
+from fedtrain.protocol.documents.identity import Identity
+from fedtrain.protocol.evidence.verification import Job, verify_log
+from fedtrain.protocol.messages.rounds import LogEntry, from_cbor
+from fedtrain.service.runtime.system_clock import SystemClock
+from fedtrain.spec.problems import Code, Problem
 from tests.attacks.job_material import props, rows, write_table
 
 AUDITOR = Identity.from_private_bytes(b"\5" * 32).party_id

@@ -15,10 +15,10 @@ from typing import Any
 import gmpy2
 import pytest
 
-from cli.in_process import federation
-from cli.jobs import print_model
-from data_owner.gradients.second_moment import SecondMoment
-from protocol.messages import RoundKind
+from fedtrain.cli.jobs.commands import print_model
+from fedtrain.cli.simulate.in_process import federation
+from fedtrain.data_owner.methods.second_moment import SecondMoment
+from fedtrain.protocol.messages.rounds import RoundKind
 from tests.attacks.job_material import HEADER, props, rows, write_table
 
 pytestmark = pytest.mark.anyio

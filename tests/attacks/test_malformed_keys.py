@@ -10,8 +10,8 @@ from pathlib import Path
 import gmpy2
 import pytest
 
-from crypto.context import encode_context, hash_to_residue
-from crypto.key_proof import ROOTS
+from fedtrain.crypto.context import encode_context, hash_to_residue
+from fedtrain.crypto.paillier.key_proof import ROOTS
 from tests.attacks.coalition import Coalition, coalition
 from tests.attacks.job_material import Job, modulus, rows
 

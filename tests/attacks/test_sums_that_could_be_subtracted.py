@@ -9,16 +9,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from data_owner.policy import OwnerPolicy
-from protocol.clock import Clock
-from protocol.documents import SignedDocument, Withdrawal, open_document
-from protocol.messages import RoundAnswer, from_cbor, to_cbor
-from protocol.server.backup import back_up, restore
-from protocol.server.secret_files import load_or_create_identity
-from protocol.server.system_clock import SystemClock
-from protocol.spec import ModelSpec
-from protocol.tasks import TaskKind
-from protocol.trust import Trust
+from fedtrain.data_owner.policy.rules import OwnerPolicy
+from fedtrain.protocol.clock import Clock
+from fedtrain.protocol.documents.signed import SignedDocument, Withdrawal, open_document
+from fedtrain.protocol.documents.trust import Trust
+from fedtrain.protocol.messages.rounds import RoundAnswer, from_cbor, to_cbor
+from fedtrain.protocol.messages.tasks import TaskKind
+from fedtrain.service.runtime.system_clock import SystemClock
+from fedtrain.service.vault.backup import back_up, restore
+from fedtrain.service.vault.secret_files import load_or_create_identity
+from fedtrain.spec.model_spec import ModelSpec
 from tests.attacks.coalition import Coalition, Owner, Refused, coalition, start_owner
 from tests.attacks.job_material import HEADER, Job, decrypted_sum, make_spec, props, rows, write_table
 

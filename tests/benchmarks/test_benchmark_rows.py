@@ -16,7 +16,7 @@ from benchmarks import round as round_
 from benchmarks.measure import Row, main
 from benchmarks.peers import Phe
 from benchmarks.tables import TABLES, number
-from crypto import FixedBaseTable
+from fedtrain.crypto import FixedBaseTable
 
 KEYS = {"name", "sizes", "key_bits", "seconds", "peer", "peer_seconds", "ratio", "extrapolated"}
 QUIET = Console(quiet=True)

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from cli.main import app
-from protocol.server.database import sqlite_url
-from protocol.server.secret_files import load_or_create_identity
+from fedtrain.cli.main import app
+from fedtrain.service.store.database import sqlite_url
+from fedtrain.service.vault.secret_files import load_or_create_identity
 
 SECOND = "a job, in the log of writes alone"
 

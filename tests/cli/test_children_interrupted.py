@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = """
 import os, signal, subprocess, sys
 from pathlib import Path
-import cli.processes
+import fedtrain.cli.services.processes
 
 def interrupted(*arguments, **options):
     process = real([sys.executable, "-c", "import time; time.sleep(60)"], **options)
@@ -23,10 +23,10 @@ def interrupted(*arguments, **options):
 def interrupt(*_):
     raise KeyboardInterrupt
 
-real, cli.processes.subprocess.Popen = subprocess.Popen, interrupted
+real, fedtrain.cli.services.processes.subprocess.Popen = subprocess.Popen, interrupted
 number = signal.Signals[sys.argv[1]]
 signal.signal(number, interrupt)
-children = cli.processes.Children()
+children = fedtrain.cli.services.processes.Children()
 try:
     children.start("a", 1, Path(sys.argv[2]), [])
     print("not interrupted")

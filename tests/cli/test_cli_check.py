@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from cli.main import app
+from fedtrain.cli.main import app
 
 SPEC: dict[str, Any] = {
     "model_type": "LINEAR_REGRESSION",

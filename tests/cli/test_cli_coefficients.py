@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cli.coefficients import print_coefficients
+from fedtrain.cli.jobs.coefficients import print_coefficients
 
 ROW = {"coefficient": 12.5, "standard_error": 2.5, "t": 5.0, "p": 0.0004, "low": 7.25, "high": 17.75}
 TABLE: dict[str, Any] = {

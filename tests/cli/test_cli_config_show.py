@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from cli.main import app
-from data_owner.settings import DataOwnerSettings
-from facilitator.settings import FacilitatorSettings
+from fedtrain.cli.main import app
+from fedtrain.data_owner.settings import DataOwnerSettings
+from fedtrain.facilitator.settings import FacilitatorSettings
 
 
 @pytest.fixture(autouse=True)
@@ -91,7 +91,7 @@ def test_a_variable_that_nobody_reads_is_named_with_the_one_that_was_meant(
 
 
 def test_the_variables_that_the_command_reads_are_known() -> None:
-    from cli.config import unknown_variables
+    from fedtrain.cli.services.config import unknown_variables
 
     own = ("FEDTRAIN_DEBUG", "FEDTRAIN_MODEL_OWNER", "FEDTRAIN_DATA_OWNER", "FEDTRAIN_SCHEMA_FILE")
     assert unknown_variables(dict.fromkeys(own, "x")) == {}

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from protocol.consent import RosterConsent
-from protocol.documents import sign_document
-from protocol.identity import Identity
-from protocol.server.secret_files import load_identity
+from fedtrain.protocol.documents.consent import RosterConsent
+from fedtrain.protocol.documents.identity import Identity
+from fedtrain.protocol.documents.signed import sign_document
+from fedtrain.service.vault.secret_files import load_identity
 from tests.cli.test_cli_owner_and_policy import owner, run
 
 __all__ = ["owner"]

@@ -13,20 +13,20 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from cli.client import read_json
-from cli.main import app
-from cli.output import Failure, describe_error
-from cli.remedies import REMEDIES
-from protocol.problems import Code, Problem
-from protocol.server.extras import EXTRA_OF
-from protocol.server.secret_files import load_or_create_identity
+from fedtrain.cli.jobs.client import read_json
+from fedtrain.cli.jobs.remedies import REMEDIES
+from fedtrain.cli.main import app
+from fedtrain.cli.output import Failure, describe_error
+from fedtrain.service.runtime.extras import EXTRA_OF
+from fedtrain.service.vault.secret_files import load_or_create_identity
+from fedtrain.spec.problems import Code, Problem
 from tests.free_ports import free_port
 
 
 def fedtrain(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("FEDTRAIN_")}
     return subprocess.run(
-        [sys.executable, "-m", "cli.main", *arguments],
+        [sys.executable, "-m", "fedtrain.cli.main", *arguments],
         capture_output=True,
         text=True,
         check=False,
@@ -94,7 +94,7 @@ def test_the_commands_that_remedies_name_are_there() -> None:
 
 
 def test_help_imports_no_service() -> None:
-    code = "import sys; import cli.main; print(sorted({m.split('.')[0] for m in sys.modules}))"
+    code = "import sys; import fedtrain.cli.main; print(sorted({m.split('.')[0] for m in sys.modules}))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     for heavy in ("fastapi", "sqlalchemy", "numpy", "pyarrow", "facilitator", "data_owner", "model_owner"):
         assert f"'{heavy}'" not in loaded

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from cli.client import Service
-from cli.follow import RECONNECT_S, as_answered, describe_progress, follow
-from cli.metrics import sum_by_name
-from cli.output import Failure
-from protocol.problems import PROBLEM_JSON, Code, Problem
+from fedtrain.cli.jobs.client import Service
+from fedtrain.cli.jobs.follow import RECONNECT_S, as_answered, describe_progress, follow
+from fedtrain.cli.output import Failure
+from fedtrain.cli.services.metrics import sum_by_name
+from fedtrain.spec.problems import PROBLEM_JSON, Code, Problem
 
 
 class Script:

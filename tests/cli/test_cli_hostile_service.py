@@ -18,8 +18,8 @@ MOST_MB = 250  # measured: some 140
 ENDLESS_BYTES = 600 << 20
 _ASK = """
 import json, sys
-from cli.client import Service
-from cli.output import Failure
+from fedtrain.cli.jobs.client import Service
+from fedtrain.cli.output import Failure
 
 told = None
 try:

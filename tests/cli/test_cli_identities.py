@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from cli.main import app
-from protocol.identity import Identity
-from protocol.server.secret_files import IDENTITY_FILE, load_identity
-from protocol.server.tokens import TOKENS_FILE, Scope, find_token, read_tokens
-from protocol.server.trust_file import TRUST_FILE, read_pins
+from fedtrain.cli.main import app
+from fedtrain.protocol.documents.identity import Identity
+from fedtrain.service.vault.secret_files import IDENTITY_FILE, load_identity
+from fedtrain.service.vault.tokens import TOKENS_FILE, Scope, find_token, read_tokens
+from fedtrain.service.vault.trust_file import TRUST_FILE, read_pins
 
 KEY, OTHER = Identity.generate().party_id, Identity.generate().party_id
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from cli.job_ids import job_id, whole_id
-from cli.main import app
-from cli.output import Failure
+from fedtrain.cli.jobs.job_ids import job_id, whole_id
+from fedtrain.cli.main import app
+from fedtrain.cli.output import Failure
 
 FIRST, SECOND, THIRD = "aa11" + "0" * 28, "aa22" + "0" * 28, "bb" * 16
 JOBS: list[dict[str, Any]] = [
@@ -72,7 +72,7 @@ class Listing:
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Listing:
     listing = Listing()
-    monkeypatch.setattr("cli.client.Service", lambda *_, **__: listing)
+    monkeypatch.setattr("fedtrain.cli.jobs.client.Service", lambda *_, **__: listing)
     return listing
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.follow import follow
-from cli.output import describe_error
-from protocol.problems import Code, Problem
+from fedtrain.cli.jobs.follow import follow
+from fedtrain.cli.output import describe_error
+from fedtrain.spec.problems import Code, Problem
 
 SPEC = {
     "model_type": "LINEAR_REGRESSION",
@@ -28,7 +28,7 @@ def command(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     root = str(Path(__file__).parents[2])
     environment = {**os.environ, "PYTHONPATH": root, "XDG_CACHE_HOME": str(cwd)}
     return subprocess.run(
-        [sys.executable, "-m", "cli.main", *words],
+        [sys.executable, "-m", "fedtrain.cli.main", *words],
         cwd=cwd,
         env=environment,
         capture_output=True,

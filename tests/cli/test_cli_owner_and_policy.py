@@ -15,20 +15,20 @@ import pytest
 from fastapi.testclient import TestClient
 from typer.testing import CliRunner, Result
 
-from cli.main import app as command
-from crypto import LocalEngine
-from data_owner import job as j
-from data_owner.app import create_app
-from data_owner.job import JobState
-from data_owner.policy import OwnerPolicy
-from data_owner.round import step
-from data_owner.settings import DataOwnerSettings
-from data_owner.store.records import Release
-from protocol.messages import RoundKind
-from protocol.problems import Problem
-from protocol.server.system_clock import SystemClock
-from protocol.server.tokens import Scope, new_token, write_tokens
-from protocol.spec import ModelSpec
+from fedtrain.cli.main import app as command
+from fedtrain.crypto import LocalEngine
+from fedtrain.data_owner import job as j
+from fedtrain.data_owner.app import create_app
+from fedtrain.data_owner.job import JobState
+from fedtrain.data_owner.policy.rules import OwnerPolicy
+from fedtrain.data_owner.round import step
+from fedtrain.data_owner.settings import DataOwnerSettings
+from fedtrain.data_owner.store.records import Release
+from fedtrain.protocol.messages.rounds import RoundKind
+from fedtrain.service.runtime.system_clock import SystemClock
+from fedtrain.service.vault.tokens import Scope, new_token, write_tokens
+from fedtrain.spec.model_spec import ModelSpec
+from fedtrain.spec.problems import Problem
 from tests.data_owner.owner_bench import (
     JOB_ID,
     NOW,
@@ -89,7 +89,7 @@ def started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, token: str | None =
         )
         with TestClient(service) as client:
             client.headers["Authorization"] = f"Bearer {token or service.state.gate.decisions.value}"
-            monkeypatch.setattr("cli.client.Service", lambda _url: Direct(client))
+            monkeypatch.setattr("fedtrain.cli.jobs.client.Service", lambda _url: Direct(client))
             yield service
 
 

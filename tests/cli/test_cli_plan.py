@@ -10,13 +10,13 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from cli.main import app
-from cli.plan import bar_line
-from protocol.forecast import forecast
-from protocol.message_sizes import job_bytes
-from protocol.planning import plan_spec
-from protocol.server.machine_speed import FILE, unit_costs
-from protocol.spec import ModelSpec
+from fedtrain.cli.jobs.plan import bar_line
+from fedtrain.cli.main import app
+from fedtrain.planning.plans import plan_spec
+from fedtrain.protocol.messages.forecast import forecast
+from fedtrain.protocol.messages.sizes import job_bytes
+from fedtrain.service.runtime.machine_speed import FILE, unit_costs
+from fedtrain.spec.model_spec import ModelSpec
 
 SPEC: dict[str, Any] = {
     "model_type": "LINEAR_REGRESSION",
@@ -165,7 +165,7 @@ def test_what_cannot_be_planned_is_refused_with_what_to_do(
 
 
 def test_seconds_follow_the_machine_and_bytes_do_not() -> None:
-    from crypto.unit_costs import UnitCosts
+    from fedtrain.planning.unit_costs import UnitCosts
 
     spec = ModelSpec.model_validate_json(json.dumps(SPEC))
     slow, fast = (forecast(spec, unit=UnitCosts(2048, cost, cost / 4)) for cost in (2e-5, 1e-5))

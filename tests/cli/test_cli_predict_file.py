@@ -15,10 +15,10 @@ import pyarrow.parquet
 import pytest
 from typer.testing import CliRunner, Result
 
-from cli import scored_file
-from cli.client import Service
-from cli.main import app
-from model_owner.client import ModelOwner
+from fedtrain import ModelOwner
+from fedtrain.cli.jobs import scored_file
+from fedtrain.cli.jobs.client import Service
+from fedtrain.cli.main import app
 from tests.model_owner.served import Bridge, served
 from tests.models.one_process import training, write_table
 
@@ -68,7 +68,7 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 @pytest.fixture
 def predict(model: tuple[Bridge, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     """Runs the command in an empty folder against the model's service."""
-    monkeypatch.setattr("cli.client.Service", lambda url: Service(url, transport=model[0]))
+    monkeypatch.setattr("fedtrain.cli.jobs.client.Service", lambda url: Service(url, transport=model[0]))
     monkeypatch.chdir(tmp_path)
     # The service beside it may log to what an earlier command of this process had as its terminal.
     monkeypatch.setattr(logging.getLogger(), "handlers", [logging.NullHandler()])

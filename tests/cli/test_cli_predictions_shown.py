@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cli.jobs import print_prediction
+from fedtrain.cli.jobs.commands import print_prediction
 
 SCORED = {"model_id": "1f", "cost": 0.25, "metrics": {"accuracy": 0.5}}
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from cli.main import app
+from fedtrain.cli.main import app
 
 MODEL_ID = "0f4b6d1c9e7a4c52b8d3a6e5f1029384"
 STANDING = {"scores_left": 10, "spent_bits": 0, "quota_bits": 340, "entropy_bits": 341}

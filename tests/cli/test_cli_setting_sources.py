@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cli.main import app
-from cli.output import Failure
-from cli.parties import settings_of
-from cli.state_folder import party_settings
-from protocol.server.secret_files import load_or_create_identity
-from protocol.states import Role
+from fedtrain.cli.main import app
+from fedtrain.cli.output import Failure
+from fedtrain.cli.services.parties import settings_of
+from fedtrain.cli.services.state_folder import party_settings
+from fedtrain.protocol.states import Role
+from fedtrain.service.vault.secret_files import load_or_create_identity
 
 
 @pytest.fixture(autouse=True)

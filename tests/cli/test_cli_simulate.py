@@ -37,7 +37,7 @@ def folder(tmp_path: Path) -> Path:
 
 def simulate(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "cli.main", "simulate", "model.json", *arguments],
+        [sys.executable, "-m", "fedtrain.cli.main", "simulate", "model.json", *arguments],
         cwd=folder,
         capture_output=True,
         text=True,

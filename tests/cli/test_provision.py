@@ -13,24 +13,24 @@ import pytest
 from cryptography import x509
 from typer.testing import CliRunner
 
-from cli.consortium import ConsortiumFile, read_consortium
-from cli.doctor.finding import Level
-from cli.doctor.folder import check_folder
-from cli.main import app
-from cli.output import Failure
-from cli.parties import settings_of
-from cli.provisioning import ProvisionedParty, provision
-from data_owner.settings import DataOwnerSettings
-from facilitator.settings import FacilitatorSettings
-from model_owner.settings import ModelOwnerSettings
-from protocol.client.tls import client_context
-from protocol.documents import Membership, open_document
-from protocol.server.caller import OpenGate, TokenGate
-from protocol.server.connection import PartySettings, facilitator_client, gate_of, listening_tls
-from protocol.server.secret_files import SecretFileError, load_identity, read_secret
-from protocol.server.tokens import find_token, read_tokens
-from protocol.server.trust_file import read_membership, read_pins, trust_of
-from protocol.states import Role
+from fedtrain.cli.doctor.finding import Level
+from fedtrain.cli.doctor.folder import check_folder
+from fedtrain.cli.main import app
+from fedtrain.cli.output import Failure
+from fedtrain.cli.services.parties import settings_of
+from fedtrain.cli.trust.consortium import ConsortiumFile, read_consortium
+from fedtrain.cli.trust.provisioning import ProvisionedParty, provision
+from fedtrain.client.tls import client_context
+from fedtrain.data_owner.settings import DataOwnerSettings
+from fedtrain.facilitator.settings import FacilitatorSettings
+from fedtrain.model_owner.settings import ModelOwnerSettings
+from fedtrain.protocol.documents.signed import Membership, open_document
+from fedtrain.protocol.states import Role
+from fedtrain.service.runtime.connection import PartySettings, facilitator_client, gate_of, listening_tls
+from fedtrain.service.vault.secret_files import SecretFileError, load_identity, read_secret
+from fedtrain.service.vault.tokens import find_token, read_tokens
+from fedtrain.service.vault.trust_file import read_membership, read_pins, trust_of
+from fedtrain.service.web.caller import OpenGate, TokenGate
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 ACROSS_MACHINES = """

@@ -14,10 +14,10 @@ from itertools import islice
 
 import numpy as np
 
-from crypto.budget import Budget, BudgetInputs, plan, update_scalars
-from crypto.budget_window import WindowStep, window_steps
-from crypto.errors import CryptoError
-from crypto.packing import SlotLayout, pack, unpack
+from fedtrain.crypto.errors import CryptoError
+from fedtrain.crypto.packing.slots import SlotLayout, pack, unpack
+from fedtrain.planning.budget import Budget, BudgetInputs, plan, update_scalars
+from fedtrain.planning.windowing import WindowStep, window_steps
 
 Integers = np.ndarray
 

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from crypto import budget_terms, budget_window
-from crypto.budget import Budget, BudgetInputs, plan, update_scalars
-from crypto.packing import SlotLayout, pack, unpack
+from fedtrain.crypto.packing.slots import SlotLayout, pack, unpack
+from fedtrain.planning import terms as budget_terms
+from fedtrain.planning import windowing as budget_window
+from fedtrain.planning.budget import Budget, BudgetInputs, plan, update_scalars
 from tests.crypto.budget_adversary import BoundExceeded, Owners, Play, attack, example_inputs, halved_field, starts
 
 TINY = Fraction(1, 2**30)

@@ -8,13 +8,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from crypto import KeyHolderEncryptor, LocalEngine, decrypt_array, encrypt_array, generate_keypair, key_id, sum_vectors
-from crypto.arithmetic import affine_matrix
-from crypto.budget import Budget, BudgetInputs, learning_rate, plan
-from crypto.budget_error import window_error_bound
-from crypto.fixed_point import encode, rescale
-from crypto.vector import EncryptedVector
-from crypto.window import next_weights
+from fedtrain.crypto import (
+    KeyHolderEncryptor,
+    LocalEngine,
+    decrypt_array,
+    encrypt_array,
+    generate_keypair,
+    key_id,
+    sum_vectors,
+)
+from fedtrain.crypto.packing.fixed_point import encode, rescale
+from fedtrain.crypto.paillier.arithmetic import affine_matrix
+from fedtrain.crypto.paillier.vector import EncryptedVector
+from fedtrain.planning.budget import Budget, BudgetInputs, learning_rate, plan
+from fedtrain.planning.truncation import window_error_bound
+from fedtrain.protocol.evidence.window import next_weights
 from tests.crypto.test_budget_error import OWNERS, ROWS, D, Moments, in_float64, job, moments
 
 ENGINE = LocalEngine()

@@ -8,9 +8,9 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from crypto.budget import BudgetInputs, largest_window, learning_rate, update_scalars
-from crypto.budget_error import round_error_bound, window_error_bound
-from crypto.fixed_point import encode, rescale
+from fedtrain.crypto.packing.fixed_point import encode, rescale
+from fedtrain.planning.budget import BudgetInputs, largest_window, learning_rate, update_scalars
+from fedtrain.planning.truncation import round_error_bound, window_error_bound
 from tests.crypto.budget_adversary import example_inputs
 
 ROUNDS = 500

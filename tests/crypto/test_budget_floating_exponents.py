@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 from phe import paillier
 
-from crypto.budget import largest_window
+from fedtrain.planning.budget import largest_window
 from tests.crypto.budget_adversary import example_inputs
 
 

@@ -10,7 +10,7 @@ from fractions import Fraction
 
 import pytest
 
-from crypto.budget import (
+from fedtrain.planning.budget import (
     BudgetInputs,
     DoesNotFit,
     largest_window,
@@ -19,7 +19,7 @@ from crypto.budget import (
     plan,
     update_scalars,
 )
-from crypto.budget_inputs import ceil_log2
+from fedtrain.planning.inputs import ceil_log2
 from tests.crypto.budget_adversary import example_inputs
 
 ELEVEN_COLUMNS = (Fraction(1),) * 11

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from crypto import (
+from fedtrain.crypto import (
     CapacityExceeded,
     EncodingOverflow,
     EncryptedVector,

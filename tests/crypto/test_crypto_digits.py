@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crypto.digits import window_digits
+from fedtrain.crypto.powers.digits import window_digits
 
 
 @given(st.lists(st.integers(0, (1 << 90) - 1), max_size=5), st.integers(1, 16))

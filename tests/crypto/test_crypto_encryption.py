@@ -10,7 +10,7 @@ import pytest
 from gmpy2 import mpz
 from phe import EncodedNumber, EncryptedNumber
 
-from crypto import (
+from fedtrain.crypto import (
     CapacityExceeded,
     DecodedOutOfBound,
     EncodingOverflow,
@@ -105,7 +105,7 @@ def test_nonce_exponents_are_as_wide_as_they_must_be(small_keypair) -> None:
 
 
 def test_decryption_takes_powers_of_the_secret_in_constant_time_only(small_keypair, monkeypatch) -> None:
-    from crypto import local_engine
+    from fedtrain.crypto.engine import local as local_engine
 
     public_key, private_key = small_keypair
     exponents: list[int] = []

@@ -12,13 +12,13 @@ import gmpy2
 import pytest
 from gmpy2 import mpz
 
-from crypto import EncodingOverflow, FixedBaseTable, LocalEngine, ProcessEngine
-from crypto import residues as residues_module
-from crypto.engine.native import NativeEngine, why_not
-from crypto.fixed_base import best_window_bits
-from crypto.residues import Element, PairResidues, Residues, WholeResidues
-from crypto.squaring import horner, square_times
-from crypto.straus import Plan, best_plan, multi_exponentiate
+from fedtrain.crypto import EncodingOverflow, FixedBaseTable, LocalEngine, ProcessEngine
+from fedtrain.crypto.engine.native import NativeEngine, why_not
+from fedtrain.crypto.powers import residues as residues_module
+from fedtrain.crypto.powers.fixed_base import best_window_bits
+from fedtrain.crypto.powers.residues import Element, PairResidues, Residues, WholeResidues
+from fedtrain.crypto.powers.squaring import horner, square_times
+from fedtrain.crypto.powers.straus import Plan, best_plan, multi_exponentiate
 
 
 @pytest.fixture(scope="module", params=["local", "threads", "processes", "native", "native threads"])
@@ -119,7 +119,7 @@ def test_powers_public_and_secret_agree(engine, square: mpz) -> None:
 
 @pytest.mark.parametrize("kind", ["local", "threads"])
 def test_secret_powers_are_taken_in_constant_time_on_every_engine(square: mpz, kind: str, monkeypatch) -> None:
-    from crypto import local_engine
+    from fedtrain.crypto.engine import local as local_engine
 
     class ConstantTimeOnly:
         powmod_sec = staticmethod(gmpy2.powmod_sec)
@@ -190,7 +190,7 @@ class CountingResidues:
 def test_the_multiplications_done_do_not_depend_on_the_exponents(
     square: mpz, plan: Plan, form: str, monkeypatch
 ) -> None:
-    from crypto import straus
+    from fedtrain.crypto.powers import straus
 
     log: list[bool] = []
     residues = WholeResidues(square) if form == "whole" else PairResidues(gmpy2.isqrt(square))

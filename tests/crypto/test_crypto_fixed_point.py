@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from crypto import EncodingOverflow, decode, encode, rescale
+from fedtrain.crypto import EncodingOverflow, decode, encode, rescale
 
 
 def objects(values: list) -> np.ndarray:

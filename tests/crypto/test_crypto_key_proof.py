@@ -3,9 +3,9 @@ from __future__ import annotations
 import gmpy2
 import pytest
 
-from crypto import KeyTooSmall, MalformedKey, check_key, generate_keypair, prove_key
-from crypto.context import encode_context, hash_to_residue
-from crypto.key_proof import ROOTS
+from fedtrain.crypto import KeyTooSmall, MalformedKey, check_key, generate_keypair, prove_key
+from fedtrain.crypto.context import encode_context, hash_to_residue
+from fedtrain.crypto.paillier.key_proof import ROOTS
 
 IDENTITY, NONCE = b"model owner", b"job nonce"
 

@@ -5,7 +5,7 @@ import math
 import gmpy2
 import pytest
 
-from crypto import (
+from fedtrain.crypto import (
     LEAST_MODULUS_BITS,
     KeyTooSmall,
     MalformedKey,

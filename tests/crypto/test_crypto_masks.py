@@ -4,7 +4,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from gmpy2 import mpz
 
-from crypto import MalformedKey, blind, encode_context, pair_mask, shared_round_key, sum_of_masks
+from fedtrain.crypto import MalformedKey, blind, encode_context, pair_mask, shared_round_key, sum_of_masks
 
 N = (1 << 511) + 187
 CONTEXT = [b"manifest", "gradient", 3]

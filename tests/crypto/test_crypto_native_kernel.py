@@ -10,12 +10,12 @@ import gmpy2
 import pytest
 from gmpy2 import mpz
 
-from crypto import FixedBaseTable, LocalEngine
-from crypto.engine.native import NativeEngine, why_not
-from crypto.engine.native import engine as module
-from crypto.engine.native.engine import joint_plan
-from crypto.engine.native.ring import MOST_DIGITS, Ring, digits_of, ring_modulo
-from crypto.keys import generate_keypair
+from fedtrain.crypto import FixedBaseTable, LocalEngine
+from fedtrain.crypto.engine.native import NativeEngine, why_not
+from fedtrain.crypto.engine.native import engine as module
+from fedtrain.crypto.engine.native.engine import joint_plan
+from fedtrain.crypto.engine.native.ring import MOST_DIGITS, Ring, digits_of, ring_modulo
+from fedtrain.crypto.paillier.keys import generate_keypair
 
 if why_not() is not None:
     pytest.skip(f"the kernel can't be used here: {why_not()}", allow_module_level=True)

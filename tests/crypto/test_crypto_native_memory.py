@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from crypto.engine.native import why_not
+from fedtrain.crypto.engine.native import why_not
 
 ROOT = Path(__file__).parents[2]
 NATIVE = ROOT / "crypto" / "engine" / "native"

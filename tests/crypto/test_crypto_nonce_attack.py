@@ -16,8 +16,8 @@ import gmpy2
 from gmpy2 import mpz
 from phe.paillier import PaillierPrivateKey, PaillierPublicKey
 
-from crypto import LocalEngine, RerandomiserPool, blind, check_key, prove_key, rerandomise
-from crypto.rerandomise import draw_unit
+from fedtrain.crypto import LocalEngine, RerandomiserPool, blind, check_key, prove_key, rerandomise
+from fedtrain.crypto.paillier.rerandomise import draw_unit
 
 ENGINE = LocalEngine()
 SCALARS = [1, -1, 0, 8_388_607, -8_388_607, 123_456, -7_654_321]

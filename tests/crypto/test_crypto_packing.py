@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from crypto import (
+from fedtrain.crypto import (
     CapacityExceeded,
     DecodedOutOfBound,
     EncodingOverflow,

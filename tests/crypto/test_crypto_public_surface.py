@@ -5,8 +5,8 @@ import pickle
 
 import pytest
 
-import crypto
-from crypto import errors
+from fedtrain import crypto
+from fedtrain.crypto import errors
 
 
 def test_all_names_exactly_what_is_exported() -> None:

@@ -8,7 +8,7 @@ from multiprocessing import get_context
 import pytest
 from gmpy2 import mpz
 
-from crypto import LocalEngine, RerandomiserPool, rerandomise
+from fedtrain.crypto import LocalEngine, RerandomiserPool, rerandomise
 
 ENGINE = LocalEngine()
 

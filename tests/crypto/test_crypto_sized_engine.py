@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from gmpy2 import mpz
 
-from crypto import FixedBaseTable, LocalEngine, ProcessEngine, SizedEngine
+from fedtrain.crypto import FixedBaseTable, LocalEngine, ProcessEngine, SizedEngine
 
 
 class Named(LocalEngine):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from gmpy2 import mpz
 
-from crypto import (
+from fedtrain.crypto import (
     CapacityExceeded,
     EncryptedVector,
     LayoutMismatch,

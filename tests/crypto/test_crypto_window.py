@@ -8,10 +8,10 @@ import gmpy2
 import pytest
 from gmpy2 import mpz
 
-from crypto import LocalEngine
-from crypto.budget import Budget, plan, update_scalars
-from crypto.vector import EncryptedVector
-from crypto.window import next_weights
+from fedtrain.crypto import LocalEngine
+from fedtrain.crypto.paillier.vector import EncryptedVector
+from fedtrain.planning.budget import Budget, plan, update_scalars
+from fedtrain.protocol.evidence.window import next_weights
 from tests.crypto.budget_adversary import example_inputs
 
 ROWS = 900

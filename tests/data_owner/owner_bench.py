@@ -10,19 +10,28 @@ from functools import cache
 import numpy as np
 from phe.paillier import PaillierPrivateKey
 
-from crypto import LocalEngine, PublicEncryptor, encrypt_array, generate_keypair, key_id, prove_key
-from crypto.budget import Budget
-from data_owner import job as j
-from data_owner.encoding import DatasetFacts
-from data_owner.inspected import Cell, HighLeverage, InspectedPart, Inspection
-from data_owner.job import AnswerFacts, JobState, Owner
-from data_owner.policy import OwnerPolicy
-from data_owner.round import new_job, step
-from data_owner.row_groups import Comparison
-from data_owner.summed_table import SummedTable
-from protocol.documents import Acceptance, Decline, JoinAnswer, Manifest, Roster, SignedDocument, sign_document
-from protocol.identity import Identity, sha256_hex
-from protocol.messages import (
+from fedtrain.crypto import LocalEngine, PublicEncryptor, encrypt_array, generate_keypair, key_id, prove_key
+from fedtrain.data_owner import job as j
+from fedtrain.data_owner.data.encoding import DatasetFacts
+from fedtrain.data_owner.job import AnswerFacts, JobState, Owner
+from fedtrain.data_owner.policy.inspected import Cell, HighLeverage, InspectedPart, Inspection
+from fedtrain.data_owner.policy.row_groups import Comparison
+from fedtrain.data_owner.policy.rules import OwnerPolicy
+from fedtrain.data_owner.policy.summed_table import SummedTable
+from fedtrain.data_owner.round import new_job, step
+from fedtrain.planning.budget import Budget
+from fedtrain.planning.plans import plan_spec
+from fedtrain.protocol.documents.identity import Identity, sha256_hex
+from fedtrain.protocol.documents.signed import (
+    Acceptance,
+    Decline,
+    JoinAnswer,
+    Manifest,
+    Roster,
+    SignedDocument,
+    sign_document,
+)
+from fedtrain.protocol.messages.rounds import (
     NO_ENTRY,
     REQUEST_TAG,
     AnswerRecord,
@@ -34,8 +43,7 @@ from protocol.messages import (
     VectorMessage,
     to_cbor,
 )
-from protocol.planning import plan_spec
-from protocol.spec import ModelSpec
+from fedtrain.spec.model_spec import ModelSpec
 
 NOW = datetime(2026, 3, 2, 8, 30, tzinfo=UTC)
 JOB_ID = "ab" * 16

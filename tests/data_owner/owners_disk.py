@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from data_owner.store import tables
-from data_owner.store.sql import SqlStore
-from protocol.problems import Code, Problem
+from fedtrain.data_owner.store import tables
+from fedtrain.data_owner.store.sql import SqlStore
+from fedtrain.spec.problems import Code, Problem
 
 Rows = dict[str, list[tuple[Any, ...]]]
 

@@ -10,20 +10,26 @@ from typing import Any
 import numpy as np
 import pytest
 
-from data_owner.common_values import CAPACITY, MANY_ROWS, CommonValues
-from data_owner.datasets import register
-from data_owner.inspected import Inspection
-from data_owner.inspection import HoldsOut, inspect_table
-from data_owner.inspector import Inspector
-from data_owner.policy import Outcome, OwnerPolicy, judge_table, standing_out_risks, table_findings
-from data_owner.split import ValidationSplit
-from data_owner.store.sql import SqlStore
-from protocol.problems import Code, Problem
-from protocol.server.database import sqlite_url
-from protocol.spec import DataProps
-from tabular.columns import Scaling
-from tabular.dictionary import Dictionary
-from tabular.errors import TableError
+from fedtrain.data_owner.data.datasets import register
+from fedtrain.data_owner.data.split import ValidationSplit
+from fedtrain.data_owner.policy.common_values import CAPACITY, MANY_ROWS, CommonValues
+from fedtrain.data_owner.policy.inspected import Inspection
+from fedtrain.data_owner.policy.inspection import HoldsOut, inspect_table
+from fedtrain.data_owner.policy.inspector import Inspector
+from fedtrain.data_owner.policy.rules import (
+    Outcome,
+    OwnerPolicy,
+    judge_table,
+    standing_out_risks,
+    table_findings,
+)
+from fedtrain.data_owner.store.sql import SqlStore
+from fedtrain.service.store.database import sqlite_url
+from fedtrain.spec.model_spec import DataProps
+from fedtrain.spec.problems import Code, Problem
+from fedtrain.tabular.columns import Scaling
+from fedtrain.tabular.dictionary import Dictionary
+from fedtrain.tabular.errors import TableError
 
 AGE = {"name": "age", "type": "continuous", "range": [0, 100]}
 WARD = {"name": "ward", "type": "nominal", "categories": ["a", "b", "c"]}

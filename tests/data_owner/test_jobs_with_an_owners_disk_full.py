@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
-import data_owner.app
-from cli.in_process import Federation, Party, federation
-from data_owner.audit import verify_records
-from data_owner.store.sql import SqlStore
-from protocol.server.database import sqlite_url
+import fedtrain.data_owner.app
+from fedtrain.cli.simulate.in_process import Federation, Party, federation
+from fedtrain.data_owner.release.audit import verify_records
+from fedtrain.data_owner.store.sql import SqlStore
+from fedtrain.service.store.database import sqlite_url
 from tests.data_owner.owners_disk import FULL, OwnersDisk, at_once, nth, refused_for_want_of_room
 from tests.models.one_process import rows_of, split, training, write_table
 
@@ -151,7 +151,7 @@ def test_a_start_without_room_says_why_and_the_next_one_goes_on(
             disk.under(store)
         return store
 
-    monkeypatch.setattr(data_owner.app, "SqlStore", opened)
+    monkeypatch.setattr(fedtrain.data_owner.app, "SqlStore", opened)
     refused_for_want_of_room(disk, lambda: with_parties(tmp_path, nothing))
     disk.make_room()
     with_parties(tmp_path, job)

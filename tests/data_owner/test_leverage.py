@@ -9,8 +9,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from data_owner.leverage import LeverageForm, independent_columns
-from data_owner.moments import Floats, Integers
+from fedtrain.data_owner.data.moments import Floats, Integers
+from fedtrain.data_owner.policy.leverage import LeverageForm, independent_columns
 
 UNIT = 2.0**40
 

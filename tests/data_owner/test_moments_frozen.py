@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from data_owner.frozen import (
+from fedtrain.data_owner.data.frozen import (
     FrozenMomentsDamaged,
     FrozenMomentsMissing,
     freeze,
@@ -20,7 +20,7 @@ from data_owner.frozen import (
     thaw,
     to_bytes,
 )
-from data_owner.moments import Moments
+from fedtrain.data_owner.data.moments import Moments
 
 SALT = bytes(range(16))
 

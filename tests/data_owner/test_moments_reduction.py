@@ -10,10 +10,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from data_owner.moments import MAX_BATCH_ROWS, Moments, MomentsAccumulator, MomentsError, moments_of
-from protocol.spec import DataProps, ModelType
-from tabular.encode import Encoder
-from tabular.read import open_table
+from fedtrain.data_owner.data.moments import (
+    MAX_BATCH_ROWS,
+    Moments,
+    MomentsAccumulator,
+    MomentsError,
+    moments_of,
+)
+from fedtrain.spec.model_spec import DataProps, ModelType
+from fedtrain.tabular.encode import Encoder
+from fedtrain.tabular.reading.read import open_table
 
 ONE = 1 << 128
 

@@ -12,17 +12,17 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from gmpy2 import mpz
 
-from crypto import LocalEngine, RerandomiserPool, rescale, unpack
-from crypto.budget import Budget
-from data_owner.compute import AnsweringJob, ComputedAnswer, compute_answer
-from data_owner.gradients import provider_of
-from data_owner.gradients.second_moment import SecondMoment
-from data_owner.moments import Moments, moments_of
-from protocol.identity import sha256_hex
-from protocol.messages import RoundAnswer, RoundKind, RoundRequest, VectorMessage, from_cbor
-from protocol.planning import plan_spec
-from protocol.problems import Code, Problem
-from protocol.spec import ModelType
+from fedtrain.crypto import LocalEngine, RerandomiserPool, rescale, unpack
+from fedtrain.data_owner.data.moments import Moments, moments_of
+from fedtrain.data_owner.methods import provider_of
+from fedtrain.data_owner.methods.second_moment import SecondMoment
+from fedtrain.data_owner.release.answer import AnsweringJob, ComputedAnswer, compute_answer
+from fedtrain.planning.budget import Budget
+from fedtrain.planning.plans import plan_spec
+from fedtrain.protocol.documents.identity import sha256_hex
+from fedtrain.protocol.messages.rounds import RoundAnswer, RoundKind, RoundRequest, VectorMessage, from_cbor
+from fedtrain.spec.model_spec import ModelType
+from fedtrain.spec.problems import Code, Problem
 from tests.data_owner.owner_bench import ENGINE, OWNERS, identity_of, modulus, private_key, spec_of, weights_message
 
 MANIFEST_HASH, ROSTER_HASH = "a1" * 32, "b2" * 32

@@ -16,14 +16,14 @@ import pytest
 import structlog
 from fastapi import FastAPI
 
-from data_owner.app import create_app
-from data_owner.policy import OwnerPolicy
-from data_owner.settings import DataOwnerSettings
-from facilitator.app import create_app as create_facilitator
-from facilitator.settings import FacilitatorSettings
-from protocol.client.facilitator import FacilitatorClient
-from protocol.problems import Problem
-from protocol.server.system_clock import SystemClock
+from fedtrain.client.facilitator import FacilitatorClient
+from fedtrain.data_owner.app import create_app
+from fedtrain.data_owner.policy.rules import OwnerPolicy
+from fedtrain.data_owner.settings import DataOwnerSettings
+from fedtrain.facilitator.app import create_app as create_facilitator
+from fedtrain.facilitator.settings import FacilitatorSettings
+from fedtrain.service.runtime.system_clock import SystemClock
+from fedtrain.spec.problems import Problem
 from tests.data_owner.owner_bench import JOB_ID, MODEL_OWNER, manifest_of, spec_of
 from tests.own_people import own_people
 

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from data_owner.counted_rows import CountedRows
-from data_owner.freezing import FrozenJob
-from data_owner.row_ids import RowIds
-from data_owner.told_files import RowFiles
-from protocol.server.key_files import KeyFiles
-from protocol.server.secret_files import SecretFileError
-from protocol.spec import DataProps, ModelSpec
-from tabular.errors import BadValues
-from tabular.read import open_table
+from fedtrain.data_owner.data.counted_rows import CountedRows
+from fedtrain.data_owner.data.freezing import FrozenJob
+from fedtrain.data_owner.data.row_ids import RowIds
+from fedtrain.data_owner.release.told_files import RowFiles
+from fedtrain.service.vault.key_files import KeyFiles
+from fedtrain.service.vault.secret_files import SecretFileError
+from fedtrain.spec.model_spec import DataProps, ModelSpec
+from fedtrain.tabular.errors import BadValues
+from fedtrain.tabular.reading.read import open_table
 from tests.data_owner.owner_bench import JOB_ID
 from tests.data_owner.test_owner_freezing import Bench
 

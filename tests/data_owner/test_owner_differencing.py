@@ -8,20 +8,25 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from data_owner import job as j
-from data_owner.differencing import is_consented, roster_risks, rosters_to_consent, table_risks
-from data_owner.job import JobState, Owner
-from data_owner.policy import OwnerPolicy
-from data_owner.round import step
-from data_owner.row_groups import Comparison, Relation, compare, covers, groups
-from data_owner.row_ids import RowIds
-from data_owner.summed_table import SummedTable
-from data_owner.told import Told
-from protocol.consent import Consent, RosterConsent
-from protocol.documents import Acceptance, JobEnd
-from protocol.problems import Code, Problem
-from protocol.states import Phase
-from protocol.trust import Trust
+from fedtrain.data_owner import job as j
+from fedtrain.data_owner.data.row_ids import RowIds
+from fedtrain.data_owner.job import JobState, Owner
+from fedtrain.data_owner.policy.differencing import (
+    is_consented,
+    roster_risks,
+    rosters_to_consent,
+    table_risks,
+)
+from fedtrain.data_owner.policy.row_groups import Comparison, Relation, compare, covers, groups
+from fedtrain.data_owner.policy.rules import OwnerPolicy
+from fedtrain.data_owner.policy.summed_table import SummedTable
+from fedtrain.data_owner.policy.told import Told
+from fedtrain.data_owner.round import step
+from fedtrain.protocol.documents.consent import Consent, RosterConsent
+from fedtrain.protocol.documents.signed import Acceptance, JobEnd
+from fedtrain.protocol.documents.trust import Trust
+from fedtrain.protocol.states import Phase
+from fedtrain.spec.problems import Code, Problem
 from tests.data_owner.owner_bench import (
     FROZEN,
     NOW,

@@ -9,19 +9,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_owner.datasets import register
-from data_owner.encoding import DatasetFacts, differences
-from data_owner.freezing import Freezer
-from data_owner.moments import moments_of
-from data_owner.store.records import Dataset
-from data_owner.store.sql import SqlStore
-from data_owner.told_files import RowFiles
-from protocol.problems import Code, Problem
-from protocol.server.database import sqlite_url
-from protocol.server.key_files import KeyFiles
-from protocol.spec import DataProps, ModelSpec
-from tabular.encode import Encoder
-from tabular.read import open_table
+from fedtrain.data_owner.data.datasets import register
+from fedtrain.data_owner.data.encoding import DatasetFacts, differences
+from fedtrain.data_owner.data.freezing import Freezer
+from fedtrain.data_owner.data.moments import moments_of
+from fedtrain.data_owner.release.told_files import RowFiles
+from fedtrain.data_owner.store.records import Dataset
+from fedtrain.data_owner.store.sql import SqlStore
+from fedtrain.service.store.database import sqlite_url
+from fedtrain.service.vault.key_files import KeyFiles
+from fedtrain.spec.model_spec import DataProps, ModelSpec
+from fedtrain.spec.problems import Code, Problem
+from fedtrain.tabular.encode import Encoder
+from fedtrain.tabular.reading.read import open_table
 from tests.data_owner.owner_bench import JOB_ID, spec_of
 
 SCHEMA = {

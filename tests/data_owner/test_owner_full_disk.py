@@ -12,18 +12,18 @@ from typing import Any, TypeVar
 import pytest
 from structlog.testing import capture_logs
 
-from data_owner import compute
-from data_owner.audit import verify_records
-from data_owner.freezing import Freezer
-from data_owner.policy import OwnerPolicy
-from data_owner.pruning import prune
-from protocol.documents import JobEnd, SignedDocument, Withdrawal, open_document, parse_json
-from protocol.identity import sha256_hex
-from protocol.messages import Compute, RoundKind, to_cbor
-from protocol.planning import plan_spec
-from protocol.problems import Code, Problem
-from protocol.states import Phase
-from protocol.tasks import TaskKind
+from fedtrain.data_owner.data.freezing import Freezer
+from fedtrain.data_owner.policy.rules import OwnerPolicy
+from fedtrain.data_owner.pruning import prune
+from fedtrain.data_owner.release import answer as compute
+from fedtrain.data_owner.release.audit import verify_records
+from fedtrain.planning.plans import plan_spec
+from fedtrain.protocol.documents.identity import sha256_hex
+from fedtrain.protocol.documents.signed import JobEnd, SignedDocument, Withdrawal, open_document, parse_json
+from fedtrain.protocol.messages.rounds import Compute, RoundKind, to_cbor
+from fedtrain.protocol.messages.tasks import TaskKind
+from fedtrain.protocol.states import Phase
+from fedtrain.spec.problems import Code, Problem
 from tests.data_owner.owner_bench import (
     JOB_ID,
     NOW,

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from data_owner.mask_keys import MaskKeys
-from protocol.problems import Code, Problem
-from protocol.server.key_files import KeyFiles
+from fedtrain.data_owner.release.mask_keys import MaskKeys
+from fedtrain.service.vault.key_files import KeyFiles
+from fedtrain.spec.problems import Code, Problem
 
 JOB = "0" * 32
 

@@ -11,13 +11,13 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
-from data_owner.audit import NO_RECORD, AuditRecord, chained, verify_records
-from data_owner.marks import AnswerMarks
-from data_owner.store.records import Decision, DecisionKind, Release
-from data_owner.store.sql import MIGRATIONS, SqlStore
-from protocol.messages import RoundKind
-from protocol.problems import Code, Problem
-from protocol.server.database import sqlite_url
+from fedtrain.data_owner.release.audit import NO_RECORD, AuditRecord, chained, verify_records
+from fedtrain.data_owner.release.marks import AnswerMarks
+from fedtrain.data_owner.store.records import Decision, DecisionKind, Release
+from fedtrain.data_owner.store.sql import MIGRATIONS, SqlStore
+from fedtrain.protocol.messages.rounds import RoundKind
+from fedtrain.service.store.database import sqlite_url
+from fedtrain.spec.problems import Code, Problem
 
 JOB = "ab" * 16
 ONE, OTHER = "11" * 32, "22" * 32

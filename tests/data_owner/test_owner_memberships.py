@@ -6,15 +6,21 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from data_owner import job as j
-from data_owner.checks import check_roster
-from data_owner.job import Owner
-from data_owner.policy import OwnerPolicy
-from data_owner.round import step
-from protocol.documents import Acceptance, Decline, SignedDocument, open_document, sign_document
-from protocol.identity import Identity
-from protocol.problems import Code, Problem
-from protocol.trust import Trust, vouch
+from fedtrain.data_owner import job as j
+from fedtrain.data_owner.checks import check_roster
+from fedtrain.data_owner.job import Owner
+from fedtrain.data_owner.policy.rules import OwnerPolicy
+from fedtrain.data_owner.round import step
+from fedtrain.protocol.documents.identity import Identity
+from fedtrain.protocol.documents.signed import (
+    Acceptance,
+    Decline,
+    SignedDocument,
+    open_document,
+    sign_document,
+)
+from fedtrain.protocol.documents.trust import Trust, vouch
+from fedtrain.spec.problems import Code, Problem
 from tests.data_owner.owner_bench import (
     FACILITATOR,
     MODEL_OWNER,

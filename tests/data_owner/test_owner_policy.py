@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from data_owner.policy import OwnerPolicy
-from data_owner.settings import DataOwnerSettings
-from protocol.loopback import is_loopback
-from protocol.problems import Code, Problem
+from fedtrain.data_owner.policy.rules import OwnerPolicy
+from fedtrain.data_owner.settings import DataOwnerSettings
+from fedtrain.protocol.loopback import is_loopback
+from fedtrain.spec.problems import Code, Problem
 from tests.data_owner.owner_bench import NOW, identity_of
 
 CONSORTIUM = identity_of("consortium")

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from data_owner.freezing import Freezer
-from data_owner.pruning import prune
-from data_owner.store.sql import SqlStore
-from protocol.documents import JobEnd
-from protocol.messages import RoundKind
-from protocol.problems import Code, Problem
-from protocol.tasks import TaskKind
+from fedtrain.data_owner.data.freezing import Freezer
+from fedtrain.data_owner.pruning import prune
+from fedtrain.data_owner.store.sql import SqlStore
+from fedtrain.protocol.documents.signed import JobEnd
+from fedtrain.protocol.messages.rounds import RoundKind
+from fedtrain.protocol.messages.tasks import TaskKind
+from fedtrain.spec.problems import Code, Problem
 from tests.data_owner.owner_bench import JOB_ID, NOW, spec_of
 from tests.data_owner.test_owner_service import Bench, header
 

@@ -6,17 +6,25 @@ import json
 
 import pytest
 
-from data_owner import job as j
-from data_owner.job import JobState, Owner
-from data_owner.policy import OwnerPolicy
-from data_owner.round import step
-from protocol.documents import JobEnd, SignedDocument
-from protocol.identity import sha256_hex
-from protocol.messages import NO_ENTRY, AnswerRecord, Compute, LogEntry, RoundKind, from_cbor, to_cbor
-from protocol.planning import plan_spec
-from protocol.problems import Code, Problem
-from protocol.states import Phase
-from protocol.trust import Trust
+from fedtrain.data_owner import job as j
+from fedtrain.data_owner.job import JobState, Owner
+from fedtrain.data_owner.policy.rules import OwnerPolicy
+from fedtrain.data_owner.round import step
+from fedtrain.planning.plans import plan_spec
+from fedtrain.protocol.documents.identity import sha256_hex
+from fedtrain.protocol.documents.signed import JobEnd, SignedDocument
+from fedtrain.protocol.documents.trust import Trust
+from fedtrain.protocol.messages.rounds import (
+    NO_ENTRY,
+    AnswerRecord,
+    Compute,
+    LogEntry,
+    RoundKind,
+    from_cbor,
+    to_cbor,
+)
+from fedtrain.protocol.states import Phase
+from fedtrain.spec.problems import Code, Problem
 from tests.data_owner.owner_bench import (
     FACILITATOR,
     JOB_ID,

@@ -16,10 +16,12 @@ def _loaded_by(module: str) -> set[str]:
     return set(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split())
 
 
-@pytest.mark.parametrize("module", ["data_owner.round", "data_owner.policy", "data_owner.compute"])
+@pytest.mark.parametrize(
+    "module", ["fedtrain.data_owner.round", "fedtrain.data_owner.policy.rules", "fedtrain.data_owner.release.answer"]
+)
 def test_it_loads_no_web_no_database_and_no_log(module: str) -> None:
     assert _loaded_by(module) & WEB_STORE_AND_LOG == set()
 
 
 def test_the_service_around_it_does() -> None:
-    assert _loaded_by("data_owner.app") >= WEB_STORE_AND_LOG - {"uvicorn"}
+    assert _loaded_by("fedtrain.data_owner.app") >= WEB_STORE_AND_LOG - {"uvicorn"}

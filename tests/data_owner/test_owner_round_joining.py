@@ -6,15 +6,15 @@ import json
 
 import pytest
 
-from data_owner import job as j
-from data_owner.job import JobState
-from data_owner.policy import DatasetOffer, OwnerPolicy
-from data_owner.round import step
-from protocol.documents import Acceptance, Decline, JobEnd
-from protocol.problems import Code, Problem
-from protocol.spec import DataProps, ModelSpec
-from protocol.states import Phase, Status
-from protocol.trust import Trust
+from fedtrain.data_owner import job as j
+from fedtrain.data_owner.job import JobState
+from fedtrain.data_owner.policy.rules import DatasetOffer, OwnerPolicy
+from fedtrain.data_owner.round import step
+from fedtrain.protocol.documents.signed import Acceptance, Decline, JobEnd
+from fedtrain.protocol.documents.trust import Trust
+from fedtrain.protocol.states import Phase, Status
+from fedtrain.spec.model_spec import DataProps, ModelSpec
+from fedtrain.spec.problems import Code, Problem
 from tests.data_owner.owner_bench import (
     JOB_ID,
     MODEL_OWNER,

@@ -14,22 +14,23 @@ import numpy as np
 import pytest
 import structlog
 
-from data_owner.agent.effects import JobEffects, Workshop
-from data_owner.agent.past import Memory
-from data_owner.agent.service import OwnerService
-from data_owner.audit import DecisionRecord
-from data_owner.datasets import register
-from data_owner.freezing import Freezer
-from data_owner.inspector import Inspector
-from data_owner.marks import AnswerMarks
-from data_owner.mask_keys import MaskKeys, SealingKeys
-from data_owner.policy import OwnerPolicy
-from data_owner.pools import Pools
-from data_owner.store.records import DecisionKind
-from data_owner.store.sql import SqlStore
-from data_owner.told_files import RowFiles, ToldSums
-from protocol.client.agent import TaskAnswer
-from protocol.documents import (
+from fedtrain.client.agent.tasks import TaskAnswer
+from fedtrain.data_owner.agent.effects import JobEffects, Workshop
+from fedtrain.data_owner.agent.past import Memory
+from fedtrain.data_owner.agent.service import OwnerService
+from fedtrain.data_owner.data.datasets import register
+from fedtrain.data_owner.data.freezing import Freezer
+from fedtrain.data_owner.policy.inspector import Inspector
+from fedtrain.data_owner.policy.rules import OwnerPolicy
+from fedtrain.data_owner.release.audit import DecisionRecord
+from fedtrain.data_owner.release.marks import AnswerMarks
+from fedtrain.data_owner.release.mask_keys import MaskKeys, SealingKeys
+from fedtrain.data_owner.release.pools import Pools
+from fedtrain.data_owner.release.told_files import RowFiles, ToldSums
+from fedtrain.data_owner.store.records import DecisionKind
+from fedtrain.data_owner.store.sql import SqlStore
+from fedtrain.planning.plans import plan_spec
+from fedtrain.protocol.documents.signed import (
     Acceptance,
     Decline,
     JobEnd,
@@ -40,15 +41,14 @@ from protocol.documents import (
     open_document,
     parse_json,
 )
-from protocol.messages import Compute, RoundAnswer, RoundKind, from_cbor, to_cbor
-from protocol.planning import plan_spec
-from protocol.problems import Code, Problem
-from protocol.server import secret_files
-from protocol.server.database import sqlite_url
-from protocol.server.key_files import KeyFiles
-from protocol.spec import ModelSpec
-from protocol.states import Phase
-from protocol.tasks import TaskHeader, TaskKind
+from fedtrain.protocol.messages.rounds import Compute, RoundAnswer, RoundKind, from_cbor, to_cbor
+from fedtrain.protocol.messages.tasks import TaskHeader, TaskKind
+from fedtrain.protocol.states import Phase
+from fedtrain.service.store.database import sqlite_url
+from fedtrain.service.vault import secret_files
+from fedtrain.service.vault.key_files import KeyFiles
+from fedtrain.spec.model_spec import ModelSpec
+from fedtrain.spec.problems import Code, Problem
 from tests.data_owner.owner_bench import (
     ENGINE,
     FACILITATOR,
@@ -636,7 +636,7 @@ def test_a_full_disk_leaves_the_request_unanswered_until_there_is_room(
 def test_a_full_disk_is_no_reason_to_decline(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.register()
     with monkeypatch.context() as disk:
-        disk.setattr("protocol.server.secret_files.os.fsync", _no_room)
+        disk.setattr("fedtrain.service.vault.secret_files.os.fsync", _no_room)
         with pytest.raises(Problem) as caught:
             bench.join()
     assert caught.value.code is Code.STORE_UNAVAILABLE

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from data_owner.audit import verify_records
-from data_owner.store.contract import OwnerStore
-from data_owner.store.records import Dataset, Decision, DecisionKind, FrozenTable, Release
-from data_owner.store.sql import SqlStore
-from protocol.messages import RoundKind
-from protocol.problems import Code, Problem
-from protocol.server.database_url import read_url
-from protocol.spec import DataProps
+from fedtrain.data_owner.release.audit import verify_records
+from fedtrain.data_owner.store.contract import OwnerStore
+from fedtrain.data_owner.store.records import Dataset, Decision, DecisionKind, FrozenTable, Release
+from fedtrain.data_owner.store.sql import SqlStore
+from fedtrain.protocol.messages.rounds import RoundKind
+from fedtrain.service.store.database_url import read_url
+from fedtrain.spec.model_spec import DataProps
+from fedtrain.spec.problems import Code, Problem
 from tests.data_owner.owner_bench import JOB_ID, facts_after, joined, offered, opening_entry, request_of, spec_of
 
 Opener = Callable[[], OwnerStore]
@@ -205,7 +205,7 @@ def test_an_answer_to_a_job_that_is_not_there_leaves_nothing(opener: Opener) -> 
 def test_migrations_make_the_tables_that_the_code_knows(store_url: str) -> None:
     import sqlalchemy as sa
 
-    from data_owner.store.tables import metadata
+    from fedtrain.data_owner.store.tables import metadata
 
     store = SqlStore(store_url)
     store.check()

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from data_owner.app import read_schema
-from protocol.problems import Problem
+from fedtrain.data_owner.app import read_schema
+from fedtrain.spec.problems import Problem
 
 PROPS = {
     "features": [{"name": "dose", "type": "continuous", "range": [0, 10]}],

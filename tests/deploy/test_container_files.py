@@ -21,12 +21,12 @@ import httpx
 import pytest
 import yaml
 
-from cli.consortium import read_consortium
-from data_owner.settings import DataOwnerSettings
-from facilitator.settings import FacilitatorSettings
-from model_owner.settings import ModelOwnerSettings
-from protocol.server.access import PUBLIC_PATHS
-from protocol.server.settings import ServiceSettings
+from fedtrain.cli.trust.consortium import read_consortium
+from fedtrain.data_owner.settings import DataOwnerSettings
+from fedtrain.facilitator.settings import FacilitatorSettings
+from fedtrain.model_owner.settings import ModelOwnerSettings
+from fedtrain.service.runtime.settings import ServiceSettings
+from fedtrain.service.web.access import PUBLIC_PATHS
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -88,7 +88,7 @@ def test_what_goes_into_a_build_is_the_packages_and_no_test_state_or_key() -> No
     }
     kept = (".key", ".pem", ".token", ".tar", ".so")
     assert not [path for path in allowed if "test" in path or path.endswith(kept)]
-    assert {"requirements.txt", "protocol/server/problem_texts.toml", "deploy/healthcheck.py"} <= allowed
+    assert {"requirements.txt", "fedtrain/service/problems/texts.toml", "deploy/healthcheck.py"} <= allowed
     for kept_out in (".fedtrain/demo/parties/acme/identity.key", ".git/config", ".venv/pyvenv.cfg"):
         assert not is_let_in(kept_out)
     for half_written in ("cli/__pycache__/main.cpython-311.pyc.140230", "protocol/server/__pycache__/x.pyc.1"):
@@ -265,7 +265,7 @@ def test_every_mount_has_its_volume_and_every_port_its_name(path: Path) -> None:
 def test_the_first_start_unpacks_what_provision_made_and_later_ones_leave_it(tmp_path: Path) -> None:
     out = tmp_path / "parties"
     subprocess.run(
-        [sys.executable, "-m", "cli.main", "provision", str(DEPLOY / "consortium.toml"), "--out", str(out)],
+        [sys.executable, "-m", "fedtrain.cli.main", "provision", str(DEPLOY / "consortium.toml"), "--out", str(out)],
         cwd=ROOT,
         check=True,
         capture_output=True,

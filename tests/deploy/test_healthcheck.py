@@ -15,11 +15,11 @@ from types import ModuleType
 
 import pytest
 
-from cli.certificates import issue, make_ca
-from data_owner.settings import DataOwnerSettings
-from facilitator.settings import FacilitatorSettings
-from model_owner.settings import ModelOwnerSettings
-from protocol.server.tls import server_context
+from fedtrain.cli.trust.certificates import issue, make_ca
+from fedtrain.data_owner.settings import DataOwnerSettings
+from fedtrain.facilitator.settings import FacilitatorSettings
+from fedtrain.model_owner.settings import ModelOwnerSettings
+from fedtrain.service.runtime.tls import server_context
 from tests.free_ports import free_port
 
 SCRIPT = Path(__file__).resolve().parents[2] / "deploy" / "healthcheck.py"

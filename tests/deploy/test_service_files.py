@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from cli.main import app
-from data_owner.settings import DataOwnerSettings
-from facilitator.settings import FacilitatorSettings
-from model_owner.settings import ModelOwnerSettings
-from protocol.server.serve import STOP_WITHIN_S
-from protocol.server.settings import ServiceSettings
+from fedtrain.cli.main import app
+from fedtrain.data_owner.settings import DataOwnerSettings
+from fedtrain.facilitator.settings import FacilitatorSettings
+from fedtrain.model_owner.settings import ModelOwnerSettings
+from fedtrain.service.runtime.serve import STOP_WITHIN_S
+from fedtrain.service.runtime.settings import ServiceSettings
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 SITE = (DEPLOY / "nginx.conf").read_text()

@@ -16,16 +16,16 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
-from cli.consortium import ConsortiumFile
-from cli.doctor.command import examine
-from cli.doctor.finding import Finding, Level
-from cli.parties import settings_of
-from cli.provisioning import provision
-from facilitator.app import create_app
-from facilitator.settings import FacilitatorSettings
-from protocol.server.connection import listening_tls
-from protocol.server.system_clock import SystemClock
-from protocol.states import Role
+from fedtrain.cli.doctor.command import examine
+from fedtrain.cli.doctor.finding import Finding, Level
+from fedtrain.cli.services.parties import settings_of
+from fedtrain.cli.trust.consortium import ConsortiumFile
+from fedtrain.cli.trust.provisioning import provision
+from fedtrain.facilitator.app import create_app
+from fedtrain.facilitator.settings import FacilitatorSettings
+from fedtrain.protocol.states import Role
+from fedtrain.service.runtime.connection import listening_tls
+from fedtrain.service.runtime.system_clock import SystemClock
 
 
 @contextmanager

@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI, Request, Response
 
-from cli.certificates import issue, make_ca
-from cli.doctor.finding import Level
-from protocol.problems import Code, Problem
-from protocol.server.responses import problem_response
-from protocol.server.secret_files import load_identity, load_or_create_identity, write_secret
-from protocol.server.tls import server_context
-from protocol.server.tokens import read_tokens, write_tokens
-from protocol.server.trust_file import Pin, write_pins
-from protocol.states import Role
+from fedtrain.cli.doctor.finding import Level
+from fedtrain.cli.trust.certificates import issue, make_ca
+from fedtrain.protocol.states import Role
+from fedtrain.service.runtime.tls import server_context
+from fedtrain.service.vault.secret_files import load_identity, load_or_create_identity, write_secret
+from fedtrain.service.vault.tokens import read_tokens, write_tokens
+from fedtrain.service.vault.trust_file import Pin, write_pins
+from fedtrain.service.web.responses import problem_response
+from fedtrain.spec.problems import Code, Problem
 from tests.doctor.clinic import Clinic, diagnose, levels, served
 
 
@@ -62,7 +62,7 @@ def stand_in(
     folder: Path, clinic: Clinic, *, hosts: tuple[str, ...] = ("127.0.0.1",), ends_in: timedelta, asks: bool = False
 ) -> Iterator[str]:
     """A service with a certificate of the consortium's CA that is as told; `asks`: clients for one, too."""
-    from cli.certificates import Pair
+    from fedtrain.cli.trust.certificates import Pair
 
     own = clinic.folder / "consortium"
     ca = Pair((own / "ca.pem").read_bytes(), (own / "ca.key.pem").read_bytes())

@@ -12,25 +12,25 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from cli.certificates import issue, make_ca
-from cli.doctor.certificates import check_certificates
-from cli.doctor.finding import Finding, Level
-from cli.doctor.folder import check_folder
-from cli.doctor.machine import check_machine
-from cli.doctor.store import check_store
-from cli.doctor.table import check_data
-from cli.doctor.trust import check_trust
-from data_owner.settings import DataOwnerSettings
-from data_owner.store.sql import SqlStore
-from facilitator.store import SqlStore as FacilitatorStore
-from protocol.identity import Identity
-from protocol.server.database import sqlite_url
-from protocol.server.database_url import read_url
-from protocol.server.key_files import KeySecret, encrypt_keys
-from protocol.server.secret_files import load_or_create_identity, write_secret
-from protocol.server.trust_file import Pin, write_membership, write_pins
-from protocol.states import Role
-from protocol.trust import vouch
+from fedtrain.cli.doctor.certificates import check_certificates
+from fedtrain.cli.doctor.finding import Finding, Level
+from fedtrain.cli.doctor.folder import check_folder
+from fedtrain.cli.doctor.machine import check_machine
+from fedtrain.cli.doctor.store import check_store
+from fedtrain.cli.doctor.table import check_data
+from fedtrain.cli.doctor.trust import check_trust
+from fedtrain.cli.trust.certificates import issue, make_ca
+from fedtrain.data_owner.settings import DataOwnerSettings
+from fedtrain.data_owner.store.sql import SqlStore
+from fedtrain.facilitator.store import SqlStore as FacilitatorStore
+from fedtrain.protocol.documents.identity import Identity
+from fedtrain.protocol.documents.trust import vouch
+from fedtrain.protocol.states import Role
+from fedtrain.service.store.database import sqlite_url
+from fedtrain.service.store.database_url import read_url
+from fedtrain.service.vault.key_files import KeySecret, encrypt_keys
+from fedtrain.service.vault.secret_files import load_or_create_identity, write_secret
+from fedtrain.service.vault.trust_file import Pin, write_membership, write_pins
 from tests.postgresql import PostgreSql
 
 NOW = datetime.now(UTC)
@@ -107,7 +107,9 @@ def test_a_folder_that_takes_no_files() -> None:
 def test_what_goes_while_it_is_looked_at_is_passed_over(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "kept").touch(mode=0o640)
     real = os.walk
-    monkeypatch.setattr("cli.doctor.folder.os.walk", lambda top: [*real(top), (f"{folder}/gone", [], ["answer"])])
+    monkeypatch.setattr(
+        "fedtrain.cli.doctor.folder.os.walk", lambda top: [*real(top), (f"{folder}/gone", [], ["answer"])]
+    )
     found = by_check(check_folder(settings_in(folder)))["permissions"]
     assert found.level is Level.FAIL
     assert "kept (0640)" in found.found and "gone" not in found.found
@@ -209,7 +211,7 @@ def test_a_store_that_is_no_database(folder: Path) -> None:
 
 
 def test_a_store_that_another_process_holds(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cli.doctor.store._BUSY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("fedtrain.cli.doctor.store._BUSY_TIMEOUT_S", 0.05)
     path = store_of(folder)
     holder = sqlite3.connect(path, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
@@ -322,7 +324,7 @@ def test_a_model_owner_s_folder_is_no_data_owner_s(folder: Path) -> None:
 def test_the_command_prints_json_and_its_exit_code_tells(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cli.main import app
+    from fedtrain.cli.main import app
 
     monkeypatch.chdir(tmp_path)
     store_of(folder)

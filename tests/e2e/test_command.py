@@ -24,7 +24,7 @@ def start_all(services: Any, data: Path) -> None:
 
 
 def fedtrain(services: Any, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "cli.main", *arguments]
+    command = [sys.executable, "-m", "fedtrain.cli.main", *arguments]
     environment = {**os.environ, "FEDTRAIN_MODEL_OWNER": services.url("model-owner")}
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 

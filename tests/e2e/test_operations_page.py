@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from protocol.server.secret_files import load_identity
+from fedtrain.service.vault.secret_files import load_identity
 from tests.free_ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -114,7 +114,7 @@ class Machines:
 def machines(tmp_path: Path) -> Iterator[Machines]:
     (tmp_path / "bin").mkdir()
     command = tmp_path / "bin" / "fedtrain"
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m cli.main "$@"\n')
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m fedtrain.cli.main "$@"\n')
     command.chmod(0o755)
     made = Machines(tmp_path)
     yield made

@@ -13,12 +13,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cli.client import Service
-from cli.consortium import ConsortiumFile
-from cli.provisioning import ProvisionedParty, provision
-from protocol.client.tls import client_context
-from protocol.problems import Code, Problem
-from protocol.server.secret_files import SecretFileError, write_secret
+from fedtrain.cli.jobs.client import Service
+from fedtrain.cli.trust.consortium import ConsortiumFile
+from fedtrain.cli.trust.provisioning import ProvisionedParty, provision
+from fedtrain.client.tls import client_context
+from fedtrain.service.vault.secret_files import SecretFileError, write_secret
+from fedtrain.spec.problems import Code, Problem
 from tests.free_ports import free_port
 
 Parties = dict[str, ProvisionedParty]
@@ -47,7 +47,7 @@ def _service(party: ProvisionedParty, log: Path) -> Iterator[subprocess.Popen[by
     clean = {name: value for name, value in os.environ.items() if not name.startswith("FEDTRAIN_")}
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "cli.main", party.role, "--state-dir", str(party.folder)],
+            [sys.executable, "-m", "fedtrain.cli.main", party.role, "--state-dir", str(party.folder)],
             stdout=output,
             stderr=subprocess.STDOUT,
             env={**clean, "FEDTRAIN_WORKERS": "1"},

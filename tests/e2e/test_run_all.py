@@ -44,7 +44,7 @@ def left_over(folder: Path) -> list[str]:
     shown = subprocess.run(
         ["ps", "-A", "-ww", "-o", "pid=,command="], capture_output=True, text=True, check=True
     ).stdout
-    return [line for line in shown.splitlines() if str(folder / "demo") in line and "cli.main" in line]
+    return [line for line in shown.splitlines() if str(folder / "demo") in line and "fedtrain.cli.main" in line]
 
 
 def test_it_trains_shows_the_result_and_leaves_nothing_behind(run_all: list[str], tmp_path: Path) -> None:

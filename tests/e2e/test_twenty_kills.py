@@ -96,7 +96,15 @@ def test_twenty_kills_leave_every_digit_as_it_was(
     assert disturbed["coefficients"] == undisturbed["coefficients"]
     assert disturbed["loss"] == undisturbed["loss"]
 
-    command = [sys.executable, "-m", "cli.main", "verify", model_id, "--facilitator", services.url("facilitator")]
+    command = [
+        sys.executable,
+        "-m",
+        "fedtrain.cli.main",
+        "verify",
+        model_id,
+        "--facilitator",
+        services.url("facilitator"),
+    ]
     state_dir = str(services.folder / "model-owner")
     verified = subprocess.run(
         [*command, "--state-dir", state_dir, "--json"], capture_output=True, text=True, check=False, cwd=ROOT

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cli.in_process import federation
+from fedtrain.cli.simulate.in_process import federation
 from tests.examples.test_examples import EXAMPLES, script
 
 

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cli.in_process import federation
-from data_owner.inspection import inspect_table
-from data_owner.policy import OwnerPolicy, table_findings
-from protocol.spec import FeatureType, ModelSpec
-from tabular.dictionary import Dictionary
+from fedtrain.cli.simulate.in_process import federation
+from fedtrain.data_owner.policy.inspection import inspect_table
+from fedtrain.data_owner.policy.rules import OwnerPolicy, table_findings
+from fedtrain.spec.model_spec import FeatureType, ModelSpec
+from fedtrain.tabular.dictionary import Dictionary
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 OWNERS = {"credit": 3, "breast_cancer": 5, "digits": 3, "digits/by_digit": 3}

@@ -16,7 +16,8 @@ import numpy as np
 from fastapi import FastAPI
 from phe.paillier import PaillierPrivateKey
 
-from crypto import (
+from fedtrain.client.facilitator import FacilitatorClient
+from fedtrain.crypto import (
     EncryptedVector,
     LocalEngine,
     PublicEncryptor,
@@ -27,11 +28,12 @@ from crypto import (
     key_id,
     prove_key,
 )
-from crypto.budget import Budget
-from facilitator.app import create_app
-from facilitator.settings import FacilitatorSettings
-from protocol.client.facilitator import FacilitatorClient
-from protocol.documents import (
+from fedtrain.facilitator.app import create_app
+from fedtrain.facilitator.settings import FacilitatorSettings
+from fedtrain.planning.budget import Budget
+from fedtrain.planning.plans import plan_spec
+from fedtrain.protocol.documents.identity import Identity
+from fedtrain.protocol.documents.signed import (
     Acceptance,
     Decline,
     JoinAnswer,
@@ -41,9 +43,8 @@ from protocol.documents import (
     parse_json,
     sign_document,
 )
-from protocol.expected import expected_answer, sum_bound
-from protocol.identity import Identity
-from protocol.messages import (
+from fedtrain.protocol.messages.expected import expected_answer, sum_bound
+from fedtrain.protocol.messages.rounds import (
     REQUEST_TAG,
     Compute,
     RoundAnswer,
@@ -56,9 +57,8 @@ from protocol.messages import (
     from_cbor,
     to_cbor,
 )
-from protocol.planning import plan_spec
-from protocol.spec import ModelSpec
-from protocol.tasks import CBOR_TYPE, JSON_TYPE, TaskHeader, TaskKind
+from fedtrain.protocol.messages.tasks import CBOR_TYPE, JSON_TYPE, TaskHeader, TaskKind
+from fedtrain.spec.model_spec import ModelSpec
 from tests.facilitator.machine_bench import identity_of, small_spec
 
 ENGINE = LocalEngine()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime, timedelta
 
-from facilitator import round as rounds
-from facilitator.job import (
+from fedtrain.facilitator import round as rounds
+from fedtrain.facilitator.job import (
     AppendLog,
     CreateTask,
     Effect,
@@ -20,9 +20,9 @@ from facilitator.job import (
     SumReady,
     TimePassed,
 )
-from protocol.documents import Acceptance, Decline, Manifest, SignedDocument, sign_document
-from protocol.identity import Identity, sha256_hex
-from protocol.messages import (
+from fedtrain.protocol.documents.identity import Identity, sha256_hex
+from fedtrain.protocol.documents.signed import Acceptance, Decline, Manifest, SignedDocument, sign_document
+from fedtrain.protocol.messages.rounds import (
     REQUEST_TAG,
     Compute,
     RoundAnswer,
@@ -34,8 +34,8 @@ from protocol.messages import (
     from_cbor,
     to_cbor,
 )
-from protocol.spec import ModelSpec
-from protocol.tasks import TaskKind
+from fedtrain.protocol.messages.tasks import TaskKind
+from fedtrain.spec.model_spec import ModelSpec
 
 START = datetime(2026, 1, 12, 9, 0, tzinfo=UTC)
 JOB_ID = "0f4b6d1c9e7a4c52b8d3a6e5f1029384"

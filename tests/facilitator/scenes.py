@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from crypto.budget import Budget
-from protocol.documents import SignedDocument
-from protocol.messages import RoundKind, Step, StepResult
-from protocol.planning import plan_spec
-from protocol.problems import Problem
-from protocol.tasks import TaskHeader
+from fedtrain.planning.budget import Budget
+from fedtrain.planning.plans import plan_spec
+from fedtrain.protocol.documents.signed import SignedDocument
+from fedtrain.protocol.messages.rounds import RoundKind, Step, StepResult
+from fedtrain.protocol.messages.tasks import TaskHeader
+from fedtrain.spec.problems import Problem
 from tests.facilitator.fake_parties import (
     Facilitator,
     FakeClock,

@@ -13,13 +13,13 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
-from facilitator.job import Answer, CreateTask
-from facilitator.store import SqlStore
-from facilitator.store.sql import MIGRATIONS
-from facilitator.store.tables import answers, jobs
-from protocol.messages import RoundKind
-from protocol.server.database import sqlite_url
-from protocol.tasks import JSON_TYPE, TaskKind
+from fedtrain.facilitator.job import Answer, CreateTask
+from fedtrain.facilitator.store import SqlStore
+from fedtrain.facilitator.store.sql import MIGRATIONS
+from fedtrain.facilitator.store.tables import answers, jobs
+from fedtrain.protocol.messages.rounds import RoundKind
+from fedtrain.protocol.messages.tasks import JSON_TYPE, TaskKind
+from fedtrain.service.store.database import sqlite_url
 from tests.facilitator.machine_bench import JOB_ID, MachineBench
 
 MANY = 200

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from facilitator.claims import Claims
-from facilitator.store import SqlStore
+from fedtrain.facilitator.registry.claims import Claims
+from fedtrain.facilitator.store import SqlStore
 from tests.facilitator.fake_parties import FakeClock
 
 LEASE_S = 3600.0  # whoever holds a claim renews it by the real clock, three times in this: never within a test

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from facilitator.clock_watch import LEAST_JUMP_S, ClockWatch
-from facilitator.job import ClockJumped
-from protocol.messages import RoundKind
-from protocol.states import Phase
+from fedtrain.facilitator.job import ClockJumped
+from fedtrain.facilitator.registry.clock_watch import LEAST_JUMP_S, ClockWatch
+from fedtrain.protocol.messages.rounds import RoundKind
+from fedtrain.protocol.states import Phase
 from tests.facilitator.fake_parties import Facilitator, FakeClock
 from tests.facilitator.machine_bench import MachineBench
 from tests.facilitator.scenes import counting, with_facilitator

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from facilitator.store.tables import blobs
-from protocol.messages import to_cbor
-from protocol.problems import Code
-from protocol.tasks import CBOR_TYPE, TaskKind
+from fedtrain.facilitator.store.tables import blobs
+from fedtrain.protocol.messages.rounds import to_cbor
+from fedtrain.protocol.messages.tasks import CBOR_TYPE, TaskKind
+from fedtrain.spec.problems import Code
 from tests.facilitator.fake_parties import Facilitator, decrypted
 from tests.facilitator.scenes import counting, refusal, with_facilitator
 from tests.sqlite_disk import SqliteDisk

@@ -7,15 +7,23 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from crypto import EncryptedVector, sum_vectors
-from protocol.addition import SumContext, check_sum
-from protocol.documents import JobEnd, Manifest, parse_json
-from protocol.expected import sum_bound
-from protocol.identity import sha256_hex
-from protocol.messages import NO_ENTRY, LogEntry, RoundKind, RoundRequest, SignedBytes, StepResult, from_cbor
-from protocol.planning import plan_spec
-from protocol.roster import open_roster
-from protocol.tasks import JSON_TYPE, TaskKind
+from fedtrain.crypto import EncryptedVector, sum_vectors
+from fedtrain.planning.plans import plan_spec
+from fedtrain.protocol.documents.identity import sha256_hex
+from fedtrain.protocol.documents.roster import open_roster
+from fedtrain.protocol.documents.signed import JobEnd, Manifest, parse_json
+from fedtrain.protocol.evidence.addition import SumContext, check_sum
+from fedtrain.protocol.messages.expected import sum_bound
+from fedtrain.protocol.messages.rounds import (
+    NO_ENTRY,
+    LogEntry,
+    RoundKind,
+    RoundRequest,
+    SignedBytes,
+    StepResult,
+    from_cbor,
+)
+from fedtrain.protocol.messages.tasks import JSON_TYPE, TaskKind
 from tests.facilitator.fake_parties import (
     ENGINE,
     FakeModelOwner,

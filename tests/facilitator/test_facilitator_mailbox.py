@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from facilitator.mailbox import MAX_OPEN_TASKS
-from protocol.problems import Code, Problem
-from protocol.tasks import CBOR_TYPE, JSON_TYPE, TaskKind
+from fedtrain.facilitator.registry.mailbox import MAX_OPEN_TASKS
+from fedtrain.protocol.messages.tasks import CBOR_TYPE, JSON_TYPE, TaskKind
+from fedtrain.spec.problems import Code, Problem
 from tests.facilitator.fake_parties import running
 
 ASK, REPLY = b"what an owner asks", b"what it is told"

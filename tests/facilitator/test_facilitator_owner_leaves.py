@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from facilitator.job import OwnerLeft
-from protocol.documents import JobEnd, Withdrawal, parse_json, sign_document
-from protocol.messages import RoundKind
-from protocol.problems import Code, Problem
-from protocol.states import Phase
-from protocol.tasks import JSON_TYPE, TaskKind
+from fedtrain.facilitator.job import OwnerLeft
+from fedtrain.protocol.documents.signed import JobEnd, Withdrawal, parse_json, sign_document
+from fedtrain.protocol.messages.rounds import RoundKind
+from fedtrain.protocol.messages.tasks import JSON_TYPE, TaskKind
+from fedtrain.protocol.states import Phase
+from fedtrain.spec.problems import Code, Problem
 from tests.facilitator.fake_parties import Facilitator, FakeOwner, identity_of
 from tests.facilitator.machine_bench import MachineBench
 from tests.facilitator.scenes import Scene, counting, refusal, with_facilitator

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from protocol.planning import plan_spec
-from protocol.problems import Code, Problem
-from protocol.tasks import TaskKind
+from fedtrain.planning.plans import plan_spec
+from fedtrain.protocol.messages.tasks import TaskKind
+from fedtrain.spec.problems import Code, Problem
 from tests.facilitator.fake_parties import FakeClock, decrypted, running
 from tests.facilitator.machine_bench import small_spec
 from tests.facilitator.scenes import counting

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from protocol.documents import Registration, sign_document
-from protocol.problems import PROBLEM_JSON, Code
-from protocol.tasks import JSON_TYPE
+from fedtrain.protocol.documents.signed import Registration, sign_document
+from fedtrain.protocol.messages.tasks import JSON_TYPE
+from fedtrain.spec.problems import PROBLEM_JSON, Code
 from tests.facilitator.fake_parties import (
     Facilitator,
 )

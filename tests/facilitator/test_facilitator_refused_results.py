@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from protocol.documents import SignedDocument, parse_json
-from protocol.identity import Identity
-from protocol.messages import RoundKind, SignedBytes, StepResult, VectorMessage, to_cbor
-from protocol.problems import Code
-from protocol.tasks import CBOR_TYPE, JSON_TYPE, TaskKind
+from fedtrain.protocol.documents.identity import Identity
+from fedtrain.protocol.documents.signed import SignedDocument, parse_json
+from fedtrain.protocol.messages.rounds import RoundKind, SignedBytes, StepResult, VectorMessage, to_cbor
+from fedtrain.protocol.messages.tasks import CBOR_TYPE, JSON_TYPE, TaskKind
+from fedtrain.spec.problems import Code
 from tests.facilitator.fake_parties import (
     Facilitator,
     encrypted,

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from facilitator.store import SqlStore, StoredParty
-from protocol.documents import Registration, sign_document
-from protocol.problems import Code, Problem
-from protocol.server.caller import Caller
-from protocol.server.database import sqlite_url
-from protocol.server.tokens import Scope
-from protocol.states import Role
-from protocol.tasks import TaskKind
+from fedtrain.facilitator.store import SqlStore, StoredParty
+from fedtrain.protocol.documents.signed import Registration, sign_document
+from fedtrain.protocol.messages.tasks import TaskKind
+from fedtrain.protocol.states import Role
+from fedtrain.service.store.database import sqlite_url
+from fedtrain.service.vault.tokens import Scope
+from fedtrain.service.web.caller import Caller
+from fedtrain.spec.problems import Code, Problem
 from tests.facilitator.fake_parties import Facilitator, running
 from tests.facilitator.machine_bench import small_spec
 

@@ -8,10 +8,10 @@ from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any
 
-from facilitator.adding import add_answers
-from protocol.messages import RoundKind
-from protocol.planning import plan_spec
-from protocol.tasks import TaskKind
+from fedtrain.facilitator.methods.adding import add_answers
+from fedtrain.planning.plans import plan_spec
+from fedtrain.protocol.messages.rounds import RoundKind
+from fedtrain.protocol.messages.tasks import TaskKind
 from tests.facilitator.fake_parties import FakeClock, FakeModelOwner, FakeOwner, decrypted, running
 from tests.facilitator.machine_bench import small_spec
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from facilitator.job import CancelRequested, CloseTasks, JobState, KeepRoster, OwnerOffers
-from protocol.documents import JobEnd, Manifest, SignedDocument, open_document, parse_json
-from protocol.identity import sha256_hex
-from protocol.messages import LogEntry, RoundKind, Step, from_cbor
-from protocol.problems import Code, Problem
-from protocol.roster import open_roster
-from protocol.states import Phase
-from protocol.tasks import TaskKind
+from fedtrain.facilitator.job import CancelRequested, CloseTasks, JobState, KeepRoster, OwnerOffers
+from fedtrain.protocol.documents.identity import sha256_hex
+from fedtrain.protocol.documents.roster import open_roster
+from fedtrain.protocol.documents.signed import JobEnd, Manifest, SignedDocument, open_document, parse_json
+from fedtrain.protocol.messages.rounds import LogEntry, RoundKind, Step, from_cbor
+from fedtrain.protocol.messages.tasks import TaskKind
+from fedtrain.protocol.states import Phase
+from fedtrain.spec.problems import Code, Problem
 from tests.facilitator.machine_bench import JOB_ID, MachineBench
 
 

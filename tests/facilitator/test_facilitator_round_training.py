@@ -5,15 +5,23 @@ from __future__ import annotations
 import pytest
 from prometheus_client import CollectorRegistry
 
-from facilitator.job import Add, AddingFailed, AppendLog, CancelRequested, CloseTasks, KeepBlob, Member
-from facilitator.metrics import Metrics
-from facilitator.status import JobOutline, describe
-from protocol.documents import JobEnd, parse_json
-from protocol.identity import sha256_hex
-from protocol.messages import Compute, LogEntry, RoundKind, RoundRequest, Step, from_cbor
-from protocol.problems import Code, Problem
-from protocol.states import Phase
-from protocol.tasks import TaskKind
+from fedtrain.facilitator.job import (
+    Add,
+    AddingFailed,
+    AppendLog,
+    CancelRequested,
+    CloseTasks,
+    KeepBlob,
+    Member,
+)
+from fedtrain.facilitator.metrics import Metrics
+from fedtrain.facilitator.status import JobOutline, describe
+from fedtrain.protocol.documents.identity import sha256_hex
+from fedtrain.protocol.documents.signed import JobEnd, parse_json
+from fedtrain.protocol.messages.rounds import Compute, LogEntry, RoundKind, RoundRequest, Step, from_cbor
+from fedtrain.protocol.messages.tasks import TaskKind
+from fedtrain.protocol.states import Phase
+from fedtrain.spec.problems import Code, Problem
 from tests.facilitator.machine_bench import JOB_ID, MachineBench, fake_vector
 
 COUNTS, GRADIENT = RoundKind.COUNTS, RoundKind.GRADIENT

@@ -11,14 +11,14 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from facilitator import round as rounds
-from facilitator.job import CreateTask, JobState
-from facilitator.store import Claim, SqlStore, Store, StoredEntry, StoredParty
-from facilitator.store.tables import metadata
-from protocol.documents import SignedDocument
-from protocol.server.database_url import read_url
-from protocol.states import Phase
-from protocol.tasks import JSON_TYPE, TaskKind
+from fedtrain.facilitator import round as rounds
+from fedtrain.facilitator.job import CreateTask, JobState
+from fedtrain.facilitator.store import Claim, SqlStore, Store, StoredEntry, StoredParty
+from fedtrain.facilitator.store.tables import metadata
+from fedtrain.protocol.documents.signed import SignedDocument
+from fedtrain.protocol.messages.tasks import JSON_TYPE, TaskKind
+from fedtrain.protocol.states import Phase
+from fedtrain.service.store.database_url import read_url
 from tests.facilitator.machine_bench import JOB_ID, START, MachineBench
 
 ALICE, BOB, FACILITATOR = "a1" * 32, "b0" * 32, "fa" * 32

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from phe.paillier import PaillierPrivateKey
 
-from crypto import (
+from fedtrain.crypto import (
     EncryptedVector,
     LayoutMismatch,
     LocalEngine,
@@ -21,9 +21,9 @@ from crypto import (
     generate_keypair,
     key_id,
 )
-from crypto.budget import Budget, learning_rate
-from crypto.window import next_weights
-from protocol.planning import plan_spec
+from fedtrain.planning.budget import Budget, learning_rate
+from fedtrain.planning.plans import plan_spec
+from fedtrain.protocol.evidence.window import next_weights
 from tests.facilitator.machine_bench import small_spec
 
 ENGINE = LocalEngine()

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from crypto import LocalEngine
-from protocol.documents import SignedDocument
-from protocol.messages import RoundKind, Step, from_cbor
-from protocol.planning import plan_spec
-from protocol.problems import Problem
-from protocol.tasks import TaskKind
-from protocol.verification import Job, LogItem, verify_log
+from fedtrain.crypto import LocalEngine
+from fedtrain.planning.plans import plan_spec
+from fedtrain.protocol.documents.signed import SignedDocument
+from fedtrain.protocol.evidence.verification import Job, LogItem, verify_log
+from fedtrain.protocol.messages.rounds import RoundKind, Step, from_cbor
+from fedtrain.protocol.messages.tasks import TaskKind
+from fedtrain.spec.problems import Problem
 from tests.facilitator.fake_parties import FakeModelOwner, running
 from tests.facilitator.machine_bench import small_spec
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from facilitator.adding import add_answers
-from facilitator.job import CreateTask
-from facilitator.store import Claim, SqlStore
-from protocol.server.database import DatabaseError
-from protocol.tasks import JSON_TYPE, TaskKind
+from fedtrain.facilitator.job import CreateTask
+from fedtrain.facilitator.methods.adding import add_answers
+from fedtrain.facilitator.store import Claim, SqlStore
+from fedtrain.protocol.messages.tasks import JSON_TYPE, TaskKind
+from fedtrain.service.store.database import DatabaseError
 from tests.facilitator.fake_parties import Facilitator, FakeClock, decrypted, running
 from tests.facilitator.scenes import Scene, counting, counts_request, joined
 from tests.updating_stores import JOB_ID, FacilitatorUpdates
@@ -36,7 +36,7 @@ def sums(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         computed.append(1)
         return add_answers(*arguments)
 
-    monkeypatch.setattr("facilitator.runner.add_answers", counted)
+    monkeypatch.setattr("fedtrain.facilitator.runner.add_answers", counted)
     return computed
 
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 import uvicorn
 
-from protocol.client.agent import AgentEvent, TaskAgent, TaskAnswer
-from protocol.client.facilitator import FacilitatorClient
-from protocol.documents import SignedDocument, parse_json
-from protocol.problems import Code, Problem
-from protocol.tasks import JSON_TYPE, TaskHeader, TaskKind
+from fedtrain.client.agent.tasks import AgentEvent, TaskAgent, TaskAnswer
+from fedtrain.client.facilitator import FacilitatorClient
+from fedtrain.protocol.documents.signed import SignedDocument, parse_json
+from fedtrain.protocol.messages.tasks import JSON_TYPE, TaskHeader, TaskKind
+from fedtrain.spec.problems import Code, Problem
 from tests.facilitator.bad_network import Proxy, proxy_to
 from tests.facilitator.fake_parties import Facilitator, FakeModelOwner, FakeOwner, running
 from tests.facilitator.machine_bench import small_spec

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from protocol.message_items import MOST_ITEMS
-from protocol.problems import Code, Problem
-from protocol.server import body_limits
-from protocol.server.body_limits import LINGER_BYTES, BodyLimit, BodyLimits
-from protocol.spec import MOST_SPEC_ITEMS
+from fedtrain.protocol.messages.items import MOST_ITEMS
+from fedtrain.service.limits import body_limits
+from fedtrain.service.limits.body_limits import LINGER_BYTES, BodyLimit, BodyLimits
+from fedtrain.spec.model_spec import MOST_SPEC_ITEMS
+from fedtrain.spec.problems import Code, Problem
 from tests.limits.three_services import NAMES, Route, ServedParty, three_services
 
 pytestmark = pytest.mark.anyio

@@ -19,9 +19,9 @@ import pytest
 MOST_MB = 150  # measured: 10 to 70
 _READ = """
 import json, os, sys
-from tabular.errors import TableError
-from tabular.read import open_table
-from protocol.spec import Column
+from fedtrain.tabular.errors import TableError
+from fedtrain.tabular.reading.read import open_table
+from fedtrain.spec.model_spec import Column
 
 def peak_mb():
     return int(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1]) / 1000

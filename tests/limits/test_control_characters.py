@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.text import Text
 
-from cli.output import OneLineErrors, console, describe_error, echo, print_json, print_table
-from protocol.problems import Code, Problem
-from protocol.server.logging import configure_logging
-from protocol.server.responses import problem_response
-from protocol.shown_text import all_shown, shown
+from fedtrain.cli.output import OneLineErrors, console, describe_error, echo, print_json, print_table
+from fedtrain.service.runtime.logging import configure_logging
+from fedtrain.service.web.responses import problem_response
+from fedtrain.spec.problems import Code, Problem
+from fedtrain.spec.shown_text import all_shown, shown
 
 ESCAPE, TITLE, C1_CSI, RIGHT_TO_LEFT, ISOLATE = "\x1b[2J\x1b[1;1H", "\x1b]0;owned\x07", "\x9b31m", "\u202e", "\u2066"
 EVIL = f"model {ESCAPE}{TITLE}{C1_CSI}{RIGHT_TO_LEFT}{ISOLATE}\r\x08\x7f\u2028 FINISHED [bold]x[/bold]"

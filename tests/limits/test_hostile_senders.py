@@ -28,7 +28,7 @@ async def attack(url: str) -> list[str]:
 
 def test_a_model_owner_stands_hostile_senders_and_serves_on(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    command = [sys.executable, "-P", "-m", "cli.main", "model-owner", "--port", "0"]
+    command = [sys.executable, "-P", "-m", "fedtrain.cli.main", "model-owner", "--port", "0"]
     command += ["--state-dir", str(tmp_path / "state"), "--facilitator", "http://127.0.0.1:1"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", "FEDTRAIN_WORKERS": "1"}
     with log.open("wb") as output:

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
-from protocol.documents import JoinAnswer, SignedDocument, parse_json
-from protocol.json_text import has_more_items
-from protocol.message_items import MOST_ITEMS, most_items
-from protocol.messages import RoundAnswer, StepResult, from_cbor
-from protocol.problems import Code, Problem
-from protocol.tasks import TaskList
+from fedtrain.protocol.documents.signed import JoinAnswer, SignedDocument, parse_json
+from fedtrain.protocol.messages.items import MOST_ITEMS, most_items
+from fedtrain.protocol.messages.rounds import RoundAnswer, StepResult, from_cbor
+from fedtrain.protocol.messages.tasks import TaskList
+from fedtrain.spec.json_text import has_more_items
+from fedtrain.spec.problems import Code, Problem
 
 
 class Inner(BaseModel):

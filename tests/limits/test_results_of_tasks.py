@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from protocol.documents import Manifest, open_document
-from protocol.message_sizes import round_bytes
-from protocol.messages import to_cbor
-from protocol.planning import plan_spec
-from protocol.problems import Code, Problem
-from protocol.spec import ModelSpec
-from protocol.task_sizes import STATEMENT_BYTES, most_request_bytes, most_result_bytes
-from protocol.tasks import CBOR_TYPE, JSON_TYPE, TaskKind
+from fedtrain.planning.plans import plan_spec
+from fedtrain.protocol.documents.signed import Manifest, open_document
+from fedtrain.protocol.messages.rounds import to_cbor
+from fedtrain.protocol.messages.sizes import round_bytes
+from fedtrain.protocol.messages.task_sizes import STATEMENT_BYTES, most_request_bytes, most_result_bytes
+from fedtrain.protocol.messages.tasks import CBOR_TYPE, JSON_TYPE, TaskKind
+from fedtrain.spec.model_spec import ModelSpec
+from fedtrain.spec.problems import Code, Problem
 from tests.facilitator.fake_parties import Facilitator, FakeOwner
 from tests.facilitator.machine_bench import small_spec
 from tests.facilitator.scenes import Scene, counting, joined, refusal, with_facilitator

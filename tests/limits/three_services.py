@@ -14,18 +14,18 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
-from crypto import LocalEngine
-from data_owner.app import create_app as create_data_owner
-from data_owner.settings import DataOwnerSettings
-from facilitator.app import create_app as create_facilitator
-from facilitator.settings import FacilitatorSettings
-from model_owner.app import create_app as create_model_owner
-from model_owner.settings import ModelOwnerSettings
-from protocol.identity import Identity
-from protocol.server.access import PUBLIC_PATHS
-from protocol.server.secret_files import write_secret
-from protocol.server.system_clock import SystemClock
-from protocol.server.tokens import Scope, TokenRecord, new_token, write_tokens
+from fedtrain.crypto import LocalEngine
+from fedtrain.data_owner.app import create_app as create_data_owner
+from fedtrain.data_owner.settings import DataOwnerSettings
+from fedtrain.facilitator.app import create_app as create_facilitator
+from fedtrain.facilitator.settings import FacilitatorSettings
+from fedtrain.model_owner.app import create_app as create_model_owner
+from fedtrain.model_owner.settings import ModelOwnerSettings
+from fedtrain.protocol.documents.identity import Identity
+from fedtrain.service.runtime.system_clock import SystemClock
+from fedtrain.service.vault.secret_files import write_secret
+from fedtrain.service.vault.tokens import Scope, TokenRecord, new_token, write_tokens
+from fedtrain.service.web.access import PUBLIC_PATHS
 
 NAMES = ("facilitator", "model-owner", "data-owner")
 #: Not in the OpenAPI document, and routes all the same.

@@ -12,16 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from data_owner.audit import verify_records
-from data_owner.store.sql import SqlStore as OwnerStore
-from facilitator.store import SqlStore as FacilitatorStore
-from model_owner.store import SqlStore as ModelOwnerStore
-from protocol.documents import Manifest, Roster, open_document
-from protocol.identity import sha256_hex
-from protocol.messages import LogEntry, RoundAnswer, RoundKind, StepResult, from_cbor
-from protocol.server.database import DatabaseError, sqlite_url
-from protocol.states import Phase
-from protocol.tasks import TaskKind
+from fedtrain.data_owner.release.audit import verify_records
+from fedtrain.data_owner.store.sql import SqlStore as OwnerStore
+from fedtrain.facilitator.store import SqlStore as FacilitatorStore
+from fedtrain.model_owner.store import SqlStore as ModelOwnerStore
+from fedtrain.protocol.documents.identity import sha256_hex
+from fedtrain.protocol.documents.signed import Manifest, Roster, open_document
+from fedtrain.protocol.messages.rounds import LogEntry, RoundAnswer, RoundKind, StepResult, from_cbor
+from fedtrain.protocol.messages.tasks import TaskKind
+from fedtrain.protocol.states import Phase
+from fedtrain.service.store.database import DatabaseError, sqlite_url
 
 DUMPS = Path(__file__).parent
 FINISHED = "125deed36b2c4b90930a1db3cf119619"

@@ -12,15 +12,15 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
-from data_owner.audit import verify_records
-from data_owner.store.sql import MIGRATIONS as OWNER_MIGRATIONS
-from data_owner.store.sql import SqlStore as OwnerStore
-from facilitator.store import SqlStore as FacilitatorStore
-from facilitator.store.sql import MIGRATIONS as FACILITATOR_MIGRATIONS
-from model_owner.store import SqlStore as ModelOwnerStore
-from model_owner.store.sql import MIGRATIONS as MODEL_OWNER_MIGRATIONS
-from protocol.messages import RoundKind
-from protocol.server.database_url import read_url
+from fedtrain.data_owner.release.audit import verify_records
+from fedtrain.data_owner.store.sql import MIGRATIONS as OWNER_MIGRATIONS
+from fedtrain.data_owner.store.sql import SqlStore as OwnerStore
+from fedtrain.facilitator.store import SqlStore as FacilitatorStore
+from fedtrain.facilitator.store.sql import MIGRATIONS as FACILITATOR_MIGRATIONS
+from fedtrain.model_owner.store import SqlStore as ModelOwnerStore
+from fedtrain.model_owner.store.sql import MIGRATIONS as MODEL_OWNER_MIGRATIONS
+from fedtrain.protocol.messages.rounds import RoundKind
+from fedtrain.service.store.database_url import read_url
 from tests.postgresql import PostgreSql
 
 DUMPS = Path(__file__).parent

@@ -1,21 +1,21 @@
-"""Drives `model_owner.round` by hand: the effects that a service would do, done at once."""
+"""Drives `fedtrain.model_owner.round` by hand: the effects that a service would do, done at once."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
 
-from crypto import KeyHolderEncryptor, LocalEngine, generate_keypair
-from crypto.key_proof import prove_key
-from model_owner import job as j
-from model_owner import round as rounds
-from model_owner.job import JobContext, JobState
-from model_owner.opening import encrypt_point, open_sum
-from protocol.identity import Identity
-from protocol.messages import Step, StepResult, from_cbor
-from protocol.planning import plan_spec, planned_rounds
-from protocol.problems import Problem
-from protocol.spec import ModelSpec
+from fedtrain.crypto import KeyHolderEncryptor, LocalEngine, generate_keypair
+from fedtrain.crypto.paillier.key_proof import prove_key
+from fedtrain.model_owner import job as j
+from fedtrain.model_owner import round as rounds
+from fedtrain.model_owner.job import JobContext, JobState
+from fedtrain.model_owner.sums.opening import encrypt_point, open_sum
+from fedtrain.planning.plans import plan_spec, planned_rounds
+from fedtrain.protocol.documents.identity import Identity
+from fedtrain.protocol.messages.rounds import Step, StepResult, from_cbor
+from fedtrain.spec.model_spec import ModelSpec
+from fedtrain.spec.problems import Problem
 
 NOW = datetime(2026, 1, 12, 9, 30, tzinfo=UTC)
 JOB_ID = "0f4b6d1c9e7a4c52b8d3a6e5f1029384"

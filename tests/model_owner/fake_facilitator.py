@@ -9,11 +9,11 @@ from urllib.parse import parse_qs
 
 import httpx
 
-from protocol.documents import JobEnd, Manifest, SignedDocument, open_document, parse_json
-from protocol.identity import Identity, sha256_hex
-from protocol.messages import StepResult, from_cbor, to_cbor
-from protocol.problems import PROBLEM_JSON, Code, Problem
-from protocol.tasks import TaskHeader, TaskKind
+from fedtrain.protocol.documents.identity import Identity, sha256_hex
+from fedtrain.protocol.documents.signed import JobEnd, Manifest, SignedDocument, open_document, parse_json
+from fedtrain.protocol.messages.rounds import StepResult, from_cbor, to_cbor
+from fedtrain.protocol.messages.tasks import TaskHeader, TaskKind
+from fedtrain.spec.problems import PROBLEM_JSON, Code, Problem
 from tests.model_owner.peers import Peers
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from crypto.fixed_point import encode
-from model_owner.optimisers import OPTIMISERS, Ask, Done, Json, Progress, Quadratic
-from protocol.spec import Optimizer
+from fedtrain.crypto.packing.fixed_point import encode
+from fedtrain.model_owner.methods.optimisers import OPTIMISERS, Ask, Done, Json, Progress, Quadratic
+from fedtrain.spec.model_spec import Optimizer
 
 
 def integers(values: NDArray[np.float64], fraction_bits: int) -> NDArray[np.object_]:

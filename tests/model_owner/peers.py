@@ -10,13 +10,21 @@ from fractions import Fraction
 
 import numpy as np
 
-from crypto import LocalEngine, sum_vectors
-from data_owner.gradients.second_moment import SecondMoment
-from data_owner.moments import moments_of
-from protocol.addition import record_of
-from protocol.documents import Acceptance, Manifest, Roster, SignedDocument, open_document, sign_document
-from protocol.identity import Identity, sha256_hex
-from protocol.messages import (
+from fedtrain.crypto import LocalEngine, sum_vectors
+from fedtrain.data_owner.data.moments import moments_of
+from fedtrain.data_owner.methods.second_moment import SecondMoment
+from fedtrain.planning.plans import plan_spec
+from fedtrain.protocol.documents.identity import Identity, sha256_hex
+from fedtrain.protocol.documents.signed import (
+    Acceptance,
+    Manifest,
+    Roster,
+    SignedDocument,
+    open_document,
+    sign_document,
+)
+from fedtrain.protocol.evidence.addition import record_of
+from fedtrain.protocol.messages.rounds import (
     NO_ENTRY,
     LogEntry,
     RoundAnswer,
@@ -27,9 +35,8 @@ from protocol.messages import (
     from_cbor,
     to_cbor,
 )
-from protocol.planning import plan_spec
-from protocol.spec import ModelSpec
-from tabular.encode import Encoder
+from fedtrain.spec.model_spec import ModelSpec
+from fedtrain.tabular.encode import Encoder
 
 FEATURES = 3
 ENGINE = LocalEngine()

@@ -13,10 +13,10 @@ from typing import Any, TypeAlias
 import httpx
 from fastapi import FastAPI
 
-from model_owner.app import create_app
-from model_owner.settings import ModelOwnerSettings
-from protocol.problems import Problem
-from protocol.server.system_clock import SystemClock
+from fedtrain.model_owner.app import create_app
+from fedtrain.model_owner.settings import ModelOwnerSettings
+from fedtrain.service.runtime.system_clock import SystemClock
+from fedtrain.spec.problems import Problem
 from tests.model_owner.fake_facilitator import FakeFacilitator
 from tests.model_owner.peers import spec_document
 from tests.own_people import own_people

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from model_owner.client import ModelOwner
-from protocol.problems import Code, Problem
+from fedtrain import ModelOwner
+from fedtrain.spec.problems import Code, Problem
 from tests.model_owner.served import Bridge, served
 from tests.models.one_process import training, write_table
 

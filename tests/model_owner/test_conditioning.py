@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from model_owner.class_counts import missing_classes, remarks_on_classes
-from model_owner.conditioning import known_moments, remarks_on_columns
-from protocol.spec import ModelSpec, Optimizer
+from fedtrain.model_owner.methods.conditioning import known_moments, remarks_on_columns
+from fedtrain.model_owner.results.class_counts import missing_classes, remarks_on_classes
+from fedtrain.spec.model_spec import ModelSpec, Optimizer
 from tests.model_owner.federation_sums import Federation, integers
 
 NAMES = ("a", "b", "c", "intercept")

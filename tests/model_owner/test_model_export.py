@@ -14,7 +14,7 @@ import onnxruntime
 import pytest
 import skops.io
 
-from protocol.problems import Code, Problem
+from fedtrain.spec.problems import Code, Problem
 from tests.models.one_process import run_job, split, training
 
 CLASSES = {"two": ["no", "yes"], "three": ["medium", "high", "low"]}

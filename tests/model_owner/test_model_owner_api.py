@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression
 
-from model_owner.keys import KeyRing
-from model_owner.store import SqlStore
-from protocol.documents import JobEnd, Manifest, open_document
-from protocol.identity import Identity
-from protocol.problems import Code, Problem
+from fedtrain.model_owner.store import SqlStore
+from fedtrain.model_owner.sums.keys import KeyRing
+from fedtrain.protocol.documents.identity import Identity
+from fedtrain.protocol.documents.signed import JobEnd, Manifest, open_document
+from fedtrain.spec.problems import Code, Problem
 from tests.model_owner.fake_facilitator import FakeFacilitator
 from tests.model_owner.peers import pooled, spec_document
 from tests.model_owner.running import Running, deploying, keys_left, running, training

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from crypto import KeyTooSmall, LocalEngine, MalformedKey, decrypt
-from model_owner.keys import KeyRing
-from protocol.server.key_files import KeyFiles
-from protocol.server.secret_files import SecretFileError
+from fedtrain.crypto import KeyTooSmall, LocalEngine, MalformedKey, decrypt
+from fedtrain.model_owner.sums.keys import KeyRing
+from fedtrain.service.vault.key_files import KeyFiles
+from fedtrain.service.vault.secret_files import SecretFileError
 
 JOB = "0f4b6d1c9e7a4c52b8d3a6e5f1029384"
 

@@ -11,12 +11,12 @@ import pytest
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
 
-from model_owner.models import LinearRegression as LinearModel
-from model_owner.models import coefficients_by_name, weights_of
-from model_owner.training import raw_loss, trained_model
-from protocol.problems import Code, Problem
-from protocol.spec import ModelSpec
-from tabular.encode import Encoder
+from fedtrain.model_owner.methods.training import raw_loss, trained_model
+from fedtrain.model_owner.results.models import LinearRegression as LinearModel
+from fedtrain.model_owner.results.models import coefficients_by_name, weights_of
+from fedtrain.spec.model_spec import ModelSpec
+from fedtrain.spec.problems import Code, Problem
+from fedtrain.tabular.encode import Encoder
 from tests.model_owner.fake_facilitator import FakeFacilitator
 from tests.model_owner.peers import pooled, rows_of, spec_document
 from tests.model_owner.running import Running, running

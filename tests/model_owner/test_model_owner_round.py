@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression
 
-from crypto import EncryptedVector
-from model_owner import job as j
-from protocol.documents import JobEnd, Roster, sign_document
-from protocol.identity import Identity, sha256_hex
-from protocol.messages import (
+from fedtrain.crypto import EncryptedVector
+from fedtrain.model_owner import job as j
+from fedtrain.protocol.documents.identity import Identity, sha256_hex
+from fedtrain.protocol.documents.signed import JobEnd, Roster, sign_document
+from fedtrain.protocol.messages.rounds import (
     REQUEST_TAG,
     LogEntry,
     RoundAnswer,
@@ -25,9 +25,9 @@ from protocol.messages import (
     from_cbor,
     to_cbor,
 )
-from protocol.problems import Code, Problem
-from protocol.spec import ModelSpec
-from protocol.states import Phase
+from fedtrain.protocol.states import Phase
+from fedtrain.spec.model_spec import ModelSpec
+from fedtrain.spec.problems import Code, Problem
 from tests.model_owner.driver import JOB_ID, Driver
 from tests.model_owner.peers import Peers, pooled, spec_document
 

@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from model_owner.job import Asked, Ending, HistoryRow, JobState, Learning, TrainedModel
-from model_owner.store import Dataset, ModelStore, Prediction, SqlStore
-from model_owner.store.contract import Changes
-from protocol.planning import plan_spec, planned_rounds
-from protocol.problems import Code, Problem
-from protocol.spec import ModelSpec
-from protocol.states import Phase
+from fedtrain.model_owner.job import Asked, Ending, HistoryRow, JobState, Learning, TrainedModel
+from fedtrain.model_owner.store import Dataset, ModelStore, Prediction, SqlStore
+from fedtrain.model_owner.store.contract import Changes
+from fedtrain.planning.plans import plan_spec, planned_rounds
+from fedtrain.protocol.states import Phase
+from fedtrain.spec.model_spec import ModelSpec
+from fedtrain.spec.problems import Code, Problem
 from tests.model_owner.peers import spec_document
 
 NOW = datetime(2026, 1, 12, 9, 30, 0, 123456, tzinfo=UTC)

@@ -11,16 +11,24 @@ import numpy as np
 import pytest
 from gmpy2 import mpz
 
-from crypto import LocalEngine, generate_keypair
-from crypto.vector import ciphertexts_from_bytes, ciphertexts_to_bytes
-from facilitator.adding import add_answers
-from model_owner import opening
-from model_owner.models import weights_of
-from protocol.messages import REQUEST_TAG, RoundAnswer, SignedBytes, Step, VectorMessage, from_cbor, to_cbor
-from protocol.planning import plan_spec
-from protocol.problems import Code
-from protocol.spec import ModelSpec
-from protocol.states import Phase
+from fedtrain.crypto import LocalEngine, generate_keypair
+from fedtrain.crypto.paillier.vector import ciphertexts_from_bytes, ciphertexts_to_bytes
+from fedtrain.facilitator.methods.adding import add_answers
+from fedtrain.model_owner.results.models import weights_of
+from fedtrain.model_owner.sums import opening
+from fedtrain.planning.plans import plan_spec
+from fedtrain.protocol.messages.rounds import (
+    REQUEST_TAG,
+    RoundAnswer,
+    SignedBytes,
+    Step,
+    VectorMessage,
+    from_cbor,
+    to_cbor,
+)
+from fedtrain.protocol.states import Phase
+from fedtrain.spec.model_spec import ModelSpec
+from fedtrain.spec.problems import Code
 from tests.model_owner.peers import pooled, spec_document
 from tests.model_owner.window_play import Update, WindowDriver, WindowPeers, play
 

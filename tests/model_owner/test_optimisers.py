@@ -7,9 +7,9 @@ import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
 from sklearn.linear_model import LinearRegression, Ridge
 
-from model_owner.optimisers import OPTIMISERS, Ask
-from model_owner.optimisers.newton import open_moments
-from model_owner.optimisers.quadratic import (
+from fedtrain.model_owner.methods.optimisers import OPTIMISERS, Ask
+from fedtrain.model_owner.methods.optimisers.newton import open_moments
+from fedtrain.model_owner.methods.optimisers.quadratic import (
     floats_from_json,
     floats_to_json,
     integers_from_json,
@@ -17,8 +17,8 @@ from model_owner.optimisers.quadratic import (
     quantise,
     to_floats,
 )
-from protocol.problems import Code, Problem
-from protocol.spec import Optimizer
+from fedtrain.spec.model_spec import Optimizer
+from fedtrain.spec.problems import Code, Problem
 from tests.model_owner.federation_sums import Federation, scaled
 
 CG, GD, MOMENTUM, NEWTON = (

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cli.jobs import print_prediction
-from model_owner.client import ModelOwner, RemarkWarning
-from model_owner.decision import decision_of, threshold_of
+from fedtrain import ModelOwner, RemarkWarning
+from fedtrain.cli.jobs.commands import print_prediction
+from fedtrain.model_owner.results.decision import decision_of, threshold_of
 from tests.model_owner.served import Bridge, served
 from tests.models.one_process import rows_of, training, write_table
 

@@ -18,9 +18,14 @@ from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.linear_model import Ridge
 
-from model_owner.client import FederatedLinearRegression, FederatedLogisticRegression, JobEnded, ModelOwner
-from model_owner.client.session import RECONNECT_S
-from protocol.problems import Code, Problem
+from fedtrain import (
+    FederatedLinearRegression,
+    FederatedLogisticRegression,
+    JobEnded,
+    ModelOwner,
+)
+from fedtrain.client.session import RECONNECT_S
+from fedtrain.spec.problems import Code, Problem
 from tests.model_owner.served import Bridge, served
 from tests.models.one_process import rows_of, training, write_table
 
@@ -221,6 +226,6 @@ def test_classes_probabilities_and_accuracy(tmp_path: Path) -> None:
 
 
 def test_scikit_learn_is_not_needed() -> None:
-    code = "import sys; sys.modules['sklearn'] = None; import model_owner.client as c; c.FederatedLinearRegression()"
+    code = "import sys; sys.modules['sklearn'] = None; import fedtrain as c; c.FederatedLinearRegression()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

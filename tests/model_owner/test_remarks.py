@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from sklearn.datasets import load_diabetes
 
-from cli.jobs import print_prediction
-from cli.remarks import print_remarks
-from model_owner.client import FederatedLinearRegression, ModelOwner, RemarkWarning
-from model_owner.learning import TrainedModel
-from model_owner.remarks import TEXTS, Finding, RemarkCode, remark, remarks_of
+from fedtrain import FederatedLinearRegression, ModelOwner, RemarkWarning
+from fedtrain.cli.jobs.commands import print_prediction
+from fedtrain.cli.jobs.remarks import print_remarks
+from fedtrain.model_owner.methods.learning import TrainedModel
+from fedtrain.model_owner.results.remarks import TEXTS, Finding, RemarkCode, remark, remarks_of
 from tests.model_owner.served import Bridge, served
 from tests.models.one_process import rows_of, training, write_table
 

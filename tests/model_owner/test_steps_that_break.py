@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model_owner import training
+from fedtrain.model_owner.methods import training
 from tests.model_owner.fake_facilitator import FakeFacilitator
 from tests.model_owner.peers import spec_document
 from tests.model_owner.running import running

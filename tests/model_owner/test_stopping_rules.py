@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from model_owner.optimisers import OPTIMISERS, Ask
-from protocol.spec import Optimizer
+from fedtrain.model_owner.methods.optimisers import OPTIMISERS, Ask
+from fedtrain.spec.model_spec import Optimizer
 from tests.model_owner.federation_sums import Federation
 
 CG, GD, MOMENTUM = Optimizer.CONJUGATE_GRADIENT, Optimizer.GRADIENT_DESCENT, Optimizer.MOMENTUM

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from crypto import LocalEngine
-from facilitator.adding import add_answers
-from model_owner import job as j
-from model_owner.opening import encrypt_point, open_window
-from protocol.addition import record_of
-from protocol.identity import sha256_hex
-from protocol.messages import (
+from fedtrain.crypto import LocalEngine
+from fedtrain.facilitator.methods.adding import add_answers
+from fedtrain.model_owner import job as j
+from fedtrain.model_owner.sums.opening import encrypt_point, open_window
+from fedtrain.protocol.documents.identity import sha256_hex
+from fedtrain.protocol.evidence.addition import record_of
+from fedtrain.protocol.evidence.verification import LogItem
+from fedtrain.protocol.messages.rounds import (
     REQUEST_TAG,
     LogEntry,
     RoundAnswer,
@@ -25,9 +26,8 @@ from protocol.messages import (
     from_cbor,
     to_cbor,
 )
-from protocol.problems import Problem
-from protocol.spec import ModelSpec
-from protocol.verification import LogItem
+from fedtrain.spec.model_spec import ModelSpec
+from fedtrain.spec.problems import Problem
 from tests.model_owner.driver import ENGINE, Driver
 from tests.model_owner.peers import Peers
 

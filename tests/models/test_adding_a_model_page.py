@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("crypto", "protocol", "tabular", "facilitator", "data_owner", "model_owner", "cli")
-IMPORT = "from protocol.model_types.weighted_linear import WeightedLinearRegression\n"
+IMPORT = "from fedtrain.spec.model_types.weighted_linear import WeightedLinearRegression\n"
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from protocol.spec import ModelSpec
-from tabular import check_table
+from fedtrain.spec.model_spec import ModelSpec
+from fedtrain.tabular import check_table
 from tests.models.one_process import Floats, rows_of, run_job, split, training, write_table
 
 #: Within its range at a place where it is a multiple of the intercept's column, and at one where it is all zeros.

@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
 
-from cli.in_process import FACILITATOR
-from crypto import LocalEngine
-from model_owner.evaluation import evaluated_weights
-from protocol.client.evidence import fetch_log
-from protocol.client.facilitator import FacilitatorClient
-from protocol.planning import MOST_VALIDATION_PRODUCTS
-from protocol.problems import Code, Problem
-from protocol.server.secret_files import load_identity
-from protocol.verification import Job, verify_log
+from fedtrain.cli.simulate.in_process import FACILITATOR
+from fedtrain.client.evidence import fetch_log
+from fedtrain.client.facilitator import FacilitatorClient
+from fedtrain.crypto import LocalEngine
+from fedtrain.model_owner.methods.evaluation import evaluated_weights
+from fedtrain.planning.plans import MOST_VALIDATION_PRODUCTS
+from fedtrain.protocol.evidence.verification import Job, verify_log
+from fedtrain.service.vault.secret_files import load_identity
+from fedtrain.spec.problems import Code, Problem
 from tests.models.one_process import Floats, federation, give_salts, rows_of, run_job, split, training, write_table
 from tests.models.test_l2_auto import OWNER_SIZES, held_out, scaled
 
@@ -126,7 +126,7 @@ def test_both_losses_of_conjugate_gradient_are_those_of_the_pooled_rows_at_every
         evaluated.append(times_slope / 0.153)
         return times_slope
 
-    monkeypatch.setattr("model_owner.training.evaluated_weights", recorded)
+    monkeypatch.setattr("fedtrain.model_owner.methods.training.evaluated_weights", recorded)
     data = load_breast_cancer()
     order = np.random.default_rng(5).permutation(len(data.data))[:442]
     X, y = data.data[order][:, :6], data.target[order]

@@ -11,12 +11,12 @@ import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.linear_model import Ridge
 
-from data_owner.counted_rows import CountedRows
-from data_owner.split import ValidationSplit
-from data_owner.store.sql import SqlStore
-from protocol.problems import Problem
-from protocol.server.database import sqlite_url
-from tabular.read import open_table
+from fedtrain.data_owner.data.counted_rows import CountedRows
+from fedtrain.data_owner.data.split import ValidationSplit
+from fedtrain.data_owner.store.sql import SqlStore
+from fedtrain.service.store.database import sqlite_url
+from fedtrain.spec.problems import Problem
+from fedtrain.tabular.reading.read import open_table
 from tests.models.one_process import Floats, federation, rows_of, run_job, split, training, write_table
 
 OWNER_SIZES = (200, 150, 92)

@@ -22,9 +22,9 @@ from benchmarks.models import (
     surrogate_weights,
     write_tables,
 )
-from cli.in_process import federation
-from protocol.spec import ModelSpec
-from tabular import Encoder
+from fedtrain.cli.simulate.in_process import federation
+from fedtrain.spec.model_spec import ModelSpec
+from fedtrain.tabular import Encoder
 
 
 def test_the_weights_are_those_of_a_job(tmp_path: Path) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from cli.doctor.command import examine
-from cli.doctor.finding import Level
-from cli.parties import settings_of
-from protocol.states import Role
+from fedtrain.cli.doctor.command import examine
+from fedtrain.cli.doctor.finding import Level
+from fedtrain.cli.services.parties import settings_of
+from fedtrain.protocol.states import Role
 from tests.observability.observed_job import ObservedJob
 
 ROLES = {"facilitator": Role.FACILITATOR, "model-owner": Role.MODEL_OWNER, "alba": Role.DATA_OWNER}

@@ -16,17 +16,17 @@ import structlog
 from prometheus_client import CollectorRegistry
 from starlette.types import Receive, Scope, Send
 
-from protocol.client.agent import AgentEvent, TaskAnswer
-from protocol.problems import Code, Problem
-from protocol.server.agent_metrics import AgentMetrics
-from protocol.server.database import observe_writes, write
-from protocol.server.http_metrics import HttpMetricsMiddleware
-from protocol.server.job_metrics import JobsByPhase
-from protocol.server.loop_lag import LoopLag
-from protocol.server.metered_executor import MeteredExecutor
-from protocol.server.responses import problem_response
-from protocol.states import Phase
-from protocol.tasks import TaskHeader, TaskKind
+from fedtrain.client.agent.tasks import AgentEvent, TaskAnswer
+from fedtrain.protocol.messages.tasks import TaskHeader, TaskKind
+from fedtrain.protocol.states import Phase
+from fedtrain.service.metrics.agent_metrics import AgentMetrics
+from fedtrain.service.metrics.http_metrics import HttpMetricsMiddleware
+from fedtrain.service.metrics.job_metrics import JobsByPhase
+from fedtrain.service.metrics.loop_lag import LoopLag
+from fedtrain.service.metrics.metered_executor import MeteredExecutor
+from fedtrain.service.store.database import observe_writes, write
+from fedtrain.service.web.responses import problem_response
+from fedtrain.spec.problems import Code, Problem
 
 
 @pytest.fixture

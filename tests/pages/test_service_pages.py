@@ -11,13 +11,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from data_owner.app import create_app as create_data_owner
-from data_owner.settings import DataOwnerSettings
-from facilitator.app import create_app as create_facilitator
-from facilitator.settings import FacilitatorSettings
-from model_owner.app import create_app as create_model_owner
-from model_owner.settings import ModelOwnerSettings
-from protocol.server.system_clock import SystemClock
+from fedtrain.data_owner.app import create_app as create_data_owner
+from fedtrain.data_owner.settings import DataOwnerSettings
+from fedtrain.facilitator.app import create_app as create_facilitator
+from fedtrain.facilitator.settings import FacilitatorSettings
+from fedtrain.model_owner.app import create_app as create_model_owner
+from fedtrain.model_owner.settings import ModelOwnerSettings
+from fedtrain.service.runtime.system_clock import SystemClock
 
 MAKERS = {
     "facilitator": (create_facilitator, FacilitatorSettings),

@@ -9,24 +9,32 @@ from typing import Any
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from crypto import LocalEngine, RerandomiserPool
-from data_owner import job as o
-from data_owner import round as owner_round
-from data_owner.checks import open_offer
-from data_owner.compute import AnsweringJob, compute_answer
-from data_owner.encoding import DatasetFacts
-from data_owner.gradients import provider_of
-from data_owner.moments import Moments, moments_of
-from data_owner.policy import OwnerPolicy
-from data_owner.row_groups import Comparison
-from data_owner.summed_table import SummedTable
-from protocol.documents import Acceptance, JobEnd, JoinAnswer, Roster, SignedDocument, open_document, parse_json
-from protocol.documents import sign_document as sign
-from protocol.identity import sha256_hex
-from protocol.messages import Compute, RoundKind, RoundRequest, from_cbor
-from protocol.planning import plan_spec
-from protocol.problems import Code, Problem
-from protocol.tasks import CBOR_TYPE, JSON_TYPE, TaskKind
+from fedtrain.crypto import LocalEngine, RerandomiserPool
+from fedtrain.data_owner import job as o
+from fedtrain.data_owner import round as owner_round
+from fedtrain.data_owner.checks import open_offer
+from fedtrain.data_owner.data.encoding import DatasetFacts
+from fedtrain.data_owner.data.moments import Moments, moments_of
+from fedtrain.data_owner.methods import provider_of
+from fedtrain.data_owner.policy.row_groups import Comparison
+from fedtrain.data_owner.policy.rules import OwnerPolicy
+from fedtrain.data_owner.policy.summed_table import SummedTable
+from fedtrain.data_owner.release.answer import AnsweringJob, compute_answer
+from fedtrain.planning.plans import plan_spec
+from fedtrain.protocol.documents.identity import sha256_hex
+from fedtrain.protocol.documents.signed import (
+    Acceptance,
+    JobEnd,
+    JoinAnswer,
+    Roster,
+    SignedDocument,
+    open_document,
+    parse_json,
+)
+from fedtrain.protocol.documents.signed import sign_document as sign
+from fedtrain.protocol.messages.rounds import Compute, RoundKind, RoundRequest, from_cbor
+from fedtrain.protocol.messages.tasks import CBOR_TYPE, JSON_TYPE, TaskKind
+from fedtrain.spec.problems import Code, Problem
 from tests.data_owner.owner_bench import inspection_of
 from tests.property.federation_parties import JOB_ID, START, Disk, FacilitatorParty, Task, identity_of, private_key
 
@@ -60,7 +68,7 @@ class OwnerKept:
 
 
 class OwnerParty:
-    """One Data Owner. The order of its writes is that of `data_owner.agent`: mark, compute, keep, send."""
+    """One Data Owner. The order of its writes is that of `fedtrain.data_owner.agent`: mark, compute, keep, send."""
 
     def __init__(self, name: str, *, by_hand: bool = False) -> None:
         self.name = name

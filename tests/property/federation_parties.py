@@ -12,28 +12,28 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from crypto import KeyHolderEncryptor, LocalEngine, generate_keypair, prove_key
-from facilitator import job as f
-from facilitator import round as facilitator_round
-from facilitator.adding import add_answers
-from facilitator.incoming import (
+from fedtrain.crypto import KeyHolderEncryptor, LocalEngine, generate_keypair, prove_key
+from fedtrain.facilitator import job as f
+from fedtrain.facilitator import round as facilitator_round
+from fedtrain.facilitator.methods.adding import add_answers
+from fedtrain.facilitator.rounds.incoming import (
     open_manifest,
     read_join_answer,
     read_round_answer,
     read_step_result,
     read_withdrawal,
 )
-from model_owner import job as m
-from model_owner import round as model_owner_round
-from model_owner.opening import encrypt_point, open_sum
-from protocol.documents import JobEnd, SignedDocument, parse_json
-from protocol.identity import Identity, sha256_hex
-from protocol.messages import SignedBytes, Step, from_cbor
-from protocol.planning import plan_spec, planned_rounds
-from protocol.problems import Code, Problem
-from protocol.spec import ModelSpec
-from protocol.states import Phase
-from protocol.tasks import CBOR_TYPE, JSON_TYPE, TaskKind
+from fedtrain.model_owner import job as m
+from fedtrain.model_owner import round as model_owner_round
+from fedtrain.model_owner.sums.opening import encrypt_point, open_sum
+from fedtrain.planning.plans import plan_spec, planned_rounds
+from fedtrain.protocol.documents.identity import Identity, sha256_hex
+from fedtrain.protocol.documents.signed import JobEnd, SignedDocument, parse_json
+from fedtrain.protocol.messages.rounds import SignedBytes, Step, from_cbor
+from fedtrain.protocol.messages.tasks import CBOR_TYPE, JSON_TYPE, TaskKind
+from fedtrain.protocol.states import Phase
+from fedtrain.spec.model_spec import ModelSpec
+from fedtrain.spec.problems import Code, Problem
 from tests.data_owner.owner_bench import spec_of
 
 JOB_ID = "5d" * 16
@@ -92,7 +92,7 @@ class FacilitatorKept:
 
 
 class FacilitatorParty:
-    """One transaction an event, as `facilitator.runner` has it: all of an outcome is kept, or nothing."""
+    """One transaction an event, as `fedtrain.facilitator.runner` has it: all of an outcome is kept, or nothing."""
 
     def __init__(self) -> None:
         self.identity = identity_of("facilitator")
@@ -204,7 +204,7 @@ class ModelOwnerKept:
 
 
 class ModelOwnerParty:
-    """The Model Owner: one commit a message, as `model_owner.service` has it."""
+    """The Model Owner: one commit a message, as `fedtrain.model_owner.service` has it."""
 
     def __init__(self, spec: ModelSpec) -> None:
         self.identity = identity_of("model-owner")

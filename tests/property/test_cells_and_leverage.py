@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from data_owner.inspected import Inspection
-from data_owner.inspection import inspect_table
-from data_owner.policy import Outcome, OwnerPolicy, judge_table, standing_out_risks
-from protocol.spec import DataProps
-from tabular.dictionary import Dictionary
+from fedtrain.data_owner.policy.inspected import Inspection
+from fedtrain.data_owner.policy.inspection import inspect_table
+from fedtrain.data_owner.policy.rules import Outcome, OwnerPolicy, judge_table, standing_out_risks
+from fedtrain.spec.model_spec import DataProps
+from fedtrain.tabular.dictionary import Dictionary
 
 HISTORIES = 300
 KINDS = ("number", "flag", "sum", "typo", "huge", "clipped", "category", "missing")

@@ -9,7 +9,7 @@ from gmpy2 import mpz
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crypto import (
+from fedtrain.crypto import (
     DecodedOutOfBound,
     SlotLayout,
     ciphertexts_from_bytes,

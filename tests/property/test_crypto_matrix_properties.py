@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from phe import EncryptedNumber
 
-from crypto import (
+from fedtrain.crypto import (
     EncryptedVector,
     KeyHolderEncryptor,
     LocalEngine,
@@ -24,11 +24,11 @@ from crypto import (
     encrypt_array,
     key_id,
     rerandomise,
-    residues,
     scale,
     sum_vectors,
 )
-from crypto.straus import Plan, multi_exponentiate
+from fedtrain.crypto.powers import residues
+from fedtrain.crypto.powers.straus import Plan, multi_exponentiate
 
 ENGINE = LocalEngine()
 QUIET = (HealthCheck.function_scoped_fixture, HealthCheck.too_slow)

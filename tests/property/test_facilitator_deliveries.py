@@ -8,11 +8,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from facilitator.job import CancelRequested, CreateTask, Event, JobState, OwnerOffers, TimePassed
-from protocol.identity import sha256_hex
-from protocol.messages import NO_ENTRY, LogEntry, RoundKind, from_cbor
-from protocol.problems import Problem
-from protocol.states import ENDED, TRANSITIONS, Phase, Role
+from fedtrain.facilitator.job import CancelRequested, CreateTask, Event, JobState, OwnerOffers, TimePassed
+from fedtrain.protocol.documents.identity import sha256_hex
+from fedtrain.protocol.messages.rounds import NO_ENTRY, LogEntry, RoundKind, from_cbor
+from fedtrain.protocol.states import ENDED, TRANSITIONS, Phase, Role
+from fedtrain.spec.problems import Problem
 from tests.facilitator.machine_bench import MachineBench
 
 _OWNERS = 4

@@ -26,18 +26,18 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-import data_owner.compute
-from data_owner import job as o
-from facilitator import job as f
-from facilitator.status import JobOutline, describe
-from model_owner import job as m
-from protocol.documents import JobEnd, parse_json
-from protocol.identity import sha256_hex
-from protocol.messages import LogEntry, RoundAnswer, RoundKind, from_cbor
-from protocol.problems import Problem
-from protocol.states import ENDED
-from protocol.states import Phase as JobPhase
-from protocol.tasks import CBOR_TYPE, TaskKind
+import fedtrain.data_owner.release.answer
+from fedtrain.data_owner import job as o
+from fedtrain.facilitator import job as f
+from fedtrain.facilitator.status import JobOutline, describe
+from fedtrain.model_owner import job as m
+from fedtrain.protocol.documents.identity import sha256_hex
+from fedtrain.protocol.documents.signed import JobEnd, parse_json
+from fedtrain.protocol.messages.rounds import LogEntry, RoundAnswer, RoundKind, from_cbor
+from fedtrain.protocol.messages.tasks import CBOR_TYPE, TaskKind
+from fedtrain.protocol.states import ENDED
+from fedtrain.protocol.states import Phase as JobPhase
+from fedtrain.spec.problems import Problem
 from tests.property.federation_owner import OwnerKept, OwnerParty
 from tests.property.federation_parties import (
     Crash,
@@ -57,8 +57,8 @@ class MaskWitness:
     def __init__(self) -> None:
         self.contents: dict[tuple[object, ...], set[str]] = {}
         self._under: tuple[object, ...] = ()
-        self._sum_of_masks = data_owner.compute.sum_of_masks
-        self._blind = data_owner.compute.blind
+        self._sum_of_masks = fedtrain.data_owner.release.answer.sum_of_masks
+        self._blind = fedtrain.data_owner.release.answer.blind
 
     def sum_of_masks(self, own_id: bytes, own_key: Any, peers: Any, context: Any, count: int, n: int) -> Any:
         self._under = (own_id, own_key.private_bytes_raw(), frozenset(peers.items()), tuple(context))
@@ -89,8 +89,8 @@ class Federation(RuleBasedStateMachine):
         self.late_sums: list[f.SumReady] = []
         self.masks = MaskWitness()
         self._patches = [
-            mock.patch.object(data_owner.compute, "sum_of_masks", self.masks.sum_of_masks),
-            mock.patch.object(data_owner.compute, "blind", self.masks.blind),
+            mock.patch.object(fedtrain.data_owner.release.answer, "sum_of_masks", self.masks.sum_of_masks),
+            mock.patch.object(fedtrain.data_owner.release.answer, "blind", self.masks.blind),
         ]
         for patch in self._patches:
             patch.start()

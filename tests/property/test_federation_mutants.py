@@ -10,11 +10,11 @@ from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import rule, run_state_machine_as_test
 
-from data_owner import job as o
-from facilitator import job as f
-from facilitator import joining
-from facilitator import round as facilitator_round
-from protocol.states import Phase as JobPhase
+from fedtrain.data_owner import job as o
+from fedtrain.facilitator import job as f
+from fedtrain.facilitator import round as facilitator_round
+from fedtrain.facilitator.rounds import joining
+from fedtrain.protocol.states import Phase as JobPhase
 from tests.property.federation_owner import OwnerParty
 from tests.property.test_federation_machines import MANY, NAMES, Federation
 

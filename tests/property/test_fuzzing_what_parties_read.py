@@ -11,9 +11,11 @@ import pytest
 
 from benchmarks.fuzz import fuzz, main, mutated
 from benchmarks.fuzz_readers import Found, Reader, readers
-from protocol import documents, messages, scoring
-from protocol.problems import Code, Problem
-from protocol.spec import Strict
+from fedtrain.protocol.documents import signed as documents
+from fedtrain.protocol.messages import rounds as messages
+from fedtrain.protocol.messages import scoring
+from fedtrain.spec.model_spec import Strict
+from fedtrain.spec.problems import Code, Problem
 
 INPUTS = 20_000
 

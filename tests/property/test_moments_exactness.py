@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from data_owner.moments import Moments, moments_of
+from fedtrain.data_owner.data.moments import Moments, moments_of
 
 FLOATS = NDArray[np.float64]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from data_owner import differencing
+from fedtrain.data_owner.policy import differencing
 from tests.property.combinations import Released, by_owner, singled_out
 from tests.property.told_histories import LEAST_OWNERS, MIN_ROWS, History
 

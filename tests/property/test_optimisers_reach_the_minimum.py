@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from protocol.spec import Optimizer
+from fedtrain.spec.model_spec import Optimizer
 from tests.model_owner.federation_sums import Federation
 
 shapes = st.tuples(st.integers(1, 6), st.integers(1, 3), st.integers(1, 5), st.integers(0, 2**32 - 1))

@@ -12,11 +12,11 @@ from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cli.plan import plan_document
-from model_owner.app import create_app
-from model_owner.settings import ModelOwnerSettings
-from protocol.problems import Code, Problem
-from protocol.server.system_clock import SystemClock
+from fedtrain.cli.jobs.plan import plan_document
+from fedtrain.model_owner.app import create_app
+from fedtrain.model_owner.settings import ModelOwnerSettings
+from fedtrain.service.runtime.system_clock import SystemClock
+from fedtrain.spec.problems import Code, Problem
 from tests.model_owner.fake_facilitator import FakeFacilitator
 
 OPTIMIZERS = ("conjugate_gradient", "newton", "gradient_descent", "momentum", "lbfgs", "adam", "simplex")
@@ -61,7 +61,7 @@ def model_owner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient
     with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(1) as executor:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         patch.chdir(tmp_path_factory.mktemp("shell"))
-        patch.setattr("model_owner.preparation.Preparation.start", lambda *_: None)
+        patch.setattr("fedtrain.model_owner.jobs.preparation.Preparation.start", lambda *_: None)
         folder: Path = tmp_path_factory.mktemp("model-owner")
         own = ModelOwnerSettings(state_dir=folder, facilitator="http://facilitator.invalid", workers=1)
         app = create_app(own, clock=SystemClock(), executor=executor, transport=FakeFacilitator())

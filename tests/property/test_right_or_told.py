@@ -14,11 +14,11 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model_owner.conditioning import known_moments, remarks_on_columns
-from model_owner.optimisers import OPTIMISERS
-from model_owner.remarks import remarks_of
-from protocol.problems import Code, Problem
-from protocol.spec import Optimizer
+from fedtrain.model_owner.methods.conditioning import known_moments, remarks_on_columns
+from fedtrain.model_owner.methods.optimisers import OPTIMISERS
+from fedtrain.model_owner.results.remarks import remarks_of
+from fedtrain.spec.model_spec import Optimizer
+from fedtrain.spec.problems import Code, Problem
 from tests.model_owner.federation_sums import Federation
 
 BITS, OWNERS = 60, 3

@@ -17,15 +17,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from crypto.budget import Budget
-from data_owner.gradients import provider_of
-from data_owner.gradients.provider import Prepared
-from data_owner.moments import Moments, moments_of
-from data_owner.split import SplitRows
-from protocol.planning import plan_spec
-from protocol.spec import ModelSpec
-from tabular.encode import EncodedBatch, Encoder
-from tabular.read import TableBatch
+from fedtrain.data_owner.data.moments import Moments, moments_of
+from fedtrain.data_owner.data.split import SplitRows
+from fedtrain.data_owner.methods import provider_of
+from fedtrain.data_owner.methods.provider import Prepared
+from fedtrain.planning.budget import Budget
+from fedtrain.planning.plans import plan_spec
+from fedtrain.spec.model_spec import ModelSpec
+from fedtrain.tabular.encode import EncodedBatch, Encoder
+from fedtrain.tabular.reading.read import TableBatch
 
 Integers = NDArray[Any]
 RANGES = [(0.0, 1.0), (-0.1, 0.3), (1e9, 1e9 + 7), (0.2, 999.0), (-1e-9, 3e-7), (-1e200, 3e200)]

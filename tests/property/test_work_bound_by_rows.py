@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from crypto import rescale
-from crypto.budget import plan
-from data_owner.moments import moments_of
+from fedtrain.crypto import rescale
+from fedtrain.data_owner.data.moments import moments_of
+from fedtrain.planning.budget import plan
 from tests.crypto.budget_adversary import example_inputs
 
 MAX_ROWS = 1000

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from data_owner import differencing
-from data_owner.row_groups import compare
-from data_owner.row_ids import RowIds
-from data_owner.summed_table import SummedTable
-from data_owner.told import Told
-from protocol.consent import Consent, RosterConsent
+from fedtrain.data_owner.data.row_ids import RowIds
+from fedtrain.data_owner.policy import differencing
+from fedtrain.data_owner.policy.row_groups import compare
+from fedtrain.data_owner.policy.summed_table import SummedTable
+from fedtrain.data_owner.policy.told import Told
+from fedtrain.protocol.documents.consent import Consent, RosterConsent
 from tests.property.combinations import Record, Released, by_owner
 
 MIN_ROWS = 4

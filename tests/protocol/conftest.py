@@ -12,11 +12,11 @@ import uvicorn
 from fastapi import APIRouter, FastAPI
 from prometheus_client import CollectorRegistry
 
-from protocol.identity import Identity
-from protocol.server.app import create_service
-from protocol.server.body_limits import BodyLimits
-from protocol.server.caller import Gate, OpenGate
-from protocol.states import Role
+from fedtrain.protocol.documents.identity import Identity
+from fedtrain.protocol.states import Role
+from fedtrain.service.limits.body_limits import BodyLimits
+from fedtrain.service.web.app import create_service
+from fedtrain.service.web.caller import Gate, OpenGate
 
 ServiceMaker = Callable[..., FastAPI]
 

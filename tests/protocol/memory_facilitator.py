@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from protocol.client.agent import AgentEvent, TaskAgent, TaskAnswer
-from protocol.problems import Code, Problem
-from protocol.tasks import JSON_TYPE, TaskHeader, TaskKind, TaskList
+from fedtrain.client.agent.tasks import AgentEvent, TaskAgent, TaskAnswer
+from fedtrain.protocol.messages.tasks import JSON_TYPE, TaskHeader, TaskKind, TaskList
+from fedtrain.spec.problems import Code, Problem
 
 JOB_A, JOB_B = "a" * 32, "b" * 32
 PARTY = "1" * 64

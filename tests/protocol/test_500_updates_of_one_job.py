@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from protocol.server import database
+from fedtrain.service.store import database
 from tests.updating_stores import PARTIES
 
 if TYPE_CHECKING:

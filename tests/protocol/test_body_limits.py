@@ -11,9 +11,9 @@ import httpx
 import pytest
 from fastapi import APIRouter, Request
 
-from protocol.problems import Code, Problem
-from protocol.server import body_limits
-from protocol.server.body_limits import LINGER_BYTES, BodyLimit, BodyLimits
+from fedtrain.service.limits import body_limits
+from fedtrain.service.limits.body_limits import LINGER_BYTES, BodyLimit, BodyLimits
+from fedtrain.spec.problems import Code, Problem
 
 LIMITS = BodyLimits(
     BodyLimit(1000, json_items=50),

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from protocol import cbor
-from protocol.problems import Code, Problem
+from fedtrain.protocol.messages import cbor
+from fedtrain.spec.problems import Code, Problem
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**64), 2**64 - 1) | st.text() | st.binary(),

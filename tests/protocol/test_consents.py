@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from protocol.consent import RosterConsent, gathered, open_consent, sorted_rosters
-from protocol.documents import SignedDocument, sign_document
-from protocol.identity import Identity
-from protocol.problems import Code, Problem
+from fedtrain.protocol.documents.consent import RosterConsent, gathered, open_consent, sorted_rosters
+from fedtrain.protocol.documents.identity import Identity
+from fedtrain.protocol.documents.signed import SignedDocument, sign_document
+from fedtrain.spec.problems import Code, Problem
 
 OWNERS = [Identity.generate() for _ in range(5)]
 PARTIES = tuple(sorted(one.party_id for one in OWNERS))

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from protocol.problems import Code, Problem
-from protocol.server.data_folder import file_in
+from fedtrain.service.vault.data_folder import file_in
+from fedtrain.spec.problems import Code, Problem
 
 
 @pytest.fixture

@@ -13,11 +13,11 @@ from typing import Any
 import httpx
 import pytest
 
-from cli.client import Service
-from protocol.problems import Code, Problem
-from protocol.server.backup import back_up
-from protocol.server.decision_token import DecisionToken, file_name, pick_up
-from protocol.server.system_clock import SystemClock
+from fedtrain.cli.jobs.client import Service
+from fedtrain.service.runtime.system_clock import SystemClock
+from fedtrain.service.vault.backup import back_up
+from fedtrain.service.web.decision_token import DecisionToken, file_name, pick_up
+from fedtrain.spec.problems import Code, Problem
 
 ROOT = Path(__file__).resolve().parents[2]
 JOB = "0" * 32
@@ -106,7 +106,7 @@ def owner(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]
     log = folder / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "cli.main", *command],
+            [sys.executable, "-P", "-m", "fedtrain.cli.main", *command],
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", "FEDTRAIN_WORKERS": "1"},
             stdout=output,

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from protocol.server.doorbell import Doorbell
+from fedtrain.service.runtime.doorbell import Doorbell
 
 pytestmark = pytest.mark.anyio
 

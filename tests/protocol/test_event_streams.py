@@ -10,9 +10,9 @@ import pytest
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import StreamingResponse
 
-from protocol.server import event_streams
-from protocol.server.caller import AnyCaller
-from protocol.server.event_streams import MOST, MOST_OF_A_CALLER, CountedStream
+from fedtrain.service.web import event_streams
+from fedtrain.service.web.caller import AnyCaller
+from fedtrain.service.web.event_streams import MOST, MOST_OF_A_CALLER, CountedStream
 
 pytestmark = pytest.mark.anyio
 

@@ -9,13 +9,13 @@ import httpx
 import pytest
 from fastapi import APIRouter, Request
 
-from protocol.client.facilitator import FacilitatorClient
-from protocol.client.http import MAX_JSON_BYTES, ServiceClient
-from protocol.client.pauses import LONGEST_ASKED_S, asked_s
-from protocol.documents import Registration, SignedDocument, sign_document
-from protocol.identity import Identity
-from protocol.problems import PROBLEM_JSON, Code, Problem
-from protocol.tasks import CBOR_TYPE, TaskKind
+from fedtrain.client.agent.pauses import LONGEST_ASKED_S, asked_s
+from fedtrain.client.facilitator import FacilitatorClient
+from fedtrain.client.http import MAX_JSON_BYTES, ServiceClient
+from fedtrain.protocol.documents.identity import Identity
+from fedtrain.protocol.documents.signed import Registration, SignedDocument, sign_document
+from fedtrain.protocol.messages.tasks import CBOR_TYPE, TaskKind
+from fedtrain.spec.problems import PROBLEM_JSON, Code, Problem
 from tests.free_ports import free_port
 
 pytestmark = pytest.mark.anyio

@@ -9,12 +9,12 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from protocol.client.evidence import AT_ONCE, fetch_log
-from protocol.client.facilitator import FacilitatorClient
-from protocol.client.pauses import FIRST_BACKOFF_S
-from protocol.identity import sha256_hex
-from protocol.messages import NO_ENTRY, AnswerRecord, LogEntry, RoundKind, to_cbor
-from protocol.problems import PROBLEM_JSON, Code, Problem
+from fedtrain.client.agent.pauses import FIRST_BACKOFF_S
+from fedtrain.client.evidence import AT_ONCE, fetch_log
+from fedtrain.client.facilitator import FacilitatorClient
+from fedtrain.protocol.documents.identity import sha256_hex
+from fedtrain.protocol.messages.rounds import NO_ENTRY, AnswerRecord, LogEntry, RoundKind, to_cbor
+from fedtrain.spec.problems import PROBLEM_JSON, Code, Problem
 
 pytestmark = pytest.mark.anyio
 

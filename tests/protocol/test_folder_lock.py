@@ -14,15 +14,15 @@ from pathlib import Path
 
 import pytest
 
-from cli.doctor.finding import Level
-from cli.doctor.folder import check_folder
-from cli.parties import settings_of
-from protocol.server.backup import back_up, restore
-from protocol.server.folder_lock import LOCK_FILE, FolderInUseError, folder_lock
-from protocol.server.key_files import key_paths
-from protocol.server.secret_files import IDENTITY_FILE, SEALED, load_or_create_identity, write_secret
-from protocol.server.system_clock import SystemClock
-from protocol.states import Role
+from fedtrain.cli.doctor.finding import Level
+from fedtrain.cli.doctor.folder import check_folder
+from fedtrain.cli.services.parties import settings_of
+from fedtrain.protocol.states import Role
+from fedtrain.service.runtime.system_clock import SystemClock
+from fedtrain.service.vault.backup import back_up, restore
+from fedtrain.service.vault.folder_lock import LOCK_FILE, FolderInUseError, folder_lock
+from fedtrain.service.vault.key_files import key_paths
+from fedtrain.service.vault.secret_files import IDENTITY_FILE, SEALED, load_or_create_identity, write_secret
 
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = {
@@ -35,7 +35,7 @@ ROLES = {"facilitator": (), "data-owner": FACILITATOR, "model-owner": FACILITATO
 HOLDER = """
 import sys
 from pathlib import Path
-from protocol.server.folder_lock import folder_lock
+from fedtrain.service.vault.folder_lock import folder_lock
 with folder_lock(Path(sys.argv[1]), shared=sys.argv[2] == "shared"):
     print("held", flush=True)
     sys.stdin.read()
@@ -59,7 +59,7 @@ def process(*command: str | Path) -> Iterator[subprocess.Popen[str]]:
 def service(role: str, folder: Path, *options: str | Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A service that listens, and what it logged until then."""
     arguments = (role, "--state-dir", folder, "--port", "0", *ROLES[role], *options)
-    with process("-m", "cli.main", *arguments) as started:
+    with process("-m", "fedtrain.cli.main", *arguments) as started:
         assert started.stderr is not None
         said = ""
         for line in started.stderr:
@@ -73,7 +73,7 @@ def service(role: str, folder: Path, *options: str | Path) -> Iterator[tuple[sub
 
 def refusal(*arguments: str | Path) -> str:
     """The one line of a command that fails."""
-    with process("-m", "cli.main", *arguments) as started:
+    with process("-m", "fedtrain.cli.main", *arguments) as started:
         out, said = started.communicate()
     assert started.returncode == 1 and len(said.splitlines()) == 1, (out, said)
     return said
@@ -120,7 +120,7 @@ def test_keys_are_encrypted_rotated_and_decrypted_only_while_no_service_is_in_th
             "identity", "rotate", "--state-dir", folder, "--key-file", key, "--new-key-file", key
         )
         assert not (folder / IDENTITY_FILE).read_bytes().startswith(SEALED)
-    with process("-m", "cli.main", "identity", "encrypt", "--state-dir", folder, "--key-file", key) as done:
+    with process("-m", "fedtrain.cli.main", "identity", "encrypt", "--state-dir", folder, "--key-file", key) as done:
         assert "1 private keys" in done.communicate()[0]
     assert (folder / IDENTITY_FILE).read_bytes().startswith(SEALED)
 
@@ -153,7 +153,7 @@ def test_facilitators_share_a_folder_where_their_store_is_on_postgresql_and_owne
     store = ("--database-url", "postgresql://party@127.0.0.1:9/store")
     with held(tmp_path, "shared"):
         arguments = ("facilitator", "--state-dir", tmp_path, "--port", "0", *store)
-        with process("-m", "cli.main", *arguments) as started:
+        with process("-m", "fedtrain.cli.main", *arguments) as started:
             said = started.communicate()[1]
         assert "the store cannot be used" in said and "in use" not in said
         assert "in use" in refusal("facilitator", "--state-dir", tmp_path, "--port", "0")

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.identity import Identity, is_party_id, sha256_hex, verify
-from protocol.problems import Code, Problem
+from fedtrain.protocol.documents.identity import Identity, is_party_id, sha256_hex, verify
+from fedtrain.spec.problems import Code, Problem
 
 ALICE, BOB = Identity.generate(), Identity.generate()
 SIGNATURE = ALICE.sign("manifest", b"body")

@@ -40,7 +40,7 @@ def test_the_rule_lists_every_module_of_the_core_and_every_round() -> None:
 
 @pytest.mark.parametrize("path", [*CORE, *ROUNDS], ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_the_time_is_handed_in(path: Path) -> None:
-    """`clock.now()` in protocol/clock.py reads the clock that it is handed."""
+    """`clock.now()` in fedtrain/protocol/clock.py reads the clock that it is handed."""
     assert calls_for_the_time(path.read_text(encoding="utf-8")) == (["now"] if path.name == "clock.py" else [])
 
 

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from crypto.keys import ciphertext_width_bytes, generate_keypair
-from crypto.unit_costs import UnitCosts
-from protocol.costs import cost_of
-from protocol.forecast import forecast
-from protocol.message_sizes import job_bytes
-from protocol.planning import plan_spec
-from protocol.problems import Problem
-from protocol.spec import ModelSpec
+from fedtrain.crypto.paillier.keys import ciphertext_width_bytes, generate_keypair
+from fedtrain.planning.costs import cost_of
+from fedtrain.planning.plans import plan_spec
+from fedtrain.planning.unit_costs import UnitCosts
+from fedtrain.protocol.messages.forecast import forecast
+from fedtrain.protocol.messages.sizes import job_bytes
+from fedtrain.spec.model_spec import ModelSpec
+from fedtrain.spec.problems import Problem
 
 
 def spec(columns: int = 4, targets: int = 1, **training: Any) -> ModelSpec:

@@ -7,7 +7,7 @@ import gc
 
 import pytest
 
-from protocol.client.job_locks import JobLocks
+from fedtrain.client.agent.job_locks import JobLocks
 
 pytestmark = pytest.mark.anyio
 

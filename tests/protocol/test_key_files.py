@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from protocol.server import key_files, secret_files
-from protocol.server.key_files import (
+from fedtrain.service.vault import key_files, secret_files
+from fedtrain.service.vault.key_files import (
     MASTER_FILE,
     KeyFiles,
     KeySecret,
@@ -21,7 +21,7 @@ from protocol.server.key_files import (
     open_key_files,
     seal_open_keys,
 )
-from protocol.server.secret_files import (
+from fedtrain.service.vault.secret_files import (
     SEALED,
     SecretFileError,
     load_identity,

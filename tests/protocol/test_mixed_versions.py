@@ -9,11 +9,11 @@ from typing import Any
 import httpx
 import pytest
 
-from data_owner.checks import open_offer
-from facilitator.incoming import open_manifest, open_registration, read_step_result
-from protocol import cbor
-from protocol.client.facilitator import FacilitatorClient
-from protocol.documents import (
+from fedtrain.client.facilitator import FacilitatorClient
+from fedtrain.data_owner.checks import open_offer
+from fedtrain.facilitator.rounds.incoming import open_manifest, open_registration, read_step_result
+from fedtrain.protocol.documents.identity import Identity, sha256_hex
+from fedtrain.protocol.documents.signed import (
     Document,
     JobEnd,
     Manifest,
@@ -23,11 +23,11 @@ from protocol.documents import (
     parse_json,
     sign_document,
 )
-from protocol.identity import Identity, sha256_hex
-from protocol.messages import RoundKind, RoundRequest, Step, StepResult, from_cbor, to_cbor
-from protocol.problems import Code, Problem
-from protocol.tasks import TaskKind
-from protocol.version import PROTOCOL_VERSION, is_newer_minor
+from fedtrain.protocol.messages import cbor
+from fedtrain.protocol.messages.rounds import RoundKind, RoundRequest, Step, StepResult, from_cbor, to_cbor
+from fedtrain.protocol.messages.tasks import TaskKind
+from fedtrain.protocol.version import PROTOCOL_VERSION, is_newer_minor
+from fedtrain.spec.problems import Code, Problem
 from tests.facilitator.machine_bench import JOB_ID, small_spec
 
 MAJOR, MINOR = (int(part) for part in PROTOCOL_VERSION.split("."))

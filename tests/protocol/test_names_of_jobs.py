@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from protocol.spec import ModelSpec
+from fedtrain.spec.model_spec import ModelSpec
 
 SPEC: dict[str, Any] = {
     "model_type": "LINEAR_REGRESSION",

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from fastapi import APIRouter, FastAPI, Request
 
-from cli.certificates import issue, make_ca
-from protocol.server.connection import own_names
-from protocol.server.own_requests import OwnRequestsMiddleware, certified_names
-from protocol.server.settings import host_names
+from fedtrain.cli.trust.certificates import issue, make_ca
+from fedtrain.service.runtime.connection import own_names
+from fedtrain.service.runtime.settings import host_names
+from fedtrain.service.web.own_requests import OwnRequestsMiddleware, certified_names
 
 NAMES = ("facilitator.example", "*.internal", "10.1.2.3")
 
@@ -212,7 +212,7 @@ async def test_a_plain_form_is_refused(app: FastAPI, done: list[str], sent: str)
 
 
 def test_a_service_that_runs_knows_the_names_of_its_certificate_and_its_settings(tmp_path: Path) -> None:
-    from facilitator.settings import FacilitatorSettings
+    from fedtrain.facilitator.settings import FacilitatorSettings
 
     now = datetime.now(UTC)
     end = now + timedelta(days=1)

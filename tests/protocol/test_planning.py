@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from crypto.budget import DoesNotFit, plan
-from protocol.planning import (
+from fedtrain.planning.budget import DoesNotFit, plan
+from fedtrain.planning.plans import (
     budget_inputs,
     feature_bounds,
     plan_spec,
@@ -18,8 +18,8 @@ from protocol.planning import (
     target_bound,
     weight_slope,
 )
-from protocol.problems import Code, Problem
-from protocol.spec import ModelSpec
+from fedtrain.spec.model_spec import ModelSpec
+from fedtrain.spec.problems import Code, Problem
 
 GRID = 1 << 64
 

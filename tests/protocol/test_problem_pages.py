@@ -10,10 +10,10 @@ import httpx
 import pytest
 from fastapi import APIRouter
 
-from protocol.problems import TYPE_BASE, Code, Problem
-from protocol.server.caller import TokenGate
-from protocol.server.problem_pages import INDEX, page, texts, write_pages
-from protocol.server.watched_file import WatchedFile
+from fedtrain.service.problems.pages import INDEX, page, texts, write_pages
+from fedtrain.service.vault.watched_file import WatchedFile
+from fedtrain.service.web.caller import TokenGate
+from fedtrain.spec.problems import TYPE_BASE, Code, Problem
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "problems"
 
@@ -29,7 +29,7 @@ async def http(tmp_path: Path, make_service) -> AsyncIterator[httpx.AsyncClient]
 
 
 def test_every_problem_has_a_text_and_no_text_is_left_over() -> None:
-    """If this fails: write what is missing into protocol/server/problem_texts.toml."""
+    """If this fails: write what is missing into fedtrain/service/problems/texts.toml."""
     assert sorted(texts()) == sorted(code.slug for code in Code)
 
 
@@ -45,7 +45,7 @@ def test_a_page_says_more_than_the_catalogue(code: Code) -> None:
 
 
 def test_the_pages_in_the_documentation_are_these(tmp_path: Path) -> None:
-    """If this fails: python -m protocol.server.problem_pages docs/problems."""
+    """If this fails: python -m fedtrain.service.problems.pages docs/problems."""
     write_pages(tmp_path)
     wanted = {path.name: path.read_text() for path in tmp_path.iterdir()}
     assert {path.name: path.read_text() for path in DOCS.iterdir()} == wanted

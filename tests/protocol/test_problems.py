@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.problems import TYPE_BASE, Code, Problem
+from fedtrain.spec.problems import TYPE_BASE, Code, Problem
 
 
 def test_slugs_are_unique_and_follow_from_the_names() -> None:

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from protocol import consent, documents, messages
-from protocol.documents import Document
-from protocol.messages import ANSWER_TAG, REQUEST_TAG, RoundKind
-from protocol.problems import Code
-from protocol.spec import Strict
-from protocol.tasks import TaskHeader, TaskKind
-from protocol.version import PROTOCOL_VERSION
+from fedtrain.protocol.documents import consent
+from fedtrain.protocol.documents import signed as documents
+from fedtrain.protocol.documents.signed import Document
+from fedtrain.protocol.messages import rounds as messages
+from fedtrain.protocol.messages.rounds import ANSWER_TAG, REQUEST_TAG, RoundKind
+from fedtrain.protocol.messages.tasks import TaskHeader, TaskKind
+from fedtrain.protocol.version import PROTOCOL_VERSION
+from fedtrain.spec.model_spec import Strict
+from fedtrain.spec.problems import Code
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
@@ -101,7 +103,7 @@ def test_links_within_the_page_lead_somewhere() -> None:
 
 
 def test_every_route_of_the_facilitator_is_listed() -> None:
-    from facilitator.routes import ROUTERS
+    from fedtrain.facilitator.routes import ROUTERS
 
     routes = {
         (method, re.sub(r"\{(job_id|task_id|content_hash)\}", lambda m: "{hash}" if "hash" in m[1] else "{id}", r.path))

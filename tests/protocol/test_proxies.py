@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from protocol.client.facilitator import FacilitatorClient
-from protocol.client.proxies import ProxyError, proxy_for
-from protocol.problems import Problem
+from fedtrain.client.facilitator import FacilitatorClient
+from fedtrain.client.proxies import ProxyError, proxy_for
+from fedtrain.spec.problems import Problem
 
 ROOT = Path(__file__).resolve().parents[2]
 FAR = "http://facilitator.example:8443"
@@ -87,7 +87,7 @@ async def test_a_proxy_that_does_not_answer_is_the_one_that_is_named(monkeypatch
 )
 def test_a_command_and_a_service_say_it_in_one_line(tmp_path: Path, command: list[str], name: str, value: str) -> None:
     ended = subprocess.run(
-        [sys.executable, "-P", "-m", "cli.main", *command],
+        [sys.executable, "-P", "-m", "fedtrain.cli.main", *command],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT), "FEDTRAIN_WORKERS": "1", name: value},
         capture_output=True,
@@ -103,7 +103,7 @@ def test_the_command_names_the_proxy_that_does_not_answer(tmp_path: Path) -> Non
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     ended = subprocess.run(
-        [sys.executable, "-P", "-m", "cli.main", "status", "--model-owner", FAR],
+        [sys.executable, "-P", "-m", "fedtrain.cli.main", "status", "--model-owner", FAR],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT), "http_proxy": f"http://127.0.0.1:{port}"},
         capture_output=True,

@@ -13,15 +13,21 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 from typer.testing import CliRunner
 
-from cli.main import app
-from protocol.documents import Acceptance, Membership, SignedDocument, open_document, sign_document
-from protocol.identity import Identity, is_party_id, verify
-from protocol.problems import Code, Problem
-from protocol.public_keys import MaskKey, PartyId
-from protocol.server.caller import PARTY_HEADER, OpenGate
-from protocol.server.secret_files import SecretFileError
-from protocol.server.trust_file import parse_pins
-from protocol.trust import Trust
+from fedtrain.cli.main import app
+from fedtrain.protocol.documents.identity import Identity, is_party_id, verify
+from fedtrain.protocol.documents.public_keys import MaskKey, PartyId
+from fedtrain.protocol.documents.signed import (
+    Acceptance,
+    Membership,
+    SignedDocument,
+    open_document,
+    sign_document,
+)
+from fedtrain.protocol.documents.trust import Trust
+from fedtrain.service.vault.secret_files import SecretFileError
+from fedtrain.service.vault.trust_file import parse_pins
+from fedtrain.service.web.caller import PARTY_HEADER, OpenGate
+from fedtrain.spec.problems import Code, Problem
 
 P = 2**255 - 19
 D = -121665 * pow(121666, -1, P) % P

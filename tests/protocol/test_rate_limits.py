@@ -12,14 +12,14 @@ import pytest
 from fastapi import APIRouter, FastAPI
 from prometheus_client import CollectorRegistry
 
-from protocol.identity import Identity
-from protocol.problems import Code, Problem
-from protocol.server.app import create_service
-from protocol.server.body_limits import BodyLimits
-from protocol.server.caller import Gate, OpenGate, TokenGate
-from protocol.server.rate_limit import RateLimit, TokenBuckets
-from protocol.server.tokens import Scope, new_token, watched_tokens, write_tokens
-from protocol.states import Role
+from fedtrain.protocol.documents.identity import Identity
+from fedtrain.protocol.states import Role
+from fedtrain.service.limits.body_limits import BodyLimits
+from fedtrain.service.limits.rate_limit import RateLimit, TokenBuckets
+from fedtrain.service.vault.tokens import Scope, new_token, watched_tokens, write_tokens
+from fedtrain.service.web.app import create_service
+from fedtrain.service.web.caller import Gate, OpenGate, TokenGate
+from fedtrain.spec.problems import Code, Problem
 
 pytestmark = pytest.mark.anyio
 

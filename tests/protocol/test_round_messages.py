@@ -9,10 +9,10 @@ from gmpy2 import mpz
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crypto import EncryptedVector, SlotLayout, ciphertext_width_bytes, key_id
-from protocol import cbor
-from protocol.identity import Identity
-from protocol.messages import (
+from fedtrain.crypto import EncryptedVector, SlotLayout, ciphertext_width_bytes, key_id
+from fedtrain.protocol.documents.identity import Identity
+from fedtrain.protocol.messages import cbor
+from fedtrain.protocol.messages.rounds import (
     ANSWER_TAG,
     NO_ENTRY,
     REQUEST_TAG,
@@ -29,8 +29,8 @@ from protocol.messages import (
     from_cbor,
     to_cbor,
 )
-from protocol.problems import Code, Problem
-from protocol.spec import Strict
+from fedtrain.spec.model_spec import Strict
+from fedtrain.spec.problems import Code, Problem
 
 ALICE, BOB = Identity.generate(), Identity.generate()
 HASH, OTHER = "ab" * 32, "cd" * 32

@@ -19,7 +19,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from protocol.server.serve import port_line
+from fedtrain.service.runtime.serve import port_line
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -31,14 +31,14 @@ from contextlib import asynccontextmanager
 from fastapi import APIRouter, Request
 from prometheus_client import CollectorRegistry
 
-from protocol.identity import Identity
-from protocol.server.app import create_service
-from protocol.server.body_limits import BodyLimits
-from protocol.server.caller import OpenGate
-from protocol.server import serve
-from protocol.server.doorbell import Doorbell
-from protocol.server.logging import configure_logging
-from protocol.states import Role
+from fedtrain.protocol.documents.identity import Identity
+from fedtrain.service.web.app import create_service
+from fedtrain.service.limits.body_limits import BodyLimits
+from fedtrain.service.web.caller import OpenGate
+from fedtrain.service.runtime import serve
+from fedtrain.service.runtime.doorbell import Doorbell
+from fedtrain.service.runtime.logging import configure_logging
+from fedtrain.protocol.states import Role
 
 configure_logging("console", "info")
 router, doorbell, executor = APIRouter(), Doorbell(), ThreadPoolExecutor()

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from protocol.identity import Identity, verify
-from protocol.server import secret_files
-from protocol.server.secret_files import (
+from fedtrain.protocol.documents.identity import Identity, verify
+from fedtrain.service.vault import secret_files
+from fedtrain.service.vault.secret_files import (
     SecretFileError,
     delete_secret,
     load_or_create_identity,

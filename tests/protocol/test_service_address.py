@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from protocol.client.address import service_address
+from fedtrain.client.address import service_address
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,10 @@ import httpx
 import pytest
 from fastapi import APIRouter, FastAPI, Request
 
-from protocol.identity import Identity
-from protocol.problems import PROBLEM_JSON
-from protocol.server.doorbell import Doorbell
-from protocol.version import PROTOCOL_VERSION
+from fedtrain.protocol.documents.identity import Identity
+from fedtrain.protocol.version import PROTOCOL_VERSION
+from fedtrain.service.runtime.doorbell import Doorbell
+from fedtrain.spec.problems import PROBLEM_JSON
 
 pytestmark = pytest.mark.anyio
 

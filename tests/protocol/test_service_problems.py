@@ -9,12 +9,12 @@ import pytest
 from fastapi import APIRouter, Request
 from structlog.testing import capture_logs
 
-from protocol.identity import Identity
-from protocol.problems import PROBLEM_JSON, Code, Problem
-from protocol.server.caller import AnyCaller, CallingParty
-from protocol.server.responses import CborResponse, body_as
-from protocol.spec import ModelSpec
-from protocol.tasks import CBOR_TYPE
+from fedtrain.protocol.documents.identity import Identity
+from fedtrain.protocol.messages.tasks import CBOR_TYPE
+from fedtrain.service.web.caller import AnyCaller, CallingParty
+from fedtrain.service.web.responses import CborResponse, body_as
+from fedtrain.spec.model_spec import ModelSpec
+from fedtrain.spec.problems import PROBLEM_JSON, Code, Problem
 
 pytestmark = pytest.mark.anyio
 

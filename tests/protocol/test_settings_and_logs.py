@@ -12,10 +12,10 @@ import pytest
 import structlog
 from pydantic import ValidationError
 
-from protocol.clock import timestamp
-from protocol.server.logging import configure_logging
-from protocol.server.settings import ServiceSettings
-from protocol.server.system_clock import SystemClock
+from fedtrain.protocol.clock import timestamp
+from fedtrain.service.runtime.logging import configure_logging
+from fedtrain.service.runtime.settings import ServiceSettings
+from fedtrain.service.runtime.system_clock import SystemClock
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.documents import (
+from fedtrain.protocol.documents.identity import Identity, sha256_hex
+from fedtrain.protocol.documents.signed import (
     Acceptance,
     Decline,
     Document,
@@ -24,9 +25,8 @@ from protocol.documents import (
     parse_json,
     sign_document,
 )
-from protocol.identity import Identity, sha256_hex
-from protocol.problems import Code, Problem
-from protocol.spec import ModelSpec
+from fedtrain.spec.model_spec import ModelSpec
+from fedtrain.spec.problems import Code, Problem
 
 ALICE, BOB = Identity.generate(), Identity.generate()
 HASH = "ab" * 32

@@ -23,9 +23,9 @@ import pytest
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from cli.certificates import issue, make_ca
-from protocol.server.connection_limits import ConnectionLimits, fitting_connections
-from protocol.server.guarded_http import GuardedHttp, Standing, Waiting
+from fedtrain.cli.trust.certificates import issue, make_ca
+from fedtrain.service.limits.connection_limits import ConnectionLimits, fitting_connections
+from fedtrain.service.limits.guarded_http import GuardedHttp, Standing, Waiting
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTY = "ab" * 32
@@ -43,7 +43,7 @@ def facilitator(folder: Path, descriptors: int = 1024, **settings: str) -> Itera
         sys.executable,
         "-P",
         "-m",
-        "cli.main",
+        "fedtrain.cli.main",
         "facilitator",
         "--port",
         "0",
@@ -340,7 +340,7 @@ async def test_an_answer_that_nobody_reads_has_thirty_seconds_and_one_that_is_re
 
 @pytest.mark.anyio
 async def test_strangers_make_room_before_parties_and_nobody_at_work_does() -> None:
-    from protocol.server.caller import Caller
+    from fedtrain.service.web.caller import Caller
 
     party = {"caller": Caller(PARTY, None, authenticated=False)}
     stranger, idle, at_work = Connection(), Connection(party), Connection(party)

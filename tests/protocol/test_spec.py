@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from protocol.spec import Feature, ModelSpec, Optimizer, Target, category_text
+from fedtrain.spec.model_spec import Feature, ModelSpec, Optimizer, Target, category_text
 
 SPEC: dict[str, Any] = {
     "model_type": "LINEAR_REGRESSION",

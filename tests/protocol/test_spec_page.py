@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from cli.data import _read_declaration
-from protocol.planning import plan_spec
-from protocol.spec import DataProps, Feature, FeatureType, ModelSpec, Optimizer, Target, Training
-from tabular.convert import MISSING_TEXTS
+from fedtrain.cli.owner.data import _read_declaration
+from fedtrain.planning.plans import plan_spec
+from fedtrain.spec.model_spec import DataProps, Feature, FeatureType, ModelSpec, Optimizer, Target, Training
+from fedtrain.tabular.reading.convert import MISSING_TEXTS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "spec.md").read_text(encoding="utf-8")
 TABLES = re.findall(r"^\| field.*\n\|[-|]+\|\n((?:\|.*\n)+)", PAGE, re.MULTILINE)

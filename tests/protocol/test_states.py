@@ -6,8 +6,19 @@ import itertools
 
 import pytest
 
-from protocol.problems import Code, Problem
-from protocol.states import ENDED, TRANSITIONS, Event, Phase, Role, Status, advance, diagrams, mermaid, status_of
+from fedtrain.protocol.states import (
+    ENDED,
+    TRANSITIONS,
+    Event,
+    Phase,
+    Role,
+    Status,
+    advance,
+    diagrams,
+    mermaid,
+    status_of,
+)
+from fedtrain.spec.problems import Code, Problem
 
 STARTS = {Role.FACILITATOR: Phase.JOINING, Role.MODEL_OWNER: Phase.PREPARING, Role.DATA_OWNER: Phase.OFFERED}
 FINAL = {*ENDED, Phase.DECLINED}

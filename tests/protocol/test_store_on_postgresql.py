@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING
 import pytest
 import sqlalchemy as sa
 
-from protocol.problems import Code, Problem
-from protocol.server import database
-from protocol.server.database import DatabaseError, open_database, read, state_of, write
-from protocol.server.database_url import read_url, shown
+from fedtrain.service.store import database
+from fedtrain.service.store.database import DatabaseError, open_database, read, state_of, write
+from fedtrain.service.store.database_url import read_url, shown
+from fedtrain.spec.problems import Code, Problem
 
 if TYPE_CHECKING:
     from tests.postgresql import PostgreSql
 
 ENV = """
 import sqlalchemy as sa
-from protocol.server.migrations_env import run_migrations
+from fedtrain.service.store.migrations_env import run_migrations
 
 run_migrations(sa.MetaData())
 """

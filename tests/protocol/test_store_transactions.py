@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from protocol.problems import Code, Problem
-from protocol.server import database
-from protocol.server.database import DatabaseError, open_database, read, sqlite_url, write
+from fedtrain.service.store import database
+from fedtrain.service.store.database import DatabaseError, open_database, read, sqlite_url, write
+from fedtrain.spec.problems import Code, Problem
 
 ENV = """
 import sqlalchemy as sa
-from protocol.server.migrations_env import run_migrations
+from fedtrain.service.store.migrations_env import run_migrations
 
 run_migrations(sa.MetaData())
 """

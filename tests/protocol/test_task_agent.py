@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from protocol.client.agent import AgentEvent, TaskAnswer
-from protocol.problems import Code, Problem
-from protocol.tasks import TaskHeader, TaskKind
+from fedtrain.client.agent.tasks import AgentEvent, TaskAnswer
+from fedtrain.protocol.messages.tasks import TaskHeader, TaskKind
+from fedtrain.spec.problems import Code, Problem
 from tests.protocol.memory_facilitator import JOB_A, JOB_B, answer_at_once, running
 
 pytestmark = pytest.mark.anyio

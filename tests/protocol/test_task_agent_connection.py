@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from protocol.client.agent import AgentEvent, TaskAgent, TaskAnswer
-from protocol.problems import Code, Problem
-from protocol.tasks import TaskHeader, TaskKind, TaskList
+from fedtrain.client.agent.tasks import AgentEvent, TaskAgent, TaskAnswer
+from fedtrain.protocol.messages.tasks import TaskHeader, TaskKind, TaskList
+from fedtrain.spec.problems import Code, Problem
 from tests.protocol.memory_facilitator import JOB_A, JOB_B, Clock, MemoryFacilitator, Setting, answer_at_once, running
 
 pytestmark = pytest.mark.anyio

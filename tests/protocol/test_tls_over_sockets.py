@@ -20,12 +20,12 @@ import pytest
 import uvicorn
 from fastapi import APIRouter, FastAPI
 
-from cli.certificates import Pair, issue, make_ca
-from protocol.client.http import ServiceClient
-from protocol.client.tls import TlsError, client_context
-from protocol.problems import Code, Problem
-from protocol.server.exposure import refusal_to_listen
-from protocol.server.tls import server_context
+from fedtrain.cli.trust.certificates import Pair, issue, make_ca
+from fedtrain.client.http import ServiceClient
+from fedtrain.client.tls import TlsError, client_context
+from fedtrain.service.runtime.tls import server_context
+from fedtrain.service.web.exposure import refusal_to_listen
+from fedtrain.spec.problems import Code, Problem
 from tests.free_ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -262,15 +262,15 @@ from datetime import UTC, datetime
 from fastapi import APIRouter
 from prometheus_client import CollectorRegistry
 
-from protocol.identity import Identity
-from protocol.server.app import create_service
-from protocol.server.body_limits import BodyLimits
-from protocol.server.caller import TokenGate
-from protocol.server.logging import configure_logging
-from protocol.server.serve import run_service
-from protocol.server.tls import server_context
-from protocol.server.tokens import Scope, new_token, watched_tokens, write_tokens
-from protocol.states import Role
+from fedtrain.protocol.documents.identity import Identity
+from fedtrain.service.web.app import create_service
+from fedtrain.service.limits.body_limits import BodyLimits
+from fedtrain.service.web.caller import TokenGate
+from fedtrain.service.runtime.logging import configure_logging
+from fedtrain.service.runtime.serve import run_service
+from fedtrain.service.runtime.tls import server_context
+from fedtrain.service.vault.tokens import Scope, new_token, watched_tokens, write_tokens
+from fedtrain.protocol.states import Role
 
 state_dir, host, port, certificate, key = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sys.argv[4], sys.argv[5]
 token, record = new_token("operator", Scope.ADMIN, datetime.now(UTC))

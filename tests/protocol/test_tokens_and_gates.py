@@ -14,13 +14,11 @@ import pytest
 from fastapi import APIRouter, FastAPI
 from pydantic import ValidationError
 
-from protocol.client.http import ServiceClient
-from protocol.identity import Identity
-from protocol.problems import Code, Problem
-from protocol.server.caller import AnyCaller, CallingDataOwner, CallingModelOwner, CallingParty, TokenGate
-from protocol.server.logging import configure_logging
-from protocol.server.secret_files import SecretFileError, write_secret
-from protocol.server.tokens import (
+from fedtrain.client.http import ServiceClient
+from fedtrain.protocol.documents.identity import Identity
+from fedtrain.service.runtime.logging import configure_logging
+from fedtrain.service.vault.secret_files import SecretFileError, write_secret
+from fedtrain.service.vault.tokens import (
     TOKENS_FILE,
     Scope,
     TokenRecord,
@@ -31,6 +29,14 @@ from protocol.server.tokens import (
     watched_tokens,
     write_tokens,
 )
+from fedtrain.service.web.caller import (
+    AnyCaller,
+    CallingDataOwner,
+    CallingModelOwner,
+    CallingParty,
+    TokenGate,
+)
+from fedtrain.spec.problems import Code, Problem
 
 pytestmark = pytest.mark.anyio
 
@@ -250,7 +256,7 @@ def test_every_hash_is_compared_in_constant_time_whatever_the_token(monkeypatch:
         compared.append((len(one), len(other)))
         return compare(one, other)
 
-    monkeypatch.setattr("protocol.server.tokens.hmac.compare_digest", counting)
+    monkeypatch.setattr("fedtrain.service.vault.tokens.hmac.compare_digest", counting)
     for token, found in ((made[0][0], records[0]), (made[2][0], records[2]), ("x", None), ("é\udc80", None)):
         compared.clear()
         assert find_token(records, token) is found

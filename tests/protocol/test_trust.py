@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import ValidationError
 
-from protocol.documents import Membership, SignedDocument, sign_document
-from protocol.identity import Identity
-from protocol.problems import Code, Problem
-from protocol.trust import Trust, vouch
+from fedtrain.protocol.documents.identity import Identity
+from fedtrain.protocol.documents.signed import Membership, SignedDocument, sign_document
+from fedtrain.protocol.documents.trust import Trust, vouch
+from fedtrain.spec.problems import Code, Problem
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 LATER = NOW + timedelta(days=1)

@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from data_owner.settings import DataOwnerSettings
-from protocol.identity import Identity
-from protocol.server.secret_files import SecretFileError, write_secret
-from protocol.server.settings import PARTY_FILE, SettingsFileError
-from protocol.server.trust_file import (
+from fedtrain.data_owner.settings import DataOwnerSettings
+from fedtrain.protocol.documents.identity import Identity
+from fedtrain.protocol.documents.trust import Trust, vouch
+from fedtrain.protocol.states import Role
+from fedtrain.service.runtime.settings import PARTY_FILE, SettingsFileError
+from fedtrain.service.vault.secret_files import SecretFileError, write_secret
+from fedtrain.service.vault.trust_file import (
     MEMBERSHIP_FILE,
     TRUST_FILE,
     Pin,
@@ -22,8 +24,6 @@ from protocol.server.trust_file import (
     write_membership,
     write_pins,
 )
-from protocol.states import Role
-from protocol.trust import Trust, vouch
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 CONSORTIUM, BANK = Identity.generate(), Identity.generate()

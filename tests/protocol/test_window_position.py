@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from prometheus_client import CollectorRegistry
 
-from protocol.planning import plan_spec
-from protocol.server.window_metrics import WindowGauges
-from protocol.window_position import window_position
+from fedtrain.planning.plans import plan_spec
+from fedtrain.planning.window_position import window_position
+from fedtrain.service.metrics.window_metrics import WindowGauges
 from tests.protocol.test_job_costs import spec
 
 

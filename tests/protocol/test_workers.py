@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 from gmpy2 import mpz
 
-from crypto import LocalEngine
-from protocol.server import workers as module
-from protocol.server.workers import ATTEMPTS, WorkerEngine, Workers
+from fedtrain.crypto import LocalEngine
+from fedtrain.service.runtime import workers as module
+from fedtrain.service.runtime.workers import ATTEMPTS, WorkerEngine, Workers
 
 ROOT = Path(__file__).parents[2]
 
@@ -171,7 +171,7 @@ def test_small_work_and_a_single_worker_start_no_process(monkeypatch: pytest.Mon
 
 ABANDONED = """
 import os
-from protocol.server.workers import Workers
+from fedtrain.service.runtime.workers import Workers
 
 if __name__ == "__main__":
     workers = Workers(1)

@@ -16,17 +16,17 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from cli.main import app
-from data_owner.row_ids import RowIds
-from data_owner.scoring.kept_scores import KeptScores
-from data_owner.store.sql import SqlStore
-from data_owner.summed_table import SummedTable
-from data_owner.told import Told
-from data_owner.told_files import RowFiles, ToldSums
-from protocol.server import backup
-from protocol.server.database import sqlite_url
-from protocol.server.key_files import KeyFiles
-from protocol.server.secret_files import load_or_create_identity
+from fedtrain.cli.main import app
+from fedtrain.data_owner.data.row_ids import RowIds
+from fedtrain.data_owner.policy.summed_table import SummedTable
+from fedtrain.data_owner.policy.told import Told
+from fedtrain.data_owner.release.told_files import RowFiles, ToldSums
+from fedtrain.data_owner.scoring.kept_scores import KeptScores
+from fedtrain.data_owner.store.sql import SqlStore
+from fedtrain.service.store.database import sqlite_url
+from fedtrain.service.vault import backup
+from fedtrain.service.vault.key_files import KeyFiles
+from fedtrain.service.vault.secret_files import load_or_create_identity
 from tests.recovery.interrupted import DESCENT, OWNERS, Site, reached, spec
 
 #: The Facilitator last: what the others have forgotten is in its log.
@@ -50,7 +50,7 @@ def refused(*arguments: object) -> str:
 @pytest.fixture
 def party(tmp_path: Path) -> Path:
     """A small state folder with a store: a Facilitator that was started once."""
-    from facilitator.store import SqlStore as FacilitatorStore
+    from fedtrain.facilitator.store import SqlStore as FacilitatorStore
 
     folder = tmp_path / "facilitator"
     load_or_create_identity(folder)

@@ -13,19 +13,19 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from cli.in_process import FACILITATOR, Federation
-from cli.main import app
-from data_owner.store.sql import SqlStore as OwnerStore
-from protocol.client.evidence import fetch_entries, fetch_log
-from protocol.client.facilitator import FacilitatorClient
-from protocol.identity import sha256_hex
-from protocol.messages import LogEntry, from_cbor, to_cbor
-from protocol.problems import Code, Problem
-from protocol.pruned_log import verify_entries
-from protocol.server.database import sqlite_url
-from protocol.server.pruning import prune_regularly
-from protocol.server.secret_files import load_or_create_identity
-from protocol.verification import Job
+from fedtrain.cli.main import app
+from fedtrain.cli.simulate.in_process import FACILITATOR, Federation
+from fedtrain.client.evidence import fetch_entries, fetch_log
+from fedtrain.client.facilitator import FacilitatorClient
+from fedtrain.data_owner.store.sql import SqlStore as OwnerStore
+from fedtrain.protocol.documents.identity import sha256_hex
+from fedtrain.protocol.evidence.pruned_log import verify_entries
+from fedtrain.protocol.evidence.verification import Job
+from fedtrain.protocol.messages.rounds import LogEntry, from_cbor, to_cbor
+from fedtrain.service.store.database import sqlite_url
+from fedtrain.service.store.pruning import prune_regularly
+from fedtrain.service.vault.secret_files import load_or_create_identity
+from fedtrain.spec.problems import Code, Problem
 from tests.recovery.interrupted import DESCENT, OWNERS, Site
 
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from data_owner.checks import own_answer
-from data_owner.job import Owner
-from data_owner.policy import OwnerPolicy
-from protocol.addition import record_of
-from protocol.identity import Identity, sha256_hex
-from protocol.messages import (
+from fedtrain.data_owner.checks import own_answer
+from fedtrain.data_owner.job import Owner
+from fedtrain.data_owner.policy.rules import OwnerPolicy
+from fedtrain.protocol.documents.identity import Identity, sha256_hex
+from fedtrain.protocol.evidence.addition import record_of
+from fedtrain.protocol.messages.rounds import (
     REQUEST_TAG,
     Compute,
     LogEntry,
@@ -21,7 +21,7 @@ from protocol.messages import (
     SignedBytes,
     to_cbor,
 )
-from protocol.problems import Code, Problem
+from fedtrain.spec.problems import Code, Problem
 from tests.facilitator.machine_bench import JOB_ID, fake_vector, identity_of
 
 ME, OTHER = identity_of("clinic-a"), identity_of("clinic-b")

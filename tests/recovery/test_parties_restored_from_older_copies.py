@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from protocol.identity import Identity, sha256_hex
-from protocol.messages import REQUEST_TAG, SignedBytes, from_cbor, to_cbor
-from protocol.problems import Code, Problem
+from fedtrain.protocol.documents.identity import Identity, sha256_hex
+from fedtrain.protocol.messages.rounds import REQUEST_TAG, SignedBytes, from_cbor, to_cbor
+from fedtrain.spec.problems import Code, Problem
 from tests.recovery.interrupted import (
     CONJUGATE_GRADIENT,
     DESCENT,

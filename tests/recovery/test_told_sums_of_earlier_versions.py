@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from data_owner.agent.past import Memory
-from data_owner.differencing import table_risks, touched
-from data_owner.freezing import Freezer
-from data_owner.job import JobState
-from data_owner.row_groups import compare
-from data_owner.summed_table import SummedTable
-from data_owner.told_files import ToldSums
+from fedtrain.data_owner.agent.past import Memory
+from fedtrain.data_owner.data.freezing import Freezer
+from fedtrain.data_owner.job import JobState
+from fedtrain.data_owner.policy.differencing import table_risks, touched
+from fedtrain.data_owner.policy.row_groups import compare
+from fedtrain.data_owner.policy.summed_table import SummedTable
+from fedtrain.data_owner.release.told_files import ToldSums
 from tests.data_owner.owner_bench import NOW, OWNERS, identity_of, spec_of
 from tests.data_owner.test_owner_service import Bench
 

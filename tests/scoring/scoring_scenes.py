@@ -13,12 +13,12 @@ import httpx
 import numpy as np
 from numpy.typing import NDArray
 
-from cli.in_process import FACILITATOR, Federation, Party, federation
-from protocol.client.facilitator import FacilitatorClient
-from protocol.documents import Manifest, open_document
-from protocol.identity import Identity
-from protocol.messages import SignedBytes, from_cbor, to_cbor
-from protocol.scoring import (
+from fedtrain.cli.simulate.in_process import FACILITATOR, Federation, Party, federation
+from fedtrain.client.facilitator import FacilitatorClient
+from fedtrain.protocol.documents.identity import Identity
+from fedtrain.protocol.documents.signed import Manifest, open_document
+from fedtrain.protocol.messages.rounds import SignedBytes, from_cbor, to_cbor
+from fedtrain.protocol.messages.scoring import (
     ANSWER_TAG,
     OFFER_TAG,
     REQUEST_TAG,
@@ -28,8 +28,8 @@ from protocol.scoring import (
     ScoringOffer,
     ScoringReply,
 )
-from protocol.server.secret_files import load_or_create_identity
-from protocol.tasks import TaskKind
+from fedtrain.protocol.messages.tasks import TaskKind
+from fedtrain.service.vault.secret_files import load_or_create_identity
 from tests.models.one_process import split, training, write_table
 
 Floats = NDArray[np.float64]

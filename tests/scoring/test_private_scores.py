@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer
 
-from cli.in_process import Federation
-from data_owner.scoring.masked_scores import mask_scores
-from protocol.problems import Code, Problem
+from fedtrain.cli.simulate.in_process import Federation
+from fedtrain.data_owner.scoring.masked_scores import mask_scores
+from fedtrain.spec.problems import Code, Problem
 from tests.models.one_process import rows_of, training, write_table
 from tests.scoring.scoring_scenes import FEATURES, make_table, run, started, trained
 
@@ -186,7 +186,7 @@ def test_an_owner_scores_with_no_model_owner_that_it_does_not_trust(tmp_path: Pa
 
 
 def test_a_key_too_small_to_hide_a_score_is_refused_when_scoring_is_allowed(tmp_path: Path) -> None:
-    from protocol.scoring import ScorePlan
+    from fedtrain.protocol.messages.scoring import ScorePlan
 
     plan = ScorePlan.of(np.ones(FEATURES + 1), 2)
     plan.check_capacity(1 << (plan.magnitude_bits + 127))
@@ -235,7 +235,7 @@ def test_more_rows_than_any_quota_allows_are_refused_before_anything_is_computed
         computed.append(len(X))
         return mask_scores(model, X, engine)
 
-    monkeypatch.setattr("data_owner.scoring.desk.mask_scores", mask)
+    monkeypatch.setattr("fedtrain.data_owner.scoring.desk.mask_scores", mask)
 
     async def scene(parties: Federation, model_id: str) -> None:
         before = await allowed(parties, model_id)

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from cli.in_process import Federation
-from cli.main import app
-from model_owner.scoring.told import BitsTold
-from protocol.problems import Code, Problem
-from protocol.scoring import SCORE_BITS
-from protocol.server.backup import RESTORED, BackupError, back_up, restore, restored_at
-from protocol.server.secret_files import SecretFileError, load_or_create_identity
+from fedtrain.cli.main import app
+from fedtrain.cli.simulate.in_process import Federation
+from fedtrain.model_owner.scoring.told import BitsTold
+from fedtrain.protocol.messages.scoring import SCORE_BITS
+from fedtrain.service.vault.backup import RESTORED, BackupError, back_up, restore, restored_at
+from fedtrain.service.vault.secret_files import SecretFileError, load_or_create_identity
+from fedtrain.spec.problems import Code, Problem
 from tests.scoring.scoring_scenes import FEATURES, make_table, run, started, trained
 
 MOST = FEATURES  # rows: one fewer than the model has weights

@@ -13,8 +13,8 @@ import pytest
 from gmpy2 import mpz
 from phe.paillier import PaillierPrivateKey, PaillierPublicKey
 
-from cli.in_process import Federation
-from crypto import (
+from fedtrain.cli.simulate.in_process import Federation
+from fedtrain.crypto import (
     LocalEngine,
     PublicEncryptor,
     ciphertexts_from_bytes,
@@ -24,15 +24,15 @@ from crypto import (
     generate_keypair,
     private_key_from_dict,
 )
-from data_owner.scoring import masked_scores
-from data_owner.scoring.masked_scores import OpenOffer, mask_scores, open_offer, unmask_scores
-from protocol.identity import Identity
-from protocol.messages import SignedBytes, from_cbor, to_cbor
-from protocol.problems import Code, Problem
-from protocol.scoring import REQUEST_TAG, SCORE_BITS, ScorePlan, ScoreRequest, ScoringReply
-from protocol.spec import ModelSpec
-from protocol.tasks import TaskKind
-from tabular.encode import Encoder
+from fedtrain.data_owner.scoring import masked_scores
+from fedtrain.data_owner.scoring.masked_scores import OpenOffer, mask_scores, open_offer, unmask_scores
+from fedtrain.protocol.documents.identity import Identity
+from fedtrain.protocol.messages.rounds import SignedBytes, from_cbor, to_cbor
+from fedtrain.protocol.messages.scoring import REQUEST_TAG, SCORE_BITS, ScorePlan, ScoreRequest, ScoringReply
+from fedtrain.protocol.messages.tasks import TaskKind
+from fedtrain.spec.model_spec import ModelSpec
+from fedtrain.spec.problems import Code, Problem
+from fedtrain.tabular.encode import Encoder
 from tests.scoring.scoring_scenes import FEATURES, Attacker, linear_spec, make_table, run
 
 ENGINE = LocalEngine()

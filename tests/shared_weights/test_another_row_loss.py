@@ -10,18 +10,18 @@ import pytest
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from crypto.budget import plan
-from crypto.budget_inputs import RowBounds
-from data_owner.gradients import RowGradient
-from data_owner.training_rows import Rows
-from model_owner.descent import DESCENTS
-from model_owner.optimisers import Ask, Done
-from model_owner.optimisers.quadratic import to_floats
-from model_owner.training import objective
-from protocol.model_types.row_loss import RowLoss
-from protocol.planning import budget_inputs
-from protocol.shared_weights import SharedWeights
-from protocol.spec import ModelSpec, Optimizer
+from fedtrain.data_owner.data.training_rows import Rows
+from fedtrain.data_owner.methods import RowGradient
+from fedtrain.model_owner.methods.descent import DESCENTS
+from fedtrain.model_owner.methods.optimisers import Ask, Done
+from fedtrain.model_owner.methods.optimisers.quadratic import to_floats
+from fedtrain.model_owner.methods.training import objective
+from fedtrain.planning.budget import plan
+from fedtrain.planning.inputs import RowBounds
+from fedtrain.planning.plans import budget_inputs
+from fedtrain.protocol.messages.shared_weights import SharedWeights
+from fedtrain.spec.model_spec import ModelSpec, Optimizer
+from fedtrain.spec.model_types.row_loss import RowLoss
 from tests.shared_weights.shared_jobs import shared_spec
 
 Floats = NDArray[np.float64]

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from model_owner.descent import DESCENTS, Objective
-from model_owner.descent.line_search import Search, Verdict
-from model_owner.optimisers import Ask, Done, Move
-from model_owner.optimisers.quadratic import Integers, quantise, to_floats
-from protocol.model_types.row_loss import LogLoss
-from protocol.problems import Code, Problem
-from protocol.spec import Optimizer
+from fedtrain.model_owner.methods.descent import DESCENTS, Objective
+from fedtrain.model_owner.methods.descent.line_search import Search, Verdict
+from fedtrain.model_owner.methods.optimisers import Ask, Done, Move
+from fedtrain.model_owner.methods.optimisers.quadratic import Integers, quantise, to_floats
+from fedtrain.spec.model_spec import Optimizer
+from fedtrain.spec.model_types.row_loss import LogLoss
+from fedtrain.spec.problems import Code, Problem
 from tests.shared_weights.shared_jobs import Floats, as_coefficients, breast_cancer, exact, small_digits
 
 LOSS = LogLoss()

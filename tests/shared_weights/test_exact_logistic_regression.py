@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from scipy import special
 from sklearn import metrics as sk
 
-from data_owner import compute
-from protocol.shared_weights import SealingContext, SharedWeights
+from fedtrain.data_owner.release import answer as compute
+from fedtrain.protocol.messages.shared_weights import SealingContext, SharedWeights
 from tests.models.one_process import Floats, run_job, split
 from tests.shared_weights.shared_jobs import (
     SHARING,

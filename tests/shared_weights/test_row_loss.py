@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import expit, softmax
 
-from protocol.model_types.row_loss import LogLoss
+from fedtrain.spec.model_types.row_loss import LogLoss
 
 LOSS = LogLoss()
 DRAW = np.random.default_rng(11)

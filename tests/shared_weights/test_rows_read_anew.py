@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_owner import training_rows
-from data_owner.datasets import content_version
-from data_owner.store.records import Dataset
-from data_owner.training_rows import TrainingRows
-from protocol.problems import Code, Problem
-from protocol.spec import ModelSpec
+from fedtrain.data_owner.data import training_rows
+from fedtrain.data_owner.data.datasets import content_version
+from fedtrain.data_owner.data.training_rows import TrainingRows
+from fedtrain.data_owner.store.records import Dataset
+from fedtrain.spec.model_spec import ModelSpec
+from fedtrain.spec.problems import Code, Problem
 from tests.shared_weights.shared_jobs import shared_spec
 
 GOOD = "a,b,y\n0.5,-0.5,0\n1,0,1\n"

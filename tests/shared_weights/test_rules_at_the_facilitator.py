@@ -7,16 +7,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-from facilitator.incoming import read_step_result
-from protocol.documents import Manifest
-from protocol.expected import check_request_vectors
-from protocol.messages import REQUEST_TAG, RoundKind, RoundRequest, SignedBytes, StepResult, to_cbor
-from protocol.planning import plan_spec
-from protocol.problems import Code, Problem
-from protocol.shared_weights import SealedWeights, SealingContext, seal_weights
-from protocol.spec import ModelSpec
-from protocol.states import Phase
-from protocol.tasks import TaskKind
+from fedtrain.facilitator.rounds.incoming import read_step_result
+from fedtrain.planning.plans import plan_spec
+from fedtrain.protocol.documents.signed import Manifest
+from fedtrain.protocol.messages.expected import check_request_vectors
+from fedtrain.protocol.messages.rounds import (
+    REQUEST_TAG,
+    RoundKind,
+    RoundRequest,
+    SignedBytes,
+    StepResult,
+    to_cbor,
+)
+from fedtrain.protocol.messages.shared_weights import SealedWeights, SealingContext, seal_weights
+from fedtrain.protocol.messages.tasks import TaskKind
+from fedtrain.protocol.states import Phase
+from fedtrain.spec.model_spec import ModelSpec
+from fedtrain.spec.problems import Code, Problem
 from tests.facilitator.machine_bench import JOB_ID, MachineBench, identity_of
 from tests.shared_weights.shared_jobs import shared_spec
 

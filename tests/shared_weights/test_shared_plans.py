@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from crypto import SlotLayout
-from crypto.budget import Budget
-from data_owner.gradients import SHARED_PROVIDERS, provider_of
-from data_owner.training_rows import Rows
-from model_owner.specs import plan_of
-from protocol.costs import cost_of
-from protocol.forecast import forecast
-from protocol.planning import plan_spec, rounds_of
-from protocol.problems import Code, Problem
-from protocol.shared_weights import SharedWeights, unfit_fields
-from protocol.spec import ModelSpec, Optimizer
+from fedtrain.crypto import SlotLayout
+from fedtrain.data_owner.data.training_rows import Rows
+from fedtrain.data_owner.methods import SHARED_PROVIDERS, provider_of
+from fedtrain.model_owner.jobs.specs import plan_of
+from fedtrain.planning.budget import Budget
+from fedtrain.planning.costs import cost_of
+from fedtrain.planning.plans import plan_spec, rounds_of
+from fedtrain.protocol.messages.forecast import forecast
+from fedtrain.protocol.messages.shared_weights import SharedWeights, unfit_fields
+from fedtrain.spec.model_spec import ModelSpec, Optimizer
+from fedtrain.spec.problems import Code, Problem
 from tests.shared_weights.shared_jobs import shared_spec
 
 X = np.zeros((1, 4))

@@ -14,16 +14,16 @@ import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from cli.in_process import Federation, federation
-from crypto import LocalEngine
-from protocol.client.evidence import fetch_log
-from protocol.client.facilitator import FacilitatorClient
-from protocol.documents import Manifest
-from protocol.messages import RoundKind, RoundRequest, SignedBytes, from_cbor
-from protocol.planning import plan_spec
-from protocol.problems import Code, Problem
-from protocol.shared_weights import SealingContext, open_weights_box
-from protocol.verification import Job, LogItem, verify_log
+from fedtrain.cli.simulate.in_process import Federation, federation
+from fedtrain.client.evidence import fetch_log
+from fedtrain.client.facilitator import FacilitatorClient
+from fedtrain.crypto import LocalEngine
+from fedtrain.planning.plans import plan_spec
+from fedtrain.protocol.documents.signed import Manifest
+from fedtrain.protocol.evidence.verification import Job, LogItem, verify_log
+from fedtrain.protocol.messages.rounds import RoundKind, RoundRequest, SignedBytes, from_cbor
+from fedtrain.protocol.messages.shared_weights import SealingContext, open_weights_box
+from fedtrain.spec.problems import Code, Problem
 from tests.models.one_process import split, write_table
 from tests.shared_weights.shared_jobs import SHARING, breast_cancer, shared_spec, table
 
@@ -182,7 +182,7 @@ def test_the_log_is_verified_without_a_key(seen: Seen) -> None:
 
 
 def test_the_sizes_that_were_forecast_are_those_of_the_messages(seen: Seen) -> None:
-    from protocol.message_sizes import round_bytes
+    from fedtrain.protocol.messages.sizes import round_bytes
 
     assert seen.job is not None
     planned = list(round_bytes(plan_spec(seen.job.manifest.spec), 3, 6, 569))

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.consent import consent, print_consent
-from cli.demo import _Parties
-from data_owner.settings import DataOwnerSettings
+from fedtrain.cli.owner.consent import consent, print_consent
+from fedtrain.cli.simulate.demo import _Parties
+from fedtrain.data_owner.settings import DataOwnerSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.spec import DataProps, ModelType
-from tabular.check import TableReport, check_table
-from tabular.extremes import Extremes
+from fedtrain.spec.model_spec import DataProps, ModelType
+from fedtrain.tabular.check import TableReport, check_table
+from fedtrain.tabular.extremes import Extremes
 
 LINEAR = ModelType.LINEAR_REGRESSION
 AGE = {"name": "age", "type": "continuous", "range": [20, 60]}

@@ -11,9 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.spec import Category, category_text
-from tabular.convert import MISSING, MISSING_TEXTS, UNKNOWN, to_codes, to_numbers, trimmed_text
-from tabular.marks import NumberMarks
+from fedtrain.spec.model_spec import Category, category_text
+from fedtrain.tabular.reading.convert import (
+    MISSING,
+    MISSING_TEXTS,
+    UNKNOWN,
+    to_codes,
+    to_numbers,
+    trimmed_text,
+)
+from fedtrain.tabular.reading.marks import NumberMarks
 
 POINT = NumberMarks(".", "")
 

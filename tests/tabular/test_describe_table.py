@@ -16,10 +16,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from protocol.spec import DataProps, ModelType
-from tabular.check import check_table
-from tabular.describe import MAX_CATEGORIES, describe_table, in_steps, rounded_outward
-from tabular.errors import ColumnMismatch, UnreadableTable
+from fedtrain.spec.model_spec import DataProps, ModelType
+from fedtrain.tabular.check import check_table
+from fedtrain.tabular.describe import MAX_CATEGORIES, describe_table, in_steps, rounded_outward
+from fedtrain.tabular.errors import ColumnMismatch, UnreadableTable
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.spec import DataProps, ModelType
-from tabular.encode import Encoder
-from tabular.errors import BadValues, UnreadableTable
-from tabular.read import TableBatch, open_table
+from fedtrain.spec.model_spec import DataProps, ModelType
+from fedtrain.tabular.encode import Encoder
+from fedtrain.tabular.errors import BadValues, UnreadableTable
+from fedtrain.tabular.reading.read import TableBatch, open_table
 
 LINEAR, LOGISTIC = ModelType.LINEAR_REGRESSION, ModelType.LOGISTIC_REGRESSION
 AGE = {"name": "age", "type": "continuous", "range": [20, 60]}

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tabular.pairs import Affine, product_pair
+from fedtrain.tabular.pairs import Affine, product_pair
 
 ENDS = st.floats(-1e307, 1e307) | st.sampled_from([0.0, 1.0, 0.1, 1e9, 1e9 + 7, -3.13, 5e-324, 1e-300, 255.0, 2.0**60])
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from protocol.spec import DataProps, ModelType
-from tabular.encode import Encoder
-from tabular.errors import BadRow, BadValues
+from fedtrain.spec.model_spec import DataProps, ModelType
+from fedtrain.tabular.encode import Encoder
+from fedtrain.tabular.errors import BadRow, BadValues
 
 PROPS = {
     "features": [

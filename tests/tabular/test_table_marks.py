@@ -11,11 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import ValidationError
 
-from protocol.spec import DataProps, ModelType
-from tabular.check import check_table
-from tabular.encode import Encoder
-from tabular.errors import BadValues
-from tabular.read import open_declared_table
+from fedtrain.spec.model_spec import DataProps, ModelType
+from fedtrain.tabular.check import check_table
+from fedtrain.tabular.encode import Encoder
+from fedtrain.tabular.errors import BadValues
+from fedtrain.tabular.reading.read import open_declared_table
 
 GERMAN = "amount;rate;y\n1.234;4,5;1\n950;3,75;2\n12.500;5,25;3\n"
 AMERICAN = 'amount,answers,y\n"1,234","1,2",1\n"12,500","1,3",2\n950,"2,3",3\n'

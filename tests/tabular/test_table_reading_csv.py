@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from protocol.spec import Column
-from tabular.errors import ColumnMismatch, TableError, UnreadableTable
-from tabular.read import Table, open_table
+from fedtrain.spec.model_spec import Column
+from fedtrain.tabular.errors import ColumnMismatch, TableError, UnreadableTable
+from fedtrain.tabular.reading.read import Table, open_table
 
 Written = Callable[[bytes], Path]
 

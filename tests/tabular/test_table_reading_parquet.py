@@ -12,11 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from protocol.spec import Column
-from tabular.convert import to_numbers
-from tabular.errors import UnreadableTable
-from tabular.marks import NumberMarks
-from tabular.read import open_table
+from fedtrain.spec.model_spec import Column
+from fedtrain.tabular.errors import UnreadableTable
+from fedtrain.tabular.reading.convert import to_numbers
+from fedtrain.tabular.reading.marks import NumberMarks
+from fedtrain.tabular.reading.read import open_table
 
 
 def parquet(path: Path, columns: dict[str, Any], **options: Any) -> Path:

@@ -15,12 +15,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocol.spec import Column
-from tabular import read
-from tabular.dialect import Dialect
-from tabular.errors import UnreadableTable
-from tabular.read import Table, open_table
-from tabular.source import Utf8Blocks
+from fedtrain.spec.model_spec import Column
+from fedtrain.tabular.errors import UnreadableTable
+from fedtrain.tabular.reading import read
+from fedtrain.tabular.reading.dialect import Dialect
+from fedtrain.tabular.reading.read import Table, open_table
+from fedtrain.tabular.reading.source import Utf8Blocks
 
 TABLE = b"a,b\n1,x\n2,y\n"
 

@@ -6,8 +6,8 @@ import pickle
 import subprocess
 import sys
 
-import tabular
-from tabular.errors import BadValues
+from fedtrain import tabular
+from fedtrain.tabular.errors import BadValues
 
 
 def test_all_names_are_there_and_no_other_is_meant() -> None:

@@ -20,7 +20,7 @@ import numpy as np  # noqa: E402
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey  # noqa: E402
 from gmpy2 import mpz  # noqa: E402
 
-import crypto  # noqa: E402
+from fedtrain import crypto  # noqa: E402
 
 SEED = "federated-trainer crypto vectors v1"
 OUTPUT = Path(__file__).with_name("crypto_vectors.json")

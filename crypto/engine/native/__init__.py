@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from crypto.engine.native.engine import NativeEngine, why_not
+from fedtrain.crypto.engine.native.engine import NativeEngine, why_not
 
 __all__ = ["NativeEngine", "why_not"]

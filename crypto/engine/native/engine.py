@@ -18,8 +18,8 @@ from gmpy2 import mpz
 from numpy.typing import NDArray
 from phe.paillier import PaillierPrivateKey
 
-from crypto.digits import window_digits
-from crypto.engine.native.ring import (
+from fedtrain.crypto.engine.local import LocalEngine
+from fedtrain.crypto.engine.native.ring import (
     DIGIT_BITS,
     LEAST_DIGITS,
     MOST_DIGITS,
@@ -30,12 +30,12 @@ from crypto.engine.native.ring import (
     square_ring,
     width_bytes,
 )
-from crypto.errors import EncodingOverflow
-from crypto.fixed_base import FixedBaseTable
-from crypto.local_engine import LocalEngine
+from fedtrain.crypto.errors import EncodingOverflow
+from fedtrain.crypto.powers.digits import window_digits
+from fedtrain.crypto.powers.fixed_base import FixedBaseTable
 
 try:
-    from crypto.engine.native import _kernel
+    from fedtrain.crypto.engine.native import _kernel
 except ImportError:  # built where there is a C compiler
     _BUILT = False
 else:
@@ -99,7 +99,7 @@ def _batches(count: int) -> int:
 
 
 class NativeEngine:
-    """Implements `crypto.engine.Engine` by the kernel. Any thread may share it.
+    """Implements `fedtrain.crypto.engine.Engine` by the kernel. Any thread may share it.
 
     `executor`: threads that do parts of large work, `threads` of them; the caller's to start and stop. Without one the
     calling thread does all. Raises RuntimeError where the kernel can't be used.

@@ -9,9 +9,9 @@ import sys
 import gmpy2
 from gmpy2 import mpz
 
-from crypto import FixedBaseTable, LocalEngine
-from crypto.engine.native import NativeEngine
-from crypto.engine.native import engine as module
+from fedtrain.crypto import FixedBaseTable, LocalEngine
+from fedtrain.crypto.engine.native import NativeEngine
+from fedtrain.crypto.engine.native import engine as module
 
 found = importlib.util.spec_from_file_location("_kernel", sys.argv[1])
 assert found is not None and found.loader is not None

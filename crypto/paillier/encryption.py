@@ -1,0 +1,170 @@
+"""Fresh encryption of one's own plaintexts, and decryption. Ordinary Paillier with g = n + 1: phe reads it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from typing import NoReturn, Protocol
+
+import gmpy2
+import numpy as np
+from gmpy2 import mpz
+from numpy.typing import NDArray
+from phe.paillier import PaillierPrivateKey, PaillierPublicKey
+
+from fedtrain.crypto.engine import Engine
+from fedtrain.crypto.errors import EncodingOverflow, KeyMismatch
+from fedtrain.crypto.packing.slots import SlotLayout, pack, unpack
+from fedtrain.crypto.paillier.keys import key_id as key_id_of
+from fedtrain.crypto.paillier.rerandomise import draw_unit
+from fedtrain.crypto.paillier.vector import EncryptedVector
+from fedtrain.crypto.powers.fixed_base import FixedBaseTable
+
+# What the window of a table is chosen for, unless the caller knows better.
+DEFAULT_EXPECTED_COUNT = 1000
+
+
+class Encryptor(Protocol):
+    """Encrypts signed plaintexts, each with a nonce that is used once."""
+
+    def encrypt(self, plaintexts: Sequence[int]) -> list[mpz]:
+        """One ciphertext a plaintext; a plaintext stands for its residue mod n."""
+        ...
+
+
+class PublicEncryptor:
+    """Encryption by who holds only the public key: h^r, r of |n|/2 bits, through a fixed-base table.
+
+    h = (−x²)^n mod n² for a random x that is drawn here: one from the key holder could be of low order.
+    Source: Damgård, Jurik, Nielsen, "A generalization of Paillier's public-key system", 2010, §4.
+    """
+
+    def __init__(
+        self, public_key: PaillierPublicKey, engine: Engine, expected_count: int = DEFAULT_EXPECTED_COUNT
+    ) -> None:
+        self._n = mpz(public_key.n)
+        self._square = self._n * self._n
+        self._engine = engine
+        x = draw_unit(int(self._n))
+        h = gmpy2.powmod(-x * x % self._n, self._n, self._square)
+        self._nonce_bits = (self._n.bit_length() + 1) // 2
+        self._table = FixedBaseTable.for_count(h, self._square, self._nonce_bits, expected_count)
+
+    def encrypt(self, plaintexts: Sequence[int]) -> list[mpz]:
+        nonces = [secrets.randbits(self._nonce_bits) for _ in plaintexts]
+        factors = self._engine.fixed_base_powers(self._table, nonces)
+        return _with_nonces(plaintexts, factors, self._n)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an encryptor stays in its process")
+
+
+class KeyHolderEncryptor:
+    """Encryption by the key holder: fixed-base tables mod p² and q², exponents uniform over the order.
+
+    The n-th residues mod p² are the cyclic group of order p − 1. Its generator here is tested against every
+    prime factor of p − 1 under 2^16, so that a uniform exponent gives the distribution of rⁿ for uniform r,
+    unless a larger prime divides the index, of probability below |p|/16·2^−16, which leaves at most that
+    one large factor out.
+    """
+
+    def __init__(
+        self, private_key: PaillierPrivateKey, engine: Engine, expected_count: int = DEFAULT_EXPECTED_COUNT
+    ) -> None:
+        self._engine = engine
+        self._p, self._q = mpz(private_key.p), mpz(private_key.q)
+        self._n = self._p * self._q
+        self._p_square, self._q_square = self._p**2, self._q**2
+        self._p_square_inverse = gmpy2.invert(self._p_square, self._q_square)
+        self._table_p = _residue_table(self._p, expected_count)
+        self._table_q = _residue_table(self._q, expected_count)
+
+    def encrypt(self, plaintexts: Sequence[int]) -> list[mpz]:
+        count = len(plaintexts)
+        powers_p = self._engine.fixed_base_powers(self._table_p, _exponents(self._p, count))
+        powers_q = self._engine.fixed_base_powers(self._table_q, _exponents(self._q, count))
+        factors = [
+            a + self._p_square * ((b - a) * self._p_square_inverse % self._q_square)
+            for a, b in zip(powers_p, powers_q, strict=True)
+        ]
+        return _with_nonces(plaintexts, factors, self._n)
+
+    def __repr__(self) -> str:
+        return f"<KeyHolderEncryptor for {key_id_of(int(self._n))}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an encryptor that holds a private key stays in its process")
+
+
+def _exponents(prime: mpz, count: int) -> list[int]:
+    return [secrets.randbelow(int(prime) - 1) for _ in range(count)]
+
+
+def _residue_table(prime: mpz, expected_count: int) -> FixedBaseTable:
+    square = prime * prime
+    order = prime - 1
+    # From n-th powers, mod p², to p-th powers is no difference: q is prime to p(p − 1) once n is accepted.
+    small_factors = [r for r in _primes_under_2_16() if order % r == 0]
+    while True:
+        generator = gmpy2.powmod(2 + secrets.randbelow(int(prime) - 3), prime, square)
+        if all(gmpy2.powmod(generator, order // r, square) != 1 for r in small_factors):
+            return FixedBaseTable.for_count(generator, square, order.bit_length(), expected_count, secret=True)
+
+
+def _primes_under_2_16() -> list[int]:
+    sieve = np.ones(1 << 16, dtype=bool)
+    sieve[:2] = False
+    for number in range(2, 1 << 8):
+        if sieve[number]:
+            sieve[number * number :: number] = False
+    return [int(prime) for prime in np.flatnonzero(sieve)]
+
+
+def _with_nonces(plaintexts: Sequence[int], factors: Sequence[mpz], n: mpz) -> list[mpz]:
+    """(1 + m·n)·factor mod n²: with g = n + 1, g^m is one product (Paillier 1999)."""
+    square = n * n
+    return [(1 + m % n * n) * factor % square for m, factor in zip(plaintexts, factors, strict=True)]
+
+
+def encrypt_array(
+    values: NDArray[np.object_],
+    layout: SlotLayout,
+    fraction_bits: int,
+    bound: int,
+    encryptor: Encryptor,
+    key_id: str,
+) -> EncryptedVector:
+    """Encrypt a (layout.rows, layout.columns) object array of integers at 2^−fraction_bits.
+
+    `key_id` names the encryptor's key. Raises EncodingOverflow for a magnitude above `bound`,
+    CapacityExceeded where the bound does not fit a slot, LayoutMismatch for another shape.
+    """
+    check_magnitudes(values, bound)
+    ciphertexts = encryptor.encrypt(pack(values, layout))
+    return EncryptedVector(key_id, fraction_bits, bound, layout, tuple(ciphertexts))
+
+
+def decrypt(ciphertexts: EncryptedVector | Sequence[mpz], private_key: PaillierPrivateKey, engine: Engine) -> list[int]:
+    """Residues mod n, one a ciphertext. Raises KeyMismatch for a vector under another key."""
+    if isinstance(ciphertexts, EncryptedVector):
+        own_id = key_id_of(private_key.public_key.n)
+        if ciphertexts.key_id != own_id:
+            raise KeyMismatch(expected=own_id, received=ciphertexts.key_id)
+        ciphertexts = ciphertexts.ciphertexts
+    return [int(plaintext) for plaintext in engine.crt_decrypt(ciphertexts, private_key)]
+
+
+def decrypt_array(vector: EncryptedVector, private_key: PaillierPrivateKey, engine: Engine) -> NDArray[np.object_]:
+    """(rows, columns) object array of signed integers at 2^−fraction_bits.
+
+    Raises KeyMismatch, and DecodedOutOfBound where any slot is beyond the vector's bound.
+    """
+    residues = decrypt(vector, private_key, engine)
+    return unpack(residues, vector.layout, private_key.public_key.n, vector.bound)
+
+
+def check_magnitudes(values: NDArray[np.object_], bound: int) -> None:
+    """Raise EncodingOverflow, with the position in C order, where |value| > bound."""
+    for position, value in enumerate(values.ravel()):
+        if not -bound <= value <= bound:
+            raise EncodingOverflow(f"entry {position} is beyond the {bound.bit_length()} bits planned for it")

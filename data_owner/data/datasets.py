@@ -1,0 +1,50 @@
+"""Registering a dataset: a file under the data folder, its content's hash, its columns, and its encoding."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from fedtrain.data_owner.data.encoding import by_position
+from fedtrain.data_owner.store.contract import OwnerStore
+from fedtrain.data_owner.store.records import Dataset
+from fedtrain.spec.model_spec import DataProps
+from fedtrain.spec.problems import Code, Problem
+from fedtrain.tabular.errors import TableError
+from fedtrain.tabular.reading.read import open_table
+
+
+def content_version(path: Path) -> str:
+    """SHA-256 of the file's bytes, in hex: the dataset's version. Raises Problem(INVALID_DATA)."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise Problem(Code.INVALID_DATA, f"{path} cannot be read: {error.strerror}.") from None
+
+
+def register(store: OwnerStore, name: str, path: Path, schema: DataProps | None, registered_at: str) -> Dataset:
+    """Put the table at `path` on offer under `name`. The file stays where it is.
+
+    Raises Problem: INVALID_DATA where the file is no table or lacks a column of the schema, ENCODING_DIFFERS where
+    this version has another schema that jobs have used.
+    """
+    version = content_version(path)
+    try:
+        columns = open_table(path, header=schema.header if schema else True).columns
+        if schema is not None:
+            by_position(columns, schema)
+    except TableError as error:
+        raise Problem(Code.INVALID_DATA, f"{error.message}.", reason=error.code) from None
+    return store.put_dataset(
+        Dataset.model_validate(
+            {
+                "name": name,
+                "version": version,
+                "path": str(path.absolute()),
+                "columns": columns,
+                "schema": schema,
+                "registered_at": registered_at,
+            }
+        )
+    )

@@ -1,0 +1,35 @@
+"""The table that a job's sums are taken over at this owner, as it is remembered."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from fedtrain.protocol.documents.signed import Hash, Name
+from fedtrain.spec.model_spec import Strict
+
+
+class SummedTable(Strict):
+    """A dataset version under an encoding, and the rows of it that were summed.
+
+    `rows`: how many. `encoding`: a hash of everything that the dataset declares, without the descriptions. `columns`:
+    those of the schema, by the names that the file gives them. `whole`, and where the rows were `split` for validation
+    `training`: names of sets of rows (`fedtrain.data_owner.data.row_ids`), hashed under `row_key`; None where they are not known, as
+    of what was told by a version that did not keep them.
+    """
+
+    dataset: Name
+    version: Hash
+    rows: int
+    encoding: Hash
+    columns: tuple[str, ...] = ()
+    row_key: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")] | None = None
+    whole: Hash | None = None
+    split: bool = False
+    training: Hash | None = None
+
+    @property
+    def known(self) -> bool:
+        """Return whether it is known which rows, and which part of them, were summed."""
+        return self.whole is not None and not (self.split and self.training is None)

@@ -1,0 +1,51 @@
+"""A person's decisions as the audit has them. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from fedtrain.data_owner import job as j
+from fedtrain.data_owner.job import JobState
+from fedtrain.data_owner.store.records import Decision, DecisionKind
+from fedtrain.protocol.documents.consent import open_consent
+from fedtrain.protocol.documents.signed import SignedDocument
+
+
+def decided_on(state: JobState, message: j.Message, now: datetime) -> Decision | None:
+    """Return what a person decided about a job in `state` by this message; None where no person did."""
+    match message:
+        case j.Approved():
+            kind, reason = DecisionKind.RISKS_TAKEN if state.risks else DecisionKind.APPROVED, None
+        case j.Denied():
+            kind, reason = DecisionKind.DENIED, message.reason
+        case _:
+            return None
+    return Decision(
+        job_id=state.job_id,
+        decision=kind,
+        decided_at=_written(now),
+        token_id=message.token_id,
+        about=state.risks or tuple(why for why in (state.waits_because,) if why is not None),
+        reason=reason,
+        dataset=state.dataset,
+        version=state.dataset_version,
+    )
+
+
+def consented(signed: SignedDocument, own: str, token_id: str | None, now: datetime) -> Decision:
+    """Return that a consent was signed here, by `own`, or that another owner's was taken.
+
+    Raises Problem as `fedtrain.protocol.documents.consent.open_consent`.
+    """
+    return Decision(
+        job_id=open_consent(signed).job_id,
+        decision=DecisionKind.CONSENT_SIGNED if signed.signer == own else DecisionKind.CONSENT_TAKEN,
+        decided_at=_written(now),
+        token_id=token_id,
+        consent=signed.hash,
+        signer=signed.signer,
+    )
+
+
+def _written(now: datetime) -> str:
+    return now.isoformat(timespec="milliseconds").replace("+00:00", "Z")

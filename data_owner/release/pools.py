@@ -1,0 +1,97 @@
+"""Re-randomisers made ahead of need, a pool a modulus, by one thread that works while nothing else does."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from fedtrain.crypto import RerandomiserPool
+from fedtrain.crypto.engine import Engine
+
+ROUNDS_AHEAD = 2
+LARGEST_POOL = 512
+#: Factors at a time: an answer that comes in meanwhile waits for no more than these, and a single
+#: power is not worth a worker: it releases the GIL and stays in the filling thread.
+CHUNK = 1
+
+
+class Pools:
+    """The pools of the jobs in progress, and the thread that fills them."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._pools: dict[int, RerandomiserPool] = {}
+        self._changed = threading.Condition()
+        self._answering = 0
+        self._stopped = True
+        self._thread: threading.Thread | None = None
+
+    def of(self, modulus: int, ciphertexts: int) -> RerandomiserPool:
+        """The pool of that modulus, large enough for answers of so many ciphertexts."""
+        target = min(LARGEST_POOL, ROUNDS_AHEAD * ciphertexts)
+        with self._changed:
+            pool = self._pools.get(modulus)
+            if pool is None:
+                pool = self._pools[modulus] = RerandomiserPool(modulus, self._engine, target)
+            pool.target = max(pool.target, target)
+            self._changed.notify_all()
+        return pool
+
+    def drop(self, modulus: int) -> None:
+        """Forget the pool of a job that ended."""
+        with self._changed:
+            self._pools.pop(modulus, None)
+
+    @property
+    def level(self) -> int:
+        """Factors ready, over all pools."""
+        with self._changed:
+            return sum(pool.level for pool in self._pools.values())
+
+    @property
+    def target(self) -> int:
+        """Factors that the pools aim at, over all of them."""
+        with self._changed:
+            return sum(pool.target for pool in self._pools.values())
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """While an answer is computed the filling rests: the answer is what somebody waits for."""
+        with self._changed:
+            self._answering += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._answering -= 1
+                self._changed.notify_all()
+
+    def start(self) -> None:
+        """Start filling."""
+        self._stopped = False
+        self._thread = threading.Thread(target=self._fill, name="rerandomisers", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop filling; returns once the chunk in work is done."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _fill(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._stopped or self._next() is not None)
+                if self._stopped:
+                    return
+                pool = self._next()
+            if pool is not None:
+                pool.fill(CHUNK)
+
+    def _next(self) -> RerandomiserPool | None:
+        if self._answering:
+            return None
+        return next((pool for pool in self._pools.values() if pool.level < pool.target), None)

@@ -1,0 +1,107 @@
+"""Records of what this owner's sums were told over, beside the keys, where a store that is set back can't forget it.
+
+A line is on the disk before the first answer of its job leaves, and stays when the job is over and pruned.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from fedtrain.data_owner.data.row_ids import RowIds
+from fedtrain.data_owner.policy.told import Told
+from fedtrain.protocol.documents.consent import RosterConsent, open_consent
+from fedtrain.protocol.documents.signed import SignedDocument
+from fedtrain.service.vault.key_files import KeyFiles
+from fedtrain.service.vault.secret_files import (
+    ROW_KEY_FILE,
+    SecretFileError,
+    append_line,
+    read_lines,
+    read_secret,
+    write_secret,
+)
+
+#: In the party's state folder.
+TOLD_FOLDER: Final = "told"
+SUMS_FILE: Final = "sums.jsonl"
+CONSENTS_FILE: Final = "consents.jsonl"
+KEY_BYTES: Final = 32
+
+
+class ToldSums:
+    """The record in one folder. Appending and reading; nothing is ever taken out."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._sums = state_dir / TOLD_FOLDER / SUMS_FILE
+        self._consents = state_dir / TOLD_FOLDER / CONSENTS_FILE
+
+    def sums(self) -> tuple[Told, ...]:
+        """Every job, in the order of its first answers."""
+        return tuple(Told.model_validate_json(line) for line in read_lines(self._sums))
+
+    def tell(self, told: Told) -> None:
+        """Keep, durably, what is about to be told; a job that is kept already stays as it was first."""
+        if all(one.job_id != told.job_id for one in self.sums()):
+            append_line(self._sums, told.model_dump_json().encode())
+
+    def consents(self) -> tuple[SignedDocument, ...]:
+        """Every consent that was signed here or handed in."""
+        return tuple(SignedDocument.model_validate_json(line) for line in read_lines(self._consents))
+
+    def take(self, signed: SignedDocument) -> RosterConsent:
+        """Keep a consent, and return what it says. Raises Problem as `fedtrain.protocol.documents.consent.open_consent`."""
+        statement = open_consent(signed)
+        if signed not in self.consents():
+            append_line(self._consents, signed.model_dump_json().encode())
+        return statement
+
+
+class RowFiles:
+    """The sets of rows in one folder, a file each under its own hash, and the key that rows are hashed under.
+
+    They lie beside the keys, and not in the store: a store that is set back forgets nothing of them.
+    """
+
+    def __init__(self, state_dir: Path, keys: KeyFiles, random_bytes: Callable[[int], bytes]) -> None:
+        self._folder = state_dir / TOLD_FOLDER
+        self._key_path = state_dir / ROW_KEY_FILE
+        self._keys = keys
+        self._random_bytes = random_bytes
+
+    def key(self) -> bytes:
+        """The 32 secret bytes, made the first time. Raises SecretFileError where the file is not usable."""
+        if not self._key_path.exists():
+            with suppress(FileExistsError):  # another thread was first, and its key is the one
+                self._keys.write(self._key_path, self._random_bytes(KEY_BYTES), replace=False)
+        key = self._keys.read(self._key_path)
+        if len(key) != KEY_BYTES:
+            raise SecretFileError(f"{self._key_path} holds {len(key)} bytes instead of {KEY_BYTES}: restore it.")
+        return key
+
+    def key_id(self) -> str:
+        """Return what hashes under this key are known by: those under another one cannot be compared with them."""
+        return hashlib.sha256(b"row key" + self.key()).hexdigest()[:16]
+
+    def put(self, rows: RowIds) -> str:
+        """Keep a set of rows, durably, and return its name."""
+        name = rows.name
+        if self.get(name) is None:
+            write_secret(self._path(name), rows.to_bytes())
+        return name
+
+    def get(self, name: str) -> RowIds | None:
+        """Return the rows of that name; None where they are not there, or not what was kept."""
+        try:
+            content = read_secret(self._path(name))
+        except FileNotFoundError:
+            return None
+        if hashlib.sha256(content).hexdigest() != name:
+            return None
+        return RowIds.from_bytes(content)
+
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{name}.rows"

@@ -1,0 +1,47 @@
+"""The Facilitator's one computation: the product of the owners' ciphertexts, which encrypts their sum.
+
+Never re-randomised: the Facilitator holds no secret, and whoever has the answers recomputes the same bytes.
+"""
+
+from __future__ import annotations
+
+from fedtrain.crypto import EncryptedVector, Engine, sum_vectors
+from fedtrain.planning.budget import Budget
+from fedtrain.protocol.evidence.window import next_weights
+from fedtrain.protocol.messages.expected import sum_bound
+from fedtrain.protocol.messages.rounds import RoundAnswer, RoundKind, RoundRequest, VectorMessage, from_cbor
+
+
+def add_answers(
+    modulus: int, budget: Budget, request_body: bytes, answers: tuple[bytes, ...], engine: Engine
+) -> tuple[VectorMessage, VectorMessage | None, VectorMessage | None]:
+    """Return the sum of the answers and, inside a window, the next encrypted weights and those before them.
+
+    `answers`: the exact bytes of each owner's RoundAnswer. Pure; runs in the service's executor. Raises Problem or
+    CryptoError where a stored answer is not what was checked when it came in.
+    """
+    request = from_cbor(request_body, RoundRequest)
+    vectors = [from_cbor(answer, RoundAnswer).vector.open(modulus) for answer in answers]
+    bound = sum_bound(budget, request.kind, request.window_step)
+    total = sum_vectors(vectors, modulus, engine, bound)
+    message = VectorMessage.of(total, modulus)
+    if request.kind is not RoundKind.GRADIENT or budget.inputs.reencrypt_every == 1:
+        return message, None, None
+    weights, previous = _stepped(modulus, budget, request, total, engine)
+    return (
+        message,
+        VectorMessage.of(weights, modulus),
+        None if previous is None else VectorMessage.of(previous, modulus),
+    )
+
+
+def _stepped(
+    modulus: int, budget: Budget, request: RoundRequest, total: EncryptedVector, engine: Engine
+) -> tuple[EncryptedVector, EncryptedVector | None]:
+    if request.weights is None or request.rows_total is None:
+        raise ValueError("a gradient request has weights and rows_total")
+    weights = request.weights.open(modulus)
+    previous = None if request.previous_weights is None else request.previous_weights.open(modulus)
+    step = request.window_step
+    after = next_weights(budget, request.rows_total, step, weights, previous, total, modulus, engine)
+    return after, None if previous is None else weights

@@ -1,0 +1,108 @@
+"""Follow a job to its end: a progress bar of rounds with the loss, or plain lines where there is no terminal."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from fedtrain.cli.jobs.client import Service
+from fedtrain.cli.output import Failure, console, echo
+
+ENDED = frozenset({"FINISHED", "FAILED", "CANCELLED"})
+RECONNECT_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+
+Show = Callable[[dict[str, Any]], None]
+
+
+def follow(service: Service, model_id: str, show: Show, *, sleep: Callable[[float], None] = time.sleep) -> Any:
+    """Call `show` with every change of the model until it has ended, and return what GET /models/{id} says then.
+
+    A Model Owner that is stopped and started again is waited for, up to a minute. Raises Failure after that.
+    """
+    tries = iter(RECONNECT_S)
+    while True:
+        try:
+            state = service.get(f"/models/{model_id}")
+            show(as_answered(state))
+            if state["status"] in ENDED:
+                return state
+            for event in service.events(f"/models/{model_id}/events"):
+                tries = iter(RECONNECT_S)
+                if "status" in event:  # others tell of a step inside a window, and not where the job stands
+                    show(event)
+                if event.get("status") in ENDED:
+                    break
+        except Failure as failure:
+            pause = next(tries, None)
+            if pause is None:
+                raise failure from None
+            sleep(pause)
+
+
+def as_answered(state: dict[str, Any]) -> dict[str, Any]:
+    """Return what GET /models/{id} says, of the round that its loss is of, as the stream of events tells it.
+
+    GET names the round that is asked, and the loss comes with the answers to the one before.
+    """
+    history = state.get("history")
+    if state.get("status") in ENDED or not history:
+        return state
+    return {**state, "round": history[-1]["round"], "loss": history[-1]["loss"]}
+
+
+def describe_progress(state: dict[str, Any]) -> str:
+    """Return one line about where a job stands: status, round of how many, loss, whom it waits for."""
+    parts = [str(state.get("status", ""))]
+    if state.get("rounds"):
+        parts.append(f"round {state.get('round') or 0} of {state['rounds']}")
+    elif state.get("phase"):
+        parts.append(str(state["phase"]).replace("_", " ").lower())
+    if state.get("loss") is not None:
+        parts.append(f"loss {state['loss']:.6f}")
+    return ", ".join(parts)
+
+
+@contextmanager
+def progress(title: str) -> Iterator[Show]:
+    """Yield a function that shows a job's state: a bar on a terminal, else one line a change, on stderr."""
+    if not sys.stderr.isatty():
+        yield _plain_lines(title)
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[detail]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console(err=True)) as bar:
+        task = bar.add_task(title, total=None, detail="")
+
+        def show(state: dict[str, Any]) -> None:
+            loss = state.get("loss")
+            phase = str(state.get("phase") or state.get("status") or "").replace("_", " ").lower()
+            done, total = state.get("round") or 0, state.get("rounds")
+            if state.get("status") == "FINISHED":
+                total = done  # it may converge before the last round that was allowed
+            detail = phase if loss is None else f"loss {loss:.6f}"
+            bar.update(task, completed=done, total=total, detail=detail)
+
+        yield show
+
+
+def _plain_lines(title: str) -> Show:
+    said = ""
+
+    def show(state: dict[str, Any]) -> None:
+        nonlocal said
+        line = f"{title}: {describe_progress(state)}"
+        if line != said:
+            said = line
+            echo(line, err=True)
+
+    return show

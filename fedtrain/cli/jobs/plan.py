@@ -1,0 +1,143 @@
+"""`fedtrain plan`: what a job will do and cost, before it is started: proven bits, exact bytes, estimated seconds."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fedtrain.cli.output import Failure, console, duration, print_json, print_table
+
+_BAR_WIDTH = 40
+
+
+def plan(
+    spec: Annotated[Path, typer.Argument(help="The model spec, a JSON file, or a schema.json.")],
+    owners: Annotated[
+        int | None, typer.Option(min=1, help="Data Owners that take part. Default: the fewest that the spec allows.")
+    ] = None,
+    rows: Annotated[
+        int | None, typer.Option(min=1, help="Their rows together, less those kept for validation. Default: the most.")
+    ] = None,
+    measure: Annotated[bool, typer.Option("--measure", help="Measure this machine's speed again.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
+) -> None:
+    """Show a job's budget and cost. A spec that does not fit is refused, with the smallest changes that do."""
+    from fedtrain.cli.jobs.client import read_json
+
+    document = plan_document(of_schema(read_json(spec)), owners, rows, again=measure)
+    if as_json:
+        print_json(document)
+    else:
+        _show(document)
+
+
+def of_schema(document: Any) -> Any:
+    """A schema as a spec with everything else by default, linear or, for a target with categories, logistic.
+
+    Anything else is returned as it is.
+    """
+    if not isinstance(document, dict) or "model_type" in document or "features" not in document:
+        return document
+    targets = [document.get("target"), *(document.get("targets") or ())]
+    classes = any(isinstance(target, dict) and target.get("categories") is not None for target in targets)
+    return {"model_type": "LOGISTIC_REGRESSION" if classes else "LINEAR_REGRESSION", "data_props": document}
+
+
+def plan_document(document: Any, owners: int | None, rows: int | None, *, again: bool = False) -> dict[str, Any]:
+    """Return the plan as the Model Owner gives it, from a spec's JSON.
+
+    Raises Problem as POST /models would: INVALID_SPEC, DOES_NOT_FIT; Failure for owners or rows beyond the spec's.
+    """
+    from fedtrain.cli.services.parties import settings_of
+    from fedtrain.model_owner.jobs.specs import plan_of, spec_of
+    from fedtrain.protocol.messages.forecast import forecast
+    from fedtrain.protocol.states import Role
+    from fedtrain.service.runtime.machine_speed import default_folder, unit_costs
+
+    spec = spec_of(document)
+    budget = plan_of(spec, allow_small_keys=settings_of(Role.MODEL_OWNER, {}).allow_small_keys)
+    unit = unit_costs(default_folder(), spec.training.key_bits, time.perf_counter, again=again)
+    try:
+        return {**budget.to_dict(), "forecast": forecast(spec, owners, rows, unit)}
+    except ValueError as error:
+        raise Failure(f"{error}.") from None
+
+
+def _show(plan: dict[str, Any]) -> None:
+    job = plan["forecast"]
+    windows = "" if job["rounds_a_turn"] == 1 else f", re-encrypted every {job['rounds_a_turn']}"
+    evaluated = f", {job['evaluations']:,} evaluations" if job["evaluations"] else ""
+    layout = plan["answer_layout"]
+    slots = layout["rows_per_ciphertext"] * layout["columns_per_ciphertext"]
+    out = console()
+    out.print(
+        f"{job['rounds']:,} rounds at most{windows}{evaluated}; {job['owners']} Data Owners; "
+        f"{plan['dimensions']} columns, {plan['outputs']} output{'s' if plan['outputs'] > 1 else ''}",
+        markup=False,
+    )
+    out.print(
+        f"slots of {plan['slot_bits']} bits, {slots} of an answer in a ciphertext of {job['ciphertext_bytes']:,} bytes",
+        markup=False,
+    )
+    out.print(f"\nbits used of {plan['bits_available']:,} in a plaintext:", markup=False)
+    for step in plan["steps"]:
+        out.print(bar_line(step), markup=False, no_wrap=True)
+    _show_costs(job)
+    out.print(_what_is_decrypted(plan), markup=False)
+
+
+def _what_is_decrypted(plan: dict[str, Any]) -> str:
+    job = plan["forecast"]
+    if "loss_shift_bits" in plan:  # only where owners see the weights and tell their loss
+        return (
+            f"The Model Owner decrypts at most {job['sums_decrypted']:,} sums over all owners: a gradient and a loss a "
+            "round. Each is of another model's errors, so that no number of rounds has seen all there is."
+        )
+    return (
+        f"The Model Owner decrypts {job['sums_decrypted']:,} of the federation's {job['sums_in_all']:,} sums, "
+        "besides the row count and Σy², if it follows the protocol."
+    )
+
+
+def bar_line(step: dict[str, Any]) -> str:
+    """One step of a window: its number, the weights' scale, a bar, and how full it is."""
+    share = step["bits_used"] / step["bits_available"]
+    filled = min(_BAR_WIDTH, -(-step["bits_used"] * _BAR_WIDTH // step["bits_available"]))
+    bar = "█" * filled + "·" * (_BAR_WIDTH - filled)
+    return f"  step {step['step']:>3}  2^-{step['weight_fraction_bits']:<5} {bar} {step['bits_used']:>6,}  {share:4.0%}"
+
+
+def _show_costs(job: dict[str, Any]) -> None:
+    seconds = job["seconds"]
+    rows: list[list[object]] = []
+    for party, label, turn in (
+        ("data_owner", "each Data Owner", "round"),
+        ("facilitator", "Facilitator", "round"),
+        ("model_owner", "Model Owner", "turn"),
+    ):
+        sizes = job["bytes"][party]
+        rows.append(
+            [
+                label,
+                turn,
+                sizes[f"ciphertexts_received_a_{turn}"],
+                sizes[f"ciphertexts_sent_a_{turn}"],
+                sizes["received"],
+                sizes["sent"],
+                f"{seconds[f'{party}_a_round']:.3f}",
+            ]
+        )
+        if job["evaluations"]:
+            in_and_out = (sizes["ciphertexts_received_an_evaluation"], sizes["ciphertexts_sent_an_evaluation"])
+            rows.append(["", "evaluation", *in_and_out, None, None, f"{seconds[f'{party}_an_evaluation']:.3f}"])
+    a_round = "seconds each" if job["evaluations"] else "seconds a round"
+    columns = ["party", "a", "ciphertexts in", "ciphertexts out", "job in", "job out", a_round]
+    print_table("bytes, and processor seconds on machines like this one", columns, rows)
+    evaluation = f", {seconds['an_evaluation']:.2f} s an evaluation" if job["evaluations"] else ""
+    console().print(
+        f"about {seconds['a_round']:.2f} s a round{evaluation}, {duration(seconds['job'])} for all of them\n",
+        markup=False,
+    )

@@ -1,0 +1,100 @@
+"""`fedtrain verify`: recompute everything that the Facilitator's log says of a job, with no key."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from fedtrain.cli.output import Failure, console, print_json
+from fedtrain.cli.services.commands import KeyFile, KeyPassphraseFile
+from fedtrain.cli.services.state_folder import party_settings
+
+if TYPE_CHECKING:
+    from fedtrain.client.facilitator import FacilitatorClient
+
+
+#: Exit code where the ciphertexts are gone and what is left of the job holds.
+PRUNED = 3
+
+
+def verify(
+    model: Annotated[str, typer.Argument(help="The model: its id, or how that begins.", metavar="MODEL_ID")],
+    facilitator: Annotated[str | None, typer.Option(help="The Facilitator's address.")] = None,
+    state_dir: Annotated[
+        Path, typer.Option(help="State folder of a party of the job: evidence is open to those alone.")
+    ] = Path(".fedtrain/model-owner"),
+    key_passphrase_file: KeyPassphraseFile = None,
+    key_file: KeyFile = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
+) -> None:
+    """Check every signature, request, answer and sum of a job. Exit code 1 names the first entry that fails.
+
+    Of a job whose ciphertexts were deleted by age the log, its hashes and the owners' signatures are checked: exit
+    code 3 says that those hold and that no sum could be recomputed.
+    """
+    from fedtrain.client.address import service_address
+    from fedtrain.service.runtime.connection import facilitator_client, key_files_of
+    from fedtrain.service.vault.secret_files import load_identity
+
+    settings = party_settings(state_dir, key_passphrase_file, key_file)
+    try:
+        address = service_address(facilitator) if facilitator else settings.facilitator
+    except ValueError as error:
+        raise Failure(f"--facilitator: {error}") from None
+    identity = load_identity(state_dir, key_files_of(settings))
+    client = facilitator_client(settings, address, identity.party_id)
+    found = asyncio.run(_verify(client, model))
+    if as_json:
+        print_json(found)
+    elif found["pruned"]:
+        console().print(
+            f"model {found['model_id']}: {found['entries']} log entries hold, from the manifest to "
+            f"{str(found['head'])[:16]}…: hashes and the signatures of {found['owners']} owners.\n"
+            f"The ciphertexts were deleted by age, so that none of the {found['sums']} sums could be recomputed."
+        )
+    if found["pruned"]:
+        raise typer.Exit(PRUNED)
+    if as_json:
+        return
+    console().print(
+        f"model {found['model_id']}: {found['entries']} log entries hold, from the manifest to "
+        f"{str(found['head'])[:16]}…\n"
+        f"{found['sums']} sums of {found['owners']} owners recomputed from their signed answers."
+    )
+
+
+async def _verify(client: FacilitatorClient, model: str) -> dict[str, object]:
+    from fedtrain.cli.jobs.job_ids import is_whole, whole_id
+    from fedtrain.client.evidence import fetch_entries, fetch_log
+    from fedtrain.crypto import LocalEngine
+    from fedtrain.protocol.evidence.pruned_log import verify_entries
+    from fedtrain.protocol.evidence.verification import Job, verify_log
+    from fedtrain.spec.problems import Code, Problem
+
+    pruned = False
+    try:
+        me = await client.identity()
+        model_id = model if is_whole(model) else whole_id(model, await client.models(), client.base_url)
+        job = Job.open(await client.manifest(model_id), await client.roster(model_id), str(me["party_id"]))
+        try:
+            verifier = verify_log(job, await fetch_log(client, model_id), LocalEngine())
+            entries, head = verifier.length, verifier.head
+        except Problem as problem:
+            if problem.code is not Code.EVIDENCE_PRUNED:
+                raise
+            pruned = True
+            kept = await fetch_entries(client, model_id)
+            entries, head = len(kept), verify_entries(job, kept)
+    finally:
+        await client.aclose()
+    return {
+        "model_id": model_id,
+        "entries": entries,
+        "sums": entries - 1,
+        "owners": len(job.roster.parties),
+        "head": head,
+        "pruned": pruned,
+    }

@@ -1,0 +1,162 @@
+"""`fedtrain check`: what a Data Owner looks at before it lets a table take part.
+
+It reads the table on this machine and talks to nobody. What it prints quotes values: it is for the owner alone.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fedtrain.cli.output import Failure, console, print_json, print_table, wrong_fields
+from fedtrain.cli.owner.policy import read_policy
+
+if TYPE_CHECKING:
+    from fedtrain.data_owner.policy.rules import OwnerPolicy
+    from fedtrain.spec.model_spec import DataProps, ModelSpec, ModelType
+    from fedtrain.tabular.check import TableReport
+    from fedtrain.tabular.columns import Scaling
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+
+
+def _read_declaration(path: Path) -> tuple[DataProps, ModelType, Scaling, ModelSpec | None]:
+    """Return columns, model type, scaling and the spec itself; a schema.json has the columns alone."""
+    from fedtrain.cli.jobs.client import read_json
+    from fedtrain.spec.model_spec import DataProps, ModelSpec, ModelType
+
+    document = read_json(path)
+    if isinstance(document, dict) and "model_type" not in document and "features" in document:
+        props: DataProps = _validate(path, document, DataProps)
+        classes = any(target.categories is not None for target in props.all_targets)
+        return props, ModelType.LOGISTIC_REGRESSION if classes else ModelType.LINEAR_REGRESSION, "range", None
+    spec: ModelSpec = _validate(path, document, ModelSpec)
+    return spec.data_props, spec.model_type, spec.training.scaling, spec
+
+
+def _validate(path: Path, document: object, kind: Any) -> Any:
+    from pydantic import ValidationError
+
+    try:
+        return kind.model_validate_json(_as_json(document))
+    except ValidationError as error:
+        raise Failure(f"{path}: {wrong_fields(error, document)}") from None
+
+
+def _as_json(document: object) -> str:
+    # Strict models take a JSON array for a tuple only from JSON itself.
+    import json
+
+    return json.dumps(document)
+
+
+def check(
+    spec: Annotated[Path, typer.Argument(help="A model spec, or a consortium's schema.json.")],
+    data: Annotated[Path, typer.Option(help="The table: CSV or Parquet.")],
+    policy: Annotated[
+        Path | None, typer.Option(help="The policy file that the table is held against; else a service's default.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say which columns of a table don't fit a spec, what its ranges would clip, and which rows would stand out."""
+    from fedtrain.data_owner.policy.rules import OwnerPolicy
+    from fedtrain.tabular.check import check_table
+
+    props, model_type, scaling, whole = _read_declaration(spec)
+    # Without a file the policy of a service on loopback that knows its peers: it asks for no least number of rows.
+    allowed = OwnerPolicy(min_rows=OwnerPolicy.for_loopback().min_rows) if policy is None else read_policy(policy)
+    if not data.exists():
+        raise Failure(f"{data}: there is no such file")
+    report = check_table(data, props, model_type, scaling)
+    if report.usable:
+        _hold_against(allowed, whole, props, scaling, report)
+    if whole is not None:
+        _plan(whole, report)
+    if as_json:
+        print_json(report.as_dict())
+    else:
+        _print_report(report)
+    if not report.usable:
+        raise typer.Exit(1)
+
+
+def _hold_against(
+    policy: OwnerPolicy, spec: ModelSpec | None, props: DataProps, scaling: Scaling, report: TableReport
+) -> None:
+    """Add to the report what a job over this table would be declined for, or wait for a person."""
+    import numpy as np
+
+    from fedtrain.data_owner.data.counted_rows import held_out_records
+    from fedtrain.data_owner.data.freezing import SALT_BYTES, VALIDATION_FRACTION
+    from fedtrain.data_owner.data.split import ValidationSplit
+    from fedtrain.data_owner.policy.inspection import inspect_table
+    from fedtrain.data_owner.policy.rules import Outcome, judge_rows, judge_table, standing_out_risks
+    from fedtrain.tabular.check import Problem
+    from fedtrain.tabular.dictionary import Dictionary
+    from fedtrain.tabular.reading.read import open_declared_table
+
+    validates = spec is not None and spec.validates
+    # Which records an owner holds out is its secret: here others are, as many.
+    split, key = ValidationSplit(VALIDATION_FRACTION, bytes(SALT_BYTES)), bytes(SALT_BYTES)
+    held = held_out_records(open_declared_table(report.path, props), props, split, key) if validates else None
+    inspection = inspect_table(
+        Path(report.path),
+        Dictionary(props, scaling),
+        max_leverage=policy.max_leverage,
+        joint_cells=policy.joint_cells,
+        holds_out=None if held is None else lambda batch: np.isin(batch.records, held),
+    )
+    verdict = (
+        judge_table(policy, inspection) if spec is None else judge_rows(policy, spec, report.rows_used, inspection)
+    )
+    if verdict.outcome is not Outcome.ACCEPT and verdict.code is not None:
+        report.problems.append(Problem(verdict.code.value.slug, f"jobs would be declined: {verdict.detail}"))
+    report.waits += standing_out_risks(policy, inspection, validates=validates)
+
+
+def _plan(spec: ModelSpec, report: TableReport) -> None:
+    """Add to the report why no job of this spec can be, whatever is in the table."""
+    from fedtrain.planning.plans import plan_spec
+    from fedtrain.spec.problems import Problem
+    from fedtrain.tabular.check import Problem as Finding
+
+    try:
+        plan_spec(spec)
+    except Problem as problem:
+        report.problems.append(Finding(problem.code.value.slug, f"no such job can be deployed: {problem.detail}"))
+
+
+def _print_report(report: TableReport) -> None:
+    dropped = f", {report.rows_dropped:,} of them dropped for a missing value" if report.rows_dropped else ""
+    console().print(f"{report.path}: {report.rows:,} records{dropped}", markup=False)
+    print_table(
+        "",
+        ["column", "missing", "below range", "above range", "note"],
+        [
+            [
+                column.column,
+                column.missing,
+                column.clipped_low,
+                column.clipped_high,
+                "one value only" if column.constant else "",
+            ]
+            for column in report.columns
+        ],
+    )
+    for problem in report.problems:
+        count = f" ({problem.count:,} records)" if problem.count else ""
+        console().print(f"does not fit: {problem.message}{count}", markup=False)
+    for question in report.questions:
+        console().print(f"question: {question.message}", markup=False)
+    for why in report.waits:
+        console().print(f"waits for a person: {why}", markup=False)
+    if report.fits:
+        console().print("The table fits.", markup=False)
+    elif report.usable:
+        console().print(
+            "The table can be used as declared. Whether it should be, the questions ask: mend the data, or the "
+            "declaration, where the answer is no.",
+            markup=False,
+        )

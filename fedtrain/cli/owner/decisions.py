@@ -1,0 +1,166 @@
+"""`fedtrain approve | deny | audit`: what a Data Owner's people decide and look at, at its own port."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fedtrain.cli.output import Failure, console, print_json, print_table
+
+if TYPE_CHECKING:
+    from fedtrain.cli.jobs.client import Service
+    from fedtrain.data_owner.release.audit import DecisionRecord, ReleaseRecord
+
+DEFAULT_DATA_OWNER = "http://127.0.0.1:5000"
+
+DataOwner = Annotated[
+    str | None,
+    typer.Option(help="The Data Owner's address. Default FEDTRAIN_DATA_OWNER, or http://127.0.0.1:5000."),
+]
+JobId = Annotated[str, typer.Argument(help="The job: its id, or how that begins.", metavar="JOB")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+
+
+def approve(
+    job: Annotated[
+        str | None,
+        typer.Argument(help="The job: its id, or how that begins. Without it, those that wait.", metavar="[JOB]"),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask: the job was looked at before.")] = False,
+    data_owner: DataOwner = None,
+    as_json: Json = False,
+) -> None:
+    """Let a job in that waits for a person, after showing what it is for, what leaves, and its risks."""
+    from fedtrain.cli.jobs.client import Service
+    from fedtrain.cli.owner.consent import consent, print_consent
+
+    with Service(data_owner_url(data_owner)) as service:
+        if job is None:
+            _list_waiting(service, as_json)
+            return
+        waiting = _waiting_job(service, job)
+        asked_for = consent(waiting)
+        if not as_json:
+            print_consent(asked_for)
+        if not yes:
+            if not sys.stdin.isatty():
+                raise Failure(f"job {waiting['id']} was not approved: there is nobody to ask here; --yes approves it")
+            typer.confirm("Approve this job?", abort=True, err=as_json)
+        state = service.post(f"/models/{waiting['id']}/approve", {})
+    what_next = (
+        "This owner freezes its sums and joins; training begins by itself once the other owners have answered and at "
+        f"least {asked_for['least_owners']} take part. `fedtrain audit` shows all that has left."
+    )
+    _decided({**state, "consent": asked_for}, "approved", what_next, as_json)
+
+
+def deny(
+    job: JobId,
+    reason: Annotated[str, typer.Option(help="Why. It stays at this owner: others are told `denied` alone.")],
+    data_owner: DataOwner = None,
+    as_json: Json = False,
+) -> None:
+    """Refuse a job that waits for a person."""
+    from fedtrain.cli.jobs.client import Service
+
+    with Service(data_owner_url(data_owner)) as service:
+        waiting = _waiting_job(service, job)
+        state = service.post(f"/models/{waiting['id']}/deny", {"reason": reason})
+    what_next = (
+        "Nothing of this owner's has left for it or will; the others are told `denied`, and not why. They go on "
+        f"without this owner where {(waiting['training'] or {}).get('min_data_owners')} others take part."
+        if not waiting["released"]["answers"]
+        else "Nothing more leaves for it; the others are told `denied`, and not why."
+    )
+    _decided(state, "denied", what_next, as_json)
+
+
+def audit(
+    head: Annotated[
+        str | None, typer.Option("--head", help="A head noted earlier: fails where the audit lost records since.")
+    ] = None,
+    data_owner: DataOwner = None,
+    as_json: Json = False,
+) -> None:
+    """Print everything that left this owner and that its people decided, and recompute the hash chain over it.
+
+    Exit code 1 where it does not hold.
+    """
+    from pydantic import TypeAdapter
+
+    from fedtrain.cli.jobs.client import Service
+    from fedtrain.data_owner.release.audit import AuditRecord, ReleaseRecord, verify_records
+
+    with Service(data_owner_url(data_owner)) as service:
+        records = TypeAdapter(list[AuditRecord]).validate_python(service.get("/audit")["records"])
+    verified = verify_records(records, head)
+    if as_json:
+        print_json({"head": verified, "records": [record.model_dump(mode="json") for record in records]})
+        return
+    columns = ["record", "when", "job", "round", "kind", "numbers", "to", "by", "about"]
+    print_table("", columns, [_release(one) if isinstance(one, ReleaseRecord) else _decision(one) for one in records])
+    released = [one for one in records if isinstance(one, ReleaseRecord)]
+    decisions = len(records) - len(released)
+    console().print(
+        f"{len(records)} records, {sum(one.numbers for one in released):,} numbers"
+        + (f", {decisions} decisions of people" if decisions else "")
+        + f"; the chain holds. Head: {verified}",
+        markup=False,
+    )
+
+
+def _release(one: ReleaseRecord) -> list[object]:
+    kind, to = one.kind.value, one.recipient[:16] + "…"
+    return [one.index, one.released_at, one.job_id[:8], one.round, kind, one.numbers, to, None, None]
+
+
+def _decision(one: DecisionRecord) -> list[object]:
+    by = None if one.token_id is None else f"token {one.token_id}"
+    signed = () if one.signer is None else (f"signed by {one.signer[:16]}…",)
+    reason = () if one.reason is None else (f"Because: {one.reason}",)
+    about = " ".join((*one.about, *reason, *signed))
+    what = one.decision.value.replace("_", " ")
+    return [one.index, one.decided_at, one.job_id[:8], None, what, None, None, by, about]
+
+
+def data_owner_url(option: str | None) -> str:
+    """Return the option, else FEDTRAIN_DATA_OWNER, else the default port on this machine."""
+    return option or os.environ.get("FEDTRAIN_DATA_OWNER") or DEFAULT_DATA_OWNER
+
+
+def _waiting_job(service: Service, job: str) -> dict[str, Any]:
+    from fedtrain.cli.jobs.job_ids import job_id
+
+    detail: dict[str, Any] = service.get(f"/models/{job_id(service, job)}")
+    if detail["waits_because"] is None:
+        raise Failure(
+            f"job {detail['id']} is {detail['phase']} and does not wait for a person: there is nothing to decide"
+        )
+    return detail
+
+
+def _list_waiting(service: Service, as_json: bool) -> None:
+    from fedtrain.cli.owner.consent import consent
+
+    waiting = [
+        consent(service.get(f"/models/{one['id']}"))
+        for one in service.get("/models")
+        if one["waits_because"] is not None
+    ]
+    if as_json:
+        print_json(waiting)
+    elif not waiting:
+        console().print("no job waits for a person here", markup=False)
+    else:
+        rows = [[one["job"], one["name"], one["model_owner"], one["predicts"], one["waits_because"]] for one in waiting]
+        print_table("", ["job", "name", "model owner", "predicts", "waits because"], rows)
+
+
+def _decided(state: dict[str, Any], what: str, what_next: str, as_json: bool) -> None:
+    if as_json:
+        print_json({**state, "next": what_next})
+    else:
+        console().print(f"job {state['id']} is {what}. {what_next}", markup=False)

@@ -1,0 +1,88 @@
+"""One update of the weights under encryption, inside a window of `reencrypt_every` rounds.
+
+    Enc(w_{t+1}) = Enc(w_t)^a · Enc(Σg_t)^(−μ) · Enc(w_{t−1})^(−p)
+
+with the public integers a, μ and p of `fedtrain.planning.budget.update_scalars`; the intercept's row, the last, has its own a,
+because ridge leaves it alone. Gradient descent has p = 0. Source: docs/arithmetic.md; Polyak 1964 for the heavy ball.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import gmpy2
+from gmpy2 import mpz
+
+from fedtrain.crypto.engine import Engine
+from fedtrain.crypto.errors import LayoutMismatch, ScaleMismatch
+from fedtrain.crypto.paillier.vector import EncryptedVector
+from fedtrain.planning.budget import Budget, update_scalars
+
+
+def next_weights(
+    budget: Budget,
+    rows_total: int,
+    window_step: int,
+    weights: EncryptedVector,
+    previous: EncryptedVector | None,
+    total: EncryptedVector,
+    modulus: int,
+    engine: Engine,
+) -> EncryptedVector:
+    """Return Enc(w_{t+1}) at t = `window_step`, for the sum `total` of the owners' gradients at w_t.
+
+    All vectors are (d, k), one row a ciphertext group. `previous` is Enc(w_{t−1}) for momentum, else None.
+    The exponents are public; nothing is re-randomised, so that anyone can recompute it.
+    Raises LayoutMismatch and ScaleMismatch where the vectors are not the plan's of this step, ValueError for
+    rows_total beyond the plan or for momentum without `previous`.
+    """
+    scalars = update_scalars(budget.inputs, rows_total, window_step)
+    if (previous is None) != (scalars.previous == 0):
+        raise ValueError("previous weights belong to momentum, and to nothing else")
+    _check(budget, window_step, weights, previous, total)
+    square = mpz(modulus) * modulus
+    intercept_from = (budget.inputs.dimensions - 1) * budget.weights_layout.column_groups
+    ciphertexts = [
+        *_powers(engine, weights.ciphertexts[:intercept_from], scalars.weights, square),
+        *_powers(engine, weights.ciphertexts[intercept_from:], scalars.intercept, square),
+    ]
+    taken = _powers(engine, total.ciphertexts, scalars.gradient, square)
+    if previous is not None:
+        before = _powers(engine, previous.ciphertexts, scalars.previous, square)
+        taken = engine.product(list(zip(taken, before, strict=True)), square)
+    inverses = [gmpy2.invert(ciphertext, square) for ciphertext in taken]
+    ciphertexts = engine.product(list(zip(ciphertexts, inverses, strict=True)), square)
+    return EncryptedVector(
+        weights.key_id,
+        budget.inputs.weights_fraction_bits_at(window_step + 1),
+        budget.weight_bound_after(window_step + 1),
+        budget.weights_layout,
+        tuple(ciphertexts),
+    )
+
+
+def _powers(engine: Engine, bases: Sequence[mpz], exponent: int, square: mpz) -> list[mpz]:
+    """base^exponent for each, also for a negative exponent: strong ridge turns the sign of what is kept."""
+    powers = engine.powers(bases, abs(exponent), square)
+    return powers if exponent >= 0 else [gmpy2.invert(power, square) for power in powers]
+
+
+def _check(
+    budget: Budget,
+    window_step: int,
+    weights: EncryptedVector,
+    previous: EncryptedVector | None,
+    total: EncryptedVector,
+) -> None:
+    inputs = budget.inputs
+    planned = [
+        (weights, inputs.weights_fraction_bits_at(window_step)),
+        (total, inputs.answer_fraction_bits_at(window_step)),
+    ]
+    if previous is not None:
+        planned.append((previous, inputs.weights_fraction_bits_at(max(0, window_step - 1))))
+    for vector, fraction_bits in planned:
+        if vector.layout != budget.weights_layout:
+            raise LayoutMismatch(budget.weights_layout, vector.layout)
+        if vector.fraction_bits != fraction_bits:
+            raise ScaleMismatch(fraction_bits, vector.fraction_bits)

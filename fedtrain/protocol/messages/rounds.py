@@ -1,0 +1,321 @@
+"""Messages that carry ciphertexts: deterministic CBOR, validated field by field.
+
+A round, in messages:
+
+    Step          Facilitator → Model Owner   the roster, or a sum with every owner's answer
+    StepResult    Model Owner → Facilitator   the next request, or how the job ended
+    Compute       Facilitator → Data Owner    a request, and the log entry before it
+    RoundAnswer   Data Owner → Facilitator    masked ciphertexts and a signed statement about them
+    LogEntry      Facilitator's hash chain    one a sum
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal, Self, TypeVar
+
+from pydantic import Field, ValidationError, model_validator
+
+from fedtrain.crypto import (
+    CryptoError,
+    EncryptedVector,
+    KeyMismatch,
+    SlotLayout,
+    ciphertexts_from_bytes,
+    ciphertexts_to_bytes,
+    key_id,
+)
+from fedtrain.protocol.documents.identity import Identity, sha256_hex, verify
+from fedtrain.protocol.documents.signed import Hash, JobId, PartyId, SignedDocument
+from fedtrain.protocol.messages import cbor
+from fedtrain.protocol.messages.items import most_items
+from fedtrain.protocol.messages.shared_weights import SealedWeights
+from fedtrain.protocol.version import PROTOCOL_VERSION, check_protocol, is_newer_minor
+from fedtrain.spec.model_spec import Strict
+from fedtrain.spec.problems import Code, Problem
+
+
+class RoundKind(StrEnum):
+    """What a round asks for."""
+
+    COUNTS = "counts"  # rows and Σ y² a column, once, before anything else
+    GRADIENT = "gradient"  # A·w − b; where owners see the weights, the true gradient and the loss
+    MOMENTS = "moments"  # all of (A, b), for newton
+    VALIDATION_LOSS = "validation_loss"
+
+
+class Message(Strict):
+    """Base of the CBOR messages: field names are the map's keys, `None` fields are left out."""
+
+    protocol: str = PROTOCOL_VERSION
+
+
+class VectorMessage(Strict):
+    """An encrypted vector: fixed-width big-endian ciphertexts in one byte string."""
+
+    key_id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    fraction_bits: Annotated[int, Field(ge=0, le=1 << 20)]
+    bound: Annotated[bytes, Field(max_length=8192)]
+    layout: Annotated[dict[str, int], Field(max_length=16)]
+    ciphertexts: bytes
+
+    @classmethod
+    def of(cls, vector: EncryptedVector, modulus: int) -> VectorMessage:
+        return cls(
+            key_id=vector.key_id,
+            fraction_bits=vector.fraction_bits,
+            bound=vector.bound.to_bytes((vector.bound.bit_length() + 7) // 8, "big"),
+            layout=vector.layout.to_dict(),
+            ciphertexts=ciphertexts_to_bytes(vector.ciphertexts, modulus),
+        )
+
+    def open(self, modulus: int) -> EncryptedVector:
+        """Return the vector: of this key, its layout within the modulus, each ciphertext checked against it.
+
+        Raises Problem(MALFORMED_CIPHERTEXT).
+        """
+        try:
+            if self.key_id != key_id(modulus):
+                raise KeyMismatch(key_id(modulus), self.key_id)
+            layout = SlotLayout.from_dict(self.layout)
+            layout.check_capacity(modulus.bit_length())
+            ciphertexts = ciphertexts_from_bytes(self.ciphertexts, modulus, layout.ciphertexts)
+            bound = int.from_bytes(self.bound, "big")
+            return EncryptedVector(self.key_id, self.fraction_bits, bound, layout, ciphertexts)
+        except (CryptoError, ValueError) as error:
+            raise Problem(Code.MALFORMED_CIPHERTEXT, f"The encrypted vector is not valid: {error}") from None
+
+    @property
+    def ciphertexts_hash(self) -> str:
+        return sha256_hex(self.ciphertexts)
+
+
+class SignedBytes(Strict):
+    """Exact bytes, who signed them, and the signature."""
+
+    body: bytes
+    signer: PartyId
+    signature: Annotated[bytes, Field(min_length=64, max_length=64)]
+
+    @classmethod
+    def sign(cls, body: bytes, tag: str, identity: Identity) -> SignedBytes:
+        return cls(body=body, signer=identity.party_id, signature=identity.sign(tag, body))
+
+    def open(self, tag: str, signer: str) -> bytes:
+        """Return the body. Raises Problem(BAD_SIGNATURE) unless `signer` signed it under `tag`."""
+        if self.signer != signer:
+            raise Problem(Code.BAD_SIGNATURE, f"The {tag} is signed by {self.signer[:16]}…, not by {signer[:16]}….")
+        verify(signer, tag, self.body, self.signature)
+        return self.body
+
+    @property
+    def hash(self) -> str:
+        return sha256_hex(self.body)
+
+
+REQUEST_TAG = "round-request"
+
+
+class RoundRequest(Message):
+    """What every owner of the roster is asked in one round. Its exact bytes are what masks are bound to.
+
+    `round` 0 is the counts round, which carries no vector; after it `rows_total` is public within the job.
+    `window_step` counts rounds since the weights were last encrypted afresh. `log_head` is the head of the
+    Facilitator's log as the sender checked it: by signing the request the Model Owner signs the head. A gradient round
+    carries `weights`, encrypted, or where the job shares them with owners `sealed_weights`, a box an owner.
+    """
+
+    manifest_hash: Hash
+    roster_hash: Hash
+    round: Annotated[int, Field(ge=0)]
+    kind: RoundKind
+    log_head: Hash
+    rows_total: Annotated[int, Field(ge=1)] | None = None
+    window_step: Annotated[int, Field(ge=0)] = 0
+    weights: VectorMessage | None = None
+    previous_weights: VectorMessage | None = None
+    sealed_weights: Annotated[tuple[SealedWeights, ...], Field(max_length=10_000)] | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        asks_with_weights = self.kind in (RoundKind.GRADIENT, RoundKind.VALIDATION_LOSS)
+        if self.sealed_weights is not None and (self.kind is not RoundKind.GRADIENT or self.weights is not None):
+            raise ValueError("sealed weights belong to a gradient request, in place of encrypted ones")
+        if asks_with_weights != (self.weights is not None or self.sealed_weights is not None):
+            raise ValueError(f"a {self.kind} request {'needs' if asks_with_weights else 'takes no'} weights")
+        if (self.kind is RoundKind.COUNTS) != (self.rows_total is None):
+            raise ValueError(f"rows_total does not belong with kind {self.kind}")
+        return self
+
+
+class Compute(Message):
+    """The request of a COMPUTE task. `previous_entry` holds the bytes whose hash is the request's `log_head`."""
+
+    job_id: JobId
+    request: SignedBytes
+    previous_entry: bytes
+
+
+class RoundAnswer(Message):
+    """A Data Owner's answer: masked, re-randomised ciphertexts, and its signature over the statement about them."""
+
+    party: PartyId
+    manifest_hash: Hash
+    roster_hash: Hash
+    round: Annotated[int, Field(ge=0)]
+    kind: RoundKind
+    request_hash: Hash
+    log_head: Hash
+    vector: VectorMessage
+    signature: Annotated[bytes, Field(min_length=64, max_length=64)]
+
+    def statement(self) -> bytes:
+        """The bytes an owner signs: what was asked, and the hash of the ciphertexts.
+
+        The vector's scale, bound and layout are not in it: they follow from the plan, and whoever adds or decrypts
+        holds the vector against that.
+        """
+        return answer_statement(
+            self.manifest_hash,
+            self.roster_hash,
+            self.round,
+            self.kind,
+            self.request_hash,
+            self.vector.ciphertexts_hash,
+            self.log_head,
+        )
+
+    def signed_by(self, identity: Identity) -> RoundAnswer:
+        """Return this answer with the owner's signature over its statement."""
+        return self.model_copy(update={"signature": identity.sign(ANSWER_TAG, self.statement())})
+
+    def check_signature(self) -> None:
+        """Raises Problem(BAD_SIGNATURE) unless `party` signed this very statement."""
+        verify(self.party, ANSWER_TAG, self.statement(), self.signature)
+
+
+ANSWER_TAG = "round-answer"
+
+
+def answer_statement(
+    manifest_hash: str,
+    roster_hash: str,
+    round_: int,
+    kind: RoundKind,
+    request_hash: str,
+    ciphertexts_hash: str,
+    log_head: str,
+) -> bytes:
+    """The bytes that an owner signs of an answer. All of it is in the log, so the signature outlives the answer."""
+    return cbor.encode([manifest_hash, roster_hash, round_, kind.value, request_hash, ciphertexts_hash, log_head])
+
+
+class AnswerRecord(Strict):
+    """An answer as the log keeps it: enough to check the signature, and where the ciphertexts are."""
+
+    party: PartyId
+    answer_hash: Hash
+    ciphertexts_hash: Hash
+    signature: Annotated[bytes, Field(min_length=64, max_length=64)]
+
+
+class LogEntry(Message):
+    """One link of the Facilitator's hash chain. The head is SHA-256 of the last entry's exact bytes.
+
+    Entry 0 opens the log: it has the roster's hash and no answers. Every later entry records one sum.
+    """
+
+    index: Annotated[int, Field(ge=0)]
+    previous: Hash
+    manifest_hash: Hash
+    roster_hash: Hash
+    round: Annotated[int, Field(ge=0)] = 0
+    kind: RoundKind | None = None
+    request_hash: Hash | None = None
+    answers: Annotated[tuple[AnswerRecord, ...], Field(max_length=10_000)] = ()
+    product_hash: Hash | None = None
+
+
+#: What the first entry names as the one before it.
+NO_ENTRY = "0" * 64
+
+
+class Step(Message):
+    """The request of a STEP task: what the Model Owner needs for its next move.
+
+    The first one carries the signed roster. The others carry a sum, every owner's answer as it came in (so that the
+    product can be recomputed before anything is decrypted), the request that was answered, and the log's last entry.
+    At the end of a window `weights` (and `previous_weights`) are the encrypted weights instead of a sum.
+    """
+
+    job_id: JobId
+    step: Annotated[int, Field(ge=0)]
+    log_entry: bytes
+    roster: SignedDocument | None = None
+    request: SignedBytes | None = None
+    answers: Annotated[tuple[bytes, ...], Field(max_length=10_000)] = ()
+    sum: VectorMessage | None = None
+    weights: VectorMessage | None = None
+    previous_weights: VectorMessage | None = None
+
+
+class StepResult(Message):
+    """The result of a STEP task: the next request, or the end."""
+
+    job_id: JobId
+    step: Annotated[int, Field(ge=0)]
+    request: SignedBytes | None = None
+    finished: Literal["FINISHED", "FAILED"] | None = None
+    code: str | None = None
+    reason: str | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.request is None) == (self.finished is None):
+            raise ValueError("a step's result is either a request or an end")
+        return self
+
+
+AnyMessage = TypeVar("AnyMessage", bound=Strict)
+
+
+def to_cbor(message: Strict) -> bytes:
+    """Encode a message; fields that are None are left out."""
+    return cbor.encode(_plain(message.model_dump(mode="python", exclude_none=True)))
+
+
+def from_cbor(data: bytes, kind: type[AnyMessage]) -> AnyMessage:
+    """Return the message, of which `data` is the one encoding.
+
+    Raises Problem: MALFORMED_CBOR, PROTOCOL_VERSION (before anything else is looked at) or MALFORMED_MESSAGE.
+    """
+    value = cbor.decode(data, most_items(kind))
+    if isinstance(value, dict) and isinstance(version := value.get("protocol"), str):
+        check_protocol(version)
+        if is_newer_minor(version) and issubclass(kind, Message):
+            # What a newer minor version adds to a message may be passed over; what may not is a new major version.
+            value = {name: item for name, item in value.items() if name in kind.model_fields}
+    try:
+        message = kind.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the whole"
+        raise Problem(
+            Code.MALFORMED_MESSAGE, f"{kind.__name__}: {where}: {first['msg'].removeprefix('Value error, ')}."
+        ) from None
+    if to_cbor(message) != cbor.encode(value):
+        # A number as text, an explicit null, a default left out: what means the same must be the same bytes.
+        raise Problem(Code.MALFORMED_MESSAGE, f"{kind.__name__}: a field is of another type, null, or left out.")
+    return message
+
+
+def _plain(value: object) -> cbor.Plain:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, StrEnum):
+        return value.value
+    if value is None or isinstance(value, bool | int | str | bytes):
+        return value
+    raise TypeError(f"{type(value).__name__} does not travel in a message")

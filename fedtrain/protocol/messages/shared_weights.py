@@ -1,0 +1,187 @@
+"""Which jobs may share their weights with owners, and how the weights travel: sealed to each owner of the roster.
+
+A request carries one box an owner, all of the same weights, within the bytes that the Model Owner signs. Masks are
+bound to the hash of those bytes and to the hash of what the own box held: masks of owners that were given different
+weights do not cancel, and their sum decrypts to nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import TYPE_CHECKING, Annotated, Final
+
+import numpy as np
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from numpy.typing import NDArray
+from pydantic import Field
+
+from fedtrain.crypto import CryptoError, open_sealed, seal
+from fedtrain.crypto.sealing import OVERHEAD_BYTES, PUBLIC_KEY_BYTES
+from fedtrain.protocol.documents.signed import PartyId
+from fedtrain.spec.model_spec import ModelSpec, Optimizer, Strict
+from fedtrain.spec.problems import Code, Problem
+
+if TYPE_CHECKING:
+    from fedtrain.planning.budget import Budget
+
+Floats = NDArray[np.float64]
+
+#: Optimisers that need nothing but gradients and losses.
+SHARED_OPTIMIZERS: Final = (Optimizer.GRADIENT_DESCENT, Optimizer.MOMENTUM, Optimizer.ADAM, Optimizer.LBFGS)
+#: Those that are only there for gradients that are not linear in the weights.
+SHARED_ALONE: Final = (Optimizer.ADAM, Optimizer.LBFGS)
+_TAG = "sealed-weights"
+_DOUBLE = ">f8"
+_DOUBLE_BYTES = 8
+
+
+@dataclass(frozen=True)
+class Unfit:
+    """A field of a spec that does not go with how its weights travel, and what to do about it."""
+
+    field: str
+    value: object
+    message: str
+
+
+def unfit_fields(spec: ModelSpec) -> list[Unfit]:
+    """What keeps a spec from being trained with weights as it wants them to travel; nothing for a sound one."""
+    training = spec.training
+    if not spec.shares_weights:
+        if training.optimizer not in SHARED_ALONE:
+            return []
+        message = (
+            f'{training.optimizer} is for "weights": "shared_with_owners". With encrypted weights the gradient is '
+            "linear, and conjugate_gradient or newton finds the minimum in fewer rounds: use one of them."
+        )
+        return [Unfit("training.optimizer", training.optimizer.value, message)]
+    found = []
+    if spec.kind.row_loss is None:
+        message = f"{spec.model_type} is trained with encrypted weights, exactly: there is nothing to share them for."
+        found.append(Unfit("training.weights", training.weights, message))
+    if training.optimizer not in SHARED_OPTIMIZERS:
+        message = (
+            f"{training.optimizer} is for gradients that are linear in the weights, and with weights shared with "
+            "owners they are not: use lbfgs, adam, momentum or gradient_descent."
+        )
+        found.append(Unfit("training.optimizer", training.optimizer.value, message))
+    if training.reencrypt_every > 1:
+        message = "Weights that owners see are not encrypted, and so never encrypted again: use 1."
+        found.append(Unfit("training.reencrypt_every", training.reencrypt_every, message))
+    if training.l2 == "auto":
+        message = "l2 is chosen by newton's moments, which weights shared with owners do without: give a number."
+        found.append(Unfit("training.l2", "auto", message))
+    if training.evaluate_every:
+        message = "The validation loss is asked for under encrypted weights alone: use 0."
+        found.append(Unfit("training.evaluate_every", training.evaluate_every, message))
+    return found
+
+
+def check_fits(spec: ModelSpec) -> None:
+    """Raise Problem(INVALID_SPEC), with every field of `unfit_fields` in `errors`."""
+    found = unfit_fields(spec)
+    if found:
+        errors = [{"field": one.field, "message": one.message, "value": one.value} for one in found]
+        raise Problem(Code.INVALID_SPEC, f"{found[0].field}: {found[0].message}", errors=errors)
+
+
+class SealedWeights(Strict):
+    """One owner's box: the ephemeral X25519 public key, and the weights under the key that follows from it."""
+
+    party: PartyId
+    ephemeral_key: Annotated[bytes, Field(min_length=PUBLIC_KEY_BYTES, max_length=PUBLIC_KEY_BYTES)]
+    ciphertext: Annotated[bytes, Field(min_length=OVERHEAD_BYTES)]
+
+
+@dataclass(frozen=True)
+class SealingContext:
+    """What the boxes of one request are bound to."""
+
+    manifest_hash: str
+    roster_hash: str
+    round: int
+
+    def of(self, party: str) -> tuple[bytes | str | int, ...]:
+        """The derivation's context of that owner's box."""
+        return _TAG, self.manifest_hash, self.roster_hash, self.round, bytes.fromhex(party)
+
+
+@dataclass(frozen=True, eq=False)
+class SharedWeights:
+    """Weights as an owner found them in its box. `values`: (d, k) float64. `hash`: of their bytes, for the masks."""
+
+    values: Floats = field(repr=False)
+    hash: str = field(repr=False)
+
+
+def sealed_bytes(budget: Budget) -> int:
+    """How long a box's ciphertext is: d·k doubles and the authenticator."""
+    return budget.inputs.dimensions * budget.inputs.outputs * _DOUBLE_BYTES + OVERHEAD_BYTES
+
+
+def seal_weights(values: Floats, recipients: Mapping[str, str], context: SealingContext) -> tuple[SealedWeights, ...]:
+    """A box of (d, k) weights for each of `recipients` (X25519 public keys in hex, by party), by ascending party id.
+
+    Raises MalformedKey for a key of low order.
+    """
+    plaintext = np.ascontiguousarray(values).astype(_DOUBLE).tobytes()
+    boxes = []
+    for party in sorted(recipients):
+        ephemeral, ciphertext = seal(plaintext, bytes.fromhex(recipients[party]), context.of(party))
+        boxes.append(SealedWeights(party=party, ephemeral_key=ephemeral, ciphertext=ciphertext))
+    return tuple(boxes)
+
+
+def open_weights_box(
+    boxes: Sequence[SealedWeights], party: str, private_key: X25519PrivateKey, context: SealingContext, budget: Budget
+) -> SharedWeights:
+    """Return the weights that were sealed to `party`.
+
+    Raises Problem(SEALED_WEIGHTS_REFUSED) where there is no box for it, or it was made for another owner, round, job or
+    roster, or was altered; MALFORMED_MESSAGE where a weight is no number within the plan's weight_bound.
+    """
+    box = next((one for one in boxes if one.party == party), None)
+    if box is None:
+        raise Problem(Code.SEALED_WEIGHTS_REFUSED, f"Round {context.round} has no sealed weights for this owner.")
+    try:
+        plaintext = open_sealed(private_key, box.ephemeral_key, box.ciphertext, context.of(party))
+    except CryptoError as error:
+        raise Problem(
+            Code.SEALED_WEIGHTS_REFUSED, f"The weights of round {context.round} cannot be opened: {error}."
+        ) from None
+    d, k = budget.inputs.dimensions, budget.inputs.outputs
+    if len(plaintext) != d * k * _DOUBLE_BYTES:
+        raise Problem(Code.MALFORMED_MESSAGE, f"The sealed weights have {len(plaintext)} bytes, {8 * d * k} are due.")
+    values = np.frombuffer(plaintext, dtype=_DOUBLE).astype(np.float64).reshape(d, k)
+    bound = Fraction(budget.steps[0].weight_bound, 1 << budget.steps[0].weight_fraction_bits)
+    if not np.isfinite(values).all() or Fraction(float(np.abs(values).max())) > bound:
+        raise Problem(Code.MALFORMED_MESSAGE, "The sealed weights are no numbers within the plan's weight_bound.")
+    return SharedWeights(values, hashlib.sha256(plaintext).hexdigest())
+
+
+def check_boxes(boxes: Sequence[SealedWeights] | None, budget: Budget) -> None:
+    """That a gradient request carries boxes where its job shares weights, and only there, each of the plan's size.
+
+    Raises Problem(MALFORMED_MESSAGE).
+    """
+    if budget.shares_weights != (boxes is not None):
+        takes = "carries sealed weights" if budget.shares_weights else "carries encrypted weights alone"
+        raise Problem(Code.MALFORMED_MESSAGE, f"The request: a gradient round of this job {takes}.")
+    if any(len(box.ciphertext) != sealed_bytes(budget) for box in boxes or ()):
+        raise Problem(
+            Code.MALFORMED_MESSAGE,
+            f"The request: a box of sealed weights has not the {sealed_bytes(budget):,} bytes due.",
+        )
+
+
+def check_recipients(boxes: Sequence[SealedWeights] | None, parties: Sequence[str]) -> None:
+    """That there is one box for each owner of the roster, in its order. Raises Problem(MALFORMED_MESSAGE)."""
+    if boxes is not None and [box.party for box in boxes] != list(parties):
+        raise Problem(
+            Code.MALFORMED_MESSAGE,
+            f"The request: its {len(boxes)} boxes of sealed weights are not one for each of the roster's "
+            f"{len(parties)} owners, in ascending order.",
+        )

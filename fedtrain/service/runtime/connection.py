@@ -1,0 +1,89 @@
+"""From a party's settings to its gate, its TLS, and its connection to the Facilitator."""
+
+from __future__ import annotations
+
+import ssl
+
+import httpx
+from pydantic_settings import SettingsConfigDict
+
+from fedtrain.client.address import Address
+from fedtrain.client.facilitator import FacilitatorClient
+from fedtrain.client.tls import TlsError, client_context
+from fedtrain.protocol.documents.signed import Name
+from fedtrain.service.runtime.settings import ServiceSettings
+from fedtrain.service.runtime.tls import server_context
+from fedtrain.service.vault.key_files import KeyFiles, KeySecret, open_key_files
+from fedtrain.service.vault.tokens import TOKENS_FILE, read_token, watched_tokens
+from fedtrain.service.web.caller import Gate, OpenGate, TokenGate
+from fedtrain.service.web.decision_token import DecisionToken
+from fedtrain.service.web.own_requests import certified_names
+
+
+class PartySettings(ServiceSettings):
+    """What a command needs of a party's settings to call the Facilitator in the party's name."""
+
+    model_config = SettingsConfigDict(env_prefix="FEDTRAIN_", extra="ignore", frozen=True)
+
+    port: int = 0
+    name: Name = "party"
+    workers: int = 1
+    facilitator: Address = "http://127.0.0.1:8080"
+
+
+def key_files_of(settings: ServiceSettings) -> KeyFiles:
+    """Return the private keys in the party's state folder, opened with what the settings name.
+
+    Raises SecretFileError where they are sealed and do not open, or are to be and are not.
+    """
+    secret = KeySecret.read(settings.key_passphrase_file, settings.key_file)
+    return open_key_files(settings.state_dir, secret)
+
+
+def gate_of(settings: ServiceSettings, *, own_people: bool = False) -> Gate:
+    """Return the gate: tokens where the state folder has a token list, else open, which only loopback may be.
+
+    With `own_people` what decides asks for a token there, too, which is then drawn and lies in the state folder.
+
+    Raises SecretFileError for a token list that cannot be used.
+    """
+    if not (settings.state_dir / TOKENS_FILE).exists():
+        return OpenGate(DecisionToken(settings.state_dir) if own_people else None)
+    tokens = watched_tokens(settings.state_dir)
+    tokens.value()
+    return TokenGate(tokens)
+
+
+def listening_tls(settings: ServiceSettings) -> ssl.SSLContext | None:
+    """Return the TLS that the service listens with, None where the settings name none. Raises TlsError."""
+    if settings.tls_cert is None and settings.tls_key is None:
+        if settings.tls_client_ca is not None:
+            raise TlsError("tls_client_ca asks clients for certificates, and needs tls_cert and tls_key.")
+        return None
+    if settings.tls_cert is None or settings.tls_key is None:
+        raise TlsError("tls_cert and tls_key belong together: give both files or neither.")
+    return server_context(settings.tls_cert, settings.tls_key, settings.tls_client_ca)
+
+
+def own_names(settings: ServiceSettings) -> tuple[str, ...]:
+    """Return the host names that the service is called by, beside loopback's and the address a connection comes in at.
+
+    They are those of the settings and of its certificate.
+    """
+    named = [name.strip() for name in settings.allowed_hosts.split(",") if name.strip()]
+    certified = () if settings.tls_cert is None else certified_names(settings.tls_cert)
+    return (settings.host, *named, *certified)
+
+
+def facilitator_client(
+    settings: ServiceSettings, base_url: str, party_id: str, transport: httpx.AsyncBaseTransport | None = None
+) -> FacilitatorClient:
+    """Return the party's connection to the Facilitator, with its token, CA and certificate.
+
+    Raises TlsError, SecretFileError, and Problem as `ServiceClient`.
+    """
+    verify: ssl.SSLContext | bool = True
+    if settings.ca_file is not None or settings.client_cert is not None or settings.client_key is not None:
+        verify = client_context(settings.ca_file, settings.client_cert, settings.client_key)
+    token = None if settings.token_file is None else read_token(settings.token_file)
+    return FacilitatorClient(base_url, party_id=party_id, token=token, transport=transport, verify=verify)

@@ -1,0 +1,178 @@
+"""Who calls: the one place that says so, on every route.
+
+`create_service` puts the dependency `caller` before every router's routes, and `fedtrain.service.web.access` before all of
+them. A gate turns headers into a `Caller`; a route that serves one party only takes `CallingParty`, and one that serves
+parties of one role `CallingDataOwner` or `CallingModelOwner`.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Protocol
+
+from fastapi import Depends, Request
+
+from fedtrain.protocol.documents.identity import is_party_id
+from fedtrain.protocol.states import Role
+from fedtrain.service.vault.tokens import Scope, TokenRecord, find_token
+from fedtrain.service.vault.watched_file import WatchedFile
+from fedtrain.service.web.decision_token import DecisionToken
+from fedtrain.spec.problems import Code, Problem
+
+PARTY_HEADER = "Fedtrain-Party"
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who calls, and whether that was proven. In open mode a party id is what the caller says it is.
+
+    `scope` and `token_id` are of the token that proved it; the id is public. `decides`: whether it is one of the
+    service's own people, who may decide for it.
+    """
+
+    party_id: str | None
+    role: Role | None
+    authenticated: bool
+    scope: Scope | None = None
+    token_id: str | None = None
+    decides: bool = False
+
+    def check(self, method: str, at: Role) -> None:
+        """Raises Problem(FORBIDDEN) for a method that the caller's token does not allow at a service of that role."""
+        if self.scope is Scope.PARTY and at is not Role.FACILITATOR:
+            service = at.replace("-", " ")
+            raise Problem(
+                Code.FORBIDDEN,
+                f"This token is for a party at a Facilitator, and does nothing at a {service}: make one with the scope "
+                "admin or read.",
+            )
+        if self.scope is Scope.READ and method not in _READING:
+            raise Problem(Code.FORBIDDEN, f"This token may look, and {method} needs one with the scope admin.")
+
+
+def is_known(scope: Mapping[str, Any]) -> bool:
+    """Return whether an ASGI request's caller has shown a token or said which party it is; others are strangers."""
+    who = scope.get("state", {}).get("caller")
+    return isinstance(who, Caller) and (who.authenticated or who.party_id is not None)
+
+
+class Gate(Protocol):
+    """Turns a request's headers into a caller. Raises Problem(UNAUTHENTICATED) to refuse it."""
+
+    def identify(self, headers: Mapping[str, str]) -> Caller:
+        """`headers` is read case-insensitively, as Starlette's Headers are."""
+        ...
+
+
+class OpenGate:
+    """For services on loopback without tokens: believes the `Fedtrain-Party` header.
+
+    Who shows the token `decisions` may decide; without one there, everybody may.
+    """
+
+    def __init__(self, decisions: DecisionToken | None = None) -> None:
+        self.decisions = decisions
+
+    def identify(self, headers: Mapping[str, str]) -> Caller:
+        decides = self.decisions is None or self.decisions.fits(headers.get("Authorization", ""))
+        return Caller(_stated_party(headers), None, authenticated=False, decides=decides)
+
+
+class TokenGate:
+    """For services with a token list: a caller is whose token it shows, whatever else it says."""
+
+    def __init__(self, tokens: WatchedFile[tuple[TokenRecord, ...]]) -> None:
+        self._tokens = tokens
+
+    def identify(self, headers: Mapping[str, str]) -> Caller:
+        """Raises Problem: UNAUTHENTICATED without a valid token, FORBIDDEN when it is another party's."""
+        kind, _, token = headers.get("Authorization", "").partition(" ")
+        if kind.lower() != "bearer" or not token.strip():
+            raise Problem(Code.UNAUTHENTICATED, "This service wants a token: send Authorization: Bearer <token>.")
+        record = find_token(self._tokens.value(), token.strip())
+        if record is None:
+            # The same words for a wrong, a revoked and a malformed one: there is nothing to learn by trying.
+            raise Problem(Code.UNAUTHENTICATED, "The token is not valid here; it may have been revoked.")
+        stated = _stated_party(headers)
+        if record.party is not None and stated is not None and stated != record.party:
+            raise Problem(
+                Code.FORBIDDEN,
+                f"The token belongs to {record.name} ({record.party[:16]}…), and {PARTY_HEADER} says {stated[:16]}….",
+            )
+        role = None if record.role is None else Role(record.role)
+        decides = record.scope is Scope.ADMIN
+        return Caller(record.party, role, True, scope=record.scope, token_id=record.id, decides=decides)
+
+
+def _stated_party(headers: Mapping[str, str]) -> str | None:
+    party_id = headers.get(PARTY_HEADER)
+    if party_id is not None and not is_party_id(party_id):
+        raise Problem(
+            Code.UNAUTHENTICATED, f"{PARTY_HEADER} must be a party id of 64 hex digits, not {party_id[:80]!r}."
+        )
+    return party_id
+
+
+async def caller(request: Request) -> Caller:
+    """Return who calls; the gate is asked once a request."""
+    known = getattr(request.state, "caller", None)
+    if isinstance(known, Caller):
+        return known
+    gate: Gate = request.app.state.gate
+    identified = gate.identify(request.headers)
+    identified.check(request.method, request.app.state.role)
+    request.state.caller = identified
+    return identified
+
+
+async def deciding(request: Request, who: Annotated[Caller, Depends(caller)]) -> None:
+    """Dependency of routes that decide for the service. Raises Problem(UNAUTHENTICATED) or (FORBIDDEN) for others."""
+    if who.decides:
+        return
+    gate: Gate = request.app.state.gate
+    if not isinstance(gate, OpenGate) or gate.decisions is None:
+        raise Problem(Code.FORBIDDEN, "This decides for the service, which takes a token with the scope admin.")
+    path = gate.decisions.path
+    raise Problem(
+        Code.UNAUTHENTICATED,
+        "Everybody on this machine may look here; only who runs the service decides. The command `fedtrain`, as the "
+        'same user, shows the token by itself; with curl: -H "Authorization: Bearer $(cat '
+        f'{"decision-*.token in its state folder" if path is None else shlex.quote(str(path))})".',
+        token_file=None if path is None else str(path),
+    )
+
+
+def require_party(who: Caller) -> str:
+    """Return the calling party's id. Raises Problem: UNAUTHENTICATED without one, FORBIDDEN when the token has none."""
+    if who.party_id is not None:
+        return who.party_id
+    if who.authenticated:
+        raise Problem(Code.FORBIDDEN, "This route is for parties, and the token is not a party's.")
+    raise Problem(Code.UNAUTHENTICATED, f"This route is for parties: send the header {PARTY_HEADER}.")
+
+
+async def calling_party(who: Annotated[Caller, Depends(caller)]) -> str:
+    """Dependency: the calling party's id. Raises Problem as `require_party`."""
+    return require_party(who)
+
+
+def _calling(role: Role) -> Callable[[Caller], Awaitable[str]]:
+    async def calling_in_role(who: Annotated[Caller, Depends(caller)]) -> str:
+        """The calling party's id. Raises Problem as `require_party`, and FORBIDDEN for a token of another role."""
+        party = require_party(who)
+        if who.authenticated and who.role is not role:
+            raise Problem(Code.FORBIDDEN, f"This route is for a {role}, and the token is a {who.role}'s.")
+        return party
+
+    return calling_in_role
+
+
+#: For `dependencies=` of a route that decides for the service.
+DECIDES = Depends(deciding)
+AnyCaller = Annotated[Caller, Depends(caller)]
+CallingParty = Annotated[str, Depends(calling_party)]
+CallingDataOwner = Annotated[str, Depends(_calling(Role.DATA_OWNER))]
+CallingModelOwner = Annotated[str, Depends(_calling(Role.MODEL_OWNER))]

@@ -1,0 +1,98 @@
+"""Pages that a browser is shown: `/`, which says what this is, and `/docs`. Everything comes from this service itself.
+
+FastAPI's own pages take their scripts from elsewhere and have one in the page. Here the files are those of the package
+fastapi-offline, and the browser is told to load nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from html import escape
+from importlib.resources import files
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse
+
+from fedtrain.spec.problems import Code, Problem
+
+#: No script or style within the page, none from elsewhere, no frame around it.
+PAGE_HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+_ASSETS = {"swagger-ui.css": "text/css; charset=utf-8", "swagger-ui-bundle.js": "text/javascript; charset=utf-8"}
+_START = """\
+window.addEventListener("load", () => {
+  SwaggerUIBundle({
+    url: "openapi.json",
+    dom_id: "#swagger-ui",
+    presets: [SwaggerUIBundle.presets.apis],
+    layout: "BaseLayout",
+    deepLinking: true,
+    validatorUrl: "none",
+  });
+});
+"""
+PATHS = frozenset({"/", "/docs", "/docs/start.js", *(f"/docs/{name}" for name in _ASSETS)})
+
+
+def routes(title: str, what: str, about: Mapping[str, str]) -> APIRouter:
+    """Return the routes of the pages. `what` says what the service is; `about` is shown as it is: name, version, …"""
+    router = APIRouter(include_in_schema=False)
+    shown = {"title": title, **about, "docs": "/docs", "openapi": "/openapi.json", "problems": "/problems"}
+
+    @router.get("/")
+    async def index(request: Request) -> Response:
+        headers = {**PAGE_HEADERS, "Vary": "Accept"}
+        if "text/html" in request.headers.get("accept", ""):
+            return HTMLResponse(_index(title, what, about), headers=headers)
+        return JSONResponse(shown, headers=headers)
+
+    @router.get("/docs")
+    async def docs() -> Response:
+        body = '<div id="swagger-ui"></div><script src="docs/swagger-ui-bundle.js"></script>'
+        style = '<link rel="stylesheet" href="docs/swagger-ui.css">'
+        page = _page(title, f'{body}<script src="docs/start.js"></script>', style)
+        return HTMLResponse(page, headers=PAGE_HEADERS)
+
+    @router.get("/docs/start.js")
+    async def start() -> Response:
+        return Response(_START, media_type="text/javascript", headers=PAGE_HEADERS)
+
+    @router.get("/docs/{name}")
+    def asset(name: str) -> Response:
+        if name not in _ASSETS:
+            raise Problem(Code.NOT_FOUND, f"There is nothing at /docs/{name[:100]}.")
+        return Response(_asset(name), media_type=_ASSETS[name], headers=PAGE_HEADERS)
+
+    return router
+
+
+@cache
+def _asset(name: str) -> bytes:
+    return (files("fastapi_offline") / "static" / name).read_bytes()
+
+
+def _index(title: str, what: str, about: Mapping[str, str]) -> str:
+    rows = "".join(f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in about.items())
+    paragraphs = "".join(f"<p>{escape(part)}</p>" for part in what.split("\n\n"))
+    links = (
+        ("docs", "all routes, with examples"),
+        ("readyz", "whether it can work, and what is missing"),
+        ("problems", "everything that can go wrong, and what to do"),
+        ("openapi.json", "the routes for programs"),
+    )
+    listed = "".join(f'<li><a href="{path}">/{path}</a>: {told}</li>' for path, told in links)
+    return _page(title, f"<h1>{escape(title)}</h1>{paragraphs}<table>{rows}</table><ul>{listed}</ul>")
+
+
+def _page(title: str, body: str, head: str = "") -> str:
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f'<meta name="viewport" content="width=device-width">{head}</head><body>{body}</body></html>'
+    )

@@ -1,0 +1,79 @@
+"""What the parties must agree on about a model type whose gradient is linear in the weights.
+
+Every owner reduces its rows to A = XᵀX and b = Xᵀ(y − shift), which meet the weights times a slope c, and everything
+else follows: docs/adding-a-model.md.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from numpy.typing import NDArray
+
+from fedtrain.spec.model_types.row_loss import RowLoss
+
+if TYPE_CHECKING:
+    from fedtrain.spec.model_spec import Target, Training
+
+Floats = NDArray[Any]
+
+
+class ModelKind:
+    """Base of the model types; a type is one subclass in a module of its own, and a line in the registry.
+
+    `name`: as specs have it. `classifies`: targets have categories, not ranges.
+    `least_squares`: ordinary ones, so that standard errors follow from the moments. `target_shift`: what is taken off
+    every target before b is formed, with a power of two as its denominator. `row_loss`: what is minimised where weights
+    are shared with owners; None for a type that is not trained in that way.
+    """
+
+    name: ClassVar[str]
+    classifies: ClassVar[bool] = False
+    least_squares: ClassVar[bool] = False
+    target_shift: ClassVar[Fraction] = Fraction(0)
+    row_loss: ClassVar[RowLoss | None] = None
+
+    def check_targets(self, targets: Sequence[Target]) -> None:
+        """Raise ValueError, naming the target, where these are not what this type predicts."""
+        for target in targets:
+            if (target.categories is not None) != self.classifies:
+                needs = "categories" if self.classifies else "a range"
+                raise ValueError(f"{target.label}: {self.name} needs a target with {needs}")
+
+    def fitted(self, targets: Sequence[Target]) -> tuple[Target, ...]:
+        """Those of the declared targets that are predicted, the first ones; others only enter `row_weights`."""
+        return tuple(targets)
+
+    def row_weights(self, others: Floats) -> Floats | None:  # noqa: ARG002
+        """(rows,) factors in [0, 1] that rows count with, from the targets (rows, m) that are not predicted.
+
+        `others` are divided by the end of their range that is farther from 0. None where all rows count the same.
+        """
+        return None
+
+    def outputs(self, targets: Sequence[Target]) -> int:
+        """k: how many columns the weights have."""
+        return len(self.fitted(targets))
+
+    def slope(self, training: Training) -> Fraction:  # noqa: ARG002
+        """c."""
+        return Fraction(1)
+
+    def square_sum(self, squares: Fraction, rows: int, training: Training) -> Fraction:  # noqa: ARG002
+        """What completes wᵀAw − 2bᵀw to a sum of squares, so that `loss` gets a number of at least 0.
+
+        `squares`: Σy² over the federation's rows.
+        """
+        return squares
+
+    def loss(self, mean_square: float, half_width: float, training: Training) -> float:  # noqa: ARG002
+        """The training loss of one output in raw units, from (wᵀAw − 2bᵀw + square_sum) / rows in scaled ones.
+
+        inf, or OverflowError, where it is beyond a double.
+        """
+        if not math.isfinite(mean_square):
+            return math.inf
+        return float(Fraction(mean_square) * Fraction(half_width) ** 2)

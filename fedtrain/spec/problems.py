@@ -1,0 +1,357 @@
+"""The catalogue of everything that can go wrong between parties and with their users.
+
+One code a problem; over HTTP it is `application/problem+json` (RFC 9457), whose `type` ends in the code, so that a
+client can turn it back into the same `Problem`. The `type` is a relative reference: to the page on the problem that the
+service itself serves. What is said to *others* (a decline) is the code alone.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import Enum
+
+from fedtrain.spec.shown_text import all_shown, shown
+
+PROBLEM_JSON = "application/problem+json"
+TYPE_BASE = "/problems/"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a code means: the HTTP status it travels with, a short title, and what a person does about it."""
+
+    slug: str
+    status: int
+    title: str
+    remedy: str
+
+
+class Code(Enum):
+    """Every problem, by name."""
+
+    # What a user sends
+    INVALID_REQUEST = Kind(
+        "invalid-request", 422, "The request does not have the expected form", "Correct the fields that `errors` names."
+    )
+    INVALID_SPEC = Kind("invalid-spec", 422, "The model spec cannot be used", "Correct the fields that `errors` names.")
+    DOES_NOT_FIT = Kind(
+        "does-not-fit", 422, "The job does not fit the key", "Take one of the changes that `fixes` lists."
+    )
+    BODY_TOO_LARGE = Kind(
+        "body-too-large",
+        413,
+        "The body is larger than this route takes",
+        "Send less, or raise the limit in the settings.",
+    )
+    MALFORMED_JSON = Kind("malformed-json", 400, "The body is not JSON", "Check quotes, commas and encoding (UTF-8).")
+    MALFORMED_CBOR = Kind(
+        "malformed-cbor", 400, "The body is not deterministic CBOR", "Encode as RFC 8949 §4.2.1 says, without tags."
+    )
+    UNSUPPORTED_MEDIA_TYPE = Kind(
+        "unsupported-media-type",
+        415,
+        "The body's type is not taken here",
+        "Set Content-Type to one that the detail names.",
+    )
+    NOT_FOUND = Kind("not-found", 404, "There is nothing at this address", "Look at /docs for the routes.")
+    METHOD_NOT_ALLOWED = Kind(
+        "method-not-allowed", 405, "This address does not take that method", "Look at /docs for the routes."
+    )
+    MODEL_NOT_FOUND = Kind("model-not-found", 404, "There is no such model", "List the models with GET /models.")
+    DATASET_NOT_FOUND = Kind(
+        "dataset-not-found", 404, "There is no such dataset", "List the datasets with GET /datasets."
+    )
+    PREDICTION_NOT_FOUND = Kind(
+        "prediction-not-found", 404, "There is no such prediction", "List them with GET /predictions."
+    )
+    NO_FINISHED_MODEL = Kind(
+        "no-finished-model", 409, "No model has finished yet", "Wait until a model's status is FINISHED."
+    )
+    MODEL_NOT_FINISHED = Kind(
+        "model-not-finished", 409, "The model has not finished", "Wait until its status is FINISHED."
+    )
+    NO_TEST_DATA = Kind("no-test-data", 409, "The Model Owner has no test set", "Register one with POST /datasets.")
+    INVALID_DATA = Kind(
+        "invalid-data", 422, "The data do not fit their declared encoding", "Mend the data or the declaration."
+    )
+    INVALID_ROWS = Kind("invalid-rows", 422, "The rows cannot be scored", "Correct what `errors` names.")
+    # Who may do what
+    UNAUTHENTICATED = Kind("unauthenticated", 401, "The caller is not known", "Send a valid bearer token.")
+    FORBIDDEN = Kind("forbidden", 403, "The caller may not do this", "Use a token whose role allows it.")
+    FOREIGN_HOST = Kind(
+        "foreign-host",
+        403,
+        "The service is not known by that name",
+        "Call it by a name of its own, or add this one to allowed_hosts in its settings.",
+    )
+    FOREIGN_ORIGIN = Kind(
+        "foreign-origin",
+        403,
+        "Another web page's request",
+        "Open the service's own pages, or use the command line or a program.",
+    )
+    RATE_LIMITED = Kind("rate-limited", 429, "Too many requests", "Wait as long as Retry-After says.")
+    PROTOCOL_VERSION = Kind(
+        "protocol-version", 400, "The message is of another protocol version", "Upgrade the older party."
+    )
+    BAD_SIGNATURE = Kind(
+        "bad-signature", 400, "A signature does not hold", "Check that the parties' identities are the pinned ones."
+    )
+    # Tasks and rounds
+    TASK_NOT_FOUND = Kind("task-not-found", 404, "There is no such task for the caller", "Poll GET /tasks.")
+    TASK_CLOSED = Kind("task-closed", 409, "The task is over", "Nothing; its job went on or ended.")
+    ANSWER_CONFLICT = Kind(
+        "answer-conflict", 409, "Another answer was already given", "Send the same bytes, or nothing."
+    )
+    JOB_EXISTS = Kind("job-exists", 409, "Another job has this id", "Choose a new id.")
+    JOB_OVER = Kind("job-over", 409, "The job has ended", "Deploy a new one.")
+    WRONG_STATE = Kind("wrong-state", 409, "The job is not in a state that allows this", "Look at its status.")
+    MALFORMED_MESSAGE = Kind(
+        "malformed-message", 400, "A party's message does not have the agreed form", "Check the parties' versions."
+    )
+    MALFORMED_CIPHERTEXT = Kind(
+        "malformed-ciphertext", 400, "A ciphertext is not valid", "Check the sender's software."
+    )
+    MALFORMED_KEY = Kind("malformed-key", 400, "The public key is not sound", "Do not join; tell the Model Owner.")
+    REQUEST_DIFFERS = Kind(
+        "request-differs",
+        409,
+        "This round was already answered for another request",
+        "Nothing; an owner answers a round once.",
+    )
+    ROWS_TOTAL_REFUSED = Kind(
+        "rows-total-refused",
+        409,
+        "A request's total of rows cannot be the federation's",
+        "Ask the Model Owner; deploy the job again.",
+    )
+    ROSTER_INVALID = Kind(
+        "roster-invalid", 409, "The roster is not acceptable", "Compare it with the consortium's list."
+    )
+    SEALED_WEIGHTS_REFUSED = Kind(
+        "sealed-weights-refused",
+        400,
+        "The weights that were sealed to this owner do not open",
+        "Nothing; the Model Owner deploys the job again.",
+    )
+    ADDITION_NOT_PROVEN = Kind(
+        "addition-not-proven", 409, "The sum is not the product of the owners' answers", "Run `fedtrain verify`."
+    )
+    SUM_OUT_OF_BOUND = Kind(
+        "sum-out-of-bound",
+        409,
+        "A sum does not decrypt to what was planned",
+        "Deploy the job again; if it stays, ask the owners for their software's versions.",
+    )
+    SUMS_UNUSABLE = Kind(
+        "sums-unusable",
+        409,
+        "The Model Owner cannot use a job's sums",
+        "Ask the Model Owner, who knows more; see that every owner runs unaltered software.",
+    )
+    LOG_INCONSISTENT = Kind(
+        "log-inconsistent", 409, "The Facilitator's log does not hold what was answered", "Run `fedtrain verify`."
+    )
+    RESTORED_TOO_OLD = Kind(
+        "restored-too-old",
+        409,
+        "A party's state is older than its job",
+        "Run `fedtrain resume MODEL_ID` at that party; where it cannot catch up, deploy the job again.",
+    )
+    EVIDENCE_PRUNED = Kind(
+        "evidence-pruned",
+        410,
+        "The job's ciphertexts were deleted by age",
+        "Hashes and signatures are kept: `fedtrain verify` checks those. Ask before prune_after_days the next time.",
+    )
+    IDEMPOTENCY_CONFLICT = Kind(
+        "idempotency-conflict",
+        409,
+        "The Idempotency-Key was used for another body",
+        "Send the same body again, or a new key.",
+    )
+    # Why an owner declines, or a job ends
+    UNTRUSTED_MODEL_OWNER = Kind(
+        "untrusted-model-owner", 403, "The Model Owner is not pinned", "Pin it with `fedtrain trust`."
+    )
+    POLICY_REFUSES = Kind(
+        "policy-refuses", 403, "The owner's policy does not allow the job", "Change the job or the policy."
+    )
+    ENCODING_DIFFERS = Kind(
+        "encoding-differs",
+        409,
+        "The job reads columns otherwise than the dataset declares",
+        "Use the consortium's schema.json.",
+    )
+    PLAN_DIFFERS = Kind(
+        "plan-differs", 409, "The plan is not what the spec gives", "Use the same version at every party."
+    )
+    TOO_FEW_OWNERS = Kind("too-few-owners", 409, "Fewer owners joined than the job needs", "See who declined, and why.")
+    ROSTER_CLOSED = Kind(
+        "roster-closed",
+        409,
+        "The roster was closed without this owner",
+        "Answer sooner, or ask the Model Owner for a longer join_timeout_s.",
+    )
+    OWNER_LEFT = Kind(
+        "owner-left",
+        409,
+        "An owner left the job after it had joined",
+        "Ask that owner why, and deploy the job again.",
+    )
+    OWNER_TIMED_OUT = Kind(
+        "owner-timed-out", 504, "An owner did not answer in time", "Start it again, or use on_dropout: wait."
+    )
+    OWNER_LOST_ITS_KEY = Kind("owner-lost-its-key", 409, "An owner no longer has its mask key", "Deploy the job again.")
+    DIFFERENCING_RISK = Kind(
+        "differencing-risk",
+        403,
+        "The job's sum could be subtracted from an earlier one",
+        "Look at what is shown, and approve or deny it by hand.",
+    )
+    CONSENT_MISSING = Kind(
+        "consent-missing",
+        409,
+        "Owners of an earlier roster have not consented",
+        "Use the same roster, or have every owner concerned sign with `fedtrain consent`.",
+    )
+    CONSENT_NOT_CONCERNED = Kind(
+        "consent-not-concerned",
+        400,
+        "A consent is signed by somebody who is on none of its rosters",
+        "Hand in what the owners concerned signed.",
+    )
+    TOO_FEW_ROWS = Kind(
+        "too-few-rows",
+        403,
+        "A dataset, a part of it or a cell holds too few rows",
+        "Do what the detail says, such as merging categories, or collect more rows.",
+    )
+    DATA_REFUSED = Kind(
+        "data-refused",
+        403,
+        "An owner's data are not let into the job",
+        "Ask the owner: its own people see why, and `fedtrain check` says beforehand what to change.",
+    )
+    DIVERGED = Kind("diverged", 409, "Training diverged", "Lower learning_rate, or use auto.")
+    DENIED = Kind("denied", 403, "The owner denied the job by hand", "Talk to the owner.")
+    SCORING_REFUSED = Kind(
+        "scoring-refused",
+        403,
+        "The Model Owner does not let this owner score the model",
+        "Ask it to allow it: POST /models/{id}/scoring.",
+    )
+    SCORES_USED_UP = Kind(
+        "scores-used-up",
+        403,
+        "The model's scores are used up",
+        "Score fewer rows; more scores would tell the model itself.",
+    )
+    CANCELLED = Kind("cancelled", 409, "The job was cancelled", "Deploy it again.")
+    # Operation
+    NOT_READY = Kind("not-ready", 503, "The service is not ready", "See GET /readyz for what is missing.")
+    TOO_MANY_CONNECTIONS = Kind(
+        "too-many-connections",
+        503,
+        "The service has all the connections that it can hold",
+        "Try again in a few seconds; the log of the service says what holds them.",
+    )
+    STORE_UNAVAILABLE = Kind(
+        "store-unavailable",
+        503,
+        "The service's database cannot be used now",
+        "Nothing is lost: try again when GET /readyz says that the store is ok.",
+    )
+    FACILITATOR_UNREACHABLE = Kind(
+        "facilitator-unreachable", 502, "The Facilitator cannot be reached", "Check its address and that it runs."
+    )
+    NO_ANSWER = Kind("no-answer", 504, "The other party did not answer in time", "Check that it runs, and try again.")
+    SERVICE_UNREACHABLE = Kind(
+        "service-unreachable", 502, "The service cannot be reached", "Check its address and that it runs."
+    )
+    INTERNAL = Kind("internal", 500, "The service failed", "Look at its log for the error's id.")
+
+    @property
+    def slug(self) -> str:
+        return self.value.slug
+
+    @property
+    def status(self) -> int:
+        return self.value.status
+
+    @classmethod
+    def from_slug(cls, slug: str, status: int = 500) -> Code:
+        """Return the code with that slug.
+
+        For one that this version does not know, such as a proxy's own: INTERNAL, which may pass when it is tried again,
+        RATE_LIMITED for 429, which will, or for another 4xx status INVALID_REQUEST, which will not.
+        """
+        if slug in _BY_SLUG:
+            return _BY_SLUG[slug]
+        if status == cls.RATE_LIMITED.status:
+            return cls.RATE_LIMITED
+        return cls.INVALID_REQUEST if 400 <= status < 500 else cls.INTERNAL
+
+
+_BY_SLUG = {code.value.slug: code for code in Code}
+
+
+class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
+    """Something named in the catalogue went wrong.
+
+    `detail` says, to a person, what happened with which value and what to do; it never holds a data value, a key or
+    a plaintext. `extra` are further members of the problem document, such as `errors` or `fixes`.
+    """
+
+    def __init__(self, code: Code, detail: str, /, **extra: object) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.extra = extra
+
+    def __str__(self) -> str:
+        return self.detail
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the problem document (RFC 9457 §3.1)."""
+        kind = self.code.value
+        document: dict[str, object] = {
+            "type": TYPE_BASE + kind.slug,
+            "title": kind.title,
+            "status": kind.status,
+            "detail": self.detail,
+            "remedy": kind.remedy,
+        }
+        return document | {name: value for name, value in self.extra.items() if name not in document}
+
+    @classmethod
+    def from_body(cls, body: bytes, status: int) -> Problem:
+        """Return the problem in the body of a peer's answer. Whatever it sent, nothing is raised."""
+        try:
+            document: object = json.loads(body)
+        except (ValueError, RecursionError):
+            document = None
+        return cls.from_dict(document, status)
+
+    @classmethod
+    def from_dict(cls, document: object, status: int) -> Problem:
+        """Return the problem a peer sent. Whatever it sent, the result is a Problem and nothing is raised."""
+        if not isinstance(document, dict):
+            return cls(Code.from_slug("", status), f"The peer answered {status} without saying why.")
+        # The part after the last base, so that an absolute address of the same page is the same problem.
+        slug = str(document.get("type", "")).rpartition(TYPE_BASE)[2]
+        known = {"type", "title", "status", "detail", "remedy"}
+        detail = str(document.get("detail") or document.get("title") or f"The peer answered {status}.")
+        extra = {str(key): value for key, value in document.items() if key not in known}
+        return cls(Code.from_slug(slug, status), shown(detail), **all_shown(extra))
+
+
+def catalogue() -> str:
+    """Return the Markdown table of every problem that `docs/protocol.md` holds between its problem markers."""
+    rows = [f"| `{c.slug}` | {c.status} | {c.value.title} | {c.value.remedy} |" for c in Code]
+    return "\n".join(["| code | status | what happened | what to do |", "|---|---|---|---|", *rows])
+
+
+if __name__ == "__main__":
+    print(catalogue())  # noqa: T201

@@ -1,0 +1,199 @@
+"""Hold a table against a declaration, and say everything that does not fit, not just the first.
+
+The report quotes values and counts: it is for the table's owner alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fedtrain.spec.model_spec import DataProps, ModelType
+from fedtrain.spec.model_types import MODEL_KINDS
+from fedtrain.tabular.columns import (
+    CategoryCodec,
+    Codec,
+    Finding,
+    NumericCodec,
+    Reading,
+    Scaling,
+    feature_codec,
+    target_codec,
+)
+from fedtrain.tabular.encode import category_counts, kept_rows, tails
+from fedtrain.tabular.errors import TableError
+from fedtrain.tabular.extremes import Extremes, Question
+from fedtrain.tabular.reading.convert import Floats
+from fedtrain.tabular.reading.read import Table, open_declared_table
+from fedtrain.tabular.tally import Tally
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that keeps the table from being used. `code` is of fedtrain.tabular.errors.CODES, or a policy's reason."""
+
+    code: str
+    message: str
+    column: str | None = None
+    count: int | None = None
+    first_record: int | None = None
+
+
+@dataclass
+class ColumnSummary:
+    """The contents of one declared column; `constant` where it holds one value only, and so tells a model nothing."""
+
+    column: str
+    missing: int = 0
+    clipped_low: int = 0
+    clipped_high: int = 0
+    constant: bool = False
+    categories: dict[str, int] | None = None
+
+
+@dataclass
+class TableReport:
+    """`rows` records were read; `rows_dropped` of them lack a value in a column that says "drop".
+
+    `problems` keep the table from being used. `questions` do not, and may mean that its numbers are wrong.
+    `waits`: why a person would have to let jobs over the table in.
+    """
+
+    path: str
+    rows: int = 0
+    rows_dropped: int = 0
+    problems: list[Problem] = field(default_factory=list)
+    questions: list[Question] = field(default_factory=list)
+    waits: list[str] = field(default_factory=list)
+    columns: list[ColumnSummary] = field(default_factory=list)
+
+    @property
+    def usable(self) -> bool:
+        """True where the table can be used as declared."""
+        return not self.problems
+
+    @property
+    def fits(self) -> bool:
+        """True where it can be used, and there is nothing to ask its owner, now or at every job."""
+        return self.usable and not self.questions and not self.waits
+
+    @property
+    def findings(self) -> list[str]:
+        """Problems, then questions, then what a policy has against the table, in words."""
+        problems, questions = (problem.message for problem in self.problems), (one.message for one in self.questions)
+        return [*problems, *questions, *self.waits]
+
+    @property
+    def rows_used(self) -> int:
+        """Records that lack nothing."""
+        return self.rows - self.rows_dropped
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain lists, dicts, numbers and text, for JSON."""
+        return {**asdict(self), "usable": self.usable, "fits": self.fits}
+
+
+def check_table(
+    path: str | Path, props: DataProps, model_type: ModelType | None, scaling: Scaling = "range"
+) -> TableReport:
+    """Read the whole table once and report on it. Never raises TableError: that is what the report is for.
+
+    `model_type`: None for a schema, whose targets may be of any. Raises ValueError for targets that it cannot have.
+    """
+    report = TableReport(str(path))
+    if model_type is not None:
+        MODEL_KINDS[model_type].check_targets(props.all_targets)
+    features = [feature_codec(feature, scaling) for feature in props.features]
+    codecs = [*features, *(target_codec(target, scaling) for target in props.all_targets)]
+    try:
+        table = open_declared_table(path, props)
+    except TableError as error:
+        report.problems.append(_problem(error))
+        return report
+    present = _present(table, codecs, report)
+    if present:
+        _read(table, present, report)
+    if not report.problems and report.rows == report.rows_dropped:
+        why = "every record lacks a value" if report.rows else "the table has no records"
+        report.problems.append(Problem("no-rows", f"{path}: {why}; there is nothing to use"))
+    return report
+
+
+def _problem(error: TableError) -> Problem:
+    first_record = error.rows[0] if error.rows else None
+    return Problem(error.code, error.message, column=error.column, first_record=first_record)
+
+
+def _present(table: Table, codecs: list[Codec], report: TableReport) -> list[Codec]:
+    """The declared columns that the table has; the others are problems."""
+    present: list[Codec] = []
+    for codec in codecs:
+        try:
+            table.positions([*(other.column for other in present), codec.column])
+        except TableError as error:
+            report.problems.append(_problem(error))
+        else:
+            present.append(codec)
+    return present
+
+
+def _read(table: Table, codecs: list[Codec], report: TableReport) -> None:
+    tally = Tally({codec.label: codec.texts for codec in codecs if isinstance(codec, CategoryCodec)})
+    found: dict[tuple[str, str], Problem] = {}
+    missing = dict.fromkeys((codec.label for codec in codecs), 0)
+    extremes = {codec.label: Extremes() for codec in codecs}
+    try:
+        for batch in table.batches([codec.column for codec in codecs]):
+            readings = [codec.read(*cells) for codec, cells in zip(codecs, batch.cells, strict=True)]
+            keep = kept_rows(readings)
+            report.rows += batch.rows
+            report.rows_dropped += 0 if keep is None else int((~keep).sum())
+            for codec, reading in zip(codecs, readings, strict=True):
+                missing[codec.label] += reading.missing
+                extremes[codec.label].add(_present_values(reading))
+                for finding in reading.findings:
+                    _merge(found, finding, batch.first_row)
+            low, high = (tails(codecs, readings, keep, side) for side in ("low", "high"))
+            tally.add(low, high, category_counts(codecs, readings, keep))
+    except TableError as error:
+        report.problems.append(_problem(error))
+    report.problems += found.values()
+    report.columns = [_summary(codec, tally, missing[codec.label], extremes[codec.label]) for codec in codecs]
+    for codec, column in zip(codecs, report.columns, strict=True):
+        # Where values outside the range are a problem they are one already.
+        if isinstance(codec, NumericCodec) and (codec.label, codec.outside) not in found:
+            clipped = (column.clipped_low, column.clipped_high)
+            report.questions += extremes[codec.label].questions(codec.label, (codec.low, codec.high), clipped)
+
+
+def _present_values(reading: Reading) -> Floats:
+    """The values that are there: neither NaN or infinite ones nor the negative codes of no category."""
+    values = reading.values
+    if values.dtype.kind == "i":
+        return values[values >= 0].astype(np.float64)
+    finite: Floats = values[np.isfinite(values)].astype(np.float64, copy=False)
+    return finite
+
+
+def _merge(found: dict[tuple[str, str], Problem], finding: Finding, first_row: int) -> None:
+    earlier = found.get((finding.column, finding.code))
+    record = first_row + finding.first
+    if earlier is None:
+        message = f"{finding.column}: record {record} has {finding.what}; {finding.expected}"
+        found[finding.column, finding.code] = Problem(finding.code, message, finding.column, finding.count, record)
+    else:
+        count = (earlier.count or 0) + finding.count
+        found[finding.column, finding.code] = Problem(
+            earlier.code, earlier.message, earlier.column, count, earlier.first_record
+        )
+
+
+def _summary(codec: Codec, tally: Tally, missing: int, extremes: Extremes) -> ColumnSummary:
+    label = codec.label
+    rows = tally.category_rows.get(label)
+    categories = None if rows is None else dict(zip(tally.categories[label], map(int, rows), strict=True))
+    below, above = tally.clipped_low.get(label, 0), tally.clipped_high.get(label, 0)
+    return ColumnSummary(label, missing, below, above, extremes.low == extremes.high, categories)

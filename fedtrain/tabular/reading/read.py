@@ -1,0 +1,219 @@
+"""Tables as people have them, streamed in batches: CSV of any common dialect, and Parquet.
+
+Memory is bounded by a block of the file, whatever its size, and only the columns asked for are read.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.csv
+
+from fedtrain.spec.model_spec import Column, DataProps, DecimalMark, ThousandsMark, plain_text
+from fedtrain.tabular.errors import ColumnMismatch, UnreadableTable
+from fedtrain.tabular.reading.convert import trimmed_text
+from fedtrain.tabular.reading.dialect import Dialect, sniff
+from fedtrain.tabular.reading.marks import NumberMarks
+from fedtrain.tabular.reading.parquet import MAGIC, parquet_batches, parquet_names
+from fedtrain.tabular.reading.source import Utf8Blocks, open_bytes
+
+BATCH_ROWS: Final = 8192
+BLOCK_BYTES: Final = 4 << 20
+
+
+@dataclass(frozen=True)
+class TableBatch:
+    """Consecutive records. `arrays` are pyarrow arrays, in the order of the columns asked for, as the file has them.
+
+    `first_row` is the number of the first record, from 1, the header not counted. `marks`: of each array's numbers,
+    where it holds texts; without them a decimal point and nothing else. `counted`: (rows,) bool, the records that
+    may be used, where whoever read them left some out; None for all.
+    """
+
+    arrays: tuple[Any, ...]
+    rows: int
+    first_row: int
+    marks: tuple[NumberMarks, ...] = ()
+    counted: Any = None
+
+    @property
+    def cells(self) -> tuple[tuple[Any, NumberMarks], ...]:
+        """Each array and its marks."""
+        marks = self.marks or tuple(NumberMarks(".", "") for _ in self.arrays)
+        return tuple(zip(self.arrays, marks, strict=True))
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table on disk. `columns` are its column names in order, or "column 0", "column 1", … without a header.
+
+    `decimal`, `thousands`: the marks declared for its numbers, as in DataProps.
+    """
+
+    path: Path
+    columns: tuple[str, ...]
+    dialect: Dialect | None
+    header: bool
+    decimal: DecimalMark | None = None
+    thousands: ThousandsMark | None = None
+
+    def resolve(self, column: Column) -> int:
+        """Position of a declared column. Raises ColumnMismatch."""
+        if column.col_idx is not None:
+            if column.col_idx >= len(self.columns):
+                message = f"col_idx {column.col_idx}: the table has {len(self.columns)} columns, counted from 0"
+                raise ColumnMismatch("column-not-in-file", f"{self.path}: {message}", column=column.label)
+            return column.col_idx
+        name = plain_text(column.name or "")
+        found = [index for index, other in enumerate(self.columns) if other == name]
+        if len(found) > 1:
+            message = f"{self.path}: column {name!r} occurs {len(found)} times; give col_idx, one of {found}"
+            raise ColumnMismatch("column-ambiguous", message, column=column.label)
+        if not found:
+            near = difflib.get_close_matches(name, self.columns, n=3) or list(self.columns[:20])
+            message = f"{self.path}: there is no column {name!r}; there is {', '.join(map(repr, near))}"
+            raise ColumnMismatch("column-not-in-file", message, column=column.label)
+        return found[0]
+
+    def positions(self, columns: Sequence[Column]) -> tuple[int, ...]:
+        """Positions of declared columns, all different. Raises ColumnMismatch."""
+        positions: dict[int, Column] = {}
+        for column in columns:
+            position = self.resolve(column)
+            if position in positions:
+                other = positions[position].label
+                message = f"{self.path}: {other} and {column.label} are the same column; declare it once"
+                raise ColumnMismatch("column-used-twice", message, column=column.label)
+            positions[position] = column
+        return tuple(positions)
+
+    def batches(self, columns: Sequence[Column], batch_rows: int = BATCH_ROWS) -> Iterator[TableBatch]:
+        """Stream the given columns in batches of at most `batch_rows` records.
+
+        Raises ColumnMismatch at once, and UnreadableTable where the file turns out damaged.
+        """
+        if batch_rows < 1:
+            raise ValueError(f"batch_rows {batch_rows}: at least 1 is needed")
+        positions = self.positions(columns)
+        marks = tuple(
+            NumberMarks(self.decimal, self.thousands, self._texts(position), column.range)
+            for position, column in zip(positions, columns, strict=True)
+        )
+        return _sliced(self._read(positions, batch_rows), batch_rows, marks)
+
+    def _read(self, positions: tuple[int, ...], batch_rows: int) -> Iterator[Any]:
+        """Record batches of these columns."""
+        if self.dialect is None:
+            return _parquet_batches(self.path, positions, batch_rows)
+        return iter(()) if self.dialect.names_alone else _csv_batches(self, self.dialect, positions)
+
+    def _texts(self, position: int) -> Callable[[], Iterator[Any]]:
+        """A way to read one column's texts from the table's start."""
+
+        def read() -> Iterator[Any]:
+            for batch in self._read((position,), BATCH_ROWS):
+                yield trimmed_text(batch.column(0).cast("string"))
+
+        return read
+
+
+def open_declared_table(path: str | Path, props: DataProps) -> Table:
+    """Open a table as a schema or a spec declares it. Raises UnreadableTable."""
+    return open_table(path, props.header, props.decimal, props.thousands)
+
+
+def open_table(
+    path: str | Path,
+    header: bool = True,
+    decimal: DecimalMark | None = None,
+    thousands: ThousandsMark | None = None,
+) -> Table:
+    """Open a table: Parquet by its first bytes, otherwise CSV; CSV also compressed by gzip, bzip2 or zstd.
+
+    `header` says whether the first record of a CSV file names the columns; Parquet always has names. `decimal`,
+    `thousands`: as in DataProps. Raises UnreadableTable.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise UnreadableTable("unreadable-file", f"{path}: is a folder; give one file")
+    if path.exists() and not path.is_file():  # a pipe would be empty at the second reading
+        raise UnreadableTable("unreadable-file", f"{path}: is a pipe or a device; save the table as a file")
+    with open_bytes(path) as stream, _reading(path):
+        magic = stream.read(len(MAGIC))
+    if magic == MAGIC or path.suffix.lower() in (".parquet", ".pq"):
+        with _reading(path):
+            names = tuple(plain_text(name) for name in parquet_names(path))
+        return Table(path, names, None, True, decimal, thousands)
+    with _reading(path):
+        dialect = sniff(path, header)
+    names = dialect.names if header else tuple(f"column {index}" for index in range(len(dialect.names)))
+    return Table(path, names, dialect, header, decimal, thousands)
+
+
+@contextmanager
+def _reading(path: Path, field_counts: list[tuple[int | None, int, int]] | None = None) -> Iterator[None]:
+    """Turn what pyarrow raises on a damaged file into UnreadableTable."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, UnicodeError, EOFError) as error:
+        if field_counts:
+            row, expected, received = field_counts[0]
+            where = f"record {row}: " if row is not None else ""
+            message = f"{path}: {where}{received} fields, {expected} are expected"
+            raise UnreadableTable("wrong-field-count", message, rows=None if row is None else (row,)) from None
+        if "straddling object" in str(error):  # pyarrow's word for a record that fits in no block
+            why = f"a record is longer than {BLOCK_BYTES >> 20} MB, as where a quote is never closed"
+            raise UnreadableTable("unreadable-file", f"{path}: {why}") from None
+        raise UnreadableTable("unreadable-file", f"{path}: cannot be read: {error}") from error
+
+
+def _csv_batches(table: Table, dialect: Dialect, positions: tuple[int, ...]) -> Iterator[Any]:
+    """Record batches of string columns. Numbers are converted later, so that errors can name the value."""
+    names = [str(index) for index in range(len(table.columns))]
+    asked = [names[position] for position in positions]
+    field_counts: list[tuple[int | None, int, int]] = []
+
+    def invalid(row: Any) -> str:
+        number = None if row.number is None else row.number - int(table.header)
+        field_counts.append((number, row.expected_columns, row.actual_columns))
+        return "error"
+
+    with _reading(table.path, field_counts), ExitStack() as stack:
+        reader = pa.csv.open_csv(
+            stack.enter_context(Utf8Blocks(open_bytes(table.path), dialect.encoding)),
+            read_options=pa.csv.ReadOptions(
+                # One thread numbers the rows, and leaves the other cores to the arithmetic.
+                use_threads=False,
+                block_size=BLOCK_BYTES,
+                column_names=names,
+                skip_rows_after_names=int(table.header),
+            ),
+            parse_options=pa.csv.ParseOptions(
+                delimiter=dialect.delimiter, newlines_in_values=dialect.quoted, invalid_row_handler=invalid
+            ),
+            convert_options=pa.csv.ConvertOptions(
+                include_columns=asked, column_types=dict.fromkeys(asked, pa.string()), strings_can_be_null=False
+            ),
+        )
+        with reader:
+            yield from reader
+
+
+def _parquet_batches(path: Path, positions: tuple[int, ...], batch_rows: int) -> Iterator[Any]:
+    with _reading(path):
+        yield from parquet_batches(path, positions, batch_rows)
+
+
+def _sliced(batches: Iterator[Any], batch_rows: int, marks: tuple[NumberMarks, ...]) -> Iterator[TableBatch]:
+    first_row = 1
+    for batch in batches:
+        for start in range(0, batch.num_rows, batch_rows):
+            piece = batch.slice(start, batch_rows)
+            yield TableBatch(tuple(piece.columns), piece.num_rows, first_row, marks)
+            first_row += piece.num_rows

@@ -1,0 +1,37 @@
+"""Deploying a model once, however often the request for it comes."""
+
+from __future__ import annotations
+
+from fedtrain.model_owner.job import JobState
+from fedtrain.model_owner.service import ModelService
+from fedtrain.protocol.documents.identity import sha256_hex
+from fedtrain.spec.model_spec import ModelSpec
+from fedtrain.spec.problems import Code, Problem
+
+
+async def deployed(service: ModelService, spec: ModelSpec, idempotency_key: str | None) -> JobState:
+    """Return a new job, or with a key that came with the same spec before, that job.
+
+    The id follows from the key, so that the store takes one of two requests at once. Raises Problem: INVALID_SPEC,
+    DOES_NOT_FIT, IDEMPOTENCY_CONFLICT where the key came with another spec.
+    """
+    if idempotency_key is None:
+        return await service.create(spec)
+    job_id = sha256_hex(f"idempotency-key {service.party_id} {idempotency_key}".encode())[:32]
+    try:
+        there = await service.job(job_id)
+    except Problem as problem:
+        if problem.code is not Code.MODEL_NOT_FOUND:
+            raise
+        try:
+            return await service.create(spec, job_id)
+        except Problem as taken:
+            if taken.code is not Code.JOB_EXISTS:
+                raise
+        there = await service.job(job_id)
+    if there.spec != spec:
+        raise Problem(
+            Code.IDEMPOTENCY_CONFLICT,
+            f"Model {job_id} was made under this Idempotency-Key from another spec: take a new key for a new model.",
+        )
+    return there

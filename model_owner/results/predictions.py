@@ -1,0 +1,188 @@
+"""Scoring: a finished model on the Model Owner's test set, or on rows that are handed in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import uuid4
+
+import numpy as np
+
+from fedtrain.model_owner.job import JobState, TrainedModel
+from fedtrain.model_owner.jobs.datasets import fingerprint
+from fedtrain.model_owner.methods.optimisers.quadratic import Floats
+from fedtrain.model_owner.results.clipping import as_json as clipped_as_json
+from fedtrain.model_owner.results.clipping import clipped_rows, remarks_on_clipped
+from fedtrain.model_owner.results.models import (
+    calibrated_coefficients,
+    cost_is,
+    evaluation_of,
+    remarks_on,
+    remarks_on_decision,
+    weights_of,
+)
+from fedtrain.model_owner.results.remarks import as_json
+from fedtrain.model_owner.store.contract import Dataset, ModelStore, Prediction
+from fedtrain.protocol.clock import Clock
+from fedtrain.protocol.states import Phase
+from fedtrain.spec.problems import Code, Problem
+from fedtrain.tabular.encode import Encoder
+from fedtrain.tabular.errors import TableError
+from fedtrain.tabular.reading.read import TableBatch, open_declared_table
+from fedtrain.tabular.rows import row_batch
+
+T = TypeVar("T")
+
+
+class Predictions:
+    """Scores finished models. A model and a test set have one prediction, computed when it is first asked for."""
+
+    def __init__(self, store: ModelStore, clock: Clock, executor: Executor) -> None:
+        self._store = store
+        self._clock = clock
+        self._executor = executor
+
+    async def on_test_set(self, model_id: str | None) -> Prediction:
+        """Score the current test set; without `model_id` by the model that finished last.
+
+        Raises Problem: MODEL_NOT_FOUND, MODEL_NOT_FINISHED, NO_FINISHED_MODEL, NO_TEST_DATA, INVALID_DATA.
+        """
+        return await self._run(lambda: self._on_test_set(model_id))
+
+    async def shown(self, prediction: Prediction) -> dict[str, Any]:
+        """Return a prediction's document with the remarks on its model."""
+        state, model = await asyncio.to_thread(
+            lambda: (self._store.job(prediction.model_id), self._store.model(prediction.model_id))
+        )
+        document, more = prediction.document, dict[str, Any]()
+        calibration = document.get("calibration")
+        if state is not None:
+            more["cost_is"] = cost_is(state.spec, calibration is not None)
+        if model is not None and calibration is not None:
+            more["calibrated_coefficients"] = calibrated_coefficients(model, calibration)
+        clipped = remarks_on_clipped(document.get("clipped", ()), len(document["values"]))
+        remarks = (*(() if state is None else remarks_on(state, model)), *remarks_on_decision(document), *clipped)
+        return {**document, **more, "remarks": as_json(remarks)}
+
+    async def of_rows(self, model_id: str | None, rows: Sequence[object]) -> tuple[str, dict[str, Any]]:
+        """Return the model's id, and a value (and class) for each row under `values` (`classes`, `class_names`).
+
+        Raises Problem, also INVALID_ROWS, which names the row.
+        """
+
+        def score() -> tuple[str, dict[str, Any]]:
+            state, model = self._finished(model_id)
+            encoder = Encoder.of_spec(state.spec)
+            remarks = remarks_on(state, model)
+            if not rows:
+                return state.job_id, {"values": [], "clipped": [], "remarks": as_json(remarks)}
+            try:
+                batch = row_batch(rows, encoder.props)
+                X = encoder.encode_feature_batch(batch).X
+            except TableError as error:
+                raise Problem(Code.INVALID_ROWS, f"{error.message}.", errors=[_error_of(error)]) from None
+            scored = evaluation_of(state.spec).of_rows(X @ weights_of(model), encoder, self._test_document(state))
+            clipped = clipped_as_json(clipped_rows(encoder, batch, range(len(X))))
+            told = as_json((*remarks, *remarks_on_clipped(clipped, len(X))))
+            return state.job_id, {**scored, "clipped": clipped, "remarks": told}
+
+        return await self._run(score)
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+
+    def _finished(self, model_id: str | None) -> tuple[JobState, TrainedModel]:
+        job_id = model_id or self._store.latest_finished()
+        if job_id is None:
+            raise Problem(Code.NO_FINISHED_MODEL, "No model has finished yet: deploy one, and wait.")
+        state = self._store.job(job_id)
+        if state is None:
+            raise Problem(Code.MODEL_NOT_FOUND, f"There is no model {job_id[:64]} here.")
+        model = self._store.model(job_id)
+        if state.phase is not Phase.FINISHED or model is None:
+            raise Problem(Code.MODEL_NOT_FINISHED, f"Model {job_id} is {state.status}: it has no predictions.")
+        return state, model
+
+    def calibration(self, state: JobState) -> dict[str, Any] | None:
+        """The slopes and offsets of a finished classifier's probabilities on the current test set, if it has any."""
+        document = self._test_document(state)
+        found: dict[str, Any] | None = None if document is None else document["calibration"]
+        return found
+
+    def _test_document(self, state: JobState) -> dict[str, Any] | None:
+        """What a classifier's probabilities are calibrated by; None where nothing is to be, or there is no test set."""
+        if not state.spec.kind.classifies or self._store.current_dataset() is None:
+            return None
+        return self._on_test_set(state.job_id).document
+
+    def _on_test_set(self, model_id: str | None) -> Prediction:
+        state, model = self._finished(model_id)
+        dataset = self._store.current_dataset()
+        if dataset is None:
+            raise Problem(Code.NO_TEST_DATA, "There is no test set: register one.")
+        known = self._store.prediction_on(state.job_id, dataset.id)
+        if known is not None:
+            return known
+        scores, targets, clipped = _score(state, model, dataset)
+        # The same test set is split in the same way for every model.
+        seed = int(dataset.version[:16], 16)
+        prediction_id = uuid4().hex
+        document = {
+            "id": prediction_id,
+            "model_id": state.job_id,
+            "dataset_id": dataset.id,
+            "clipped": clipped,
+            **evaluation_of(state.spec).on_test_set(scores, targets, Encoder.of_spec(state.spec), seed),
+        }
+        return self._store.put_prediction(
+            Prediction(
+                id=prediction_id,
+                model_id=state.job_id,
+                dataset_id=dataset.id,
+                created_at=self._clock.now(),
+                document=document,
+            )
+        )
+
+
+def _score(state: JobState, model: TrainedModel, dataset: Dataset) -> tuple[Floats, Floats, list[dict[str, Any]]]:
+    """(rows, k) scores and encoded targets of a test set, read in batches, and which rows were clipped where."""
+    encoder = Encoder.of_spec(state.spec)
+    weights, path = weights_of(model), Path(dataset.path)
+    values: list[Floats] = []
+    targets: list[Floats] = []
+    clipped: list[tuple[int, str]] = []
+    read: list[TableBatch] = []
+
+    def watched(batches: Iterable[TableBatch]) -> Iterator[TableBatch]:
+        for batch in batches:
+            read[:] = [batch]
+            yield batch
+
+    try:
+        if fingerprint(path)[0] != dataset.version:
+            raise Problem(
+                Code.INVALID_DATA, f"The test set {path.name} has changed since it was registered: register it again."
+            )
+        table = open_declared_table(path, state.spec.data_props)
+        for batch in encoder.encode_all(watched(table.batches(encoder.columns))):
+            before = sum(len(part) for part in values)
+            kept = (batch.records - read[0].first_row).tolist()
+            clipped += [(before + row, column) for row, column in clipped_rows(encoder, read[0], kept)]
+            values.append(batch.X @ weights)
+            targets.append(batch.Y)
+    except (TableError, OSError) as error:
+        raise Problem(
+            Code.INVALID_DATA, f"The test set {path.name} does not fit the model's columns: {error}."
+        ) from None
+    return np.concatenate(values), np.concatenate(targets), clipped_as_json(clipped)
+
+
+def _error_of(error: TableError) -> dict[str, object]:
+    """`rows.INDEX.COLUMN`, counted from 0 as the body has it."""
+    row = f".{error.rows[0] - 1}" if error.rows else ""
+    column = f".{error.column}" if error.column else ""
+    return {"field": f"rows{row}{column}", "message": f"{error.message}.", "code": error.code}

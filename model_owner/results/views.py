@@ -1,0 +1,324 @@
+"""What `GET /models` and `GET /models/{id}` tell this party's own people of a job."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from fedtrain.client.facilitator import FacilitatorClient
+from fedtrain.model_owner.job import ABOUT_VALUES, HistoryRow, JobState, TrainedModel
+from fedtrain.model_owner.methods.l2_choice import L2Choice
+from fedtrain.model_owner.results.coefficient_table import CoefficientTable
+from fedtrain.model_owner.results.models import coefficients_by_name, loss_is, remarks_on
+from fedtrain.model_owner.results.remarks import Remark
+from fedtrain.planning.window_position import WindowPosition, window_position
+from fedtrain.protocol.clock import Clock
+from fedtrain.protocol.states import Phase, Status
+from fedtrain.spec.model_spec import ModelType, Optimizer
+from fedtrain.spec.problems import Problem
+
+#: How long a person waits for what the Facilitator says.
+LONGEST_WAIT_S = 2.0
+
+IF_HONEST = "if the Model Owner follows the protocol"
+NO_THEOREM = "the leakage theorem does not hold for weights that owners see"
+
+
+class Leak(BaseModel):
+    """How many numbers of the federation's sums were decrypted, of how many there are in its moments (A, b).
+
+    Where owners see the weights: of how many the rounds can have.
+    """
+
+    numbers_decrypted: int
+    of: int
+    holds: str
+
+
+class Round(BaseModel):
+    """One turn of the Model Owner: the training loss in raw units and ‖gradient‖/‖b‖, at the weights that were asked.
+
+    With windows there is no loss, and `gradient` is what the window's updates tell of it.
+    """
+
+    round: int
+    loss: float | None
+    gradient: float
+    at: datetime
+    validation_loss: float | None = None
+
+
+class Suspect(BaseModel):
+    """An owner of a job whose sums could not be used: `ended_so` of its `jobs` here ended like that.
+
+    Single answers are never opened, so that the count alone tells one owner from another.
+    """
+
+    party: str
+    name: str
+    jobs: int
+    ended_so: int
+
+
+class ModelLine(BaseModel):
+    """A job in a list. `name` and `optimizer` are those of its spec."""
+
+    id: str
+    name: str | None
+    model_type: ModelType
+    optimizer: Optimizer
+    status: Status
+    phase: Phase
+    round: int
+    rounds: int
+    loss: float | None
+    loss_is: str
+    reason: str | None
+    code: str | None
+    created_at: datetime
+    ended_at: datetime | None
+
+
+_EXAMPLE: dict[str, Any] = {
+    "id": "0f4b6d1c9e7a4c52b8d3a6e5f1029384",
+    "name": "stay in hospital",
+    "model_type": "LINEAR_REGRESSION",
+    "optimizer": "conjugate_gradient",
+    "status": "IN_PROGRESS",
+    "phase": "TRAINING",
+    "round": 7,
+    "rounds": 48,
+    "loss": 2961.337,
+    "loss_is": "mean squared error on the training rows",
+    "reason": None,
+    "code": None,
+    "created_at": "2026-01-12T09:28:00.000Z",
+    "started_at": "2026-01-12T09:28:04.511Z",
+    "ended_at": None,
+    "converged": None,
+    "gradient": 0.0031,
+    "history": [{"round": 7, "loss": 2961.337, "gradient": 0.0031, "at": "2026-01-12T09:28:41.002Z"}],
+    "coefficients": None,
+    "coefficient_table": None,
+    "no_coefficient_table": None,
+    "l2_choice": None,
+    "remarks": [],
+    "owners": [{"party": "1a" * 32, "name": "clinic-a"}, {"party": "c4" * 32, "name": "clinic-b"}],
+    "declined": [],
+    "waiting_for": [{"party": "c4" * 32, "name": "clinic-b", "since": "2026-01-12T09:28:41.100Z"}],
+    "seconds_left": 41.5,
+    "refusal": None,
+    "bytes_sent": 181_204,
+    "bytes_received": 402_118,
+    "seconds_spent": 3.2,
+    "rows_total": 376,
+    "leak": {"numbers_decrypted": 77, "of": 77, "holds": IF_HONEST},
+    "window": {
+        "step": 0,
+        "of": 1,
+        "weight_fraction_bits": 40,
+        "answer_fraction_bits": 72,
+        "bits_used": 116,
+        "bits_left": 2954,
+        "bits_available": 3070,
+    },
+    "plan": {
+        "slot_bits": 116,
+        "bits_available": 3070,
+        "forecast": {"owners": 2, "rounds": 48, "sums_decrypted": 77, "sums_in_all": 77},
+    },
+}
+
+
+class ModelView(ModelLine):
+    """A job. `waiting_for` and `seconds_left` are the Facilitator's, and None where it cannot be asked.
+
+    `refusal`: why this party last refused what the Facilitator sent. `converged`: whether the tolerance was reached.
+    `remarks`: what people must know of the finished model. `may_have_caused`: where its sums could not be used, the
+    owners of the roster, those first whose jobs ended so most often.
+    `test_set_problem`: in the answer to POST /models, why the test set could not score the model that it will be.
+    `window`: scale and bits of the round that is asked. `plan`: the budget, and under `forecast` what the job costs.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"example": _EXAMPLE})
+
+    started_at: datetime | None
+    converged: bool | None
+    gradient: float | None
+    history: list[Round]
+    coefficients: dict[str, float | dict[str, float]] | None
+    coefficient_table: CoefficientTable | None
+    no_coefficient_table: str | None
+    l2_choice: L2Choice | None
+    remarks: list[Remark]
+    owners: list[dict[str, str]]
+    may_have_caused: list[Suspect] = []
+    declined: list[dict[str, Any]]
+    waiting_for: list[dict[str, Any]] | None
+    seconds_left: float | None
+    refusal: str | None
+    test_set_problem: str | None = None
+    bytes_sent: int
+    bytes_received: int
+    seconds_spent: float
+    rows_total: int | None
+    leak: Leak
+    window: WindowPosition | None
+    plan: dict[str, Any]
+
+
+def line(state: JobState) -> ModelLine:
+    return ModelLine(**_line(state))
+
+
+def _line(state: JobState) -> dict[str, Any]:
+    ending = state.ending
+    return {
+        "id": state.job_id,
+        "name": state.spec.name,
+        "model_type": state.spec.model_type,
+        "optimizer": state.spec.training.optimizer,
+        "status": state.status,
+        "phase": state.phase,
+        "round": state.round,
+        "rounds": state.rounds,
+        "loss": state.loss,
+        "loss_is": loss_is(state.spec),
+        "reason": None if ending is None else ending.reason,
+        "code": None if ending is None else ending.code,
+        "created_at": state.created_at,
+        "ended_at": None if ending is None else ending.at,
+    }
+
+
+def view(
+    state: JobState,
+    history: Sequence[HistoryRow],
+    model: TrainedModel | None,
+    elsewhere: dict[str, Any] | None,
+    refusal: str | None,
+    forecast: dict[str, Any],
+) -> ModelView:
+    """`elsewhere`: what the Facilitator says of the job, where it says something. `forecast`: what the job costs."""
+    said = elsewhere or {}
+    return ModelView(
+        **{**_line(state), "round": round_of(state, elsewhere)},
+        started_at=state.started_at,
+        converged=None if state.ending is None else state.ending.converged,
+        gradient=state.gradient,
+        history=[Round(**row.model_dump()) for row in history],
+        coefficients=None if model is None else coefficients_by_name(model),
+        coefficient_table=None if model is None else model.table,
+        no_coefficient_table=None if model is None else model.no_table,
+        l2_choice=None if model is None else model.l2_choice,
+        remarks=list(remarks_on(state, model)),
+        owners=[owner.model_dump() for owner in state.owners],
+        declined=_listed(said.get("declined")),
+        waiting_for=[] if state.ended else None if elsewhere is None else _listed(said.get("waiting_for")),
+        seconds_left=None if state.ended else _number(said.get("seconds_left")),
+        refusal=refusal,
+        bytes_sent=state.bytes_sent,
+        bytes_received=state.bytes_received,
+        seconds_spent=round(state.seconds_spent, 3),
+        rows_total=state.rows_total,
+        leak=leak(state),
+        window=position_of(state, elsewhere),
+        plan={**state.plan, "forecast": forecast},
+    )
+
+
+def suspects(state: JobState, jobs: Sequence[JobState]) -> list[Suspect]:
+    """Return who may have caused the end of a job, by its owners' other jobs; nobody where no sum was the reason."""
+    if not _sums_unusable(state):
+        return []
+    found = []
+    for owner in state.owners:
+        own = [job for job in jobs if any(one.party == owner.party for one in job.owners)]
+        so = sum(map(_sums_unusable, own))
+        found.append(Suspect(party=owner.party, name=owner.name, jobs=len(own), ended_so=so))
+    return sorted(found, key=lambda one: (-one.ended_so / max(one.jobs, 1), one.name))
+
+
+def _sums_unusable(state: JobState) -> bool:
+    return state.ending is not None and state.ending.code in ABOUT_VALUES
+
+
+def in_windows(state: JobState) -> bool:
+    """Whether the Facilitator is at work in a window of several updates."""
+    return state.window is not None and state.window.of > 1
+
+
+def round_of(state: JobState, elsewhere: dict[str, Any] | None) -> int:
+    """The round that is asked: inside a window the Facilitator's, which asks it."""
+    said = (elsewhere or {}).get("round")
+    return max(state.round, said) if in_windows(state) and isinstance(said, int) else state.round
+
+
+def position_of(state: JobState, elsewhere: dict[str, Any] | None) -> WindowPosition | None:
+    """Where the job stands in its window: the Facilitator's word for how far, this party's plan for what that means."""
+    own, said = state.window, (elsewhere or {}).get("window")
+    if own is None or not isinstance(said, dict) or not isinstance(said.get("step"), int):
+        return own
+    return window_position(state.plan, said["step"]) or own
+
+
+def leak(state: JobState) -> Leak:
+    """What the moments (A, b) hold, A being symmetric; the rounds cannot tell more than that.
+
+    Where owners see the weights, every round's gradient and loss are numbers of their own.
+    """
+    d, k = state.spec.data_props.dimensions, state.spec.outputs
+    if state.spec.shares_weights:
+        at_most = state.rounds * (d * k + 1)
+        return Leak(numbers_decrypted=state.numbers_decrypted, of=at_most, holds=f"{IF_HONEST}; {NO_THEOREM}")
+    moments = (d * (d + 1) // 2 + d * k) * (2 if state.spec.validates else 1)
+    return Leak(numbers_decrypted=min(state.numbers_decrypted, moments), of=moments, holds=IF_HONEST)
+
+
+def _listed(value: object) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+class FacilitatorViews:
+    """What the Facilitator says of running jobs, asked at most once in `keep_s` a job, however many look."""
+
+    def __init__(self, client: FacilitatorClient, clock: Clock, keep_s: float) -> None:
+        self._client = client
+        self._clock = clock
+        self._keep_s = keep_s
+        self._known: dict[str, tuple[float, asyncio.Task[dict[str, Any] | None]]] = {}
+
+    async def of(self, state: JobState) -> dict[str, Any] | None:
+        """Return what GET /models/{id} says there; None where the job is not there, or nobody answers."""
+        if state.phase not in (Phase.JOINING, Phase.TRAINING):
+            self._known.pop(state.job_id, None)
+            return None
+        asked = self._known.get(state.job_id)
+        if asked is None or self._clock.monotonic() - asked[0] > self._keep_s:
+            asked = (self._clock.monotonic(), asyncio.create_task(self._ask(state.job_id)))
+            self._known[state.job_id] = asked
+        # Not awaited itself: who looks first may go away while others wait for the same answer.
+        answered, _ = await asyncio.wait({asked[1]}, timeout=LONGEST_WAIT_S)
+        return asked[1].result() if answered else None
+
+    async def _ask(self, job_id: str) -> dict[str, Any] | None:
+        try:
+            return dict(await self._client.model(job_id))
+        except Problem:
+            return None
+
+    async def close(self) -> None:
+        """Ask no more."""
+        tasks = [task for _, task in self._known.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
