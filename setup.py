@@ -4,7 +4,15 @@ from pathlib import Path
 
 from setuptools import Extension, setup
 
-NATIVE = Path("crypto", "engine", "native")
+LINKED = ("crypto", "facilitator", "data_owner", "model_owner")
+lost = [name for name in LINKED if not Path("fedtrain", name, "__init__.py").is_file()]
+if lost:
+    raise SystemExit(
+        f"fedtrain/{lost[0]} is no folder: it is a link to ../{lost[0]}, and links were lost on the way here (a zip "
+        "archive turns them into text files). Use git clone, a tar.gz archive or the sdist."
+    )
+
+NATIVE = Path("fedtrain", "crypto", "engine", "native")
 
 setup(
     ext_modules=[

@@ -1,8 +1,8 @@
 """Multiplications counted, and what they cost here and now: the arithmetic floor of an operation.
 
 The cost of one is that of gmpy2's x·y mod m and x·x mod m, measured in a bare loop at that moment. Counts: a table's
-entries, lookups and squarings as `fedtrain.crypto.powers.straus.best_plan` and `crypto.FixedBaseTable` have them; GMP's own powers as
-their squarings and one multiplication for every six bits.
+entries, lookups and squarings as `crypto.powers.straus.best_plan` and `crypto.FixedBaseTable` have them; GMP's own
+powers as their squarings and one multiplication for every six bits.
 """
 
 from __future__ import annotations

@@ -3,6 +3,9 @@
 Pure arithmetic: no I/O, nothing of ours imported. Draws its own randomness from `secrets`.
 """
 
+if __name__ == "crypto":
+    raise ImportError("its import name is fedtrain.crypto: from fedtrain import crypto")
+
 from fedtrain.crypto.engine import Engine
 from fedtrain.crypto.engine.local import LocalEngine
 from fedtrain.crypto.engine.processes import ProcessEngine

@@ -48,8 +48,8 @@ def roster_of(owner: Owner, state: JobState, signed: SignedDocument) -> OpenRost
 def check_roster(owner: Owner, state: JobState, signed: SignedDocument, now: datetime) -> OpenRoster:
     """Return the roster if this owner can work under it; remembered by its exact text.
 
-    Raises Problem: BAD_SIGNATURE, or ROSTER_INVALID: any rule of `fedtrain.protocol.documents.roster`, this owner's own acceptance
-    missing or altered, or fewer owners that count than the policy's least roster.
+    Raises Problem: BAD_SIGNATURE, or ROSTER_INVALID: any rule of `protocol.documents.roster`, this owner's own
+    acceptance missing or altered, or fewer owners that count than the policy's least roster.
     """
     roster = _open_roster(signed, state.offer, owner.facilitator)
     entries = open_document(signed, Roster, signer=owner.facilitator).entries

@@ -1,6 +1,6 @@
 """The Facilitator's side of a job as a pure function: (context, state, event, now) → (state, effects).
 
-No I/O and no clock. Phases change by the table in `fedtrain.protocol.states` alone. An event that does not belong raises a
+No I/O and no clock. Phases change by the table in `protocol.states` alone. An event that does not belong raises a
 `Problem` and changes nothing; one that came before with the same bytes has no effect.
 """
 

@@ -1,6 +1,6 @@
 """A job as the Model Owner knows it: its state, what can happen to it, and what follows from that.
 
-Plain values without I/O. `fedtrain.model_owner.round` turns (state, message, now) into (state, effects). What grows with the
+Plain values without I/O. `model_owner.round` turns (state, message, now) into (state, effects). What grows with the
 rounds (the optimiser's state, the history) is kept beside the state, by the effects that say so.
 """
 

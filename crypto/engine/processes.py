@@ -24,7 +24,7 @@ _LEAST_CHUNK = 8
 
 
 class ProcessEngine:
-    """Implements `fedtrain.crypto.engine.Engine`; splits every call into chunks, so that all workers are busy to the end.
+    """Implements `crypto.engine.Engine`; splits every call into chunks, so that all workers are busy to the end.
 
     `workers`: the executor's own size. Rows over one table go as one chunk to each worker, which builds the table for
     itself; what stands alone as several, so that a worker whose core is busy otherwise is not waited for. Starting and

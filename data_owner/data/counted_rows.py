@@ -49,7 +49,7 @@ class CountedRows:
     def batches(self, table: Table, wanted: Sequence[Column]) -> Iterator[TableBatch]:
         """Batches of the `wanted` columns, all of them the schema's, for `fedtrain.tabular.encode.Encoder`.
 
-        Raises fedtrain.tabular.errors.TableError where a value of any column of the schema does not fit its declaration.
+        Raises `tabular.errors.TableError` where a value of any column of the schema does not fit its declaration.
         """
         places = {position: index for index, position in enumerate(self._positions)}
         chosen = [places[position] for position in table.positions(wanted)]
@@ -84,7 +84,7 @@ class CountedRows:
 def held_out_records(table: Table, schema: DataProps, split: ValidationSplit, key: bytes) -> Ints:
     """(rows,) int64, the numbers of the records that are kept for validation, from 1, ascending.
 
-    Raises fedtrain.tabular.errors.TableError where a value does not fit the schema.
+    Raises `tabular.errors.TableError` where a value does not fit the schema.
     """
     counted, found = CountedRows(table.columns, schema, key), [np.empty(0, dtype=np.int64)]
     for batch in counted.batches(table, schema.columns[:1]):

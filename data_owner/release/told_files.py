@@ -53,7 +53,7 @@ class ToldSums:
         return tuple(SignedDocument.model_validate_json(line) for line in read_lines(self._consents))
 
     def take(self, signed: SignedDocument) -> RosterConsent:
-        """Keep a consent, and return what it says. Raises Problem as `fedtrain.protocol.documents.consent.open_consent`."""
+        """Keep a consent, and return what it says. Raises Problem as `open_consent`."""
         statement = open_consent(signed)
         if signed not in self.consents():
             append_line(self._consents, signed.model_dump_json().encode())

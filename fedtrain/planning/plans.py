@@ -10,9 +10,9 @@ from fractions import Fraction
 
 from fedtrain.planning.budget import Budget, BudgetInputs, DoesNotFit, plan
 from fedtrain.planning.inputs import RowBounds, ceil_log2
-from fedtrain.protocol.messages.shared_weights import check_fits
 from fedtrain.spec.model_spec import Feature, FeatureType, ModelSpec, Optimizer, Target
 from fedtrain.spec.problems import Code, Problem
+from fedtrain.spec.weights_travel import check_fits
 
 # Owners round scaled values to this many fraction bits before anything else, ends of ranges included. Nothing is
 # rounded after it: products of two records have twice as many, and so have the moments that travel.

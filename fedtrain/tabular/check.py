@@ -33,7 +33,7 @@ from fedtrain.tabular.tally import Tally
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that keeps the table from being used. `code` is of fedtrain.tabular.errors.CODES, or a policy's reason."""
+    """Something that keeps the table from being used. `code` is of `tabular.errors.CODES`, or a policy's reason."""
 
     code: str
     message: str

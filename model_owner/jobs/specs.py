@@ -7,10 +7,10 @@ from pydantic import ValidationError
 from fedtrain.crypto import LEAST_MODULUS_BITS
 from fedtrain.planning.budget import Budget
 from fedtrain.planning.plans import plan_spec
-from fedtrain.protocol.messages.shared_weights import unfit_fields
 from fedtrain.service.web.validation import validation_problem
 from fedtrain.spec.model_spec import ModelSpec, Optimizer
 from fedtrain.spec.problems import Code, Problem
+from fedtrain.spec.weights_travel import unfit_fields
 
 
 def spec_of(document: object) -> ModelSpec:

@@ -16,9 +16,10 @@ from fedtrain.planning.budget import Budget
 from fedtrain.planning.costs import cost_of
 from fedtrain.planning.plans import plan_spec, rounds_of
 from fedtrain.protocol.messages.forecast import forecast
-from fedtrain.protocol.messages.shared_weights import SharedWeights, unfit_fields
+from fedtrain.protocol.messages.shared_weights import SharedWeights
 from fedtrain.spec.model_spec import ModelSpec, Optimizer
 from fedtrain.spec.problems import Code, Problem
+from fedtrain.spec.weights_travel import unfit_fields
 from tests.shared_weights.shared_jobs import shared_spec
 
 X = np.zeros((1, 4))

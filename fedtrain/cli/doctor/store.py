@@ -25,14 +25,14 @@ def migrations_of(role: Role) -> Path:
     """Return the folder of a role's migrations."""
     from importlib.resources import files
 
-    return Path(str(files(f"{role.value.replace('-', '_')}.store") / "migrations"))
+    return Path(str(files(f"fedtrain.{role.value.replace('-', '_')}.store") / "migrations"))
 
 
 def own_table_of(role: Role) -> str:
     """Return the name of a table that this role's stores have and others' have not."""
     from importlib import import_module
 
-    return str(import_module(f"{role.value.replace('-', '_')}.store.sql").OWN_TABLE)
+    return str(import_module(f"fedtrain.{role.value.replace('-', '_')}.store.sql").OWN_TABLE)
 
 
 def check_store(settings: ServiceSettings, role: Role) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
     Enc(w_{t+1}) = Enc(w_t)^a · Enc(Σg_t)^(−μ) · Enc(w_{t−1})^(−p)
 
-with the public integers a, μ and p of `fedtrain.planning.budget.update_scalars`; the intercept's row, the last, has its own a,
+with the public integers a, μ and p of `planning.budget.update_scalars`; the intercept's row, the last, has its own a,
 because ridge leaves it alone. Gradient descent has p = 0. Source: docs/arithmetic.md; Polyak 1964 for the heavy ball.
 """
 

@@ -1,7 +1,7 @@
 """What a job will cost each party, from its plan and this machine's speed; one document for everyone who asks.
 
 Shown by `fedtrain plan`, in the answer to POST /models and at GET /models/{id}. Bytes are exact (see
-`fedtrain.protocol.messages.sizes`); seconds are multiplications, counted by `fedtrain.planning.costs`, times what one takes here, and so
+`protocol.messages.sizes`); seconds are multiplications, counted by `planning.costs`, times what one takes here, and so
 hold for parties whose machines are like this one.
 """
 

@@ -25,7 +25,7 @@ INDEX = "README.md"
 
 
 class ProblemText(Strict):
-    """What `problem_texts.toml` says of one problem, beyond the catalogue."""
+    """What `texts.toml` says of one problem, beyond the catalogue."""
 
     seen_by: Annotated[str, Field(min_length=1)]
     meaning: Annotated[str, Field(min_length=1)]
@@ -35,7 +35,7 @@ class ProblemText(Strict):
 @cache
 def texts() -> Mapping[str, ProblemText]:
     """Return what is written on each problem, by slug."""
-    source = (files("fedtrain.service") / "problem_texts.toml").read_text(encoding="utf-8")
+    source = (files("fedtrain.service.problems") / "texts.toml").read_text(encoding="utf-8")
     return {slug: ProblemText.model_validate(text) for slug, text in tomllib.loads(source).items()}
 
 

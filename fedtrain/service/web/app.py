@@ -104,7 +104,7 @@ def create_service(
     """Return the service's application.
 
     `app.state.stop` is an asyncio.Event that is set as soon as the service is told to stop; whatever waits long waits
-    for it too. Routes read the caller by `fedtrain.service.web.caller.AnyCaller`, which runs before every router's routes.
+    for it too. Routes read the caller by `AnyCaller`, which runs before every router's routes.
     `rate_limit` holds for each caller; `monotonic` is its clock. `remarks`: lines that `/readyz` shows to anybody.
     """
     release = version("federated-trainer")

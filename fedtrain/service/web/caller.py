@@ -1,6 +1,6 @@
 """Who calls: the one place that says so, on every route.
 
-`create_service` puts the dependency `caller` before every router's routes, and `fedtrain.service.web.access` before all of
+`create_service` puts the dependency `caller` before every router's routes, and `service.web.access` before all of
 them. A gate turns headers into a `Caller`; a route that serves one party only takes `CallingParty`, and one that serves
 parties of one role `CallingDataOwner` or `CallingModelOwner`.
 """
