@@ -15,7 +15,7 @@ class SummedTable(Strict):
 
     `rows`: how many. `encoding`: a hash of everything that the dataset declares, without the descriptions. `columns`:
     those of the schema, by the names that the file gives them. `whole`, and where the rows were `split` for validation
-    `training`: names of sets of rows (`data_owner.data.row_ids`), hashed under `row_key`; None where they are not known,
+    `training`: names of sets of rows (`data_owner.data.row_ids`), hashed under `row_key`; None where not known,
     as of what was told by a version that did not keep them.
     """
 
