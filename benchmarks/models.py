@@ -8,8 +8,8 @@ scikit-learn's LogisticRegression on the same training rows, with the same l2, a
 see the weights, to the tolerance of examples/digits/model_shared.json.
 
 No party runs here. The sum of the owners' moments is that of the pooled rows, bit for bit, and `surrogate_weights` and
-`shared_weights` reduce, encode and solve with the parties' own functions; tests/models/test_models_benchmark.py holds
-their results to those of whole jobs. What they are held against, `pooled_surrogate` and scikit-learn's, has no part in
+`shared_weights` reduce, encode and solve with the parties' own functions; tests/jobs/models/test_models_benchmark.py
+holds their results to those of whole jobs. What they are held against, `pooled_surrogate` and scikit-learn's, has no part in
 common with them but the encoded rows.
 """
 

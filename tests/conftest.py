@@ -13,9 +13,12 @@ from phe.paillier import PaillierPrivateKey, PaillierPublicKey
 
 from fedtrain.crypto.paillier.keys import generate_keypair
 from fedtrain.service.store.database import sqlite_url
+from tests.harness.applications import make_service, served
 
 if TYPE_CHECKING:
-    from tests.postgresql import PostgreSql
+    from tests.harness.postgresql import PostgreSql
+
+__all__ = ["make_service", "served"]
 
 # No test has a time limit: a busy machine must not turn a right answer into a failure. The same examples every time, so
 # that a clone that passed passes again; `--hypothesis-profile=hunt` looks for others.
@@ -46,7 +49,7 @@ def small_keypair() -> tuple[PaillierPublicKey, PaillierPrivateKey]:
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[PostgreSql]:
     """A PostgreSQL server. Tests that use it are slow: mark them so."""
-    from tests.postgresql import PostgreSql
+    from tests.harness.postgresql import PostgreSql
 
     server = PostgreSql.make()
     yield server

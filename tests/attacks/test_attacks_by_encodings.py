@@ -7,12 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.attacks.coalition import Coalition, Owner, coalition
-from tests.attacks.job_material import (
-    make_spec,
-    props,
-    rows,
-)
+from tests.harness.attackers.coalition import Coalition, Owner, coalition
+from tests.harness.attackers.job_material import make_spec, props, rows
 
 NAMES = ("ana", "bea", "cleo")
 Scene = Callable[[Coalition, list[Owner]], Awaitable[None]]

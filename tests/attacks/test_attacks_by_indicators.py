@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from fedtrain.protocol.messages.tasks import TaskKind
-from tests.attacks.coalition import Coalition, Owner, Refused, coalition
-from tests.attacks.job_material import HEADER, Job, make_spec, props, rows
+from tests.harness.attackers.coalition import Coalition, Owner, Refused, coalition
+from tests.harness.attackers.job_material import HEADER, Job, make_spec, props, rows
 
 TYPO = 41
 

@@ -17,15 +17,8 @@ from fedtrain.protocol.documents.identity import Identity
 from fedtrain.protocol.documents.signed import Acceptance, SignedDocument, sign_document
 from fedtrain.protocol.documents.trust import Trust
 from fedtrain.protocol.messages.rounds import RoundAnswer
-from tests.attacks.coalition import Coalition, Owner, Refused, coalition, start_owner
-from tests.attacks.job_material import (
-    Job,
-    decrypted_sum,
-    encrypted,
-    mask_of,
-    raw_plaintexts,
-    rows,
-)
+from tests.harness.attackers.coalition import Coalition, Owner, Refused, coalition, start_owner
+from tests.harness.attackers.job_material import Job, decrypted_sum, encrypted, mask_of, raw_plaintexts, rows
 
 NAMES = ("ana", "bea", "cleo")
 Scene = Callable[[Coalition, list[Owner]], Awaitable[None]]

@@ -29,8 +29,8 @@ from fedtrain.protocol.messages.rounds import (
 )
 from fedtrain.protocol.messages.shared_weights import SealedWeights, SealingContext, seal_weights
 from fedtrain.spec.model_spec import ModelSpec
-from tests.attacks.coalition import Coalition, Owner, Refused, coalition, start_owner
-from tests.attacks.job_material import Job, decrypted_sum, encrypted, mask_of
+from tests.harness.attackers.coalition import Coalition, Owner, Refused, coalition, start_owner
+from tests.harness.attackers.job_material import Job, decrypted_sum, encrypted, mask_of
 
 NAMES = ("ana", "bea", "cleo")
 COLUMNS = "age,dose,ill"

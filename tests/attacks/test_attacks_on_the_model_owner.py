@@ -19,7 +19,7 @@ from fedtrain.protocol.documents.identity import sha256_hex
 from fedtrain.protocol.evidence.addition import record_of
 from fedtrain.protocol.messages.rounds import LogEntry, RoundAnswer, Step, VectorMessage, from_cbor, to_cbor
 from fedtrain.spec.problems import Problem
-from tests.attacks.job_material import props, rows, write_table
+from tests.harness.attackers.job_material import props, rows, write_table
 
 NAMES = ("ana", "bea", "cleo")
 Tamper = Callable[["Proxy", Step], Step]

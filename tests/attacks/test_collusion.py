@@ -16,8 +16,8 @@ from fedtrain.data_owner.methods import provider_of
 from fedtrain.data_owner.release.answer import MASK_TAG
 from fedtrain.protocol.documents.signed import Roster
 from fedtrain.protocol.messages.rounds import RoundAnswer
-from tests.attacks.coalition import Owner, coalition
-from tests.attacks.job_material import Job, decrypted_sum, modulus, raw_plaintexts, rows
+from tests.harness.attackers.coalition import Owner, coalition
+from tests.harness.attackers.job_material import Job, decrypted_sum, modulus, raw_plaintexts, rows
 
 ROUNDS = 40
 NAMES = ("ana", "bea", "cleo", "dora")

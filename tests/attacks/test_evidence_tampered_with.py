@@ -27,7 +27,7 @@ from fedtrain.protocol.evidence.verification import Job, verify_log
 from fedtrain.protocol.messages.rounds import LogEntry, from_cbor
 from fedtrain.service.runtime.system_clock import SystemClock
 from fedtrain.spec.problems import Code, Problem
-from tests.attacks.job_material import props, rows, write_table
+from tests.harness.attackers.job_material import props, rows, write_table
 
 AUDITOR = Identity.from_private_bytes(b"\5" * 32).party_id
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*/model*.json"))

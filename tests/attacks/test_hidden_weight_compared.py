@@ -19,7 +19,7 @@ from fedtrain.cli.jobs.commands import print_model
 from fedtrain.cli.simulate.in_process import federation
 from fedtrain.data_owner.methods.second_moment import SecondMoment
 from fedtrain.protocol.messages.rounds import RoundKind
-from tests.attacks.job_material import HEADER, props, rows, write_table
+from tests.harness.attackers.job_material import HEADER, props, rows, write_table
 
 pytestmark = pytest.mark.anyio
 SPEC = {

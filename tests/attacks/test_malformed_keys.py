@@ -12,8 +12,8 @@ import pytest
 
 from fedtrain.crypto.context import encode_context, hash_to_residue
 from fedtrain.crypto.paillier.key_proof import ROOTS
-from tests.attacks.coalition import Coalition, coalition
-from tests.attacks.job_material import Job, modulus, rows
+from tests.harness.attackers.coalition import Coalition, coalition
+from tests.harness.attackers.job_material import Job, modulus, rows
 
 Numbers = tuple[int, int]  # n and φ(n)
 

@@ -19,8 +19,16 @@ from fedtrain.service.runtime.system_clock import SystemClock
 from fedtrain.service.vault.backup import back_up, restore
 from fedtrain.service.vault.secret_files import load_or_create_identity
 from fedtrain.spec.model_spec import ModelSpec
-from tests.attacks.coalition import Coalition, Owner, Refused, coalition, start_owner
-from tests.attacks.job_material import HEADER, Job, decrypted_sum, make_spec, props, rows, write_table
+from tests.harness.attackers.coalition import Coalition, Owner, Refused, coalition, start_owner
+from tests.harness.attackers.job_material import (
+    HEADER,
+    Job,
+    decrypted_sum,
+    make_spec,
+    props,
+    rows,
+    write_table,
+)
 
 NAMES = ("ana", "bea", "cleo")
 SEVEN = ("ana", "bea", "cleo", "dora", "emil", "fay", "gus")

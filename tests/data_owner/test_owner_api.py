@@ -24,8 +24,8 @@ from fedtrain.facilitator.app import create_app as create_facilitator
 from fedtrain.facilitator.settings import FacilitatorSettings
 from fedtrain.service.runtime.system_clock import SystemClock
 from fedtrain.spec.problems import Problem
-from tests.data_owner.owner_bench import JOB_ID, MODEL_OWNER, manifest_of, spec_of
-from tests.own_people import own_people
+from tests.harness.data_owner.owner_bench import JOB_ID, MODEL_OWNER, manifest_of, spec_of
+from tests.harness.own_people import own_people
 
 FACILITATOR = "http://facilitator.invalid"
 TABLE = "age,dose,days\n" + "".join(f"{20 + row},{row / 30},{row % 50}\n" for row in range(40))

@@ -49,7 +49,7 @@ from fedtrain.service.vault import secret_files
 from fedtrain.service.vault.key_files import KeyFiles
 from fedtrain.spec.model_spec import ModelSpec
 from fedtrain.spec.problems import Code, Problem
-from tests.data_owner.owner_bench import (
+from tests.harness.data_owner.owner_bench import (
     ENGINE,
     FACILITATOR,
     JOB_ID,

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.free_ports import free_port
+from tests.harness.free_ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples" / "diabetes"

@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 
 from fedtrain.service.vault.secret_files import load_identity
-from tests.free_ports import free_port
+from tests.harness.free_ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")

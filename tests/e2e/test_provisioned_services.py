@@ -19,7 +19,7 @@ from fedtrain.cli.trust.provisioning import ProvisionedParty, provision
 from fedtrain.client.tls import client_context
 from fedtrain.service.vault.secret_files import SecretFileError, write_secret
 from fedtrain.spec.problems import Code, Problem
-from tests.free_ports import free_port
+from tests.harness.free_ports import free_port
 
 Parties = dict[str, ProvisionedParty]
 

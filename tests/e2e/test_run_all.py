@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.free_ports import free_ports
+from tests.harness.free_ports import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
 

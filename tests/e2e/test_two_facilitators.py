@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 if TYPE_CHECKING:
-    from tests.postgresql import PostgreSql
+    from tests.harness.postgresql import PostgreSql
 
 pytestmark = pytest.mark.slow
 OWNERS = ("hospital-a", "hospital-b", "hospital-c")

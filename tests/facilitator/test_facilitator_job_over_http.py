@@ -24,7 +24,7 @@ from fedtrain.protocol.messages.rounds import (
     from_cbor,
 )
 from fedtrain.protocol.messages.tasks import JSON_TYPE, TaskKind
-from tests.facilitator.fake_parties import (
+from tests.harness.facilitator.fake_parties import (
     ENGINE,
     FakeModelOwner,
     FakeOwner,
@@ -32,7 +32,7 @@ from tests.facilitator.fake_parties import (
     running,
     small_private_key,
 )
-from tests.facilitator.machine_bench import small_spec
+from tests.harness.facilitator.machine_bench import small_spec
 
 COUNTS = {"clinic-a": (200, 5000), "clinic-b": (240, 7001), "clinic-c": (2, 30)}
 GRADIENTS = {"clinic-a": (-5, 17, 900), "clinic-b": (40, -17, 1), "clinic-c": (0, 3, -4000)}

@@ -9,11 +9,9 @@ import pytest
 from fedtrain.protocol.documents.signed import Registration, sign_document
 from fedtrain.protocol.messages.tasks import JSON_TYPE
 from fedtrain.spec.problems import PROBLEM_JSON, Code
-from tests.facilitator.fake_parties import (
-    Facilitator,
-)
-from tests.facilitator.machine_bench import small_spec
-from tests.facilitator.scenes import counting, refusal, with_facilitator
+from tests.harness.facilitator.fake_parties import Facilitator
+from tests.harness.facilitator.machine_bench import small_spec
+from tests.harness.facilitator.scenes import counting, refusal, with_facilitator
 
 
 def test_a_party_registers_only_itself_with_its_own_signature(tmp_path: Path) -> None:

@@ -13,12 +13,8 @@ from fedtrain.protocol.documents.signed import SignedDocument, parse_json
 from fedtrain.protocol.messages.rounds import RoundKind, SignedBytes, StepResult, VectorMessage, to_cbor
 from fedtrain.protocol.messages.tasks import CBOR_TYPE, JSON_TYPE, TaskKind
 from fedtrain.spec.problems import Code
-from tests.facilitator.fake_parties import (
-    Facilitator,
-    encrypted,
-    small_private_key,
-)
-from tests.facilitator.scenes import counting, counts_request, joined, refusal, with_facilitator
+from tests.harness.facilitator.fake_parties import Facilitator, encrypted, small_private_key
+from tests.harness.facilitator.scenes import counting, counts_request, joined, refusal, with_facilitator
 
 
 def test_a_task_is_there_for_its_recipient_alone(tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ from fedtrain.protocol.evidence.verification import Job, LogItem, verify_log
 from fedtrain.protocol.messages.rounds import RoundKind, Step, from_cbor
 from fedtrain.protocol.messages.tasks import TaskKind
 from fedtrain.spec.problems import Problem
-from tests.facilitator.fake_parties import FakeModelOwner, running
-from tests.facilitator.machine_bench import small_spec
+from tests.harness.facilitator.fake_parties import FakeModelOwner, running
+from tests.harness.facilitator.machine_bench import small_spec
 
 NAMES = ("clinic-a", "clinic-b", "clinic-c")
 

@@ -17,9 +17,9 @@ from fedtrain.client.facilitator import FacilitatorClient
 from fedtrain.protocol.documents.signed import SignedDocument, parse_json
 from fedtrain.protocol.messages.tasks import JSON_TYPE, TaskHeader, TaskKind
 from fedtrain.spec.problems import Code, Problem
-from tests.facilitator.bad_network import Proxy, proxy_to
-from tests.facilitator.fake_parties import Facilitator, FakeModelOwner, FakeOwner, running
-from tests.facilitator.machine_bench import small_spec
+from tests.harness.facilitator.bad_network import Proxy, proxy_to
+from tests.harness.facilitator.fake_parties import Facilitator, FakeModelOwner, FakeOwner, running
+from tests.harness.facilitator.machine_bench import small_spec
 
 
 @dataclass

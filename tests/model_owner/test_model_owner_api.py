@@ -18,9 +18,9 @@ from fedtrain.model_owner.sums.keys import KeyRing
 from fedtrain.protocol.documents.identity import Identity
 from fedtrain.protocol.documents.signed import JobEnd, Manifest, open_document
 from fedtrain.spec.problems import Code, Problem
-from tests.model_owner.fake_facilitator import FakeFacilitator
-from tests.model_owner.peers import pooled, spec_document
-from tests.model_owner.running import Running, deploying, keys_left, running, training
+from tests.harness.facilitator.fake_facilitator import FakeFacilitator
+from tests.harness.model_owner.peers import pooled, spec_document
+from tests.harness.model_owner.running import Running, deploying, keys_left, running, training
 
 pytestmark = pytest.mark.anyio
 

@@ -7,9 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.model_owner.fake_facilitator import FakeFacilitator
-from tests.model_owner.peers import spec_document
-from tests.model_owner.running import Running, running, training
+from tests.harness.facilitator.fake_facilitator import FakeFacilitator
+from tests.harness.model_owner.peers import spec_document
+from tests.harness.model_owner.running import Running, running, training
 
 
 def parse(text: str) -> list[tuple[str, str | None, dict[str, Any]]]:

@@ -28,8 +28,8 @@ from fedtrain.protocol.messages.rounds import (
 from fedtrain.protocol.states import Phase
 from fedtrain.spec.model_spec import ModelSpec
 from fedtrain.spec.problems import Code, Problem
-from tests.model_owner.driver import JOB_ID, Driver
-from tests.model_owner.peers import Peers, pooled, spec_document
+from tests.harness.model_owner.driver import JOB_ID, Driver
+from tests.harness.model_owner.peers import Peers, pooled, spec_document
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from fedtrain.model_owner.methods import training
-from tests.model_owner.fake_facilitator import FakeFacilitator
-from tests.model_owner.peers import spec_document
-from tests.model_owner.running import running
-from tests.models.one_process import run_job
-from tests.models.one_process import training as job_training
+from tests.harness.facilitator.fake_facilitator import FakeFacilitator
+from tests.harness.model_owner.peers import spec_document
+from tests.harness.model_owner.running import running
+from tests.harness.one_process import run_job
+from tests.harness.one_process import training as job_training
 
 
 def test_a_step_that_breaks_ends_its_job_with_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

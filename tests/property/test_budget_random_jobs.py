@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fedtrain.planning.budget import BudgetInputs, DoesNotFit, largest_window, needed_bits, plan
-from tests.crypto.budget_adversary import attack, example_inputs
+from tests.harness.attackers.budget_adversary import attack, example_inputs
 
 powers = st.integers(-12, 12).map(lambda exponent: Fraction(2) ** exponent)
 magnitudes = st.builds(lambda power, numerator: power * numerator / 7, powers, st.integers(1, 50))

@@ -13,7 +13,7 @@ from fedtrain.protocol.documents.identity import sha256_hex
 from fedtrain.protocol.messages.rounds import NO_ENTRY, LogEntry, RoundKind, from_cbor
 from fedtrain.protocol.states import ENDED, TRANSITIONS, Phase, Role
 from fedtrain.spec.problems import Problem
-from tests.facilitator.machine_bench import MachineBench
+from tests.harness.facilitator.machine_bench import MachineBench
 
 _OWNERS = 4
 _STEPS = {(a, b) for (role, a, _), b in TRANSITIONS.items() if role is Role.FACILITATOR}

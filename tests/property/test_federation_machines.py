@@ -38,8 +38,8 @@ from fedtrain.protocol.messages.tasks import CBOR_TYPE, TaskKind
 from fedtrain.protocol.states import ENDED
 from fedtrain.protocol.states import Phase as JobPhase
 from fedtrain.spec.problems import Problem
-from tests.property.federation_owner import OwnerKept, OwnerParty
-from tests.property.federation_parties import (
+from tests.harness.data_owner.federation_owner import OwnerKept, OwnerParty
+from tests.harness.data_owner.federation_parties import (
     Crash,
     FacilitatorParty,
     ModelOwnerParty,

@@ -15,7 +15,7 @@ from fedtrain.facilitator import job as f
 from fedtrain.facilitator import round as facilitator_round
 from fedtrain.facilitator.rounds import joining
 from fedtrain.protocol.states import Phase as JobPhase
-from tests.property.federation_owner import OwnerParty
+from tests.harness.data_owner.federation_owner import OwnerParty
 from tests.property.test_federation_machines import MANY, NAMES, Federation
 
 pytestmark = pytest.mark.slow

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from fedtrain.data_owner.policy import differencing
-from tests.property.combinations import Released, by_owner, singled_out
-from tests.property.told_histories import LEAST_OWNERS, MIN_ROWS, History
+from tests.harness.data_owner.combinations import Released, by_owner, singled_out
+from tests.harness.data_owner.told_histories import LEAST_OWNERS, MIN_ROWS, History
 
 STEPS = 14
 

@@ -17,7 +17,7 @@ from fedtrain.model_owner.app import create_app
 from fedtrain.model_owner.settings import ModelOwnerSettings
 from fedtrain.service.runtime.system_clock import SystemClock
 from fedtrain.spec.problems import Code, Problem
-from tests.model_owner.fake_facilitator import FakeFacilitator
+from tests.harness.facilitator.fake_facilitator import FakeFacilitator
 
 OPTIMIZERS = ("conjugate_gradient", "newton", "gradient_descent", "momentum", "lbfgs", "adam", "simplex")
 NUMBERS = {"type": "continuous", "range": [-1, 1]}

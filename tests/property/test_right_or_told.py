@@ -19,7 +19,7 @@ from fedtrain.model_owner.methods.optimisers import OPTIMISERS
 from fedtrain.model_owner.results.remarks import remarks_of
 from fedtrain.spec.model_spec import Optimizer
 from fedtrain.spec.problems import Code, Problem
-from tests.model_owner.federation_sums import Federation
+from tests.harness.model_owner.federation_sums import Federation
 
 BITS, OWNERS = 60, 3
 #: What an answer without a remark may be off by: standard deviations of the target for one of the column.

@@ -33,12 +33,12 @@ def between(name: str) -> str:
     return TEXT.split(f"<!-- {name}: begin -->")[1].split(f"<!-- {name}: end -->")[0].strip()
 
 
-@pytest.mark.parametrize("name", ["states", "problems"])
-def test_what_is_generated_is_what_its_command_prints(name: str) -> None:
-    """If this fails: python -m protocol.NAME, and put its output between the markers."""
-    command = [sys.executable, "-m", f"protocol.{name}"]
+@pytest.mark.parametrize(("name", "module"), [("states", "protocol.states"), ("problems", "spec.problems")])
+def test_what_is_generated_is_what_its_command_prints(name: str, module: str) -> None:
+    """If this fails: python -m fedtrain.MODULE, and put its output between the markers."""
+    command = [sys.executable, "-m", f"fedtrain.{module}"]
     printed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    assert f"`python -m protocol.{name}`" in TEXT
+    assert f"`python -m fedtrain.{module}`" in TEXT
     assert between(name) == printed.strip()
 
 

@@ -16,8 +16,10 @@ def test_all_names_are_there_and_no_other_is_meant() -> None:
 
 
 def test_importing_it_imports_no_party() -> None:
-    program = "import sys, tabular; print([n for n in sys.modules if n.split('.')[0] in sys.argv[1:]])"
-    parties = ["data_owner", "model_owner", "facilitator", "cli"]
+    program = (
+        "import sys, fedtrain.tabular; print([n for n in sys.modules if '.'.join(n.split('.')[:2]) in sys.argv[1:]])"
+    )
+    parties = ["fedtrain.data_owner", "fedtrain.model_owner", "fedtrain.facilitator", "fedtrain.cli"]
     found = subprocess.run([sys.executable, "-c", program, *parties], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
 
