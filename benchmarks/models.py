@@ -7,10 +7,10 @@ the test part, probabilities calibrated on one half of the test part, everything
 scikit-learn's LogisticRegression on the same training rows, with the same l2, and what `lbfgs` comes to where owners
 see the weights, to the tolerance of examples/digits/model_shared.json.
 
-No party runs here. The sum of the owners' moments is that of the pooled rows, bit for bit, and `surrogate_weights` and
-`shared_weights` reduce, encode and solve with the parties' own functions; tests/jobs/models/test_models_benchmark.py
-holds their results to those of whole jobs. What they are held against, `pooled_surrogate` and scikit-learn's, has no part in
-common with them but the encoded rows.
+No party runs here. The sum of the owners' moments is that of the pooled rows, bit for bit, and `surrogate_weights`
+and `shared_weights` reduce, encode and solve with the parties' own functions;
+tests/jobs/models/test_models_benchmark.py holds their results to those of whole jobs. What they are held against,
+`pooled_surrogate` and scikit-learn's, has no part in common with them but the encoded rows.
 """
 
 from __future__ import annotations
