@@ -41,6 +41,8 @@ BODIES = {
     "lists": ("application/json", b'{"answer":[' + b"[]," * 330_000 + b"[]]}"),
     "22 MB of JSON": ("application/json", b'{"rows":[' + b"{}," * 7_300_000 + b"{}]}"),
     "numbers": ("application/json", b'{"rows":[' + b"[1.5,2]," * 120_000 + b"[]]}"),
+    "just not too many for a spec": ("application/json", b'{"rows":[' + b"[]," * 49_000 + b"[]]}"),
+    "just not too many for rows": ("application/json", b'{"rows":[' + b"[]," * 149_000 + b"[]]}"),
     "depth": ("application/json", b"[" * 1_000_000),
     "categories": (
         "application/json",

@@ -13,7 +13,7 @@ from fedtrain.client.proxies import connecting, proxy_for, unreachable_through
 from fedtrain.protocol.loopback import is_loopback
 from fedtrain.protocol.messages.items import MOST_ITEMS
 from fedtrain.protocol.messages.tasks import JSON_TYPE
-from fedtrain.spec.json_text import has_more_items
+from fedtrain.spec.json_text import JsonRefusedError, check_json
 from fedtrain.spec.problems import PROBLEM_JSON, Code, Problem
 
 MAX_RESPONSE_BYTES = 1 << 30
@@ -170,10 +170,11 @@ def _address(base_url: str) -> httpx.URL:
 
 def parse_any_json(data: bytes, most_items: int = MOST_ITEMS) -> object:
     """Return the value that a peer's JSON encodes. Raises Problem(MALFORMED_MESSAGE), also for more values."""
-    if has_more_items(data, most_items):
-        raise Problem(Code.MALFORMED_MESSAGE, f"The answer has more than {most_items:,} values.")
     try:
+        check_json(data, most_items)
         value: object = json.loads(data)
+    except JsonRefusedError as error:
+        raise Problem(Code.MALFORMED_MESSAGE, f"The answer is not to be read: {error}.") from None
     except (ValueError, RecursionError) as error:
         raise Problem(Code.MALFORMED_MESSAGE, f"The answer is not JSON: {type(error).__name__}.") from None
     return value

@@ -11,10 +11,12 @@ import json
 from dataclasses import dataclass
 from enum import Enum
 
+from fedtrain.spec.json_text import JsonRefusedError, check_json
 from fedtrain.spec.shown_text import all_shown, shown
 
 PROBLEM_JSON = "application/problem+json"
 TYPE_BASE = "/problems/"
+_MOST_VALUES = 10_000
 
 
 @dataclass(frozen=True)
@@ -329,8 +331,9 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
     def from_body(cls, body: bytes, status: int) -> Problem:
         """Return the problem in the body of a peer's answer. Whatever it sent, nothing is raised."""
         try:
+            check_json(body, _MOST_VALUES)
             document: object = json.loads(body)
-        except (ValueError, RecursionError):
+        except (JsonRefusedError, ValueError, RecursionError):
             document = None
         return cls.from_dict(document, status)
 

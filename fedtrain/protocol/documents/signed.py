@@ -26,7 +26,7 @@ from fedtrain.protocol.documents.public_keys import MaskKey
 from fedtrain.protocol.documents.public_keys import PartyId as PartyId  # part of this module's own surface
 from fedtrain.protocol.messages.items import most_items
 from fedtrain.protocol.version import PROTOCOL_VERSION, check_protocol, is_newer_minor
-from fedtrain.spec.json_text import has_more_items
+from fedtrain.spec.json_text import JsonRefusedError, check_json
 from fedtrain.spec.model_spec import ModelSpec, Strict
 from fedtrain.spec.problems import Code, Problem
 
@@ -201,10 +201,10 @@ def parse_json(data: bytes, kind: type[AnyStrict]) -> AnyStrict:
     A key given twice is refused: one reader would take the first value, another the last. So is more than the message
     can have, before it is read.
     """
-    if has_more_items(data, most := most_items(kind)):
-        raise Problem(
-            Code.MALFORMED_MESSAGE, f"{kind.__name__}: it has more than the {most:,} values that it can have."
-        )
+    try:
+        check_json(data, most_items(kind))
+    except JsonRefusedError as error:
+        raise Problem(Code.MALFORMED_MESSAGE, f"{kind.__name__}: {error}.") from None
     try:
         message = kind.model_validate_json(_without_additions(data, kind))
     except ValidationError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import os
 import signal
 import socket
@@ -205,6 +206,10 @@ class _Server(uvicorn.Server):
         self.servers.append(cast(asyncio.Server, self._reception))
         host, port = self._listener.getsockname()[:2]
         scheme = "https" if self._tls else "http"
+        # What is there by now stays. Each of the collector's full rounds would walk it, 0.2 s with the interpreter's
+        # lock held, and a JSON body of 100,000 lists sets off two of them: it took 0.3 s to read, and takes 0.02.
+        gc.collect()
+        gc.freeze()
         log.info("listening", url=f"{scheme}://{_bracketed(host)}:{port}", most_connections=self._limits.most)
 
     async def on_tick(self, counter: int) -> bool:

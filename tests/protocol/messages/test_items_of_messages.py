@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tracemalloc
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import pytest
@@ -15,7 +16,14 @@ from fedtrain.protocol.documents.signed import JoinAnswer, SignedDocument, parse
 from fedtrain.protocol.messages.items import MOST_ITEMS, most_items
 from fedtrain.protocol.messages.rounds import RoundAnswer, StepResult, from_cbor
 from fedtrain.protocol.messages.tasks import TaskList
-from fedtrain.spec.json_text import has_more_items
+from fedtrain.spec import json_text
+from fedtrain.spec.json_text import (
+    MAX_JSON_DEPTH,
+    JsonRefusedError,
+    TooManyValuesError,
+    UnreadableJsonError,
+    check_json,
+)
 from fedtrain.spec.problems import Code, Problem
 
 
@@ -62,17 +70,64 @@ JSON = st.recursive(
 )
 
 
+def depth_of(value: object) -> int:
+    if isinstance(value, dict | list):
+        return 1 + max(map(depth_of, value.values() if isinstance(value, dict) else value), default=0)
+    return 0
+
+
+@pytest.fixture(params=[1, 2, 7, 64 << 10], scope="module")
+def block_bytes(request: pytest.FixtureRequest) -> Iterator[int]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_text, "_BLOCK_BYTES", request.param)
+        yield request.param
+
+
+@pytest.mark.usefixtures("block_bytes")
 @given(JSON)
-def test_items_of_json_are_counted_as_they_are_whatever_stands_in_its_texts(value: object) -> None:
-    items = items_of(value)
+def test_values_and_depth_of_json_are_counted_as_they_are_whatever_stands_in_its_texts(value: object) -> None:
+    items, depth = items_of(value), depth_of(value)
     for text in (json.dumps(value), json.dumps(value, ensure_ascii=False, indent=1)):
-        assert not has_more_items(text.encode("utf-8", "surrogatepass"), items)
-        assert items == 1 or has_more_items(text.encode("utf-8", "surrogatepass"), items - 1)
+        data = text.encode("utf-8", "surrogatepass")
+        check_json(data, items, depth)
+        if items > 1:
+            with pytest.raises(TooManyValuesError, match=f"more than {items - 1:,} values"):
+                check_json(data, items - 1, depth)
+        if depth:
+            with pytest.raises(UnreadableJsonError, match=f"deeper than {depth - 1}"):
+                check_json(data, items, depth - 1)
+
+
+@pytest.mark.parametrize("mark", ["[", '{"":'])
+def test_the_deepest_json_is_taken_and_one_deeper_refused(mark: str) -> None:
+    end = "]" if mark == "[" else "}"
+    for depth in (MAX_JSON_DEPTH, MAX_JSON_DEPTH + 1):
+        data = (mark * depth + "0" + end * depth).encode()
+        json.loads(data)
+        if depth == MAX_JSON_DEPTH:
+            check_json(data, 1000)
+        else:
+            with pytest.raises(UnreadableJsonError, match="it nests deeper than 32"):
+                check_json(data, 1000)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32", "utf-32-le"])
+def test_json_whose_letters_are_of_other_widths_cannot_hide_its_marks(encoding: str) -> None:
+    """A letter whose two bytes are a quote and something else would turn texts inside out for who counts bytes."""
+    data = ('["\u2201",' + "[]," * 1000 + '"\u2201"]').encode(encoding)
+    assert len(json.loads(data)) == 1002
+    with pytest.raises(UnreadableJsonError, match="not in UTF-8"):
+        check_json(data, 1_000_000)
 
 
 @given(st.binary(max_size=200) | st.text(alphabet='[]{},:"\\a', max_size=200).map(str.encode), st.integers(1, 50))
-def test_what_is_no_json_is_counted_too_and_never_raises(data: bytes, most: int) -> None:
-    assert isinstance(has_more_items(data, most), bool)
+def test_what_may_be_no_json_is_counted_or_refused_and_nothing_else_is_raised(data: bytes, most: int) -> None:
+    try:
+        check_json(data, most)
+        value = json.loads(data)
+    except (JsonRefusedError, ValueError):
+        return
+    assert items_of(value) <= most
 
 
 @pytest.mark.parametrize(
@@ -88,7 +143,7 @@ def test_what_is_no_json_is_counted_too_and_never_raises(data: bytes, most: int)
 def test_a_bomb_for_a_join_task_costs_nothing(bomb: bytes) -> None:
     tracemalloc.start()
     try:
-        with pytest.raises(Problem, match=r"JoinAnswer: it has more than the [0-9]+ values that it can have") as caught:
+        with pytest.raises(Problem, match=r"JoinAnswer: it (has more than [0-9]+ values|nests deeper)") as caught:
             parse_json(bomb, JoinAnswer)
         assert tracemalloc.get_traced_memory()[1] < 1 << 20
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from fedtrain.protocol.messages.items import MOST_ITEMS
 from fedtrain.service.limits import body_limits
 from fedtrain.service.limits.body_limits import LINGER_BYTES, BodyLimit, BodyLimits
+from fedtrain.spec.json_text import MAX_JSON_DEPTH
 from fedtrain.spec.model_spec import MOST_SPEC_ITEMS
 from fedtrain.spec.problems import Code, Problem
 from tests.harness.three_services import NAMES, Route, ServedParty, three_services
@@ -117,6 +119,24 @@ async def test_as_many_values_as_a_route_takes_are_read_and_one_more_is_refused(
 
 
 @pytest.mark.parametrize("name", NAMES)
+async def test_json_of_the_greatest_depth_is_read_and_one_deeper_is_refused(
+    services: dict[str, ServedParty], name: str
+) -> None:
+    party = services[name]
+    for route in party.routes():
+        if route.method in ("GET", "DELETE"):
+            continue
+        who = WHO[party.name][route.template.startswith("/models") and party.name == "facilitator"]
+        for depth in (MAX_JSON_DEPTH, MAX_JSON_DEPTH + 1):
+            body = b"[" * depth + b"]" * depth
+            answer = await party.ask(route, who, headers=JSON, content=body)
+            refused = "nests deeper than 32" in answer.text
+            assert refused == (depth > MAX_JSON_DEPTH), (route, answer.text)
+            assert not refused or Problem.from_dict(answer.json(), 400).code is Code.MALFORMED_JSON
+            assert answer.status_code < 500
+
+
+@pytest.mark.parametrize("name", NAMES)
 async def test_every_limit_is_that_of_a_route_there_is(services: dict[str, ServedParty], name: str) -> None:
     party = services[name]
     there = {(route.method, route.template) for route in party.routes()}
@@ -174,6 +194,27 @@ async def test_bodies_wait_for_each_other_rather_than_fill_the_memory(
     route = Route("POST", "/prediction")
     answers = await asyncio.gather(*(party.ask(route, "admin", headers=JSON, content=body) for _ in range(5)))
     assert {answer.json()["type"] for answer in answers} == {"/problems/no-finished-model"}
+
+
+async def test_large_json_is_counted_one_body_at_a_time(
+    services: dict[str, ServedParty], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Threads that count at once keep the event loop from the interpreter's lock."""
+    counting, most_at_once = 0, 0
+
+    def check(_body: bytes, _most: int) -> None:
+        nonlocal counting, most_at_once
+        counting += 1
+        most_at_once = max(most_at_once, counting)
+        time.sleep(0.05)  # where nothing holds the others back they begin meanwhile
+        counting -= 1
+
+    monkeypatch.setattr(body_limits, "check_json", check)
+    party, route = services["model-owner"], Route("POST", "/prediction")
+    body = b'{"rows":[' + b"[]," * 30_000 + b"[]]}"
+    answers = await asyncio.gather(*(party.ask(route, "admin", headers=JSON, content=body) for _ in range(5)))
+    assert {answer.json()["type"] for answer in answers} == {"/problems/no-finished-model"}
+    assert most_at_once == 1
 
 
 async def test_bodies_that_leave_no_room_are_asked_to_come_again(
