@@ -1,6 +1,6 @@
 """A job as one Data Owner knows it: its state, what can happen to it, and what follows from that.
 
-Plain values without I/O. `fedtrain.data_owner.round` turns (state, message, now) into (state, effects).
+Plain values without I/O. `fedtrain.data_owner.round` turns (context, state, message, now) into (state, effects).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from fedtrain.data_owner.policy.row_groups import Comparison
 from fedtrain.data_owner.policy.rules import OwnerPolicy
 from fedtrain.data_owner.policy.summed_table import SummedTable
 from fedtrain.data_owner.policy.told import Told
+from fedtrain.protocol import outcome
 from fedtrain.protocol.documents.consent import Consent, RosterConsent
 from fedtrain.protocol.documents.signed import (
     Acceptance,
@@ -352,3 +353,5 @@ Effect: TypeAlias = (
     | SendStored
     | DestroyMaskKey
 )
+
+Outcome: TypeAlias = outcome.Outcome[JobState, Effect]

@@ -1,4 +1,4 @@
-"""The Data Owner's side of a job as a pure function: (state, message, now) → (state, effects).
+"""The Data Owner's side of a job as a pure function: (context, state, message, now) → (state, effects).
 
 No network, no file, no clock. A message that must be refused raises Problem and leaves the state as it was; a job
 that must be declined gets its answer by the `Sign` effect, with a catalogue code and nothing else for others.
@@ -12,7 +12,7 @@ from datetime import datetime
 from fedtrain.data_owner import checks
 from fedtrain.data_owner import job as j
 from fedtrain.data_owner.data.encoding import DatasetFacts
-from fedtrain.data_owner.job import JobState, Owner
+from fedtrain.data_owner.job import JobState, Outcome, Owner
 from fedtrain.data_owner.policy.differencing import (
     is_consented,
     roster_risks,
@@ -21,7 +21,7 @@ from fedtrain.data_owner.policy.differencing import (
 )
 from fedtrain.data_owner.policy.rules import (
     DEFAULT_DATASET,
-    Outcome,
+    Ruling,
     Verdict,
     judge,
     judge_rows,
@@ -39,21 +39,19 @@ from fedtrain.spec.problems import Code, Problem
 #: Reasons that depend on what the data hold: to others they are one.
 _OF_THE_DATA = frozenset({Code.INVALID_DATA, Code.TOO_FEW_ROWS})
 
-Step = tuple[JobState, tuple[j.Effect, ...]]
 
-
-def step(owner: Owner, state: JobState, message: j.Message, now: datetime) -> Step:
+def step(owner: Owner, state: JobState, message: j.Message, now: datetime) -> Outcome:
     """Take one message. Raises Problem, by name, for one that is refused; the state then stays what it was."""
     after, effects = _take(owner, state, message, now)
-    return (after if after is state else after.model_copy(update={"changed_at": now})), effects
+    return Outcome(after if after is state else after.model_copy(update={"changed_at": now}), effects)
 
 
-def _take(owner: Owner, state: JobState, message: j.Message, now: datetime) -> Step:
+def _take(owner: Owner, state: JobState, message: j.Message, now: datetime) -> Outcome:
     match message:
         case j.Offered():
             return _offered(owner, state, message, now)
         case j.Approved():
-            return _approved(state), ()
+            return Outcome(_approved(state))
         case j.Denied():
             return _denied(owner, state, message)
         case j.Frozen():
@@ -67,9 +65,9 @@ def _take(owner: Owner, state: JobState, message: j.Message, now: datetime) -> S
         case j.Asked():
             return _asked(owner, state, message)
         case j.ConsentTaken():
-            return (state if state.consent is None else _with(state, consent=None, waits_because=None)), ()
+            return Outcome(state if state.consent is None else _with(state, consent=None, waits_because=None))
         case j.Answered():
-            return _with(state, last=message.facts, answers=state.answers + 1, problem=None), ()
+            return Outcome(_with(state, last=message.facts, answers=state.answers + 1, problem=None))
         case j.KeyLost():
             return _leaving(state, Code.OWNER_LOST_ITS_KEY, message.detail)
         case j.Ended():
@@ -90,11 +88,11 @@ def verify_offer(owner: Owner, state: JobState) -> Manifest:
     return manifest
 
 
-def _offered(owner: Owner, state: JobState, message: j.Offered, now: datetime) -> Step:
+def _offered(owner: Owner, state: JobState, message: j.Offered, now: datetime) -> Outcome:
     if state.join_answer is not None:
-        return state, (j.GiveJoinAnswer(),)
+        return Outcome(state, (j.GiveJoinAnswer(),))
     if state.ended or state.waits_because is not None:
-        return state, ()
+        return Outcome(state)
     try:
         manifest = verify_offer(owner, state)
     except Problem as problem:
@@ -104,13 +102,13 @@ def _offered(owner: Owner, state: JobState, message: j.Offered, now: datetime) -
 
 def _judged(
     owner: Owner, state: JobState, manifest: Manifest, datasets: Mapping[str, DatasetFacts], now: datetime
-) -> Step:
+) -> Outcome:
     dataset = datasets.get(manifest.spec.dataset or DEFAULT_DATASET)
     rounds = planned_rounds(manifest.spec)
     try:
         verdict = judge(owner.policy, manifest, rounds, dataset, now)
     except Problem as problem:
-        verdict = Verdict(Outcome.DECLINE, problem.code, problem.detail)
+        verdict = Verdict(Ruling.DECLINE, problem.code, problem.detail)
     state = _with(
         state,
         model_owner=manifest.model_owner,
@@ -119,15 +117,15 @@ def _judged(
         dataset_version=dataset.version if dataset else None,
         rounds=rounds,
     )
-    if verdict.outcome is Outcome.DECLINE or dataset is None:
+    if verdict.outcome is Ruling.DECLINE or dataset is None:
         return _declining(owner, state, verdict.code or Code.DATASET_NOT_FOUND, verdict.detail)
-    if verdict.outcome is Outcome.ASK and not state.approved:
+    if verdict.outcome is Ruling.ASK and not state.approved:
         phase = advance(Role.DATA_OWNER, state.phase, Event.NEEDS_APPROVAL)
-        return _with(state, phase=phase, waits_because=verdict.detail), ()
-    return _with(state, adopts=dataset.schema is None), (j.Freeze(dataset.name, dataset.version),)
+        return Outcome(_with(state, phase=phase, waits_because=verdict.detail))
+    return Outcome(_with(state, adopts=dataset.schema is None), (j.Freeze(dataset.name, dataset.version),))
 
 
-def _denied(owner: Owner, state: JobState, message: j.Denied) -> Step:
+def _denied(owner: Owner, state: JobState, message: j.Denied) -> Outcome:
     _must_wait_for_a_person(state)
     if state.phase is Phase.JOINED:
         # It has joined, and what its first sum could be subtracted from came to light after that: it leaves.
@@ -135,12 +133,14 @@ def _denied(owner: Owner, state: JobState, message: j.Denied) -> Step:
     return _declining(owner, state, Code.DENIED, message.reason)
 
 
-def _leaving(state: JobState, code: Code, detail: str) -> Step:
+def _leaving(state: JobState, code: Code, detail: str) -> Outcome:
     """Out of a job that was joined, for good. The Facilitator is told when it asks next: see `_asked`."""
     _must_be_joined(state)
     refusal = j.Refusal(code=code.slug, detail=detail)
     phase = advance(Role.DATA_OWNER, state.phase, Event.CANCEL)
-    return _with(state, phase=phase, refusal=refusal, risks=(), consent=None, waits_because=None), (j.DestroyMaskKey(),)
+    return Outcome(
+        _with(state, phase=phase, refusal=refusal, risks=(), consent=None, waits_because=None), (j.DestroyMaskKey(),)
+    )
 
 
 def _approved(state: JobState) -> JobState:
@@ -180,10 +180,10 @@ def _waiting_for_consent(state: JobState, statement: RosterConsent) -> JobState:
     return _with(state, consent=statement, waits_because=why)
 
 
-def _frozen(owner: Owner, state: JobState, message: j.Frozen) -> Step:
+def _frozen(owner: Owner, state: JobState, message: j.Frozen) -> Outcome:
     manifest = checks.open_offer(state.offer)
     verdict = judge_rows(owner.policy, manifest.spec, message.compared.table.rows, message.inspection)
-    if verdict.outcome is Outcome.DECLINE and verdict.code is not None:
+    if verdict.outcome is Ruling.DECLINE and verdict.code is not None:
         return _declining(owner, state, verdict.code, verdict.detail)
     state = _with(state, summed=message.compared.table)
     risks = table_risks(message.compared, owner.policy.min_rows) if owner.policy.compares_sums else ()
@@ -192,7 +192,7 @@ def _frozen(owner: Owner, state: JobState, message: j.Frozen) -> Step:
     if risks:
         if state.phase is not Phase.AWAITING_APPROVAL:
             state = _with(state, phase=advance(Role.DATA_OWNER, state.phase, Event.NEEDS_APPROVAL))
-        return _waiting(state, risks), (j.DestroyMaskKey(),)
+        return Outcome(_waiting(state, risks), (j.DestroyMaskKey(),))
     acceptance = Acceptance(
         manifest_hash=state.manifest_hash,
         party=owner.party_id,
@@ -204,31 +204,33 @@ def _frozen(owner: Owner, state: JobState, message: j.Frozen) -> Step:
     )
     after = _with(state, moments_hash=message.moments_hash)
     if state.adopts and state.dataset is not None and state.dataset_version is not None:
-        return after, (j.Adopt(state.dataset, state.dataset_version, manifest.spec.data_props), j.Sign(acceptance))
-    return after, (j.Sign(acceptance),)
+        return Outcome(
+            after, (j.Adopt(state.dataset, state.dataset_version, manifest.spec.data_props), j.Sign(acceptance))
+        )
+    return Outcome(after, (j.Sign(acceptance),))
 
 
-def _declining(owner: Owner, state: JobState, code: Code, detail: str) -> Step:
+def _declining(owner: Owner, state: JobState, code: Code, detail: str) -> Outcome:
     # A code of its own for each reason would tell others something of the data.
     told = Code.DATA_REFUSED if code in _OF_THE_DATA or state.risks else code
     decline = Decline(manifest_hash=state.manifest_hash, party=owner.party_id, name=owner.name, code=told.slug)
-    return _with(state, refusal=j.Refusal(code=code.slug, detail=detail)), (j.Sign(decline),)
+    return Outcome(_with(state, refusal=j.Refusal(code=code.slug, detail=detail)), (j.Sign(decline),))
 
 
-def _signed(state: JobState, message: j.Signed) -> Step:
+def _signed(state: JobState, message: j.Signed) -> Outcome:
     accepts = message.answer.answer == "accept"
     phase = advance(Role.DATA_OWNER, state.phase, Event.ACCEPT if accepts else Event.DECLINE)
     after = _with(state, phase=phase, join_answer=message.answer, waits_because=None)
-    return after, (j.GiveJoinAnswer(),) if accepts else (j.DestroyMaskKey(), j.GiveJoinAnswer())
+    return Outcome(after, (j.GiveJoinAnswer(),) if accepts else (j.DestroyMaskKey(), j.GiveJoinAnswer()))
 
 
-def _roster_fetched(owner: Owner, state: JobState, message: j.RosterFetched, now: datetime) -> Step:
+def _roster_fetched(owner: Owner, state: JobState, message: j.RosterFetched, now: datetime) -> Outcome:
     """Pin the roster for the job, after every check. Raises Problem: ROSTER_INVALID, BAD_SIGNATURE."""
     if state.roster is not None:
-        return state, ()
+        return Outcome(state)
     _must_be_joined(state)
     checks.check_roster(owner, state, message.signed, now)
-    return _with(state, roster=message.signed), ()
+    return Outcome(_with(state, roster=message.signed))
 
 
 def _must_be_joined(state: JobState) -> None:
@@ -262,19 +264,19 @@ def _risks_of_rows(owner: Owner, state: JobState, manifest: Manifest, message: j
     return tuple(risk for risk in found if risk not in state.risks_taken and risk not in message.taken_before)
 
 
-def _asked(owner: Owner, state: JobState, message: j.Asked) -> Step:
+def _asked(owner: Owner, state: JobState, message: j.Asked) -> Outcome:
     if state.left and state.refusal is not None:
         withdrawal = Withdrawal(
             manifest_hash=state.manifest_hash, party=owner.party_id, name=owner.name, code=state.refusal.code
         )
-        return state, (j.Withdraw(withdrawal),)
+        return Outcome(state, (j.Withdraw(withdrawal),))
     answered = message.answered
     if state.ending is not None and answered is not None and answered.request_hash == message.compute.request.hash:
         # A Facilitator that was restored from a backup collects again what it had: nothing that it has not seen.
-        return state, (j.SendStored(answered.round, answered.kind),)
+        return Outcome(state, (j.SendStored(answered.round, answered.kind),))
     _must_be_joined(state)
     if state.waits_because is not None:
-        return state, (j.AwaitApproval(),)
+        return Outcome(state, (j.AwaitApproval(),))
     compute = message.compute
     request = from_cbor(compute.request.body, RoundRequest)
     if compute.job_id != state.job_id or request.manifest_hash != state.manifest_hash:
@@ -283,7 +285,7 @@ def _asked(owner: Owner, state: JobState, message: j.Asked) -> Step:
     # Inside a window the Facilitator updates the encrypted weights itself, and signs what it asks.
     compute.request.open(REQUEST_TAG, owner.facilitator if request.window_step else manifest.model_owner)
     if state.roster is None:
-        return state, (j.FetchRoster(),)
+        return Outcome(state, (j.FetchRoster(),))
     if request.roster_hash != state.roster.hash:
         raise Problem(
             Code.ROSTER_INVALID,
@@ -297,14 +299,14 @@ def _asked(owner: Owner, state: JobState, message: j.Asked) -> Step:
                 f"{message.answered.request_hash[:16]}…, and now {compute.request.hash[:16]}… is asked: "
                 "an owner answers a round once.",
             )
-        return state, (j.SendStored(request.round, request.kind),)
+        return Outcome(state, (j.SendStored(request.round, request.kind),))
     _check_turn(state, request, manifest)
     checks.check_log(owner, state, request, compute.previous_entry)
     if state.last is None:
         waiting = _held_against_the_past(owner, state, message.past)
         if waiting is not None:
-            return waiting, (j.AwaitApproval(),)
-    return _with_rows_total(state, request), (j.Answer(request, compute.request.hash),)
+            return Outcome(waiting, (j.AwaitApproval(),))
+    return Outcome(_with_rows_total(state, request), (j.Answer(request, compute.request.hash),))
 
 
 def _with_rows_total(state: JobState, request: RoundRequest) -> JobState:
@@ -352,16 +354,16 @@ def _evaluates(last: j.AnswerFacts, request: RoundRequest, training: Training) -
     return is_due and request.kind is RoundKind.VALIDATION_LOSS
 
 
-def _ended(state: JobState, message: j.Ended) -> Step:
+def _ended(state: JobState, message: j.Ended) -> Outcome:
     if state.ended:
-        return state, (j.DestroyMaskKey(),)
+        return Outcome(state, (j.DestroyMaskKey(),))
     event = {"FINISHED": Event.FINISH, "FAILED": Event.FAIL, "CANCELLED": Event.CANCEL}[message.end.status]
     if event is Event.FINISH and state.phase is not Phase.JOINED:
         # It went on, and ended, without this owner.
         event = Event.CANCEL
     phase = advance(Role.DATA_OWNER, state.phase, event)
     after = _with(state, phase=phase, ending=message.end, consent=None, waits_because=None)
-    return after, (j.DestroyMaskKey(),)
+    return Outcome(after, (j.DestroyMaskKey(),))
 
 
 def _with(state: JobState, **changes: object) -> JobState:

@@ -16,7 +16,7 @@ from fedtrain.facilitator.rounds.incoming import (
     read_withdrawal,
 )
 from fedtrain.facilitator.rounds.results import Given, judge
-from fedtrain.facilitator.runner import JobRunner, MakeEvent, Resources
+from fedtrain.facilitator.runner import JobRunner, MakeMessage, Resources
 from fedtrain.facilitator.store import StoredBlob, StoredTask, WriteTransaction
 from fedtrain.protocol.messages.task_sizes import STATEMENT_BYTES, most_result_bytes
 from fedtrain.protocol.messages.tasks import CBOR_TYPE, JSON_TYPE, PASSED_ON, TaskHeader, TaskKind
@@ -104,8 +104,8 @@ class TaskDesk:
             await asyncio.to_thread(self._keep_result, given)
             self._own.doorbell.ring(given.task_id)
         else:
-            make_event = await self._verified(kind, state, given)
-            await self._runner.apply(state.job_id, make_event, given)
+            make_message = await self._verified(kind, state, given)
+            await self._runner.apply(state.job_id, make_message, given)
         self._own.metrics.result_bytes.labels(kind.value).inc(len(given.body))
 
     async def most_result_bytes(self, party: str, task_id: str) -> int:
@@ -134,8 +134,8 @@ class TaskDesk:
             if judge(tx.task(given.task_id), given) == "new":
                 tx.answer_task(given.task_id, given.body, given.content_type)
 
-    async def _verified(self, kind: TaskKind, state: JobState, given: Given) -> MakeEvent:
-        """Check the result in the executor, and return how to make the event of it within the transaction."""
+    async def _verified(self, kind: TaskKind, state: JobState, given: Given) -> MakeMessage:
+        """Check the result in the executor, and return how to make the message of it within the transaction."""
         if kind is TaskKind.JOIN:
             joined = await self._in_executor(read_join_answer, given.body, given.party)
             return lambda _tx, _state: joined

@@ -1,6 +1,6 @@
 """A job as the Facilitator knows it: its state, what can happen to it, and what follows from that.
 
-Plain values without I/O. `fedtrain.facilitator.round` turns (state, event, now) into (state, effects).
+Plain values without I/O. `fedtrain.facilitator.round` turns (context, state, message, now) into (state, effects).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from pydantic import Field
 
+from fedtrain.protocol import outcome
 from fedtrain.protocol.documents.identity import Identity
 from fedtrain.protocol.documents.signed import (
     Acceptance,
@@ -166,7 +167,7 @@ class JobContext:
         return self.signed_manifest.hash
 
 
-# Events
+# Messages
 
 
 @dataclass(frozen=True)
@@ -255,7 +256,7 @@ class AddingFailed:
     reason: str
 
 
-Event: TypeAlias = (
+Message: TypeAlias = (
     OwnerOffers
     | JoinAnswered
     | StepAnswered
@@ -322,9 +323,4 @@ class Add:
 Effect: TypeAlias = CreateTask | CloseTasks | KeepRoster | KeepBlob | AppendLog | Add
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What an event led to."""
-
-    state: JobState
-    effects: tuple[Effect, ...] = ()
+Outcome: TypeAlias = outcome.Outcome[JobState, Effect]

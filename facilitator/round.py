@@ -1,6 +1,6 @@
-"""The Facilitator's side of a job as a pure function: (context, state, event, now) → (state, effects).
+"""The Facilitator's side of a job as a pure function: (context, state, message, now) → (state, effects).
 
-No I/O and no clock. Phases change by the table in `protocol.states` alone. An event that does not belong raises a
+No I/O and no clock. Phases change by the table in `protocol.states` alone. A message that does not belong raises a
 `Problem` and changes nothing; one that came before with the same bytes has no effect.
 """
 
@@ -19,11 +19,11 @@ from fedtrain.facilitator.job import (
     CreateTask,
     CurrentRound,
     Effect,
-    Event,
     JobContext,
     JobState,
     JoinAnswered,
     KeepBlob,
+    Message,
     Outcome,
     OwnerLeft,
     OwnerOffers,
@@ -67,36 +67,36 @@ def open_job(context: JobContext, now: datetime) -> JobState:
     )
 
 
-def apply(context: JobContext, state: JobState, event: Event, now: datetime) -> Outcome:
-    """Return the state after `event` and what to do about it. Raises Problem where the event does not belong."""
-    match event:
+def step(context: JobContext, state: JobState, message: Message, now: datetime) -> Outcome:
+    """Return the state after `message` and what to do about it. Raises Problem where the message does not belong."""
+    match message:
         case OwnerOffers():
-            return invite(context, state, event, now)
+            return invite(context, state, message, now)
         case JoinAnswered():
-            return join(context, state, event, now)
+            return join(context, state, message, now)
         case StepAnswered():
-            return _step(context, state, event, now)
+            return _step_answered(context, state, message, now)
         case RoundAnswered():
-            return _answer(state, event, now)
+            return _answer(state, message, now)
         case OwnerLeft():
-            return owner_left(context, state, event, now)
+            return owner_left(context, state, message, now)
         case SumReady():
-            return _sum(context, state, event, now)
+            return _sum(context, state, message, now)
         case TimePassed():
             return time_passed(context, state, now)
         case ClockJumped():
-            return clock_jumped(context, state, event, now)
+            return clock_jumped(context, state, message, now)
         case CancelRequested():
-            return _cancel(context, state, event, now)
+            return _cancel(context, state, message, now)
         case AddingFailed():
-            return end_job(context, state, Transition.FAIL, now, code=event.code.slug, reason=event.reason)
+            return end_job(context, state, Transition.FAIL, now, code=message.code.slug, reason=message.reason)
 
 
 # The Model Owner's moves
 
 
-def _step(context: JobContext, state: JobState, event: StepAnswered, now: datetime) -> Outcome:
-    result = event.result
+def _step_answered(context: JobContext, state: JobState, message: StepAnswered, now: datetime) -> Outcome:
+    result = message.result
     if result.job_id != state.job_id or result.step >= state.step:
         raise Problem(
             Code.MALFORMED_MESSAGE,
@@ -106,18 +106,18 @@ def _step(context: JobContext, state: JobState, event: StepAnswered, now: dateti
     if result.step < state.step - 1:
         raise Problem(Code.TASK_CLOSED, f"Step {result.step} is over; the job has reached step {state.step - 1}.")
     if state.step_result_hash is not None:
-        return given_again(state, state.step_result_hash, event.answer_hash, f"step {result.step}")
+        return given_again(state, state.step_result_hash, message.answer_hash, f"step {result.step}")
     if state.ended:
         raise Problem(Code.TASK_CLOSED, f"The job is {state.phase}.")
-    answered = state.model_copy(update={"step_result_hash": event.answer_hash})
+    answered = state.model_copy(update={"step_result_hash": message.answer_hash})
     if result.finished == "FINISHED":
         return end_job(context, answered, Transition.FINISH, now)
-    if result.finished == "FAILED" or result.request is None or event.request is None:
+    if result.finished == "FAILED" or result.request is None or message.request is None:
         code = result.code or Code.INTERNAL.slug
         return end_job(context, answered, Transition.FAIL, now, code=code[:64], reason=(result.reason or code)[:2000])
-    check_request(context, state, event.request)
+    check_request(context, state, message.request)
     return _ask_owners(
-        context, answered, result.request, event.request, event.previous_entry, Transition.REQUEST_POSTED, now
+        context, answered, result.request, message.request, message.previous_entry, Transition.REQUEST_POSTED, now
     )
 
 
@@ -166,16 +166,16 @@ def _ask_owners(
 # The owners' answers
 
 
-def _answer(state: JobState, event: RoundAnswered, now: datetime) -> Outcome:
-    answer = event.answer
+def _answer(state: JobState, message: RoundAnswered, now: datetime) -> Outcome:
+    answer = message.answer
     current = check_answer(state, answer)
     known = current.answers.get(answer.party)
     if known is not None:
-        return given_again(state, known.answer_hash, event.answer_hash, f"round {answer.round} ({answer.kind})")
+        return given_again(state, known.answer_hash, message.answer_hash, f"round {answer.round} ({answer.kind})")
     if state.ended:
         raise Problem(Code.TASK_CLOSED, f"The job is {state.phase}.")
     kept = Answer(
-        answer_hash=event.answer_hash,
+        answer_hash=message.answer_hash,
         ciphertexts_hash=answer.vector.ciphertexts_hash,
         signature=answer.signature.hex(),
     )
@@ -186,7 +186,7 @@ def _answer(state: JobState, event: RoundAnswered, now: datetime) -> Outcome:
     return Outcome(moved(after, Transition.LAST_ANSWER, now), (CloseTasks(frozenset({TaskKind.COMPUTE})), Add()))
 
 
-def _sum(context: JobContext, state: JobState, event: SumReady, now: datetime) -> Outcome:
+def _sum(context: JobContext, state: JobState, message: SumReady, now: datetime) -> Outcome:
     advance(Role.FACILITATOR, state.phase, Transition.SUM_READY)
     current = state.current
     if current is None or state.roster_hash is None:
@@ -200,7 +200,7 @@ def _sum(context: JobContext, state: JobState, event: SumReady, now: datetime) -
         )
         for owner in state.roster
     )
-    given = [event.request.hash, *(sha256_hex(answer) for answer in event.answers)]
+    given = [message.request.hash, *(sha256_hex(answer) for answer in message.answers)]
     if given != [current.request_hash, *(record.answer_hash for record in records)]:
         raise Problem(Code.WRONG_STATE, f"The sum is not of round {current.round}'s request and answers.")
     entry = to_cbor(
@@ -214,25 +214,25 @@ def _sum(context: JobContext, state: JobState, event: SumReady, now: datetime) -
             kind=current.kind,
             request_hash=current.request_hash,
             answers=records,
-            product_hash=event.total.ciphertexts_hash,
+            product_hash=message.total.ciphertexts_hash,
         )
     )
     logged = state.model_copy(update={"log_head": sha256_hex(entry), "log_length": state.log_length + 1})
     kept: tuple[Effect, ...] = (
         AppendLog(state.log_length, entry, current.signed_request_hash),
-        KeepBlob(event.total.ciphertexts, "application/octet-stream"),
+        KeepBlob(message.total.ciphertexts, "application/octet-stream"),
     )
-    if event.weights is not None and not window_ends(context, current):
-        return _continue_window(context, logged, event, entry, kept, now)
+    if message.weights is not None and not window_ends(context, current):
+        return _continue_window(context, logged, message, entry, kept, now)
     step = Step(
         job_id=state.job_id,
         step=state.step,
         log_entry=entry,
-        request=event.request,
-        answers=event.answers,
-        sum=event.total if event.weights is None else None,
-        weights=event.weights,
-        previous_weights=event.previous_weights,
+        request=message.request,
+        answers=message.answers,
+        sum=message.total if message.weights is None else None,
+        weights=message.weights,
+        previous_weights=message.previous_weights,
     )
     after = moved(logged, Transition.SUM_READY, now, step=state.step + 1, step_result_hash=None)
     return Outcome(after, (*kept, step_task(context, step)))
@@ -245,7 +245,7 @@ def window_ends(context: JobContext, current: CurrentRound) -> bool:
 
 
 def _continue_window(
-    context: JobContext, state: JobState, event: SumReady, entry: bytes, kept: tuple[Effect, ...], now: datetime
+    context: JobContext, state: JobState, message: SumReady, entry: bytes, kept: tuple[Effect, ...], now: datetime
 ) -> Outcome:
     current = state.current
     if current is None or state.roster_hash is None:
@@ -259,8 +259,8 @@ def _continue_window(
         log_head=state.log_head,
         rows_total=state.rows_total,
         window_step=current.window_step + 1,
-        weights=event.weights,
-        previous_weights=event.previous_weights,
+        weights=message.weights,
+        previous_weights=message.previous_weights,
     )
     signed = SignedBytes.sign(to_cbor(request), REQUEST_TAG, context.identity)
     asked = _ask_owners(context, state, signed, request, entry, Transition.WINDOW_CONTINUES, now)
@@ -270,9 +270,9 @@ def _continue_window(
 # Ends
 
 
-def _cancel(context: JobContext, state: JobState, event: CancelRequested, now: datetime) -> Outcome:
+def _cancel(context: JobContext, state: JobState, message: CancelRequested, now: datetime) -> Outcome:
     if state.phase is Phase.CANCELLED:
         return Outcome(state)
     if state.ended:
         raise Problem(Code.JOB_OVER, f"The job is {state.phase} already.")
-    return end_job(context, state, Transition.CANCEL, now, code=Code.CANCELLED.slug, reason=event.reason[:2000])
+    return end_job(context, state, Transition.CANCEL, now, code=Code.CANCELLED.slug, reason=message.reason[:2000])

@@ -27,10 +27,10 @@ from fedtrain.facilitator.job import (
     CloseTasks,
     CreateTask,
     Effect,
-    Event,
     JobState,
     KeepBlob,
     KeepRoster,
+    Message,
     Outcome,
     SumReady,
     TimePassed,
@@ -52,7 +52,7 @@ from fedtrain.spec.problems import Code, Problem
 
 log = structlog.get_logger("facilitator")
 
-MakeEvent = Callable[[WriteTransaction, JobState], Event]
+MakeMessage = Callable[[WriteTransaction, JobState], Message]
 _RETRY_SUM_AFTER_S = 5.0
 #: Whom a job waits for, by name in its log lines: of many owners, one line an answer, all names would be too much.
 _NAMED = 10
@@ -75,7 +75,7 @@ class Resources:
 
 
 class JobRunner:
-    """Applies events to jobs, and does what follows. Create it within the event loop that runs it."""
+    """Applies messages to jobs, and does what follows. Create it within the event loop that runs it."""
 
     def __init__(self, resources: Resources) -> None:
         self._own = resources
@@ -86,23 +86,23 @@ class JobRunner:
         self.plans = Plans(resources.store, resources.identity)
 
     async def apply(
-        self, job_id: str, make_event: MakeEvent, given: Given | None = None, *, at: datetime | None = None
+        self, job_id: str, make_message: MakeMessage, given: Given | None = None, *, at: datetime | None = None
     ) -> JobState:
         """Take one step of a job and return its state after it.
 
-        `given` is the task's result from which the event is made; it is stored with what it leads to, and counts
-        once. `at` is when it happened, by default now. Raises Problem where the event does not belong; nothing is
+        `given` is the task's result from which the message is made; it is stored with what it leads to, and counts
+        once. `at` is when it happened, by default now. Raises Problem where the message does not belong; nothing is
         changed then.
         """
-        return await asyncio.to_thread(self._apply, job_id, make_event, given, at)
+        return await asyncio.to_thread(self._apply, job_id, make_message, given, at)
 
-    def _apply(self, job_id: str, make_event: MakeEvent, given: Given | None, at: datetime | None) -> JobState:
+    def _apply(self, job_id: str, make_message: MakeMessage, given: Given | None, at: datetime | None) -> JobState:
         plan = self.plans.of(job_id)
         with self._own.store.write() as tx:
             if given is not None and judge(tx.task(given.task_id), given) == "known":
                 return _stored(tx, job_id)
             before = _stored(tx, job_id)
-            outcome = rounds.apply(plan.context, before, make_event(tx, before), at or self._own.clock.now())
+            outcome = rounds.step(plan.context, before, make_message(tx, before), at or self._own.clock.now())
             if given is not None:
                 tx.answer_task(given.task_id, given.body, given.content_type)
             self.write_outcome(tx, before, outcome)
@@ -190,10 +190,10 @@ class JobRunner:
         if state is not None:
             self._own.metrics.rounds.labels(asked.kind.value).inc()
 
-    async def _apply_unless_over(self, job_id: str, event: Event) -> JobState | None:
+    async def _apply_unless_over(self, job_id: str, message: Message) -> JobState | None:
         """Apply what came of a sum; None where the job was cancelled meanwhile."""
         try:
-            return await self.apply(job_id, lambda _tx, _state: event)
+            return await self.apply(job_id, lambda _tx, _state: message)
         except Problem as problem:
             if problem.code is not Code.WRONG_STATE:
                 raise

@@ -127,10 +127,10 @@ class JobService:
             known = tx.manifest(state.job_id)
             if known is not None:
                 return known.hash
-            outcome = Outcome(state)
+            outcome: Outcome = Outcome(state)
             for owner in tx.parties():
                 if _dataset(plan.manifest) in owner.datasets:
-                    step = rounds.apply(plan.context, outcome.state, OwnerOffers(owner.party, owner.name), now)
+                    step = rounds.step(plan.context, outcome.state, OwnerOffers(owner.party, owner.name), now)
                     outcome = Outcome(step.state, (*outcome.effects, *step.effects))
             tx.add_job(outcome.state, plan.context.signed_manifest)
             self._runner.write_outcome(tx, None, outcome)

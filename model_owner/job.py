@@ -1,7 +1,7 @@
 """A job as the Model Owner knows it: its state, what can happen to it, and what follows from that.
 
-Plain values without I/O. `model_owner.round` turns (state, message, now) into (state, effects). What grows with the
-rounds (the optimiser's state, the history) is kept beside the state, by the effects that say so.
+Plain values without I/O. `fedtrain.model_owner.round` turns (context, state, message, now) into (state, effects).
+What grows with the rounds (the optimiser's state, the history) is kept beside the state, by the effects that say so.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from fedtrain.model_owner.methods.learning import TrainedModel as TrainedModel
 from fedtrain.model_owner.methods.optimisers.quadratic import Integers
 from fedtrain.planning.budget import Budget
 from fedtrain.planning.window_position import WindowPosition, window_position
+from fedtrain.protocol import outcome
 from fedtrain.protocol.documents.identity import Identity
 from fedtrain.protocol.documents.signed import Hash, JobEnd, JobId, Name, PartyId, SignedDocument
 from fedtrain.protocol.evidence.addition import SumContext
@@ -386,9 +387,4 @@ Effect: TypeAlias = (
 )
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """A job's state after a message, and what to do about it."""
-
-    state: JobState
-    effects: tuple[Effect, ...] = ()
+Outcome: TypeAlias = outcome.Outcome[JobState, Effect]

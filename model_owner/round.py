@@ -35,7 +35,7 @@ from fedtrain.protocol.states import Event, Phase, Role, advance
 from fedtrain.spec.problems import Code, Problem
 
 
-def apply(context: JobContext, state: JobState, message: j.Message, now: datetime) -> Outcome:
+def step(context: JobContext, state: JobState, message: j.Message, now: datetime) -> Outcome:
     """Take one message. Raises Problem, by name, for one that does not belong; the state is then what it was."""
     outcome = _take(context, state, message, now)
     if outcome.state is not state:
@@ -51,7 +51,7 @@ def _take(context: JobContext, state: JobState, message: j.Message, now: datetim
             phase = advance(Role.MODEL_OWNER, state.phase, Event.MANIFEST_POSTED)
             return Outcome(_with(state, phase=phase, facilitator=message.facilitator))
         case j.StepArrived():
-            return _judged(state, message, now, lambda: _step(context, state, message, now))
+            return _judged(state, message, now, lambda: _step_arrived(context, state, message, now))
         case j.SumOpened():
             return _judged(state, message.arrived, now, lambda: _opened(context, state, message, now))
         case j.WindowOpened():
@@ -99,7 +99,7 @@ def _hex(number: int) -> str:
 # Steps
 
 
-def _step(context: JobContext, state: JobState, arrived: j.StepArrived, now: datetime) -> Outcome:
+def _step_arrived(context: JobContext, state: JobState, arrived: j.StepArrived, now: datetime) -> Outcome:
     step = arrived.step
     if step.job_id != state.job_id:
         raise Problem(Code.MALFORMED_MESSAGE, f"The step is of job {step.job_id}, the task of {state.job_id}.")

@@ -154,7 +154,7 @@ class ModelService:
         """What the message leads to. A step that breaks ends its job: the same numbers would break it for ever."""
         now = self._own.clock.now()
         try:
-            return rounds.apply(context, state, message, now)
+            return rounds.step(context, state, message, now)
         except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
             log.exception("a step broke", job=state.job_id, step=state.next_step)
             return rounds.broken(state, message, error, now)

@@ -17,7 +17,7 @@ from fedtrain.data_owner.agent.past import Memory
 from fedtrain.data_owner.checks import check_roster, open_offer, own_answer, roster_of
 from fedtrain.data_owner.data.freezing import Freezer
 from fedtrain.data_owner.data.training_rows import TrainingRows
-from fedtrain.data_owner.job import JobState, Owner
+from fedtrain.data_owner.job import JobState, Outcome, Owner
 from fedtrain.data_owner.methods import GradientProvider, provider_of
 from fedtrain.data_owner.policy.inspector import Inspector
 from fedtrain.data_owner.release.answer import AnsweringJob, ComputedAnswer, compute_answer
@@ -80,17 +80,18 @@ class JobEffects:
         """Return what this owner remembers of the sums it told."""
         return self._shop.memory
 
-    def step(self, owner: Owner, state: JobState, message: j.Message) -> tuple[JobState, tuple[j.Effect, ...]]:
+    def step(self, owner: Owner, state: JobState, message: j.Message) -> Outcome:
         """Take one message and keep the state. Raises Problem as `fedtrain.data_owner.round.step` does."""
         now = self._shop.now()
-        after, effects = machine.step(owner, state, message, now)
+        outcome = machine.step(owner, state, message, now)
+        after = outcome.state
         if after is not state:
             self._shop.store.save_job(after, decided_on(state, message, now))
         if after.phase is Phase.JOINED and state.phase is not Phase.JOINED:
             # From here to the first round there is idle time to fill the pool in.
             manifest = open_offer(after.offer)
             self._pool(int(manifest.modulus, 16), plan_spec(manifest.spec))
-        return after, effects
+        return outcome
 
     def freeze(self, owner: Owner, state: JobState, effect: j.Freeze) -> j.Frozen | j.DataRefused:
         """Freeze the job's moments and make its mask key."""

@@ -34,7 +34,7 @@ _CELL_ADVICE: dict[CellKind, str] = {
 }
 
 
-class Outcome(StrEnum):
+class Ruling(StrEnum):
     ACCEPT = "accept"
     DECLINE = "decline"
     ASK = "ask"
@@ -44,12 +44,12 @@ class Outcome(StrEnum):
 class Verdict:
     """What becomes of a job. Others are told `code` alone; `detail` is for this owner's own people."""
 
-    outcome: Outcome
+    outcome: Ruling
     code: Code | None = None
     detail: str = ""
 
 
-ACCEPTED = Verdict(Outcome.ACCEPT)
+ACCEPTED = Verdict(Ruling.ACCEPT)
 
 
 class DatasetOffer(Strict):
@@ -187,10 +187,10 @@ def judge(policy: OwnerPolicy, manifest: Manifest, rounds: int, dataset: Dataset
     if different:
         return _decline(Code.ENCODING_DIFFERS, f"The job reads {dataset.name!r} otherwise: {'; '.join(different)}.")
     if policy.approval == "by_hand":
-        return Verdict(Outcome.ASK, detail="The policy wants every job approved by hand.")
+        return Verdict(Ruling.ASK, detail="The policy wants every job approved by hand.")
     if dataset.schema is None and not policy.adopt_first_encoding:
         return Verdict(
-            Outcome.ASK,
+            Ruling.ASK,
             detail=f"Dataset {dataset.name!r} has no schema: approving the job adopts its encoding for good.",
         )
     return ACCEPTED
@@ -252,7 +252,7 @@ def _risks(policy: OwnerPolicy, inspection: Inspection, parts: Sequence[Inspecte
 def table_findings(policy: OwnerPolicy, inspection: Inspection) -> tuple[str, ...]:
     """Say what will become of jobs on a table, and what to change, before any comes; () where nothing is in the way."""
     verdict = judge_table(policy, inspection)
-    declined = [f"Every job will be declined. {verdict.detail}"] if verdict.outcome is Outcome.DECLINE else []
+    declined = [f"Every job will be declined. {verdict.detail}"] if verdict.outcome is Ruling.DECLINE else []
     always = _risks(policy, inspection, inspection.parts[:1])
     # A cell that is small in all rows is so in a part: that is said once.
     by_part = () if declined else _risks(policy, inspection, inspection.parts)[len(always) :]
@@ -301,4 +301,4 @@ def _high_leverage(policy: OwnerPolicy, inspection: Inspection, part: InspectedP
 
 
 def _decline(code: Code, detail: str) -> Verdict:
-    return Verdict(Outcome.DECLINE, code, detail)
+    return Verdict(Ruling.DECLINE, code, detail)

@@ -27,7 +27,7 @@ def time_passed(context: JobContext, state: JobState, now: datetime) -> Outcome:
     return end_job(context, state, Transition.OWNER_TIMED_OUT, now, code=Code.OWNER_TIMED_OUT.slug, reason=reason)
 
 
-def clock_jumped(context: JobContext, state: JobState, event: ClockJumped, now: datetime) -> Outcome:
+def clock_jumped(context: JobContext, state: JobState, message: ClockJumped, now: datetime) -> Outcome:
     """Move the deadline with a clock that was set forward, and never leave more than the whole timeout.
 
     Two processes that both tell of one jump do no harm: at worst the deadline is a whole timeout from now.
@@ -36,5 +36,5 @@ def clock_jumped(context: JobContext, state: JobState, event: ClockJumped, now: 
         return Outcome(state)
     training = context.manifest.spec.training
     timeout_s = training.join_timeout_s if state.phase is Phase.JOINING else training.round_timeout_s
-    moved = state.deadline + timedelta(seconds=max(0.0, event.by_s))
+    moved = state.deadline + timedelta(seconds=max(0.0, message.by_s))
     return Outcome(state.model_copy(update={"deadline": min(moved, now + timedelta(seconds=timeout_s))}))

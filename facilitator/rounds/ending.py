@@ -71,13 +71,13 @@ def not_declined(state: JobState) -> tuple[Invited, ...]:
     return tuple(owner for owner in state.invited if owner.party not in declined)
 
 
-def owner_left(context: JobContext, state: JobState, event: OwnerLeft, now: datetime) -> Outcome:
+def owner_left(context: JobContext, state: JobState, message: OwnerLeft, now: datetime) -> Outcome:
     """The job fails where an owner of the roster answers no more: without it the others' masks do not cancel.
 
     Raises Problem: FORBIDDEN for an owner that is not on the roster, MALFORMED_MESSAGE for another manifest,
     TASK_CLOSED where the job has ended.
     """
-    said = event.statement
+    said = message.statement
     if all(owner.party != said.party for owner in state.roster):
         raise Problem(Code.FORBIDDEN, f"{said.party[:16]}… is not on the roster of this job.")
     if said.manifest_hash != state.manifest_hash:

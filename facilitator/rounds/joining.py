@@ -31,33 +31,33 @@ from fedtrain.protocol.states import Phase
 from fedtrain.spec.problems import Code, Problem
 
 
-def invite(context: JobContext, state: JobState, event: OwnerOffers, now: datetime) -> Outcome:
+def invite(context: JobContext, state: JobState, message: OwnerOffers, now: datetime) -> Outcome:
     """Hand the manifest to an owner of the dataset, once, while the roster is open."""
-    if state.phase is not Phase.JOINING or any(owner.party == event.party for owner in state.invited):
+    if state.phase is not Phase.JOINING or any(owner.party == message.party for owner in state.invited):
         return Outcome(state)
-    invited = (*state.invited, Invited(party=event.party, name=event.name, since=now))
+    invited = (*state.invited, Invited(party=message.party, name=message.name, since=now))
     task = CreateTask(
-        key=f"join/{state.job_id}/{event.party}",
+        key=f"join/{state.job_id}/{message.party}",
         kind=TaskKind.JOIN,
-        recipient=event.party,
+        recipient=message.party,
         request=context.signed_manifest.model_dump_json().encode(),
         content_type=JSON_TYPE,
     )
     return Outcome(state.model_copy(update={"invited": invited}), (task,))
 
 
-def join(context: JobContext, state: JobState, event: JoinAnswered, now: datetime) -> Outcome:
+def join(context: JobContext, state: JobState, message: JoinAnswered, now: datetime) -> Outcome:
     """Note an owner's answer; the last one missing, or the last one there is room for, closes the roster.
 
     Raises Problem: TASK_NOT_FOUND for an owner that was not invited, ANSWER_CONFLICT for a second answer, TASK_CLOSED
     once the roster is closed, MALFORMED_MESSAGE for another manifest, ROSTER_INVALID for a mask key already in
     use, or a sealing key that is missing or not asked for.
     """
-    said = event.statement
+    said = message.statement
     if all(owner.party != said.party for owner in state.invited):
         raise Problem(Code.TASK_NOT_FOUND, f"{said.name} ({said.party[:16]}…) was not asked to join this job.")
     if said.party in state.join_answers:
-        return given_again(state, state.join_answers[said.party], event.answer_hash, f"the invitation of {said.name}")
+        return given_again(state, state.join_answers[said.party], message.answer_hash, f"the invitation of {said.name}")
     if state.phase is not Phase.JOINING:
         raise Problem(Code.TASK_CLOSED, f"The roster of this job is closed; the job is {state.phase}.")
     if said.manifest_hash != state.manifest_hash:
@@ -65,13 +65,13 @@ def join(context: JobContext, state: JobState, event: JoinAnswered, now: datetim
             Code.MALFORMED_MESSAGE,
             f"The answer is about manifest {said.manifest_hash[:16]}…, this job's is {state.manifest_hash[:16]}….",
         )
-    changes: dict[str, object] = {"join_answers": {**state.join_answers, said.party: event.answer_hash}}
+    changes: dict[str, object] = {"join_answers": {**state.join_answers, said.party: message.answer_hash}}
     if isinstance(said, Acceptance):
         check_sealing_key(said, context.manifest)
         twin = next((owner for owner in state.accepted if owner.mask_key == said.mask_key), None)
         if twin is not None:
             raise Problem(Code.ROSTER_INVALID, f"{said.name} sent the mask key of {twin.name}: make a fresh one.")
-        one = Accepted(party=said.party, name=said.name, mask_key=said.mask_key, signed=event.signed)
+        one = Accepted(party=said.party, name=said.name, mask_key=said.mask_key, signed=message.signed)
         changes["accepted"] = (*state.accepted, one)
     else:
         changes["declined"] = (*state.declined, Declined(party=said.party, name=said.name, code=said.code))

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from fedtrain.facilitator.job import CancelRequested, CreateTask, Event, JobState, OwnerOffers, TimePassed
+from fedtrain.facilitator.job import CancelRequested, CreateTask, JobState, Message, OwnerOffers, TimePassed
 from fedtrain.protocol.documents.identity import sha256_hex
 from fedtrain.protocol.messages.rounds import NO_ENTRY, LogEntry, RoundKind, from_cbor
 from fedtrain.protocol.states import ENDED, TRANSITIONS, Phase, Role
@@ -25,12 +25,12 @@ class Deliveries(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.bench = MachineBench(owners=_OWNERS, min_data_owners=2, on_dropout="end")
-        self.sent: list[Event] = []
-        self.accepted: list[Event] = []
+        self.sent: list[Message] = []
+        self.accepted: list[Message] = []
         self.keys: set[str] = set()
         self.log: list[bytes] = []
 
-    def deliver(self, event: Event) -> None:
+    def deliver(self, event: Message) -> None:
         before = self.bench.state
         try:
             effects = self.bench.happen(event)
@@ -127,7 +127,7 @@ class Deliveries(RuleBasedStateMachine):
         if chance == 9:
             self.send(self.bench.step_result(finished="FINISHED"), lost=False)
 
-    def send(self, event: Event, lost: bool) -> None:
+    def send(self, event: Message, lost: bool) -> None:
         self.sent.append(event)
         if not lost:
             self.deliver(event)

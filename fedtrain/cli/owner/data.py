@@ -92,7 +92,7 @@ def _hold_against(
     from fedtrain.data_owner.data.freezing import SALT_BYTES, VALIDATION_FRACTION
     from fedtrain.data_owner.data.split import ValidationSplit
     from fedtrain.data_owner.policy.inspection import inspect_table
-    from fedtrain.data_owner.policy.rules import Outcome, judge_rows, judge_table, standing_out_risks
+    from fedtrain.data_owner.policy.rules import Ruling, judge_rows, judge_table, standing_out_risks
     from fedtrain.tabular.check import Problem
     from fedtrain.tabular.dictionary import Dictionary
     from fedtrain.tabular.reading.read import open_declared_table
@@ -111,7 +111,7 @@ def _hold_against(
     verdict = (
         judge_table(policy, inspection) if spec is None else judge_rows(policy, spec, report.rows_used, inspection)
     )
-    if verdict.outcome is not Outcome.ACCEPT and verdict.code is not None:
+    if verdict.outcome is not Ruling.ACCEPT and verdict.code is not None:
         report.problems.append(Problem(verdict.code.value.slug, f"jobs would be declined: {verdict.detail}"))
     report.waits += standing_out_risks(policy, inspection, validates=validates)
 

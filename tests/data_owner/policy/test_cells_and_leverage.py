@@ -22,7 +22,7 @@ import pytest
 
 from fedtrain.data_owner.policy.inspected import Inspection
 from fedtrain.data_owner.policy.inspection import inspect_table
-from fedtrain.data_owner.policy.rules import Outcome, OwnerPolicy, judge_table, standing_out_risks
+from fedtrain.data_owner.policy.rules import OwnerPolicy, Ruling, judge_table, standing_out_risks
 from fedtrain.spec.model_spec import DataProps
 from fedtrain.tabular.dictionary import Dictionary
 
@@ -150,7 +150,7 @@ def history(seed: int, folder: Path) -> tuple[dict[str, Any], list[dict[str, str
 
 def lets_in(policy: OwnerPolicy, found: Inspection, *, validates: bool) -> bool:
     """True where a job is accepted with nobody asked."""
-    declined = judge_table(policy, found).outcome is Outcome.DECLINE
+    declined = judge_table(policy, found).outcome is Ruling.DECLINE
     return not declined and not standing_out_risks(policy, found, validates=validates)
 
 

@@ -17,8 +17,8 @@ from fedtrain.data_owner.policy.inspected import Inspection
 from fedtrain.data_owner.policy.inspection import HoldsOut, inspect_table
 from fedtrain.data_owner.policy.inspector import Inspector
 from fedtrain.data_owner.policy.rules import (
-    Outcome,
     OwnerPolicy,
+    Ruling,
     judge_table,
     standing_out_risks,
     table_findings,
@@ -105,7 +105,7 @@ def test_a_column_of_zeros_and_ones_is_an_indicator_of_the_fewer(tmp_path: Path,
     lines = [f"{int(row < ones)},{row % 50}" for row in range(60)]
     found = inspected(tmp_path, lines, SMOKER)
     assert cells_of(found).get("smoker other than its most common value", 0) == ones
-    declined = judge_table(POLICY, found).outcome is Outcome.DECLINE
+    declined = judge_table(POLICY, found).outcome is Ruling.DECLINE
     assert declined is (0 < ones < 10)
 
 
@@ -167,7 +167,7 @@ def test_parts_have_cells_and_leverages_of_their_own_and_only_wait_for_a_person(
     whole, training, validation = found.parts
     assert (whole.rows, training.rows, validation.rows) == (200, 160, 40)
     assert [{cell.label: cell.rows for cell in part.cells}["ward = b"] for part in found.parts] == [12, 10, 2]
-    assert judge_table(POLICY, found).outcome is Outcome.ACCEPT
+    assert judge_table(POLICY, found).outcome is Ruling.ACCEPT
     assert standing_out_risks(POLICY, found, validates=False) == ()
     (risk,) = standing_out_risks(POLICY, found, validates=True)
     assert "the validation part: ward = b: 2. " in risk and "merge a category" in risk
@@ -184,7 +184,7 @@ def test_a_typing_error_in_one_of_two_columns_stands_out_and_both_are_named(tmp_
     found = inspected(tmp_path, lines, AGE, {**AGE, "name": "half"}, target={"name": "days", "range": [0, 100]})
     assert found.whole.high_leverage.rows == 1
     assert set(found.whole.high_leverage.columns) == {"age", "half"}
-    assert judge_table(POLICY, found).outcome is Outcome.ACCEPT
+    assert judge_table(POLICY, found).outcome is Ruling.ACCEPT
     (risk,) = standing_out_risks(POLICY, found, validates=False)
     assert "1 of 60 rows in the table" in risk and "age (1), half (1)" in risk and "typing error" in risk
     lax = POLICY.model_copy(update={"standing_out": "unchecked"})

@@ -144,7 +144,7 @@ class FacilitatorParty:
         if task.kind is TaskKind.END:
             task.result, task.closed = body, True
             return True
-        event: f.Event
+        event: f.Message
         if task.kind is TaskKind.JOIN:
             event = read_join_answer(body, party)
         elif content_type == JSON_TYPE:
@@ -172,10 +172,10 @@ class FacilitatorParty:
     def sum_arrives(self, ready: f.SumReady) -> None:
         self._happen(ready)
 
-    def _happen(self, event: f.Event) -> None:
+    def _happen(self, event: f.Message) -> None:
         state = self.state
         assert state is not None and self.context is not None
-        outcome = facilitator_round.apply(self.context, state, event, self.now)
+        outcome = facilitator_round.step(self.context, state, event, self.now)
         self.kept.state = outcome.state.model_dump_json()
         for effect in outcome.effects:
             match effect:
@@ -258,7 +258,7 @@ class ModelOwnerParty:
 
     def take(self, message: m.Message) -> tuple[m.Effect, ...]:
         before = self.state
-        outcome = model_owner_round.apply(self.context, before, message, START)
+        outcome = model_owner_round.step(self.context, before, message, START)
         if outcome.state is before:
             return outcome.effects
         self.kept.state = outcome.state.model_dump_json()

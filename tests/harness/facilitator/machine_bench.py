@@ -10,10 +10,10 @@ from fedtrain.facilitator.job import (
     AppendLog,
     CreateTask,
     Effect,
-    Event,
     JobContext,
     JobState,
     JoinAnswered,
+    Message,
     OwnerOffers,
     RoundAnswered,
     StepAnswered,
@@ -97,8 +97,8 @@ class MachineBench:
         self.answer_bytes: dict[str, bytes] = {}  # by hash
         self.request: SignedBytes | None = None
 
-    def happen(self, event: Event) -> tuple[Effect, ...]:
-        outcome = rounds.apply(self.context, self.state, event, self.now)
+    def happen(self, event: Message) -> tuple[Effect, ...]:
+        outcome = rounds.step(self.context, self.state, event, self.now)
         self.state, self.effects = outcome.state, outcome.effects
         for effect in self.effects:
             if isinstance(effect, AppendLog):

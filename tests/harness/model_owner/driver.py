@@ -46,7 +46,7 @@ class Driver:
         self.results: dict[int, bytes] = {}
 
     def apply(self, message: j.Message) -> tuple[j.Effect, ...]:
-        outcome = rounds.apply(self.context, self.state, message, NOW)
+        outcome = rounds.step(self.context, self.state, message, NOW)
         self.state = outcome.state
         for effect in outcome.effects:
             self.kept.append(effect)
