@@ -20,9 +20,10 @@ import structlog
 from structlog.contextvars import bound_contextvars
 
 from fedtrain.client.agent.job_locks import JobLocks
-from fedtrain.client.agent.tasks import TaskAnswer, may_pass
+from fedtrain.client.agent.tasks import TaskAnswer
 from fedtrain.client.evidence import fetch_log
 from fedtrain.client.facilitator import FacilitatorClient
+from fedtrain.client.retry import until_done
 from fedtrain.crypto import Engine
 from fedtrain.crypto.paillier.key_proof import prove_key
 from fedtrain.model_owner import job as j
@@ -54,8 +55,6 @@ log = structlog.get_logger("model_owner")
 
 T = TypeVar("T")
 _KEPT_CONTEXTS = 64
-_FIRST_PAUSE_S = 0.25
-_LONGEST_PAUSE_S = 15.0
 _FINE = TaskAnswer(b"{}", JSON_TYPE)
 
 
@@ -252,7 +251,7 @@ class ModelService:
         """
         state = await self.job(job_id)
         log.warning("state older than the job: catching up from the log", job=job_id, step=state.next_step, until=until)
-        roster = await self._persist(job_id, lambda: self._own.client.roster(job_id))
+        roster = await _persist(job_id, lambda: self._own.client.roster(job_id))
         while not state.ended and (until is None or state.next_step < until):
             context = await self._context(state)
             length = state.log_length if state.next_step else 0
@@ -323,20 +322,7 @@ class ModelService:
         return j.WindowOpened(arrived, weights, previous)
 
     async def _evidence(self, job_id: str, start: int, stop: int) -> list[LogItem]:
-        return await self._persist(job_id, lambda: fetch_log(self._own.client, job_id, start, stop))
-
-    async def _persist(self, job_id: str, fetch: Callable[[], Awaitable[T]]) -> T:
-        """Return what `fetch` returns, again and again while its problem may pass. Raises the Problem that may not."""
-        pause_s = _FIRST_PAUSE_S
-        while True:
-            try:
-                return await fetch()
-            except Problem as problem:
-                if not may_pass(problem):
-                    raise
-                log.warning("evidence not reached", job=job_id, code=problem.code.slug, why=problem.detail)
-            await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+        return await _persist(job_id, lambda: fetch_log(self._own.client, job_id, start, stop))
 
     async def _encrypt(self, state: JobState, effect: j.EncryptPoint) -> j.Message:
         own, job_id = self._own, state.job_id
@@ -398,3 +384,11 @@ def _changes(effects: tuple[j.Effect, ...]) -> Changes:
             case _:
                 continue
     return Changes(**changes)
+
+
+async def _persist(job_id: str, fetch: Callable[[], Awaitable[T]]) -> T:
+    def tell(error: Exception) -> None:
+        if isinstance(error, Problem):
+            log.warning("evidence not reached", job=job_id, code=error.code.slug, why=error.detail)
+
+    return await until_done(fetch, tell=tell)

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import structlog
 
+from fedtrain.client.retry import backoff_s
 from fedtrain.protocol.documents.identity import Identity
 from fedtrain.protocol.documents.signed import Registration, SignedDocument, sign_document
 from fedtrain.spec.problems import Code, Problem
 
 log = structlog.get_logger("data_owner.agent")
-
-#: Waits between attempts to reach the Facilitator, in seconds; the last one repeats.
-RETRY_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 class Registry(Protocol):
@@ -62,21 +61,21 @@ class Registering:
 
         The first registration, and the one after every interruption, is the task agent's `on_connect`.
         """
-        wait_s = self._interval_s
+        failures = 0
         await _first_of(None, stop, self._registered)
         while not stop.is_set():
+            wait_s = backoff_s(failures, random.random()) if failures else self._interval_s  # noqa: S311
             await _first_of(wait_s, stop, self._datasets_changed)
             if stop.is_set():
                 return
-            wait_s = self._interval_s
+            failures += 1
             try:
                 await self.register()
+                failures = 0
             except Problem as problem:
                 log.warning("registration failed", code=problem.code.slug, detail=problem.detail)
-                wait_s = RETRY_S[-1]
             except Exception:  # whatever broke it, what changes from now on has to be registered
                 log.exception("registration broke")
-                wait_s = RETRY_S[-1]
 
     async def register(self) -> None:
         """Tell the Facilitator who this owner is and what it offers. Raises Problem where that fails."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import itertools
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from datetime import datetime
@@ -15,10 +14,11 @@ from structlog.contextvars import bound_contextvars
 
 from fedtrain.client.agent.job_locks import JobLocks
 from fedtrain.client.agent.tasks import Handler, TaskAnswer
+from fedtrain.client.retry import until_done
 from fedtrain.data_owner import job as j
 from fedtrain.data_owner.agent.effects import JobEffects
 from fedtrain.data_owner.agent.own_answers import OwnAnswers, Taker, is_behind
-from fedtrain.data_owner.agent.registering import RETRY_S, Registering
+from fedtrain.data_owner.agent.registering import Registering
 from fedtrain.data_owner.job import JobState, Owner
 from fedtrain.data_owner.policy.rules import OwnerPolicy
 from fedtrain.data_owner.release.decisions import consented
@@ -381,15 +381,8 @@ class OwnerService:
             state, _ = await self._run(self._effects.step, self._owner(), state, j.RosterFetched(roster))
 
     async def _roster(self, job_id: str) -> SignedDocument:
-        """The roster, as soon as the Facilitator can be reached: a lost connection must not lose the task."""
-        for attempt in itertools.count():
-            try:
-                return await self._facilitator.roster(job_id)
-            except Problem as problem:
-                if problem.code is not Code.FACILITATOR_UNREACHABLE:
-                    raise
-                await asyncio.sleep(RETRY_S[min(attempt, len(RETRY_S) - 1)])
-        raise AssertionError("itertools.count does not end")
+        """Return the roster, as soon as the Facilitator gives it: a lost connection must not lose the task."""
+        return await until_done(lambda: self._facilitator.roster(job_id))
 
     async def _note(self, job_id: str, problem: Problem) -> None:
         log.warning("request refused", job=job_id, code=problem.code.slug, detail=problem.detail)

@@ -9,8 +9,8 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from fedtrain.client.agent.pauses import FIRST_BACKOFF_S, asked_s
 from fedtrain.client.facilitator import FacilitatorClient
+from fedtrain.client.retry import Sleep, until_done
 from fedtrain.protocol.documents.identity import sha256_hex
 from fedtrain.protocol.documents.signed import Hash
 from fedtrain.protocol.evidence.verification import LogItem
@@ -22,7 +22,6 @@ from fedtrain.spec.problems import Code, Problem
 AT_ONCE = 8
 
 T = TypeVar("T")
-Sleep = Callable[[float], Awaitable[None]]
 
 
 class _Line(Strict, extra="ignore"):
@@ -59,13 +58,11 @@ async def fetch_entries(client: FacilitatorClient, job_id: str, *, sleep: Sleep 
 
 
 async def _patiently(call: Callable[[], Awaitable[T]], sleep: Sleep) -> T:
-    while True:
-        try:
-            return await call()
-        except Problem as problem:
-            if problem.code is not Code.RATE_LIMITED:
-                raise
-            await sleep(asked_s(problem) or FIRST_BACKOFF_S)
+    return await until_done(call, _put_off, tell=lambda _error: None, sleep=sleep)
+
+
+def _put_off(error: Exception) -> bool:
+    return isinstance(error, Problem) and error.code is Code.RATE_LIMITED
 
 
 class _Evidence:

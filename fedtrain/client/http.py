@@ -8,8 +8,8 @@ from collections.abc import Mapping
 
 import httpx
 
-from fedtrain.client.agent.pauses import retry_after_s
 from fedtrain.client.proxies import connecting, proxy_for, unreachable_through
+from fedtrain.client.retry import retry_after_s
 from fedtrain.protocol.loopback import is_loopback
 from fedtrain.protocol.messages.items import MOST_ITEMS
 from fedtrain.protocol.messages.tasks import JSON_TYPE

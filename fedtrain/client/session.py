@@ -10,22 +10,21 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
 
-from fedtrain.client.agent.tasks import may_pass
 from fedtrain.client.frames import is_frame, parquet_of, rows_of_frame
 from fedtrain.client.proxies import connecting, proxy_for, unreachable_through
+from fedtrain.client.retry import for_a_minute
 from fedtrain.protocol.loopback import is_loopback
 from fedtrain.spec.problems import Code, Problem
 
 ENDED = frozenset({"FINISHED", "FAILED", "CANCELLED"})
 POLL_S = 0.5
-#: Waits between attempts to reach a service again that was there before, in seconds; after the last one it is given up.
-RECONNECT_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 Json = dict[str, Any]
 _PARQUET = "application/vnd.apache.parquet"
 
@@ -110,7 +109,7 @@ class ModelOwner:
         """
         with _progress(f"model {model_id[:8]}", shown=show_progress) as show:
             while True:
-                model = self._model_again(model_id)
+                model = for_a_minute(partial(self.model, model_id), sleep=self._sleep)
                 show(model)
                 if model["status"] == "FINISHED":
                     self._warn(model["id"], model)
@@ -118,17 +117,6 @@ class ModelOwner:
                 if model["status"] in ENDED:
                     raise JobEnded(model)
                 self._sleep(POLL_S)
-
-    def _model_again(self, model_id: str) -> Json:
-        """As `model`, tried again while its problem may pass."""
-        for pause_s in RECONNECT_S:
-            try:
-                return self.model(model_id)
-            except Problem as problem:
-                if not may_pass(problem):
-                    raise
-            self._sleep(pause_s)
-        return self.model(model_id)
 
     def prediction(self, model_id: str | None = None) -> Json:
         """What GET /prediction says of the test set: cost, metrics, values, targets."""

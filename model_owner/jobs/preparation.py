@@ -9,8 +9,8 @@ from typing import TypeVar
 import structlog
 from structlog.contextvars import bind_contextvars
 
-from fedtrain.client.agent.tasks import may_pass
 from fedtrain.client.facilitator import FacilitatorClient
+from fedtrain.client.retry import until_done
 from fedtrain.model_owner import job as j
 from fedtrain.model_owner.job import JobState
 from fedtrain.model_owner.service import ModelService
@@ -22,8 +22,6 @@ from fedtrain.spec.problems import Code, Problem
 
 log = structlog.get_logger("model_owner")
 
-FIRST_PAUSE_S = 0.25
-LONGEST_PAUSE_S = 15.0
 
 T = TypeVar("T")
 
@@ -96,14 +94,7 @@ class Preparation:
     async def _settle(self, job_id: str) -> None:
         """Do what the job needs, again for as long as this party's own store is away."""
         bind_contextvars(job=job_id)  # of this task alone
-        pause_s = FIRST_PAUSE_S
-        while True:
-            try:
-                return await self._settle_once(job_id)
-            except Problem as problem:
-                log.warning("trying again", job=job_id, code=problem.code.slug, why=problem.detail)
-            await self._sleep(pause_s)
-            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+        await until_done(lambda: self._settle_once(job_id), sleep=self._sleep)
 
     async def _settle_once(self, job_id: str) -> None:
         """Raises Problem(STORE_UNAVAILABLE) and no other."""
@@ -259,14 +250,4 @@ class Preparation:
             await self._client.cancel(state.job_id, reason)
 
     async def _until_done(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Return what `call` returns, trying again while its problem may pass. Raises the Problem that may not."""
-        pause_s = FIRST_PAUSE_S
-        while True:
-            try:
-                return await call()
-            except Problem as problem:
-                if not may_pass(problem):
-                    raise
-                log.warning("trying again", code=problem.code.slug, why=problem.detail)
-            await self._sleep(pause_s)
-            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+        return await until_done(call, sleep=self._sleep)

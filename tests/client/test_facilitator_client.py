@@ -9,9 +9,9 @@ import httpx
 import pytest
 from fastapi import APIRouter, Request
 
-from fedtrain.client.agent.pauses import LONGEST_ASKED_S, asked_s
 from fedtrain.client.facilitator import FacilitatorClient
 from fedtrain.client.http import MAX_JSON_BYTES, ServiceClient
+from fedtrain.client.retry import LONGEST_ASKED_S, asked_s
 from fedtrain.protocol.documents.identity import Identity
 from fedtrain.protocol.documents.signed import Registration, SignedDocument, sign_document
 from fedtrain.protocol.messages.tasks import CBOR_TYPE, TaskKind

@@ -6,13 +6,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from fedtrain.cli.jobs.client import Service
 from fedtrain.cli.output import Failure, console, echo
+from fedtrain.client.retry import FIRST_BACKOFF_S, for_a_minute
 
 ENDED = frozenset({"FINISHED", "FAILED", "CANCELLED"})
-RECONNECT_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 
 Show = Callable[[dict[str, Any]], None]
 
@@ -22,24 +23,23 @@ def follow(service: Service, model_id: str, show: Show, *, sleep: Callable[[floa
 
     A Model Owner that is stopped and started again is waited for, up to a minute. Raises Failure after that.
     """
-    tries = iter(RECONNECT_S)
     while True:
+        state = for_a_minute(partial(service.get, f"/models/{model_id}"), _unreached, sleep=sleep)
+        show(as_answered(state))
+        if state["status"] in ENDED:
+            return state
         try:
-            state = service.get(f"/models/{model_id}")
-            show(as_answered(state))
-            if state["status"] in ENDED:
-                return state
             for event in service.events(f"/models/{model_id}/events"):
-                tries = iter(RECONNECT_S)
                 if "status" in event:  # others tell of a step inside a window, and not where the job stands
                     show(event)
                 if event.get("status") in ENDED:
                     break
-        except Failure as failure:
-            pause = next(tries, None)
-            if pause is None:
-                raise failure from None
-            sleep(pause)
+        except Failure:
+            sleep(FIRST_BACKOFF_S)  # it broke off: GET says whether the service is there still
+
+
+def _unreached(error: Exception) -> bool:
+    return isinstance(error, Failure)
 
 
 def as_answered(state: dict[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ import structlog
 from structlog.contextvars import bound_contextvars
 
 from fedtrain.client.agent.job_queue import JobQueue, Outcome
-from fedtrain.client.agent.pauses import FIRST_BACKOFF_S, asked_s, backoff_s
+from fedtrain.client.retry import FIRST_BACKOFF_S, Passes, may_pass, until_done
 from fedtrain.protocol.messages.tasks import TaskHeader, TaskKind, TaskList
 from fedtrain.spec.problems import Code, Problem
 
@@ -71,14 +71,16 @@ class TaskSource(Protocol):
     async def put_result(self, task_id: str, body: bytes, content_type: str) -> None: ...
 
 
-def may_pass(problem: Problem) -> bool:
-    """Whether trying the same again later can help: the peer is away, overloaded or broken."""
-    return problem.code.status >= 500 or problem.code is Code.RATE_LIMITED
+def _own_store_is_away(error: Exception) -> bool:
+    """Return whether a handler could not get at this party's own store: it is run again, as after a restart."""
+    return isinstance(error, Problem) and error.code is Code.STORE_UNAVAILABLE
 
 
-def _own_store_is_away(problem: Problem) -> bool:
-    """Whether a handler could not get at this party's own store: it is run again, as after a restart."""
-    return problem.code is Code.STORE_UNAVAILABLE
+def _tell_unreached(error: Exception) -> None:
+    if isinstance(error, Problem):
+        log.warning("facilitator not reached", code=error.code.slug, why=error.detail)
+    else:
+        log.error("polling broke", exc_info=error)
 
 
 async def _nothing() -> None:
@@ -166,25 +168,21 @@ class TaskAgent:
     # Polling
 
     async def _poll_for_ever(self) -> None:
-        failures = 0
         while True:
-            pause_s = 0.0
-            try:
-                await self._poll()
-                failures = 0
-                continue
-            except Problem as problem:
-                log.warning("facilitator not reached", code=problem.code.slug, why=problem.detail)
-                pause_s = asked_s(problem)
-            except Exception:
-                log.exception("polling broke")
-            failures += 1
+            await until_done(
+                self._poll, lambda _error: True, tell=_tell_unreached, sleep=self._sleep, jitter=self._jitter
+            )
+
+    async def _poll(self) -> None:
+        try:
+            await self._poll_once()
+        except Exception:
             if self.connected:
                 self.connected = False
                 self._tell(AgentEvent.DISCONNECTED, None)
-            await self._back_off(failures, pause_s)
+            raise
 
-    async def _poll(self) -> None:
+    async def _poll_once(self) -> None:
         began = self._monotonic()
         if not self.connected:
             await self._on_connect()
@@ -221,9 +219,6 @@ class TaskAgent:
             self._on_event(event, header)
         except Exception:
             log.exception("on_event broke", agent_event=event.value)
-
-    async def _back_off(self, failures: int, at_least_s: float = 0.0) -> None:
-        await self._sleep(max(at_least_s, backoff_s(failures, self._jitter())))
 
     # One task
 
@@ -262,19 +257,8 @@ class TaskAgent:
         self._tell(AgentEvent.ANSWERED, header)
         return Outcome.DONE
 
-    async def _persist(self, call: Callable[[], Awaitable[T]], passes: Callable[[Problem], bool] = may_pass) -> T:
-        """Return what `call` returns, trying again while its problem may pass. Raises the Problem that may not."""
-        failures = 0
-        while True:
-            try:
-                return await call()
-            except Problem as problem:
-                if not passes(problem):
-                    raise
-                failures += 1
-                pause_s = asked_s(problem)
-                log.warning("trying again", code=problem.code.slug, why=problem.detail, failures=failures)
-            await self._back_off(failures, pause_s)
+    async def _persist(self, call: Callable[[], Awaitable[T]], passes: Passes = may_pass) -> T:
+        return await until_done(call, passes, sleep=self._sleep, jitter=self._jitter)
 
     async def _dropped(self, header: TaskHeader, problem: Problem) -> Outcome:
         """Raises the Problem when it says anything else than that the task is over."""
