@@ -22,7 +22,8 @@ from fedtrain.crypto import (
     key_id,
 )
 from fedtrain.data_owner.data.moments import Moments, moments_of
-from fedtrain.data_owner.methods import provider_of
+from fedtrain.data_owner.methods import method_of
+from fedtrain.data_owner.methods.answers import PreparedData
 from fedtrain.data_owner.release.answer import AnsweringJob
 from fedtrain.planning.budget import Budget
 from fedtrain.planning.plans import WEIGHT_FRACTION_BITS, plan_spec
@@ -99,7 +100,6 @@ def bench_of(moments: Moments, private_key: PaillierPrivateKey, owners: int = 3,
     n = int(private_key.public_key.n)
     spec = spec_of(moments.dimensions, n.bit_length())
     budget = plan_spec(spec)
-    provider = provider_of(spec.model_type)
     job = AnsweringJob(
         manifest_hash="11" * 32,
         roster_hash="22" * 32,
@@ -107,8 +107,9 @@ def bench_of(moments: Moments, private_key: PaillierPrivateKey, owners: int = 3,
         identity=Identity.from_private_bytes(hashlib.sha256(b"benchmark").digest()),
         mask_key=X25519PrivateKey.generate(),
         peers={bytes([i]) * 32: _public_bytes() for i in range(owners - 1)},
-        provider=provider,
-        prepared=provider.prepare(moments, budget),
+        budget=budget,
+        method=method_of(spec.model_type),
+        data=PreparedData.of(moments, budget.inputs),
         pool=RerandomiserPool(n, engine, target=0),
         engine=engine,
     )

@@ -25,11 +25,12 @@ from fedtrain.crypto import (
     blind,
     encrypt_array,
     key_id,
-    rerandomise,
     sum_of_masks,
     sum_vectors,
 )
-from fedtrain.data_owner.release.answer import MASK_TAG, AnsweringJob, compute_answer, open_weights
+from fedtrain.data_owner.methods.answers import Affine
+from fedtrain.data_owner.release.answer import MASK_TAG, AnsweringJob, compute_answer, numbers_of, open_weights
+from fedtrain.data_owner.release.under_encryption import applied, rerandomised
 from fedtrain.protocol.documents.identity import Identity, sha256_hex
 from fedtrain.protocol.evidence.addition import record_of
 from fedtrain.protocol.messages.rounds import (
@@ -84,9 +85,11 @@ def bare_round(bench: Bench, owners: int) -> dict[str, float]:
         if weights is None:
             raise ValueError("the benchmark's request has weights")
         opened = open_weights(bench.job, bench.request.kind, 0, weights)
-        plain = bench.job.provider.answer(bench.job.prepared, bench.request, opened, modulus, ENGINE)
-        fresh = rerandomise(plain.ciphertexts, modulus, bench.job.pool.take(len(plain.ciphertexts)))
-        return VectorMessage.of(replace(plain, ciphertexts=tuple(fresh)), modulus)
+        numbers, worst = numbers_of(bench.job, bench.request, None)
+        if not isinstance(numbers, Affine):
+            raise ValueError("a gradient is an affine answer")
+        vector = applied(numbers, worst, opened, modulus, ENGINE)
+        return VectorMessage.of(rerandomised(vector, modulus, bench.job.pool), modulus)
 
     def add() -> object:
         return sum_vectors([message.open(modulus) for message in messages], modulus, ENGINE, 0)

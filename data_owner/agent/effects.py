@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
@@ -18,10 +18,12 @@ from fedtrain.data_owner.checks import check_roster, open_offer, own_answer, ros
 from fedtrain.data_owner.data.freezing import Freezer
 from fedtrain.data_owner.data.training_rows import TrainingRows
 from fedtrain.data_owner.job import JobState, Outcome, Owner
-from fedtrain.data_owner.methods import GradientProvider, provider_of
+from fedtrain.data_owner.methods import method_of
+from fedtrain.data_owner.methods.answers import OwnerMethod, PreparedData
 from fedtrain.data_owner.policy.inspector import Inspector
 from fedtrain.data_owner.release.answer import AnsweringJob, ComputedAnswer, compute_answer
 from fedtrain.data_owner.release.decisions import decided_on
+from fedtrain.data_owner.release.fixed_point import check_fits
 from fedtrain.data_owner.release.marks import AnswerMarks
 from fedtrain.data_owner.release.mask_keys import MaskKeys, SealingKeys
 from fedtrain.data_owner.release.pools import Pools
@@ -100,14 +102,14 @@ class JobEffects:
             dataset = self._shop.store.dataset_version(effect.dataset, effect.version)
             if dataset is None:
                 raise Problem(Code.DATASET_NOT_FOUND, f"Dataset {effect.dataset!r} is not registered here any more.")
-            provider = _provider(manifest.spec)
+            method = _method(manifest.spec)
             schema = dataset.schema_ or manifest.spec.data_props
             with self._freezing:
                 frozen = self._shop.freezer.freeze_job(state.job_id, dataset, manifest.spec, owner.policy.min_rows)
                 inspection = self._shop.inspector.inspect(dataset, schema, manifest.spec.training.scaling)
-            # Prepared here only to refuse now what would not fit at the first round.
             moments = self._shop.freezer.thaw_job(state.job_id, frozen.moments_hash)
-            provider.prepare(moments, plan_spec(manifest.spec))
+            budget = plan_spec(manifest.spec)
+            check_fits(method, PreparedData.of(moments, budget.inputs), budget)
         except Problem as problem:
             if problem.code is Code.STORE_UNAVAILABLE:
                 raise  # nothing is wrong with the data: the task is done again
@@ -237,15 +239,15 @@ class JobEffects:
         # It was checked when it came; a membership that ended meanwhile does not end the job.
         roster = check_roster(owner, state, state.roster, state.created_at)
         own_keys = roster.mask_keys
-        provider = _provider(manifest.spec)
         # A job that an earlier version joined is answered by that version's plan, or not at all.
-        prepared = provider.prepare(
-            self._shop.freezer.thaw_job(state.job_id, state.moments_hash), agreed_plan(manifest)
-        )
-        sealing_key = None
+        method, budget = _method(manifest.spec), agreed_plan(manifest)
+        moments = self._shop.freezer.thaw_job(state.job_id, state.moments_hash)
+        sealing_key = rows = None
         if manifest.spec.shares_weights:
             sealing_key = self._shop.sealing_keys.load(state.job_id, roster.sealing_keys[owner.party_id])
-            prepared = replace(prepared, rows=self._rows(state, manifest.spec))
+            rows = self._rows(state, manifest.spec)
+        data = PreparedData.of(moments, budget.inputs, rows)
+        check_fits(method, data, budget)
         modulus = int(manifest.modulus, 16)
         job = AnsweringJob(
             manifest_hash=state.manifest_hash,
@@ -256,9 +258,10 @@ class JobEffects:
             peers={
                 bytes.fromhex(party): bytes.fromhex(key) for party, key in own_keys.items() if party != owner.party_id
             },
-            provider=provider,
-            prepared=prepared,
-            pool=self._pool(modulus, prepared.budget),
+            budget=budget,
+            method=method,
+            data=data,
+            pool=self._pool(modulus, budget),
             engine=self._shop.engine,
             sealing_key=sealing_key,
         )
@@ -272,5 +275,5 @@ class JobEffects:
         return TrainingRows(dataset, spec, of_version=state.summed is not None)
 
 
-def _provider(spec: ModelSpec) -> GradientProvider:
-    return provider_of(spec.model_type, shares_weights=spec.shares_weights)
+def _method(spec: ModelSpec) -> OwnerMethod:
+    return method_of(spec.model_type, shares_weights=spec.shares_weights)

@@ -1,4 +1,10 @@
-"""One answer: A·w − b, masked, re-randomised, signed. Runs in an executor, never on the event loop's thread."""
+"""One answer, stage by stage, from a method's numbers to signed bytes. Runs in an executor, never on the event loop.
+
+    fixed point → noise → pack, encrypt or apply → mask → re-randomise → sign
+
+It is the one way from records to a `RoundAnswer`; `fedtrain.data_owner.release.ledger` is the one way from there to
+the task client.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +13,16 @@ from dataclasses import dataclass, field, replace
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from fedtrain.crypto import EncryptedVector, RerandomiserPool, blind, rerandomise, sum_of_masks
+from fedtrain.crypto import EncryptedVector, RerandomiserPool, blind, sum_of_masks
 from fedtrain.crypto.engine import Engine
+from fedtrain.data_owner.data.moments import Integers
 from fedtrain.data_owner.job import AnswerFacts
-from fedtrain.data_owner.methods import GradientProvider, Prepared
+from fedtrain.data_owner.methods.answers import Affine, OwnerMethod, PreparedData, Question
+from fedtrain.data_owner.release.fixed_point import fixed_point
+from fedtrain.data_owner.release.noise import with_noise
+from fedtrain.data_owner.release.under_encryption import applied, encrypted, rerandomised
+from fedtrain.data_owner.release.worst_case import WorstCase, is_planned, worst_case
+from fedtrain.planning.budget import Budget
 from fedtrain.protocol.documents.identity import Identity, sha256_hex
 from fedtrain.protocol.messages.expected import expected_weights
 from fedtrain.protocol.messages.rounds import RoundAnswer, RoundKind, RoundRequest, VectorMessage, to_cbor
@@ -21,6 +33,7 @@ from fedtrain.protocol.messages.shared_weights import (
     check_recipients,
     open_weights_box,
 )
+from fedtrain.spec.problems import Code, Problem
 
 MASK_TAG = "mask"
 
@@ -39,8 +52,9 @@ class AnsweringJob:
     identity: Identity
     mask_key: X25519PrivateKey = field(repr=False)
     peers: Mapping[bytes, bytes]
-    provider: GradientProvider
-    prepared: Prepared = field(repr=False)
+    budget: Budget
+    method: OwnerMethod
+    data: PreparedData
     pool: RerandomiserPool
     engine: Engine
     sealing_key: X25519PrivateKey | None = field(default=None, repr=False)
@@ -60,21 +74,61 @@ def compute_answer(job: AnsweringJob, request: RoundRequest, request_hash: str) 
 
     Two calls give different ciphertexts, so that only what is stored may be sent. Raises Problem: MALFORMED_MESSAGE or
     MALFORMED_CIPHERTEXT for weights that are not what the plan says, SEALED_WEIGHTS_REFUSED for those that do not open,
-    MALFORMED_KEY for a peer's mask key, and what the provider raises.
+    WRONG_STATE for a kind that the method has no answer to, ROWS_TOTAL_REFUSED for fewer rows in all than this owner's,
+    MALFORMED_KEY for a peer's mask key, what `fixed_point` refuses, and what the method raises.
     """
     weights = _weights(job, request)
-    plain = job.provider.answer(job.prepared, request, weights, job.modulus, job.engine)
-    count = len(plain.ciphertexts)
+    shared = weights if isinstance(weights, SharedWeights) else None
+    numbers, worst = numbers_of(job, request, shared)
+    if isinstance(numbers, Affine):
+        if not isinstance(weights, EncryptedVector):
+            raise Problem(Code.MALFORMED_MESSAGE, f"A {request.kind} request of this job needs encrypted weights.")
+        vector = applied(numbers, worst, weights, job.modulus, job.engine)
+    else:
+        vector = encrypted(with_noise(numbers), worst, job.modulus, job.pool)
+    vector = _masked(job, request, request_hash, vector, shared)
+    if isinstance(numbers, Affine):
+        vector = rerandomised(vector, job.modulus, job.pool)
+    return _signed(job, request, request_hash, vector)
+
+
+def numbers_of(
+    job: AnsweringJob, request: RoundRequest, shared: SharedWeights | None
+) -> tuple[Integers | Affine, WorstCase]:
+    """What the method answers, as integers at the plan's scale, and the worst case that they were held to."""
+    kind, rows_total = request.kind, request.rows_total
+    if kind not in job.method.answers or not is_planned(job.budget, kind):
+        raise Problem(Code.WRONG_STATE, f"This model type has no answer to {kind}.")
+    if rows_total is not None and job.data.training.rows > rows_total:
+        # Its own rows are not said: others read why an owner refused.
+        raise Problem(
+            Code.ROWS_TOTAL_REFUSED,
+            f"The request says {rows_total} rows in all: that cannot be the sum that this owner's count is part of.",
+        )
+    if (kind in job.method.needs_weights) != (shared is not None):
+        raise Problem(Code.MALFORMED_MESSAGE, f"The weights of a {kind} request are not as this job has them.")
+    worst = worst_case(job.budget, kind, request.window_step, rows_total)
+    return fixed_point(
+        job.method.answers[kind](job.data, Question(kind, request.round, rows_total, shared)), worst
+    ), worst
+
+
+def _masked(
+    job: AnsweringJob, request: RoundRequest, request_hash: str, vector: EncryptedVector, shared: SharedWeights | None
+) -> EncryptedVector:
+    """Add the masks that this owner shares with the roster's others, bound to all that they were asked with."""
     context: list[bytes | str | int]
     context = [MASK_TAG, job.manifest_hash, job.roster_hash, request.round, request.kind.value, request_hash]
-    if isinstance(weights, SharedWeights):
+    if shared is not None:
         # Owners that were given different weights under one request must not cancel each other's masks.
-        context.append(weights.hash)
+        context.append(shared.hash)
     own_id = bytes.fromhex(job.identity.party_id)
-    masks = sum_of_masks(own_id, job.mask_key, job.peers, context, count, job.modulus)
-    masked = blind(plain.ciphertexts, masks, job.modulus)
-    fresh = rerandomise(masked, job.modulus, job.pool.take(count))
-    vector = VectorMessage.of(replace(plain, ciphertexts=tuple(fresh)), job.modulus)
+    masks = sum_of_masks(own_id, job.mask_key, job.peers, context, len(vector.ciphertexts), job.modulus)
+    return replace(vector, ciphertexts=tuple(blind(vector.ciphertexts, masks, job.modulus)))
+
+
+def _signed(job: AnsweringJob, request: RoundRequest, request_hash: str, vector: EncryptedVector) -> ComputedAnswer:
+    message = VectorMessage.of(vector, job.modulus)
     answer = RoundAnswer(
         party=job.identity.party_id,
         manifest_hash=job.manifest_hash,
@@ -83,7 +137,7 @@ def compute_answer(job: AnsweringJob, request: RoundRequest, request_hash: str) 
         kind=request.kind,
         request_hash=request_hash,
         log_head=request.log_head,
-        vector=vector,
+        vector=message,
         signature=b"\0" * 64,
     ).signed_by(job.identity)
     body = to_cbor(answer)
@@ -93,21 +147,21 @@ def compute_answer(job: AnsweringJob, request: RoundRequest, request_hash: str) 
         request_hash=request_hash,
         log_head=request.log_head,
         answer_hash=sha256_hex(body),
-        ciphertexts_hash=vector.ciphertexts_hash,
+        ciphertexts_hash=message.ciphertexts_hash,
         signature=answer.signature.hex(),
     )
-    return ComputedAnswer(body, facts, plain.layout.rows * plain.layout.columns)
+    return ComputedAnswer(body, facts, vector.layout.rows * vector.layout.columns)
 
 
 def _weights(job: AnsweringJob, request: RoundRequest) -> EncryptedVector | SharedWeights | None:
     """The request's weights, opened as the job's plan has them."""
     if request.kind is RoundKind.GRADIENT:
-        check_boxes(request.sealed_weights, job.prepared.budget)
+        check_boxes(request.sealed_weights, job.budget)
     if request.sealed_weights is not None and job.sealing_key is not None:
         own = job.identity.party_id
         check_recipients(request.sealed_weights, sorted([own, *(peer.hex() for peer in job.peers)]))
         context = SealingContext(job.manifest_hash, job.roster_hash, request.round)
-        return open_weights_box(request.sealed_weights, own, job.sealing_key, context, job.prepared.budget)
+        return open_weights_box(request.sealed_weights, own, job.sealing_key, context, job.budget)
     return None if request.weights is None else open_weights(job, request.kind, request.window_step, request.weights)
 
 
@@ -117,6 +171,6 @@ def open_weights(job: AnsweringJob, kind: RoundKind, window_step: int, message: 
     Raises Problem: MALFORMED_MESSAGE where key, scale or layout are not the plan's, or the bound is beyond it;
     MALFORMED_CIPHERTEXT.
     """
-    expected = expected_weights(job.prepared.budget, kind, window_step)
+    expected = expected_weights(job.budget, kind, window_step)
     opened = expected.open(message, job.modulus, "The weights")
     return opened if expected.largest_bound is None else replace(opened, bound=expected.largest_bound)

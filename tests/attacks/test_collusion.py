@@ -12,10 +12,11 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from fedtrain.crypto import sum_of_masks
 from fedtrain.data_owner.data.frozen import thaw
-from fedtrain.data_owner.methods import provider_of
+from fedtrain.data_owner.methods import method_of
+from fedtrain.data_owner.methods.answers import Affine, PreparedData, Question
 from fedtrain.data_owner.release.answer import MASK_TAG
 from fedtrain.protocol.documents.signed import Roster
-from fedtrain.protocol.messages.rounds import RoundAnswer
+from fedtrain.protocol.messages.rounds import RoundAnswer, RoundKind
 from tests.harness.attackers.coalition import Owner, coalition
 from tests.harness.attackers.job_material import Job, decrypted_sum, modulus, raw_plaintexts, rows
 
@@ -107,15 +108,16 @@ def test_the_sum_of_a_round_is_that_of_the_owners_own_moments_to_the_last_bit(tm
             await both.close(job, owners)
             await both.run_round(job, owners, both.request(job))
             answers = await both.run_round(job, owners, both.request(job, weights))
-            provider = provider_of(job.spec.model_type)
+            gradient = method_of(job.spec.model_type).answers[RoundKind.GRADIENT]
             expected = np.zeros((3, 1), dtype=object)
             for owner in owners:
                 moments = thaw(owner.folder / "moments" / f"{job.id}.job")
-                prepared = provider.prepare(moments, job.budget)
-                step = job.budget.steps[0]
-                shift = prepared.vector_fraction_bits - step.answer_fraction_bits
-                b = np.array([[round_half_even(int(value), shift)] for value in prepared.vector[:, 0]], dtype=object)
-                expected += prepared.matrix @ np.array(weights, dtype=object).reshape(-1, 1) - b
+                own = gradient(PreparedData.of(moments, job.budget.inputs), Question(RoundKind.GRADIENT))
+                assert isinstance(own, Affine)
+                assert own.matrix_fraction_bits == job.budget.inputs.moment_fraction_bits
+                shift = own.vector_fraction_bits - job.budget.steps[0].answer_fraction_bits
+                b = np.array([[round_half_even(int(value), shift)] for value in own.vector[:, 0]], dtype=object)
+                expected += own.matrix @ np.array(weights, dtype=object).reshape(-1, 1) - b
             assert decrypted_sum(job, answers).tolist() == expected.tolist()
 
     asyncio.run(play())

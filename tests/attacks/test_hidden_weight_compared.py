@@ -17,7 +17,7 @@ import pytest
 
 from fedtrain.cli.jobs.commands import print_model
 from fedtrain.cli.simulate.in_process import federation
-from fedtrain.data_owner.methods.second_moment import SecondMoment
+from fedtrain.data_owner.release import answer as release
 from fedtrain.protocol.messages.rounds import RoundKind
 from tests.harness.attackers.job_material import HEADER, props, rows, write_table
 
@@ -37,18 +37,18 @@ EVES_ROWS = 61
 def dishonest(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, int | None]]:
     """An exponent e with which the owner of EVES_ROWS rows multiplies its answer by Enc(w₀)^(2^e)."""
     given: dict[str, int | None] = {"e": None}
-    honest = SecondMoment.answer
+    honest = release._masked
 
-    def answer(self: SecondMoment, prepared: Any, request: Any, weights: Any, n: int, engine: Any) -> Any:
-        vector = honest(self, prepared, request, weights, n, engine)
-        own_rows = int(prepared.counts[0, 0]) >> prepared.budget.counts_fraction_bits
-        if given["e"] is None or request.kind is not RoundKind.GRADIENT or request.round != 2 or own_rows != EVES_ROWS:
-            return vector
-        square = gmpy2.mpz(n) ** 2
-        factor = gmpy2.powmod(weights.ciphertexts[0], 1 << given["e"], square)
-        return replace(vector, ciphertexts=(vector.ciphertexts[0] * factor % square, *vector.ciphertexts[1:]))
+    def masked(job: Any, request: Any, request_hash: str, vector: Any, shared: Any) -> Any:
+        own_rows = job.data.training.rows
+        if given["e"] is not None and (request.kind, request.round, own_rows) == (RoundKind.GRADIENT, 2, EVES_ROWS):
+            square = gmpy2.mpz(job.modulus) ** 2
+            weights = request.weights.open(job.modulus)
+            factor = gmpy2.powmod(weights.ciphertexts[0], 1 << given["e"], square)
+            vector = replace(vector, ciphertexts=(vector.ciphertexts[0] * factor % square, *vector.ciphertexts[1:]))
+        return honest(job, request, request_hash, vector, shared)
 
-    monkeypatch.setattr(SecondMoment, "answer", answer)
+    monkeypatch.setattr(release, "_masked", masked)
     yield given
 
 

@@ -45,6 +45,7 @@ from tests.harness.data_owner.federation_parties import (
     ModelOwnerParty,
     Task,
     play_spec,
+    private_key,
 )
 
 NAMES = ("clinic-a", "clinic-b", "clinic-c", "clinic-d")
@@ -65,7 +66,9 @@ class MaskWitness:
         return self._sum_of_masks(own_id, own_key, peers, context, count, n)
 
     def blind(self, ciphertexts: Sequence[Any], masks: Any, n: int) -> Any:
-        content = hashlib.sha256(repr([int(one) for one in ciphertexts]).encode()).hexdigest()
+        # What a mask hides are plaintexts: a plain answer's nonces are fresh every time.
+        plaintexts = [private_key().raw_decrypt(int(one)) for one in ciphertexts]
+        content = hashlib.sha256(repr(plaintexts).encode()).hexdigest()
         self.contents.setdefault(self._under, set()).add(content)
         return self._blind(ciphertexts, masks, n)
 

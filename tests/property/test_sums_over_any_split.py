@@ -19,10 +19,13 @@ from numpy.typing import NDArray
 
 from fedtrain.data_owner.data.moments import Moments, moments_of
 from fedtrain.data_owner.data.split import SplitRows
-from fedtrain.data_owner.methods import provider_of
-from fedtrain.data_owner.methods.provider import Prepared
+from fedtrain.data_owner.methods import method_of
+from fedtrain.data_owner.methods.answers import Affine, OwnerMethod, PreparedData, Question
+from fedtrain.data_owner.release.fixed_point import fixed_point
+from fedtrain.data_owner.release.worst_case import is_planned, worst_case
 from fedtrain.planning.budget import Budget
 from fedtrain.planning.plans import plan_spec
+from fedtrain.protocol.messages.rounds import RoundKind
 from fedtrain.spec.model_spec import ModelSpec
 from fedtrain.tabular.encode import EncodedBatch, Encoder
 from fedtrain.tabular.reading.read import TableBatch
@@ -83,12 +86,16 @@ def moments_over(spec: ModelSpec, batch: EncodedBatch, rows: NDArray[np.intp], h
     return moments_of([SplitRows(*parts)], bounds, targets)
 
 
-def integers(prepared: Prepared, budget: Budget) -> list[Integers]:
+def integers(method: OwnerMethod, data: PreparedData, budget: Budget) -> list[Integers]:
     """All that an owner puts into any of its answers."""
-    arrays = [prepared.matrix, prepared.vector, prepared.counts]
-    arrays += [part for part in (prepared.moments, prepared.validation) if part is not None]
-    assert budget.newton is None or prepared.moments is not None
-    assert budget.validation is None or prepared.validation is not None
+    kinds = [kind for kind in RoundKind if is_planned(budget, kind)]
+    assert (RoundKind.MOMENTS in kinds) == (budget.newton is not None)
+    assert (RoundKind.VALIDATION_LOSS in kinds) == (budget.validation is not None)
+    arrays = []
+    for kind in kinds:
+        for step in range(len(budget.steps) if kind is RoundKind.GRADIENT else 1):
+            numbers = fixed_point(method.answers[kind](data, Question(kind)), worst_case(budget, kind, step))
+            arrays += [numbers.matrix, numbers.vector] if isinstance(numbers, Affine) else [numbers]
     return arrays
 
 
@@ -104,10 +111,11 @@ def test_owners_integers_add_up_to_the_pooled_ones_to_the_bit(data: st.DataObjec
     batch = encoded(spec, data.draw, rows)
     held = np.array(data.draw(st.lists(st.booleans(), min_size=rows, max_size=rows)))
     owner = np.array(data.draw(st.lists(st.integers(0, 3), min_size=rows, max_size=rows)))
-    budget, provider = plan_spec(spec), provider_of(spec.model_type)
+    budget, method = plan_spec(spec), method_of(spec.model_type)
 
     def of(chosen: NDArray[np.intp]) -> list[Integers]:
-        return integers(provider.prepare(moments_over(spec, batch, chosen, held), budget), budget)
+        data = PreparedData.of(moments_over(spec, batch, chosen, held), budget.inputs)
+        return integers(method, data, budget)
 
     pooled = of(np.arange(rows))
     shared = total([of(np.flatnonzero(owner == each)) for each in range(4)])

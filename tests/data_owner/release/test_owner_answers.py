@@ -14,9 +14,11 @@ from gmpy2 import mpz
 
 from fedtrain.crypto import LocalEngine, RerandomiserPool, rescale, unpack
 from fedtrain.data_owner.data.moments import Moments, moments_of
-from fedtrain.data_owner.methods import provider_of
+from fedtrain.data_owner.methods import method_of
+from fedtrain.data_owner.methods.answers import Plain, PreparedData, Question
 from fedtrain.data_owner.methods.second_moment import SecondMoment
 from fedtrain.data_owner.release.answer import AnsweringJob, ComputedAnswer, compute_answer
+from fedtrain.data_owner.release.fixed_point import check_fits
 from fedtrain.planning.budget import Budget
 from fedtrain.planning.plans import plan_spec
 from fedtrain.protocol.documents.identity import sha256_hex
@@ -55,6 +57,17 @@ class _Rows:
         self.X, self.Y = X, Y
 
 
+class _ThreeZeros(SecondMoment):
+    """Counts that go into the slots of a gradient."""
+
+    def __init__(self) -> None:
+        super().__init__(Fraction(0))
+
+    @property
+    def answers(self):  # type: ignore[no-untyped-def]
+        return {**super().answers, RoundKind.COUNTS: lambda *_: Plain([np.full((3, 1), 0, dtype=object)], 0)}
+
+
 def _moments(name: str, rows: int) -> Moments:
     generator = np.random.default_rng(sum(name.encode()))
     X = np.column_stack([generator.uniform(-1, 1, (rows, 2)), np.ones(rows)])
@@ -62,6 +75,7 @@ def _moments(name: str, rows: int) -> Moments:
     return moments_of([_Rows(X, Y)], np.ones(3), np.full(1, 2.0))
 
 
+METHOD = method_of(ModelType.LINEAR_REGRESSION)
 MOMENTS = {name: _moments(name, rows) for name, rows in zip(OWNERS, (5, 200, 37), strict=True)}
 
 
@@ -71,7 +85,6 @@ def _jobs(budget: Budget) -> dict[str, AnsweringJob]:
         bytes.fromhex(identity_of(name).party_id): key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
         for name, key in keys.items()
     }
-    provider = provider_of(ModelType.LINEAR_REGRESSION)
     jobs = {}
     for name in OWNERS:
         own = bytes.fromhex(identity_of(name).party_id)
@@ -82,8 +95,9 @@ def _jobs(budget: Budget) -> dict[str, AnsweringJob]:
             identity=identity_of(name),
             mask_key=keys[name],
             peers={party: key for party, key in publics.items() if party != own},
-            provider=provider,
-            prepared=provider.prepare(MOMENTS[name], budget),
+            budget=budget,
+            method=METHOD,
+            data=PreparedData.of(MOMENTS[name], budget.inputs),
             pool=RerandomiserPool(modulus(), ENGINE, 4),
             engine=ENGINE,
         )
@@ -198,8 +212,7 @@ def test_owners_that_were_asked_different_things_do_not_cancel(
     request = _request(RoundKind.GRADIENT, weights=weights_message(budget, WEIGHTS))
     differing, its_hash = other(request)
     if differing.kind is RoundKind.COUNTS:
-        budget_rows = {name: replace(job.prepared, counts=np.zeros((3, 1), dtype=object)) for name, job in jobs.items()}
-        jobs = {name: replace(job, prepared=budget_rows[name]) for name, job in jobs.items()}
+        jobs = {name: replace(job, method=_ThreeZeros()) for name, job in jobs.items()}
     answers = [compute_answer(jobs[name], request, "d4" * 32) for name in OWNERS[:2]]
     answers.append(compute_answer(jobs[OWNERS[2]], differing, its_hash))
     with pytest.raises(Exception, match="bound"):
@@ -265,23 +278,24 @@ def test_a_kind_without_an_answer_is_refused_by_name() -> None:
     assert caught.value.code is Code.WRONG_STATE
 
 
-def test_a_model_type_without_a_provider_is_refused_by_name() -> None:
+def test_a_model_type_without_a_method_is_refused_by_name() -> None:
     with pytest.raises(Problem, match="no DECISION_TREE") as caught:
-        provider_of("DECISION_TREE")  # type: ignore[arg-type]
+        method_of("DECISION_TREE")  # type: ignore[arg-type]
     assert caught.value.code is Code.POLICY_REFUSES
 
 
 def test_more_rows_than_the_plan_covers_do_not_fit() -> None:
     budget = plan_spec(spec_of(max_rows=100))
     with pytest.raises(Problem, match="max_rows") as caught:
-        provider_of(ModelType.LINEAR_REGRESSION).prepare(MOMENTS["clinic-b"], budget)
+        check_fits(METHOD, PreparedData.of(MOMENTS["clinic-b"], budget.inputs), budget)
     assert caught.value.code is Code.DOES_NOT_FIT
 
 
 def test_b_stays_exact_and_so_does_its_shift() -> None:
     budget, moments = plan_spec(spec_of()), MOMENTS["clinic-c"]
-    plain = SecondMoment(Fraction(0)).prepare(moments, budget)
-    shifted = SecondMoment(Fraction(1, 2)).prepare(moments, budget)
+    data, question = PreparedData.of(moments, budget.inputs), Question(RoundKind.GRADIENT)
+    plain = SecondMoment(Fraction(0)).gradient(data, question)
+    shifted = SecondMoment(Fraction(1, 2)).gradient(data, question)
     assert (plain.vector == moments.xty).all() and plain.vector_fraction_bits == 128
     assert shifted.vector_fraction_bits == 129
     halves = 2 * moments.xty[:, 0] - moments.column_sums
@@ -292,7 +306,7 @@ def test_moments_that_the_plan_would_have_to_round_are_refused_by_name() -> None
     budget = plan_spec(spec_of())
     coarse = replace(budget, inputs=replace(budget.inputs, moment_fraction_bits=32))
     with pytest.raises(Problem, match=r"frozen at 2\^−128, and the plan has them at 2\^−32") as caught:
-        SecondMoment(Fraction(0)).prepare(MOMENTS["clinic-c"], coarse)
+        check_fits(METHOD, PreparedData.of(MOMENTS["clinic-c"], coarse.inputs), coarse)
     assert caught.value.code is Code.PLAN_DIFFERS
 
 
@@ -301,6 +315,7 @@ def test_no_secret_shows_in_a_repr() -> None:
     job = _jobs(budget)[OWNERS[0]]
     # Longer than what a random modulus has in it by chance.
     secret = int("271828182845904523536028747135266249775724709369995")
-    job = replace(job, prepared=replace(job.prepared, matrix=np.full((3, 3), secret, dtype=object)))
+    moments = replace(MOMENTS["clinic-a"], xtx=np.full((3, 3), secret, dtype=object))
+    job = replace(job, data=PreparedData.of(moments, budget.inputs))
     shown = repr(job)
     assert str(secret) not in shown and "X25519" not in shown

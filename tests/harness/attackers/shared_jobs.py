@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,13 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.linear_model import LogisticRegression
 
+from fedtrain.data_owner.data.moments import Encoded, Integers, Moments
+from fedtrain.data_owner.methods.answers import Affine, OwnerMethod, PreparedData, Question
+from fedtrain.data_owner.release.fixed_point import fixed_point
+from fedtrain.data_owner.release.worst_case import worst_case
+from fedtrain.planning.budget import Budget
+from fedtrain.protocol.messages.rounds import RoundKind
+from fedtrain.protocol.messages.shared_weights import SharedWeights
 from tests.harness.one_process import rows_of, training
 
 Floats = NDArray[np.float64]
@@ -51,6 +59,15 @@ def shared_spec(X: Floats, classes: int, owners: int = 3, **more: Any) -> dict[s
         },
         "training": training(owners, **{"weights": "shared_with_owners", "optimizer": "lbfgs", "l2": 1.0, **more}),
     }
+
+
+def sums_of(method: OwnerMethod, budget: Budget, batches: Iterable[Encoded], weights: Floats) -> Integers:
+    """(d·k + 1, 1) what an owner of these rows answers to weights (d, k), as integers and in the clear."""
+    data = PreparedData(budget.inputs, Moments.zero(*weights.shape), rows=batches)
+    question = Question(RoundKind.GRADIENT, weights=SharedWeights(weights, ""))
+    sums = fixed_point(method.answers[RoundKind.GRADIENT](data, question), worst_case(budget, RoundKind.GRADIENT))
+    assert not isinstance(sums, Affine)
+    return sums
 
 
 def table(X: Floats, y: NDArray[np.int64]) -> list[list[object]]:

@@ -15,7 +15,8 @@ from fedtrain.data_owner import round as owner_round
 from fedtrain.data_owner.checks import open_offer
 from fedtrain.data_owner.data.encoding import DatasetFacts
 from fedtrain.data_owner.data.moments import Moments, moments_of
-from fedtrain.data_owner.methods import provider_of
+from fedtrain.data_owner.methods import method_of
+from fedtrain.data_owner.methods.answers import PreparedData
 from fedtrain.data_owner.policy.row_groups import Comparison
 from fedtrain.data_owner.policy.rules import OwnerPolicy
 from fedtrain.data_owner.policy.summed_table import SummedTable
@@ -204,7 +205,7 @@ class OwnerParty:
         if self.moments_hash != state.moments_hash:
             raise Problem(Code.OWNER_LOST_ITS_KEY, "the moments are not those that were committed to")
         spec = open_offer(state.offer).spec
-        provider = provider_of(spec.model_type)
+        budget = plan_spec(spec)
         modulus = int(private_key().public_key.n)
         return AnsweringJob(
             manifest_hash=state.manifest_hash,
@@ -213,8 +214,9 @@ class OwnerParty:
             identity=self.identity,
             mask_key=X25519PrivateKey.from_private_bytes(self.mask_key),
             peers={bytes.fromhex(p): bytes.fromhex(key) for p, key in keys.items() if p != self.party_id},
-            provider=provider,
-            prepared=provider.prepare(self.moments, plan_spec(spec)),
+            budget=budget,
+            method=method_of(spec.model_type),
+            data=PreparedData.of(self.moments, budget.inputs),
             pool=RerandomiserPool(modulus, ENGINE, 4),
             engine=ENGINE,
         )

@@ -6,13 +6,15 @@ Owners answer by the Data Owner's own arithmetic, without masks, which cancel in
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from fractions import Fraction
 
 import numpy as np
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from fedtrain.crypto import LocalEngine, sum_vectors
+from fedtrain.crypto import LocalEngine, RerandomiserPool, sum_vectors
 from fedtrain.data_owner.data.moments import moments_of
-from fedtrain.data_owner.methods.second_moment import SecondMoment
+from fedtrain.data_owner.methods import method_of
+from fedtrain.data_owner.methods.answers import PreparedData
+from fedtrain.data_owner.release.answer import AnsweringJob, compute_answer
 from fedtrain.planning.plans import plan_spec
 from fedtrain.protocol.documents.identity import Identity, sha256_hex
 from fedtrain.protocol.documents.signed import (
@@ -77,15 +79,13 @@ class Peers:
         self.owners = owners
         self.budget = plan_spec(self.spec)
         encoder = Encoder.of_spec(self.spec)
-        provider = SecondMoment(Fraction(0))
-        self.prepared = []
+        self.data = []
         for seed, size in enumerate(self.sizes):
             X, y = rows_of(seed, size)
             batch = encoder.encode_features(X)
             Y = y[:, None] / encoder.target_half_width
             moments = moments_of([_Rows(batch.X, Y)], encoder.feature_bounds, np.array([encoder.target_bound]))
-            self.prepared.append(provider.prepare(moments, self.budget))
-        self.provider = provider
+            self.data.append(PreparedData.of(moments, self.budget.inputs))
         self.manifest: SignedDocument | None = None
         self.head, self.length, self.steps = NO_ENTRY, 0, 0
 
@@ -146,9 +146,20 @@ class Peers:
         )
 
     def answer(self, index: int, request: RoundRequest, request_hash: str) -> bytes:
-        weights = None if request.weights is None else request.weights.open(self.modulus)
-        vector = self.provider.answer(self.prepared[index], request, weights, self.modulus, ENGINE)
-        return self.signed_answer(index, request, request_hash, VectorMessage.of(vector, self.modulus))
+        job = AnsweringJob(
+            manifest_hash=request.manifest_hash,
+            roster_hash=request.roster_hash,
+            modulus=self.modulus,
+            identity=self.owners[index],
+            mask_key=X25519PrivateKey.generate(),
+            peers={},
+            budget=self.budget,
+            method=method_of(self.spec.model_type),
+            data=self.data[index],
+            pool=RerandomiserPool(self.modulus, ENGINE, target=0),
+            engine=ENGINE,
+        )
+        return compute_answer(job, request, request_hash).body
 
     def signed_answer(self, index: int, request: RoundRequest, request_hash: str, vector: VectorMessage) -> bytes:
         owner = self.owners[index]

@@ -1,4 +1,4 @@
-"""Another model's loss goes through the same gradient provider, plan and optimisers: robust regression by Huber's."""
+"""Another model's loss goes through the same method, plan and optimisers: robust regression by Huber's."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from fedtrain.data_owner.data.training_rows import Rows
-from fedtrain.data_owner.methods import RowGradient
+from fedtrain.data_owner.methods.row_gradient import RowGradient
 from fedtrain.model_owner.methods.descent import DESCENTS
 from fedtrain.model_owner.methods.optimisers import Ask, Done
 from fedtrain.model_owner.methods.optimisers.quadratic import to_floats
@@ -19,10 +19,9 @@ from fedtrain.model_owner.methods.training import objective
 from fedtrain.planning.budget import plan
 from fedtrain.planning.inputs import RowBounds
 from fedtrain.planning.plans import budget_inputs
-from fedtrain.protocol.messages.shared_weights import SharedWeights
 from fedtrain.spec.model_spec import ModelSpec, Optimizer
 from fedtrain.spec.model_types.row_loss import RowLoss
-from tests.harness.attackers.shared_jobs import shared_spec
+from tests.harness.attackers.shared_jobs import shared_spec, sums_of
 
 Floats = NDArray[np.float64]
 DELTA = 0.25
@@ -57,13 +56,13 @@ def test_robust_regression_ends_where_scipy_ends(optimizer: Optimizer) -> None:
     bounds = RowBounds(loss.loss_bound(1, Fraction(1024 * 3)), loss.residual_bound())
     budget = plan(replace(budget_inputs(spec), row_bounds=bounds, slope=loss.curvature(1)))
     goal = objective(budget, spec, 1000, 200)
-    provider, descent = RowGradient(loss, Fraction(0)), DESCENTS[optimizer]
+    method, descent = RowGradient(loss), DESCENTS[optimizer]
     owners = [Rows(X[part], y[part]) for part in (slice(0, 90), slice(90, 150), slice(150, 200))]
     move = descent.start(goal)
     while isinstance(move.next, Ask):
         assert move.next.point is not None
-        weights = SharedWeights(to_floats(move.next.point, 40), "")
-        answers = [provider.sums(budget, [owner], weights) for owner in owners]
+        weights = to_floats(move.next.point, 40)
+        answers = [sums_of(method, budget, [owner], weights) for owner in owners]
         assert max(abs(int(v)) for answer in answers for v in answer.ravel()) <= budget.steps[0].owner_bound
         move = descent.step(goal, move.state, sum(answers[1:], answers[0]))
     assert isinstance(move.next, Done)

@@ -10,17 +10,16 @@ import pytest
 
 from fedtrain.crypto import SlotLayout
 from fedtrain.data_owner.data.training_rows import Rows
-from fedtrain.data_owner.methods import SHARED_PROVIDERS, provider_of
+from fedtrain.data_owner.methods import SHARED, method_of
 from fedtrain.model_owner.jobs.specs import plan_of
 from fedtrain.planning.budget import Budget
 from fedtrain.planning.costs import cost_of
 from fedtrain.planning.plans import plan_spec, rounds_of
 from fedtrain.protocol.messages.forecast import forecast
-from fedtrain.protocol.messages.shared_weights import SharedWeights
 from fedtrain.spec.model_spec import ModelSpec, Optimizer
 from fedtrain.spec.problems import Code, Problem
 from fedtrain.spec.weights_travel import unfit_fields
-from tests.harness.attackers.shared_jobs import shared_spec
+from tests.harness.attackers.shared_jobs import shared_spec, sums_of
 
 X = np.zeros((1, 4))
 
@@ -30,8 +29,7 @@ def spec_of(classes: int = 2, **training: Any) -> ModelSpec:
 
 
 def answer(budget: Budget, weights: np.ndarray, rows: Rows) -> list[int]:
-    provider = SHARED_PROVIDERS["LOGISTIC_REGRESSION"]
-    return [int(v) for v in provider.sums(budget, [rows], SharedWeights(weights, "")).ravel()]
+    return [int(v) for v in sums_of(SHARED["LOGISTIC_REGRESSION"], budget, [rows], weights).ravel()]
 
 
 @pytest.mark.parametrize("classes", [2, 3])
@@ -99,11 +97,11 @@ def test_batches_add_up_exactly() -> None:
     draw = np.random.default_rng(3)
     budget = plan_spec(spec_of())
     rows = Rows(np.column_stack([draw.uniform(-1, 1, (40, 4)), np.ones(40)]), draw.integers(0, 2, (40, 1)) * 1.0)
-    weights = SharedWeights(draw.normal(0, 1, (5, 1)), "")
+    weights = draw.normal(0, 1, (5, 1))
     parts = [Rows(rows.X[a : a + 7], rows.Y[a : a + 7]) for a in range(0, 40, 7)]
-    provider = SHARED_PROVIDERS["LOGISTIC_REGRESSION"]
-    together = provider.sums(budget, parts, weights)
-    one_by_one = sum(provider.sums(budget, [part], weights) for part in reversed(parts))
+    method = SHARED["LOGISTIC_REGRESSION"]
+    together = sums_of(method, budget, parts, weights)
+    one_by_one = sum(sums_of(method, budget, [part], weights) for part in reversed(parts))
     assert (together == one_by_one).all()
 
 
@@ -186,7 +184,7 @@ def test_another_model_type_is_refused_with_the_reason() -> None:
     with pytest.raises(Problem, match="LINEAR_REGRESSION is trained with encrypted weights"):
         plan_spec(ModelSpec.model_validate(document))
     with pytest.raises(Problem) as caught:
-        provider_of(ModelSpec.model_validate(document).model_type, shares_weights=True)
+        method_of(ModelSpec.model_validate(document).model_type, shares_weights=True)
     assert caught.value.code is Code.POLICY_REFUSES
 
 

@@ -1,0 +1,91 @@
+"""The seam between a round and the mathematics of a method: what an owner's half is given, and the two things it gives.
+
+A method knows no cryptography, no slots and no wire: all between its numbers and the task client is
+`fedtrain.data_owner.release`, which takes these two kinds of answers and no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias
+
+from numpy.typing import NDArray
+
+from fedtrain.data_owner.data.moments import Encoded, Integers, Moments
+from fedtrain.planning.inputs import BudgetInputs
+from fedtrain.protocol.messages.shared_weights import SharedWeights
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedData:
+    """An owner's data of one job, ready for every round. Secret: not shown by repr.
+
+    `plan`: the job's public numbers. `training`: the moments that the job's sums are taken over; `validation`: those of
+    the held-out part, where the plan validates or evaluates. `rows`: where owners see the weights, the job's rows, to
+    be gone through once a round.
+    """
+
+    plan: BudgetInputs
+    training: Moments = field(repr=False)
+    validation: Moments | None = field(repr=False, default=None)
+    rows: Iterable[Encoded] | None = field(repr=False, default=None)
+
+    @classmethod
+    def of(cls, moments: Moments, plan: BudgetInputs, rows: Iterable[Encoded] | None = None) -> PreparedData:
+        """Take the job's frozen moments apart where they were taken over both parts, side by side."""
+        training, validation = moments.parts() if plan.validates or plan.evaluates else (moments, None)
+        return cls(plan, training, validation, rows)
+
+
+@dataclass(frozen=True)
+class Question:
+    """A request, opened. `kind`: of the round. `weights`: where the job shares them with owners, what they are."""
+
+    kind: str
+    round: int = 0
+    rows_total: int | None = None
+    weights: SharedWeights | None = field(repr=False, default=None)
+
+
+@dataclass(frozen=True, eq=False)
+class Plain:
+    """Numbers of the owner's own, the sum of `parts`, each of the shape that the method's shared half declares.
+
+    Parts are added exactly: they are Python integers at 2^−fraction_bits, or float64, each of which is rounded once to
+    the plan's scale (`fraction_bits` is None then).
+    """
+
+    parts: Iterable[NDArray[Any]] = field(repr=False)
+    fraction_bits: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Affine:
+    """matrix·w − vector, to be applied to the Enc(w) that was asked with.
+
+    `matrix`: (outputs, inputs) Python integers at 2^−matrix_fraction_bits. `vector`: (outputs, columns of w) at
+    2^−vector_fraction_bits.
+    """
+
+    matrix: Integers = field(repr=False)
+    matrix_fraction_bits: int
+    vector: Integers = field(repr=False)
+    vector_fraction_bits: int
+
+
+Answer: TypeAlias = Plain | Affine
+
+
+class OwnerMethod(Protocol):
+    """One method's owner's half: a pure function for each kind of round that it answers."""
+
+    @property
+    def answers(self) -> Mapping[str, Callable[[PreparedData, Question], Answer]]:
+        """By kind, the answer to a question; it may raise Problem where the data are not what was joined with."""
+        ...
+
+    @property
+    def needs_weights(self) -> frozenset[str]:
+        """The kinds that are answered from opened weights, so that nothing of them is known before a round."""
+        ...

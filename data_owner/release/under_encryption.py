@@ -1,0 +1,63 @@
+"""The stages that put integers under encryption: fresh, or as a map applied to ciphertexts that others sent.
+
+A plain answer needs no re-randomiser: every factor of its nonce is this owner's own, uniform and used once, and no
+scalar of the owner's is in it. The nonces of an affine answer are somebody else's, to the power of the owner's matrix:
+a malicious key holder could read the matrix out of them, so that they are multiplied by a full, uniform rⁿ before they
+leave. Both take their rⁿ from the pool, one a ciphertext. Source: docs/threat-model.md; Damgård, Jurik, Nielsen 2010.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fedtrain.crypto import (
+    EncryptedVector,
+    Engine,
+    RerandomiserPool,
+    affine_matrix,
+    blind,
+    key_id,
+    pack,
+    rerandomise,
+)
+from fedtrain.data_owner.data.moments import Integers
+from fedtrain.data_owner.methods.answers import Affine
+from fedtrain.data_owner.release.worst_case import WorstCase
+
+
+def encrypted(integers: Integers, worst: WorstCase, n: int, pool: RerandomiserPool) -> EncryptedVector:
+    """Pack and encrypt an owner's own (rows, columns) integers, each ciphertext under a fresh nonce rⁿ.
+
+    Raises EncodingOverflow, LayoutMismatch where they do not fit the slots.
+    """
+    plaintexts = pack(integers, worst.layout)
+    ciphertexts = blind(pool.take(len(plaintexts)), plaintexts, n)
+    return EncryptedVector(key_id(n), worst.fraction_bits, worst.bound, worst.layout, tuple(ciphertexts))
+
+
+def applied(answer: Affine, worst: WorstCase, weights: EncryptedVector, n: int, engine: Engine) -> EncryptedVector:
+    """Apply matrix·w − vector to Enc(w) and pack. The nonces of what comes back carry the matrix: see `rerandomised`.
+
+    Raises CryptoError.
+    """
+    if worst.matrix is None:
+        raise ValueError("the plan has no matrix for this kind of answer")
+    return affine_matrix(
+        answer.matrix,
+        worst.matrix.entry,
+        worst.matrix.fraction_bits,
+        weights,
+        answer.vector,
+        worst.bound,
+        worst.layout,
+        n,
+        engine,
+        worst.matrix.rows,
+        worst.matrix.work,
+    )
+
+
+def rerandomised(vector: EncryptedVector, n: int, pool: RerandomiserPool) -> EncryptedVector:
+    """Multiply a full, uniform rⁿ into each ciphertext of what was computed from somebody else's."""
+    fresh = rerandomise(vector.ciphertexts, n, pool.take(len(vector.ciphertexts)))
+    return replace(vector, ciphertexts=tuple(fresh))
