@@ -107,9 +107,8 @@ class JobEffects:
             with self._freezing:
                 frozen = self._shop.freezer.freeze_job(state.job_id, dataset, manifest.spec, owner.policy.min_rows)
                 inspection = self._shop.inspector.inspect(dataset, schema, manifest.spec.training.scaling)
-            moments = self._shop.freezer.thaw_job(state.job_id, frozen.moments_hash)
             budget = plan_spec(manifest.spec)
-            check_fits(method, PreparedData.of(moments, budget.inputs), budget)
+            check_fits(method, PreparedData.of(frozen.moments, budget.inputs), budget)
         except Problem as problem:
             if problem.code is Code.STORE_UNAVAILABLE:
                 raise  # nothing is wrong with the data: the task is done again

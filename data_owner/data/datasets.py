@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from fedtrain.data_owner.data.encoding import by_position
+from fedtrain.data_owner.data.frozen import FrozenMomentsError
+from fedtrain.data_owner.data.moments import MomentsError
 from fedtrain.data_owner.store.contract import OwnerStore
 from fedtrain.data_owner.store.records import Dataset
 from fedtrain.spec.model_spec import DataProps
@@ -21,6 +25,39 @@ def content_version(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise Problem(Code.INVALID_DATA, f"{path} cannot be read: {error.strerror}.") from None
+
+
+def check_unchanged(dataset: Dataset) -> None:
+    """Hold a dataset's file against the version that was registered. Raises Problem(INVALID_DATA)."""
+    if content_version(Path(dataset.path)) != dataset.version:
+        raise Problem(
+            Code.INVALID_DATA,
+            f"{dataset.path} has changed since dataset {dataset.name!r} was registered: register it again.",
+        )
+
+
+@contextmanager
+def reading(dataset: Dataset) -> Iterator[Path]:
+    """Give the path of a dataset's file, which holds what was registered, before it is read and after.
+
+    Raises Problem(INVALID_DATA) where it does not, and as `as_invalid_data`.
+    """
+    check_unchanged(dataset)
+    with as_invalid_data(dataset):
+        yield Path(dataset.path)
+    check_unchanged(dataset)
+
+
+@contextmanager
+def as_invalid_data(dataset: Dataset) -> Iterator[None]:
+    """Raise Problem(INVALID_DATA), with where it is, for whatever in a table does not fit what is declared of it."""
+    try:
+        yield
+    except TableError as error:
+        where = {"finding": error.code, "column": error.column, "records": list(error.rows or ())}
+        raise Problem(Code.INVALID_DATA, f"{error.message}.", **where) from None
+    except (MomentsError, FrozenMomentsError) as error:
+        raise Problem(Code.INVALID_DATA, f"Dataset {dataset.name!r}: {error}.") from None
 
 
 def register(store: OwnerStore, name: str, path: Path, schema: DataProps | None, registered_at: str) -> Dataset:

@@ -8,17 +8,18 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
 
 from fedtrain.data_owner.data.counted_rows import CountedRows
-from fedtrain.data_owner.data.datasets import content_version
+from fedtrain.data_owner.data.datasets import as_invalid_data, reading
 from fedtrain.data_owner.data.encoding import MARKS, by_position
 from fedtrain.data_owner.data.frozen import FrozenMomentsError, freeze, moments_hash, thaw
-from fedtrain.data_owner.data.moments import Encoded, Moments, MomentsError, moments_of
+from fedtrain.data_owner.data.moments import Encoded, Moments, moments_of
 from fedtrain.data_owner.data.row_ids import Ids, RowIds
 from fedtrain.data_owner.data.split import ValidationSplit, side_by_side
 from fedtrain.data_owner.policy.summed_table import SummedTable
@@ -29,8 +30,8 @@ from fedtrain.planning.plans import RECORD_FRACTION_BITS
 from fedtrain.service.vault.secret_files import delete_secret, read_secret, write_secret
 from fedtrain.spec.model_spec import DataProps, ModelSpec
 from fedtrain.spec.problems import Code, Problem
+from fedtrain.tabular.columns import Codec
 from fedtrain.tabular.encode import EncodedBatch, Encoder
-from fedtrain.tabular.errors import TableError
 from fedtrain.tabular.pairs import product_pair
 from fedtrain.tabular.reading.read import open_declared_table
 
@@ -43,11 +44,8 @@ class FrozenJob:
     """What freezing a job's moments came to."""
 
     table: SummedTable
+    moments: Moments
     moments_hash: str
-
-    @property
-    def rows(self) -> int:
-        return self.table.rows
 
 
 class Freezer:
@@ -85,15 +83,9 @@ class Freezer:
         props = of_kind(schema, spec)
         encoder = Encoder(props, spec.model_type, spec.training.scaling)
         split = self.split() if spec.validates else None
-        try:
-            table, rows = self._frozen_table(dataset, schema, encoder, spec, split)
-            moments = thaw(self._table_path(table.key))
+        with as_invalid_data(dataset):
+            moments, rows = self._frozen_table(dataset, schema, encoder, spec, split)
             declared, used = by_position(dataset.columns, props), by_position(dataset.columns, spec.data_props)
-        except TableError as error:
-            where = {"finding": error.code, "column": error.column, "records": list(error.rows or ())}
-            raise Problem(Code.INVALID_DATA, f"{error.message}.", **where) from None
-        except (MomentsError, FrozenMomentsError) as error:
-            raise Problem(Code.INVALID_DATA, f"Dataset {dataset.name!r}: {error}.") from None
         chosen, outputs = chosen_columns(encoder, list(declared), list(used), len(spec.data_props.features))
         if spec.validates:
             chosen += [encoder.dimensions + place for place in chosen]
@@ -104,7 +96,7 @@ class Freezer:
         salt = self._random_bytes(SALT_BYTES)
         write_secret(self._folder / f"{job_id}.salt", salt)
         freeze(block, self._job_path(job_id))
-        return FrozenJob(self._summed(dataset, schema, rows, split), moments_hash(block, salt))
+        return FrozenJob(self._summed(dataset, schema, rows, split), block, moments_hash(block, salt))
 
     def _summed(self, dataset: Dataset, schema: DataProps, rows: RowIds, split: ValidationSplit | None) -> SummedTable:
         training = None if split is None else RowIds(rows.ids[~split.holds_out(rows.ids)])
@@ -164,41 +156,31 @@ class Freezer:
                 write_secret(path, salt)
         return ValidationSplit(self._validation_fraction, salt)
 
-    def _table_path(self, key: str) -> Path:
-        return self._folder / f"{key}.table"
-
     def _job_path(self, job_id: str) -> Path:
         return self._folder / f"{job_id}.job"
 
     def _frozen_table(
         self, dataset: Dataset, schema: DataProps, encoder: Encoder, spec: ModelSpec, split: ValidationSplit | None
-    ) -> tuple[FrozenTable, RowIds]:
-        """The table's moments by what they are known by, on disk; and its rows, kept beside the keys."""
+    ) -> tuple[Moments, RowIds]:
+        """The table's moments, kept on disk, and its rows, kept beside the keys."""
         key = _key(dataset.version, schema, encoder.props, spec, split)
-        known, rows = self._store.frozen_table(key), self._rows_of(key)
-        if known is not None and rows is not None and self._table_path(key).exists():
-            return known, rows
-        path = Path(dataset.path)
-        if content_version(path) != dataset.version:
-            raise Problem(
-                Code.INVALID_DATA,
-                f"{path} has changed since dataset {dataset.name!r} was registered: register it again.",
-            )
-        counted = CountedRows(dataset.columns, schema, self._rows.key())
-        batches = counted.batches(open_declared_table(path, schema), encoder.columns)
+        path, known = self._folder / f"{key}.table", self._rows_of(key)
+        if self._store.frozen_table(key) is not None and known is not None and path.exists():
+            return thaw(path), known
         ids: list[Ids] = []
-        encoded = _noting(weighted(encoder.encode_all(batches)), counted, ids)
-        reduced: Iterable[Encoded] = encoded
         bounds, targets = encoder.feature_bounds, np.full(encoder.outputs, encoder.target_bound)
-        if split is not None:
-            reduced = side_by_side(encoded, split, lambda: ids[-1])
-            bounds, targets = np.tile(bounds, 2), np.tile(targets, 2)
-        moments = moments_of(reduced, bounds, targets)
-        if content_version(path) != dataset.version:
-            raise Problem(Code.INVALID_DATA, f"{path} changed while it was read: register it again.")
+        with reading(dataset) as file:
+            counted = CountedRows(dataset.columns, schema, self._rows.key())
+            batches = counted.batches(open_declared_table(file, schema), encoder.columns)
+            encoded = _noting(weighted(encoder.encode_all(batches)), counted, ids)
+            reduced: Iterable[Encoded] = encoded
+            if split is not None:
+                reduced = side_by_side(encoded, split, lambda: ids[-1])
+                bounds, targets = np.tile(bounds, 2), np.tile(targets, 2)
+            moments = moments_of(reduced, bounds, targets)
         rows = RowIds.of(np.concatenate(ids))
         write_secret(self._folder / f"{key}.rows", self._rows.put(rows).encode())
-        freeze(moments, self._table_path(key))
+        freeze(moments, path)
         table = FrozenTable(
             key=key,
             dataset=dataset.name,
@@ -207,7 +189,7 @@ class Freezer:
             frozen_at=self._timestamp(),
         )
         self._store.put_frozen_table(table)
-        return table, rows
+        return moments, rows
 
     def _rows_of(self, key: str) -> RowIds | None:
         """The rows that a frozen table was reduced from; None where they are not known."""
@@ -291,18 +273,15 @@ def chosen_columns(
 
     `declared`, `used`: places in the file of the schema's and of the job's columns, features before targets.
     """
-    widths = [len(codec.names) for codec in encoder.features]
-    starts = np.cumsum([0, *widths])
-    by_place = {
-        place: range(int(starts[i]), int(starts[i]) + widths[i]) for i, place in enumerate(declared[: len(widths)])
-    }
-    target_widths = [len(codec.names) for codec in encoder.targets]
-    target_starts = np.cumsum([0, *target_widths])
-    target_places = {
-        place: range(int(target_starts[i]), int(target_starts[i]) + target_widths[i])
-        for i, place in enumerate(declared[len(widths) :])
-    }
-    chosen = [index for place in used[:features] for index in by_place[place]]
-    targets = [index for place in used[features:] for index in target_places[place]]
+    split = len(encoder.features)
+    of_features, of_targets = _spans(encoder.features, declared[:split]), _spans(encoder.targets, declared[split:])
+    chosen = [index for place in used[:features] for index in of_features[place]]
+    targets = [index for place in used[features:] for index in of_targets[place]]
     # The targets that only weigh rows come last, and are no columns of Y.
     return [*chosen, encoder.dimensions - 1], [index for index in targets if index < encoder.outputs]
+
+
+def _spans(codecs: Sequence[Codec], places: Sequence[int]) -> dict[int, range]:
+    """The encoded columns of each column of the file, one codec a place."""
+    ends = list(accumulate(len(codec.names) for codec in codecs))
+    return dict(zip(places, map(range, [0, *ends], ends), strict=True))

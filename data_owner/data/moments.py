@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 import numpy as np
@@ -54,6 +54,19 @@ class Encoded(Protocol):
 
     @property
     def Y(self) -> Floats: ...  # noqa: N802
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Consecutive encoded rows: X (rows, d) and Y (rows, k). Secret: not shown by repr.
+
+    `X_rest`, `Y_rest`: of the same shapes, what rounding to doubles took off them, where that is known.
+    """
+
+    X: Floats = field(repr=False)
+    Y: Floats = field(repr=False)
+    X_rest: Floats | None = field(repr=False, default=None)
+    Y_rest: Floats | None = field(repr=False, default=None)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

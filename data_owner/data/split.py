@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from fedtrain.data_owner.data.moments import Floats
+from fedtrain.data_owner.data.moments import Floats, Rows
 from fedtrain.data_owner.data.row_ids import ID_BYTES, Ids
 from fedtrain.tabular.encode import EncodedBatch
 
@@ -41,30 +41,16 @@ class ValidationSplit:
         return hashlib.sha256(b"split by record" + self.salt + self.fraction.hex().encode()).hexdigest()
 
 
-@dataclass(frozen=True)
-class SplitRows:
-    """Encoded rows side by side: X (rows, 2d) and Y (rows, 2k), training columns first; zeros in the other part's.
+def side_by_side(batches: Iterable[EncodedBatch], split: ValidationSplit, ids: Callable[[], Ids]) -> Iterator[Rows]:
+    """Both parts in one pass: X (rows, 2d) and Y (rows, 2k), training columns first, zeros in the other part's.
 
-    `X_rest`, `Y_rest`: likewise, what rounding to doubles took off them.
+    The second moments of these rows are those of the training part, and next to them, on the diagonal, those of the
+    validation part. `ids`: the hashes of the latest batch's rows.
     """
-
-    X: Floats
-    Y: Floats
-    X_rest: Floats | None = None
-    Y_rest: Floats | None = None
-
-
-def side_by_side(
-    batches: Iterable[EncodedBatch], split: ValidationSplit, ids: Callable[[], Ids]
-) -> Iterator[SplitRows]:
-    """Both parts in one pass: the second moments of these rows are those of the training part, and next to them, on
-    the diagonal, those of the validation part. `ids`: the hashes of the latest batch's rows."""
     for batch in batches:
         held = split.holds_out(ids())[:, None]
-        parts = (batch.X, batch.Y, batch.X_rest, batch.Y_rest)
-        X, Y, X_rest, Y_rest = (None if part is None else _apart(part, held) for part in parts)
-        assert X is not None and Y is not None  # noqa: S101 - for the type checker
-        yield SplitRows(X, Y, X_rest, Y_rest)
+        rests = (None if rest is None else _apart(rest, held) for rest in (batch.X_rest, batch.Y_rest))
+        yield Rows(_apart(batch.X, held), _apart(batch.Y, held), *rests)
 
 
 def _apart(values: Floats, held: NDArray[np.bool_]) -> Floats:

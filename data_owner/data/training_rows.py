@@ -6,28 +6,19 @@ They are the rows that the job's moments were taken over, under the dataset's en
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from fedtrain.data_owner.data.counted_rows import CountedRows
 from fedtrain.data_owner.data.datasets import content_version
 from fedtrain.data_owner.data.encoding import by_position
 from fedtrain.data_owner.data.freezing import chosen_columns, of_kind
-from fedtrain.data_owner.data.moments import Floats
+from fedtrain.data_owner.data.moments import Rows
 from fedtrain.data_owner.store.records import Dataset
 from fedtrain.spec.model_spec import ModelSpec
 from fedtrain.spec.problems import Code, Problem
 from fedtrain.tabular.encode import Encoder
 from fedtrain.tabular.errors import TableError
 from fedtrain.tabular.reading.read import open_declared_table
-
-
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """Consecutive rows of a job: X (rows, d), Y (rows, k), encoded. Secret: not shown by repr."""
-
-    X: Floats = field(repr=False)
-    Y: Floats = field(repr=False)
 
 
 class TrainingRows:

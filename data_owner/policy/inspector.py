@@ -14,9 +14,8 @@ import numpy as np
 from pydantic import ValidationError
 
 from fedtrain.data_owner.data.counted_rows import held_out_records
-from fedtrain.data_owner.data.datasets import content_version
+from fedtrain.data_owner.data.datasets import reading
 from fedtrain.data_owner.data.encoding import MARKS
-from fedtrain.data_owner.data.moments import MomentsError
 from fedtrain.data_owner.data.split import ValidationSplit
 from fedtrain.data_owner.policy.inspected import Inspection
 from fedtrain.data_owner.policy.inspection import inspect_table
@@ -24,10 +23,8 @@ from fedtrain.data_owner.policy.rules import OwnerPolicy, table_findings
 from fedtrain.data_owner.store.records import Dataset
 from fedtrain.service.vault.secret_files import write_secret
 from fedtrain.spec.model_spec import DataProps
-from fedtrain.spec.problems import Code, Problem
 from fedtrain.tabular.columns import Scaling
 from fedtrain.tabular.dictionary import Dictionary
-from fedtrain.tabular.errors import TableError
 from fedtrain.tabular.reading.read import open_declared_table
 
 #: Counted up where the rules of an inspection change: what was found by earlier rules is looked for again.
@@ -61,9 +58,7 @@ class Inspector:
         known = _read(path)
         if known is not None:
             return known
-        table = Path(dataset.path)
-        _check_version(table, dataset)
-        try:
+        with reading(dataset) as table:
             held = held_out_records(open_declared_table(table, schema), schema, split, self._row_key())
             found = inspect_table(
                 table,
@@ -72,12 +67,6 @@ class Inspector:
                 joint_cells=self._policy.joint_cells,
                 holds_out=lambda batch: np.isin(batch.records, held),
             )
-        except TableError as error:
-            where = {"finding": error.code, "column": error.column, "records": list(error.rows or ())}
-            raise Problem(Code.INVALID_DATA, f"{error.message}.", **where) from None
-        except MomentsError as error:
-            raise Problem(Code.INVALID_DATA, f"Dataset {dataset.name!r}: {error}.") from None
-        _check_version(table, dataset)
         write_secret(path, found.model_dump_json().encode())
         return found
 
@@ -100,11 +89,3 @@ def _read(path: Path) -> Inspection | None:
         return Inspection.model_validate_json(path.read_bytes())
     except (FileNotFoundError, ValidationError):
         return None
-
-
-def _check_version(table: Path, dataset: Dataset) -> None:
-    if content_version(table) != dataset.version:
-        raise Problem(
-            Code.INVALID_DATA,
-            f"{table} has changed since dataset {dataset.name!r} was registered: register it again.",
-        )

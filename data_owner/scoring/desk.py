@@ -14,7 +14,7 @@ import numpy as np
 import structlog
 
 from fedtrain.crypto import Engine
-from fedtrain.data_owner.data.datasets import content_version
+from fedtrain.data_owner.data.datasets import check_unchanged
 from fedtrain.data_owner.policy.rules import OwnerPolicy
 from fedtrain.data_owner.scoring.kept_scores import KeptScores, row_keys
 from fedtrain.data_owner.scoring.masked_scores import (
@@ -185,13 +185,9 @@ class ScoringDesk:
         found = self._own.store.dataset(name)
         if found is None:
             raise Problem(Code.DATASET_NOT_FOUND, f"Dataset {name!r} is not registered here.")
-        path = Path(found.path)
-        if content_version(path) != found.version:
-            raise Problem(
-                Code.INVALID_DATA, f"Dataset {name!r} has changed since it was registered: register it again."
-            )
+        check_unchanged(found)
         props = model.manifest.spec.data_props
-        batches = open_declared_table(path, props).batches(props.features)
+        batches = open_declared_table(Path(found.path), props).batches(props.features)
         encoded = []
         for batch in batches:
             encoded.append(model.encoder.encode_feature_batch(batch).X)

@@ -17,8 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from fedtrain.data_owner.data.moments import Moments, moments_of
-from fedtrain.data_owner.data.split import SplitRows
+from fedtrain.data_owner.data.moments import Moments, Rows, moments_of
 from fedtrain.data_owner.methods import method_of
 from fedtrain.data_owner.methods.answers import Affine, OwnerMethod, PreparedData, Question
 from fedtrain.data_owner.release.fixed_point import fixed_point
@@ -83,7 +82,7 @@ def moments_over(spec: ModelSpec, batch: EncodedBatch, rows: NDArray[np.intp], h
         kept = held[rows][:, None]
         parts = [np.hstack([np.where(kept, 0.0, part), np.where(kept, part, 0.0)]) for part in parts]
         bounds, targets = np.tile(bounds, 2), np.tile(targets, 2)
-    return moments_of([SplitRows(*parts)], bounds, targets)
+    return moments_of([Rows(*parts)], bounds, targets)
 
 
 def integers(method: OwnerMethod, data: PreparedData, budget: Budget) -> list[Integers]:

@@ -98,7 +98,7 @@ def test_two_model_types_on_one_version_have_the_same_rows_and_the_same_parts(tm
     linear = frozen(bench, JOB_ID, "LINEAR_REGRESSION", DAYS, l2="auto")
     logistic = frozen(bench, "cd" * 16, "LOGISTIC_REGRESSION", RELAPSE, l2="auto")
     whole = frozen(bench, "ce" * 16, "LINEAR_REGRESSION", DAYS)
-    assert linear.rows == logistic.rows == whole.rows == 58
+    assert linear.table.rows == logistic.table.rows == whole.table.rows == 58
     assert linear.table == logistic.table and linear.table.training is not None
     assert whole.table.whole == linear.table.whole and whole.table.training is None
     assert len(bench.freezer.thaw_job(JOB_ID, linear.moments_hash).parts()) == 2

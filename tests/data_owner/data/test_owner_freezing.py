@@ -80,7 +80,7 @@ def test_a_jobs_block_is_what_its_own_columns_alone_would_give(bench: Bench, fea
     dataset, spec = bench.register(_table(), SCHEMA), _spec(*features)  # type: ignore[arg-type]
     frozen = bench.freezer.freeze_job(JOB_ID, dataset, spec)
     assert bench.freezer.thaw_job(JOB_ID, frozen.moments_hash) == _direct(bench.folder / "table.csv", spec)
-    assert frozen.rows == 60
+    assert frozen.table.rows == 60
 
 
 def test_what_is_frozen_is_for_this_user_alone_and_the_hash_is_salted(bench: Bench) -> None:

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from fedtrain.data_owner.data.training_rows import Rows
+from fedtrain.data_owner.data.moments import Rows
 from fedtrain.data_owner.methods.row_gradient import RowGradient
 from fedtrain.model_owner.methods.descent import DESCENTS
 from fedtrain.model_owner.methods.optimisers import Ask, Done

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fedtrain.crypto import SlotLayout
-from fedtrain.data_owner.data.training_rows import Rows
+from fedtrain.data_owner.data.moments import Rows
 from fedtrain.data_owner.methods import SHARED, method_of
 from fedtrain.model_owner.jobs.specs import plan_of
 from fedtrain.planning.budget import Budget
