@@ -37,8 +37,7 @@ from fedtrain.data_owner.routes.parts import OwnerParts
 from fedtrain.data_owner.scoring.desk import ScoringDesk, ScoringParts
 from fedtrain.data_owner.scoring.kept_scores import KeptScores
 from fedtrain.data_owner.settings import DataOwnerSettings
-from fedtrain.data_owner.store.contract import OwnerStore
-from fedtrain.data_owner.store.sql import SqlStore
+from fedtrain.data_owner.store.sql import OwnerStore
 from fedtrain.protocol.clock import Clock, timestamp
 from fedtrain.protocol.documents.signed import SignedDocument, parse_json
 from fedtrain.protocol.documents.trust import Trust
@@ -101,7 +100,7 @@ def create_app(
 
     @asynccontextmanager
     async def running_over(app: FastAPI, arithmetic: Engine) -> AsyncIterator[None]:
-        store = await asyncio.to_thread(SqlStore, settings.database)
+        store = await asyncio.to_thread(OwnerStore, settings.database)
         pools = Pools(arithmetic)
         client = facilitator_client(settings, settings.facilitator, identity.party_id, transport)
         rows = RowFiles(settings.state_dir, keys, random_bytes)

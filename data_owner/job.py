@@ -6,7 +6,7 @@ Plain values without I/O. `fedtrain.data_owner.round` turns (context, state, mes
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
 
@@ -16,6 +16,7 @@ from fedtrain.data_owner.policy.row_groups import Comparison
 from fedtrain.data_owner.policy.rules import OwnerPolicy
 from fedtrain.data_owner.policy.summed_table import SummedTable
 from fedtrain.data_owner.policy.told import Told
+from fedtrain.data_owner.store.records import Decision, Release
 from fedtrain.protocol import outcome
 from fedtrain.protocol.documents.consent import Consent, RosterConsent
 from fedtrain.protocol.documents.signed import (
@@ -236,9 +237,11 @@ class RosterFetched:
 
 @dataclass(frozen=True)
 class Answered:
-    """The answer is in the store."""
+    """An answer was computed: its exact bytes, and how many numbers are in it. It is kept before anybody sees it."""
 
     facts: AnswerFacts
+    body: bytes = field(repr=False)
+    numbers: int
 
 
 @dataclass(frozen=True)
@@ -322,7 +325,7 @@ class FetchRoster:
 
 @dataclass(frozen=True)
 class Answer:
-    """Compute the answer and store it. Comes back as `Answered`; then it may be sent."""
+    """Compute the answer. Comes back as `Answered`."""
 
     request: RoundRequest
     request_hash: str
@@ -334,6 +337,22 @@ class SendStored:
 
     round: int
     kind: RoundKind
+
+
+@dataclass(frozen=True)
+class KeepAnswer:
+    """Keep an answer and the record of its release with the state; then it may be sent."""
+
+    facts: AnswerFacts
+    body: bytes = field(repr=False)
+    release: Release
+
+
+@dataclass(frozen=True)
+class KeepDecision:
+    """Keep a person's decision with the state that it led to."""
+
+    decision: Decision
 
 
 @dataclass(frozen=True)
@@ -351,6 +370,8 @@ Effect: TypeAlias = (
     | FetchRoster
     | Answer
     | SendStored
+    | KeepAnswer
+    | KeepDecision
     | DestroyMaskKey
 )
 

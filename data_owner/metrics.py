@@ -11,8 +11,7 @@ from prometheus_client.registry import Collector
 from fedtrain.client.facilitator import FacilitatorClient
 from fedtrain.crypto import Engine
 from fedtrain.data_owner.release.pools import Pools
-from fedtrain.data_owner.store.contract import OwnerStore
-from fedtrain.data_owner.store.sql import SqlStore
+from fedtrain.data_owner.store.sql import OwnerStore
 from fedtrain.service.metrics.agent_metrics import AgentMetrics
 from fedtrain.service.metrics.service_metrics import ServiceMetrics
 from fedtrain.spec.problems import Problem
@@ -27,7 +26,7 @@ class Metrics(Collector):
         self.agent = AgentMetrics(registry)
         registry.register(self)
 
-    def watch(self, engine: Engine, pools: Pools, client: FacilitatorClient, store: SqlStore) -> None:
+    def watch(self, engine: Engine, pools: Pools, client: FacilitatorClient, store: OwnerStore) -> None:
         """Report on these from now on."""
         self._watched = (pools, client, store)
         self.service.watch(engine, store.engine)

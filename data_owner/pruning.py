@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from fedtrain.data_owner.data.freezing import Freezer
-from fedtrain.data_owner.store.contract import OwnerStore
+from fedtrain.data_owner.store.sql import OwnerStore
 
 
 def prune(store: OwnerStore, freezer: Freezer, ended_before: datetime) -> int:

@@ -27,6 +27,7 @@ from fedtrain.data_owner.policy.rules import (
     judge_rows,
     standing_out_risks,
 )
+from fedtrain.data_owner.release.decisions import decided_on, released
 from fedtrain.planning.plans import planned_rounds
 from fedtrain.protocol.documents.consent import RosterConsent
 from fedtrain.protocol.documents.offer import check_offer
@@ -43,6 +44,9 @@ _OF_THE_DATA = frozenset({Code.INVALID_DATA, Code.TOO_FEW_ROWS})
 def step(owner: Owner, state: JobState, message: j.Message, now: datetime) -> Outcome:
     """Take one message. Raises Problem, by name, for one that is refused; the state then stays what it was."""
     after, effects = _take(owner, state, message, now)
+    decision = decided_on(state, message, now)
+    if decision is not None:
+        effects = (*effects, j.KeepDecision(decision))
     return Outcome(after if after is state else after.model_copy(update={"changed_at": now}), effects)
 
 
@@ -67,7 +71,8 @@ def _take(owner: Owner, state: JobState, message: j.Message, now: datetime) -> O
         case j.ConsentTaken():
             return Outcome(state if state.consent is None else _with(state, consent=None, waits_because=None))
         case j.Answered():
-            return Outcome(_with(state, last=message.facts, answers=state.answers + 1, problem=None))
+            kept = j.KeepAnswer(message.facts, message.body, released(state, message, now))
+            return Outcome(_with(state, last=message.facts, answers=state.answers + 1, problem=None), (kept,))
         case j.KeyLost():
             return _leaving(state, Code.OWNER_LOST_ITS_KEY, message.detail)
         case j.Ended():

@@ -20,7 +20,7 @@ from fedtrain.facilitator.routes import ROUTERS
 from fedtrain.facilitator.runner import JobRunner, Resources
 from fedtrain.facilitator.service import JobService
 from fedtrain.facilitator.settings import FacilitatorSettings
-from fedtrain.facilitator.store import SqlStore
+from fedtrain.facilitator.store import Store
 from fedtrain.protocol.clock import Clock
 from fedtrain.protocol.messages.task_sizes import REGISTRATION_BYTES, STATEMENT_BYTES
 from fedtrain.protocol.states import Role
@@ -128,9 +128,9 @@ def create_app(
     return app
 
 
-def _open_store(settings: FacilitatorSettings, party: str) -> SqlStore:
+def _open_store(settings: FacilitatorSettings, party: str) -> Store:
     """Return the store, upgraded. Raises DatabaseError, also where processes of another identity share it."""
-    store = SqlStore(settings.database)
+    store = Store(settings.database)
     owner = store.owner(party) if store.shared else party
     if owner != party:
         store.close()

@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 
 from fedtrain.crypto import Engine
 from fedtrain.facilitator.job import JobState
-from fedtrain.facilitator.store import SqlStore, Store
+from fedtrain.facilitator.store import Store
 from fedtrain.protocol.states import Phase
 from fedtrain.service.metrics.service_metrics import ServiceMetrics
 from fedtrain.service.metrics.window_metrics import WindowGauges
@@ -54,7 +54,7 @@ class Metrics:
             self.jobs_ended.labels(after.phase.value, _label(after.ending.code)).inc()
 
     @contextmanager
-    def watching(self, store: SqlStore, engine: Engine) -> Iterator[None]:
+    def watching(self, store: Store, engine: Engine) -> Iterator[None]:
         """Within the block, count the store's jobs and open tasks at every scrape, and its writes as they come."""
         collector = _OpenTasks(store)
         self._registry.register(collector)

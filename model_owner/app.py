@@ -27,7 +27,7 @@ from fedtrain.model_owner.scoring.ledger import ScoringLedger
 from fedtrain.model_owner.scoring.told import BitsTold
 from fedtrain.model_owner.service import ModelService, Resources
 from fedtrain.model_owner.settings import ModelOwnerSettings
-from fedtrain.model_owner.store import SqlStore
+from fedtrain.model_owner.store import ModelStore
 from fedtrain.model_owner.sums.keys import KeyRing
 from fedtrain.protocol.clock import Clock
 from fedtrain.protocol.documents.identity import Identity
@@ -146,7 +146,7 @@ class _Parts:
     async def running(self, app: FastAPI, engine: Engine) -> AsyncIterator[None]:
         """Open the store, take up what was under way, and work tasks off until the application stops."""
         settings = self._settings
-        store = await asyncio.to_thread(SqlStore, settings.database)
+        store = await asyncio.to_thread(ModelStore, settings.database)
         client = facilitator_client(settings, settings.facilitator, self._identity.party_id, self._transport)
         keys = self._key_ring("keys", engine)
         doorbell = Doorbell()
@@ -217,7 +217,7 @@ class _Parts:
         settings = self._settings
         return KeyRing(settings.state_dir / folder, self._key_files, engine, allow_small=settings.allow_small_keys)
 
-    def _scoring(self, store: SqlStore, predictions: Predictions, engine: Engine) -> ScoringDesk:
+    def _scoring(self, store: ModelStore, predictions: Predictions, engine: Engine) -> ScoringDesk:
         return ScoringDesk(
             ScoringParts(
                 identity=self._identity,

@@ -31,7 +31,7 @@ from fedtrain.model_owner import round as rounds
 from fedtrain.model_owner.job import JobContext, JobState, Outcome
 from fedtrain.model_owner.jobs.specs import plan_of
 from fedtrain.model_owner.metrics import Metrics
-from fedtrain.model_owner.store.contract import Changes, ModelStore
+from fedtrain.model_owner.store import ModelStore
 from fedtrain.model_owner.sums import replay
 from fedtrain.model_owner.sums.keys import KeyRing, encryptor_of, private_key_of
 from fedtrain.model_owner.sums.opening import encrypt_point, open_sum, open_window, opened_point
@@ -115,7 +115,8 @@ class ModelService:
             created_at=now,
             changed_at=now,
         )
-        await asyncio.to_thread(self._own.store.add, state)
+        if await asyncio.to_thread(self._own.store.open_job, state) is not state:
+            raise Problem(Code.JOB_EXISTS, f"There is a job {state.job_id} already.")
         log.info("job created", job=state.job_id, optimizer=spec.training.optimizer.value, rounds=state.rounds)
         return state
 
@@ -162,14 +163,15 @@ class ModelService:
         job_id = before.job_id
         spent_s = before.seconds_spent + self._spent_s.pop(job_id, 0.0)
         after = outcome.state.model_copy(update={"seconds_spent": spent_s})
-        await asyncio.to_thread(self._own.store.commit, before, after, _changes(outcome.effects))
+        kept = Outcome(after, outcome.effects)
+        await asyncio.to_thread(self._own.store.commit, before, kept)
         self._own.doorbell.ring(job_id)
         self._own.metrics.observe(before, after)
         self.refusals.pop(job_id, None)
         if after.phase is not before.phase:
             code = None if after.ending is None else after.ending.code
             log.info("job is", job=job_id, phase=after.phase.value, round=after.round, code=code)
-        return Outcome(after, outcome.effects)
+        return kept
 
     async def _context(self, state: JobState) -> JobContext:
         if state.job_id not in self._contexts:
@@ -367,23 +369,6 @@ class ModelService:
         """Show a job's people why it waits."""
         self.refusals[job_id] = problem.detail
         self._own.doorbell.ring(job_id)
-
-
-def _changes(effects: tuple[j.Effect, ...]) -> Changes:
-    changes: dict[str, Any] = {}
-    for effect in effects:
-        match effect:
-            case j.KeepLearning():
-                changes["learning"] = effect.learning
-            case j.KeepHistory():
-                changes["history"] = effect.row
-            case j.KeepModel():
-                changes["model"] = effect.model
-            case j.GiveResult():
-                changes["result"] = (effect.step, effect.body)
-            case _:
-                continue
-    return Changes(**changes)
 
 
 async def _persist(job_id: str, fetch: Callable[[], Awaitable[T]]) -> T:

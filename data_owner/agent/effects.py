@@ -22,13 +22,11 @@ from fedtrain.data_owner.methods import method_of
 from fedtrain.data_owner.methods.answers import OwnerMethod, PreparedData
 from fedtrain.data_owner.policy.inspector import Inspector
 from fedtrain.data_owner.release.answer import AnsweringJob, ComputedAnswer, compute_answer
-from fedtrain.data_owner.release.decisions import decided_on
 from fedtrain.data_owner.release.fixed_point import check_fits
 from fedtrain.data_owner.release.marks import AnswerMarks
 from fedtrain.data_owner.release.mask_keys import MaskKeys, SealingKeys
 from fedtrain.data_owner.release.pools import Pools
-from fedtrain.data_owner.store.contract import OwnerStore
-from fedtrain.data_owner.store.records import Release
+from fedtrain.data_owner.store.sql import OwnerStore
 from fedtrain.planning.budget import Budget
 from fedtrain.planning.plans import plan_spec
 from fedtrain.protocol.documents.identity import Identity
@@ -88,7 +86,7 @@ class JobEffects:
         outcome = machine.step(owner, state, message, now)
         after = outcome.state
         if after is not state:
-            self._shop.store.save_job(after, decided_on(state, message, now))
+            self._shop.store.commit(state, outcome)
         if after.phase is Phase.JOINED and state.phase is not Phase.JOINED:
             # From here to the first round there is idle time to fill the pool in.
             manifest = open_offer(after.offer)
@@ -173,9 +171,8 @@ class JobEffects:
         self._tell(owner, state)
         self._shop.marks.set(state.job_id, facts.round, facts.kind, facts.request_hash)
         layout = SlotLayout.from_dict(answer.vector.layout)
-        self._keep(owner, state, ComputedAnswer(lost.body, facts, layout.rows * layout.columns))
+        after = self._keep(owner, state, ComputedAnswer(lost.body, facts, layout.rows * layout.columns))
         log.warning("an answer that this state had forgotten was taken back", job=state.job_id, round=facts.round)
-        after, _ = machine.step(owner, state, j.Answered(facts), self._shop.now())
         return after
 
     def stored(self, state: JobState, round_: int, kind: RoundKind) -> bytes:
@@ -213,20 +210,11 @@ class JobEffects:
         layout = budget.answer_layout if budget.newton is None else budget.newton.layout
         return self._shop.pools.of(modulus, layout.ciphertexts)
 
-    def _keep(self, owner: Owner, state: JobState, computed: ComputedAnswer) -> None:
-        now = self._shop.now()
-        after, _ = machine.step(owner, state, j.Answered(computed.facts), now)
-        release = Release(
-            job_id=state.job_id,
-            round=computed.facts.round,
-            kind=computed.facts.kind,
-            numbers=computed.numbers,
-            recipient=state.model_owner or "",
-            dataset=state.dataset or "",
-            version=state.dataset_version or "",
-            released_at=now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        )
-        self._shop.store.put_answer(after, computed.facts, computed.body, release)
+    def _keep(self, owner: Owner, state: JobState, computed: ComputedAnswer) -> JobState:
+        answered = j.Answered(computed.facts, computed.body, computed.numbers)
+        outcome = machine.step(owner, state, answered, self._shop.now())
+        self._shop.store.commit(state, outcome)
+        return outcome.state
 
     def _answering_job(self, owner: Owner, state: JobState) -> AnsweringJob:
         known = self._answering.get(state.job_id)

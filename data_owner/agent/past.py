@@ -13,7 +13,7 @@ from fedtrain.data_owner.policy.rules import OwnerPolicy
 from fedtrain.data_owner.policy.summed_table import SummedTable
 from fedtrain.data_owner.policy.told import Told
 from fedtrain.data_owner.release.told_files import RowFiles, ToldSums
-from fedtrain.data_owner.store.contract import OwnerStore
+from fedtrain.data_owner.store.sql import OwnerStore
 from fedtrain.protocol.documents.consent import Consent, RosterConsent, gathered, sorted_rosters
 from fedtrain.protocol.documents.signed import Acceptance, Manifest, Roster, SignedDocument, open_document
 from fedtrain.spec.problems import Code, Problem

@@ -19,11 +19,11 @@ from fedtrain.data_owner import job as j
 from fedtrain.data_owner.agent.effects import JobEffects
 from fedtrain.data_owner.agent.own_answers import OwnAnswers, Taker, is_behind
 from fedtrain.data_owner.agent.registering import Registering
-from fedtrain.data_owner.job import JobState, Owner
+from fedtrain.data_owner.job import JobState, Outcome, Owner
 from fedtrain.data_owner.policy.rules import OwnerPolicy
 from fedtrain.data_owner.release.decisions import consented
 from fedtrain.data_owner.round import new_job
-from fedtrain.data_owner.store.contract import OwnerStore
+from fedtrain.data_owner.store.sql import OwnerStore
 from fedtrain.protocol.documents.consent import open_consent
 from fedtrain.protocol.documents.identity import Identity
 from fedtrain.protocol.documents.signed import Decline, JobEnd, SignedDocument, parse_json, sign_document
@@ -388,7 +388,8 @@ class OwnerService:
         log.warning("request refused", job=job_id, code=problem.code.slug, detail=problem.detail)
         state = await self._job(job_id)
         refusal = j.Refusal(code=problem.code.slug, detail=problem.detail)
-        await self._run(self._store.save_job, state.model_copy(update={"problem": refusal}))
+        noted: Outcome = Outcome(state.model_copy(update={"problem": refusal}))
+        await self._run(self._store.commit, state, noted)
 
     async def _run(self, call: Callable[..., T], *arguments: object) -> T:
         """Raises Problem(STORE_UNAVAILABLE) where the disk has no room, and whatever else `call` raises."""

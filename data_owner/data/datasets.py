@@ -6,16 +6,19 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fedtrain.data_owner.data.encoding import by_position
 from fedtrain.data_owner.data.frozen import FrozenMomentsError
 from fedtrain.data_owner.data.moments import MomentsError
-from fedtrain.data_owner.store.contract import OwnerStore
 from fedtrain.data_owner.store.records import Dataset
 from fedtrain.spec.model_spec import DataProps
 from fedtrain.spec.problems import Code, Problem
 from fedtrain.tabular.errors import TableError
 from fedtrain.tabular.reading.read import open_table
+
+if TYPE_CHECKING:  # what is answered from a dataset loads no database
+    from fedtrain.data_owner.store.sql import OwnerStore
 
 
 def content_version(path: Path) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,7 +25,6 @@ from fedtrain.data_owner.data.row_ids import Ids, RowIds
 from fedtrain.data_owner.data.split import ValidationSplit, side_by_side
 from fedtrain.data_owner.policy.summed_table import SummedTable
 from fedtrain.data_owner.release.told_files import RowFiles
-from fedtrain.data_owner.store.contract import OwnerStore
 from fedtrain.data_owner.store.records import Dataset, FrozenTable
 from fedtrain.planning.plans import RECORD_FRACTION_BITS
 from fedtrain.service.vault.secret_files import delete_secret, read_secret, write_secret
@@ -34,6 +34,9 @@ from fedtrain.tabular.columns import Codec
 from fedtrain.tabular.encode import EncodedBatch, Encoder
 from fedtrain.tabular.pairs import product_pair
 from fedtrain.tabular.reading.read import open_declared_table
+
+if TYPE_CHECKING:  # what is answered from frozen moments loads no database
+    from fedtrain.data_owner.store.sql import OwnerStore
 
 SALT_BYTES = 32
 VALIDATION_FRACTION = 0.2

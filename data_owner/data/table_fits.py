@@ -11,8 +11,8 @@ from pathlib import Path
 import structlog
 
 from fedtrain.data_owner.policy.inspector import Inspector
-from fedtrain.data_owner.store.contract import OwnerStore
 from fedtrain.data_owner.store.records import Dataset
+from fedtrain.data_owner.store.sql import OwnerStore
 from fedtrain.tabular.check import TableReport, check_table
 
 log = structlog.get_logger("data_owner")

@@ -1,4 +1,4 @@
-"""A person's decisions as the audit has them. Pure."""
+"""What left this owner, and what a person decided, as the audit has them. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime
 
 from fedtrain.data_owner import job as j
 from fedtrain.data_owner.job import JobState
-from fedtrain.data_owner.store.records import Decision, DecisionKind
+from fedtrain.data_owner.store.records import Decision, DecisionKind, Release
 from fedtrain.protocol.documents.consent import open_consent
 from fedtrain.protocol.documents.signed import SignedDocument
 
@@ -44,6 +44,20 @@ def consented(signed: SignedDocument, own: str, token_id: str | None, now: datet
         token_id=token_id,
         consent=signed.hash,
         signer=signed.signer,
+    )
+
+
+def released(state: JobState, answered: j.Answered, now: datetime) -> Release:
+    """Return the record of an answer that is about to leave."""
+    return Release(
+        job_id=state.job_id,
+        round=answered.facts.round,
+        kind=answered.facts.kind,
+        numbers=answered.numbers,
+        recipient=state.model_owner or "",
+        dataset=state.dataset or "",
+        version=state.dataset_version or "",
+        released_at=_written(now),
     )
 
 

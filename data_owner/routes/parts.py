@@ -14,7 +14,7 @@ from fedtrain.data_owner.agent.service import OwnerService
 from fedtrain.data_owner.data.table_fits import TableFits
 from fedtrain.data_owner.policy.inspector import Inspector
 from fedtrain.data_owner.scoring.desk import ScoringDesk
-from fedtrain.data_owner.store.contract import OwnerStore
+from fedtrain.data_owner.store.sql import OwnerStore
 from fedtrain.spec.problems import Code, Problem
 
 

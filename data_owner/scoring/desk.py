@@ -24,7 +24,7 @@ from fedtrain.data_owner.scoring.masked_scores import (
     open_offer,
     unmask_scores,
 )
-from fedtrain.data_owner.store.contract import OwnerStore
+from fedtrain.data_owner.store.sql import OwnerStore
 from fedtrain.protocol.documents.identity import Identity
 from fedtrain.protocol.documents.signed import Manifest, SignedDocument, open_document
 from fedtrain.protocol.messages.rounds import SignedBytes, from_cbor, to_cbor

@@ -1,1 +1,1 @@
-"""What a Data Owner keeps: datasets, frozen tables, jobs, answers, and the record of what it released."""
+"""Where a Data Owner keeps datasets, frozen tables, jobs, answers, and the record of what it released."""

@@ -9,13 +9,14 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
+from fedtrain.data_owner import job as j
 from fedtrain.data_owner.job import AnswerFacts, JobState
 from fedtrain.data_owner.release.audit import NO_RECORD, AuditRecord, DecisionRecord, ReleaseRecord, chained
 from fedtrain.data_owner.store import tables
 from fedtrain.data_owner.store.records import Dataset, Decision, FrozenTable, Release
 from fedtrain.protocol.messages.rounds import RoundKind
-from fedtrain.protocol.states import Phase
-from fedtrain.service.store.database import open_database, read, write
+from fedtrain.service.store.database import read, write
+from fedtrain.service.store.jobs import JobStore, JobTable
 from fedtrain.spec.model_spec import DataProps
 from fedtrain.spec.problems import Code, Problem
 
@@ -23,19 +24,36 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 OWN_TABLE = "releases"  # in every such store since the first revision, and in no other party's
 
 
-class SqlStore:
-    """Implements `fedtrain.data_owner.store.contract.OwnerStore`. Any thread may share it."""
+JOBS = JobTable(
+    tables.jobs,
+    tables.jobs.c.job_id,
+    JobState,
+    (tables.jobs.c.created_at.desc(), tables.jobs.c.job_id),
+    lambda state: {"created_at": state.created_at.isoformat(timespec="microseconds")},
+)
+
+
+class OwnerStore(JobStore[JobState, j.Effect]):
+    """Jobs, answers and the record of what was released; datasets and frozen tables."""
 
     def __init__(self, url: str) -> None:
-        """Open the store at `url`, upgraded. Raises fedtrain.service.store.database.DatabaseError."""
-        self._engine = open_database(url, MIGRATIONS, own_table=OWN_TABLE)
+        super().__init__(url, MIGRATIONS, OWN_TABLE, JOBS)
 
-    @property
-    def engine(self) -> sa.Engine:
-        """The open database, for what watches it."""
-        return self._engine
+    def _keep(self, connection: Connection, job_id: str, effect: j.Effect) -> None:
+        match effect:
+            case j.KeepAnswer():
+                _put_answer(connection, job_id, effect)
+            case j.KeepDecision():
+                _append(connection, tables.decisions, effect.decision)
+            case _:
+                pass  # done beside the store
 
     def put_dataset(self, dataset: Dataset) -> Dataset:
+        """Register a version and make it the one on offer under its name.
+
+        A version that is there keeps its adopted schema unless `dataset` brings one. Raises
+        Problem(ENCODING_DIFFERS) where it brings another schema than the version already has.
+        """
         t = tables.datasets
         with write(self._engine) as connection:
             there = _dataset(connection, t.c.name == dataset.name, t.c.version == dataset.version)
@@ -54,21 +72,25 @@ class SqlStore:
             return Dataset.model_validate({name: value for name, value in values.items() if name != "current"})
 
     def dataset(self, name: str) -> Dataset | None:
+        """Return the version on offer under that name."""
         with read(self._engine) as connection:
             return _dataset(connection, tables.datasets.c.name == name, tables.datasets.c.current)
 
     def datasets(self) -> list[Dataset]:
+        """Return every version on offer, by name."""
         t = tables.datasets
         with read(self._engine) as connection:
             rows = connection.execute(sa.select(t).where(t.c.current).order_by(t.c.name)).mappings().all()
         return [_to_dataset(row) for row in rows]
 
     def dataset_version(self, name: str, version: str) -> Dataset | None:
+        """Return one version, on offer or not."""
         t = tables.datasets
         with read(self._engine) as connection:
             return _dataset(connection, t.c.name == name, t.c.version == version)
 
     def adopt_schema(self, name: str, version: str, schema: DataProps, job_id: str) -> None:
+        """Give a version without a schema this one. Raises Problem(ENCODING_DIFFERS) where it has another."""
         t = tables.datasets
         with write(self._engine) as connection:
             there = _dataset(connection, t.c.name == name, t.c.version == version)
@@ -82,57 +104,31 @@ class SqlStore:
             connection.execute(sa.update(t).where((t.c.name == name) & (t.c.version == version)).values(values))
 
     def put_frozen_table(self, table: FrozenTable) -> None:
+        """Keep that a table was read; the first record under a key stays."""
         t = tables.frozen_tables
         with write(self._engine) as connection:
             if connection.execute(sa.select(t.c.key).where(t.c.key == table.key)).first() is None:
                 connection.execute(sa.insert(t).values(table.model_dump(mode="json")))
 
     def frozen_table(self, key: str) -> FrozenTable | None:
+        """Return the record of a table under its key."""
         t = tables.frozen_tables
         with read(self._engine) as connection:
             row = connection.execute(sa.select(t).where(t.c.key == key)).mappings().first()
         return None if row is None else FrozenTable.model_validate(dict(row))
 
-    def open_job(self, state: JobState) -> JobState:
-        with write(self._engine) as connection:
-            there = _job(connection, state.job_id)
-            if there is not None:
-                return there
-            connection.execute(sa.insert(tables.jobs).values(job_id=state.job_id, **_job_values(state)))
-        return state
-
-    def job(self, job_id: str) -> JobState | None:
-        with read(self._engine) as connection:
-            return _job(connection, job_id)
-
-    def jobs(self) -> list[JobState]:
-        t = tables.jobs
-        newest_first = sa.select(t.c.state).order_by(t.c.created_at.desc(), t.c.job_id)
-        with read(self._engine) as connection:
-            states = connection.execute(newest_first).scalars().all()
-        return [JobState.model_validate_json(state) for state in states]
-
-    def phase_counts(self) -> dict[Phase, int]:
-        t = tables.jobs
-        with read(self._engine) as connection:
-            rows = connection.execute(sa.select(t.c.phase, sa.func.count()).group_by(t.c.phase)).all()
-        return {Phase(phase): count for phase, count in rows}
-
-    def save_job(self, state: JobState, decision: Decision | None = None) -> None:
-        with write(self._engine) as connection:
-            _save_job(connection, state)
-            if decision is not None:
-                _append(connection, tables.decisions, decision)
-
     def put_decision(self, decision: Decision) -> None:
+        """Keep a decision about a job, known here or not."""
         with write(self._engine) as connection:
             _append(connection, tables.decisions, decision)
 
     def answer(self, job_id: str, round_: int, kind: RoundKind) -> AnswerFacts | None:
+        """Return what is kept in view of an answer."""
         facts = self._of_answer(tables.answers.c.facts, job_id, round_, kind)
         return None if facts is None else AnswerFacts.model_validate_json(facts)
 
     def answer_bytes(self, job_id: str, round_: int, kind: RoundKind) -> bytes | None:
+        """Return the exact bytes of an answer."""
         body = self._of_answer(tables.answers.c.body, job_id, round_, kind)
         return None if body is None else bytes(body)
 
@@ -140,34 +136,15 @@ class SqlStore:
         with read(self._engine) as connection:
             return connection.execute(sa.select(column).where(_is_answer(job_id, round_, kind))).scalar()
 
-    def put_answer(self, state: JobState, facts: AnswerFacts, body: bytes, release: Release) -> None:
-        t = tables.answers
-        key = (state.job_id, facts.round, facts.kind)
-        with write(self._engine) as connection:
-            there = connection.execute(sa.select(t.c.request_hash).where(_is_answer(*key))).scalar()
-            if there is not None:
-                raise Problem(
-                    Code.REQUEST_DIFFERS,
-                    f"Round {facts.round} ({facts.kind}) of job {state.job_id} was already answered, "
-                    f"for request {there[:16]}….",
-                )
-            _save_job(connection, state)
-            connection.execute(
-                sa.insert(t).values(
-                    job_id=state.job_id,
-                    round=facts.round,
-                    kind=facts.kind.value,
-                    request_hash=facts.request_hash,
-                    facts=facts.model_dump_json(),
-                    body=body,
-                )
-            )
-            _append(connection, tables.releases, release)
-
     def ended_jobs(self, before: datetime) -> list[str]:
+        """Return the ids of the jobs that ended before that moment, whether they were ever answered or not."""
         return [job.job_id for job in self.jobs() if job.ended and job.changed_at < before]
 
     def empty_answers(self, job_id: str) -> bool:
+        """Empty the bytes of a job's answers; return whether there were any.
+
+        The state, the releases and the answers' hashes and signatures stay.
+        """
         t = tables.answers
         full = (t.c.job_id == job_id) & (sa.func.length(t.c.body) > 0)
         with read(self._engine) as connection:
@@ -177,6 +154,7 @@ class SqlStore:
             return connection.execute(sa.update(t).where(full).values(body=b"")).rowcount > 0
 
     def releases(self, job_id: str | None = None) -> list[Release]:
+        """Return what left this owner, in order; of one job or of all."""
         t = tables.releases
         query = sa.select(t).order_by(t.c.id)
         if job_id is not None:
@@ -186,6 +164,7 @@ class SqlStore:
         return [Release.model_validate({name: row[name] for name in Release.model_fields}) for row in rows]
 
     def audit(self) -> list[AuditRecord]:
+        """Return every release and decision as it stands in the hash chain, unverified."""
         with read(self._engine) as connection:
             releases = connection.execute(sa.select(tables.releases)).mappings().all()
             decisions = connection.execute(sa.select(tables.decisions)).mappings().all()
@@ -196,17 +175,11 @@ class SqlStore:
         return sorted(records, key=lambda record: record.index)
 
     def released(self) -> dict[str, tuple[int, int]]:
+        """Return how many answers, and numbers in them, left this owner, by job id."""
         t = tables.releases
         query = sa.select(t.c.job_id, sa.func.count(), sa.func.sum(t.c.numbers)).group_by(t.c.job_id)
         with read(self._engine) as connection:
             return {job_id: (int(answers), int(numbers)) for job_id, answers, numbers in connection.execute(query)}
-
-    def check(self) -> None:
-        with read(self._engine) as connection:
-            connection.execute(sa.select(tables.jobs.c.job_id).limit(1)).first()
-
-    def close(self) -> None:
-        self._engine.dispose()
 
 
 def _dataset(connection: Connection, *conditions: sa.ColumnElement[bool]) -> Dataset | None:
@@ -218,21 +191,27 @@ def _to_dataset(row: RowMapping) -> Dataset:
     return Dataset.model_validate({name: row[name] for name in row if name not in ("id", "current")})
 
 
-def _job(connection: Connection, job_id: str) -> JobState | None:
-    state = connection.execute(sa.select(tables.jobs.c.state).where(tables.jobs.c.job_id == job_id)).scalar()
-    return None if state is None else JobState.model_validate_json(state)
-
-
-def _job_values(state: JobState) -> dict[str, str]:
-    created_at = state.created_at.isoformat(timespec="microseconds")
-    return {"phase": state.phase.value, "created_at": created_at, "state": state.model_dump_json()}
-
-
-def _save_job(connection: Connection, state: JobState) -> None:
-    t = tables.jobs
-    done = connection.execute(sa.update(t).where(t.c.job_id == state.job_id).values(**_job_values(state)))
-    if done.rowcount != 1:
-        raise Problem(Code.MODEL_NOT_FOUND, f"Job {state.job_id} is not known here.")
+def _put_answer(connection: Connection, job_id: str, kept: j.KeepAnswer) -> None:
+    """Keep an answer and its release. Raises Problem(REQUEST_DIFFERS) where that round and kind was answered before."""
+    facts = kept.facts
+    key = (job_id, facts.round, facts.kind)
+    there = connection.execute(sa.select(tables.answers.c.request_hash).where(_is_answer(*key))).scalar()
+    if there is not None:
+        raise Problem(
+            Code.REQUEST_DIFFERS,
+            f"Round {facts.round} ({facts.kind}) of job {job_id} was already answered, for request {there[:16]}….",
+        )
+    connection.execute(
+        sa.insert(tables.answers).values(
+            job_id=job_id,
+            round=facts.round,
+            kind=facts.kind.value,
+            request_hash=facts.request_hash,
+            facts=facts.model_dump_json(),
+            body=kept.body,
+        )
+    )
+    _append(connection, tables.releases, kept.release)
 
 
 def _append(connection: Connection, table: sa.Table, entry: Release | Decision) -> None:

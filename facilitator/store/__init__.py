@@ -1,21 +1,12 @@
-"""Where the Facilitator keeps jobs, tasks, evidence and the log: one contract, and its implementations."""
+"""Where the Facilitator keeps jobs, tasks, evidence and the log."""
 
-from fedtrain.facilitator.store.contract import (
-    Claim,
-    ReadTransaction,
-    Store,
-    StoredBlob,
-    StoredEntry,
-    StoredParty,
-    StoredTask,
-    WriteTransaction,
-)
-from fedtrain.facilitator.store.sql import SqlStore
+from fedtrain.facilitator.store.records import Claim, StoredBlob, StoredEntry, StoredParty, StoredTask
+from fedtrain.facilitator.store.sql import Store
+from fedtrain.facilitator.store.transactions import ReadTransaction, WriteTransaction
 
 __all__ = [
     "Claim",
     "ReadTransaction",
-    "SqlStore",
     "Store",
     "StoredBlob",
     "StoredEntry",

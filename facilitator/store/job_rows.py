@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,7 +18,9 @@ from pydantic import Field
 from fedtrain.facilitator.job import Accepted, Answer, Declined, Invited, JobState, Member
 from fedtrain.facilitator.store.tables import answers, jobs
 from fedtrain.protocol.documents.identity import sha256_hex
-from fedtrain.protocol.documents.signed import Hash, PartyId, SignedDocument
+from fedtrain.protocol.documents.signed import Hash, PartyId
+from fedtrain.service.store import jobs as rows
+from fedtrain.service.store.jobs import JobTable
 from fedtrain.spec.model_spec import Strict
 
 _KEPT_JOBS = 128
@@ -84,53 +86,47 @@ class JobsRead:
             return found[1]
 
 
-class JobRows:
+def _beside(state: JobState) -> dict[str, object]:
+    deadline_s = None if state.deadline is None else state.deadline.timestamp()
+    return {"created_at_s": state.created_at.timestamp(), "deadline_s": deadline_s}
+
+
+JOBS = JobTable(jobs, jobs.c.id, JobState, (jobs.c.created_at_s.desc(), jobs.c.id), _beside)
+
+
+class JobRows(rows.JobRows[JobState]):
     """Reads and writes states within one transaction."""
 
     def __init__(self, connection: sa.Connection, jobs_read: JobsRead) -> None:
-        self._connection = connection
+        super().__init__(connection, JOBS)
         self._jobs_read = jobs_read
         #: As the rows stand: what was read or written last in this transaction.
         self._stored: dict[str, JobState] = {}
 
-    def read(self, job_id: str, *, for_update: bool) -> JobState | None:
-        query = sa.select(jobs.c.id, jobs.c.state, jobs.c.owners_hash).where(jobs.c.id == job_id)
-        # Databases with several writers at a time hold the row from here to the commit; SQLite has one writer anyway.
-        row = self._connection.execute(query.with_for_update() if for_update else query).first()
-        return None if row is None else self._state(*row)
-
-    def newest(self, limit: int) -> Sequence[JobState]:
-        query = sa.select(jobs.c.id, jobs.c.state, jobs.c.owners_hash)
-        newest_first = query.order_by(jobs.c.created_at_s.desc(), jobs.c.id).limit(limit)
-        return [self._state(*row) for row in self._connection.execute(newest_first).all()]
-
-    def add(self, state: JobState, manifest: SignedDocument) -> None:
-        values = _state_columns(state) | _owners_columns(state)
-        self._connection.execute(
-            sa.insert(jobs).values(
-                id=state.job_id,
-                created_at_s=state.created_at.timestamp(),
-                manifest=manifest.model_dump_json(),
-                **values,
-            )
-        )
-        self._put_answers(None, state)
-        self._stored[state.job_id] = state
-
-    def replace(self, state: JobState) -> None:
+    def put(self, state: JobState) -> None:
         """Write what differs from the stored state. Raises ValueError for an unknown job."""
         before = self._stored.get(state.job_id) or self.read(state.job_id, for_update=True)
         if before is None:
             raise ValueError(f"job {state.job_id} is not stored")
-        values = _state_columns(state)
-        if any(getattr(state, name) != getattr(before, name) for name in _OF_OWNERS):
-            values |= _owners_columns(state)
-        self._connection.execute(sa.update(jobs).where(jobs.c.id == state.job_id).values(**values))
-        self._put_answers(before, state)
-        self._stored[state.job_id] = state
+        self.replace(before, state)
 
-    def _state(self, job_id: str, text: str, owners_hash: str) -> JobState:
-        state = JobState.model_validate_json(text)
+    def _query(self) -> sa.Select[Any]:
+        return sa.select(jobs.c.id, jobs.c.state, jobs.c.owners_hash)
+
+    def _values(self, before: JobState | None, after: JobState) -> dict[str, object]:
+        values = super()._values(before, after) | {"state": after.model_dump_json(exclude=_NOT_IN_STATE)}
+        if before is None or any(getattr(after, name) != getattr(before, name) for name in _OF_OWNERS):
+            text = Owners.of(after).model_dump_json()
+            values |= {"owners": text, "owners_hash": sha256_hex(text.encode())}
+        return values
+
+    def _written(self, before: JobState | None, after: JobState) -> None:
+        self._put_answers(before, after)
+        self._stored[after.job_id] = after
+
+    def _state(self, row: sa.Row[Any]) -> JobState:
+        job_id, owners_hash = row.id, row.owners_hash
+        state = JobState.model_validate_json(row.state)
         owners = self._jobs_read.find(job_id, owners_hash)
         if owners is None:
             owners_text = self._connection.scalar(sa.select(jobs.c.owners).where(jobs.c.id == job_id))
@@ -180,14 +176,3 @@ def _given(state: JobState | None) -> Mapping[tuple[str, str], Answer]:
     if state is None or state.current is None:
         return {}
     return {(state.current.request_hash, party): answer for party, answer in state.current.answers.items()}
-
-
-def _state_columns(state: JobState) -> dict[str, object]:
-    deadline_s = None if state.deadline is None else state.deadline.timestamp()
-    text = state.model_dump_json(exclude=_NOT_IN_STATE)
-    return {"phase": state.phase.value, "deadline_s": deadline_s, "state": text}
-
-
-def _owners_columns(state: JobState) -> dict[str, object]:
-    text = Owners.of(state).model_dump_json()
-    return {"owners": text, "owners_hash": sha256_hex(text.encode())}

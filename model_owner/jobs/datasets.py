@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import uuid4
 
-from fedtrain.model_owner.store.contract import Dataset, ModelStore
+from fedtrain.model_owner.store import Dataset, ModelStore
 from fedtrain.protocol.clock import Clock
 from fedtrain.service.vault.data_folder import file_in
 from fedtrain.service.web.responses import unsupported_media_type

@@ -14,7 +14,7 @@ from fedtrain.client.retry import until_done
 from fedtrain.model_owner import job as j
 from fedtrain.model_owner.job import JobState
 from fedtrain.model_owner.service import ModelService
-from fedtrain.model_owner.store.contract import ModelStore
+from fedtrain.model_owner.store import ModelStore
 from fedtrain.model_owner.sums.keys import KeyRing
 from fedtrain.protocol.documents.signed import JobEnd, Manifest, open_document
 from fedtrain.protocol.states import Phase

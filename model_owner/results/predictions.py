@@ -25,7 +25,7 @@ from fedtrain.model_owner.results.models import (
     weights_of,
 )
 from fedtrain.model_owner.results.remarks import as_json
-from fedtrain.model_owner.store.contract import Dataset, ModelStore, Prediction
+from fedtrain.model_owner.store import Dataset, ModelStore, Prediction
 from fedtrain.protocol.clock import Clock
 from fedtrain.protocol.states import Phase
 from fedtrain.spec.problems import Code, Problem

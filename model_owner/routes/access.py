@@ -13,7 +13,7 @@ from fedtrain.model_owner.results.predictions import Predictions
 from fedtrain.model_owner.results.views import FacilitatorViews
 from fedtrain.model_owner.scoring.desk import ScoringDesk
 from fedtrain.model_owner.service import ModelService
-from fedtrain.model_owner.store.contract import ModelStore
+from fedtrain.model_owner.store import ModelStore
 from fedtrain.service.runtime.doorbell import Doorbell
 from fedtrain.spec.problems import Code, Problem
 

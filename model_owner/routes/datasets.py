@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fedtrain.model_owner.jobs.datasets import DEFAULT_NAME
 from fedtrain.model_owner.routes.access import Service
-from fedtrain.model_owner.store.contract import Dataset
+from fedtrain.model_owner.store import Dataset
 from fedtrain.protocol.documents.signed import Name
 from fedtrain.service.web.responses import content_type, schema_of
 from fedtrain.service.web.validation import validation_problem

@@ -27,7 +27,7 @@ from fedtrain.model_owner.job import JobState, TrainedModel
 from fedtrain.model_owner.methods.optimisers.quadratic import Floats
 from fedtrain.model_owner.results.models import weights_of
 from fedtrain.model_owner.scoring.ledger import Account, ScoringLedger, Terms, check
-from fedtrain.model_owner.store.contract import ModelStore
+from fedtrain.model_owner.store import ModelStore
 from fedtrain.model_owner.sums.keys import KeyRing
 from fedtrain.protocol.clock import Clock
 from fedtrain.protocol.documents.identity import Identity

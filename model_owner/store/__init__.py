@@ -1,6 +1,6 @@
-"""Where the Model Owner keeps its jobs, models, test sets and predictions: one contract, and its implementations."""
+"""Where the Model Owner keeps its jobs, models, test sets and predictions."""
 
-from fedtrain.model_owner.store.contract import Dataset, ModelStore, Prediction
-from fedtrain.model_owner.store.sql import SqlStore
+from fedtrain.model_owner.store.records import Dataset, Prediction
+from fedtrain.model_owner.store.sql import ModelStore
 
-__all__ = ["Dataset", "ModelStore", "Prediction", "SqlStore"]
+__all__ = ["Dataset", "ModelStore", "Prediction"]

@@ -15,6 +15,7 @@ import pytest
 import structlog
 
 from fedtrain.client.agent.tasks import TaskAnswer
+from fedtrain.data_owner import job as j
 from fedtrain.data_owner.agent.effects import JobEffects, Workshop
 from fedtrain.data_owner.agent.past import Memory
 from fedtrain.data_owner.agent.service import OwnerService
@@ -28,7 +29,7 @@ from fedtrain.data_owner.release.mask_keys import MaskKeys, SealingKeys
 from fedtrain.data_owner.release.pools import Pools
 from fedtrain.data_owner.release.told_files import RowFiles, ToldSums
 from fedtrain.data_owner.store.records import DecisionKind
-from fedtrain.data_owner.store.sql import SqlStore
+from fedtrain.data_owner.store.sql import OwnerStore
 from fedtrain.planning.plans import plan_spec
 from fedtrain.protocol.documents.signed import (
     Acceptance,
@@ -112,7 +113,7 @@ class Bench:
         self.restart()
 
     def restart(self) -> None:
-        self.store = SqlStore(sqlite_url(self.folder / "state.sqlite3"))
+        self.store = OwnerStore(sqlite_url(self.folder / "state.sqlite3"))
         self.pools = Pools(ENGINE)
         self.rows = RowFiles(self.folder, KeyFiles(self.folder), lambda count: b"\7" * count)
         self.memory = Memory(ToldSums(self.folder), self.rows, self.store, lambda: NOW)
@@ -313,13 +314,14 @@ def test_killed_between_storing_and_sending_the_same_bytes_are_sent(
     at_work: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     request = at_work.counts_request()
-    keep = at_work.store.put_answer
+    commit = at_work.store.commit
 
-    def keep_and_die(*arguments: object) -> None:
-        keep(*arguments)  # type: ignore[arg-type]
-        raise KeyboardInterrupt
+    def keep_and_die(before: j.JobState, outcome: j.Outcome) -> None:
+        commit(before, outcome)
+        if any(isinstance(effect, j.KeepAnswer) for effect in outcome.effects):
+            raise KeyboardInterrupt
 
-    monkeypatch.setattr(at_work.store, "put_answer", keep_and_die)
+    monkeypatch.setattr(at_work.store, "commit", keep_and_die)
     with pytest.raises(KeyboardInterrupt):
         at_work.compute(request)
     at_work.restart()

@@ -7,18 +7,18 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from fedtrain.data_owner.job import AnswerFacts
+from fedtrain.data_owner.job import AnswerFacts, KeepAnswer
 from fedtrain.data_owner.store.records import Release
-from fedtrain.data_owner.store.sql import SqlStore as OwnerStore
+from fedtrain.data_owner.store.sql import OwnerStore
 from fedtrain.facilitator import round as facilitator_round
 from fedtrain.facilitator.job import CreateTask
-from fedtrain.facilitator.store import SqlStore as FacilitatorStore
+from fedtrain.facilitator.store import Store as FacilitatorStore
 from fedtrain.model_owner.job import JobState as ModelOwnerJob
-from fedtrain.model_owner.store import SqlStore as ModelStore
-from fedtrain.model_owner.store.contract import Changes
+from fedtrain.model_owner.store import ModelStore
 from fedtrain.planning.plans import plan_spec, planned_rounds
 from fedtrain.protocol.messages.rounds import RoundKind
 from fedtrain.protocol.messages.tasks import JSON_TYPE, TaskKind
+from fedtrain.protocol.outcome import Outcome
 from fedtrain.spec.model_spec import ModelSpec
 from fedtrain.spec.problems import Code, Problem
 from tests.harness.data_owner import owner_bench
@@ -67,7 +67,8 @@ class DataOwnerUpdates:
         self.store.open_job(owner_bench.joined())
 
     def add_one(self, number: int) -> None:
-        state = owner_bench.joined()
+        state = self.store.job(owner_bench.JOB_ID)
+        assert state is not None
         facts = AnswerFacts(
             round=number,
             kind=RoundKind.GRADIENT,
@@ -87,7 +88,7 @@ class DataOwnerUpdates:
             version="da" * 32,
             released_at="2026-03-02T08:30:00.000Z",
         )
-        self.store.put_answer(state, facts, b"answer", release)
+        self.store.commit(state, Outcome(state, (KeepAnswer(facts, b"answer", release),)))
 
     def counted(self) -> list[int]:
         records = self.store.audit()
@@ -112,14 +113,14 @@ class ModelOwnerUpdates:
             created_at=NOW,
             changed_at=NOW,
         )
-        self.store.add(state)
+        self.store.open_job(state)
 
     def add_one(self, number: int) -> None:
         while True:
             before = self.store.job(JOB_ID)
             assert before is not None
             try:
-                self.store.commit(before, before.model_copy(update={"bytes_sent": before.bytes_sent + 1}), Changes())
+                self.store.commit(before, Outcome(before.model_copy(update={"bytes_sent": before.bytes_sent + 1})))
             except Problem as problem:
                 assert problem.code is Code.WRONG_STATE
             else:

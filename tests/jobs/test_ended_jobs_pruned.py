@@ -17,7 +17,7 @@ from fedtrain.cli.main import app
 from fedtrain.cli.simulate.in_process import FACILITATOR, Federation
 from fedtrain.client.evidence import fetch_entries, fetch_log
 from fedtrain.client.facilitator import FacilitatorClient
-from fedtrain.data_owner.store.sql import SqlStore as OwnerStore
+from fedtrain.data_owner.store.sql import OwnerStore
 from fedtrain.protocol.documents.identity import sha256_hex
 from fedtrain.protocol.evidence.pruned_log import verify_entries
 from fedtrain.protocol.evidence.verification import Job

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression
 
-from fedtrain.model_owner.store import SqlStore
+from fedtrain.model_owner.store import ModelStore
 from fedtrain.model_owner.sums.keys import KeyRing
 from fedtrain.protocol.documents.identity import Identity
 from fedtrain.protocol.documents.signed import JobEnd, Manifest, open_document
@@ -185,15 +185,15 @@ async def test_a_job_that_cannot_be_looked_up_now_is_not_taken_for_a_lost_one(
 ) -> None:
     async with training(tmp_path, hold_after=1) as (facilitator, party, model_id):
 
-        def away(_store: SqlStore, _job_id: str) -> None:
+        def away(_store: ModelStore, _job_id: str) -> None:
             raise Problem(Code.STORE_UNAVAILABLE, "The store cannot be used now.")
 
         with monkeypatch.context() as patched:
-            patched.setattr(SqlStore, "job", away)
+            patched.setattr(ModelStore, "job", away)
             refused = await problem_of(party, "POST", f"/models/{model_id}/resume")
         assert (refused.code, facilitator.cancelled) == (Code.STORE_UNAVAILABLE, {})
         with monkeypatch.context() as patched:
-            patched.setattr(SqlStore, "job", lambda _store, _job_id: None)
+            patched.setattr(ModelStore, "job", lambda _store, _job_id: None)
             refused = await problem_of(party, "POST", f"/models/{model_id}/resume")
         assert (refused.code, set(facilitator.cancelled)) == (Code.RESTORED_TOO_OLD, {model_id})
 

@@ -55,9 +55,9 @@ def _store(folder: Path, database_url: str | None) -> str:
 
 def _facilitator(_folder: Path, url: str, before: datetime, clock: Clock) -> int:
     from fedtrain.facilitator.registry.pruning import prune as prune_facilitator
-    from fedtrain.facilitator.store import SqlStore
+    from fedtrain.facilitator.store import Store
 
-    store = SqlStore(url)
+    store = Store(url)
     try:
         return prune_facilitator(store, before, clock.now())
     finally:
@@ -65,9 +65,9 @@ def _facilitator(_folder: Path, url: str, before: datetime, clock: Clock) -> int
 
 
 def _model_owner(_folder: Path, url: str, before: datetime, _clock: Clock) -> int:
-    from fedtrain.model_owner.store import SqlStore
+    from fedtrain.model_owner.store import ModelStore
 
-    store = SqlStore(url)
+    store = ModelStore(url)
     try:
         return store.prune(before)
     finally:
@@ -80,11 +80,11 @@ def _data_owner(folder: Path, url: str, before: datetime, clock: Clock) -> int:
     from fedtrain.data_owner.data.freezing import Freezer
     from fedtrain.data_owner.pruning import prune as prune_data_owner
     from fedtrain.data_owner.release.told_files import RowFiles
-    from fedtrain.data_owner.store.sql import SqlStore
+    from fedtrain.data_owner.store.sql import OwnerStore
     from fedtrain.protocol.clock import timestamp
     from fedtrain.service.vault.key_files import KeyFiles
 
-    store = SqlStore(url)
+    store = OwnerStore(url)
     try:
         rows = RowFiles(folder, KeyFiles(folder), secrets.token_bytes)  # nothing is read of them
         freezer = Freezer(folder / "moments", store, lambda: timestamp(clock), secrets.token_bytes, rows)

@@ -21,8 +21,8 @@ from fedtrain.cli.doctor.table import check_data
 from fedtrain.cli.doctor.trust import check_trust
 from fedtrain.cli.trust.certificates import issue, make_ca
 from fedtrain.data_owner.settings import DataOwnerSettings
-from fedtrain.data_owner.store.sql import SqlStore
-from fedtrain.facilitator.store import SqlStore as FacilitatorStore
+from fedtrain.data_owner.store.sql import OwnerStore
+from fedtrain.facilitator.store import Store as FacilitatorStore
 from fedtrain.protocol.documents.identity import Identity
 from fedtrain.protocol.documents.trust import vouch
 from fedtrain.protocol.states import Role
@@ -174,7 +174,7 @@ def test_keys_that_are_encrypted_with_and_without_their_passphrase(folder: Path)
 
 
 def store_of(folder: Path) -> Path:
-    SqlStore(sqlite_url(folder / "state.sqlite3")).close()
+    OwnerStore(sqlite_url(folder / "state.sqlite3")).close()
     return folder / "state.sqlite3"
 
 
@@ -350,7 +350,7 @@ def test_the_command_prints_json_and_its_exit_code_tells(
 def test_a_store_on_postgresql(folder: Path, postgresql: PostgreSql) -> None:
     url = postgresql.new_database()
     assert checked(folder, database_url=url)["revision"].level is Level.WARN  # nothing in it yet
-    SqlStore(url).close()
+    OwnerStore(url).close()
     found = checked(folder, database_url=url)
     assert {check: finding.level for check, finding in found.items()} == {"revision": Level.OK, "database": Level.OK}
     engine = sa.create_engine(read_url(url), isolation_level="AUTOCOMMIT")

@@ -19,7 +19,7 @@ from fedtrain.cli.main import app as command
 from fedtrain.crypto import LocalEngine
 from fedtrain.data_owner import job as j
 from fedtrain.data_owner.app import create_app
-from fedtrain.data_owner.job import JobState
+from fedtrain.data_owner.job import JobState, KeepAnswer, Outcome
 from fedtrain.data_owner.policy.rules import OwnerPolicy
 from fedtrain.data_owner.round import step
 from fedtrain.data_owner.settings import DataOwnerSettings
@@ -187,7 +187,7 @@ def test_approve_without_anybody_to_ask_approves_nothing(owner: Any) -> None:
 def test_approve_shows_the_risk_that_a_job_waits_for(owner: Any) -> None:
     state = waiting(owner)
     risky = state.model_copy(update={"risks": ("Job cdcdcdcd… was over 4 owners.",)})
-    owner.state.parts.store.save_job(risky)
+    owner.state.parts.store.commit(state, Outcome(risky))
     done = run("approve", JOB_ID, "--yes")
     assert "risk  Job cdcdcdcd… was over 4 owners." in done.output
     assert owner.state.parts.store.job(JOB_ID).risks_taken == risky.risks
@@ -228,7 +228,7 @@ def released(service: Any, rounds: int) -> None:
             version="da" * 32,
             released_at="2026-03-02T08:30:00.000Z",
         )
-        store.put_answer(state, facts, b"answer", release)
+        store.commit(state, Outcome(state, (KeepAnswer(facts, b"answer", release),)))
 
 
 def _compute() -> Any:

@@ -15,7 +15,7 @@ from fedtrain.data_owner.data.freezing import Freezer
 from fedtrain.data_owner.data.moments import moments_of
 from fedtrain.data_owner.release.told_files import RowFiles
 from fedtrain.data_owner.store.records import Dataset
-from fedtrain.data_owner.store.sql import SqlStore
+from fedtrain.data_owner.store.sql import OwnerStore
 from fedtrain.service.store.database import sqlite_url
 from fedtrain.service.vault.key_files import KeyFiles
 from fedtrain.spec.model_spec import DataProps, ModelSpec
@@ -37,7 +37,7 @@ SCHEMA = {
 class Bench:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.store = SqlStore(sqlite_url(folder / "state.sqlite3"))
+        self.store = OwnerStore(sqlite_url(folder / "state.sqlite3"))
         self.rows = RowFiles(folder, KeyFiles(folder), lambda count: b"\7" * count)
         self.freezer = Freezer(folder / "moments", self.store, lambda: "now", lambda count: b"\7" * count, self.rows)
 

@@ -23,7 +23,7 @@ from fedtrain.data_owner.policy.rules import (
     standing_out_risks,
     table_findings,
 )
-from fedtrain.data_owner.store.sql import SqlStore
+from fedtrain.data_owner.store.sql import OwnerStore
 from fedtrain.service.store.database import sqlite_url
 from fedtrain.spec.model_spec import DataProps
 from fedtrain.spec.problems import Code, Problem
@@ -254,7 +254,7 @@ def test_an_inspection_is_done_once_for_what_is_asked_and_is_for_this_user_alone
     path = tmp_path / "table.csv"
     path.write_text("age,days\n" + "".join(f"{age},{row % 50}\n" for row, age in enumerate(ages(60))))
     schema = DataProps.model_validate({"features": [AGE], "target": DAYS})
-    dataset = register(SqlStore(sqlite_url(tmp_path / "s.sqlite3")), "default", path, schema, "now")
+    dataset = register(OwnerStore(sqlite_url(tmp_path / "s.sqlite3")), "default", path, schema, "now")
     split = ValidationSplit(0.2, b"\7" * 32)
     inspector = Inspector(tmp_path / "moments", POLICY, lambda: split, row_key)
     first = inspector.inspect(dataset, schema)
@@ -280,7 +280,7 @@ def test_an_inspection_file_that_another_version_wrote_is_written_anew(tmp_path:
     path = tmp_path / "table.csv"
     path.write_text("age,days\n" + "".join(f"{age},{row % 50}\n" for row, age in enumerate(ages(60))))
     schema = DataProps.model_validate({"features": [AGE], "target": DAYS})
-    dataset = register(SqlStore(sqlite_url(tmp_path / "s.sqlite3")), "default", path, schema, "now")
+    dataset = register(OwnerStore(sqlite_url(tmp_path / "s.sqlite3")), "default", path, schema, "now")
     inspector = Inspector(tmp_path / "moments", POLICY, lambda: ValidationSplit(0.2, b"\7" * 32), row_key)
     first = inspector.inspect(dataset, schema)
     (file,) = (tmp_path / "moments").iterdir()

@@ -365,7 +365,7 @@ def test_a_denied_job_ends_for_this_owner_and_destroys_its_key() -> None:
     owner = owner_of(policy=POLICY)
     state, _ = asked(owner, at_work(owner), *over(MANY))
     state, effects = step(owner, state, j.Denied("not this roster"), NOW)
-    assert (state.phase, state.consent, effects) == (Phase.CANCELLED, None, (j.DestroyMaskKey(),))
+    assert (state.phase, state.consent, effects[0]) == (Phase.CANCELLED, None, j.DestroyMaskKey())
     _, effects = asked(owner, state, *over(MANY))
     assert isinstance(effects[0], j.Withdraw)
     said = effects[0].document

@@ -8,7 +8,7 @@ import pytest
 
 from fedtrain.data_owner.agent.past import Memory
 from fedtrain.data_owner.data.freezing import Freezer
-from fedtrain.data_owner.job import JobState
+from fedtrain.data_owner.job import JobState, Outcome
 from fedtrain.data_owner.policy.differencing import table_risks, touched
 from fedtrain.data_owner.policy.row_groups import compare
 from fedtrain.data_owner.policy.summed_table import SummedTable
@@ -28,7 +28,7 @@ def bench(tmp_path: Path) -> Bench:
     assert state.summed is not None
     fields = state.model_dump(mode="json", exclude={"summed", "consent"})
     fields |= {"rows": state.summed.rows, "encoding": state.summed.encoding}
-    made.store.save_job(JobState.model_validate(fields))
+    made.store.commit(state, Outcome(JobState.model_validate(fields)))
     for path in (tmp_path / "told").iterdir():
         path.unlink()
     return made

@@ -14,7 +14,7 @@ from alembic.config import Config
 from fedtrain.data_owner.release.audit import NO_RECORD, AuditRecord, chained, verify_records
 from fedtrain.data_owner.release.marks import AnswerMarks
 from fedtrain.data_owner.store.records import Decision, DecisionKind, Release
-from fedtrain.data_owner.store.sql import MIGRATIONS, SqlStore
+from fedtrain.data_owner.store.sql import MIGRATIONS, OwnerStore
 from fedtrain.protocol.messages.rounds import RoundKind
 from fedtrain.service.store.database import sqlite_url
 from fedtrain.spec.problems import Code, Problem
@@ -126,7 +126,7 @@ def test_releases_from_before_the_chain_are_chained_by_the_migration(tmp_path: P
         insert = sa.text(f"INSERT INTO releases ({', '.join(names)}) VALUES ({places})")  # noqa: S608
         connection.execute(insert, [release(index).model_dump(mode="json") for index in range(3)])
     engine.dispose()
-    store = SqlStore(url)
+    store = OwnerStore(url)
     assert store.audit() == chain(3)
     assert store.releases() == [release(index) for index in range(3)]
     store.close()
@@ -163,7 +163,7 @@ def test_a_chain_of_the_schema_before_decisions_verifies_and_goes_on_with_them(t
         columns, places = ", ".join(f'"{name}"' for name in names), ", ".join(f":{name}" for name in names)
         connection.execute(sa.text(f"INSERT INTO releases ({columns}) VALUES ({places})"), rows)  # noqa: S608
     engine.dispose()
-    store = SqlStore(url)
+    store = OwnerStore(url)
     assert verify_records(store.audit()) == previous
     store.put_decision(decision("no"))
     records = store.audit()

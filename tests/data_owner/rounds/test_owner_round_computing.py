@@ -64,7 +64,8 @@ def _after_counts(owner: Owner | None = None) -> tuple[JobState, Compute]:
     compute = request_of(state, _opening(state))
     state, effects = step(owner or owner_of(), state, j.Asked(compute, None), NOW)
     assert isinstance(effects[0], j.Answer)
-    return step(owner or owner_of(), state, j.Answered(facts_after(compute, 0, RoundKind.COUNTS)), NOW)[0], compute
+    answered = j.Answered(facts_after(compute, 0, RoundKind.COUNTS), b"answer", 2)
+    return step(owner or owner_of(), state, answered, NOW)[0], compute
 
 
 def _gradient(state: JobState, round_: int = 1, entry: bytes | None = None, **changes: object) -> Compute:
@@ -179,7 +180,7 @@ def test_the_same_request_gets_the_stored_answer_again() -> None:
 def test_another_request_for_an_answered_round_is_refused() -> None:
     state, _ = _after_counts()
     first = _gradient(state)
-    state, _ = step(owner_of(), state, j.Answered(facts_after(first, 1, RoundKind.GRADIENT)), NOW)
+    state, _ = step(owner_of(), state, j.Answered(facts_after(first, 1, RoundKind.GRADIENT), b"answer", 2), NOW)
     # The same round and kind, with weights encrypted anew: other bytes, whatever they hold.
     second = request_of(
         state,
@@ -203,7 +204,7 @@ def test_a_job_has_one_total_of_rows_whether_or_not_its_first_request_can_be_ans
     assert again is state and isinstance(effects[0], j.Answer)
     problem = _refused(state, j.Asked(_gradient(state, rows_total=301), None))
     assert problem.code is Code.ROWS_TOTAL_REFUSED and "301" in problem.detail and "300" in problem.detail
-    state, _ = step(owner_of(), state, j.Answered(facts_after(first, 1, RoundKind.GRADIENT)), NOW)
+    state, _ = step(owner_of(), state, j.Answered(facts_after(first, 1, RoundKind.GRADIENT), b"answer", 2), NOW)
     second = _gradient(state, 2, entry_after(state, 2), rows_total=301)
     assert _refused(state, j.Asked(second, None)).code is Code.ROWS_TOTAL_REFUSED
 
@@ -240,10 +241,10 @@ def test_inside_a_window_the_facilitator_asks_and_only_there() -> None:
     state = joined(state=offered(spec))
     state, _ = step(owner_of(), state, j.RosterFetched(roster_of(state.manifest_hash)), NOW)
     compute = request_of(state, _opening(state))
-    state, _ = step(owner_of(), state, j.Answered(facts_after(compute, 0, RoundKind.COUNTS)), NOW)
+    state, _ = step(owner_of(), state, j.Answered(facts_after(compute, 0, RoundKind.COUNTS), b"answer", 2), NOW)
     first = _gradient(state)
     assert isinstance(step(owner_of(), state, j.Asked(first, None), NOW)[1][0], j.Answer)
-    state, _ = step(owner_of(), state, j.Answered(facts_after(first, 1, RoundKind.GRADIENT)), NOW)
+    state, _ = step(owner_of(), state, j.Answered(facts_after(first, 1, RoundKind.GRADIENT), b"answer", 2), NOW)
     entry = entry_after(state, 2)
     inner = _gradient(state, 2, entry, window_step=1, signer=FACILITATOR)
     assert isinstance(step(owner_of(), state, j.Asked(inner, None), NOW)[1][0], j.Answer)

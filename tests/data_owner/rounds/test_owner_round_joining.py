@@ -243,7 +243,8 @@ def test_by_hand_waits_is_approved_and_then_joins() -> None:
     assert (state.phase, effects) == (Phase.AWAITING_APPROVAL, ()) and state.waits_because
     assert step(owner, state, datasets, NOW) == (state, ())
     state, effects = step(owner, state, j.Approved(), NOW)
-    assert effects == ()
+    (kept,) = effects
+    assert isinstance(kept, j.KeepDecision) and kept.decision.decision == "approved"
     state, effects = step(owner, state, datasets, NOW)
     assert isinstance(effects[0], j.Freeze)
     state, effects = step(owner, state, frozen_of(), NOW)
@@ -257,8 +258,9 @@ def test_by_hand_can_be_denied_and_the_reason_stays_here() -> None:
     owner = owner_of(policy=STRICT.model_copy(update={"approval": "by_hand"}))
     state, _ = step(owner, offered(), j.Offered({"default": facts_of()}), NOW)
     state, effects = step(owner, state, j.Denied("they owe us a paper"), NOW)
-    (sign,) = effects
+    sign, kept = effects
     assert isinstance(sign, j.Sign) and "paper" not in sign.document.model_dump_json()
+    assert isinstance(kept, j.KeepDecision) and kept.decision.reason == "they owe us a paper"
     state, effects = step(owner, state, j.Signed(signed_answer(sign.document)), NOW)
     assert state.phase is Phase.DECLINED and effects == (j.DestroyMaskKey(), j.GiveJoinAnswer())
 

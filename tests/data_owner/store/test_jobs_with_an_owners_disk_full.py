@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 import fedtrain.data_owner.app
 from fedtrain.cli.simulate.in_process import Federation, Party, federation
 from fedtrain.data_owner.release.audit import verify_records
-from fedtrain.data_owner.store.sql import SqlStore
+from fedtrain.data_owner.store.sql import OwnerStore
 from fedtrain.service.store.database import sqlite_url
 from tests.harness.data_owner.owners_disk import FULL, OwnersDisk, at_once, nth, refused_for_want_of_room
 from tests.harness.one_process import rows_of, split, training, write_table
@@ -145,13 +145,13 @@ def test_a_start_without_room_says_why_and_the_next_one_goes_on(
     path = tmp_path / "owner-0" / "state.sqlite3"
     disk = OwnersDisk(path, at_once)
 
-    def opened(url: str) -> SqlStore:
-        store = SqlStore(url)
+    def opened(url: str) -> OwnerStore:
+        store = OwnerStore(url)
         if url == sqlite_url(path):
             disk.under(store)
         return store
 
-    monkeypatch.setattr(fedtrain.data_owner.app, "SqlStore", opened)
+    monkeypatch.setattr(fedtrain.data_owner.app, "OwnerStore", opened)
     refused_for_want_of_room(disk, lambda: with_parties(tmp_path, nothing))
     disk.make_room()
     with_parties(tmp_path, job)

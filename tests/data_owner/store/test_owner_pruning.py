@@ -11,7 +11,7 @@ import pytest
 
 from fedtrain.data_owner.data.freezing import Freezer
 from fedtrain.data_owner.pruning import prune
-from fedtrain.data_owner.store.sql import SqlStore
+from fedtrain.data_owner.store.sql import OwnerStore
 from fedtrain.protocol.documents.signed import JobEnd
 from fedtrain.protocol.messages.rounds import RoundKind
 from fedtrain.protocol.messages.tasks import TaskKind
@@ -67,11 +67,11 @@ def test_a_pass_that_is_interrupted_is_finished_by_the_next(bench: Bench, monkey
     bench.compute(bench.counts_request())
     end(bench)
 
-    def away(_store: SqlStore, _job_id: str) -> bool:
+    def away(_store: OwnerStore, _job_id: str) -> bool:
         raise Problem(Code.STORE_UNAVAILABLE, "The store cannot be used now: a test says so.")
 
     with monkeypatch.context() as store:
-        store.setattr(SqlStore, "empty_answers", away)
+        store.setattr(OwnerStore, "empty_answers", away)
         with pytest.raises(Problem):
             prune(bench.store, freezer(bench), LATER)
     assert files_of_the_job(bench) == [], "the moments go first: nothing else says that they are still to go"

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from fedtrain.data_owner.job import KeepAnswer, KeepDecision, Outcome
 from fedtrain.data_owner.release.audit import verify_records
-from fedtrain.data_owner.store.contract import OwnerStore
 from fedtrain.data_owner.store.records import Dataset, Decision, DecisionKind, FrozenTable, Release
-from fedtrain.data_owner.store.sql import SqlStore
+from fedtrain.data_owner.store.sql import OwnerStore
 from fedtrain.protocol.messages.rounds import RoundKind
 from fedtrain.service.store.database_url import read_url
 from fedtrain.spec.model_spec import DataProps
@@ -33,7 +33,7 @@ def opener(store_url: str) -> Iterator[Opener]:
     opened: list[OwnerStore] = []
 
     def open_store() -> OwnerStore:
-        opened.append(SqlStore(store_url))
+        opened.append(OwnerStore(store_url))
         return opened[-1]
 
     yield open_store
@@ -116,20 +116,6 @@ def test_a_frozen_table_is_kept_as_it_was_first(opener: Opener) -> None:
     assert store.frozen_table("aa" * 32) == table and store.frozen_table("bb" * 32) is None
 
 
-def test_a_job_is_opened_once_and_saved(opener: Opener) -> None:
-    store = opener()
-    assert store.open_job(offered()) == offered()
-    store.save_job(joined())
-    assert opener().open_job(offered()) == joined()
-    assert store.jobs() == [joined()] and store.job("00" * 16) is None
-
-
-def test_saving_a_job_that_was_never_opened_is_refused(opener: Opener) -> None:
-    with pytest.raises(Problem) as caught:
-        opener().save_job(offered())
-    assert caught.value.code is Code.MODEL_NOT_FOUND
-
-
 def _decision(job_id: str = JOB_ID) -> Decision:
     return Decision(
         job_id=job_id,
@@ -145,7 +131,7 @@ def _decision(job_id: str = JOB_ID) -> Decision:
 def test_a_decision_is_kept_with_the_state_that_it_led_to(opener: Opener) -> None:
     store = opener()
     store.open_job(offered())
-    store.save_job(joined(), _decision())
+    store.commit(offered(), Outcome(joined(), (KeepDecision(_decision()),)))
     store.put_decision(_decision("cd" * 16))  # of a job that is not known here
     (first, second) = opener().audit()
     assert store.job(JOB_ID) == joined()
@@ -156,7 +142,7 @@ def test_a_decision_is_kept_with_the_state_that_it_led_to(opener: Opener) -> Non
 def test_a_decision_about_a_state_that_is_not_saved_leaves_nothing(opener: Opener) -> None:
     store = opener()
     with pytest.raises(Problem):
-        store.save_job(offered(), _decision())
+        store.commit(offered(), Outcome(offered(), (KeepDecision(_decision()),)))
     assert store.audit() == []
 
 
@@ -165,8 +151,9 @@ def test_releases_and_decisions_are_one_chain_in_the_order_in_which_they_came(op
     store.open_job(state)
     facts = facts_after(request_of(state, opening_entry(state.manifest_hash, "31" * 32)), 0, RoundKind.COUNTS)
     for round_ in range(2):
-        store.save_job(state, _decision())
-        store.put_answer(state, facts.model_copy(update={"round": round_}), b"answer", _release(round_))
+        store.commit(state, Outcome(state, (KeepDecision(_decision()),)))
+        answered = facts.model_copy(update={"round": round_})
+        store.commit(state, Outcome(state, (KeepAnswer(answered, b"answer", _release(round_)),)))
     records = store.audit()
     assert [hasattr(record, "decision") for record in records] == [True, False, True, False]
     assert verify_records(records) == records[-1].hash
@@ -178,7 +165,7 @@ def test_an_answer_its_release_and_the_state_are_kept_together(opener: Opener) -
     store.open_job(state)
     facts = facts_after(request_of(state, opening_entry(state.manifest_hash, "31" * 32)), 0, RoundKind.COUNTS)
     after = state.model_copy(update={"last": facts, "answers": 1})
-    store.put_answer(after, facts, b"the exact bytes", _release())
+    store.commit(state, Outcome(after, (KeepAnswer(facts, b"the exact bytes", _release()),)))
     store = opener()
     assert store.answer(JOB_ID, 0, RoundKind.COUNTS) == facts
     assert store.answer_bytes(JOB_ID, 0, RoundKind.COUNTS) == b"the exact bytes"
@@ -193,9 +180,10 @@ def test_a_second_answer_to_a_round_is_refused_and_changes_nothing(opener: Opene
     store, state = opener(), joined()
     store.open_job(state)
     facts = facts_after(request_of(state, opening_entry(state.manifest_hash, "31" * 32)), 0, RoundKind.COUNTS)
-    store.put_answer(state, facts, b"first", _release())
+    store.commit(state, Outcome(state, (KeepAnswer(facts, b"first", _release()),)))
     with pytest.raises(Problem) as caught:
-        store.put_answer(state.model_copy(update={"answers": 7}), facts, b"second", _release())
+        again = state.model_copy(update={"answers": 7})
+        store.commit(state, Outcome(again, (KeepAnswer(facts, b"second", _release()),)))
     assert caught.value.code is Code.REQUEST_DIFFERS
     assert store.answer_bytes(JOB_ID, 0, RoundKind.COUNTS) == b"first"
     assert store.job(JOB_ID) == state and len(store.releases()) == 1
@@ -205,7 +193,7 @@ def test_an_answer_to_a_job_that_is_not_there_leaves_nothing(opener: Opener) -> 
     store, state = opener(), joined()
     facts = facts_after(request_of(state, opening_entry(state.manifest_hash, "31" * 32)), 0, RoundKind.COUNTS)
     with pytest.raises(Problem) as caught:
-        store.put_answer(state, facts, b"first", _release())
+        store.commit(state, Outcome(state, (KeepAnswer(facts, b"first", _release()),)))
     assert caught.value.code is Code.MODEL_NOT_FOUND
     assert store.answer(JOB_ID, 0, RoundKind.COUNTS) is None and store.releases() == []
 
@@ -215,7 +203,7 @@ def test_migrations_make_the_tables_that_the_code_knows(store_url: str) -> None:
 
     from fedtrain.data_owner.store.tables import metadata
 
-    store = SqlStore(store_url)
+    store = OwnerStore(store_url)
     store.check()
     store.close()
     engine = sa.create_engine(read_url(store_url))

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 from fedtrain.facilitator.registry.claims import Claims
-from fedtrain.facilitator.store import SqlStore
+from fedtrain.facilitator.store import Store
 from tests.harness.facilitator.fake_parties import FakeClock
 
 LEASE_S = 3600.0  # whoever holds a claim renews it by the real clock, three times in this: never within a test
 
 
-class SharedStore(SqlStore):
+class SharedStore(Store):
     """A store that says of itself that other processes are at work on it."""
 
     @property
@@ -94,7 +94,7 @@ def _left_s(claims: Claims, clock: FakeClock) -> float:
 
 def test_on_a_store_of_its_own_a_process_claims_nothing(store_url: str) -> None:
     async def scene() -> None:
-        store = SqlStore(store_url)
+        store = Store(store_url)
         async with Claims(store, FakeClock(), LEASE_S).hold("sum/1") as held:
             assert held
             with store.read() as tx:

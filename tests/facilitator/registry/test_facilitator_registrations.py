@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fedtrain.facilitator.store import SqlStore, StoredParty
+from fedtrain.facilitator.store import Store, StoredParty
 from fedtrain.protocol.documents.signed import Registration, sign_document
 from fedtrain.protocol.messages.tasks import TaskKind
 from fedtrain.protocol.states import Role
@@ -107,7 +107,7 @@ def test_an_invitation_that_was_lost_after_the_registration_is_made_up_for(tmp_p
             await model_owner.deploy(model_owner.manifest())
             # As where the process ended between the registration's commit and the invitations.
             document = Registration(party=owner.party_id, name=owner.name, datasets=("default",))
-            store = SqlStore(sqlite_url(tmp_path / "state.sqlite3"))
+            store = Store(sqlite_url(tmp_path / "state.sqlite3"))
             with store.write() as tx:
                 signed = sign_document(document, owner.identity)
                 tx.put_party(StoredParty(owner.party_id, owner.name, ("default",), "2026-01-12T08:59:00.000Z", signed))

@@ -14,7 +14,7 @@ from alembic import command
 from alembic.config import Config
 
 from fedtrain.facilitator.job import Answer, CreateTask
-from fedtrain.facilitator.store import SqlStore
+from fedtrain.facilitator.store import Store
 from fedtrain.facilitator.store.sql import MIGRATIONS
 from fedtrain.facilitator.store.tables import answers, jobs
 from fedtrain.protocol.messages.rounds import RoundKind
@@ -45,8 +45,8 @@ def written(seen: list[tuple[str, int, int]]) -> int:
 
 
 @pytest.fixture
-def store(store_url: str) -> Iterator[SqlStore]:
-    opened = SqlStore(store_url)
+def store(store_url: str) -> Iterator[Store]:
+    opened = Store(store_url)
     yield opened
     opened.close()
 
@@ -59,17 +59,17 @@ def asked(owners: int = 3) -> MachineBench:
     return bench
 
 
-def kept(store: SqlStore, bench: MachineBench) -> None:
+def kept(store: Store, bench: MachineBench) -> None:
     with store.write() as tx:
         tx.add_job(bench.state, bench.context.signed_manifest)
 
 
-def answers_stored(store: SqlStore) -> int:
+def answers_stored(store: Store) -> int:
     with store.engine.connect() as connection:
         return int(connection.scalar(sa.select(sa.func.count()).select_from(answers)) or 0)
 
 
-def test_an_answer_writes_its_own_row_and_not_those_of_200_owners(store: SqlStore) -> None:
+def test_an_answer_writes_its_own_row_and_not_those_of_200_owners(store: Store) -> None:
     bench = asked(MANY)
     kept(store, bench)
     for name in list(bench.owners)[: MANY - 2]:
@@ -89,14 +89,14 @@ def test_an_answer_writes_its_own_row_and_not_those_of_200_owners(store: SqlStor
         assert tx.job(JOB_ID) == bench.state
 
 
-def test_answers_come_back_and_go_with_their_request(store_url: str, store: SqlStore) -> None:
+def test_answers_come_back_and_go_with_their_request(store_url: str, store: Store) -> None:
     bench = asked()
     kept(store, bench)
     for name in ("owner-2", "owner-0", "owner-1"):
         bench.happen(bench.answer(name))
         with store.write() as tx:
             tx.put_job(bench.state)
-        again = SqlStore(store_url)
+        again = Store(store_url)
         with again.read() as tx:
             assert tx.job(JOB_ID) == bench.state and list(tx.jobs(1)) == [bench.state]
         again.close()
@@ -110,7 +110,7 @@ def test_answers_come_back_and_go_with_their_request(store_url: str, store: SqlS
     assert answers_stored(store) == 0
 
 
-def test_a_state_that_replaces_answers_is_what_comes_back(store: SqlStore) -> None:
+def test_a_state_that_replaces_answers_is_what_comes_back(store: Store) -> None:
     bench = asked()
     bench.happen(bench.answer("owner-0"))
     bench.happen(bench.answer("owner-1"))
@@ -127,7 +127,7 @@ def test_a_state_that_replaces_answers_is_what_comes_back(store: SqlStore) -> No
             assert tx.job(JOB_ID) == state
 
 
-def test_what_a_failed_transaction_wrote_of_the_owners_is_not_remembered(store: SqlStore) -> None:
+def test_what_a_failed_transaction_wrote_of_the_owners_is_not_remembered(store: Store) -> None:
     bench = MachineBench()
     bench.invite_all()
     kept(store, bench)
@@ -141,7 +141,7 @@ def test_what_a_failed_transaction_wrote_of_the_owners_is_not_remembered(store: 
         assert tx.job(JOB_ID) == before
 
 
-def test_closing_a_jobs_tasks_leaves_those_alone_that_are_over(store: SqlStore) -> None:
+def test_closing_a_jobs_tasks_leaves_those_alone_that_are_over(store: Store) -> None:
     bench = asked()
     kept(store, bench)
     for round_ in range(3):
@@ -171,7 +171,7 @@ def test_a_store_of_the_first_revision_keeps_its_jobs_and_goes_back(tmp_path: Pa
             row["manifest"] = waiting.context.signed_manifest.model_dump_json()
             columns = "(id, created_at_s, phase, state, manifest) VALUES (:id, :at, :phase, :state, :manifest)"
             connection.execute(sa.text(f"INSERT INTO jobs {columns}"), row)
-    store = SqlStore(url)
+    store = Store(url)
     with store.read() as tx:
         assert tx.job(JOB_ID) == waiting.state
         assert tx.job(other.job_id) == other

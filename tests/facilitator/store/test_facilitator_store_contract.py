@@ -13,7 +13,7 @@ from alembic.migration import MigrationContext
 
 from fedtrain.facilitator import round as rounds
 from fedtrain.facilitator.job import CreateTask, JobState
-from fedtrain.facilitator.store import Claim, SqlStore, Store, StoredEntry, StoredParty
+from fedtrain.facilitator.store import Claim, Store, StoredEntry, StoredParty
 from fedtrain.facilitator.store.tables import metadata
 from fedtrain.protocol.documents.signed import SignedDocument
 from fedtrain.protocol.messages.tasks import JSON_TYPE, TaskKind
@@ -28,7 +28,7 @@ OpenStore = Callable[[], Store]
 @pytest.fixture
 def open_store(store_url: str) -> OpenStore:
     """Opens the same stored data each time it is called, as after a restart."""
-    return lambda: SqlStore(store_url)
+    return lambda: Store(store_url)
 
 
 @pytest.fixture
@@ -266,7 +266,7 @@ def test_a_transaction_that_fails_leaves_nothing_behind(store: Store, bench: Mac
 
 
 def test_the_migrations_make_exactly_the_tables_that_the_code_uses(store_url: str) -> None:
-    SqlStore(store_url).close()
+    Store(store_url).close()
     engine = sa.create_engine(read_url(store_url))
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})

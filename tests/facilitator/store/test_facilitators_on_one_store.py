@@ -13,7 +13,7 @@ import pytest
 
 from fedtrain.facilitator.job import CreateTask
 from fedtrain.facilitator.methods.adding import add_answers
-from fedtrain.facilitator.store import Claim, SqlStore
+from fedtrain.facilitator.store import Claim, Store
 from fedtrain.protocol.messages.tasks import JSON_TYPE, TaskKind
 from fedtrain.service.store.database import DatabaseError
 from tests.harness.facilitator.fake_parties import Facilitator, FakeClock, decrypted, running
@@ -40,7 +40,7 @@ def sums(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return computed
 
 
-def add_task(store: SqlStore, number: int, *, fails: bool = False) -> None:
+def add_task(store: Store, number: int, *, fails: bool = False) -> None:
     with store.write() as tx:
         tx.add_task(f"{number:032x}", JOB_ID, "fa" * 32, "now", CreateTask(f"k/{number}", TaskKind.JOIN, ALICE, b"do"))
         if fails:
@@ -50,7 +50,7 @@ def add_task(store: SqlStore, number: int, *, fails: bool = False) -> None:
 def test_a_store_hears_what_another_process_has_committed_and_nothing_else(postgresql: PostgreSql) -> None:
     url = postgresql.new_database()
     FacilitatorUpdates(url).prepare()
-    here, there = SqlStore(url), SqlStore(url)
+    here, there = Store(url), Store(url)
     heard: SimpleQueue[str] = SimpleQueue()
     with here.listen(heard.put, lambda: heard.put("missed")):
         assert heard.get() == "missed"
@@ -127,7 +127,7 @@ def test_the_sum_of_a_process_that_died_is_computed_by_the_other(
 ) -> None:
     async def play(one: Facilitator, other: Facilitator) -> None:
         scene = await counting(one)
-        store = SqlStore(url)
+        store = Store(url)
         with store.write() as tx:  # and nobody renews it
             tx.put_claim(f"sum/{scene.job_id}", Claim("de" * 16, clock.now() + timedelta(seconds=10)))
         store.close()

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from fedtrain.data_owner.release.audit import verify_records
-from fedtrain.data_owner.store.sql import SqlStore as OwnerStore
-from fedtrain.facilitator.store import SqlStore as FacilitatorStore
-from fedtrain.model_owner.store import SqlStore as ModelOwnerStore
+from fedtrain.data_owner.store.sql import OwnerStore
+from fedtrain.facilitator.store import Store as FacilitatorStore
+from fedtrain.model_owner.store import ModelStore
 from fedtrain.protocol.documents.identity import sha256_hex
 from fedtrain.protocol.documents.signed import Manifest, Roster, open_document
 from fedtrain.protocol.messages.rounds import LogEntry, RoundAnswer, RoundKind, StepResult, from_cbor
@@ -29,7 +29,7 @@ RUNNING = "062975ec11f8461aaae0af33b18b16ed"
 CANCELLED = "e172f39de74048ccb65636963f30c16f"
 OPENERS: dict[str, Callable[[str], object]] = {
     "facilitator": FacilitatorStore,
-    "model_owner": ModelOwnerStore,
+    "model_owner": ModelStore,
     "data_owner": OwnerStore,
 }
 
@@ -95,7 +95,7 @@ def test_the_facilitators_upgraded_store_takes_further_work(tmp_path: Path) -> N
 
 
 def test_the_model_owners_jobs_models_and_predictions_are_there_after_the_upgrade(tmp_path: Path) -> None:
-    store = ModelOwnerStore(restored("model_owner", tmp_path))
+    store = ModelStore(restored("model_owner", tmp_path))
     assert {state.job_id: state.phase for state in store.jobs(10)} == {
         FINISHED: Phase.FINISHED,
         RUNNING: Phase.TRAINING,

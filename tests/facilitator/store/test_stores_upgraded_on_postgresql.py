@@ -14,10 +14,10 @@ from alembic.config import Config
 
 from fedtrain.data_owner.release.audit import verify_records
 from fedtrain.data_owner.store.sql import MIGRATIONS as OWNER_MIGRATIONS
-from fedtrain.data_owner.store.sql import SqlStore as OwnerStore
-from fedtrain.facilitator.store import SqlStore as FacilitatorStore
+from fedtrain.data_owner.store.sql import OwnerStore
+from fedtrain.facilitator.store import Store as FacilitatorStore
 from fedtrain.facilitator.store.sql import MIGRATIONS as FACILITATOR_MIGRATIONS
-from fedtrain.model_owner.store import SqlStore as ModelOwnerStore
+from fedtrain.model_owner.store import ModelStore
 from fedtrain.model_owner.store.sql import MIGRATIONS as MODEL_OWNER_MIGRATIONS
 from fedtrain.protocol.messages.rounds import RoundKind
 from fedtrain.service.store.database_url import read_url
@@ -80,7 +80,7 @@ def test_the_facilitators_rows(postgresql: PostgreSql) -> None:
 def test_the_model_owners_rows(postgresql: PostgreSql) -> None:
     url = postgresql.new_database()
     first_schema(url, "model_owner", MODEL_OWNER_MIGRATIONS)
-    store = ModelOwnerStore(url)
+    store = ModelStore(url)
     assert store.latest_finished() == FINISHED
     assert store.model(FINISHED) is not None
     assert store.result(RUNNING, 2) is not None

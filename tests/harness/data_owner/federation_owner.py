@@ -191,7 +191,9 @@ class OwnerParty:
         self.marks[place] = effect.request_hash
         self.disk.written()
         computed = compute_answer(job, effect.request, effect.request_hash)
-        after, _ = owner_round.step(self.owner, state, o.Answered(computed.facts), START)
+        after, _ = owner_round.step(
+            self.owner, state, o.Answered(computed.facts, computed.body, computed.numbers), START
+        )
         self.kept.answers[place] = (computed.facts.model_dump_json(), computed.body)
         self._keep(after)
         return computed.body

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from fedtrain.data_owner.store import tables
-from fedtrain.data_owner.store.sql import SqlStore
+from fedtrain.data_owner.store.sql import OwnerStore
 from fedtrain.spec.problems import Code, Problem
 
 Rows = dict[str, list[tuple[Any, ...]]]
@@ -31,7 +31,7 @@ class OwnersDisk:
     """
 
     def __init__(
-        self, path: Path, at: Callable[[str, Any], bool], *stores: SqlStore, for_one_write: bool = False
+        self, path: Path, at: Callable[[str, Any], bool], *stores: OwnerStore, for_one_write: bool = False
     ) -> None:
         """`for_one_write`: there is room again for the write transaction that comes next."""
         self._path = path
@@ -51,7 +51,7 @@ class OwnersDisk:
         for store in stores:
             self.under(store)
 
-    def under(self, store: SqlStore) -> None:
+    def under(self, store: OwnerStore) -> None:
         sa.event.listen(store.engine, "before_cursor_execute", self._limit)
 
     def _limit(self, _connection: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:

@@ -13,7 +13,7 @@ from sklearn.linear_model import Ridge
 
 from fedtrain.data_owner.data.counted_rows import CountedRows
 from fedtrain.data_owner.data.split import ValidationSplit
-from fedtrain.data_owner.store.sql import SqlStore
+from fedtrain.data_owner.store.sql import OwnerStore
 from fedtrain.service.store.database import sqlite_url
 from fedtrain.spec.problems import Problem
 from fedtrain.tabular.reading.read import open_table
@@ -47,7 +47,7 @@ def held_out(folder: Path, sizes: tuple[int, ...]) -> Floats:
     masks = []
     for number in range(len(sizes)):
         state = folder / f"owner-{number}"
-        store = SqlStore(sqlite_url(state / "state.sqlite3"))
+        store = OwnerStore(sqlite_url(state / "state.sqlite3"))
         dataset = store.dataset("default")
         store.close()
         assert dataset is not None and dataset.schema_ is not None

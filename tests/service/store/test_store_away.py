@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.harness.postgresql import PostgreSql
 
 PARTIES = ("facilitator", "model-owner", "owner-0", "owner-1")
-STORES = ("fedtrain.facilitator.store.sql", "fedtrain.data_owner.store.sql", "fedtrain.model_owner.store.sql")
+STORES = ("fedtrain.service.store.jobs", "fedtrain.data_owner.store.sql", "fedtrain.model_owner.store.sql")
 
 
 def job() -> dict[str, Any]:

@@ -22,7 +22,7 @@ from fedtrain.data_owner.policy.summed_table import SummedTable
 from fedtrain.data_owner.policy.told import Told
 from fedtrain.data_owner.release.told_files import RowFiles, ToldSums
 from fedtrain.data_owner.scoring.kept_scores import KeptScores
-from fedtrain.data_owner.store.sql import SqlStore
+from fedtrain.data_owner.store.sql import OwnerStore
 from fedtrain.service.store.database import sqlite_url
 from fedtrain.service.vault import backup
 from fedtrain.service.vault.key_files import KeyFiles
@@ -50,7 +50,7 @@ def refused(*arguments: object) -> str:
 @pytest.fixture
 def party(tmp_path: Path) -> Path:
     """A small state folder with a store: a Facilitator that was started once."""
-    from fedtrain.facilitator.store import SqlStore as FacilitatorStore
+    from fedtrain.facilitator.store import Store as FacilitatorStore
 
     folder = tmp_path / "facilitator"
     load_or_create_identity(folder)
@@ -106,7 +106,7 @@ def test_what_a_data_owner_told_and_was_told_is_in_it_and_never_older_than_the_s
 ) -> None:
     folder, restored = tmp_path / "clinic-a", tmp_path / "elsewhere"
     load_or_create_identity(folder)
-    SqlStore(sqlite_url(folder / "state.sqlite3")).close()
+    OwnerStore(sqlite_url(folder / "state.sqlite3")).close()
     rows = RowFiles(folder, KeyFiles(folder), lambda count: b"\7" * count)
     rows.key()  # made, as when a table is registered
     name = rows.put(RowIds.of(np.array([5, 3], dtype=np.uint64)))
