@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from fedtrain.client.estimators import FederatedLinearRegression, FederatedLogisticRegression
     from fedtrain.client.session import JobEnded, ModelOwner, RemarkWarning
+    from fedtrain.simulation.whole_job import simulate
 
 #: Where each public name is. It is imported when it is asked for: a service needs no client.
 _PUBLIC = {
@@ -16,6 +17,7 @@ _PUBLIC = {
     "JobEnded": "fedtrain.client.session",
     "ModelOwner": "fedtrain.client.session",
     "RemarkWarning": "fedtrain.client.session",
+    "simulate": "fedtrain.simulation.whole_job",
 }
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "JobEnded",
     "ModelOwner",
     "RemarkWarning",
+    "simulate",
 ]
 
 

@@ -13,11 +13,11 @@ import pytest
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from fedtrain.cli.simulate.in_process import federation
 from fedtrain.crypto import LocalEngine, sum_vectors
 from fedtrain.protocol.documents.identity import sha256_hex
 from fedtrain.protocol.evidence.addition import record_of
 from fedtrain.protocol.messages.rounds import LogEntry, RoundAnswer, Step, VectorMessage, from_cbor, to_cbor
+from fedtrain.simulation.federation import federation
 from fedtrain.spec.problems import Problem
 from tests.harness.attackers.job_material import props, rows, write_table
 

@@ -16,7 +16,6 @@ from typing import Any
 import httpx
 import pytest
 
-from fedtrain.cli.simulate.in_process import FACILITATOR, Party, federation
 from fedtrain.client.evidence import fetch_log
 from fedtrain.client.facilitator import FacilitatorClient
 from fedtrain.crypto import LocalEngine
@@ -26,6 +25,7 @@ from fedtrain.protocol.documents.identity import Identity
 from fedtrain.protocol.evidence.verification import Job, verify_log
 from fedtrain.protocol.messages.rounds import LogEntry, from_cbor
 from fedtrain.service.runtime.system_clock import SystemClock
+from fedtrain.simulation.federation import FACILITATOR, Party, federation
 from fedtrain.spec.problems import Code, Problem
 from tests.harness.attackers.job_material import props, rows, write_table
 

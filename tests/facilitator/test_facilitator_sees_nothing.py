@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fedtrain.cli.simulate.in_process import Federation, federation
 from fedtrain.data_owner.data.moments import Moments, MomentsAccumulator
 from fedtrain.planning.plans import RECORD_FRACTION_BITS, plan_spec
+from fedtrain.simulation.federation import Federation, federation
 from fedtrain.spec.model_spec import ModelSpec
 
 Floats = NDArray[np.float64]

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from fedtrain.cli.simulate.in_process import FACILITATOR, Federation, federation
 from fedtrain.client.evidence import fetch_log
 from fedtrain.client.facilitator import FacilitatorClient
 from fedtrain.crypto import LocalEngine
 from fedtrain.protocol.evidence.verification import Job, verify_log
+from fedtrain.simulation.federation import FACILITATOR, Federation, federation
 from tests.harness.one_process import give_salts_to
 
 OWNERS = ("clinic-a", "clinic-b", "clinic-c")

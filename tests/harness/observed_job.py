@@ -18,10 +18,10 @@ import pytest
 import structlog
 from phe import paillier
 
-from fedtrain.cli.simulate.in_process import federation
 from fedtrain.crypto import LocalEngine
 from fedtrain.model_owner.sums.keys import KeyRing
 from fedtrain.service.runtime.logging import configure_logging
+from fedtrain.simulation.federation import federation
 
 OWNERS = ("alba", "bruma", "celta")
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fedtrain.cli.simulate.in_process import federation
 from fedtrain.service.vault.secret_files import ROW_KEY_FILE, write_secret
+from fedtrain.simulation.federation import federation
 
 Floats = NDArray[np.float64]
 Table = Sequence[Sequence[object]]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fedtrain.cli.simulate.in_process import federation
+from fedtrain.simulation.federation import federation
 from tests.house.test_examples import EXAMPLES, script
 
 

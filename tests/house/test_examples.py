@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fedtrain.cli.simulate.in_process import federation
 from fedtrain.data_owner.policy.inspection import inspect_table
 from fedtrain.data_owner.policy.rules import OwnerPolicy, table_findings
+from fedtrain.simulation.federation import federation
 from fedtrain.spec.model_spec import FeatureType, ModelSpec
 from fedtrain.tabular.dictionary import Dictionary
 

@@ -23,11 +23,11 @@ import fedtrain.facilitator.runner
 import fedtrain.facilitator.service
 import fedtrain.model_owner.service
 import fedtrain.model_owner.sums.keys
-from fedtrain.cli.simulate.in_process import Federation, Party
 from fedtrain.client.facilitator import FacilitatorClient
 from fedtrain.facilitator.store.tables import tasks
 from fedtrain.protocol.messages.rounds import RoundKind, RoundRequest, from_cbor
 from fedtrain.protocol.messages.tasks import TaskKind
+from fedtrain.simulation.federation import Federation, Party
 from fedtrain.spec.problems import Code, Problem
 from tests.harness.interrupted import (
     DESCENT,

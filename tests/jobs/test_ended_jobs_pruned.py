@@ -14,7 +14,6 @@ import pytest
 from typer.testing import CliRunner
 
 from fedtrain.cli.main import app
-from fedtrain.cli.simulate.in_process import FACILITATOR, Federation
 from fedtrain.client.evidence import fetch_entries, fetch_log
 from fedtrain.client.facilitator import FacilitatorClient
 from fedtrain.data_owner.store.sql import OwnerStore
@@ -25,6 +24,7 @@ from fedtrain.protocol.messages.rounds import LogEntry, from_cbor, to_cbor
 from fedtrain.service.store.database import sqlite_url
 from fedtrain.service.store.pruning import prune_regularly
 from fedtrain.service.vault.secret_files import load_or_create_identity
+from fedtrain.simulation.federation import FACILITATOR, Federation
 from fedtrain.spec.problems import Code, Problem
 from tests.harness.interrupted import DESCENT, OWNERS, Site
 

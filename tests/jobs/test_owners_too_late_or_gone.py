@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fedtrain.cli.simulate.in_process import Federation, federation
 from fedtrain.data_owner.data.freezing import Freezer
+from fedtrain.simulation.federation import Federation, federation
 from tests.jobs.test_whole_job import make_spec, write_table
 
 NAMES = ("clinic-a", "clinic-b", "clinic-c", "clinic-d")

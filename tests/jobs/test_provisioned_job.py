@@ -11,13 +11,13 @@ import httpx
 import numpy as np
 import pytest
 
-from fedtrain.cli.simulate.in_process import Federation, federation
 from fedtrain.cli.trust.consortium import ConsortiumFile
 from fedtrain.cli.trust.provisioning import provision
 from fedtrain.client.facilitator import FacilitatorClient
 from fedtrain.protocol.documents.signed import Registration, sign_document
 from fedtrain.service.vault.secret_files import load_identity, read_secret
 from fedtrain.service.vault.tokens import read_tokens, write_tokens
+from fedtrain.simulation.federation import Federation, federation
 from fedtrain.spec.problems import Code, Problem
 
 BANKS = ("bank-a", "bank-b", "bank-c")

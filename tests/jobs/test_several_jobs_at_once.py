@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fedtrain.cli.simulate.in_process import Federation
+from fedtrain.simulation.federation import Federation
 from fedtrain.spec.problems import Code, Problem
 from tests.harness.interrupted import DESCENT, OWNERS, Site, ended_everywhere, reached, spec, verified_entries
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_diabetes
 from sklearn.linear_model import LinearRegression
 
-from fedtrain.cli.simulate.in_process import federation
 from fedtrain.planning.plans import RECORD_FRACTION_BITS, budget_inputs
 from fedtrain.planning.truncation import window_error_bound
+from fedtrain.simulation.federation import federation
 from fedtrain.spec.model_spec import ModelSpec
 
 Floats = NDArray[np.float64]

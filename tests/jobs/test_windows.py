@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fedtrain.cli.simulate.in_process import Federation, federation
+from fedtrain.simulation.federation import Federation, federation
 from fedtrain.spec.problems import Code, Problem
 
 Floats = NDArray[np.float64]

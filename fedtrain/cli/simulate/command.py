@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,12 +14,9 @@ import typer
 
 from fedtrain.cli.output import Failure, console, echo, print_json
 
-#: How often the job is looked at between two looks at the owners.
-_LOOKS_AN_OWNER = 10
-
 if TYPE_CHECKING:
-    from fedtrain.cli.simulate.in_process import Federation
     from fedtrain.data_owner.policy.rules import OwnerPolicy
+    from fedtrain.simulation.whole_job import Outcome
 
 
 def simulate(
@@ -42,6 +39,9 @@ def simulate(
 ) -> None:
     """Train a model across tables on this machine: every party, all encryption, one process."""
     from fedtrain.cli.jobs.client import read_json
+    from fedtrain.cli.jobs.follow import as_answered, progress
+    from fedtrain.service.runtime.logging import configure_logging
+    from fedtrain.simulation.whole_job import whole_job
 
     document = read_json(spec)
     for path in (*tables, *([test] if test else [])):
@@ -52,19 +52,32 @@ def simulate(
         if not path.parent.is_dir():
             raise Failure(f"{path}: there is no folder {path.parent}")
     allowed = None if policy is None else _simulated(policy)
-    with tempfile.TemporaryDirectory(prefix="fedtrain-") as folder:
-        outcome, files = asyncio.run(_simulate(Path(folder), document, tables, test, allowed, exports))
-    if out is not None and outcome["model"]["status"] == "FINISHED":
-        out.write_text(json.dumps(outcome["model"], indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-    for path, content in files.items():
-        path.write_bytes(content)
+    # Several tables may have one file name; every owner needs a name of its own.
+    owners = {f"owner-{number}": path for number, path in enumerate(tables, start=1)}
+    configure_logging("console", "error")
+    with tempfile.TemporaryDirectory(prefix="fedtrain-") as folder, progress("training") as show:
+        job = whole_job(
+            Path(folder),
+            document,
+            owners,
+            test=test,
+            policy=allowed,
+            export=tuple(dict.fromkeys(exports.values())),
+            show=lambda state: show(as_answered(state)),
+        )
+        outcome = asyncio.run(job)
+    model, finished = outcome.model, outcome.model["status"] == "FINISHED"
+    if out is not None and finished:
+        out.write_text(json.dumps(model, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    for path, chosen in exports.items() if finished else ():
+        path.write_bytes(outcome.files[chosen])
+    refusals = {str(owners[name].absolute()): why for name, why in outcome.refusals.items()}
     if as_json:
-        print_json(outcome)
+        print_json(_document(outcome, refusals))
     else:
         _show(outcome)
-    if outcome["model"]["status"] != "FINISHED":
-        model = outcome["model"]
-        for table, reason in outcome["owners"].items():
+    if not finished:
+        for table, reason in refusals.items():
             echo(f"{table}: {reason}", err=True)
         raise Failure(f"the model is {model['status']}: {model.get('reason') or 'no reason given'}")
 
@@ -93,86 +106,21 @@ def _simulated(file: Path) -> OwnerPolicy:
     return read_policy(file).model_copy(update={**of_people, "adopt_first_encoding": True, "differencing": "unchecked"})
 
 
-async def _simulate(
-    folder: Path,
-    spec: Any,
-    tables: list[Path],
-    test: Path | None,
-    policy: OwnerPolicy | None,
-    exports: Mapping[Path, str],
-) -> tuple[dict[str, Any], dict[Path, bytes]]:
-    """Return what came of it, and the content of each file to export."""
-    from fedtrain.cli.jobs.follow import progress
-    from fedtrain.cli.simulate.in_process import federation
-    from fedtrain.service.runtime.logging import configure_logging
-
-    configure_logging("console", "error")
-    # Several tables may have one file name; every owner needs a name of its own.
-    owners = {f"owner-{number}": path.absolute() for number, path in enumerate(tables, start=1)}
-    # Data of one's own need no protection from oneself: a roster of one is allowed, and weights that owners see, if the
-    # spec wants them.
-    settings = {"least_roster": 1, "share_weights": True} if policy is None else {}
-    async with federation(
-        folder, owners, test_data=test.absolute() if test else None, owner_settings=settings, owner_policy=policy
-    ) as parties:
-        model_id = await parties.deploy(spec)
-        with progress("training") as show:
-            model = await _ended(parties, model_id, show)
-        outcome: dict[str, Any] = {"model": model}
-        files: dict[Path, bytes] = {}
-        if model["status"] != "FINISHED":
-            outcome["owners"] = await _reasons(parties, model_id, owners)
-        if model["status"] == "FINISHED" and test is not None:
-            outcome["prediction"] = await parties.model_owner.get("/prediction", model_id=model_id)
-        if model["status"] == "FINISHED":
-            for path, chosen in exports.items():
-                files[path] = await parties.model_owner.get_bytes(f"/models/{model_id}/export", format=chosen)
-        return outcome, files
+def _document(outcome: Outcome, refusals: Mapping[str, str]) -> dict[str, Any]:
+    document: dict[str, Any] = {"model": outcome.model}
+    if outcome.model["status"] != "FINISHED":
+        document["owners"] = dict(refusals)
+    if outcome.prediction is not None:
+        document["prediction"] = outcome.prediction
+    return document
 
 
-async def _ended(parties: Federation, model_id: str, show: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
-    """Return the model once it has ended, or once an owner refuses a request or waits for a person.
-
-    Between organisations such a job waits until people have talked. Here are none who could.
-    """
-    from fedtrain.cli.jobs.follow import ENDED, as_answered
-    from fedtrain.cli.simulate.in_process import POLL_S
-
-    looks = 0
-    while True:
-        state: dict[str, Any] = await parties.model_owner.get(f"/models/{model_id}")
-        show(as_answered(state))
-        if state["status"] in ENDED:
-            return state
-        looks += 1
-        if looks % _LOOKS_AN_OWNER == 0:
-            for owner in parties.data_owners:
-                if any(job["waits_because"] or job["last_refused_request"] for job in await owner.get("/models")):
-                    return {**state, "reason": "an owner's people would have to decide before it can go on"}
-        await asyncio.sleep(POLL_S)
-
-
-async def _reasons(parties: Federation, model_id: str, tables: dict[str, Path]) -> dict[str, str]:
-    """Why owners did not take part, by table: all of them are one's own, so the details may be told."""
-    reasons = {}
-    for owner in parties.data_owners:
-        for job in await owner.get("/models"):
-            refused = job["last_refused_request"]
-            reason = (
-                job["reason"] if job["phase"] == "DECLINED" else job["waits_because"] or (refused and refused["detail"])
-            )
-            if job["id"] == model_id and reason:
-                reasons[str(tables[owner.name])] = str(reason)
-    return reasons
-
-
-def _show(outcome: dict[str, Any]) -> None:
+def _show(outcome: Outcome) -> None:
     from fedtrain.cli.jobs.commands import print_model, print_prediction
 
-    model = outcome["model"]
-    print_model(model)
-    if "prediction" in outcome:
+    print_model(outcome.model)
+    if outcome.prediction is not None:
         console().print()
-        print_prediction(outcome["prediction"], rows=5)
-    elif model["status"] == "FINISHED":
+        print_prediction(outcome.prediction, rows=5)
+    elif outcome.model["status"] == "FINISHED":
         console().print("finished; with --test there would be a cost", markup=False)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from fedtrain.cli.output import Failure
 from fedtrain.cli.trust.consortium import CONSORTIUM_FOLDER, ConsortiumFile, PartyEntry
-from fedtrain.service.runtime.settings import PARTY_FILE
+from fedtrain.service.runtime.settings import ADMIN_TOKEN_FILE, PARTY_FILE
 
 if TYPE_CHECKING:
     from fedtrain.cli.trust.certificates import Pair
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
 CA_CERTIFICATE, CA_KEY = "ca.pem", "ca.key.pem"
 TLS_CA = "tls/ca.pem"
-ADMIN_TOKEN, FACILITATOR_TOKEN = "admin.token", "facilitator.token"
+FACILITATOR_TOKEN_FILE = "facilitator.token"  # noqa: S105 - a file's name
 _TLS = {"tls_cert": "tls/cert.pem", "tls_key": "tls/key.pem"}
 _HANDED_OVER = (
-    *("identity.key", "membership.json", "trust.toml", "tokens.toml", ADMIN_TOKEN, FACILITATOR_TOKEN),
+    *("identity.key", "membership.json", "trust.toml", "tokens.toml", ADMIN_TOKEN_FILE, FACILITATOR_TOKEN_FILE),
     *(*_TLS.values(), TLS_CA, PARTY_FILE),
 )
 CA_OUTLIVES = timedelta(days=3650)  # what it signs, so that members can be added and renewed
@@ -145,9 +145,9 @@ class _Run:
                 self._give_admin_token(folder)
             party_id = load_or_create_identity(folder).party_id
             if self._file.facilitator.over_tls:
-                settings["token_file"] = FACILITATOR_TOKEN
+                settings["token_file"] = FACILITATOR_TOKEN_FILE
                 token = self._new_token(self._facilitator, entry.name, Scope.PARTY, party_id, role)
-                write_secret(folder / FACILITATOR_TOKEN, token)
+                write_secret(folder / FACILITATOR_TOKEN_FILE, token)
             write_membership(folder, vouch(self._consortium, party_id, role, entry.name, self._not_after))
             self._write_common(folder, settings)
             _archive(folder, self._archive_of(entry.name))
@@ -182,7 +182,7 @@ class _Run:
         from fedtrain.service.vault.secret_files import write_secret
         from fedtrain.service.vault.tokens import Scope
 
-        write_secret(folder / ADMIN_TOKEN, self._new_token(folder, "admin", Scope.ADMIN))
+        write_secret(folder / ADMIN_TOKEN_FILE, self._new_token(folder, "admin", Scope.ADMIN))
 
     def _new_token(
         self, service: Path, name: str, scope: Scope, party: str | None = None, role: MemberRole | None = None

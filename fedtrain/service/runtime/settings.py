@@ -18,6 +18,7 @@ from fedtrain.service.limits.rate_limit import RateLimit
 from fedtrain.spec.setup_error import SetupError
 
 PARTY_FILE = "party.toml"
+ADMIN_TOKEN_FILE = "admin.token"  # noqa: S105 - a file\'s name
 
 LogFormat = Literal["console", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer
 
-from fedtrain.cli.simulate.in_process import Federation
 from fedtrain.data_owner.scoring.masked_scores import mask_scores
+from fedtrain.simulation.federation import Federation
 from fedtrain.spec.problems import Code, Problem
 from tests.harness.model_owner.scoring_scenes import FEATURES, make_table, run, started, trained
 from tests.harness.one_process import rows_of, training, write_table

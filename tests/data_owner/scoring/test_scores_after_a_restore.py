@@ -13,11 +13,11 @@ import pytest
 from typer.testing import CliRunner
 
 from fedtrain.cli.main import app
-from fedtrain.cli.simulate.in_process import Federation
 from fedtrain.model_owner.scoring.told import BitsTold
 from fedtrain.protocol.messages.scoring import SCORE_BITS
 from fedtrain.service.vault.backup import RESTORED, BackupError, back_up, restore, restored_at
 from fedtrain.service.vault.secret_files import SecretFileError, load_or_create_identity
+from fedtrain.simulation.federation import Federation
 from fedtrain.spec.problems import Code, Problem
 from tests.harness.model_owner.scoring_scenes import FEATURES, make_table, run, started, trained
 

@@ -13,7 +13,6 @@ import pytest
 from gmpy2 import mpz
 from phe.paillier import PaillierPrivateKey, PaillierPublicKey
 
-from fedtrain.cli.simulate.in_process import Federation
 from fedtrain.crypto import (
     LocalEngine,
     PublicEncryptor,
@@ -30,6 +29,7 @@ from fedtrain.protocol.documents.identity import Identity
 from fedtrain.protocol.messages.rounds import SignedBytes, from_cbor, to_cbor
 from fedtrain.protocol.messages.scoring import REQUEST_TAG, SCORE_BITS, ScorePlan, ScoreRequest, ScoringReply
 from fedtrain.protocol.messages.tasks import TaskKind
+from fedtrain.simulation.federation import Federation
 from fedtrain.spec.model_spec import ModelSpec
 from fedtrain.spec.problems import Code, Problem
 from fedtrain.tabular.encode import Encoder

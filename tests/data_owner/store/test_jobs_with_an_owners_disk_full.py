@@ -12,10 +12,10 @@ import pytest
 from structlog.testing import capture_logs
 
 import fedtrain.data_owner.app
-from fedtrain.cli.simulate.in_process import Federation, Party, federation
 from fedtrain.data_owner.release.audit import verify_records
 from fedtrain.data_owner.store.sql import OwnerStore
 from fedtrain.service.store.database import sqlite_url
+from fedtrain.simulation.federation import Federation, Party, federation
 from tests.harness.data_owner.owners_disk import FULL, OwnersDisk, at_once, nth, refused_for_want_of_room
 from tests.harness.one_process import rows_of, split, training, write_table
 

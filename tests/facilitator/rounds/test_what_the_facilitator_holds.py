@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from fedtrain.cli.simulate.in_process import Federation, federation
 from fedtrain.client.evidence import fetch_log
 from fedtrain.client.facilitator import FacilitatorClient
 from fedtrain.crypto import LocalEngine
@@ -23,6 +22,7 @@ from fedtrain.protocol.documents.signed import Manifest
 from fedtrain.protocol.evidence.verification import Job, LogItem, verify_log
 from fedtrain.protocol.messages.rounds import RoundKind, RoundRequest, SignedBytes, from_cbor
 from fedtrain.protocol.messages.shared_weights import SealingContext, open_weights_box
+from fedtrain.simulation.federation import Federation, federation
 from fedtrain.spec.problems import Code, Problem
 from tests.harness.attackers.shared_jobs import SHARING, breast_cancer, shared_spec, table
 from tests.harness.one_process import split, write_table

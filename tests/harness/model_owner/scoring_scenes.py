@@ -13,7 +13,6 @@ import httpx
 import numpy as np
 from numpy.typing import NDArray
 
-from fedtrain.cli.simulate.in_process import FACILITATOR, Federation, Party, federation
 from fedtrain.client.facilitator import FacilitatorClient
 from fedtrain.protocol.documents.identity import Identity
 from fedtrain.protocol.documents.signed import Manifest, open_document
@@ -30,6 +29,7 @@ from fedtrain.protocol.messages.scoring import (
 )
 from fedtrain.protocol.messages.tasks import TaskKind
 from fedtrain.service.vault.secret_files import load_or_create_identity
+from fedtrain.simulation.federation import FACILITATOR, Federation, Party, federation
 from tests.harness.one_process import split, training, write_table
 
 Floats = NDArray[np.float64]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 
-from fedtrain.cli.simulate.in_process import Federation, federation
+from fedtrain.simulation.federation import Federation, federation
 
 
 @dataclass

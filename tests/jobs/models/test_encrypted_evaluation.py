@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
 
-from fedtrain.cli.simulate.in_process import FACILITATOR
 from fedtrain.client.evidence import fetch_log
 from fedtrain.client.facilitator import FacilitatorClient
 from fedtrain.crypto import LocalEngine
@@ -20,6 +19,7 @@ from fedtrain.model_owner.methods.evaluation import evaluated_weights
 from fedtrain.planning.plans import MOST_VALIDATION_PRODUCTS
 from fedtrain.protocol.evidence.verification import Job, verify_log
 from fedtrain.service.vault.secret_files import load_identity
+from fedtrain.simulation.federation import FACILITATOR
 from fedtrain.spec.problems import Code, Problem
 from tests.harness.one_process import (
     Floats,

@@ -22,7 +22,7 @@ from benchmarks.models import (
     surrogate_weights,
     write_tables,
 )
-from fedtrain.cli.simulate.in_process import federation
+from fedtrain.simulation.federation import federation
 from fedtrain.spec.model_spec import ModelSpec
 from fedtrain.tabular import Encoder
 

@@ -17,9 +17,9 @@ import sqlalchemy as sa
 from structlog.testing import capture_logs
 
 import fedtrain.model_owner.service
-from fedtrain.cli.simulate.in_process import Federation, federation
 from fedtrain.model_owner.store.tables import outbox
 from fedtrain.service.vault import secret_files
+from fedtrain.simulation.federation import Federation, federation
 from fedtrain.spec.problems import Code
 from tests.harness.model_owner.running import keys_left
 from tests.harness.one_process import rows_of, split, training, write_table

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from gmpy2 import mpz
 
-from fedtrain.cli.simulate.in_process import federation
 from fedtrain.crypto import Engine, LocalEngine
 from fedtrain.planning.costs import cost_of
 from fedtrain.planning.plans import plan_spec, rounds_of
 from fedtrain.protocol.messages.forecast import forecast
 from fedtrain.protocol.messages.rounds import Compute, RoundAnswer, RoundKind, RoundRequest, Step, from_cbor
 from fedtrain.protocol.messages.sizes import job_bytes
+from fedtrain.simulation.federation import federation
 from fedtrain.spec.model_spec import ModelSpec
 
 OWNERS = ("alba", "bruma", "celta")

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from gmpy2 import mpz
 
-from fedtrain.cli.simulate.in_process import Federation, federation
 from fedtrain.crypto import LocalEngine, PublicEncryptor, RerandomiserPool
+from fedtrain.simulation.federation import Federation, federation
 from tests.harness.one_process import give_salts_to
 
 ROWS = 40

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fedtrain.cli.simulate.in_process import federation
 from fedtrain.crypto import LocalEngine, ProcessEngine, SizedEngine
 from fedtrain.service.runtime.workers import Workers
+from fedtrain.simulation.federation import federation
 from tests.jobs.test_whole_job import make_spec, write_table
 
 pytestmark = pytest.mark.slow

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from fedtrain.cli.simulate.in_process import Federation, federation
 from fedtrain.service.store import database
+from fedtrain.simulation.federation import Federation, federation
 from fedtrain.spec.problems import Code, Problem
 from tests.harness.one_process import run_job, training, write_table
 

@@ -1,6 +1,6 @@
 """All parties in one process: the services' own code, joined by ASGI transports instead of ports.
 
-`fedtrain simulate` runs on this, and so do the tests of whole jobs.
+`simulate` runs on this, and so do the tests of whole jobs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import httpx
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from fedtrain.cli.trust.provisioning import ADMIN_TOKEN
 from fedtrain.crypto import Engine
 from fedtrain.data_owner.app import create_app as create_data_owner
 from fedtrain.data_owner.policy.rules import OwnerPolicy
@@ -28,6 +27,7 @@ from fedtrain.model_owner.app import create_app as create_model_owner
 from fedtrain.model_owner.settings import ModelOwnerSettings
 from fedtrain.protocol.clock import Clock
 from fedtrain.service.runtime.engines import engine_of
+from fedtrain.service.runtime.settings import ADMIN_TOKEN_FILE
 from fedtrain.service.runtime.system_clock import SystemClock
 from fedtrain.service.vault.secret_files import read_secret
 from fedtrain.spec.problems import Problem
@@ -79,12 +79,10 @@ class Federation:
         answer = await self.model_owner.post("/models", dict(spec))
         return str(answer["id"])
 
-    async def wait(self, model_id: str, show: Callable[[dict[str, Any]], None] | None = None) -> dict[str, Any]:
-        """Return what GET /models/{id} says when the job has ended; `show` is given what it says on the way."""
+    async def wait(self, model_id: str) -> dict[str, Any]:
+        """Return what GET /models/{id} says when the job has ended."""
         while True:
             state: dict[str, Any] = await self.model_owner.get(f"/models/{model_id}")
-            if show is not None:
-                show(state)
             if state["status"] in ENDED:
                 return state
             await asyncio.sleep(POLL_S)
@@ -202,7 +200,7 @@ def _own_token(app: FastAPI, state_dir: Path) -> dict[str, str]:
     """The token for the service's own people: what `fedtrain provision` made, or the one for decisions."""
     decisions = getattr(app.state.gate, "decisions", None)
     try:
-        token = read_secret(state_dir / ADMIN_TOKEN).decode() if decisions is None else decisions.value
+        token = read_secret(state_dir / ADMIN_TOKEN_FILE).decode() if decisions is None else decisions.value
     except FileNotFoundError:
         return {}
     return {"Authorization": f"Bearer {token.strip()}"}
