@@ -163,7 +163,9 @@ class _Parts:
                 doorbell=doorbell,
                 metrics=self._metrics,
                 allow_small_keys=settings.allow_small_keys,
-                unit_costs=cache(partial(unit_costs, settings.state_dir, monotonic=self._clock.monotonic)),
+                unit_costs=cache(
+                    partial(unit_costs, settings.state_dir, monotonic=self._clock.monotonic, choice=settings.engine)
+                ),
                 membership=self._membership,
             )
         )

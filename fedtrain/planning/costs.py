@@ -5,19 +5,15 @@ Bytes here are those of the ciphertexts, exactly; `fedtrain.protocol.messages.si
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from fedtrain.crypto.packing.slots import SlotLayout
 from fedtrain.crypto.powers.fixed_base import best_window_bits
 from fedtrain.crypto.powers.squaring import SQUARING_COST
-from fedtrain.crypto.powers.straus import best_plan
 from fedtrain.planning.budget import Budget, ValidationBudget
 from fedtrain.planning.plans import evaluations_of, plan_spec, rounds_of
+from fedtrain.planning.unit_costs import MultiExponentiationCost, straus_cost
 from fedtrain.spec.model_spec import ModelSpec
-
-#: (bases, rows, exponent bits) → multiplications of the products Π_j base_j^e_ij of all rows i.
-MultiExponentiationCost = Callable[[int, int, int], float]
 
 # Sliding windows of five bits: one multiplication for about six bits of an exponent, beside the squarings.
 _WINDOW_SPACING_BITS = 6
@@ -101,12 +97,8 @@ def cost_of(
     owners = most if owners is None else owners
     if not 1 <= owners <= most:
         raise ValueError(f"owners must be 1 to max_data_owners, {most}; received {owners}")
-    count = multi_exponentiation_cost or _straus_cost
+    count = multi_exponentiation_cost or straus_cost
     return _JobCosts(plan_spec(spec), owners, count, rows_total).of(rounds_of(spec), evaluations_of(spec))
-
-
-def _straus_cost(bases: int, rows: int, exponent_bits: int) -> float:
-    return best_plan(bases, rows, exponent_bits).multiplications
 
 
 class _JobCosts:

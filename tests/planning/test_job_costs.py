@@ -146,7 +146,7 @@ def test_sums_that_evaluations_tell_are_counted_among_those_of_both_parts() -> N
 
 
 def test_a_forecast_has_the_seconds_of_evaluations() -> None:
-    unit = UnitCosts(3072, 1e-5, 3e-6)
+    unit = UnitCosts(3072, 1e-5, 3e-6, 1e-5)
     plain, evaluated = (forecast(spec(evaluate_every=every), unit=unit) for every in (0, 4))
     assert (plain["evaluations"], evaluated["evaluations"]) == (0, 2)
     seconds = evaluated["seconds"]

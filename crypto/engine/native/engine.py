@@ -21,6 +21,7 @@ from phe.paillier import PaillierPrivateKey
 from fedtrain.crypto.engine.local import LocalEngine
 from fedtrain.crypto.engine.native.ring import (
     DIGIT_BITS,
+    LANES,
     LEAST_DIGITS,
     MOST_DIGITS,
     MOST_WHOLE_DIGITS,
@@ -41,7 +42,6 @@ except ImportError:  # built where there is a C compiler
 else:
     _BUILT = True
 
-LANES = 8
 _LOCAL = LocalEngine()
 # Windows of secret exponents: every entry is read each time, so that a wider window reads more than it saves.
 _SECRET_WINDOW_BITS = 4

@@ -9,6 +9,7 @@ from functools import lru_cache
 import gmpy2
 from gmpy2 import mpz
 
+LANES = 8
 DIGIT_BITS = 52
 # R must be 16 times m at least (montgomery.h), so that residues may stay below 2m between products.
 _SPARE_BITS = 4
@@ -18,6 +19,11 @@ LEAST_DIGITS, MOST_DIGITS, MOST_WHOLE_DIGITS = 4, 79, 159
 def digits_of(modulus: mpz) -> int:
     """Digits of 52 bits for residues modulo this number."""
     return -(-(int(modulus).bit_length() + _SPARE_BITS) // DIGIT_BITS)
+
+
+def has_root_of(bits: int) -> bool:
+    """Return whether the kernel has squares of odd numbers of so many bits."""
+    return LEAST_DIGITS <= -(-(bits + _SPARE_BITS) // DIGIT_BITS) <= MOST_DIGITS
 
 
 def width_bytes(digits: int) -> int:
@@ -75,7 +81,7 @@ class Ring:
 def square_ring(modulus: mpz) -> Ring | None:
     """The ring of a modulus that is the square of an odd number of a size that the kernel has; None for others."""
     root, remainder = gmpy2.isqrt_rem(modulus)
-    if remainder or root % 2 == 0 or not LEAST_DIGITS <= digits_of(root) <= MOST_DIGITS:
+    if remainder or root % 2 == 0 or not has_root_of(root.bit_length()):
         return None
     return Ring.of(root)
 

@@ -58,8 +58,10 @@ def plan_document(document: Any, owners: int | None, rows: int | None, *, again:
     from fedtrain.service.runtime.machine_speed import default_folder, unit_costs
 
     spec = spec_of(document)
-    budget = plan_of(spec, allow_small_keys=settings_of(Role.MODEL_OWNER, {}).allow_small_keys)
-    unit = unit_costs(default_folder(), spec.training.key_bits, time.perf_counter, again=again)
+    settings = settings_of(Role.MODEL_OWNER, {})
+    budget = plan_of(spec, allow_small_keys=settings.allow_small_keys)
+    bits = spec.training.key_bits
+    unit = unit_costs(default_folder(), bits, time.perf_counter, choice=settings.engine, again=again)
     try:
         return {**budget.to_dict(), "forecast": forecast(spec, owners, rows, unit)}
     except ValueError as error:
@@ -135,7 +137,8 @@ def _show_costs(job: dict[str, Any]) -> None:
             rows.append(["", "evaluation", *in_and_out, None, None, f"{seconds[f'{party}_an_evaluation']:.3f}"])
     a_round = "seconds each" if job["evaluations"] else "seconds a round"
     columns = ["party", "a", "ciphertexts in", "ciphertexts out", "job in", "job out", a_round]
-    print_table("bytes, and processor seconds on machines like this one", columns, rows)
+    engine = {"native": "the compiled kernel", "gmpy2": "gmpy2"}[job["unit_costs"]["engine"]]
+    print_table(f"bytes, and processor seconds on machines like this one, by {engine}", columns, rows)
     evaluation = f", {seconds['an_evaluation']:.2f} s an evaluation" if job["evaluations"] else ""
     console().print(
         f"about {seconds['a_round']:.2f} s a round{evaluation}, {duration(seconds['job'])} for all of them\n",

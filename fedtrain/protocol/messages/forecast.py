@@ -17,8 +17,8 @@ from fedtrain.planning.unit_costs import UnitCosts
 from fedtrain.protocol.messages.sizes import JobBytes, job_bytes
 from fedtrain.spec.model_spec import ModelSpec
 
-# Signing, checking, encoding and keeping one message, in products modulo n² of a 3,072-bit key (12 ms): what is left of
-# a small round's processor time once its arithmetic is taken off (benchmarks.plan).
+# Signing, checking, encoding and keeping one message, in gmpy2's products modulo n² of a 3,072-bit key (12 ms): what is
+# left of a small round's processor time once its arithmetic is taken off (benchmarks.plan).
 _MESSAGE_MULTIPLICATIONS = 1400.0
 
 
@@ -42,7 +42,7 @@ def _forecast(spec: ModelSpec, owners: int, rows_total: int | None, unit: UnitCo
     most = budget.inputs.max_rows_total
     if rows_total is not None and not 1 <= rows_total <= most:
         raise ValueError(f"rows must be 1 to {most}, max_rows for each of max_data_owners; received {rows_total}")
-    cost = cost_of(spec, owners, rows_total=rows_total)
+    cost = cost_of(spec, owners, None if unit is None else unit.multi_exponentiation_cost, rows_total)
     rows_total = budget.inputs.max_rows * owners if rows_total is None else rows_total
     sizes = job_bytes(budget, owners, rounds_of(spec), rows_total, spec.training.evaluate_every)
     return {
@@ -130,5 +130,5 @@ def _evaluation_s(cost: JobCost, unit: UnitCosts) -> dict[str, float]:
 
 def _party_s(cost: PartyCost, unit: UnitCosts, messages: int) -> float:
     full = cost.multiplications + cost.idle_multiplications
-    overhead = messages * _MESSAGE_MULTIPLICATIONS
-    return (full + overhead) * unit.multiplication_s + cost.half_multiplications * unit.half_multiplication_s
+    arithmetic = full * unit.multiplication_s + cost.half_multiplications * unit.half_multiplication_s
+    return arithmetic + messages * _MESSAGE_MULTIPLICATIONS * unit.gmpy2_multiplication_s

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from fedtrain.cli.jobs.plan import bar_line
 from fedtrain.cli.main import app
+from fedtrain.crypto.engine.native import why_not
 from fedtrain.planning.plans import plan_spec
 from fedtrain.protocol.messages.forecast import forecast
 from fedtrain.protocol.messages.sizes import job_bytes
@@ -123,7 +124,7 @@ def test_speed_is_measured_once_and_again_when_asked(tmp_path: Path, cache: Path
     run(tmp_path)
     assert (cache / FILE).read_text() == first
     known = json.loads(first)
-    known["unit_costs"][0]["multiplication_s"] = 0.5
+    known["unit_costs"][0] |= {"multiplication_s": 0.5, "gmpy2_multiplication_s": 0.5}
     (cache / FILE).write_text(json.dumps(known))
     slow = json.loads(run(tmp_path, "--json").stdout)["forecast"]["seconds"]["a_round"]
     fast = json.loads(run(tmp_path, "--json", "--measure").stdout)["forecast"]["seconds"]["a_round"]
@@ -135,9 +136,30 @@ def test_a_broken_file_is_measured_anew(cache: Path, content: str) -> None:
     cache.mkdir(parents=True)
     (cache / FILE).write_text(content)
     ticks = iter(range(10_000))
-    costs = unit_costs(cache, 2048, lambda: next(ticks) * 1e-3)
+    costs = unit_costs(cache, 2048, lambda: next(ticks) * 1e-3, choice="gmpy2")
     assert costs.multiplication_s == pytest.approx(1e-3 / 50)
     assert json.loads((cache / FILE).read_text())["unit_costs"][0]["modulus_bits"] == 2048
+
+
+@pytest.mark.skipif(why_not() is not None, reason=f"the kernel can't be used here: {why_not()}")
+def test_seconds_are_those_of_the_engine_in_use(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the services choose it: the kernel, unless the setting says gmpy2. Each is measured and kept by itself."""
+    by_kernel = json.loads(run(tmp_path, "--json").stdout)["forecast"]
+    monkeypatch.setenv("FEDTRAIN_ENGINE", "gmpy2")
+    by_gmpy2 = json.loads(run(tmp_path, "--json").stdout)["forecast"]
+    assert (by_kernel["unit_costs"]["engine"], by_gmpy2["unit_costs"]["engine"]) == ("native", "gmpy2")
+    assert {entry["engine"] for entry in json.loads((cache / FILE).read_text())["unit_costs"]} == {"native", "gmpy2"}
+    assert by_gmpy2["unit_costs"]["multiplication_s"] == by_gmpy2["unit_costs"]["gmpy2_multiplication_s"]
+    assert "machines like this one, by gmpy2" in run(tmp_path).stdout
+    known = json.loads((cache / FILE).read_text())
+    for entry in known["unit_costs"]:
+        if entry["engine"] == "gmpy2":
+            entry["multiplication_s"] = 0.25
+    (cache / FILE).write_text(json.dumps(known))
+    slow = json.loads(run(tmp_path, "--json").stdout)["forecast"]["seconds"]
+    monkeypatch.delenv("FEDTRAIN_ENGINE")
+    assert json.loads(run(tmp_path, "--json").stdout)["forecast"] == by_kernel
+    assert slow["data_owner_a_round"] > 100 * by_kernel["seconds"]["data_owner_a_round"]
 
 
 def test_a_folder_that_cannot_be_written_is_gone_without(tmp_path: Path) -> None:
@@ -168,7 +190,7 @@ def test_seconds_follow_the_machine_and_bytes_do_not() -> None:
     from fedtrain.planning.unit_costs import UnitCosts
 
     spec = ModelSpec.model_validate_json(json.dumps(SPEC))
-    slow, fast = (forecast(spec, unit=UnitCosts(2048, cost, cost / 4)) for cost in (2e-5, 1e-5))
+    slow, fast = (forecast(spec, unit=UnitCosts(2048, cost, cost / 4, cost)) for cost in (2e-5, 1e-5))
     assert slow["seconds"]["job"] == pytest.approx(2 * fast["seconds"]["job"])
     assert slow["bytes"] == fast["bytes"] == forecast(spec)["bytes"]
     assert forecast(spec)["seconds"] is None
