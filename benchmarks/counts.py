@@ -1,20 +1,23 @@
 """Multiplications counted, and what they cost here and now: the arithmetic floor of an operation.
 
-The cost of one is that of gmpy2's x·y mod m and x·x mod m, measured in a bare loop at that moment. Counts: a table's
-entries, lookups and squarings as `crypto.powers.straus.best_plan` and `crypto.FixedBaseTable` have them; GMP's own
-powers as their squarings and one multiplication for every six bits.
+The cost of one is measured at that moment: of gmpy2 x·y mod m and x·x mod m in a bare loop, of the kernel an eighth of
+eight side by side. Counts: a table's entries, lookups and squarings as `crypto.powers.straus.best_plan` and
+`crypto.FixedBaseTable` have them; powers as their squarings and one multiplication for every six bits.
 """
 
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from gmpy2 import mpz
+from gmpy2 import isqrt, mpz
 
+from benchmarks.engines import NATIVE, name_here
 from benchmarks.measure import processor_seconds
 from fedtrain.crypto import FixedBaseTable, SlotLayout
+from fedtrain.crypto.engine.native.speed import product_seconds
 from fedtrain.crypto.powers.squaring import SQUARING_COST
 from fedtrain.crypto.powers.straus import best_plan
 
@@ -32,17 +35,21 @@ class Count:
     squarings: float = 0
 
 
-def floor_seconds(counts: Iterable[Count]) -> float:
-    """Processor seconds that so many multiplications take, each modulus measured at this moment."""
+def floor_seconds(counts: Iterable[Count], engine: str | None = None) -> float:
+    """Processor seconds that so many multiplications take by that engine, by default the one that a service takes
+    here; each modulus measured at this moment."""
     found = 0.0
     for count in counts:
-        multiplication, squaring = cost_of_one(count.modulus)
+        multiplication, squaring = cost_of_one(count.modulus, engine or name_here())
         found += count.multiplications * multiplication + count.squarings * squaring
     return found
 
 
-def cost_of_one(modulus: mpz) -> tuple[float, float]:
+def cost_of_one(modulus: mpz, engine: str) -> tuple[float, float]:
     """Processor seconds of one multiplication and of one squaring modulo `modulus`."""
+    root = isqrt(modulus)
+    if engine == NATIVE and root * root == modulus:
+        return product_seconds(root.bit_length(), time.process_time)
     numbers = [number_below(modulus) for _ in range(LOOP)]
     factor = number_below(modulus)
     multiplication, _ = processor_seconds(lambda: [x * factor % modulus for x in numbers])

@@ -12,10 +12,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from numpy.typing import NDArray
 from phe.paillier import PaillierPrivateKey
 
+from benchmarks.engines import engine_here
 from fedtrain.crypto import (
     Engine,
     KeyHolderEncryptor,
-    LocalEngine,
     RerandomiserPool,
     encrypt_array,
     generate_keypair,
@@ -96,7 +96,7 @@ def key_pair(key_bits: int) -> PaillierPrivateKey:
 
 def bench_of(moments: Moments, private_key: PaillierPrivateKey, owners: int = 3, engine: Engine | None = None) -> Bench:
     """The owner of these moments, on a roster of so many. Its pool is empty: an answer pays for every factor."""
-    engine = engine or LocalEngine()
+    engine = engine or engine_here()
     n = int(private_key.public_key.n)
     spec = spec_of(moments.dimensions, n.bit_length())
     budget = plan_spec(spec)

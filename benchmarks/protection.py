@@ -17,11 +17,11 @@ from dataclasses import replace
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from rich.console import Console
 
+from benchmarks.engines import engine_here
 from benchmarks.jobs import Bench, bench_of, key_pair, moments_from, table_of
 from benchmarks.measure import Row, main, processor_seconds
 from fedtrain.crypto import (
     KeyHolderEncryptor,
-    LocalEngine,
     blind,
     encrypt_array,
     key_id,
@@ -47,7 +47,7 @@ OWNERS, D, KEY_BITS = 5, 30, 3072
 QUICK = (3, 8, 1024)
 ROWS = 400
 REPEATS = 3
-ENGINE = LocalEngine()
+ENGINE = engine_here()
 
 
 def measure(quick: bool, notes: Console) -> Iterable[Row]:

@@ -26,11 +26,12 @@ import httpx
 import numpy as np
 from rich.console import Console
 
+from benchmarks.engines import engine_here
 from benchmarks.jobs import LEAST_KEY_BITS, Bench, bench_of, key_pair, moments_from, spec_of, table_of
 from benchmarks.measure import Row, main, processor_seconds
 from fedtrain.cli.services.metrics import sum_by_name
 from fedtrain.cli.services.processes import Children
-from fedtrain.crypto import KeyHolderEncryptor, LocalEngine, encrypt_array, key_id, sum_vectors
+from fedtrain.crypto import KeyHolderEncryptor, encrypt_array, key_id, sum_vectors
 from fedtrain.data_owner.release.answer import compute_answer
 from fedtrain.facilitator.methods.adding import add_answers
 from fedtrain.protocol.messages.rounds import RoundAnswer, RoundRequest, from_cbor, to_cbor
@@ -105,7 +106,7 @@ def arithmetic(owners: int, d: int, key_bits: int) -> dict[str, float]:
     answer_s, answer = processor_seconds(lambda: compute_answer(job, request, bench.request_hash), REPEATS)
     bodies = (answer.body,) * owners
     body = to_cbor(request)
-    add_s, _ = processor_seconds(lambda: add_answers(job.modulus, bench.budget, body, bodies, LocalEngine()), REPEATS)
+    add_s, _ = processor_seconds(lambda: add_answers(job.modulus, bench.budget, body, bodies, engine_here()), REPEATS)
     step_s, _ = processor_seconds(lambda: _model_owners_turn(bench, bodies), REPEATS)
     read_s, read = processor_seconds(lambda: from_cbor(answer.body, RoundAnswer), REPEATS)
     write_s, _ = processor_seconds(lambda: to_cbor(read), REPEATS)
@@ -121,7 +122,7 @@ def arithmetic(owners: int, d: int, key_bits: int) -> dict[str, float]:
 
 def _model_owners_turn(bench: Bench, bodies: Sequence[bytes]) -> None:
     """Signatures, the product again, decryption, and the next weights; masks are left in, which costs the same."""
-    modulus, engine = bench.job.modulus, LocalEngine()
+    modulus, engine = bench.job.modulus, engine_here()
     answers = [from_cbor(body, RoundAnswer) for body in bodies]
     for answer in answers:
         answer.check_signature()

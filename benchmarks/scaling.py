@@ -21,9 +21,10 @@ import pyarrow as pa
 import pyarrow.parquet
 from rich.console import Console
 
+from benchmarks.engines import engine_here
 from benchmarks.jobs import bench_of, key_pair, moments_from, spec_of, table_of
 from benchmarks.measure import Row, main, processor_seconds
-from fedtrain.crypto import LocalEngine, sum_of_masks, sum_vectors
+from fedtrain.crypto import sum_of_masks, sum_vectors
 from fedtrain.data_owner.data.moments import Moments, moments_of
 from fedtrain.data_owner.release.answer import compute_answer
 from fedtrain.protocol.messages.rounds import RoundAnswer, from_cbor
@@ -95,7 +96,7 @@ def against_owners(sizes: Sequence[int], key_bits: int, d: int) -> Iterable[Row]
         )
         yield Row("masks of an owner", shape, key_bits, seconds)
         vectors = [vector] * owners
-        seconds, _ = processor_seconds(lambda v=vectors: sum_vectors(v, n, LocalEngine(), 0), REPEATS)
+        seconds, _ = processor_seconds(lambda v=vectors: sum_vectors(v, n, engine_here(), 0), REPEATS)
         yield Row("sum by the Facilitator", shape, key_bits, seconds)
 
 

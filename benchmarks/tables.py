@@ -89,6 +89,10 @@ def encrypt(rows: Rows) -> str:
         if cores:
             header = [f"{bits} bits, by the clock", "one core, s", "all cores, s", "times as fast"]
             tables.append(markdown(header, split))
+        published = [row for row in of_size if row["name"].startswith("FLASHE")]
+        if published:
+            lines = [[row["name"], number(row["seconds"]), _against(row)] for row in published]
+            tables.append(markdown([f"{bits} bits, by the clock", "ours, s", "as published"], lines))
     return "\n\n".join(tables)
 
 
@@ -104,22 +108,29 @@ def _one_by_one(rows: Rows, bits: int) -> str:
 
 
 def floor(rows: Rows) -> str:
-    """A line for each operation: milliseconds, floor and their ratio at each key size."""
-    sizes = _key_sizes(rows)
+    """A table for each engine, a line for each operation: milliseconds, floor and their ratio at each key size, and how
+    many times as long gmpy2 takes where both were measured."""
+    sizes, tables = _key_sizes(rows), []
 
     def label(row: Mapping[str, Any]) -> str:
         kept = {name: size for name, size in row["sizes"].items() if name in ("d", "powers", "ciphertexts")}
         return f"{row['name']} ({', '.join(f'{name} {size}' for name, size in kept.items())})"
 
-    by_label = {(label(row), row["key_bits"]): row for row in rows}
-    lines = []
-    for name in _unique(label(row) for row in rows):
-        cells = []
-        for bits in sizes:
-            row = by_label[name, bits]
-            cells += [number(1000 * row["seconds"]), number(1000 * row["peer_seconds"]), number(row["ratio"])]
-        lines.append([name, *cells])
-    return markdown(["operation", *(text for bits in sizes for text in (f"{bits}: ms", "floor", "ratio"))], lines)
+    for engine in _unique(row["sizes"]["engine"] for row in rows):
+        of_engine = [row for row in rows if row["sizes"]["engine"] == engine]
+        by_label = {(label(row), row["key_bits"], row["peer"]): row for row in of_engine}
+        peers = [peer for peer in _unique(row["peer"] for row in of_engine) if peer != "floor"]
+        lines = []
+        for name in _unique(label(row) for row in of_engine):
+            cells = []
+            for bits in sizes:
+                row = by_label[name, bits, "floor"]
+                cells += [number(1000 * row["seconds"]), number(1000 * row["peer_seconds"]), number(row["ratio"])]
+                cells += [f"{number(by_label[name, bits, peer]['ratio'])}×" for peer in peers]
+            lines.append([name, *cells])
+        header = (text for bits in sizes for text in (f"{bits}: ms", "floor", "ratio", *peers))
+        tables.append(markdown([f"by {engine}", *header], lines))
+    return "\n\n".join(tables)
 
 
 def round_(rows: Rows) -> str:

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from benchmarks import counts, encrypt, floor, gradient, peers, protection, scaling
 from benchmarks import round as round_
+from benchmarks.engines import NATIVE, engines
 from benchmarks.measure import Row, main
 from benchmarks.peers import Phe
 from benchmarks.tables import TABLES, number
@@ -78,15 +79,37 @@ def test_multiplications_are_counted_as_they_are_made() -> None:
 
 
 def test_the_floor_is_the_sum_of_its_counts_at_the_cost_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counts, "cost_of_one", lambda modulus: (float(modulus), 0.5))
+    monkeypatch.setattr(counts, "cost_of_one", lambda modulus, engine: (float(modulus), 0.5))
     assert counts.floor_seconds([counts.Count(mpz(2), 10, 4), counts.Count(mpz(3), 1)]) == 10 * 2 + 4 * 0.5 + 3
+
+
+def test_a_floor_is_that_of_the_engine_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the kernel's product where the modulus is a square, by gmpy2's for all others."""
+    monkeypatch.setattr(counts, "LOOP", 10)
+    monkeypatch.setattr(counts, "product_seconds", lambda root_bits, clock: (root_bits, root_bits / 2))
+    square, other = mpz((1 << 511) + 1) ** 2, mpz(1 << 1023) + 1
+    assert counts.cost_of_one(square, NATIVE) == (512, 256)
+    assert max(counts.cost_of_one(other, NATIVE)) < 1 > max(counts.cost_of_one(square, "gmpy2"))
+
+
+def test_the_published_case_is_decrypted_and_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = check(encrypt.flashe_case(QUIET, values=40, key_bits=SMALL_KEY))
+    assert [row.peer_seconds for row in rows] == [4.69, 1.69, 2.81]
+    assert {row.peer for row in rows} == {"as published"}
+    monkeypatch.setattr(encrypt, "sum_vectors", lambda vectors, n, engine: vectors[0])
+    with pytest.raises(AssertionError, match="other values"):
+        list(encrypt.flashe_case(QUIET, values=40, key_bits=SMALL_KEY))
 
 
 def test_floor_rows_hold_every_operation_of_the_seam(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counts, "LOOP", 10)
     rows = check(floor.measure(True, QUIET, key_sizes=[SMALL_KEY], dimensions=[3], repeats=1))
-    assert {row.peer for row in rows} == {"floor"}
-    assert [row.name.split(":")[0].split(" mod")[0] for row in rows] == [
+    by_engine = [
+        (engine, peer) for engine in engines() for peer in (["floor", "gmpy2"] if engine == "native" else ["floor"])
+    ]
+    assert [(row.sizes["engine"], row.peer) for row in rows] == by_engine * 7
+    assert TABLES["floor"]([row.to_dict() for row in rows]).count("| by ") == len(engines())
+    assert [row.name.split(":")[0].split(" mod")[0] for row in rows[:: len(by_engine)]] == [
         "matrix × encrypted vector, packed",
         "re-randomisers",
         "fixed-base powers",

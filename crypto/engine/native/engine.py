@@ -45,7 +45,7 @@ else:
 _LOCAL = LocalEngine()
 # Windows of secret exponents: every entry is read each time, so that a wider window reads more than it saves.
 _SECRET_WINDOW_BITS = 4
-_SECRET_TABLE_WINDOW_BITS = 6
+SECRET_TABLE_WINDOW_BITS = 5
 _WINDOW_BITS = 5
 _LARGEST_INDEX_BITS = 12
 _LARGEST_TABLES_BYTES = 1 << 26
@@ -359,7 +359,7 @@ def _entries(table: FixedBaseTable) -> _Entries | None:
     ring = square_ring(table.modulus)
     if ring is None:
         return None
-    window_bits = min(table.window_bits, _SECRET_TABLE_WINDOW_BITS) if table.secret else table.window_bits
+    window_bits = min(table.window_bits, SECRET_TABLE_WINDOW_BITS) if table.secret else table.window_bits
     residue = _kernel.load(*ring.parameters, ring.bytes_of([table.base % table.modulus]))
     positions = -(-table.exponent_bits // window_bits)
     return _Entries(ring, window_bits, _kernel.fixed_base_table(*ring.parameters, residue, positions, window_bits))

@@ -11,13 +11,21 @@ typedef struct {
     residues power, entry;
 } powering;
 
-/* entry = table[digit] in each lane, reading every entry: the addresses do not depend on the digits. */
-INLINE void pick(residues *entry, const residues *table, int entries, const uint64_t digit[LANES], int words) {
+/* entry = table[digit] in each lane, reading every entry: the addresses do not depend on the digits. Eight words at a
+ * time, which stay in registers. An entry has words of its own for each lane, or the same for all (`shared`). */
+INLINE void pick(residues *entry, const uint64_t *table, size_t stride, const int shared, int entries,
+                 const uint64_t digit[LANES], int words) {
     const lanes wanted = load(digit);
-    memset(entry->word, 0, sizeof(lanes) * (size_t)words);
-    for (int i = 0; i < entries; i++) {
-        const lanes here = all((uint64_t)i);
-        for (int j = 0; j < words; j++) entry->word[j] = where_equal(wanted, here, entry->word[j], table[i].word[j]);
+    for (int j = 0; j < words; j += LANES) {
+        lanes kept[LANES];
+        for (int k = 0; k < LANES; k++) kept[k] = zero();
+        for (int i = 0; i < entries; i++) {
+            const lanes here = all((uint64_t)i);
+            const uint64_t *from = table + (size_t)i * stride + (size_t)j * (shared ? 1 : LANES);
+            for (int k = 0; k < LANES; k++)
+                kept[k] = where_equal(wanted, here, kept[k], shared ? all(from[k]) : load(from + k * LANES));
+        }
+        memcpy(entry->word + j, kept, sizeof kept);
     }
 }
 
@@ -90,7 +98,7 @@ VECTOR int powers_of(uint64_t *out, const uint64_t *in, size_t count, const expo
             if (!first) square_times(&p->power, window_bits, &p->m, &p->work);
             const residues *factor = &table[digit[0]];
             if (separately) {
-                pick(&p->entry, table, entries, digit, words);
+                pick(&p->entry, (const uint64_t *)table, sizeof *table / sizeof(uint64_t), 0, entries, digit, words);
                 factor = &p->entry;
             }
             if (first)
@@ -155,18 +163,6 @@ VECTOR int fixed_base_table(uint64_t *table, const uint64_t *base, int positions
     return 0;
 }
 
-/* As pick, from one position of a table in memory, whose entries serve all lanes. */
-INLINE void pick_from(residues *entry, const uint64_t *position, int entries, const uint64_t digit[LANES], int words,
-                      size_t stride) {
-    const lanes wanted = load(digit);
-    memset(entry->word, 0, sizeof(lanes) * (size_t)words);
-    for (int i = 0; i < entries; i++) {
-        const lanes here = all((uint64_t)i);
-        const uint64_t *from = position + (size_t)i * stride;
-        for (int j = 0; j < words; j++) entry->word[j] = where_equal(wanted, here, entry->word[j], all(from[j]));
-    }
-}
-
 /* Position by position for a block of exponents: one position's entries stay in the cache, all positions' do not. */
 #define BLOCK (8 * LANES)
 
@@ -200,7 +196,7 @@ VECTOR int fixed_base_powers(uint64_t *out, const uint64_t *table, size_t count,
                     places[l] = position + (size_t)(there ? first : 0) * a_position + digit[l] * stride;
                 }
                 if (secret)
-                    pick_from(entry, position, 1 << window_bits, digit, 2 * r->digits, stride);
+                    pick(entry, position, stride, 1, 1 << window_bits, digit, 2 * r->digits);
                 else
                     gather(entry, places, r->digits);
                 if (i) multiply(here, here, entry, &p->m, &p->work);
