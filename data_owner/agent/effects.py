@@ -9,30 +9,28 @@ from datetime import datetime
 
 import structlog
 
-from fedtrain.crypto import RerandomiserPool, SlotLayout
-from fedtrain.crypto.engine import Engine
+from fedtrain.crypto import Engine
 from fedtrain.data_owner import job as j
 from fedtrain.data_owner import round as machine
 from fedtrain.data_owner.agent.past import Memory
-from fedtrain.data_owner.checks import check_roster, open_offer, own_answer, roster_of
+from fedtrain.data_owner.checks import check_roster, open_offer
 from fedtrain.data_owner.data.freezing import Freezer
 from fedtrain.data_owner.data.training_rows import TrainingRows
 from fedtrain.data_owner.job import JobState, Outcome, Owner
 from fedtrain.data_owner.methods import method_of
 from fedtrain.data_owner.methods.answers import OwnerMethod, PreparedData
 from fedtrain.data_owner.policy.inspector import Inspector
-from fedtrain.data_owner.release.answer import AnsweringJob, ComputedAnswer, compute_answer
+from fedtrain.data_owner.release.answer import AnsweringJob
 from fedtrain.data_owner.release.fixed_point import check_fits
+from fedtrain.data_owner.release.ledger import Ledger
 from fedtrain.data_owner.release.marks import AnswerMarks
 from fedtrain.data_owner.release.mask_keys import MaskKeys, SealingKeys
 from fedtrain.data_owner.release.pools import Pools
 from fedtrain.data_owner.store.sql import OwnerStore
-from fedtrain.planning.budget import Budget
 from fedtrain.planning.plans import plan_spec
 from fedtrain.protocol.documents.identity import Identity
 from fedtrain.protocol.documents.offer import agreed_plan
 from fedtrain.protocol.documents.signed import Acceptance, Decline, JoinAnswer, sign_document
-from fedtrain.protocol.messages.rounds import Compute, LogEntry, RoundKind
 from fedtrain.protocol.states import Phase
 from fedtrain.spec.model_spec import ModelSpec
 from fedtrain.spec.problems import Code, Problem
@@ -57,20 +55,12 @@ class Workshop:
     now: Callable[[], datetime]
 
 
-@dataclass(frozen=True)
-class LostAnswer:
-    """An answer as the Facilitator's log has it: the request as it was sent, the log's entry, this owner's bytes."""
-
-    compute: Compute
-    entry: LogEntry
-    body: bytes
-
-
 class JobEffects:
     """Steps jobs, and carries out what follows. Calls about one job must not overlap."""
 
     def __init__(self, workshop: Workshop) -> None:
         self._shop = workshop
+        self.ledger = Ledger(workshop.store, workshop.memory, workshop.marks, workshop.pools, workshop.now)
         self._answering: dict[str, AnsweringJob] = {}
         # Two jobs that both find a dataset without an encoding must not both adopt theirs.
         self._freezing = threading.Lock()
@@ -90,7 +80,7 @@ class JobEffects:
         if after.phase is Phase.JOINED and state.phase is not Phase.JOINED:
             # From here to the first round there is idle time to fill the pool in.
             manifest = open_offer(after.offer)
-            self._pool(int(manifest.modulus, 16), plan_spec(manifest.spec))
+            self._shop.pools.of_plan(int(manifest.modulus, 16), plan_spec(manifest.spec))
         return outcome
 
     def freeze(self, owner: Owner, state: JobState, effect: j.Freeze) -> j.Frozen | j.DataRefused:
@@ -147,42 +137,9 @@ class JobEffects:
         answer = "accept" if isinstance(document, Acceptance) else "decline"
         return JoinAnswer.model_validate({"answer": answer, "signed": sign_document(document, self._shop.identity)})
 
-    def answer(self, owner: Owner, state: JobState, effect: j.Answer) -> bytes:
-        """Compute an answer and keep it, durably, before anybody sees it; return its bytes."""
-        job = self._answering_job(owner, state)
-        request = effect.request
-        self._tell(owner, state)
-        again = self._shop.marks.set(state.job_id, request.round, request.kind, effect.request_hash)
-        if again:
-            # Same request, same frozen moments, same masks: the same plaintexts under a fresh nonce.
-            log.warning("the store has no answer to a round that is marked", job=state.job_id, round=request.round)
-        with self._shop.pools.answering():
-            computed = compute_answer(job, effect.request, effect.request_hash)
-        self._keep(owner, state, computed)
-        return computed.body
-
-    def take_back(self, owner: Owner, state: JobState, lost: LostAnswer) -> JobState:
-        """Keep an answer that this owner gave and its restored state has forgotten; return the state after it.
-
-        Raises Problem: LOG_INCONSISTENT and BAD_SIGNATURE as `own_answer`, REQUEST_DIFFERS where the marks say that
-        this round was answered for another request.
-        """
-        answer, facts = own_answer(owner, lost.compute, lost.entry, lost.body)
-        self._tell(owner, state)
-        self._shop.marks.set(state.job_id, facts.round, facts.kind, facts.request_hash)
-        layout = SlotLayout.from_dict(answer.vector.layout)
-        after = self._keep(owner, state, ComputedAnswer(lost.body, facts, layout.rows * layout.columns))
-        log.warning("an answer that this state had forgotten was taken back", job=state.job_id, round=facts.round)
-        return after
-
-    def stored(self, state: JobState, round_: int, kind: RoundKind) -> bytes:
-        """The bytes that were, or were about to be, sent. Raises Problem(INTERNAL) where the store lost them."""
-        body = self._shop.store.answer_bytes(state.job_id, round_, kind)
-        if body is None:
-            raise Problem(Code.INTERNAL, f"The answer to round {round_} of job {state.job_id} is not in the store.")
-        if not body:
-            raise Problem(Code.EVIDENCE_PRUNED, f"The answers of job {state.job_id} were deleted by age.")
-        return body
+    def answer(self, owner: Owner, state: JobState, effect: j.Answer) -> None:
+        """Compute an answer and keep it, before anybody sees it: `ledger.stored` is what is sent."""
+        self.ledger.answer(owner, state, self._answering_job(owner, state), effect)
 
     def forget_what_is_left(self, state: JobState) -> None:
         """Carry `forget` out that a crash cut short: the state was kept first, and nothing asks for it again."""
@@ -199,22 +156,6 @@ class JobEffects:
         self._answering.pop(state.job_id, None)
         if state.moments_hash is not None:  # it got as far as joining, so its manifest opens
             self._shop.pools.drop(int(open_offer(state.offer).modulus, 16))
-
-    def _tell(self, owner: Owner, state: JobState) -> None:
-        """Remember, before the first answer, what is about to be told and to whom."""
-        if state.last is None and state.roster is not None and state.table is not None:
-            acceptances = roster_of(owner, state, state.roster).acceptances
-            self._shop.memory.tell(state.job_id, state.table, acceptances)
-
-    def _pool(self, modulus: int, budget: Budget) -> RerandomiserPool:
-        layout = budget.answer_layout if budget.newton is None else budget.newton.layout
-        return self._shop.pools.of(modulus, layout.ciphertexts)
-
-    def _keep(self, owner: Owner, state: JobState, computed: ComputedAnswer) -> JobState:
-        answered = j.Answered(computed.facts, computed.body, computed.numbers)
-        outcome = machine.step(owner, state, answered, self._shop.now())
-        self._shop.store.commit(state, outcome)
-        return outcome.state
 
     def _answering_job(self, owner: Owner, state: JobState) -> AnsweringJob:
         known = self._answering.get(state.job_id)
@@ -248,7 +189,7 @@ class JobEffects:
             budget=budget,
             method=method,
             data=data,
-            pool=self._pool(modulus, budget),
+            pool=self._shop.pools.of_plan(modulus, budget),
             engine=self._shop.engine,
             sealing_key=sealing_key,
         )

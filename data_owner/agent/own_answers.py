@@ -8,8 +8,9 @@ from typing import Any, Protocol
 import structlog
 
 from fedtrain.data_owner import job as j
-from fedtrain.data_owner.agent.effects import JobEffects, LostAnswer
+from fedtrain.data_owner.agent.effects import JobEffects
 from fedtrain.data_owner.job import JobState, Owner
+from fedtrain.data_owner.release.ledger import LostAnswer
 from fedtrain.protocol.documents.signed import SignedDocument
 from fedtrain.protocol.messages.rounds import Compute, LogEntry, SignedBytes, from_cbor
 from fedtrain.protocol.states import Phase
@@ -93,7 +94,7 @@ class Taker:
             state, may_answer = await self._held(state, j.Asked(lost.compute, None, past))
             if not may_answer:
                 break
-            state = await self._run(self._effects.take_back, self._owner(), state, lost)
+            state = await self._run(self._effects.ledger.take_back, self._owner(), state, lost)
         return state
 
     async def _held(self, state: JobState, asked: j.Asked) -> tuple[JobState, bool]:

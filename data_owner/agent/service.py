@@ -29,7 +29,7 @@ from fedtrain.protocol.documents.identity import Identity
 from fedtrain.protocol.documents.signed import Decline, JobEnd, SignedDocument, parse_json, sign_document
 from fedtrain.protocol.documents.trust import Trust
 from fedtrain.protocol.messages.rounds import Compute, RoundRequest, from_cbor
-from fedtrain.protocol.messages.tasks import CBOR_TYPE, JSON_TYPE, TaskHeader, TaskKind
+from fedtrain.protocol.messages.tasks import JSON_TYPE, TaskHeader, TaskKind
 from fedtrain.protocol.states import Phase
 from fedtrain.service.store.full_disk import problem_of_disk
 from fedtrain.spec.problems import Code, Problem
@@ -367,12 +367,13 @@ class OwnerService:
             state, effects = await self._run(self._effects.step, self._owner(), state, asked)
             match effects:
                 case (j.SendStored(round=round_, kind=kind),):
-                    return TaskAnswer(await self._run(self._effects.stored, state, round_, kind), CBOR_TYPE)
+                    return await self._run(self._effects.ledger.stored, state.job_id, round_, kind)
                 case (j.AwaitApproval(),):
                     return None
                 case (j.Answer() as effect,):
-                    body = await self._run(self._effects.answer, self._owner(), state, effect)
-                    return TaskAnswer(body, CBOR_TYPE)
+                    await self._run(self._effects.answer, self._owner(), state, effect)
+                    asked_for = (effect.request.round, effect.request.kind)
+                    return await self._run(self._effects.ledger.stored, state.job_id, *asked_for)
                 case (j.Withdraw(document=withdrawal),):
                     log.warning("left the job", job=state.job_id, code=withdrawal.code)
                     signed = sign_document(withdrawal, self._identity)

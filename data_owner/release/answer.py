@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from fedtrain.crypto import EncryptedVector, RerandomiserPool, blind, sum_of_masks
 from fedtrain.crypto.engine import Engine
 from fedtrain.data_owner.data.moments import Integers
-from fedtrain.data_owner.job import AnswerFacts
+from fedtrain.data_owner.job import Answered, AnswerFacts
 from fedtrain.data_owner.methods.answers import Affine, OwnerMethod, PreparedData, Question
 from fedtrain.data_owner.release.fixed_point import fixed_point
 from fedtrain.data_owner.release.noise import with_noise
@@ -60,16 +60,7 @@ class AnsweringJob:
     sealing_key: X25519PrivateKey | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True)
-class ComputedAnswer:
-    """The bytes to store and send, what is kept in view of them, and how many numbers they carry."""
-
-    body: bytes
-    facts: AnswerFacts
-    numbers: int
-
-
-def compute_answer(job: AnsweringJob, request: RoundRequest, request_hash: str) -> ComputedAnswer:
+def compute_answer(job: AnsweringJob, request: RoundRequest, request_hash: str) -> Answered:
     """Answer a request that `fedtrain.data_owner.round` let through; `request_hash` is of its bytes as received.
 
     Two calls give different ciphertexts, so that only what is stored may be sent. Raises Problem: MALFORMED_MESSAGE or
@@ -127,7 +118,7 @@ def _masked(
     return replace(vector, ciphertexts=tuple(blind(vector.ciphertexts, masks, job.modulus)))
 
 
-def _signed(job: AnsweringJob, request: RoundRequest, request_hash: str, vector: EncryptedVector) -> ComputedAnswer:
+def _signed(job: AnsweringJob, request: RoundRequest, request_hash: str, vector: EncryptedVector) -> Answered:
     message = VectorMessage.of(vector, job.modulus)
     answer = RoundAnswer(
         party=job.identity.party_id,
@@ -150,7 +141,7 @@ def _signed(job: AnsweringJob, request: RoundRequest, request_hash: str, vector:
         ciphertexts_hash=message.ciphertexts_hash,
         signature=answer.signature.hex(),
     )
-    return ComputedAnswer(body, facts, vector.layout.rows * vector.layout.columns)
+    return Answered(facts, body, vector.layout.rows * vector.layout.columns)
 
 
 def _weights(job: AnsweringJob, request: RoundRequest) -> EncryptedVector | SharedWeights | None:

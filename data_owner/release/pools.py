@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from fedtrain.crypto import RerandomiserPool
 from fedtrain.crypto.engine import Engine
+from fedtrain.planning.budget import Budget
 
 ROUNDS_AHEAD = 2
 LARGEST_POOL = 512
@@ -37,6 +38,11 @@ class Pools:
             pool.target = max(pool.target, target)
             self._changed.notify_all()
         return pool
+
+    def of_plan(self, modulus: int, budget: Budget) -> RerandomiserPool:
+        """The pool of that modulus, large enough for the answers of a job by this plan."""
+        layout = budget.answer_layout if budget.newton is None else budget.newton.layout
+        return self.of(modulus, layout.ciphertexts)
 
     def drop(self, modulus: int) -> None:
         """Forget the pool of a job that ended."""

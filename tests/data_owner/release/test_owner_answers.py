@@ -14,10 +14,11 @@ from gmpy2 import mpz
 
 from fedtrain.crypto import LocalEngine, RerandomiserPool, rescale, unpack
 from fedtrain.data_owner.data.moments import Moments, moments_of
+from fedtrain.data_owner.job import Answered
 from fedtrain.data_owner.methods import method_of
 from fedtrain.data_owner.methods.answers import Plain, PreparedData, Question
 from fedtrain.data_owner.methods.second_moment import SecondMoment
-from fedtrain.data_owner.release.answer import AnsweringJob, ComputedAnswer, compute_answer
+from fedtrain.data_owner.release.answer import AnsweringJob, compute_answer
 from fedtrain.data_owner.release.fixed_point import check_fits
 from fedtrain.planning.budget import Budget
 from fedtrain.planning.plans import plan_spec
@@ -118,7 +119,7 @@ def _request(
     )
 
 
-def _decrypted_by_phe(answers: list[ComputedAnswer], bound: int) -> list[int]:
+def _decrypted_by_phe(answers: list[Answered], bound: int) -> list[int]:
     """The product of the answers, decrypted by phe's own object, as the integers in its slots."""
     vectors = [from_cbor(answer.body, RoundAnswer).vector.open(modulus()) for answer in answers]
     square = mpz(modulus()) ** 2

@@ -1,0 +1,99 @@
+"""The last stages of an answer: the ledger beside the keys, the store with its audit, and the way to the task client.
+
+    told → marked → computed → stored, with its release in the audit → sent
+
+An answer is on the disk before anybody sees it, and what is sent is what is on the disk: a crash between any two stages
+leaves the same answer to be sent again, or the same request to be answered for the same plaintexts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from fedtrain.client.agent.tasks import TaskAnswer
+from fedtrain.crypto import SlotLayout
+from fedtrain.data_owner import job as j
+from fedtrain.data_owner import round as machine
+from fedtrain.data_owner.agent.past import Memory
+from fedtrain.data_owner.checks import own_answer, roster_of
+from fedtrain.data_owner.job import JobState, Owner
+from fedtrain.data_owner.release.answer import AnsweringJob, compute_answer
+from fedtrain.data_owner.release.marks import AnswerMarks
+from fedtrain.data_owner.release.pools import Pools
+from fedtrain.data_owner.store.sql import OwnerStore
+from fedtrain.protocol.messages.rounds import Compute, LogEntry, RoundKind
+from fedtrain.protocol.messages.tasks import CBOR_TYPE
+from fedtrain.spec.problems import Code, Problem
+
+log = structlog.get_logger("data_owner.jobs")
+
+
+@dataclass(frozen=True)
+class LostAnswer:
+    """An answer as the Facilitator's log has it: the request as it was sent, the log's entry, this owner's bytes."""
+
+    compute: Compute
+    entry: LogEntry
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What an owner told and answered. Blocks: it runs in the executor. Calls about one job must not overlap."""
+
+    store: OwnerStore
+    memory: Memory
+    marks: AnswerMarks
+    pools: Pools
+    now: Callable[[], datetime]
+
+    def answer(self, owner: Owner, state: JobState, job: AnsweringJob, asked: j.Answer) -> None:
+        """Compute an answer and keep it, durably; `stored` sends it. Raises Problem as `compute_answer`.
+
+        REQUEST_DIFFERS where the marks say that this round was answered for another request.
+        """
+        self._tell(owner, state)
+        request = asked.request
+        if self.marks.set(state.job_id, request.round, request.kind, asked.request_hash):
+            # Same request, same frozen moments, same masks: the same plaintexts under a fresh nonce.
+            log.warning("the store has no answer to a round that is marked", job=state.job_id, round=request.round)
+        with self.pools.answering():
+            answered = compute_answer(job, request, asked.request_hash)
+        self._keep(owner, state, answered)
+
+    def take_back(self, owner: Owner, state: JobState, lost: LostAnswer) -> JobState:
+        """Keep an answer that this owner gave and its restored state has forgotten; return the state after it.
+
+        Raises Problem: LOG_INCONSISTENT and BAD_SIGNATURE as `own_answer`, REQUEST_DIFFERS as `answer`.
+        """
+        answer, facts = own_answer(owner, lost.compute, lost.entry, lost.body)
+        self._tell(owner, state)
+        self.marks.set(state.job_id, facts.round, facts.kind, facts.request_hash)
+        layout = SlotLayout.from_dict(answer.vector.layout)
+        after = self._keep(owner, state, j.Answered(facts, lost.body, layout.rows * layout.columns))
+        log.warning("an answer that this state had forgotten was taken back", job=state.job_id, round=facts.round)
+        return after
+
+    def stored(self, job_id: str, round_: int, kind: RoundKind) -> TaskAnswer:
+        """Return what is sent: the bytes in the store. Raises Problem: INTERNAL where it lost them, EVIDENCE_PRUNED."""
+        body = self.store.answer_bytes(job_id, round_, kind)
+        if body is None:
+            raise Problem(Code.INTERNAL, f"The answer to round {round_} of job {job_id} is not in the store.")
+        if not body:
+            raise Problem(Code.EVIDENCE_PRUNED, f"The answers of job {job_id} were deleted by age.")
+        return TaskAnswer(body, CBOR_TYPE)
+
+    def _tell(self, owner: Owner, state: JobState) -> None:
+        """Remember, before the first answer, what is about to be told and to whom."""
+        if state.last is None and state.roster is not None and state.table is not None:
+            acceptances = roster_of(owner, state, state.roster).acceptances
+            self.memory.tell(state.job_id, state.table, acceptances)
+
+    def _keep(self, owner: Owner, state: JobState, answered: j.Answered) -> JobState:
+        outcome = machine.step(owner, state, answered, self.now())
+        self.store.commit(state, outcome)
+        return outcome.state

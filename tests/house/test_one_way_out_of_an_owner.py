@@ -1,0 +1,109 @@
+"""Numbers made from records reach the task client by `data_owner/release` alone, or, as scores, by its like.
+
+What leaves an owner otherwise are signed documents (acceptances, which carry a salted hash of the moments, declines,
+withdrawals, registrations) and the bare answer to an END task.
+
+Private scoring stands apart, for it has no roster to be summed over and no Facilitator's log to be recorded in: x·w is
+hidden by a mask that is uniform mod n, that this owner alone knows and takes off again, and not by masks that cancel.
+It has the stages that fit it, in one file: fixed point, application to Enc(w), mask, re-randomiser. Rows that were
+scored are no answer of a job: neither marked nor audited, and the Model Owner counts them (`test_scoring_attacks`).
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+OWNER = Path(__file__).resolve().parents[2] / "data_owner"
+MODULES = sorted(path.relative_to(OWNER).as_posix() for path in OWNER.rglob("*.py"))
+
+#: By what is named: the modules that may name it, besides those of `release/`.
+NAMED_BY = {
+    "fedtrain.data_owner.release.answer.compute_answer": (),
+    "fedtrain.protocol.messages.tasks.CBOR_TYPE": (),
+    "fedtrain.client.agent.tasks.TaskAnswer": ("agent/service.py",),
+    "fedtrain.protocol.messages.scoring.ScoreRequest": ("scoring/desk.py",),
+    "fedtrain.data_owner.scoring.masked_scores.mask_scores": ("scoring/desk.py",),
+}
+#: What a method's half may import of ours.
+OF_METHODS = (
+    "fedtrain.data_owner.data.moments.",
+    "fedtrain.data_owner.methods.",
+    "fedtrain.planning.",
+    "fedtrain.spec.",
+    "fedtrain.protocol.messages.rounds.RoundKind",
+    "fedtrain.protocol.messages.shared_weights.SharedWeights",
+)
+ENCRYPTS = "scoring/masked_scores.py"
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    """Full names of all that is imported, wherever it is."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def is_signed_document(call: ast.Call) -> bool:
+    """Whether a TaskAnswer is `document.model_dump_json().encode()`, or b"{}", as JSON."""
+    body, media_type = call.args
+    return ast.unparse(media_type) == "JSON_TYPE" and (
+        ast.unparse(body) == "b'{}'" or ast.unparse(body).endswith(".model_dump_json().encode()")
+    )
+
+
+def found(module: str, source: str) -> list[str]:
+    """Ways round the release, in one module of an owner."""
+    tree, wrong = ast.parse(source), []
+    releases = PurePosixPath(module).parts[0] == "release"
+    for name in imported(tree):
+        if name.startswith("fedtrain.crypto") and not (releases or module == ENCRYPTS or name.endswith(".Engine")):
+            wrong.append(f"{name}: only the release encrypts")
+        if name in NAMED_BY and not releases and module not in NAMED_BY[name]:
+            wrong.append(f"{name} is the release's")
+        if module.startswith("methods/") and name.startswith("fedtrain.") and not name.startswith(OF_METHODS):
+            wrong.append(f"{name}: a method is a pure function of data")
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and not releases:
+            called = ast.unparse(node.func).split(".")
+            if called[0] in ("RoundAnswer", "VectorMessage") or called[-1] == "signed_by":
+                wrong.append(f"line {node.lineno}: an answer is made by the release")
+            if called[-1] == "send_task" and module != "scoring/desk.py":
+                wrong.append(f"line {node.lineno}: a task is sent by scoring alone")
+            if called[-1] == "TaskAnswer" and not is_signed_document(node):
+                wrong.append(f"line {node.lineno}: what is no signed document is sent by the release")
+    return wrong
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_module_of_an_owner_goes_round_the_release(module: str) -> None:
+    assert found(module, (OWNER / module).read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("methods/histogram.py", "from fedtrain.crypto import encrypt_array"),
+        ("methods/histogram.py", "def answer():\n    from fedtrain.data_owner.store.sql import OwnerStore"),
+        ("methods/histogram.py", "from fedtrain.client.facilitator import FacilitatorClient"),
+        ("methods/histogram.py", "import fedtrain.client"),
+        ("agent/service.py", "from fedtrain.protocol.messages.tasks import CBOR_TYPE"),
+        ("agent/service.py", "from fedtrain.crypto.masks import blind"),
+        ("agent/service.py", "answer = TaskAnswer(body, JSON_TYPE)"),
+        ("agent/service.py", "answer = TaskAnswer(document.model_dump_json().encode(), 'application/cbor')"),
+        ("agent/effects.py", "answer = RoundAnswer(party=me, vector=vector)"),
+        ("agent/effects.py", "answer = RoundAnswer.model_validate(fields)"),
+        ("agent/effects.py", "sent = answer.signed_by(identity)"),
+        ("data/moments.py", "from fedtrain.data_owner.release.answer import compute_answer"),
+        ("routes/models.py", "from fedtrain.client.agent.tasks import TaskAnswer"),
+        ("routes/models.py", "await client.send_task(kind, recipient, job_id, nonce, body)"),
+        ("app.py", "from fedtrain.crypto import pack"),
+    ],
+)
+def test_a_way_round_it_is_seen(module: str, source: str) -> None:
+    assert found(module, source)
