@@ -10,8 +10,8 @@ import json
 from dataclasses import replace
 from math import log2
 
-from fedtrain.planning.budget import Budget, largest_window, plan
-from fedtrain.planning.plans import budget_inputs
+from fedtrain.methods.regression.budget import Budget, largest_window, plan
+from fedtrain.methods.regression.from_spec import budget_inputs
 from fedtrain.spec.model_spec import ModelSpec
 
 WINDOW = 4

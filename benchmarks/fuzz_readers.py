@@ -19,13 +19,14 @@ from fedtrain.crypto import (
 )
 from fedtrain.crypto.paillier.keys import generate_keypair, key_id
 from fedtrain.crypto.sealing import open_sealed, seal
+from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.protocol.documents import signed as documents
 from fedtrain.protocol.documents.consent import RosterConsent
 from fedtrain.protocol.documents.identity import Identity
 from fedtrain.protocol.documents.signed import parse_json
 from fedtrain.protocol.messages import cbor, scoring
 from fedtrain.protocol.messages import rounds as messages
-from fedtrain.protocol.messages.rounds import RoundKind, SignedBytes, VectorMessage, from_cbor, to_cbor
+from fedtrain.protocol.messages.rounds import SignedBytes, VectorMessage, from_cbor, to_cbor
 from fedtrain.protocol.messages.shared_weights import SealedWeights
 from fedtrain.protocol.version import is_newer_minor
 from fedtrain.spec.model_spec import ModelSpec, Strict

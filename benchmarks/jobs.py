@@ -25,10 +25,12 @@ from fedtrain.data_owner.data.moments import Moments, moments_of
 from fedtrain.data_owner.methods import method_of
 from fedtrain.data_owner.methods.answers import PreparedData
 from fedtrain.data_owner.release.answer import AnsweringJob
-from fedtrain.planning.budget import Budget
-from fedtrain.planning.plans import WEIGHT_FRACTION_BITS, plan_spec
+from fedtrain.methods.regression.budget import Budget
+from fedtrain.methods.regression.from_spec import WEIGHT_FRACTION_BITS
+from fedtrain.methods.regression.kinds import RoundKind
+from fedtrain.planning.plans import plan_spec
 from fedtrain.protocol.documents.identity import Identity, sha256_hex
-from fedtrain.protocol.messages.rounds import RoundKind, RoundRequest, VectorMessage, to_cbor
+from fedtrain.protocol.messages.rounds import RoundRequest, VectorMessage, to_cbor
 from fedtrain.spec.model_spec import ModelSpec
 
 #: Smaller ones protect nothing: they are for the benchmarks' own tests.
@@ -107,7 +109,7 @@ def bench_of(moments: Moments, private_key: PaillierPrivateKey, owners: int = 3,
         identity=Identity.from_private_bytes(hashlib.sha256(b"benchmark").digest()),
         mask_key=X25519PrivateKey.generate(),
         peers={bytes([i]) * 32: _public_bytes() for i in range(owners - 1)},
-        budget=budget,
+        plan=budget,
         method=method_of(spec.model_type),
         data=PreparedData.of(moments, budget.inputs),
         pool=RerandomiserPool(n, engine, target=0),

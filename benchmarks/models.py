@@ -34,15 +34,14 @@ from fedtrain.data_owner.data.moments import Moments, moments_of
 from fedtrain.data_owner.methods import SHARED
 from fedtrain.data_owner.methods.answers import Affine, PreparedData, Question
 from fedtrain.data_owner.release.fixed_point import fixed_point
-from fedtrain.data_owner.release.worst_case import worst_case
+from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.model_owner.methods.descent import DESCENTS
 from fedtrain.model_owner.methods.optimisers import Ask, Done
 from fedtrain.model_owner.methods.optimisers.quadratic import to_floats
 from fedtrain.model_owner.methods.training import objective
 from fedtrain.model_owner.results import classification
 from fedtrain.model_owner.results.models import Classification
-from fedtrain.planning.plans import plan_spec, planned_rounds
-from fedtrain.protocol.messages.rounds import RoundKind
+from fedtrain.planning.plans import plan_spec, rounds_of
 from fedtrain.protocol.messages.shared_weights import SharedWeights
 from fedtrain.spec.model_spec import ModelSpec, Optimizer
 from fedtrain.tabular import EncodedBatch, Encoder, open_declared_table
@@ -137,14 +136,14 @@ def shared_weights(spec: ModelSpec, rows: Rows) -> tuple[Floats, int]:
     )
     spec = spec.model_copy(update={"training": training})
     budget = plan_spec(spec)
-    goal = objective(budget, spec, planned_rounds(spec), len(rows.X))
-    gradient, worst = SHARED[spec.model_type].answers[RoundKind.GRADIENT], worst_case(budget, RoundKind.GRADIENT)
+    goal = objective(budget, spec, rounds_of(spec), len(rows.X))
+    gradient, planned = SHARED[spec.model_type].answers[RoundKind.GRADIENT], budget.round(RoundKind.GRADIENT).answer
     data = PreparedData(budget.inputs, Moments.zero(*rows.X.shape[1:], *rows.Y.shape[1:]), rows=[rows])
     move, rounds = DESCENTS[training.optimizer].start(goal), 0
     while isinstance(move.next, Ask) and move.next.point is not None:
         values = to_floats(move.next.point, goal.weight_fraction_bits)
-        asked = Question(RoundKind.GRADIENT, weights=SharedWeights(values, ""))
-        answer = fixed_point(gradient(data, asked), worst)
+        asked = Question(RoundKind.GRADIENT, weights=SharedWeights({"weights": values}, ""))
+        answer = fixed_point(gradient(data, asked), planned)
         assert not isinstance(answer, Affine)
         move, rounds = DESCENTS[training.optimizer].step(goal, move.state, answer), rounds + 1
     assert isinstance(move.next, Done)

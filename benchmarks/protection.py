@@ -21,6 +21,7 @@ from benchmarks.engines import engine_here
 from benchmarks.jobs import Bench, bench_of, key_pair, moments_from, table_of
 from benchmarks.measure import Row, main, processor_seconds
 from fedtrain.crypto import (
+    EncryptedVector,
     KeyHolderEncryptor,
     blind,
     encrypt_array,
@@ -81,14 +82,11 @@ def bare_round(bench: Bench, owners: int) -> dict[str, float]:
         return to_cbor(bench.request.model_copy(update={"weights": VectorMessage.of(vector, modulus)}))
 
     def answer() -> VectorMessage:
-        weights = bench.request.weights
-        if weights is None:
-            raise ValueError("the benchmark's request has weights")
-        opened = open_weights(bench.job, bench.request.kind, 0, weights)
-        numbers, worst = numbers_of(bench.job, bench.request, None)
-        if not isinstance(numbers, Affine):
-            raise ValueError("a gradient is an affine answer")
-        vector = applied(numbers, worst, opened, modulus, ENGINE)
+        opened = open_weights(bench.job, bench.request)
+        numbers, planned = numbers_of(bench.job, bench.request, None)
+        if not isinstance(numbers, Affine) or not isinstance(opened, EncryptedVector):
+            raise ValueError("the benchmark's request has weights, and a gradient is an affine answer")
+        vector = applied(numbers, planned, opened, modulus, ENGINE)
         return VectorMessage.of(rerandomised(vector, modulus, bench.job.pool), modulus)
 
     def add() -> object:

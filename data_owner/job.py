@@ -32,7 +32,7 @@ from fedtrain.protocol.documents.signed import (
     SignedDocument,
     Withdrawal,
 )
-from fedtrain.protocol.messages.rounds import Compute, RoundKind, RoundRequest
+from fedtrain.protocol.messages.rounds import Compute, Kind, RoundRequest
 from fedtrain.protocol.states import ENDED, Phase, Status, status_of
 from fedtrain.spec.model_spec import DataProps, Strict
 from fedtrain.spec.problems import Code
@@ -57,7 +57,7 @@ class AnswerFacts(Strict):
     """What is kept in view of an answer; its bytes are in the store. `log_head`: the log's head before its round."""
 
     round: int
-    kind: RoundKind
+    kind: Kind
     request_hash: Hash
     log_head: Hash
     answer_hash: Hash
@@ -336,7 +336,7 @@ class SendStored:
     """Send the answer that is in the store, byte for byte."""
 
     round: int
-    kind: RoundKind
+    kind: Kind
 
 
 @dataclass(frozen=True)

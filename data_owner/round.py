@@ -28,13 +28,14 @@ from fedtrain.data_owner.policy.rules import (
     standing_out_risks,
 )
 from fedtrain.data_owner.release.decisions import decided_on, released
-from fedtrain.planning.plans import planned_rounds
+from fedtrain.methods import schedule_of
+from fedtrain.planning.plans import rounds_of
 from fedtrain.protocol.documents.consent import RosterConsent
 from fedtrain.protocol.documents.offer import check_offer
 from fedtrain.protocol.documents.signed import Acceptance, Decline, Manifest, SignedDocument, Withdrawal
-from fedtrain.protocol.messages.rounds import REQUEST_TAG, RoundKind, RoundRequest, from_cbor
+from fedtrain.protocol.messages.rounds import REQUEST_TAG, RoundRequest, from_cbor
 from fedtrain.protocol.states import Event, Phase, Role, advance
-from fedtrain.spec.model_spec import Optimizer, Training
+from fedtrain.spec.model_spec import ModelSpec
 from fedtrain.spec.problems import Code, Problem
 
 #: Reasons that depend on what the data hold: to others they are one.
@@ -109,7 +110,7 @@ def _judged(
     owner: Owner, state: JobState, manifest: Manifest, datasets: Mapping[str, DatasetFacts], now: datetime
 ) -> Outcome:
     dataset = datasets.get(manifest.spec.dataset or DEFAULT_DATASET)
-    rounds = planned_rounds(manifest.spec)
+    rounds = rounds_of(manifest.spec)
     try:
         verdict = judge(owner.policy, manifest, rounds, dataset, now)
     except Problem as problem:
@@ -305,7 +306,7 @@ def _asked(owner: Owner, state: JobState, message: j.Asked) -> Outcome:
                 "an owner answers a round once.",
             )
         return Outcome(state, (j.SendStored(request.round, request.kind),))
-    _check_turn(state, request, manifest)
+    _check_turn(state, request, manifest.spec)
     checks.check_log(owner, state, request, compute.previous_entry)
     if state.last is None:
         waiting = _held_against_the_past(owner, state, message.past)
@@ -329,34 +330,25 @@ def _with_rows_total(state: JobState, request: RoundRequest) -> JobState:
     return _with(state, rows_total=request.rows_total)
 
 
-def _check_turn(state: JobState, request: RoundRequest, manifest: Manifest) -> None:
-    """Rounds come in order: the counts first, as round 0, then those of training, no more than the plan has."""
-    kind = RoundKind.MOMENTS if manifest.spec.training.optimizer is Optimizer.NEWTON else RoundKind.GRADIENT
-    due = (0, RoundKind.COUNTS) if state.last is None else (state.last.round + 1, kind)
-    if state.last is not None and _evaluates(state.last, request, manifest.spec.training):
-        due = (state.last.round, RoundKind.VALIDATION_LOSS)
-    if (request.round, request.kind) != due:
+def _check_turn(state: JobState, request: RoundRequest, spec: ModelSpec) -> None:
+    """Rounds come in the order of the job's method, no more than its plan has."""
+    schedule, last = schedule_of(spec), state.last
+    due = schedule.following(None) if last is None else schedule.following(last.round, last.kind)
+    turn = next((turn for turn in due if (turn.round, turn.kind) == (request.round, request.kind)), None)
+    if turn is None:
+        names = " or ".join(f"round {turn.round} ({turn.kind})" for turn in due)
         raise Problem(
             Code.WRONG_STATE,
-            f"Round {request.round} ({request.kind}) is asked, round {due[0]} ({due[1]}) is due: rounds come in order.",
+            f"Round {request.round} ({request.kind}) is asked, {names} is due: rounds come in order.",
         )
     if state.rounds is not None and request.round > state.rounds:
         raise Problem(Code.WRONG_STATE, f"Round {request.round} is beyond the {state.rounds} that the job's plan has.")
-    window = manifest.spec.training.reencrypt_every
-    due_step = (request.round - 1) % window if request.kind is RoundKind.GRADIENT else 0
-    if request.window_step != due_step:
+    if request.window_step != turn.window_step:
         raise Problem(
             Code.WRONG_STATE,
-            f"Round {request.round} is step {request.window_step} of a window, step {due_step} is due "
-            f"with reencrypt_every {window}.",
+            f"Round {request.round} is step {request.window_step} of a window, step {turn.window_step} is due "
+            f"with reencrypt_every {schedule.window}.",
         )
-
-
-def _evaluates(last: j.AnswerFacts, request: RoundRequest, training: Training) -> bool:
-    """Whether a validation loss may be asked now: after every so many gradients, once."""
-    every = training.evaluate_every
-    is_due = every > 0 and last.round > 0 and last.round % every == 0 and last.kind is RoundKind.GRADIENT
-    return is_due and request.kind is RoundKind.VALIDATION_LOSS
 
 
 def _ended(state: JobState, message: j.Ended) -> Outcome:

@@ -118,7 +118,7 @@ class TaskDesk:
         if task is None or task.header.recipient != party or task.header.job_id is None:
             return STATEMENT_BYTES
         plan = self._runner.plans.of(task.header.job_id)
-        return most_result_bytes(task.header.kind, plan.manifest.spec, plan.budget)
+        return most_result_bytes(task.header.kind, plan.manifest.spec, plan.plan)
 
     def _task_and_job(self, given: Given) -> tuple[StoredTask, JobState]:
         with self._own.store.read() as tx:
@@ -145,10 +145,10 @@ class TaskDesk:
         plan = await asyncio.to_thread(self._runner.plans.of, state.job_id)
         if kind is TaskKind.COMPUTE:
             answered = await self._in_executor(
-                read_round_answer, given.body, given.party, state, plan.context.modulus, plan.budget
+                read_round_answer, given.body, given.party, state, plan.context.modulus, plan.plan
             )
             return lambda _tx, _state: answered
-        result, request = await self._in_executor(read_step_result, given.body, plan.manifest, plan.budget)
+        result, request = await self._in_executor(read_step_result, given.body, plan.manifest, plan.plan)
 
         def step_answered(tx: WriteTransaction, now: JobState) -> StepAnswered:
             last = tx.log_entry(now.job_id, now.log_length - 1)

@@ -27,8 +27,8 @@ from fedtrain.protocol.documents.signed import (
 )
 from fedtrain.protocol.messages.rounds import (
     NO_ENTRY,
+    Kind,
     RoundAnswer,
-    RoundKind,
     RoundRequest,
     SignedBytes,
     StepResult,
@@ -84,7 +84,7 @@ class CurrentRound(Strict):
     """The request that was posted last. `signed_request_hash` is of its SignedBytes. `answers` are by party."""
 
     round: int
-    kind: RoundKind
+    kind: Kind
     request_hash: Hash
     signed_request_hash: Hash
     log_head: Hash

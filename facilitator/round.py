@@ -37,7 +37,7 @@ from fedtrain.facilitator.rounds.ending import end_job, owner_left, took_seconds
 from fedtrain.facilitator.rounds.joining import invite, join
 from fedtrain.facilitator.rounds.moves import given_again, moved, step_task
 from fedtrain.facilitator.rounds.order import check_answer, check_request
-from fedtrain.planning.plans import planned_rounds
+from fedtrain.planning.plans import rounds_of
 from fedtrain.protocol.documents.identity import sha256_hex
 from fedtrain.protocol.messages.rounds import (
     REQUEST_TAG,
@@ -241,7 +241,7 @@ def _sum(context: JobContext, state: JobState, message: SumReady, now: datetime)
 def window_ends(context: JobContext, current: CurrentRound) -> bool:
     """Whether the weights go to the Model Owner after this round's update: the window is full, or training over."""
     spec = context.manifest.spec
-    return current.window_step + 1 >= spec.training.reencrypt_every or current.round >= planned_rounds(spec)
+    return current.window_step + 1 >= spec.training.reencrypt_every or current.round >= rounds_of(spec)
 
 
 def _continue_window(

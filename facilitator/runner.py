@@ -41,7 +41,7 @@ from fedtrain.facilitator.registry.claims import Claims
 from fedtrain.facilitator.registry.clock_watch import ClockWatch
 from fedtrain.facilitator.registry.plans import Plans
 from fedtrain.facilitator.rounds.results import Given, judge
-from fedtrain.facilitator.status import position_of
+from fedtrain.facilitator.status import JobOutline, position_of
 from fedtrain.facilitator.store import ReadTransaction, Store, StoredEntry, WriteTransaction
 from fedtrain.protocol.clock import Clock, timestamp
 from fedtrain.protocol.documents.identity import Identity
@@ -107,7 +107,7 @@ class JobRunner:
                 tx.answer_task(given.task_id, given.body, given.content_type)
             self.write_outcome(tx, before, outcome)
             # Before others see the step: after the commit, an earlier step's window could be shown over a later one's.
-            self._own.metrics.windows.show(job_id, position_of(plan.manifest.plan, outcome.state))
+            self._own.metrics.windows.show(job_id, position_of(JobOutline.of(plan.manifest), outcome.state))
         self.follow_up(outcome)
         _log_step(before, outcome.state, self._own.metrics)
         return outcome.state
@@ -179,7 +179,7 @@ class JobRunner:
         try:
             own, modulus = self._own, plan.context.modulus
             total, weights, previous = await self._loop.run_in_executor(
-                own.executor, add_answers, modulus, plan.budget, request.body, answers, own.engine
+                own.executor, add_answers, modulus, plan.plan, request.body, answers, own.engine
             )
         except (Problem, CryptoError) as error:
             failed = AddingFailed(Code.INTERNAL, f"The round's answers cannot be added: {error}")
@@ -188,7 +188,7 @@ class JobRunner:
         self._own.metrics.adding_seconds.observe(self._own.clock.monotonic() - began)
         state = await self._apply_unless_over(job_id, SumReady(request, answers, total, weights, previous))
         if state is not None:
-            self._own.metrics.rounds.labels(asked.kind.value).inc()
+            self._own.metrics.rounds.labels(asked.kind).inc()
 
     async def _apply_unless_over(self, job_id: str, message: Message) -> JobState | None:
         """Apply what came of a sum; None where the job was cancelled meanwhile."""

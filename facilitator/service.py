@@ -105,8 +105,8 @@ class JobService:
         known = await asyncio.to_thread(self._known_manifest, job_id)
         if known is None:
             check = partial(check_offer, manifest, allow_small_keys=self._own.allow_small_keys)
-            budget = await asyncio.get_running_loop().run_in_executor(self._own.executor, check)
-            plan = JobPlan(self._runner.plans.context(signed, manifest), budget)
+            checked = await asyncio.get_running_loop().run_in_executor(self._own.executor, check)
+            plan = JobPlan(self._runner.plans.context(signed, manifest), checked)
             known = await asyncio.to_thread(self._open, plan)
             if known is None:
                 return await self.model(job_id), True

@@ -10,10 +10,11 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.config import JsonDict
 
 from fedtrain.facilitator.job import Accepted, JobState, Member
-from fedtrain.planning.plans import evaluations_of, planned_rounds
+from fedtrain.methods import schedule_of
+from fedtrain.methods.schedule import Schedule
 from fedtrain.planning.window_position import WindowPosition, window_position
 from fedtrain.protocol.documents.signed import Manifest
-from fedtrain.protocol.messages.rounds import RoundKind
+from fedtrain.protocol.messages.rounds import Kind
 from fedtrain.protocol.states import Phase, Status, status_of
 
 
@@ -82,7 +83,7 @@ class ModelView(BaseModel):
     phase: Phase
     round: int | None
     rounds: int
-    kind: RoundKind | None
+    kind: Kind | None
     model_owner: PartyName
     waiting_for: list[Awaited]
     owners: list[PartyName]
@@ -103,21 +104,13 @@ class JobOutline:
     """What listings tell of a manifest, which never changes: a spec can be a megabyte, and is read once for them."""
 
     model_owner: Member
-    rounds: int
-    evaluate_every: int
-    evaluations: int
+    schedule: Schedule
     plan: Mapping[str, object]
 
     @classmethod
     def of(cls, manifest: Manifest) -> JobOutline:
-        spec = manifest.spec
-        return cls(
-            Member(party=manifest.model_owner, name=manifest.model_owner_name),
-            planned_rounds(spec),
-            spec.training.evaluate_every,
-            evaluations_of(spec),
-            manifest.plan,
-        )
+        model_owner = Member(party=manifest.model_owner, name=manifest.model_owner_name)
+        return cls(model_owner, schedule_of(manifest.spec), manifest.plan)
 
 
 def describe(outline: JobOutline, state: JobState, facilitator: Member, now: datetime) -> ModelView:
@@ -129,7 +122,7 @@ def describe(outline: JobOutline, state: JobState, facilitator: Member, now: dat
         status=status_of(state.phase),
         phase=state.phase,
         round=None if state.current is None else state.current.round,
-        rounds=outline.rounds,
+        rounds=outline.schedule.rounds,
         kind=None if state.current is None else state.current.kind,
         model_owner=_named(model_owner),
         waiting_for=_awaited(state, model_owner, facilitator),
@@ -143,16 +136,16 @@ def describe(outline: JobOutline, state: JobState, facilitator: Member, now: dat
         pruned_at=state.pruned_at,
         due_at=state.deadline,
         seconds_left=_seconds_left(state, outline, now),
-        window=position_of(outline.plan, state),
+        window=position_of(outline, state),
     )
 
 
-def position_of(plan: Mapping[str, object], state: JobState) -> WindowPosition | None:
+def position_of(outline: JobOutline, state: JobState) -> WindowPosition | None:
     """Where the job stands in its window; None before the first training round and after the end."""
-    current = state.current
-    if state.ended or current is None or current.kind is not RoundKind.GRADIENT:
+    current, schedule = state.current, outline.schedule
+    if state.ended or current is None or not schedule.stepped or current.kind != schedule.kind:
         return None
-    return window_position(plan, current.window_step)
+    return window_position(outline.plan, current.window_step)
 
 
 def _named(member: Member | Accepted) -> PartyName:
@@ -182,8 +175,8 @@ def _seconds_left(state: JobState, outline: JobOutline, now: datetime) -> float 
         return None
     mean_s = state.round_seconds / state.rounds_done
     in_this_round_s = (now - current.started_at).total_seconds()
-    # A gradient's own evaluation is still to come.
-    evaluated = current.round - 1 if current.kind is RoundKind.GRADIENT else current.round
-    over = evaluated // outline.evaluate_every if outline.evaluate_every else 0
-    left = outline.rounds - current.round + 1 + outline.evaluations - over
+    # A round's own evaluation is still to come.
+    schedule = outline.schedule
+    evaluated = current.round - 1 if current.kind == schedule.kind else current.round
+    left = schedule.rounds - current.round + 1 + schedule.evaluations(evaluated)
     return round(max(0.0, left * mean_s - in_this_round_s), 1)

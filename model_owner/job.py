@@ -11,19 +11,21 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from fedtrain.crypto import SlotLayout
+from fedtrain.methods import schedule_of
+from fedtrain.methods.plan import Answer, Plan
+from fedtrain.methods.regression.budget import Budget, budget_of
+from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.model_owner.methods.learning import HistoryRow as HistoryRow
 from fedtrain.model_owner.methods.learning import Learning as Learning
 from fedtrain.model_owner.methods.learning import TrainedModel as TrainedModel
 from fedtrain.model_owner.methods.optimisers.quadratic import Integers
-from fedtrain.planning.budget import Budget
 from fedtrain.planning.window_position import WindowPosition, window_position
 from fedtrain.protocol import outcome
 from fedtrain.protocol.documents.identity import Identity
 from fedtrain.protocol.documents.signed import Hash, JobEnd, JobId, Name, PartyId, SignedDocument
 from fedtrain.protocol.evidence.addition import SumContext
 from fedtrain.protocol.evidence.verification import Job, LogPoint
-from fedtrain.protocol.messages.rounds import NO_ENTRY, RoundKind, SignedBytes, Step, VectorMessage
+from fedtrain.protocol.messages.rounds import NO_ENTRY, Kind, SignedBytes, Step, VectorMessage
 from fedtrain.protocol.messages.shared_weights import SealedWeights, SealingContext
 from fedtrain.protocol.states import ENDED, Phase, Status, status_of
 from fedtrain.spec.model_spec import ModelSpec, Strict
@@ -36,16 +38,21 @@ class JobContext:
 
     identity: Identity
     name: str
-    budget: Budget
+    plan: Plan
     rounds: int
     membership: SignedDocument | None = None
+
+    @property
+    def budget(self) -> Budget:
+        """The plan of a regression. Raises TypeError for another method's."""
+        return budget_of(self.plan)
 
 
 class Asked(Strict):
     """The request that was sent last. `log_head`: the head of the Facilitator's log that it signed."""
 
     round: int
-    kind: RoundKind
+    kind: Kind
     request_hash: Hash
     log_head: Hash
 
@@ -129,7 +136,8 @@ class JobState(Strict):
     @property
     def window(self) -> WindowPosition | None:
         """Scale and bits of the request that was sent last: inside a window only the Facilitator knows more."""
-        if self.ended or self.asked is None or self.asked.kind is not RoundKind.GRADIENT:
+        schedule = schedule_of(self.spec)
+        if self.ended or self.asked is None or not schedule.stepped or self.asked.kind != schedule.kind:
             return None
         return window_position(self.plan, 0)
 
@@ -259,15 +267,6 @@ Message: TypeAlias = (
 
 
 @dataclass(frozen=True)
-class ExpectedSum:
-    """What the plan says of a sum. `bound`: the largest magnitude that any entry of it can have."""
-
-    layout: SlotLayout
-    fraction_bits: int
-    bound: int
-
-
-@dataclass(frozen=True)
 class PostManifest:
     """Send the manifest to the Facilitator, again and again until it is there."""
 
@@ -280,7 +279,7 @@ class OpenSum:
 
     arrived: StepArrived
     context: SumContext
-    expected: ExpectedSum
+    expected: Answer
 
 
 @dataclass(frozen=True)
@@ -313,7 +312,7 @@ class Turn:
     numbers_decrypted: int
     previous: Integers | None = field(default=None, repr=False)
     rounds: int = 1
-    kind: RoundKind = RoundKind.GRADIENT
+    kind: Kind = RoundKind.GRADIENT
 
 
 @dataclass(frozen=True)

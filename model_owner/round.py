@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from fedtrain.methods import schedule_of
+from fedtrain.methods.schedule import COUNTS
 from fedtrain.model_owner import job as j
 from fedtrain.model_owner.job import JobContext, JobState, Outcome
 from fedtrain.model_owner.methods import training
@@ -18,11 +20,12 @@ from fedtrain.protocol.documents.identity import sha256_hex
 from fedtrain.protocol.documents.roster import open_roster
 from fedtrain.protocol.documents.signed import Manifest, open_document, sign_document
 from fedtrain.protocol.evidence.addition import SumContext
+from fedtrain.protocol.messages.expected import planned_round
 from fedtrain.protocol.messages.rounds import (
     NO_ENTRY,
     REQUEST_TAG,
+    Kind,
     LogEntry,
-    RoundKind,
     RoundRequest,
     SignedBytes,
     StepResult,
@@ -80,7 +83,7 @@ def _key_made(context: JobContext, state: JobState, message: j.KeyMade, now: dat
         model_owner=context.identity.party_id,
         model_owner_name=context.name,
         spec=state.spec,
-        plan=context.budget.to_dict(),
+        plan=context.plan.to_dict(),
         modulus=_hex(message.modulus),
         key_proof=tuple(_hex(root) for root in message.key_proof),
         nonce=message.nonce,
@@ -138,7 +141,7 @@ def _roster_closed(context: JobContext, state: JobState, arrived: j.StepArrived,
         log_head=sha256_hex(step.log_entry),
         log_length=1,
     )
-    return _asking(context, after, arrived, _request(after, 0, RoundKind.COUNTS), ())
+    return _asking(context, after, arrived, _request(after, 0, COUNTS), ())
 
 
 def _open_sum(context: JobContext, state: JobState, arrived: j.StepArrived) -> j.OpenSum:
@@ -156,7 +159,7 @@ def _open_sum(context: JobContext, state: JobState, arrived: j.StepArrived) -> j
         )
     if from_cbor(step.log_entry, LogEntry).index != state.log_length:
         raise Problem(Code.LOG_INCONSISTENT, f"The log's entry {state.log_length} is due, and another one came.")
-    expected = training.expected_sum(context.budget, asked.kind, state.rows_total)
+    expected = planned_round(context.plan, asked.kind, rows_total=state.rows_total).answer
     sum_context = SumContext(
         manifest_hash=manifest_hash,
         roster=open_roster(state.roster, manifest, manifest_hash, state.facilitator),
@@ -219,7 +222,7 @@ def _turn(
             after = _with(after, asked=state.asked.model_copy(update={"round": state.round + rounds - 1}))
         return _finished(after, arrived, taken, now)
     if taken.point is None:
-        request = _request(after, state.round + 1, RoundKind.MOMENTS)
+        request = _request(after, state.round + 1, schedule_of(state.spec).kind)
         return _asking(context, after, arrived, request, _kept(taken))
     turn = j.Turn(
         arrived,
@@ -253,7 +256,7 @@ def _encrypted(context: JobContext, state: JobState, message: j.PointEncrypted) 
 def _request(
     state: JobState,
     number: int,
-    kind: RoundKind,
+    kind: Kind,
     weights: VectorMessage | None = None,
     previous: VectorMessage | None = None,
     sealed: tuple[SealedWeights, ...] | None = None,

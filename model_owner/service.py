@@ -34,9 +34,9 @@ from fedtrain.model_owner.metrics import Metrics
 from fedtrain.model_owner.store import ModelStore
 from fedtrain.model_owner.sums import replay
 from fedtrain.model_owner.sums.keys import KeyRing, encryptor_of, private_key_of
-from fedtrain.model_owner.sums.opening import encrypt_point, open_sum, open_window, opened_point
+from fedtrain.model_owner.sums.opening import encrypt_point, open_sum, open_window, opened_point, planned_weights
 from fedtrain.model_owner.sums.sealing import seal_point
-from fedtrain.planning.plans import plan_spec, planned_rounds
+from fedtrain.planning.plans import plan_spec, rounds_of
 from fedtrain.planning.unit_costs import UnitCosts
 from fedtrain.protocol.clock import Clock
 from fedtrain.protocol.documents.identity import Identity
@@ -105,13 +105,13 @@ class ModelService:
         Raises Problem: INVALID_SPEC, DOES_NOT_FIT, JOB_EXISTS where `job_id` is given and taken.
         """
         allow_small = self._own.allow_small_keys
-        budget = await self._run(lambda: plan_of(spec, allow_small_keys=allow_small))
+        plan = await self._run(lambda: plan_of(spec, allow_small_keys=allow_small))
         now = self._own.clock.now()
         state = JobState(
             job_id=job_id or uuid4().hex,
             spec=spec,
-            plan=budget.to_dict(),
-            rounds=planned_rounds(spec),
+            plan=plan.to_dict(),
+            rounds=rounds_of(spec),
             created_at=now,
             changed_at=now,
         )
@@ -175,8 +175,8 @@ class ModelService:
 
     async def _context(self, state: JobState) -> JobContext:
         if state.job_id not in self._contexts:
-            budget = await self._run(lambda: plan_spec(state.spec))
-            context = JobContext(self._own.identity, self._own.name, budget, state.rounds, self._own.membership)
+            plan = await self._run(lambda: plan_spec(state.spec))
+            context = JobContext(self._own.identity, self._own.name, plan, state.rounds, self._own.membership)
             self._contexts[state.job_id] = context
             while len(self._contexts) > _KEPT_CONTEXTS:
                 self._contexts.popitem(last=False)
@@ -330,7 +330,6 @@ class ModelService:
         own, job_id = self._own, state.job_id
         replayed = effect.turn.arrived.replayed
         context = await self._context(state)
-        layout = context.budget.weights_layout
 
         def encrypt() -> j.Message:
             if replayed is not None:
@@ -338,11 +337,12 @@ class ModelService:
             if effect.sealing is not None:
                 bits = context.budget.inputs.weight_fraction_bits
                 return j.PointEncrypted(effect.turn, None, sealed=seal_point(effect.turn.point, bits, effect.sealing))
-            encryptor = encryptor_of(own.keys, job_id, lambda: layout.ciphertexts * context.rounds)
+            planned = planned_weights(context.plan, effect.turn.kind)
+            encryptor = encryptor_of(own.keys, job_id, lambda: planned.layout.ciphertexts * context.rounds)
             modulus = int(private_key_of(own.keys, job_id).public_key.n)
-            weights = encrypt_point(effect.turn.point, context.budget, encryptor, modulus, effect.turn.kind)
+            weights = encrypt_point(effect.turn.point, planned, encryptor, modulus)
             before = effect.turn.previous
-            previous = None if before is None else encrypt_point(before, context.budget, encryptor, modulus)
+            previous = None if before is None else encrypt_point(before, planned, encryptor, modulus)
             return j.PointEncrypted(effect.turn, weights, previous)
 
         try:

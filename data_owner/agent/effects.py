@@ -27,6 +27,7 @@ from fedtrain.data_owner.release.marks import AnswerMarks
 from fedtrain.data_owner.release.mask_keys import MaskKeys, SealingKeys
 from fedtrain.data_owner.release.pools import Pools
 from fedtrain.data_owner.store.sql import OwnerStore
+from fedtrain.methods.regression.budget import budget_of
 from fedtrain.planning.plans import plan_spec
 from fedtrain.protocol.documents.identity import Identity
 from fedtrain.protocol.documents.offer import agreed_plan
@@ -95,7 +96,7 @@ class JobEffects:
             with self._freezing:
                 frozen = self._shop.freezer.freeze_job(state.job_id, dataset, manifest.spec, owner.policy.min_rows)
                 inspection = self._shop.inspector.inspect(dataset, schema, manifest.spec.training.scaling)
-            budget = plan_spec(manifest.spec)
+            budget = budget_of(plan_spec(manifest.spec))
             check_fits(method, PreparedData.of(frozen.moments, budget.inputs), budget)
         except Problem as problem:
             if problem.code is Code.STORE_UNAVAILABLE:
@@ -168,7 +169,7 @@ class JobEffects:
         roster = check_roster(owner, state, state.roster, state.created_at)
         own_keys = roster.mask_keys
         # A job that an earlier version joined is answered by that version's plan, or not at all.
-        method, budget = _method(manifest.spec), agreed_plan(manifest)
+        method, budget = _method(manifest.spec), budget_of(agreed_plan(manifest))
         moments = self._shop.freezer.thaw_job(state.job_id, state.moments_hash)
         sealing_key = rows = None
         if manifest.spec.shares_weights:
@@ -186,7 +187,7 @@ class JobEffects:
             peers={
                 bytes.fromhex(party): bytes.fromhex(key) for party, key in own_keys.items() if party != owner.party_id
             },
-            budget=budget,
+            plan=budget,
             method=method,
             data=data,
             pool=self._shop.pools.of_plan(modulus, budget),

@@ -26,7 +26,7 @@ from fedtrain.data_owner.data.split import ValidationSplit, side_by_side
 from fedtrain.data_owner.policy.summed_table import SummedTable
 from fedtrain.data_owner.release.told_files import RowFiles
 from fedtrain.data_owner.store.records import Dataset, FrozenTable
-from fedtrain.planning.plans import RECORD_FRACTION_BITS
+from fedtrain.methods.regression.from_spec import RECORD_FRACTION_BITS
 from fedtrain.service.vault.secret_files import delete_secret, read_secret, write_secret
 from fedtrain.spec.model_spec import DataProps, ModelSpec
 from fedtrain.spec.problems import Code, Problem

@@ -27,7 +27,7 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fedtrain.planning.plans import RECORD_FRACTION_BITS
+from fedtrain.methods.regression.from_spec import RECORD_FRACTION_BITS
 
 LIMB_BITS: Final = 22
 MAX_BATCH_ROWS: Final = 1 << 10

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeAlias
 from numpy.typing import NDArray
 
 from fedtrain.data_owner.data.moments import Encoded, Integers, Moments
-from fedtrain.planning.inputs import BudgetInputs
+from fedtrain.methods.regression.inputs import BudgetInputs
 from fedtrain.protocol.messages.shared_weights import SharedWeights
 
 

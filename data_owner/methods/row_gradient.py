@@ -14,8 +14,8 @@ import numpy as np
 from fedtrain.data_owner.data.moments import Floats
 from fedtrain.data_owner.methods.answers import Answer, Plain, PreparedData, Question
 from fedtrain.data_owner.methods.second_moment import counts
-from fedtrain.planning.sharing import loss_shift_bits
-from fedtrain.protocol.messages.rounds import RoundKind
+from fedtrain.methods.regression.kinds import RoundKind
+from fedtrain.methods.regression.sharing import loss_shift_bits
 from fedtrain.spec.model_types.row_loss import RowLoss
 
 
@@ -45,6 +45,6 @@ class RowGradient:
             raise ValueError("this job was prepared without its rows, or asked without weights")
         shift = 2.0 ** -loss_shift_bits(data.plan)
         for rows in data.rows:
-            losses, residuals = self.row_loss.at(rows.X @ question.weights.values, rows.Y)
+            losses, residuals = self.row_loss.at(rows.X @ question.weights.arrays["weights"], rows.Y)
             gradient = rows.X.T @ residuals
             yield np.append(gradient.ravel(), losses.sum() * shift).reshape(-1, 1)

@@ -15,7 +15,7 @@ import numpy as np
 
 from fedtrain.data_owner.data.moments import Integers, Moments
 from fedtrain.data_owner.methods.answers import Affine, Answer, Plain, PreparedData, Question
-from fedtrain.protocol.messages.rounds import RoundKind
+from fedtrain.methods.regression.kinds import RoundKind
 
 
 @dataclass(frozen=True)

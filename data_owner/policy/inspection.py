@@ -17,7 +17,7 @@ from fedtrain.data_owner.data.moments import Floats, MomentsAccumulator
 from fedtrain.data_owner.policy.cells import CellTally, JointTally
 from fedtrain.data_owner.policy.inspected import HighLeverage, InspectedPart, Inspection
 from fedtrain.data_owner.policy.leverage import LeverageForm
-from fedtrain.planning.plans import RECORD_FRACTION_BITS
+from fedtrain.methods.regression.from_spec import RECORD_FRACTION_BITS
 from fedtrain.tabular.dictionary import Dictionary, DictionaryBatch
 from fedtrain.tabular.reading.convert import Mask
 from fedtrain.tabular.reading.read import open_declared_table

@@ -21,15 +21,14 @@ from fedtrain.data_owner.methods.answers import Affine, OwnerMethod, PreparedDat
 from fedtrain.data_owner.release.fixed_point import fixed_point
 from fedtrain.data_owner.release.noise import with_noise
 from fedtrain.data_owner.release.under_encryption import applied, encrypted, rerandomised
-from fedtrain.data_owner.release.worst_case import WorstCase, is_planned, worst_case
-from fedtrain.planning.budget import Budget
+from fedtrain.methods.plan import Answer as PlannedAnswer
+from fedtrain.methods.plan import EncryptedWeights, Plan, SharedArrays
 from fedtrain.protocol.documents.identity import Identity, sha256_hex
-from fedtrain.protocol.messages.expected import expected_weights
-from fedtrain.protocol.messages.rounds import RoundAnswer, RoundKind, RoundRequest, VectorMessage, to_cbor
+from fedtrain.protocol.messages.expected import check_asks, open_planned, planned_round
+from fedtrain.protocol.messages.rounds import RoundAnswer, RoundRequest, VectorMessage, to_cbor
 from fedtrain.protocol.messages.shared_weights import (
     SealingContext,
     SharedWeights,
-    check_boxes,
     check_recipients,
     open_weights_box,
 )
@@ -52,7 +51,7 @@ class AnsweringJob:
     identity: Identity
     mask_key: X25519PrivateKey = field(repr=False)
     peers: Mapping[bytes, bytes]
-    budget: Budget
+    plan: Plan
     method: OwnerMethod
     data: PreparedData
     pool: RerandomiserPool
@@ -68,15 +67,15 @@ def compute_answer(job: AnsweringJob, request: RoundRequest, request_hash: str) 
     WRONG_STATE for a kind that the method has no answer to, ROWS_TOTAL_REFUSED for fewer rows in all than this owner's,
     MALFORMED_KEY for a peer's mask key, what `fixed_point` refuses, and what the method raises.
     """
-    weights = _weights(job, request)
+    weights = open_weights(job, request)
     shared = weights if isinstance(weights, SharedWeights) else None
-    numbers, worst = numbers_of(job, request, shared)
+    numbers, planned = numbers_of(job, request, shared)
     if isinstance(numbers, Affine):
         if not isinstance(weights, EncryptedVector):
             raise Problem(Code.MALFORMED_MESSAGE, f"A {request.kind} request of this job needs encrypted weights.")
-        vector = applied(numbers, worst, weights, job.modulus, job.engine)
+        vector = applied(numbers, planned, weights, job.modulus, job.engine)
     else:
-        vector = encrypted(with_noise(numbers), worst, job.modulus, job.pool)
+        vector = encrypted(with_noise(numbers), planned, job.modulus, job.pool)
     vector = _masked(job, request, request_hash, vector, shared)
     if isinstance(numbers, Affine):
         vector = rerandomised(vector, job.modulus, job.pool)
@@ -85,10 +84,11 @@ def compute_answer(job: AnsweringJob, request: RoundRequest, request_hash: str) 
 
 def numbers_of(
     job: AnsweringJob, request: RoundRequest, shared: SharedWeights | None
-) -> tuple[Integers | Affine, WorstCase]:
+) -> tuple[Integers | Affine, PlannedAnswer]:
     """What the method answers, as integers at the plan's scale, and the worst case that they were held to."""
     kind, rows_total = request.kind, request.rows_total
-    if kind not in job.method.answers or not is_planned(job.budget, kind):
+    planned = planned_round(job.plan, kind, request.window_step, rows_total).answer
+    if kind not in job.method.answers:
         raise Problem(Code.WRONG_STATE, f"This model type has no answer to {kind}.")
     if rows_total is not None and job.data.training.rows > rows_total:
         # Its own rows are not said: others read why an owner refused.
@@ -98,10 +98,8 @@ def numbers_of(
         )
     if (kind in job.method.needs_weights) != (shared is not None):
         raise Problem(Code.MALFORMED_MESSAGE, f"The weights of a {kind} request are not as this job has them.")
-    worst = worst_case(job.budget, kind, request.window_step, rows_total)
-    return fixed_point(
-        job.method.answers[kind](job.data, Question(kind, request.round, rows_total, shared)), worst
-    ), worst
+    question = Question(kind, request.round, rows_total, shared)
+    return fixed_point(job.method.answers[kind](job.data, question), planned), planned
 
 
 def _masked(
@@ -109,7 +107,7 @@ def _masked(
 ) -> EncryptedVector:
     """Add the masks that this owner shares with the roster's others, bound to all that they were asked with."""
     context: list[bytes | str | int]
-    context = [MASK_TAG, job.manifest_hash, job.roster_hash, request.round, request.kind.value, request_hash]
+    context = [MASK_TAG, job.manifest_hash, job.roster_hash, request.round, request.kind, request_hash]
     if shared is not None:
         # Owners that were given different weights under one request must not cancel each other's masks.
         context.append(shared.hash)
@@ -144,24 +142,18 @@ def _signed(job: AnsweringJob, request: RoundRequest, request_hash: str, vector:
     return Answered(facts, body, vector.layout.rows * vector.layout.columns)
 
 
-def _weights(job: AnsweringJob, request: RoundRequest) -> EncryptedVector | SharedWeights | None:
-    """The request's weights, opened as the job's plan has them."""
-    if request.kind is RoundKind.GRADIENT:
-        check_boxes(request.sealed_weights, job.budget)
-    if request.sealed_weights is not None and job.sealing_key is not None:
+def open_weights(job: AnsweringJob, request: RoundRequest) -> EncryptedVector | SharedWeights | None:
+    """Return the request's weights as the job's plan has them, encrypted ones under the plan's own bound.
+
+    Raises Problem: MALFORMED_MESSAGE where a kind, key, scale or layout is not the plan's, or the bound is beyond it;
+    MALFORMED_CIPHERTEXT; SEALED_WEIGHTS_REFUSED.
+    """
+    planned = check_asks(job.plan, request).weights
+    if isinstance(planned, SharedArrays) and request.sealed_weights is not None and job.sealing_key is not None:
         own = job.identity.party_id
         check_recipients(request.sealed_weights, sorted([own, *(peer.hex() for peer in job.peers)]))
         context = SealingContext(job.manifest_hash, job.roster_hash, request.round)
-        return open_weights_box(request.sealed_weights, own, job.sealing_key, context, job.budget)
-    return None if request.weights is None else open_weights(job, request.kind, request.window_step, request.weights)
-
-
-def open_weights(job: AnsweringJob, kind: RoundKind, window_step: int, message: VectorMessage) -> EncryptedVector:
-    """Return Enc(w) under the plan's own bound, each ciphertext checked.
-
-    Raises Problem: MALFORMED_MESSAGE where key, scale or layout are not the plan's, or the bound is beyond it;
-    MALFORMED_CIPHERTEXT.
-    """
-    expected = expected_weights(job.budget, kind, window_step)
-    opened = expected.open(message, job.modulus, "The weights")
-    return opened if expected.largest_bound is None else replace(opened, bound=expected.largest_bound)
+        return open_weights_box(request.sealed_weights, own, job.sealing_key, context, planned)
+    if isinstance(planned, EncryptedWeights) and request.weights is not None:
+        return replace(open_planned(request.weights, planned, job.modulus, "The weights"), bound=planned.bound)
+    return None

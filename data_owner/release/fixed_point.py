@@ -6,6 +6,7 @@ is refused here, before it is packed next to other numbers.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,29 +16,28 @@ from fedtrain.crypto import CryptoError, EncodingOverflow, encode, rescale
 from fedtrain.crypto.paillier.encryption import check_magnitudes
 from fedtrain.data_owner.data.moments import Integers
 from fedtrain.data_owner.methods.answers import Affine, Answer, OwnerMethod, Plain, PreparedData, Question
-from fedtrain.data_owner.release.worst_case import WorstCase, is_planned, worst_case
-from fedtrain.planning.budget import Budget
-from fedtrain.protocol.messages.rounds import RoundKind
+from fedtrain.methods.plan import Answer as PlannedAnswer
+from fedtrain.methods.plan import Plan
 from fedtrain.spec.problems import Code, Problem
 
 
-def fixed_point(answer: Answer, worst: WorstCase) -> Integers | Affine:
+def fixed_point(answer: Answer, planned: PlannedAnswer) -> Integers | Affine:
     """Return a plain answer's sum, or an affine answer, as integers at the plan's scale.
 
     Raises Problem: DOES_NOT_FIT where a number is beyond the worst case, or none at all; PLAN_DIFFERS where integers
     would have to be rounded; INTERNAL for anything but a Plain or an Affine of the shape that the plan has.
     """
     try:
-        if type(answer) is Plain and worst.matrix is None:
-            return _sum(answer, worst)
-        if type(answer) is Affine and worst.matrix is not None:
-            matrix = _exactly(answer.matrix, answer.matrix_fraction_bits, worst.matrix.fraction_bits)
-            vector = _exactly(answer.vector, answer.vector_fraction_bits, worst.fraction_bits)
-            _check_shape(vector, (worst.layout.rows, worst.layout.columns))
-            check_magnitudes(matrix, worst.matrix.entry)
-            _check_rows(matrix, worst.matrix.rows)
-            check_magnitudes(vector, worst.bound)
-            return Affine(matrix, worst.matrix.fraction_bits, vector, worst.fraction_bits)
+        if type(answer) is Plain and planned.applied is None:
+            return _sum(answer, planned)
+        if type(answer) is Affine and (applied := planned.applied) is not None:
+            matrix = _exactly(answer.matrix, answer.matrix_fraction_bits, applied.fraction_bits)
+            vector = _exactly(answer.vector, answer.vector_fraction_bits, planned.fraction_bits)
+            _check_shape(vector, (planned.layout.rows, planned.layout.columns))
+            check_magnitudes(matrix, applied.entry_bound)
+            _check_rows(matrix, applied.row_bounds)
+            check_magnitudes(vector, applied.vector_bound)
+            return Affine(matrix, applied.fraction_bits, vector, planned.fraction_bits)
     except CryptoError as error:
         raise Problem(
             Code.DOES_NOT_FIT, f"The table does not fit the job's plan: {error}. The job needs a larger max_rows."
@@ -45,32 +45,32 @@ def fixed_point(answer: Answer, worst: WorstCase) -> Integers | Affine:
     raise _refused(f"a {type(answer).__name__}")
 
 
-def check_fits(method: OwnerMethod, data: PreparedData, budget: Budget) -> None:
+def check_fits(method: OwnerMethod, data: PreparedData, plan: Plan) -> None:
     """Hold all that is known before the first round against the plan, so that a job is refused and no round of it.
 
     Raises Problem as `fixed_point`.
     """
-    for kind in map(RoundKind, method.answers):
-        if kind not in method.needs_weights and is_planned(budget, kind):
-            fixed_point(method.answers[kind](data, Question(kind)), worst_case(budget, kind))
+    for kind in plan.kinds:
+        if kind in method.answers and kind not in method.needs_weights:
+            fixed_point(method.answers[kind](data, Question(kind)), plan.round(kind).answer)
 
 
-def _sum(answer: Plain, worst: WorstCase) -> Integers:
-    shape = (worst.layout.rows, worst.layout.columns)
+def _sum(answer: Plain, planned: PlannedAnswer) -> Integers:
+    shape = (planned.layout.rows, planned.layout.columns)
     total: Integers = np.full(shape, 0, dtype=object)
     for part in answer.parts:
         _check_shape(part, shape)
         if answer.fraction_bits is not None:
-            total = total + _exactly(part, answer.fraction_bits, worst.fraction_bits)
+            total = total + _exactly(part, answer.fraction_bits, planned.fraction_bits)
         elif part.dtype == np.float64:
-            total = total + encode(part, worst.fraction_bits, worst.bound)
+            total = total + encode(part, planned.fraction_bits, planned.owner_bound)
         else:
             raise _refused(f"numbers of {part.dtype} without a scale")
-    check_magnitudes(total, worst.bound)
+    check_magnitudes(total, planned.owner_bound)
     return total
 
 
-def _check_rows(matrix: Integers, bounds: tuple[int, ...]) -> None:
+def _check_rows(matrix: Integers, bounds: Sequence[int]) -> None:
     if len(matrix) != len(bounds):
         raise _refused(f"a matrix of {len(matrix)} rows, where the plan has {len(bounds)}")
     for index, (row, bound) in enumerate(zip(matrix, bounds, strict=True)):

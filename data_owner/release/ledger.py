@@ -25,7 +25,7 @@ from fedtrain.data_owner.release.answer import AnsweringJob, compute_answer
 from fedtrain.data_owner.release.marks import AnswerMarks
 from fedtrain.data_owner.release.pools import Pools
 from fedtrain.data_owner.store.sql import OwnerStore
-from fedtrain.protocol.messages.rounds import Compute, LogEntry, RoundKind
+from fedtrain.protocol.messages.rounds import Compute, Kind, LogEntry
 from fedtrain.protocol.messages.tasks import CBOR_TYPE
 from fedtrain.spec.problems import Code, Problem
 
@@ -78,7 +78,7 @@ class Ledger:
         log.warning("an answer that this state had forgotten was taken back", job=state.job_id, round=facts.round)
         return after
 
-    def stored(self, job_id: str, round_: int, kind: RoundKind) -> TaskAnswer:
+    def stored(self, job_id: str, round_: int, kind: Kind) -> TaskAnswer:
         """Return what is sent: the bytes in the store. Raises Problem: INTERNAL where it lost them, EVIDENCE_PRUNED."""
         body = self.store.answer_bytes(job_id, round_, kind)
         if body is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fedtrain.protocol.messages.rounds import RoundKind
+from fedtrain.protocol.messages.rounds import Kind
 from fedtrain.service.vault.secret_files import append_line, delete_secret, read_lines
 from fedtrain.spec.problems import Code, Problem
 
@@ -23,12 +23,12 @@ class AnswerMarks:
     def _path(self, job_id: str) -> Path:
         return self._folder / f"{job_id}.answered"
 
-    def set(self, job_id: str, round_: int, kind: RoundKind, request_hash: str) -> bool:
+    def set(self, job_id: str, round_: int, kind: Kind, request_hash: str) -> bool:
         """Mark a round as answered for this request, durably; return whether it was marked so before.
 
         Raises Problem(REQUEST_DIFFERS) where it was answered for another one.
         """
-        marked = self._read(job_id).get((round_, kind.value))
+        marked = self._read(job_id).get((round_, kind))
         if marked == request_hash:
             return True
         if marked is not None:
@@ -37,7 +37,7 @@ class AnswerMarks:
                 f"Round {round_} ({kind}) was answered for request {marked[:16]}…, and now {request_hash[:16]}… is "
                 "asked. The store does not know that answer: it is an older copy, or had no room for it.",
             )
-        append_line(self._path(job_id), f"{round_} {kind.value} {request_hash}".encode())
+        append_line(self._path(job_id), f"{round_} {kind} {request_hash}".encode())
         return False
 
     def has(self, job_id: str) -> bool:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from fedtrain.crypto import RerandomiserPool
 from fedtrain.crypto.engine import Engine
-from fedtrain.planning.budget import Budget
+from fedtrain.methods.plan import Plan
 
 ROUNDS_AHEAD = 2
 LARGEST_POOL = 512
@@ -39,10 +39,9 @@ class Pools:
             self._changed.notify_all()
         return pool
 
-    def of_plan(self, modulus: int, budget: Budget) -> RerandomiserPool:
+    def of_plan(self, modulus: int, plan: Plan) -> RerandomiserPool:
         """The pool of that modulus, large enough for the answers of a job by this plan."""
-        layout = budget.answer_layout if budget.newton is None else budget.newton.layout
-        return self.of(modulus, layout.ciphertexts)
+        return self.of(modulus, max(plan.round(kind).answer.layout.ciphertexts for kind in plan.kinds))
 
     def drop(self, modulus: int) -> None:
         """Forget the pool of a job that ended."""

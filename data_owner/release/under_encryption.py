@@ -22,38 +22,38 @@ from fedtrain.crypto import (
 )
 from fedtrain.data_owner.data.moments import Integers
 from fedtrain.data_owner.methods.answers import Affine
-from fedtrain.data_owner.release.worst_case import WorstCase
+from fedtrain.methods.plan import Answer
 
 
-def encrypted(integers: Integers, worst: WorstCase, n: int, pool: RerandomiserPool) -> EncryptedVector:
+def encrypted(integers: Integers, planned: Answer, n: int, pool: RerandomiserPool) -> EncryptedVector:
     """Pack and encrypt an owner's own (rows, columns) integers, each ciphertext under a fresh nonce rⁿ.
 
     Raises EncodingOverflow, LayoutMismatch where they do not fit the slots.
     """
-    plaintexts = pack(integers, worst.layout)
+    plaintexts = pack(integers, planned.layout)
     ciphertexts = blind(pool.take(len(plaintexts)), plaintexts, n)
-    return EncryptedVector(key_id(n), worst.fraction_bits, worst.bound, worst.layout, tuple(ciphertexts))
+    return EncryptedVector(key_id(n), planned.fraction_bits, planned.owner_bound, planned.layout, tuple(ciphertexts))
 
 
-def applied(answer: Affine, worst: WorstCase, weights: EncryptedVector, n: int, engine: Engine) -> EncryptedVector:
+def applied(answer: Affine, planned: Answer, weights: EncryptedVector, n: int, engine: Engine) -> EncryptedVector:
     """Apply matrix·w − vector to Enc(w) and pack. The nonces of what comes back carry the matrix: see `rerandomised`.
 
     Raises CryptoError.
     """
-    if worst.matrix is None:
+    if (bounds := planned.applied) is None:
         raise ValueError("the plan has no matrix for this kind of answer")
     return affine_matrix(
         answer.matrix,
-        worst.matrix.entry,
-        worst.matrix.fraction_bits,
+        bounds.entry_bound,
+        bounds.fraction_bits,
         weights,
         answer.vector,
-        worst.bound,
-        worst.layout,
+        bounds.vector_bound,
+        planned.layout,
         n,
         engine,
-        worst.matrix.rows,
-        worst.matrix.work,
+        bounds.row_bounds,
+        bounds.work_bound,
     )
 
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from fedtrain.data_owner.data.encoding import DatasetFacts
 from fedtrain.protocol.documents.signed import Hash, JobId, Name, PartyId
-from fedtrain.protocol.messages.rounds import RoundKind
+from fedtrain.protocol.messages.rounds import Kind
 from fedtrain.spec.model_spec import DataProps, Strict
 
 
@@ -47,7 +47,7 @@ class Release(Strict):
 
     job_id: JobId
     round: int
-    kind: RoundKind
+    kind: Kind
     numbers: int
     recipient: PartyId
     dataset: Name

@@ -14,7 +14,7 @@ from fedtrain.data_owner.job import AnswerFacts, JobState
 from fedtrain.data_owner.release.audit import NO_RECORD, AuditRecord, DecisionRecord, ReleaseRecord, chained
 from fedtrain.data_owner.store import tables
 from fedtrain.data_owner.store.records import Dataset, Decision, FrozenTable, Release
-from fedtrain.protocol.messages.rounds import RoundKind
+from fedtrain.protocol.messages.rounds import Kind
 from fedtrain.service.store.database import read, write
 from fedtrain.service.store.jobs import JobStore, JobTable
 from fedtrain.spec.model_spec import DataProps
@@ -122,17 +122,17 @@ class OwnerStore(JobStore[JobState, j.Effect]):
         with write(self._engine) as connection:
             _append(connection, tables.decisions, decision)
 
-    def answer(self, job_id: str, round_: int, kind: RoundKind) -> AnswerFacts | None:
+    def answer(self, job_id: str, round_: int, kind: Kind) -> AnswerFacts | None:
         """Return what is kept in view of an answer."""
         facts = self._of_answer(tables.answers.c.facts, job_id, round_, kind)
         return None if facts is None else AnswerFacts.model_validate_json(facts)
 
-    def answer_bytes(self, job_id: str, round_: int, kind: RoundKind) -> bytes | None:
+    def answer_bytes(self, job_id: str, round_: int, kind: Kind) -> bytes | None:
         """Return the exact bytes of an answer."""
         body = self._of_answer(tables.answers.c.body, job_id, round_, kind)
         return None if body is None else bytes(body)
 
-    def _of_answer(self, column: sa.Column[Any], job_id: str, round_: int, kind: RoundKind) -> Any:
+    def _of_answer(self, column: sa.Column[Any], job_id: str, round_: int, kind: Kind) -> Any:
         with read(self._engine) as connection:
             return connection.execute(sa.select(column).where(_is_answer(job_id, round_, kind))).scalar()
 
@@ -205,7 +205,7 @@ def _put_answer(connection: Connection, job_id: str, kept: j.KeepAnswer) -> None
         sa.insert(tables.answers).values(
             job_id=job_id,
             round=facts.round,
-            kind=facts.kind.value,
+            kind=facts.kind,
             request_hash=facts.request_hash,
             facts=facts.model_dump_json(),
             body=kept.body,
@@ -239,9 +239,9 @@ def _is_used(connection: Connection, dataset: Dataset) -> bool:
     )
 
 
-def _is_answer(job_id: str, round_: int, kind: RoundKind) -> sa.ColumnElement[bool]:
+def _is_answer(job_id: str, round_: int, kind: Kind) -> sa.ColumnElement[bool]:
     t = tables.answers
-    return (t.c.job_id == job_id) & (t.c.round == round_) & (t.c.kind == kind.value)
+    return (t.c.job_id == job_id) & (t.c.round == round_) & (t.c.kind == kind)
 
 
 def _another_schema(name: str) -> Problem:

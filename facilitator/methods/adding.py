@@ -6,14 +6,13 @@ Never re-randomised: the Facilitator holds no secret, and whoever has the answer
 from __future__ import annotations
 
 from fedtrain.crypto import EncryptedVector, Engine, sum_vectors
-from fedtrain.planning.budget import Budget
-from fedtrain.protocol.evidence.window import next_weights
-from fedtrain.protocol.messages.expected import sum_bound
-from fedtrain.protocol.messages.rounds import RoundAnswer, RoundKind, RoundRequest, VectorMessage, from_cbor
+from fedtrain.methods.plan import Plan
+from fedtrain.protocol.messages.expected import planned_round
+from fedtrain.protocol.messages.rounds import RoundAnswer, RoundRequest, VectorMessage, from_cbor
 
 
 def add_answers(
-    modulus: int, budget: Budget, request_body: bytes, answers: tuple[bytes, ...], engine: Engine
+    modulus: int, plan: Plan, request_body: bytes, answers: tuple[bytes, ...], engine: Engine
 ) -> tuple[VectorMessage, VectorMessage | None, VectorMessage | None]:
     """Return the sum of the answers and, inside a window, the next encrypted weights and those before them.
 
@@ -22,12 +21,12 @@ def add_answers(
     """
     request = from_cbor(request_body, RoundRequest)
     vectors = [from_cbor(answer, RoundAnswer).vector.open(modulus) for answer in answers]
-    bound = sum_bound(budget, request.kind, request.window_step)
-    total = sum_vectors(vectors, modulus, engine, bound)
+    planned = planned_round(plan, request.kind, request.window_step)
+    total = sum_vectors(vectors, modulus, engine, planned.answer.sum_bound)
     message = VectorMessage.of(total, modulus)
-    if request.kind is not RoundKind.GRADIENT or budget.inputs.reencrypt_every == 1:
+    if not planned.updates:
         return message, None, None
-    weights, previous = _stepped(modulus, budget, request, total, engine)
+    weights, previous = _stepped(modulus, plan, request, total, engine)
     return (
         message,
         VectorMessage.of(weights, modulus),
@@ -36,12 +35,12 @@ def add_answers(
 
 
 def _stepped(
-    modulus: int, budget: Budget, request: RoundRequest, total: EncryptedVector, engine: Engine
+    modulus: int, plan: Plan, request: RoundRequest, total: EncryptedVector, engine: Engine
 ) -> tuple[EncryptedVector, EncryptedVector | None]:
     if request.weights is None or request.rows_total is None:
-        raise ValueError("a gradient request has weights and rows_total")
+        raise ValueError("a request inside a window has weights and rows_total")
     weights = request.weights.open(modulus)
     previous = None if request.previous_weights is None else request.previous_weights.open(modulus)
     step = request.window_step
-    after = next_weights(budget, request.rows_total, step, weights, previous, total, modulus, engine)
+    after = plan.next_weights(request.rows_total, step, weights, previous, total, modulus, engine)
     return after, None if previous is None else weights

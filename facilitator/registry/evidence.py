@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from fedtrain.facilitator.store import StoredEntry
 from fedtrain.protocol.documents.identity import sha256_hex
-from fedtrain.protocol.messages.rounds import LogEntry, RoundKind, from_cbor
+from fedtrain.protocol.messages.rounds import Kind, LogEntry, from_cbor
 from fedtrain.spec.problems import Code, Problem
 
 
@@ -55,7 +55,7 @@ class LogLine(BaseModel):
     manifest_hash: str
     roster_hash: str
     round: int
-    kind: RoundKind | None
+    kind: Kind | None
     request_hash: str | None
     signed_request_hash: str | None
     answers: list[LoggedAnswer]

@@ -61,7 +61,7 @@ class Mailbox:
         """Return the most bytes that a task of that kind may ask with. Raises Problem: FORBIDDEN, MODEL_NOT_FOUND."""
         _check_passed_on(kind)
         plan = await asyncio.to_thread(self._runner.plans.of, job_id)
-        return most_request_bytes(kind, plan.manifest.spec, plan.budget)
+        return most_request_bytes(kind, plan.manifest.spec, plan.plan)
 
     def _send(self, sent: Sent, model_owner: str) -> TaskHeader:
         with self._own.store.write() as tx:

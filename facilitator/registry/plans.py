@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from fedtrain.facilitator.job import JobContext
 from fedtrain.facilitator.store import Store
-from fedtrain.planning.budget import Budget
+from fedtrain.methods.plan import Plan
 from fedtrain.planning.plans import plan_spec
 from fedtrain.protocol.documents.identity import Identity
 from fedtrain.protocol.documents.signed import Manifest, SignedDocument, open_document
@@ -19,10 +19,10 @@ _KEPT_JOBS = 64
 
 @dataclass(frozen=True)
 class JobPlan:
-    """A job's context and its budget."""
+    """A job's context and its plan."""
 
     context: JobContext
-    budget: Budget
+    plan: Plan
 
     @property
     def manifest(self) -> Manifest:

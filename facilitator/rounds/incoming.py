@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from fedtrain.facilitator.job import JobState, JoinAnswered, OwnerLeft, RoundAnswered
 from fedtrain.facilitator.rounds.order import check_answer
-from fedtrain.planning.budget import Budget
+from fedtrain.methods.plan import Plan
 from fedtrain.protocol.documents.identity import sha256_hex
 from fedtrain.protocol.documents.signed import (
     Acceptance,
@@ -21,7 +21,7 @@ from fedtrain.protocol.documents.signed import (
     open_document,
     parse_json,
 )
-from fedtrain.protocol.messages.expected import check_request_vectors, expected_answer
+from fedtrain.protocol.messages.expected import check_request_vectors, open_planned, planned_round
 from fedtrain.protocol.messages.rounds import REQUEST_TAG, RoundAnswer, RoundRequest, StepResult, from_cbor
 from fedtrain.spec.problems import Code, Problem
 
@@ -67,7 +67,7 @@ def read_join_answer(body: bytes, party: str) -> JoinAnswered:
     return JoinAnswered(answer_hash=sha256_hex(body), signed=answer.signed, statement=statement)
 
 
-def read_step_result(body: bytes, manifest: Manifest, budget: Budget) -> tuple[StepResult, RoundRequest | None]:
+def read_step_result(body: bytes, manifest: Manifest, plan: Plan) -> tuple[StepResult, RoundRequest | None]:
     """Return the Model Owner's result and the request in it, its signature and ciphertexts verified.
 
     Raises Problem: MALFORMED_CBOR, MALFORMED_MESSAGE, BAD_SIGNATURE, MALFORMED_CIPHERTEXT.
@@ -76,7 +76,7 @@ def read_step_result(body: bytes, manifest: Manifest, budget: Budget) -> tuple[S
     if result.request is None:
         return result, None
     request = from_cbor(result.request.open(REQUEST_TAG, manifest.model_owner), RoundRequest)
-    check_request_vectors(budget, int(manifest.modulus, 16), request)
+    check_request_vectors(plan, int(manifest.modulus, 16), request)
     return result, request
 
 
@@ -88,7 +88,7 @@ def read_withdrawal(body: bytes, party: str) -> OwnerLeft:
     return OwnerLeft(statement)
 
 
-def read_round_answer(body: bytes, party: str, state: JobState, modulus: int, budget: Budget) -> RoundAnswered:
+def read_round_answer(body: bytes, party: str, state: JobState, modulus: int, plan: Plan) -> RoundAnswered:
     """Return an owner's answer to the current round, its signature and ciphertexts verified.
 
     Raises Problem: MALFORMED_CBOR, MALFORMED_MESSAGE, FORBIDDEN, TASK_CLOSED, BAD_SIGNATURE, MALFORMED_CIPHERTEXT.
@@ -98,6 +98,5 @@ def read_round_answer(body: bytes, party: str, state: JobState, modulus: int, bu
         raise Problem(Code.FORBIDDEN, f"The answer is of {answer.party[:16]}…; {party[:16]}… sent it.")
     current = check_answer(state, answer)
     answer.check_signature()
-    expected = expected_answer(budget, current.kind, current.window_step)
-    expected.open(answer.vector, modulus, "The answer")
+    open_planned(answer.vector, planned_round(plan, current.kind, current.window_step).answer, modulus, "The answer")
     return RoundAnswered(answer_hash=sha256_hex(body), answer=answer)

@@ -3,29 +3,10 @@
 from __future__ import annotations
 
 from fedtrain.facilitator.job import CurrentRound, JobContext, JobState
-from fedtrain.protocol.messages.rounds import RoundAnswer, RoundKind, RoundRequest
+from fedtrain.methods import schedule_of
+from fedtrain.protocol.messages.rounds import RoundAnswer, RoundRequest
 from fedtrain.protocol.messages.shared_weights import check_recipients
-from fedtrain.spec.model_spec import Optimizer, Training
 from fedtrain.spec.problems import Code, Problem
-
-
-def training_kind(training: Training) -> RoundKind:
-    """What a training round of this job asks for."""
-    return RoundKind.MOMENTS if training.optimizer is Optimizer.NEWTON else RoundKind.GRADIENT
-
-
-def next_rounds(training: Training, current: CurrentRound | None) -> tuple[tuple[int, RoundKind], ...]:
-    """The (round, kind) pairs that may follow: counts at 0 once, then 1, 2, … of the training kind.
-
-    Where the spec asks for evaluation, a validation loss may follow a training round under the same number.
-    """
-    if current is None:
-        return ((0, RoundKind.COUNTS),)
-    kind = training_kind(training)
-    following = (current.round + 1, kind)
-    if current.kind is kind and training.evaluate_every > 0:
-        return following, (current.round, RoundKind.VALIDATION_LOSS)
-    return (following,)
 
 
 def check_request(context: JobContext, state: JobState, request: RoundRequest) -> None:
@@ -41,9 +22,11 @@ def check_request(context: JobContext, state: JobState, request: RoundRequest) -
             Code.LOG_INCONSISTENT,
             f"The request names log head {request.log_head[:16]}…, the log's head is {state.log_head[:16]}….",
         )
-    allowed = next_rounds(context.manifest.spec.training, state.current)
-    if (request.round, request.kind) not in allowed:
-        names = " or ".join(f"round {number} ({kind})" for number, kind in allowed)
+    spec, current = context.manifest.spec, state.current
+    schedule = schedule_of(spec)
+    due = schedule.following(None) if current is None else schedule.following(current.round, current.kind)
+    if (request.round, request.kind) not in [(turn.round, turn.kind) for turn in due]:
+        names = " or ".join(f"round {turn.round} ({turn.kind})" for turn in due)
         raise Problem(Code.WRONG_STATE, f"The request is for round {request.round} ({request.kind}); next is {names}.")
     if request.window_step != 0:
         raise Problem(
@@ -71,7 +54,7 @@ def check_answer(state: JobState, answer: RoundAnswer) -> CurrentRound:
         raise Problem(Code.MALFORMED_MESSAGE, f"The answer is to round {answer.round}; none was asked for yet.")
     asked, given = (current.round, current.kind), (answer.round, answer.kind)
     if given != asked:
-        if answer.round < current.round or (answer.round == current.round and answer.kind is not current.kind):
+        if answer.round < current.round or (answer.round == current.round and answer.kind != current.kind):
             raise Problem(
                 Code.TASK_CLOSED, f"Round {answer.round} ({answer.kind}) is over; the job is at round {current.round}."
             )

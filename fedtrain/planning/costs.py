@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from fedtrain.crypto.packing.slots import SlotLayout
 from fedtrain.crypto.powers.fixed_base import best_window_bits
 from fedtrain.crypto.powers.squaring import SQUARING_COST
-from fedtrain.planning.budget import Budget, ValidationBudget
-from fedtrain.planning.plans import evaluations_of, plan_spec, rounds_of
+from fedtrain.methods import schedule_of
+from fedtrain.methods.plan import Answer, EncryptedWeights, Plan
+from fedtrain.methods.schedule import COUNTS, Schedule
+from fedtrain.planning.plans import plan_spec
 from fedtrain.planning.unit_costs import MultiExponentiationCost, straus_cost
 from fedtrain.spec.model_spec import ModelSpec
 
@@ -98,158 +99,114 @@ def cost_of(
     if not 1 <= owners <= most:
         raise ValueError(f"owners must be 1 to max_data_owners, {most}; received {owners}")
     count = multi_exponentiation_cost or straus_cost
-    return _JobCosts(plan_spec(spec), owners, count, rows_total).of(rounds_of(spec), evaluations_of(spec))
+    return _JobCosts(plan_spec(spec), schedule_of(spec), owners, count, rows_total).job()
 
 
 class _JobCosts:
     def __init__(
-        self, budget: Budget, owners: int, multi_exponentiation_cost: MultiExponentiationCost, rows_total: int | None
+        self,
+        plan: Plan,
+        schedule: Schedule,
+        owners: int,
+        multi_exponentiation_cost: MultiExponentiationCost,
+        rows_total: int | None,
     ) -> None:
-        self.budget, self.inputs, self.owners = budget, budget.inputs, owners
-        self.moment_bound = budget.moment_bound if rows_total is None else budget.moment_bound_for(rows_total)
+        self.plan, self.schedule, self.owners, self.rows_total = plan, schedule, owners, rows_total
         self.multi_exponentiation_cost = multi_exponentiation_cost
-        # n has exactly modulus_bits bits, a multiple of 64: n² fills twice as many, or one bit less.
-        self.width = -(-2 * self.inputs.modulus_bits // 8)
-        self.windowed = self.inputs.reencrypt_every > 1
-        self.newton = budget.newton
-        # With momentum every message of weights holds their predecessors too.
-        vectors = 2 if self.windowed and self.inputs.heavy_ball else 1
-        self.weights = 0 if self.newton or budget.shares_weights else vectors * budget.weights_layout.ciphertexts
-        self.answer = self.newton.layout.ciphertexts if self.newton else budget.answer_layout.ciphertexts
-        self.counts = budget.counts_layout.ciphertexts
+        self.width = plan.ciphertext_bytes
 
-    def of(self, rounds: int, evaluations: int) -> JobCost:
-        turns = -(-rounds // self.inputs.reencrypt_every)
-        d, k = self.inputs.dimensions, self.inputs.outputs
-        distinct = d * (d + 1) // 2 + d * k
-        if self.inputs.validates or self.inputs.evaluates:
-            distinct *= 2
-        decrypted = turns * self._decrypted_numbers() + evaluations * k
-        if self.budget.shares_weights:
-            distinct = decrypted
-        evaluation_data_owner, evaluation_facilitator, evaluation_model_owner = self._evaluation(evaluations)
+    def job(self) -> JobCost:
+        schedule = self.schedule
+        turns, evaluations = -(-schedule.rounds // schedule.window), schedule.evaluations()
+        decrypted = turns * self.plan.round(schedule.kind).revealed
+        if evaluations:
+            decrypted += evaluations * self.plan.round(schedule.evaluation).revealed
+        in_all = self.plan.numbers_in_all
+        data_owner, facilitator, model_owner = self._exchange(schedule.kind)
+        counts_data_owner, counts_facilitator, counts_model_owner = self._exchange(COUNTS)
+        of_evaluation = self._exchange(schedule.evaluation) if evaluations else (_NOTHING,) * 3
+        evaluation_data_owner, evaluation_facilitator, evaluation_model_owner = of_evaluation
         return JobCost(
             owners=self.owners,
-            rounds=rounds,
-            rounds_a_turn=self.inputs.reencrypt_every,
+            rounds=schedule.rounds,
+            rounds_a_turn=schedule.window,
             turns=turns,
             ciphertext_bytes=self.width,
-            data_owner=PartyCost(
-                received_bytes=self.weights * self.width,
-                sent_bytes=self.answer * self.width,
-                multiplications=self._answer_multiplications() + self.weights * _CHECK,
-                idle_multiplications=self.answer * self._power(self.inputs.modulus_bits),
-            ),
-            facilitator=PartyCost(
-                received_bytes=self.owners * self.answer * self.width,
-                sent_bytes=self.owners * self.weights * self.width,
-                # Answers are checked as they come, and opened again to be added.
-                multiplications=self.owners * self.answer * (1 + 2 * _CHECK) + self._update_multiplications(),
-            ),
-            model_owner=self._turn(),
-            counts_data_owner=PartyCost(
-                0, self.counts * self.width, self.counts, idle_multiplications=self._power(self.inputs.modulus_bits)
-            ),
-            counts_facilitator=PartyCost(self.owners * self.counts * self.width, 0, (self.owners - 1) * self.counts),
-            counts_model_owner=PartyCost(
-                (self.owners + 1) * self.counts * self.width,
-                0,
-                (self.owners - 1) * self.counts,
-                half_multiplications=self.counts * self._decryption(),
-            ),
+            data_owner=data_owner,
+            facilitator=facilitator,
+            model_owner=model_owner,
+            counts_data_owner=counts_data_owner,
+            counts_facilitator=counts_facilitator,
+            counts_model_owner=counts_model_owner,
             evaluations=evaluations,
             evaluation_data_owner=evaluation_data_owner,
             evaluation_facilitator=evaluation_facilitator,
             evaluation_model_owner=evaluation_model_owner,
             decrypted_sums=decrypted,
-            distinct_sums=distinct,
+            distinct_sums=decrypted if in_all is None else in_all,
         )
 
-    def _evaluation(self, evaluations: int) -> tuple[PartyCost, PartyCost, PartyCost]:
-        """A Data Owner's, the Facilitator's, the Model Owner's: w⊗w and w go out, and a loss an output comes back."""
-        plan = self.budget.validation
-        if plan is None or not evaluations:
-            return _NOTHING, _NOTHING, _NOTHING
-        weights, answer = plan.weights_layout.ciphertexts, plan.answer_layout.ciphertexts
-        answers = self.owners * answer
+    def _exchange(self, kind: str) -> tuple[PartyCost, PartyCost, PartyCost]:
+        """A Data Owner's, the Facilitator's and the Model Owner's part of a round, or of a turn of several.
+
+        The Model Owner gets the request that it answers to, every answer to it and what comes out, and recomputes that;
+        at the end of a window also request, answers and sum of each of its rounds, all of which it recomputes.
+        """
+        planned = self.plan.round(kind, rows_total=self.rows_total)
+        encrypted = planned.weights if isinstance(planned.weights, EncryptedWeights) else None
+        vectors = 0 if encrypted is None else 2 if encrypted.with_previous else 1
+        weights = 0 if encrypted is None else vectors * encrypted.layout.ciphertexts
+        answer = planned.answer.layout.ciphertexts
+        rounds, result, evidence, update = 1, answer, 0, 0.0
+        if planned.updates:
+            rounds, result = self.schedule.window, weights
+            evidence = rounds * (weights + (self.owners + 1) * answer)
+            update = self._update_multiplications(answer, weights)
         data_owner = PartyCost(
             received_bytes=weights * self.width,
             sent_bytes=answer * self.width,
-            multiplications=self._losses_multiplications(plan) + weights * _CHECK,
-            idle_multiplications=answer * self._power(self.inputs.modulus_bits),
+            multiplications=self._answer_multiplications(planned.answer) + weights * _CHECK,
+            idle_multiplications=answer * self._power(self.plan.modulus_bits),
         )
         facilitator = PartyCost(
-            received_bytes=answers * self.width,
+            received_bytes=self.owners * answer * self.width,
             sent_bytes=self.owners * weights * self.width,
-            multiplications=answers * (1 + 2 * _CHECK) + weights * _CHECK,
+            # Answers are checked as they come, and opened again to be added.
+            multiplications=self.owners * answer * (1 + 2 * _CHECK) + update,
         )
         model_owner = PartyCost(
-            received_bytes=(weights + answers + answer) * self.width,
+            received_bytes=(weights + self.owners * answer + result + evidence) * self.width,
             sent_bytes=weights * self.width,
-            multiplications=answers * (1 + _CHECK),
-            half_multiplications=answer * self._decryption() + weights * self._encryption(),
+            multiplications=rounds * (self.owners * answer * (1 + _CHECK) + update),
+            half_multiplications=result * self._decryption() + weights * self._encryption(),
         )
         return data_owner, facilitator, model_owner
 
-    def _turn(self) -> PartyCost:
-        """It gets the request it answers to, every answer to it, and what comes out, and recomputes that.
-
-        At the end of a window it reads request, answers and sum of each of its rounds too, and recomputes all of them.
-        """
-        result = self.weights if self.windowed else self.answer
-        rounds = self.inputs.reencrypt_every
-        evidence = rounds * (self.weights + (self.owners + 1) * self.answer) if self.windowed else 0
-        return PartyCost(
-            received_bytes=(self.weights + self.owners * self.answer + result + evidence) * self.width,
-            sent_bytes=self.weights * self.width,
-            multiplications=rounds * (self.owners * self.answer * (1 + _CHECK) + self._update_multiplications()),
-            half_multiplications=result * self._decryption() + self.weights * self._encryption(),
-        )
-
-    def _decrypted_numbers(self) -> int:
-        d, k = self.inputs.dimensions, self.inputs.outputs
-        if self.newton:
-            return self.newton.layout.rows
-        if self.budget.shares_weights:
-            return self.budget.answer_layout.rows
-        return 2 * d * k if self.windowed and self.inputs.heavy_ball else d * k
-
-    def _answer_multiplications(self) -> float:
-        if self.newton or self.budget.shares_weights:
+    def _answer_multiplications(self, answer: Answer) -> float:
+        applied, layout = answer.applied, answer.layout
+        if applied is None:
             # Plaintexts of its own. What computing them takes depends on the rows and not on the plan.
-            return self.answer
-        d, layout = self.inputs.dimensions, self.budget.answer_layout
-        return self._matrix_multiplications(d, d, self.moment_bound.bit_length(), layout)
-
-    def _losses_multiplications(self, plan: ValidationBudget) -> float:
-        bases = plan.weights_layout.rows
-        exponent_bits = min(plan.entry_bound, plan.row_bound).bit_length()
-        return self._matrix_multiplications(bases, self.inputs.outputs, exponent_bits, plan.answer_layout)
-
-    def _matrix_multiplications(self, bases: int, rows: int, exponent_bits: int, layout: SlotLayout) -> float:
-        """A matrix of so many rows times a vector of so many, packed into `layout`."""
-        products = self.multi_exponentiation_cost(bases, rows, exponent_bits)
+            return layout.ciphertexts
+        exponent_bits = min(applied.work_bound, max(applied.row_bounds)).bit_length()
+        products = self.multi_exponentiation_cost(applied.columns, applied.rows, exponent_bits)
         shift = layout.slot_bits * layout.columns_per_ciphertext
         # Horner across rows; then b is subtracted and the result re-randomised, ciphertext by ciphertext.
-        packed = layout.column_groups * (rows - layout.row_groups)
+        packed = layout.column_groups * (applied.rows - layout.row_groups)
         return layout.column_groups * products + packed * (shift * SQUARING_COST + 1) + 2 * layout.ciphertexts
 
-    def _update_multiplications(self) -> float:
-        if not self.windowed:
-            return 0.0
-        s, rate_bits = self.inputs.step_fraction_bits, self.inputs.rate_fraction_bits
-        powers = self._power(s) + self._power(rate_bits) + _INVERSE
-        if self.inputs.heavy_ball:
-            powers += self._power(2 * s) + 1
-        return self.answer * (powers + 2) + self.weights * _CHECK
+    def _update_multiplications(self, answer: int, weights: int) -> float:
+        exponents = self.plan.update_exponents()
+        # The weights' own power, then the sum's, which is inverted; with momentum one product more.
+        powers = sum(self._power(bits) for bits in exponents) + _INVERSE + len(exponents) - 2
+        return answer * (powers + 2) + weights * _CHECK
 
     def _power(self, exponent_bits: int) -> float:
         return exponent_bits * (SQUARING_COST + 1 / _WINDOW_SPACING_BITS)
 
     def _encryption(self) -> float:
         """Modulo p² and modulo q², by fixed-base tables."""
-        bits = self.inputs.modulus_bits // 2
+        bits = self.plan.modulus_bits // 2
         return 2 * -(-bits // best_window_bits(bits, _EXPECTED_ENCRYPTIONS))
 
     def _decryption(self) -> float:
-        return 2 * _CONSTANT_TIME * self._power(self.inputs.modulus_bits // 2)
+        return 2 * _CONSTANT_TIME * self._power(self.plan.modulus_bits // 2)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pydantic import ValidationError
 
 from fedtrain.crypto import LEAST_MODULUS_BITS
-from fedtrain.planning.budget import Budget
+from fedtrain.methods.plan import Plan
+from fedtrain.methods.regression.weights_travel import unfit_fields
 from fedtrain.planning.plans import plan_spec
 from fedtrain.service.web.validation import validation_problem
 from fedtrain.spec.model_spec import ModelSpec, Optimizer
 from fedtrain.spec.problems import Code, Problem
-from fedtrain.spec.weights_travel import unfit_fields
 
 
 def spec_of(document: object) -> ModelSpec:
@@ -24,7 +24,7 @@ def spec_of(document: object) -> ModelSpec:
         raise validation_problem(error, document, Code.INVALID_SPEC) from None
 
 
-def plan_of(spec: ModelSpec, *, allow_small_keys: bool) -> Budget:
+def plan_of(spec: ModelSpec, *, allow_small_keys: bool) -> Plan:
     """Return the budget of a spec that can be trained.
 
     Raises Problem: INVALID_SPEC, whose `errors` name every field that is at fault, DOES_NOT_FIT with `fixes`.

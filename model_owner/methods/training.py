@@ -10,7 +10,10 @@ from fractions import Fraction
 
 import numpy as np
 
-from fedtrain.model_owner.job import Asked, ExpectedSum, JobContext, JobState
+from fedtrain.methods.regression.budget import Budget, learning_rate
+from fedtrain.methods.regression.from_spec import weight_slope
+from fedtrain.methods.regression.kinds import RoundKind
+from fedtrain.model_owner.job import Asked, JobContext, JobState
 from fedtrain.model_owner.methods.conditioning import known_moments, remarks_on_columns
 from fedtrain.model_owner.methods.descent import DESCENTS, Objective
 from fedtrain.model_owner.methods.evaluation import (
@@ -36,9 +39,7 @@ from fedtrain.model_owner.results.class_counts import missing_classes, remarks_o
 from fedtrain.model_owner.results.coefficient_table import Fit, NoTable, coefficient_table
 from fedtrain.model_owner.results.raw_units import raw_coefficients
 from fedtrain.model_owner.results.remarks import Remark, RemarkCode, remark, remarks_of
-from fedtrain.planning.budget import Budget, learning_rate
-from fedtrain.planning.plans import weight_slope
-from fedtrain.protocol.messages.rounds import RoundKind
+from fedtrain.protocol.messages.rounds import Kind
 from fedtrain.spec.model_spec import ModelSpec, Optimizer
 from fedtrain.spec.problems import Code, Problem
 from fedtrain.tabular.encode import Encoder
@@ -57,32 +58,14 @@ class Taken:
     model: TrainedModel | None = None
     converged: bool = False
     why: str = ""
-    kind: RoundKind = RoundKind.GRADIENT
-
-
-def expected_sum(budget: Budget, kind: RoundKind, rows_total: int | None) -> ExpectedSum:
-    """What the plan says of a sum, tightened by N once the counts are in.
-
-    Raises Problem(WRONG_STATE) for a kind that the plan does not have.
-    """
-    if kind is RoundKind.COUNTS:
-        return ExpectedSum(budget.counts_layout, budget.counts_fraction_bits, budget.counts_sum_bound)
-    if kind is RoundKind.GRADIENT and rows_total is not None:
-        bound = budget.sum_bound_for(0, rows_total)
-        return ExpectedSum(budget.answer_layout, budget.steps[0].answer_fraction_bits, bound)
-    if kind is RoundKind.VALIDATION_LOSS and budget.validation is not None:
-        validation = budget.validation
-        return ExpectedSum(validation.answer_layout, validation.answer_fraction_bits, validation.sum_bound)
-    if kind is RoundKind.MOMENTS and budget.newton is not None:
-        return ExpectedSum(budget.newton.layout, budget.newton.fraction_bits, budget.newton.sum_bound)
-    raise Problem(Code.WRONG_STATE, f"This job's plan has no sum of {kind}.")
+    kind: Kind = RoundKind.GRADIENT
 
 
 def take(
     context: JobContext, state: JobState, learning: Learning | None, asked: Asked, values: Integers, now: datetime
 ) -> Taken:
     """Take the sum of the request that was asked last. Raises Problem: SUM_OUT_OF_BOUND, DIVERGED."""
-    if asked.kind is RoundKind.COUNTS:
+    if asked.kind == RoundKind.COUNTS:
         return _counted(context, state, values)
     if learning is None or state.rows_total is None:
         raise Problem(Code.WRONG_STATE, f"Job {state.job_id} has no counts yet.")
@@ -93,14 +76,14 @@ def take(
         move = DESCENTS[state.spec.training.optimizer].step(goal, learning.optimiser, values)
         return moved(state, goal, learning, move, asked.round, values.size, now)
     problem = quadratic(context, state, state.rows_total, learning.targets_squared)
-    if asked.kind is RoundKind.VALIDATION_LOSS:
+    if asked.kind == RoundKind.VALIDATION_LOSS:
         return _evaluated(context, state, problem, learning, values, now)
-    if asked.kind is RoundKind.GRADIENT:
+    if asked.kind == RoundKind.GRADIENT:
         learning = _with_classes(state.spec, learning, asked, values[-1], problem.answer_fraction_bits, problem)
     decrypted, choice = values.size, None
-    if asked.kind is RoundKind.MOMENTS and state.spec.validates:
+    if asked.kind == RoundKind.MOMENTS and state.spec.validates:
         choice, problem, values = _chosen_l2(state.spec, problem, values)
-    if asked.kind is RoundKind.MOMENTS:
+    if asked.kind == RoundKind.MOMENTS:
         slopes = -values.ravel()[-problem.outputs :]
         learning = _with_classes(state.spec, learning, asked, slopes, problem.newton_fraction_bits, problem)
     move = OPTIMISERS[state.spec.training.optimizer].step(problem, learning.optimiser, values)

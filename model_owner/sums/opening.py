@@ -17,14 +17,14 @@ from fedtrain.crypto import (
     key_id,
     sum_vectors,
 )
-from fedtrain.model_owner.job import ExpectedSum, OpenSum, OpenWindow, PointEncrypted, Replayed, Turn
+from fedtrain.methods.plan import Answer, EncryptedWeights, Plan
+from fedtrain.model_owner.job import OpenSum, OpenWindow, PointEncrypted, Replayed, Turn
 from fedtrain.model_owner.methods.optimisers.quadratic import Integers
 from fedtrain.model_owner.sums import replay
-from fedtrain.planning.budget import Budget
 from fedtrain.protocol.evidence.addition import check_sum
 from fedtrain.protocol.evidence.verification import LogItem, LogVerifier
-from fedtrain.protocol.messages.expected import expected_weights
-from fedtrain.protocol.messages.rounds import RoundKind, RoundRequest, SignedBytes, VectorMessage, from_cbor
+from fedtrain.protocol.messages.expected import planned_round
+from fedtrain.protocol.messages.rounds import RoundRequest, SignedBytes, VectorMessage, from_cbor
 from fedtrain.spec.problems import Code, Problem
 
 
@@ -41,7 +41,7 @@ def open_sum(effect: OpenSum, private_key: PaillierPrivateKey, engine: Engine) -
     def add(vectors: Sequence[EncryptedVector], modulus: int) -> EncryptedVector:
         for vector in vectors:
             _check_planned(vector, effect.expected, modulus)
-        return sum_vectors(vectors, modulus, engine, effect.expected.bound)
+        return sum_vectors(vectors, modulus, engine, effect.expected.sum_bound)
 
     try:
         total = check_sum(effect.context, step.answers, step.log_entry, step.sum.ciphertexts, add)
@@ -129,30 +129,28 @@ def opened_point(turn: Turn, replayed: Replayed, private_key: PaillierPrivateKey
     return PointEncrypted(turn, request.weights, request.previous_weights)
 
 
-def _check_planned(vector: EncryptedVector, expected: ExpectedSum, modulus: int) -> None:
+def _check_planned(vector: EncryptedVector, expected: Answer, modulus: int) -> None:
     given = (vector.key_id, vector.fraction_bits, vector.layout)
     planned = (key_id(modulus), expected.fraction_bits, expected.layout)
     if given != planned:
         raise Problem(Code.MALFORMED_MESSAGE, "An answer is under another key, scale or layout than the plan's.")
 
 
-def encrypt_point(
-    point: Integers, budget: Budget, encryptor: Encryptor, modulus: int, kind: RoundKind = RoundKind.GRADIENT
-) -> VectorMessage:
-    """Encrypt what a request of that kind asks with: a (d, k) point at the base scale, or w⊗w and w for evaluation.
+def planned_weights(plan: Plan, kind: str) -> EncryptedWeights:
+    """Return what a request of that kind asks with. Raises Problem(WRONG_STATE) where that is not encrypted weights."""
+    weights = planned_round(plan, kind).weights
+    if not isinstance(weights, EncryptedWeights):
+        raise Problem(Code.WRONG_STATE, f"A {kind} round of this job asks with no encrypted weights.")
+    return weights
+
+
+def encrypt_point(point: Integers, planned: EncryptedWeights, encryptor: Encryptor, modulus: int) -> VectorMessage:
+    """Encrypt the integers of a request's weights, in the plan's layout.
 
     Raises Problem(DIVERGED) for a weight beyond the planned bound.
     """
-    expected = expected_weights(budget, kind, 0)
     try:
-        vector = encrypt_array(
-            point,
-            expected.layout,
-            expected.fraction_bits,
-            expected.largest_bound or 0,
-            encryptor,
-            key_id(modulus),
-        )
+        vector = encrypt_array(point, planned.layout, planned.fraction_bits, planned.bound, encryptor, key_id(modulus))
     except CryptoError as error:
         raise Problem(Code.DIVERGED, f"The next weights cannot be encrypted: {error}.") from None
     return VectorMessage.of(vector, modulus)

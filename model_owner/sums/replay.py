@@ -10,10 +10,10 @@ from __future__ import annotations
 from fedtrain.crypto import Engine, SlotLayout, key_id
 from fedtrain.model_owner import job as j
 from fedtrain.model_owner.job import JobContext, JobState, Outcome
-from fedtrain.model_owner.methods import training
 from fedtrain.model_owner.sums import windows
 from fedtrain.protocol.documents.signed import Manifest, SignedDocument, open_document
 from fedtrain.protocol.evidence.verification import LogItem, LogVerifier
+from fedtrain.protocol.messages.expected import planned_round
 from fedtrain.protocol.messages.rounds import SignedBytes, Step, StepResult, VectorMessage, from_cbor, to_cbor
 from fedtrain.protocol.states import Phase
 from fedtrain.spec.problems import Code, Problem
@@ -44,8 +44,8 @@ def step_from_log(
         weights, previous = _window_weights(context, state, items, engine)
     else:
         modulus = int(open_document(state.manifest, Manifest).modulus, 16)
-        expected = training.expected_sum(context.budget, state.asked.kind, state.rows_total)
-        total = _message(modulus, expected.layout, expected.fraction_bits, expected.bound, last.product)
+        expected = planned_round(context.plan, state.asked.kind, rows_total=state.rows_total).answer
+        total = _message(modulus, expected.layout, expected.fraction_bits, expected.sum_bound, last.product)
     return Step(
         job_id=state.job_id,
         step=state.next_step,

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from fedtrain.crypto import CryptoError
+from fedtrain.methods import schedule_of
 from fedtrain.model_owner import job as j
 from fedtrain.model_owner.job import JobContext, JobState
 from fedtrain.model_owner.methods.optimisers.quadratic import Integers, to_floats
 from fedtrain.protocol.documents.roster import open_roster
 from fedtrain.protocol.documents.signed import Manifest, open_document
-from fedtrain.protocol.messages.rounds import RoundKind
 from fedtrain.protocol.messages.shared_weights import SealedWeights, SealingContext, seal_weights
 from fedtrain.spec.problems import Code, Problem
 
 
 def sealing_of(context: JobContext, state: JobState, number: int) -> j.Sealing | None:
     """Whom the weights of round `number` are sealed to; None where they are encrypted. Pure."""
-    if not context.budget.shares_weights or state.manifest is None or state.roster is None or state.facilitator is None:
+    if not context.plan.shares_weights or state.manifest is None or state.roster is None or state.facilitator is None:
         return None
     manifest = open_document(state.manifest, Manifest)
     roster = open_roster(state.roster, manifest, state.manifest.hash, state.facilitator)
@@ -24,12 +24,13 @@ def sealing_of(context: JobContext, state: JobState, number: int) -> j.Sealing |
 
 def round_after(state: JobState, turn: j.Turn) -> int:
     """The round that the turn's request asks: an evaluation belongs to the one that was answered last."""
-    return state.round if turn.kind is RoundKind.VALIDATION_LOSS else state.round + turn.rounds
+    schedule = schedule_of(state.spec)
+    return state.round if turn.kind == schedule.evaluation else state.round + turn.rounds
 
 
 def seal_point(point: Integers, weight_fraction_bits: int, sealing: j.Sealing) -> tuple[SealedWeights, ...]:
     """A box an owner of the (d, k) point. Raises Problem(ROSTER_INVALID) for a key that nothing can be sealed to."""
     try:
-        return seal_weights(to_floats(point, weight_fraction_bits), sealing.recipients, sealing.context)
+        return seal_weights({"weights": to_floats(point, weight_fraction_bits)}, sealing.recipients, sealing.context)
     except CryptoError as error:
         raise Problem(Code.ROSTER_INVALID, f"The roster is refused: {error}.") from None

@@ -11,13 +11,13 @@ from fedtrain.model_owner.methods.optimisers.windowed import Window
 from fedtrain.protocol.documents.roster import open_roster
 from fedtrain.protocol.documents.signed import Manifest, open_document
 from fedtrain.protocol.evidence.verification import Job, LogPoint
-from fedtrain.protocol.messages.rounds import LogEntry, RoundKind, from_cbor
+from fedtrain.protocol.messages.rounds import Kind, LogEntry, from_cbor
 from fedtrain.spec.problems import Code, Problem
 
 
-def in_windows(context: JobContext, kind: RoundKind) -> bool:
+def in_windows(context: JobContext, kind: Kind) -> bool:
     """Whether a round of this kind opens a window, which comes back as weights and not as a sum."""
-    return kind is RoundKind.GRADIENT and context.budget.inputs.reencrypt_every > 1
+    return context.plan.round(kind).updates
 
 
 def window_rounds(context: JobContext, first_round: int) -> int:
@@ -56,7 +56,7 @@ def log_since(context: JobContext, state: JobState) -> tuple[Job, LogPoint]:
     manifest = open_document(state.manifest, Manifest)
     roster = open_roster(state.roster, manifest, state.manifest.hash, state.facilitator)
     return (
-        Job(manifest, state.manifest.hash, roster, state.facilitator, int(manifest.modulus, 16), context.budget),
+        Job(manifest, state.manifest.hash, roster, state.facilitator, int(manifest.modulus, 16), context.plan),
         LogPoint(state.log_head, state.log_length, asked.round - 1, state.rows_total),
     )
 

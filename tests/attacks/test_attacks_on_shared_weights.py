@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from fedtrain.crypto import CryptoError
 from fedtrain.data_owner.policy.rules import OwnerPolicy
+from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.protocol.documents.identity import sha256_hex
 from fedtrain.protocol.documents.signed import Roster, SignedDocument, sign_document
 from fedtrain.protocol.documents.trust import Trust
@@ -21,7 +22,6 @@ from fedtrain.protocol.messages.rounds import (
     REQUEST_TAG,
     Compute,
     RoundAnswer,
-    RoundKind,
     RoundRequest,
     SignedBytes,
     from_cbor,
@@ -84,7 +84,7 @@ def seal_all(job: Job, weights: Any = HONEST, **context: Any) -> Boxes:
     """Boxes for the round that is due, as an honest Model Owner makes them unless `context` says otherwise."""
     assert job.roster is not None
     bound = {"manifest_hash": job.manifest_hash, "roster_hash": job.roster.hash, "round": job.round, **context}
-    return seal_weights(weights, sealing_keys(job), SealingContext(**bound))
+    return seal_weights({"weights": weights}, sealing_keys(job), SealingContext(**bound))
 
 
 def ask(both: Coalition, job: Job, boxes: Boxes | None, **changes: Any) -> Compute:
@@ -259,11 +259,13 @@ def test_weights_travel_as_the_job_says_and_in_no_other_way(tmp_path: Path) -> N
         await both.close(twin, owners)
         await both.run_round(twin, owners, both.request(twin))
         assert set(sealing_keys(twin).values()) == {"None"}
-        boxes = seal_weights(HONEST, sealing_keys(job), SealingContext(twin.manifest_hash, twin.roster.hash, 1))  # type: ignore[union-attr]
+        boxes = seal_weights(
+            {"weights": HONEST}, sealing_keys(job), SealingContext(twin.manifest_hash, twin.roster.hash, 1)
+        )  # type: ignore[union-attr]
         refused = await both.compute(owners[1], ask(both, twin, boxes))
         assert isinstance(refused, Refused)
         assert refused.code == "malformed-message"
-        assert "encrypted weights alone" in refused.detail
+        assert "carries weights, and it has sealed_weights" in refused.detail
 
     play(tmp_path, scene)
 

@@ -15,8 +15,9 @@ from fedtrain.data_owner.data.frozen import thaw
 from fedtrain.data_owner.methods import method_of
 from fedtrain.data_owner.methods.answers import Affine, PreparedData, Question
 from fedtrain.data_owner.release.answer import MASK_TAG
+from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.protocol.documents.signed import Roster
-from fedtrain.protocol.messages.rounds import RoundAnswer, RoundKind
+from fedtrain.protocol.messages.rounds import RoundAnswer
 from tests.harness.attackers.coalition import Owner, coalition
 from tests.harness.attackers.job_material import Job, decrypted_sum, modulus, raw_plaintexts, rows
 
@@ -36,7 +37,7 @@ def stripped(job: Job, answer: RoundAnswer, honest: Owner, traitors: Sequence[Ow
         job.manifest_hash,
         job.roster.hash,
         answer.round,
-        answer.kind.value,
+        answer.kind,
         answer.request_hash,
     )
     own_public = next(

@@ -17,7 +17,7 @@ import pytest
 
 from fedtrain.cli.jobs.commands import print_model
 from fedtrain.data_owner.release import answer as release
-from fedtrain.protocol.messages.rounds import RoundKind
+from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.simulation.federation import federation
 from tests.harness.attackers.job_material import HEADER, props, rows, write_table
 

@@ -12,8 +12,9 @@ import pytest
 from fedtrain.client.evidence import AT_ONCE, fetch_log
 from fedtrain.client.facilitator import FacilitatorClient
 from fedtrain.client.retry import FIRST_BACKOFF_S
+from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.protocol.documents.identity import sha256_hex
-from fedtrain.protocol.messages.rounds import NO_ENTRY, AnswerRecord, LogEntry, RoundKind, to_cbor
+from fedtrain.protocol.messages.rounds import NO_ENTRY, AnswerRecord, LogEntry, to_cbor
 from fedtrain.spec.problems import PROBLEM_JSON, Code, Problem
 
 pytestmark = pytest.mark.anyio

@@ -30,6 +30,7 @@ from fedtrain.data_owner.release.pools import Pools
 from fedtrain.data_owner.release.told_files import RowFiles, ToldSums
 from fedtrain.data_owner.store.records import DecisionKind
 from fedtrain.data_owner.store.sql import OwnerStore
+from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.planning.plans import plan_spec
 from fedtrain.protocol.documents.signed import (
     Acceptance,
@@ -42,7 +43,7 @@ from fedtrain.protocol.documents.signed import (
     open_document,
     parse_json,
 )
-from fedtrain.protocol.messages.rounds import Compute, RoundAnswer, RoundKind, from_cbor, to_cbor
+from fedtrain.protocol.messages.rounds import Compute, RoundAnswer, from_cbor, to_cbor
 from fedtrain.protocol.messages.tasks import TaskHeader, TaskKind
 from fedtrain.protocol.states import Phase
 from fedtrain.service.store.database import sqlite_url

@@ -8,21 +8,13 @@ from functools import partial
 from pathlib import Path
 
 from fedtrain.crypto import EncryptedVector, sum_vectors
+from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.planning.plans import plan_spec
 from fedtrain.protocol.documents.identity import sha256_hex
 from fedtrain.protocol.documents.roster import open_roster
 from fedtrain.protocol.documents.signed import JobEnd, Manifest, parse_json
 from fedtrain.protocol.evidence.addition import SumContext, check_sum
-from fedtrain.protocol.messages.expected import sum_bound
-from fedtrain.protocol.messages.rounds import (
-    NO_ENTRY,
-    LogEntry,
-    RoundKind,
-    RoundRequest,
-    SignedBytes,
-    StepResult,
-    from_cbor,
-)
+from fedtrain.protocol.messages.rounds import NO_ENTRY, LogEntry, RoundRequest, SignedBytes, StepResult, from_cbor
 from fedtrain.protocol.messages.tasks import JSON_TYPE, TaskKind
 from tests.harness.facilitator.fake_parties import (
     ENGINE,
@@ -76,7 +68,7 @@ def test_a_job_runs_from_manifest_to_end_and_every_sum_is_the_owners_sum(tmp_pat
                 assert from_cbor(step.log_entry, LogEntry).previous == previous
                 await model_owner.give(header, model_owner.request(step, manifest, roster.hash, number, kind))
                 shaped = {
-                    name: [list(row)] if kind is RoundKind.COUNTS else [[entry] for entry in row]
+                    name: [list(row)] if kind == RoundKind.COUNTS else [[entry] for entry in row]
                     for name, row in values.items()
                 }
                 await asyncio.gather(*(owner.compute(budget, shaped[owner.name]) for owner in owners))
@@ -89,10 +81,10 @@ def test_a_job_runs_from_manifest_to_end_and_every_sum_is_the_owners_sum(tmp_pat
                     step.answers,
                     step.log_entry,
                     step.sum.ciphertexts,
-                    partial(_add, bound=sum_bound(budget, kind, 0)),
+                    partial(_add, bound=budget.round(kind).answer.sum_bound),
                 )
                 sums = [sum(entries) for entries in zip(*values.values(), strict=True)]
-                assert decrypted(step.sum) == ([sums] if kind is RoundKind.COUNTS else [[entry] for entry in sums])
+                assert decrypted(step.sum) == ([sums] if kind == RoundKind.COUNTS else [[entry] for entry in sums])
             await model_owner.give(header, StepResult(job_id=job_id, step=step.step, finished="FINISHED"))
             for owner in owners:
                 end, request = await owner.task(TaskKind.END)

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.protocol.documents.identity import Identity
 from fedtrain.protocol.documents.signed import SignedDocument, parse_json
-from fedtrain.protocol.messages.rounds import RoundKind, SignedBytes, StepResult, VectorMessage, to_cbor
+from fedtrain.protocol.messages.rounds import SignedBytes, StepResult, VectorMessage, to_cbor
 from fedtrain.protocol.messages.tasks import CBOR_TYPE, JSON_TYPE, TaskKind
 from fedtrain.spec.problems import Code
 from tests.harness.facilitator.fake_parties import Facilitator, encrypted, small_private_key

@@ -19,7 +19,8 @@ import pytest
 from numpy.typing import NDArray
 
 from fedtrain.data_owner.data.moments import Moments, MomentsAccumulator
-from fedtrain.planning.plans import RECORD_FRACTION_BITS, plan_spec
+from fedtrain.methods.regression.from_spec import RECORD_FRACTION_BITS
+from fedtrain.planning.plans import plan_spec
 from fedtrain.simulation.federation import Federation, federation
 from fedtrain.spec.model_spec import ModelSpec
 

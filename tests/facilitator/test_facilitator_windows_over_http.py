@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from fedtrain.crypto import LocalEngine
+from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.planning.plans import plan_spec
 from fedtrain.protocol.documents.signed import SignedDocument
 from fedtrain.protocol.evidence.verification import Job, LogItem, verify_log
-from fedtrain.protocol.messages.rounds import RoundKind, Step, from_cbor
+from fedtrain.protocol.messages.rounds import Step, from_cbor
 from fedtrain.protocol.messages.tasks import TaskKind
 from fedtrain.spec.problems import Problem
 from tests.harness.facilitator.fake_parties import FakeModelOwner, running

@@ -13,10 +13,10 @@ from fedtrain.data_owner.store.sql import OwnerStore
 from fedtrain.facilitator import round as facilitator_round
 from fedtrain.facilitator.job import CreateTask
 from fedtrain.facilitator.store import Store as FacilitatorStore
+from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.model_owner.job import JobState as ModelOwnerJob
 from fedtrain.model_owner.store import ModelStore
-from fedtrain.planning.plans import plan_spec, planned_rounds
-from fedtrain.protocol.messages.rounds import RoundKind
+from fedtrain.planning.plans import plan_spec, rounds_of
 from fedtrain.protocol.messages.tasks import JSON_TYPE, TaskKind
 from fedtrain.protocol.outcome import Outcome
 from fedtrain.spec.model_spec import ModelSpec
@@ -109,7 +109,7 @@ class ModelOwnerUpdates:
             job_id=JOB_ID,
             spec=spec,
             plan=plan_spec(spec).to_dict(),
-            rounds=planned_rounds(spec),
+            rounds=rounds_of(spec),
             created_at=NOW,
             changed_at=NOW,
         )

@@ -25,7 +25,8 @@ import fedtrain.model_owner.service
 import fedtrain.model_owner.sums.keys
 from fedtrain.client.facilitator import FacilitatorClient
 from fedtrain.facilitator.store.tables import tasks
-from fedtrain.protocol.messages.rounds import RoundKind, RoundRequest, from_cbor
+from fedtrain.methods.regression.kinds import RoundKind
+from fedtrain.protocol.messages.rounds import Kind, RoundRequest, from_cbor
 from fedtrain.protocol.messages.tasks import TaskKind
 from fedtrain.simulation.federation import Federation, Party
 from fedtrain.spec.problems import Code, Problem
@@ -64,7 +65,7 @@ def whatever(*_arguments: Any) -> bool:
     return True
 
 
-def asks(kind: RoundKind, number: int, window_step: int = 0) -> Callable[..., bool]:
+def asks(kind: Kind, number: int, window_step: int = 0) -> Callable[..., bool]:
     """Whether an owner is computing its answer to such a request."""
 
     def is_it(_job: Any, request: RoundRequest, _request_hash: str) -> bool:
@@ -73,7 +74,7 @@ def asks(kind: RoundKind, number: int, window_step: int = 0) -> Callable[..., bo
     return is_it
 
 
-def adds(kind: RoundKind, number: int) -> Callable[..., bool]:
+def adds(kind: Kind, number: int) -> Callable[..., bool]:
     """Whether the Facilitator is adding the answers to such a request."""
 
     def is_it(_modulus: int, _budget: Any, request: bytes, *_others: Any) -> bool:

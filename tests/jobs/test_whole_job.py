@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_diabetes
 from sklearn.linear_model import LinearRegression
 
-from fedtrain.planning.plans import RECORD_FRACTION_BITS, budget_inputs
-from fedtrain.planning.truncation import window_error_bound
+from fedtrain.methods.regression.from_spec import RECORD_FRACTION_BITS, budget_inputs
+from fedtrain.methods.regression.truncation import window_error_bound
 from fedtrain.simulation.federation import federation
 from fedtrain.spec.model_spec import ModelSpec
 

@@ -9,6 +9,7 @@ import pytest
 from sklearn.linear_model import LinearRegression
 
 from fedtrain.crypto import EncryptedVector
+from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.model_owner import job as j
 from fedtrain.protocol.documents.identity import Identity, sha256_hex
 from fedtrain.protocol.documents.signed import JobEnd, Roster, sign_document
@@ -16,7 +17,6 @@ from fedtrain.protocol.messages.rounds import (
     REQUEST_TAG,
     LogEntry,
     RoundAnswer,
-    RoundKind,
     RoundRequest,
     SignedBytes,
     Step,

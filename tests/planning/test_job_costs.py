@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from fedtrain.crypto.paillier.keys import ciphertext_width_bytes, generate_keypair
+from fedtrain.methods import schedule_of
 from fedtrain.planning.costs import cost_of
 from fedtrain.planning.plans import plan_spec
 from fedtrain.planning.unit_costs import UnitCosts
@@ -159,13 +160,10 @@ def test_a_forecast_has_the_seconds_of_evaluations() -> None:
     assert seconds["a_round"] == pytest.approx(plain["seconds"]["a_round"])
 
 
-def test_sizes_for_another_evaluate_every_than_the_plans_are_refused() -> None:
-    plain, evaluated = plan_spec(spec()), plan_spec(spec(evaluate_every=4))
-    assert job_bytes(evaluated, 3, 12, 900, 4).data_owner_received > job_bytes(plain, 3, 12, 900).data_owner_received
-    with pytest.raises(ValueError, match="evaluate_every 0 for a plan with evaluations"):
-        job_bytes(evaluated, 3, 12, 900)
-    with pytest.raises(ValueError, match="evaluate_every 4 for a plan with none"):
-        job_bytes(plain, 3, 12, 900, 4)
+def test_evaluations_cost_bytes_on_top() -> None:
+    plain, evaluated = spec(), spec(evaluate_every=4)
+    sizes = [job_bytes(plan_spec(one), schedule_of(one), 3, 900) for one in (plain, evaluated)]
+    assert sizes[1].data_owner_received > sizes[0].data_owner_received
 
 
 def test_costs_can_be_shown_as_json() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fedtrain.planning.budget import BudgetInputs, DoesNotFit, largest_window, needed_bits, plan
+from fedtrain.methods.regression.budget import BudgetInputs, DoesNotFit, largest_window, needed_bits, plan
 from tests.harness.attackers.budget_adversary import attack, example_inputs
 
 powers = st.integers(-12, 12).map(lambda exponent: Fraction(2) ** exponent)

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from fedtrain.facilitator.job import CancelRequested, CreateTask, JobState, Message, OwnerOffers, TimePassed
+from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.protocol.documents.identity import sha256_hex
-from fedtrain.protocol.messages.rounds import NO_ENTRY, LogEntry, RoundKind, from_cbor
+from fedtrain.protocol.messages.rounds import NO_ENTRY, LogEntry, from_cbor
 from fedtrain.protocol.states import ENDED, TRANSITIONS, Phase, Role
 from fedtrain.spec.problems import Problem
 from tests.harness.facilitator.machine_bench import MachineBench

@@ -30,10 +30,11 @@ import fedtrain.data_owner.release.answer
 from fedtrain.data_owner import job as o
 from fedtrain.facilitator import job as f
 from fedtrain.facilitator.status import JobOutline, describe
+from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.model_owner import job as m
 from fedtrain.protocol.documents.identity import sha256_hex
 from fedtrain.protocol.documents.signed import JobEnd, parse_json
-from fedtrain.protocol.messages.rounds import LogEntry, RoundAnswer, RoundKind, from_cbor
+from fedtrain.protocol.messages.rounds import LogEntry, RoundAnswer, from_cbor
 from fedtrain.protocol.messages.tasks import CBOR_TYPE, TaskKind
 from fedtrain.protocol.states import ENDED
 from fedtrain.protocol.states import Phase as JobPhase

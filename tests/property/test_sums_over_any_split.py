@@ -21,10 +21,9 @@ from fedtrain.data_owner.data.moments import Moments, Rows, moments_of
 from fedtrain.data_owner.methods import method_of
 from fedtrain.data_owner.methods.answers import Affine, OwnerMethod, PreparedData, Question
 from fedtrain.data_owner.release.fixed_point import fixed_point
-from fedtrain.data_owner.release.worst_case import is_planned, worst_case
-from fedtrain.planning.budget import Budget
+from fedtrain.methods.regression.budget import Budget
+from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.planning.plans import plan_spec
-from fedtrain.protocol.messages.rounds import RoundKind
 from fedtrain.spec.model_spec import ModelSpec
 from fedtrain.tabular.encode import EncodedBatch, Encoder
 from fedtrain.tabular.reading.read import TableBatch
@@ -87,13 +86,12 @@ def moments_over(spec: ModelSpec, batch: EncodedBatch, rows: NDArray[np.intp], h
 
 def integers(method: OwnerMethod, data: PreparedData, budget: Budget) -> list[Integers]:
     """All that an owner puts into any of its answers."""
-    kinds = [kind for kind in RoundKind if is_planned(budget, kind)]
-    assert (RoundKind.MOMENTS in kinds) == (budget.newton is not None)
-    assert (RoundKind.VALIDATION_LOSS in kinds) == (budget.validation is not None)
+    assert (RoundKind.MOMENTS in budget.kinds) == (budget.newton is not None)
+    assert (RoundKind.VALIDATION_LOSS in budget.kinds) == (budget.validation is not None)
     arrays = []
-    for kind in kinds:
-        for step in range(len(budget.steps) if kind is RoundKind.GRADIENT else 1):
-            numbers = fixed_point(method.answers[kind](data, Question(kind)), worst_case(budget, kind, step))
+    for kind in budget.kinds:
+        for step in range(len(budget.steps) if kind == RoundKind.GRADIENT else 1):
+            numbers = fixed_point(method.answers[kind](data, Question(kind)), budget.round(kind, step).answer)
             arrays += [numbers.matrix, numbers.vector] if isinstance(numbers, Affine) else [numbers]
     return arrays
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from fedtrain.crypto import rescale
 from fedtrain.data_owner.data.moments import moments_of
-from fedtrain.planning.budget import plan
+from fedtrain.methods.regression.budget import plan
 from tests.harness.attackers.budget_adversary import example_inputs
 
 MAX_ROWS = 1000

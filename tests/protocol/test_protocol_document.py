@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.protocol.documents import consent
 from fedtrain.protocol.documents import signed as documents
 from fedtrain.protocol.documents.signed import Document
 from fedtrain.protocol.messages import rounds as messages
-from fedtrain.protocol.messages.rounds import ANSWER_TAG, REQUEST_TAG, RoundKind
+from fedtrain.protocol.messages.rounds import ANSWER_TAG, REQUEST_TAG
 from fedtrain.protocol.messages.tasks import TaskHeader, TaskKind
 from fedtrain.protocol.version import PROTOCOL_VERSION
 from fedtrain.spec.model_spec import Strict

@@ -113,7 +113,7 @@ def audit(
 
 
 def _release(one: ReleaseRecord) -> list[object]:
-    kind, to = one.kind.value, one.recipient[:16] + "…"
+    kind, to = one.kind, one.recipient[:16] + "…"
     return [one.index, one.released_at, one.job_id[:8], one.round, kind, one.numbers, to, None, None]
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from fedtrain.crypto import CryptoError, check_key
-from fedtrain.planning.budget import Budget
+from fedtrain.methods.plan import Plan
 from fedtrain.planning.plans import plan_spec
 from fedtrain.protocol.documents.signed import Manifest
 from fedtrain.spec.problems import Code, Problem
 
 
-def check_offer(manifest: Manifest, *, allow_small_keys: bool) -> Budget:
+def check_offer(manifest: Manifest, *, allow_small_keys: bool) -> Plan:
     """Return the plan, recomputed from the spec, once the manifest's key and its own plan hold, in this order.
 
     Raises Problem: MALFORMED_KEY; PLAN_DIFFERS, naming the fields; DOES_NOT_FIT as `plan_spec`.
@@ -28,13 +28,13 @@ def check_offer(manifest: Manifest, *, allow_small_keys: bool) -> Budget:
     return agreed_plan(manifest)
 
 
-def agreed_plan(manifest: Manifest) -> Budget:
+def agreed_plan(manifest: Manifest) -> Plan:
     """Return the plan, recomputed from the spec, where it is the one that the manifest has.
 
     Raises Problem: PLAN_DIFFERS, naming the fields, also for a job that an earlier version planned; DOES_NOT_FIT.
     """
-    budget = plan_spec(manifest.spec)
-    own, given = budget.to_dict(), manifest.plan
+    plan = plan_spec(manifest.spec)
+    own, given = plan.to_dict(), manifest.plan
     if own != given:
         names = sorted(name for name in {*own, *given} if own.get(name, ...) != given.get(name, ...))
         raise Problem(
@@ -42,4 +42,4 @@ def agreed_plan(manifest: Manifest) -> Budget:
             f"The manifest's plan differs from what its spec gives in {', '.join(names)}. Where another version made "
             "it, have all parties run the same version, and deploy the job again.",
         )
-    return budget
+    return plan

@@ -15,7 +15,6 @@ from fedtrain.protocol.messages.rounds import (
     AnswerRecord,
     LogEntry,
     RoundAnswer,
-    RoundKind,
     VectorMessage,
     from_cbor,
 )
@@ -33,7 +32,7 @@ class SumContext:
     roster: OpenRoster
     modulus: int
     round: int
-    kind: RoundKind
+    kind: str
     request_hash: str
     previous_head: str
 

@@ -11,19 +11,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from fedtrain.crypto import CryptoError, EncryptedVector, Engine, sum_vectors
-from fedtrain.planning.budget import Budget
+from fedtrain.methods import schedule_of
+from fedtrain.methods.plan import Plan
+from fedtrain.methods.schedule import Schedule
 from fedtrain.planning.plans import plan_spec
 from fedtrain.protocol.documents.identity import sha256_hex
 from fedtrain.protocol.documents.roster import OpenRoster, open_roster
 from fedtrain.protocol.documents.signed import Manifest, SignedDocument, open_document
 from fedtrain.protocol.evidence.addition import SumContext, check_sum
-from fedtrain.protocol.evidence.window import next_weights
-from fedtrain.protocol.messages.expected import check_request_vectors, expected_answer, sum_bound
+from fedtrain.protocol.messages.expected import check_request_vectors, planned_round
 from fedtrain.protocol.messages.rounds import (
     NO_ENTRY,
     REQUEST_TAG,
     LogEntry,
-    RoundKind,
     RoundRequest,
     SignedBytes,
     VectorMessage,
@@ -59,7 +59,11 @@ class Job:
     roster: OpenRoster
     facilitator: str
     modulus: int
-    budget: Budget
+    plan: Plan
+
+    @property
+    def schedule(self) -> Schedule:
+        return schedule_of(self.manifest.spec)
 
     @classmethod
     def open(cls, signed_manifest: SignedDocument, signed_roster: SignedDocument, facilitator: str) -> Job:
@@ -67,11 +71,11 @@ class Job:
         manifest = open_document(signed_manifest, Manifest)
         if signed_manifest.signer != manifest.model_owner:
             raise Problem(Code.BAD_SIGNATURE, "The manifest is not signed by the Model Owner that it names.")
-        budget = plan_spec(manifest.spec)
-        if budget.to_dict() != manifest.plan:
+        plan = plan_spec(manifest.spec)
+        if plan.to_dict() != manifest.plan:
             raise Problem(Code.PLAN_DIFFERS, "The manifest's plan is not what its spec gives.")
         roster = open_roster(signed_roster, manifest, signed_manifest.hash, facilitator)
-        return cls(manifest, signed_manifest.hash, roster, facilitator, int(manifest.modulus, 16), budget)
+        return cls(manifest, signed_manifest.hash, roster, facilitator, int(manifest.modulus, 16), plan)
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,8 @@ class LogVerifier:
         self._engine = engine
         self._update: WindowWeights | None = None
         self._last_round = start.last_round
-        self._last_kind: RoundKind | None = None
+        self._last_kind: str | None = None
+        self._schedule = job.schedule
         self._rows_total = start.rows_total
         self.head = start.head
         self.length = start.length
@@ -182,46 +187,45 @@ class LogVerifier:
         given = (request.manifest_hash, request.roster_hash, request.log_head)
         if given != (job.manifest_hash, job.roster.hash, self.head):
             raise Problem(Code.LOG_INCONSISTENT, "its request belongs to another job, roster or point of the log.")
-        again = request.kind is RoundKind.VALIDATION_LOSS and self._last_kind is RoundKind.GRADIENT
-        due = self._last_round if again else self._last_round + 1
-        if request.round != due or (request.round == 0) != (request.kind is RoundKind.COUNTS):
-            raise Problem(Code.LOG_INCONSISTENT, f"round {request.round} follows round {self._last_round}.")
+        due = self._schedule.following(self._last_round if self._last_round >= 0 else None, self._last_kind)
+        if (request.round, request.kind) not in [(turn.round, turn.kind) for turn in due]:
+            raise Problem(
+                Code.LOG_INCONSISTENT, f"round {request.round} ({request.kind}) follows round {self._last_round}."
+            )
         if self._rows_total is not None and request.rows_total != self._rows_total:
             # The step size is divided by N: another N would be another update.
             raise Problem(Code.LOG_INCONSISTENT, f"its request says {request.rows_total} rows, not {self._rows_total}.")
         check_recipients(request.sealed_weights, job.roster.parties)
-        within = 0 if update is None or update.updates >= job.budget.inputs.reencrypt_every else update.updates
+        within = 0 if update is None or update.updates >= self._schedule.window else update.updates
         if request.window_step != within:
             raise Problem(Code.LOG_INCONSISTENT, f"window step {request.window_step} came where {within} is due.")
         if within == 0:
-            check_request_vectors(job.budget, job.modulus, request)
+            check_request_vectors(job.plan, job.modulus, request)
         elif _ciphertexts(request) != self.weights_after_window:
             raise Problem(Code.ADDITION_NOT_PROVEN, "its weights are not the ones that the update before it gives.")
 
     def _adder(self, request: RoundRequest) -> Callable[[Sequence[EncryptedVector], int], EncryptedVector]:
-        budget = self._job.budget
-        expected = expected_answer(budget, request.kind, request.window_step)
-        bound = sum_bound(budget, request.kind, request.window_step)
+        planned = planned_round(self._job.plan, request.kind, request.window_step).answer
 
         def add(vectors: Sequence[EncryptedVector], modulus: int) -> EncryptedVector:
             for vector in vectors:
-                if (vector.layout, vector.fraction_bits) != (expected.layout, expected.fraction_bits):
+                if (vector.layout, vector.fraction_bits) != (planned.layout, planned.fraction_bits):
                     raise Problem(Code.MALFORMED_MESSAGE, "an answer has another layout or scale than the plan's.")
-            return sum_vectors(vectors, modulus, self._engine, bound)
+            return sum_vectors(vectors, modulus, self._engine, planned.sum_bound)
 
         return add
 
     def _updated(self, request: RoundRequest, total: EncryptedVector) -> WindowWeights | None:
         job, step = self._job, request.window_step
-        if request.kind is not RoundKind.GRADIENT or job.budget.inputs.reencrypt_every == 1:
+        if not planned_round(job.plan, request.kind, step).updates:
             return None
         if request.weights is None or request.rows_total is None:
             raise Problem(Code.LOG_INCONSISTENT, "its request has no weights.")
         weights = request.weights.open(job.modulus)
         previous = None if request.previous_weights is None else request.previous_weights.open(job.modulus)
-        after = next_weights(job.budget, request.rows_total, step, weights, previous, total, job.modulus, self._engine)
+        after = job.plan.next_weights(request.rows_total, step, weights, previous, total, job.modulus, self._engine)
         # The bound that a message claims is its sender's; the plan's is what decrypted slots are held against.
-        before = None if previous is None else replace(weights, bound=job.budget.weight_bound_after(step))
+        before = None if previous is None else replace(weights, bound=job.plan.weights_after(step).bound)
         return WindowWeights(after, before, step + 1)
 
 

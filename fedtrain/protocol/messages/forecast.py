@@ -11,8 +11,9 @@ from dataclasses import asdict
 from functools import lru_cache
 from typing import Any
 
+from fedtrain.methods import schedule_of
 from fedtrain.planning.costs import JobCost, PartyCost, cost_of
-from fedtrain.planning.plans import plan_spec, rounds_of
+from fedtrain.planning.plans import plan_spec
 from fedtrain.planning.unit_costs import UnitCosts
 from fedtrain.protocol.messages.sizes import JobBytes, job_bytes
 from fedtrain.spec.model_spec import ModelSpec
@@ -38,13 +39,13 @@ def forecast(
 
 @lru_cache(maxsize=64)
 def _forecast(spec: ModelSpec, owners: int, rows_total: int | None, unit: UnitCosts | None) -> dict[str, Any]:
-    budget = plan_spec(spec)
-    most = budget.inputs.max_rows_total
+    plan = plan_spec(spec)
+    most = plan.max_rows_total
     if rows_total is not None and not 1 <= rows_total <= most:
         raise ValueError(f"rows must be 1 to {most}, max_rows for each of max_data_owners; received {rows_total}")
     cost = cost_of(spec, owners, None if unit is None else unit.multi_exponentiation_cost, rows_total)
-    rows_total = budget.inputs.max_rows * owners if rows_total is None else rows_total
-    sizes = job_bytes(budget, owners, rounds_of(spec), rows_total, spec.training.evaluate_every)
+    rows_total = spec.training.max_rows * owners if rows_total is None else rows_total
+    sizes = job_bytes(plan, schedule_of(spec), owners, rows_total)
     return {
         "owners": owners,
         "rows": rows_total,

@@ -25,6 +25,7 @@ from fedtrain.crypto import (
     ciphertexts_to_bytes,
     key_id,
 )
+from fedtrain.methods.schedule import COUNTS
 from fedtrain.protocol.documents.identity import Identity, sha256_hex, verify
 from fedtrain.protocol.documents.signed import Hash, JobId, PartyId, SignedDocument
 from fedtrain.protocol.messages import cbor
@@ -34,14 +35,8 @@ from fedtrain.protocol.version import PROTOCOL_VERSION, check_protocol, is_newer
 from fedtrain.spec.model_spec import Strict
 from fedtrain.spec.problems import Code, Problem
 
-
-class RoundKind(StrEnum):
-    """What a round asks for."""
-
-    COUNTS = "counts"  # rows and Σ y² a column, once, before anything else
-    GRADIENT = "gradient"  # A·w − b; where owners see the weights, the true gradient and the loss
-    MOMENTS = "moments"  # all of (A, b), for newton
-    VALIDATION_LOSS = "validation_loss"
+#: What a round asks for, as the job's method calls it; which kinds there are, its plan says.
+Kind = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 
 
 class Message(Strict):
@@ -121,14 +116,14 @@ class RoundRequest(Message):
 
     `round` 0 is the counts round, which carries no vector; after it `rows_total` is public within the job.
     `window_step` counts rounds since the weights were last encrypted afresh. `log_head` is the head of the
-    Facilitator's log as the sender checked it: by signing the request the Model Owner signs the head. A gradient round
-    carries `weights`, encrypted, or where the job shares them with owners `sealed_weights`, a box an owner.
+    Facilitator's log as the sender checked it: by signing the request the Model Owner signs the head. A round that asks
+    with weights carries `weights`, encrypted, or, shared with owners, `sealed_weights`, a box an owner.
     """
 
     manifest_hash: Hash
     roster_hash: Hash
     round: Annotated[int, Field(ge=0)]
-    kind: RoundKind
+    kind: Kind
     log_head: Hash
     rows_total: Annotated[int, Field(ge=1)] | None = None
     window_step: Annotated[int, Field(ge=0)] = 0
@@ -138,12 +133,9 @@ class RoundRequest(Message):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        asks_with_weights = self.kind in (RoundKind.GRADIENT, RoundKind.VALIDATION_LOSS)
-        if self.sealed_weights is not None and (self.kind is not RoundKind.GRADIENT or self.weights is not None):
-            raise ValueError("sealed weights belong to a gradient request, in place of encrypted ones")
-        if asks_with_weights != (self.weights is not None or self.sealed_weights is not None):
-            raise ValueError(f"a {self.kind} request {'needs' if asks_with_weights else 'takes no'} weights")
-        if (self.kind is RoundKind.COUNTS) != (self.rows_total is None):
+        if self.sealed_weights is not None and self.weights is not None:
+            raise ValueError("sealed weights come in place of encrypted ones")
+        if (self.kind == COUNTS) != (self.rows_total is None):
             raise ValueError(f"rows_total does not belong with kind {self.kind}")
         return self
 
@@ -163,7 +155,7 @@ class RoundAnswer(Message):
     manifest_hash: Hash
     roster_hash: Hash
     round: Annotated[int, Field(ge=0)]
-    kind: RoundKind
+    kind: Kind
     request_hash: Hash
     log_head: Hash
     vector: VectorMessage
@@ -201,13 +193,13 @@ def answer_statement(
     manifest_hash: str,
     roster_hash: str,
     round_: int,
-    kind: RoundKind,
+    kind: str,
     request_hash: str,
     ciphertexts_hash: str,
     log_head: str,
 ) -> bytes:
     """The bytes that an owner signs of an answer. All of it is in the log, so the signature outlives the answer."""
-    return cbor.encode([manifest_hash, roster_hash, round_, kind.value, request_hash, ciphertexts_hash, log_head])
+    return cbor.encode([manifest_hash, roster_hash, round_, kind, request_hash, ciphertexts_hash, log_head])
 
 
 class AnswerRecord(Strict):
@@ -230,7 +222,7 @@ class LogEntry(Message):
     manifest_hash: Hash
     roster_hash: Hash
     round: Annotated[int, Field(ge=0)] = 0
-    kind: RoundKind | None = None
+    kind: Kind | None = None
     request_hash: Hash | None = None
     answers: Annotated[tuple[AnswerRecord, ...], Field(max_length=10_000)] = ()
     product_hash: Hash | None = None

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -20,12 +20,10 @@ from pydantic import Field
 
 from fedtrain.crypto import CryptoError, open_sealed, seal
 from fedtrain.crypto.sealing import OVERHEAD_BYTES, PUBLIC_KEY_BYTES
+from fedtrain.methods.plan import SharedArrays, numbers_in, split
 from fedtrain.protocol.documents.signed import PartyId
 from fedtrain.spec.model_spec import Strict
 from fedtrain.spec.problems import Code, Problem
-
-if TYPE_CHECKING:
-    from fedtrain.planning.budget import Budget
 
 Floats = NDArray[np.float64]
 
@@ -57,23 +55,25 @@ class SealingContext:
 
 @dataclass(frozen=True, eq=False)
 class SharedWeights:
-    """Weights as an owner found them in its box. `values`: (d, k) float64. `hash`: of their bytes, for the masks."""
+    """Weights as an owner found them in its box, float64 arrays by name. `hash`: of their bytes, for the masks."""
 
-    values: Floats = field(repr=False)
+    arrays: Mapping[str, Floats] = field(repr=False)
     hash: str = field(repr=False)
 
 
-def sealed_bytes(budget: Budget) -> int:
-    """How long a box's ciphertext is: d·k doubles and the authenticator."""
-    return budget.inputs.dimensions * budget.inputs.outputs * _DOUBLE_BYTES + OVERHEAD_BYTES
+def sealed_bytes(planned: SharedArrays) -> int:
+    """Return how long a box's ciphertext is: its doubles and the authenticator."""
+    return numbers_in(planned.arrays) * _DOUBLE_BYTES + OVERHEAD_BYTES
 
 
-def seal_weights(values: Floats, recipients: Mapping[str, str], context: SealingContext) -> tuple[SealedWeights, ...]:
-    """A box of (d, k) weights for each of `recipients` (X25519 public keys in hex, by party), by ascending party id.
+def seal_weights(
+    arrays: Mapping[str, Floats], recipients: Mapping[str, str], context: SealingContext
+) -> tuple[SealedWeights, ...]:
+    """Return a box of the arrays, one after another, for each of `recipients` (X25519 public keys in hex, by party).
 
-    Raises MalformedKey for a key of low order.
+    By ascending party id. Raises MalformedKey for a key of low order.
     """
-    plaintext = np.ascontiguousarray(values).astype(_DOUBLE).tobytes()
+    plaintext = b"".join(np.ascontiguousarray(values).astype(_DOUBLE).tobytes() for values in arrays.values())
     boxes = []
     for party in sorted(recipients):
         ephemeral, ciphertext = seal(plaintext, bytes.fromhex(recipients[party]), context.of(party))
@@ -82,7 +82,11 @@ def seal_weights(values: Floats, recipients: Mapping[str, str], context: Sealing
 
 
 def open_weights_box(
-    boxes: Sequence[SealedWeights], party: str, private_key: X25519PrivateKey, context: SealingContext, budget: Budget
+    boxes: Sequence[SealedWeights],
+    party: str,
+    private_key: X25519PrivateKey,
+    context: SealingContext,
+    planned: SharedArrays,
 ) -> SharedWeights:
     """Return the weights that were sealed to `party`.
 
@@ -98,29 +102,16 @@ def open_weights_box(
         raise Problem(
             Code.SEALED_WEIGHTS_REFUSED, f"The weights of round {context.round} cannot be opened: {error}."
         ) from None
-    d, k = budget.inputs.dimensions, budget.inputs.outputs
-    if len(plaintext) != d * k * _DOUBLE_BYTES:
-        raise Problem(Code.MALFORMED_MESSAGE, f"The sealed weights have {len(plaintext)} bytes, {8 * d * k} are due.")
-    values = np.frombuffer(plaintext, dtype=_DOUBLE).astype(np.float64).reshape(d, k)
-    bound = Fraction(budget.steps[0].weight_bound, 1 << budget.steps[0].weight_fraction_bits)
-    if not np.isfinite(values).all() or Fraction(float(np.abs(values).max())) > bound:
-        raise Problem(Code.MALFORMED_MESSAGE, "The sealed weights are no numbers within the plan's weight_bound.")
-    return SharedWeights(values, hashlib.sha256(plaintext).hexdigest())
-
-
-def check_boxes(boxes: Sequence[SealedWeights] | None, budget: Budget) -> None:
-    """That a gradient request carries boxes where its job shares weights, and only there, each of the plan's size.
-
-    Raises Problem(MALFORMED_MESSAGE).
-    """
-    if budget.shares_weights != (boxes is not None):
-        takes = "carries sealed weights" if budget.shares_weights else "carries encrypted weights alone"
-        raise Problem(Code.MALFORMED_MESSAGE, f"The request: a gradient round of this job {takes}.")
-    if any(len(box.ciphertext) != sealed_bytes(budget) for box in boxes or ()):
+    due = numbers_in(planned.arrays)
+    if len(plaintext) != due * _DOUBLE_BYTES:
         raise Problem(
             Code.MALFORMED_MESSAGE,
-            f"The request: a box of sealed weights has not the {sealed_bytes(budget):,} bytes due.",
+            f"The sealed weights have {len(plaintext)} bytes, {due * _DOUBLE_BYTES} are due.",
         )
+    values = np.frombuffer(plaintext, dtype=_DOUBLE).astype(np.float64)
+    if not np.isfinite(values).all() or Fraction(float(np.abs(values).max())) > planned.bound:
+        raise Problem(Code.MALFORMED_MESSAGE, "The sealed weights are no numbers within the plan's weight_bound.")
+    return SharedWeights(split(values, planned.arrays), hashlib.sha256(plaintext).hexdigest())
 
 
 def check_recipients(boxes: Sequence[SealedWeights] | None, parties: Sequence[str]) -> None:

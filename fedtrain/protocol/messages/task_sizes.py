@@ -5,7 +5,7 @@ What is not ciphertexts is bounded generously: names, hashes, signatures and bou
 
 from __future__ import annotations
 
-from fedtrain.planning.budget import Budget
+from fedtrain.methods.plan import EncryptedWeights, Plan, SharedArrays
 from fedtrain.protocol.messages.scoring import MAX_ROWS
 from fedtrain.protocol.messages.shared_weights import sealed_bytes
 from fedtrain.protocol.messages.tasks import TaskKind
@@ -24,18 +24,18 @@ _SCORE_BYTES = 5  # an integer below 2^32 in CBOR
 _CALIBRATION_BYTES = 128
 
 
-def most_result_bytes(kind: TaskKind, spec: ModelSpec, budget: Budget) -> int:
+def most_result_bytes(kind: TaskKind, spec: ModelSpec, plan: Plan) -> int:
     """Return the most bytes of a task's result, as CBOR; as JSON a result is a statement of STATEMENT_BYTES."""
     match kind:
         case TaskKind.COMPUTE:
-            return _answer(budget)
+            return _answer(plan)
         case TaskKind.STEP:
-            return _request(spec, budget)
+            return _request(spec, plan)
         case TaskKind.SCORING:  # a ScoringOffer
             return (
                 _FRAME
-                + 9 * 2 * _width(budget)
-                + spec.outputs * (_width(budget) * spec.data_props.dimensions + _CALIBRATION_BYTES)
+                + 9 * 2 * plan.ciphertext_bytes
+                + spec.outputs * (plan.ciphertext_bytes * spec.data_props.dimensions + _CALIBRATION_BYTES)
             )
         case TaskKind.SCORE:  # a ScoreAnswer
             return _FRAME + spec.outputs * MAX_ROWS * _SCORE_BYTES
@@ -43,45 +43,39 @@ def most_result_bytes(kind: TaskKind, spec: ModelSpec, budget: Budget) -> int:
             return STATEMENT_BYTES
 
 
-def most_request_bytes(kind: TaskKind, spec: ModelSpec, budget: Budget) -> int:
+def most_request_bytes(kind: TaskKind, spec: ModelSpec, plan: Plan) -> int:
     """Return the most bytes of what a task asks. An invitation is what tells the plan, so it has none: see above."""
     match kind:
         case TaskKind.JOIN:
             return INVITATION_BYTES
         case TaskKind.COMPUTE:
-            return _request(spec, budget) + _entry(spec)
+            return _request(spec, plan) + _entry(spec)
         case TaskKind.STEP:
             owners = spec.training.max_data_owners
-            sums = _answer(budget) + 2 * _weights(budget)
-            return _request(spec, budget) + _entry(spec) + sums + owners * (_answer(budget) + _OF_ROSTER)
+            sums = _answer(plan) + 2 * _weights(plan)
+            return _request(spec, plan) + _entry(spec) + sums + owners * (_answer(plan) + _OF_ROSTER)
         case TaskKind.SCORE:  # a ScoreRequest
-            return _FRAME + spec.outputs * MAX_ROWS * _width(budget)
+            return _FRAME + spec.outputs * MAX_ROWS * plan.ciphertext_bytes
         case _:
             return STATEMENT_BYTES
 
 
-def _answer(budget: Budget) -> int:
-    layouts = [budget.counts_layout, budget.answer_layout]
-    layouts += [budget.newton.layout] if budget.newton is not None else []
-    layouts += [budget.validation.answer_layout] if budget.validation is not None else []
-    return _FRAME + _width(budget) * max(layout.ciphertexts for layout in layouts)
+def _answer(plan: Plan) -> int:
+    return _FRAME + plan.ciphertext_bytes * max(plan.round(kind).answer.layout.ciphertexts for kind in plan.kinds)
 
 
-def _weights(budget: Budget) -> int:
-    layouts = [budget.weights_layout]
-    layouts += [budget.validation.weights_layout] if budget.validation is not None else []
-    return _FRAME + _width(budget) * max(layout.ciphertexts for layout in layouts)
+def _weights(plan: Plan) -> int:
+    every = [plan.round(kind).weights for kind in plan.kinds]
+    ciphertexts = [weights.layout.ciphertexts for weights in every if isinstance(weights, EncryptedWeights)]
+    return _FRAME + plan.ciphertext_bytes * max(ciphertexts, default=0)
 
 
-def _request(spec: ModelSpec, budget: Budget) -> int:
-    boxes = spec.training.max_data_owners * (sealed_bytes(budget) + _OF_ENTRY) if budget.shares_weights else 0
-    return _FRAME + boxes + 2 * _weights(budget)  # momentum asks with two vectors
+def _request(spec: ModelSpec, plan: Plan) -> int:
+    every = [plan.round(kind).weights for kind in plan.kinds]
+    box = max((sealed_bytes(weights) + _OF_ENTRY for weights in every if isinstance(weights, SharedArrays)), default=0)
+    # Two vectors where weights before the last update come too.
+    return _FRAME + spec.training.max_data_owners * box + 2 * _weights(plan)
 
 
 def _entry(spec: ModelSpec) -> int:
     return _FRAME + spec.training.max_data_owners * _OF_ENTRY
-
-
-def _width(budget: Budget) -> int:
-    """Bytes of one ciphertext."""
-    return -(-2 * budget.inputs.modulus_bits // 8)

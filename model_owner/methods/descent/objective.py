@@ -13,6 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
+from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.model_owner.methods.optimisers.quadratic import (
     Ask,
     Done,
@@ -25,7 +26,6 @@ from fedtrain.model_owner.methods.optimisers.quadratic import (
     to_floats,
 )
 from fedtrain.model_owner.results.remarks import Finding, RemarkCode
-from fedtrain.protocol.messages.rounds import RoundKind
 from fedtrain.spec.problems import Code, Problem
 
 

@@ -24,6 +24,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.model_owner.methods.optimisers.left_to_explain import WITHIN_TOLERANCE, correlation, spread
 from fedtrain.model_owner.methods.optimisers.quadratic import (
     Ask,
@@ -43,7 +44,6 @@ from fedtrain.model_owner.methods.optimisers.quadratic import (
     zeros,
 )
 from fedtrain.model_owner.results.remarks import Finding, RemarkCode
-from fedtrain.protocol.messages.rounds import RoundKind
 
 GUARD_BITS = 160
 # A direction of which less than 2^−40 is left after the earlier ones are taken out is one of them again.

@@ -13,6 +13,7 @@ from fractions import Fraction
 import numpy as np
 
 from fedtrain.crypto.errors import EncodingOverflow
+from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.model_owner.methods.optimisers.left_to_explain import (
     WITHIN_TOLERANCE,
     Step,
@@ -38,7 +39,6 @@ from fedtrain.model_owner.methods.optimisers.quadratic import (
     to_floats,
     zeros,
 )
-from fedtrain.protocol.messages.rounds import RoundKind
 from fedtrain.spec.problems import Code, Problem
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.model_owner.methods.optimisers.normal_equations import SOLUTION_FRACTION_BITS, solve
 from fedtrain.model_owner.methods.optimisers.quadratic import (
     Ask,
@@ -22,7 +23,6 @@ from fedtrain.model_owner.methods.optimisers.quadratic import (
     to_floats,
     zeros,
 )
-from fedtrain.protocol.messages.rounds import RoundKind
 
 
 class Newton:

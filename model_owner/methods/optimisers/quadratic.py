@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from fedtrain.crypto.packing.fixed_point import decode, encode, shift_half_even
 from fedtrain.model_owner.results.remarks import Finding
-from fedtrain.protocol.messages.rounds import RoundKind
+from fedtrain.protocol.messages.rounds import Kind
 
 Integers: TypeAlias = NDArray[np.object_]
 Floats: TypeAlias = NDArray[np.float64]
@@ -98,7 +98,7 @@ class Ask:
     `previous`: the point before it, for windows with momentum alone.
     """
 
-    kind: RoundKind
+    kind: Kind
     point: Integers | None = None
     previous: Integers | None = None
 

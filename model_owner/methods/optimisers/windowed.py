@@ -26,6 +26,7 @@ from fractions import Fraction
 import numpy as np
 
 from fedtrain.crypto.packing.fixed_point import rescale
+from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.model_owner.methods.optimisers.heavy_ball import diverged
 from fedtrain.model_owner.methods.optimisers.left_to_explain import WITHIN_TOLERANCE
 from fedtrain.model_owner.methods.optimisers.quadratic import (
@@ -43,7 +44,6 @@ from fedtrain.model_owner.methods.optimisers.quadratic import (
     to_floats,
     zeros,
 )
-from fedtrain.protocol.messages.rounds import RoundKind
 
 
 @dataclass(frozen=True, eq=False)

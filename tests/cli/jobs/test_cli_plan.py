@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from fedtrain.cli.jobs.plan import bar_line
 from fedtrain.cli.main import app
 from fedtrain.crypto.engine.native import why_not
+from fedtrain.methods import schedule_of
 from fedtrain.planning.plans import plan_spec
 from fedtrain.protocol.messages.forecast import forecast
 from fedtrain.protocol.messages.sizes import job_bytes
@@ -58,7 +59,7 @@ def test_the_plan_is_the_budget_and_the_forecast_of_the_spec(tmp_path: Path, cac
     job = plan.pop("forecast")
     assert plan == json.loads(json.dumps(budget.to_dict()))
     assert (job["owners"], job["rows"], job["rounds"], job["turns"]) == (4, 90, 40, 5)
-    assert job["bytes"]["facilitator"]["sent"] == job_bytes(budget, 4, 40, 90).facilitator_sent
+    assert job["bytes"]["facilitator"]["sent"] == job_bytes(budget, schedule_of(spec), 4, 90).facilitator_sent
     # N, Σy², and five times the five weights, of the 15 + 5 entries of (A, b) and those two.
     assert (job["sums_decrypted"], job["sums_in_all"]) == (15 + 5, 15 + 5)
     assert all(value > 0 for name, value in job["seconds"].items() if not name.endswith("an_evaluation"))

@@ -24,7 +24,7 @@ from fedtrain.data_owner.policy.rules import OwnerPolicy
 from fedtrain.data_owner.round import step
 from fedtrain.data_owner.settings import DataOwnerSettings
 from fedtrain.data_owner.store.records import Release
-from fedtrain.protocol.messages.rounds import RoundKind
+from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.service.runtime.system_clock import SystemClock
 from fedtrain.service.vault.tokens import Scope, new_token, write_tokens
 from fedtrain.spec.model_spec import ModelSpec

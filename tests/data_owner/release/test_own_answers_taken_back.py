@@ -9,6 +9,7 @@ import pytest
 from fedtrain.data_owner.checks import own_answer
 from fedtrain.data_owner.job import Owner
 from fedtrain.data_owner.policy.rules import OwnerPolicy
+from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.protocol.documents.identity import Identity, sha256_hex
 from fedtrain.protocol.evidence.addition import record_of
 from fedtrain.protocol.messages.rounds import (
@@ -16,7 +17,6 @@ from fedtrain.protocol.messages.rounds import (
     Compute,
     LogEntry,
     RoundAnswer,
-    RoundKind,
     RoundRequest,
     SignedBytes,
     to_cbor,

@@ -20,10 +20,11 @@ from fedtrain.data_owner.methods.answers import Plain, PreparedData, Question
 from fedtrain.data_owner.methods.second_moment import SecondMoment
 from fedtrain.data_owner.release.answer import AnsweringJob, compute_answer
 from fedtrain.data_owner.release.fixed_point import check_fits
-from fedtrain.planning.budget import Budget
+from fedtrain.methods.regression.budget import Budget
+from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.planning.plans import plan_spec
 from fedtrain.protocol.documents.identity import sha256_hex
-from fedtrain.protocol.messages.rounds import RoundAnswer, RoundKind, RoundRequest, VectorMessage, from_cbor
+from fedtrain.protocol.messages.rounds import Kind, RoundAnswer, RoundRequest, VectorMessage, from_cbor
 from fedtrain.spec.model_spec import ModelType
 from fedtrain.spec.problems import Code, Problem
 from tests.harness.data_owner.owner_bench import (
@@ -96,7 +97,7 @@ def _jobs(budget: Budget) -> dict[str, AnsweringJob]:
             identity=identity_of(name),
             mask_key=keys[name],
             peers={party: key for party, key in publics.items() if party != own},
-            budget=budget,
+            plan=budget,
             method=METHOD,
             data=PreparedData.of(MOMENTS[name], budget.inputs),
             pool=RerandomiserPool(modulus(), ENGINE, 4),
@@ -105,16 +106,14 @@ def _jobs(budget: Budget) -> dict[str, AnsweringJob]:
     return jobs
 
 
-def _request(
-    kind: RoundKind, round_: int = 1, weights: VectorMessage | None = None, rows_total: int = 242
-) -> RoundRequest:
+def _request(kind: Kind, round_: int = 1, weights: VectorMessage | None = None, rows_total: int = 242) -> RoundRequest:
     return RoundRequest(
         manifest_hash=MANIFEST_HASH,
         roster_hash=ROSTER_HASH,
         round=round_,
         kind=kind,
         log_head="c3" * 32,
-        rows_total=None if kind is RoundKind.COUNTS else rows_total,
+        rows_total=None if kind == RoundKind.COUNTS else rows_total,
         weights=weights,
     )
 
@@ -212,7 +211,7 @@ def test_owners_that_were_asked_different_things_do_not_cancel(
     jobs = _jobs(budget)
     request = _request(RoundKind.GRADIENT, weights=weights_message(budget, WEIGHTS))
     differing, its_hash = other(request)
-    if differing.kind is RoundKind.COUNTS:
+    if differing.kind == RoundKind.COUNTS:
         jobs = {name: replace(job, method=_ThreeZeros()) for name, job in jobs.items()}
     answers = [compute_answer(jobs[name], request, "d4" * 32) for name in OWNERS[:2]]
     answers.append(compute_answer(jobs[OWNERS[2]], differing, its_hash))
@@ -276,7 +275,7 @@ def test_a_kind_without_an_answer_is_refused_by_name() -> None:
     budget = plan_spec(spec_of())
     with pytest.raises(Problem, match="moments") as caught:
         compute_answer(_jobs(budget)[OWNERS[0]], _request(RoundKind.MOMENTS), "d4" * 32)
-    assert caught.value.code is Code.WRONG_STATE
+    assert caught.value.code is Code.MALFORMED_MESSAGE
 
 
 def test_a_model_type_without_a_method_is_refused_by_name() -> None:

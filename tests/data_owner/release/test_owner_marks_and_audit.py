@@ -15,7 +15,7 @@ from fedtrain.data_owner.release.audit import NO_RECORD, AuditRecord, chained, v
 from fedtrain.data_owner.release.marks import AnswerMarks
 from fedtrain.data_owner.store.records import Decision, DecisionKind, Release
 from fedtrain.data_owner.store.sql import MIGRATIONS, OwnerStore
-from fedtrain.protocol.messages.rounds import RoundKind
+from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.service.store.database import sqlite_url
 from fedtrain.spec.problems import Code, Problem
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fedtrain.data_owner.release.worst_case import WorstCase, worst_case
 from gmpy2 import mpz
 
 from fedtrain.crypto import EncryptedVector, key_id
@@ -18,9 +19,8 @@ from fedtrain.data_owner.methods.answers import Affine, Answer, Plain, PreparedD
 from fedtrain.data_owner.release.fixed_point import fixed_point
 from fedtrain.data_owner.release.ledger import Ledger
 from fedtrain.data_owner.release.noise import with_noise
-from fedtrain.data_owner.release.worst_case import WorstCase, worst_case
+from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.planning.plans import plan_spec
-from fedtrain.protocol.messages.rounds import RoundKind
 from fedtrain.spec.problems import Code, Problem
 from tests.data_owner.test_owner_service import Bench, at_work, bench  # noqa: F401 - fixtures
 from tests.harness.data_owner.owner_bench import JOB_ID, modulus, spec_of

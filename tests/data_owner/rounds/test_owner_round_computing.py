@@ -10,19 +10,12 @@ from fedtrain.data_owner import job as j
 from fedtrain.data_owner.job import JobState, Owner
 from fedtrain.data_owner.policy.rules import OwnerPolicy
 from fedtrain.data_owner.round import step
+from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.planning.plans import plan_spec
 from fedtrain.protocol.documents.identity import sha256_hex
 from fedtrain.protocol.documents.signed import JobEnd, SignedDocument
 from fedtrain.protocol.documents.trust import Trust
-from fedtrain.protocol.messages.rounds import (
-    NO_ENTRY,
-    AnswerRecord,
-    Compute,
-    LogEntry,
-    RoundKind,
-    from_cbor,
-    to_cbor,
-)
+from fedtrain.protocol.messages.rounds import NO_ENTRY, AnswerRecord, Compute, Kind, LogEntry, from_cbor, to_cbor
 from fedtrain.protocol.states import Phase
 from fedtrain.spec.problems import Code, Problem
 from tests.harness.data_owner.owner_bench import (
@@ -210,9 +203,9 @@ def test_a_job_has_one_total_of_rows_whether_or_not_its_first_request_can_be_ans
 
 
 @pytest.mark.parametrize(("round_", "kind"), [(1, RoundKind.GRADIENT), (1, RoundKind.COUNTS)])
-def test_nothing_comes_before_the_counts(round_: int, kind: RoundKind) -> None:
+def test_nothing_comes_before_the_counts(round_: int, kind: Kind) -> None:
     state = at_work()
-    weights = weights_message(plan_spec(spec_of()), [0, 0, 0]) if kind is RoundKind.GRADIENT else None
+    weights = weights_message(plan_spec(spec_of()), [0, 0, 0]) if kind == RoundKind.GRADIENT else None
     asked = request_of(state, _opening(state), round_, kind, weights)
     assert _refused(state, j.Asked(asked, None)).code is Code.WRONG_STATE
 

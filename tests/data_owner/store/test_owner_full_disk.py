@@ -17,10 +17,11 @@ from fedtrain.data_owner.policy.rules import OwnerPolicy
 from fedtrain.data_owner.pruning import prune
 from fedtrain.data_owner.release import answer as compute
 from fedtrain.data_owner.release.audit import verify_records
+from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.planning.plans import plan_spec
 from fedtrain.protocol.documents.identity import sha256_hex
 from fedtrain.protocol.documents.signed import JobEnd, SignedDocument, Withdrawal, open_document, parse_json
-from fedtrain.protocol.messages.rounds import Compute, RoundKind, to_cbor
+from fedtrain.protocol.messages.rounds import Compute, to_cbor
 from fedtrain.protocol.messages.tasks import TaskKind
 from fedtrain.protocol.states import Phase
 from fedtrain.spec.problems import Code, Problem

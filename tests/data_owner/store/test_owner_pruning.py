@@ -12,8 +12,8 @@ import pytest
 from fedtrain.data_owner.data.freezing import Freezer
 from fedtrain.data_owner.pruning import prune
 from fedtrain.data_owner.store.sql import OwnerStore
+from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.protocol.documents.signed import JobEnd
-from fedtrain.protocol.messages.rounds import RoundKind
 from fedtrain.protocol.messages.tasks import TaskKind
 from fedtrain.spec.problems import Code, Problem
 from tests.data_owner.test_owner_service import Bench, header

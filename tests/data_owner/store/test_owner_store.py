@@ -10,7 +10,7 @@ from fedtrain.data_owner.job import KeepAnswer, KeepDecision, Outcome
 from fedtrain.data_owner.release.audit import verify_records
 from fedtrain.data_owner.store.records import Dataset, Decision, DecisionKind, FrozenTable, Release
 from fedtrain.data_owner.store.sql import OwnerStore
-from fedtrain.protocol.messages.rounds import RoundKind
+from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.service.store.database_url import read_url
 from fedtrain.spec.model_spec import DataProps
 from fedtrain.spec.problems import Code, Problem

@@ -10,7 +10,7 @@ import pytest
 
 from fedtrain.facilitator.job import ClockJumped
 from fedtrain.facilitator.registry.clock_watch import LEAST_JUMP_S, ClockWatch
-from fedtrain.protocol.messages.rounds import RoundKind
+from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.protocol.states import Phase
 from tests.harness.facilitator.fake_parties import Facilitator, FakeClock
 from tests.harness.facilitator.machine_bench import MachineBench

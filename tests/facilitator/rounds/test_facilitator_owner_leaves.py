@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from fedtrain.facilitator.job import OwnerLeft
+from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.protocol.documents.signed import JobEnd, Withdrawal, parse_json, sign_document
-from fedtrain.protocol.messages.rounds import RoundKind
 from fedtrain.protocol.messages.tasks import JSON_TYPE, TaskKind
 from fedtrain.protocol.states import Phase
 from fedtrain.spec.problems import Code, Problem

@@ -174,6 +174,6 @@ def test_the_plan_in_use_is_the_specs(tmp_path: Path) -> None:
         async with running(tmp_path) as facilitator:
             scene = await counting(facilitator)
             plan = facilitator.app.state.runner.plans.of(scene.job_id)
-            assert plan.budget == plan_spec(plan.manifest.spec) == scene.budget
+            assert plan.plan == plan_spec(plan.manifest.spec) == scene.budget
 
     asyncio.run(play())

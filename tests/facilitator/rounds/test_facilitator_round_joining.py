@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from fedtrain.facilitator.job import CancelRequested, CloseTasks, JobState, KeepRoster, OwnerOffers
+from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.protocol.documents.identity import sha256_hex
 from fedtrain.protocol.documents.roster import open_roster
 from fedtrain.protocol.documents.signed import JobEnd, Manifest, SignedDocument, open_document, parse_json
-from fedtrain.protocol.messages.rounds import LogEntry, RoundKind, Step, from_cbor
+from fedtrain.protocol.messages.rounds import LogEntry, Step, from_cbor
 from fedtrain.protocol.messages.tasks import TaskKind
 from fedtrain.protocol.states import Phase
 from fedtrain.spec.problems import Code, Problem

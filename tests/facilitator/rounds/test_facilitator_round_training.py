@@ -16,9 +16,10 @@ from fedtrain.facilitator.job import (
 )
 from fedtrain.facilitator.metrics import Metrics
 from fedtrain.facilitator.status import JobOutline, describe
+from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.protocol.documents.identity import sha256_hex
 from fedtrain.protocol.documents.signed import JobEnd, parse_json
-from fedtrain.protocol.messages.rounds import Compute, LogEntry, RoundKind, RoundRequest, Step, from_cbor
+from fedtrain.protocol.messages.rounds import Compute, LogEntry, RoundRequest, Step, from_cbor
 from fedtrain.protocol.messages.tasks import TaskKind
 from fedtrain.protocol.states import Phase
 from fedtrain.spec.problems import Code, Problem

@@ -21,9 +21,8 @@ from fedtrain.crypto import (
     generate_keypair,
     key_id,
 )
-from fedtrain.planning.budget import Budget, learning_rate
+from fedtrain.methods.regression.budget import Budget, learning_rate
 from fedtrain.planning.plans import plan_spec
-from fedtrain.protocol.evidence.window import next_weights
 from tests.harness.facilitator.machine_bench import small_spec
 
 ENGINE = LocalEngine()
@@ -67,7 +66,7 @@ def under_encryption(budget: Budget, start: NDArray[np.float64]) -> list[NDArray
         w = decrypt_array(weights, private_key(), ENGINE)
         gradient = a.dot(w) - integers(B, plan.answer_fraction_bits)
         total = encrypt(budget, gradient, plan.answer_fraction_bits, plan.sum_bound)
-        after = next_weights(budget, ROWS, step, weights, previous, total, n, ENGINE)
+        after = budget.next_weights(ROWS, step, weights, previous, total, n, ENGINE)
         weights, previous = after, weights if previous is not None else None
         result = decrypt_array(weights, private_key(), ENGINE)
         scale = 1 << weights.fraction_bits
@@ -118,13 +117,13 @@ def test_vectors_of_another_step_are_refused() -> None:
     weights = encrypt(budget, ones, base.weight_fraction_bits, base.weight_bound)
     total = encrypt(budget, ones, base.answer_fraction_bits, base.sum_bound)
     with pytest.raises(ScaleMismatch):
-        next_weights(budget, ROWS, 1, weights, None, total, n, ENGINE)
+        budget.next_weights(ROWS, 1, weights, None, total, n, ENGINE)
     with pytest.raises(ScaleMismatch):
-        next_weights(budget, ROWS, 0, weights, None, weights, n, ENGINE)
+        budget.next_weights(ROWS, 0, weights, None, weights, n, ENGINE)
     with pytest.raises(ValueError, match="previous weights"):
-        next_weights(budget, ROWS, 0, weights, weights, total, n, ENGINE)
+        budget.next_weights(ROWS, 0, weights, weights, total, n, ENGINE)
     with pytest.raises(ValueError, match="rows_total"):
-        next_weights(budget, budget.inputs.max_rows_total + 1, 0, weights, None, total, n, ENGINE)
+        budget.next_weights(budget.inputs.max_rows_total + 1, 0, weights, None, total, n, ENGINE)
     packed = plan_spec(small_spec(key_bits=1024)).answer_layout
     with pytest.raises(LayoutMismatch):
         other = encrypt_array(
@@ -135,4 +134,4 @@ def test_vectors_of_another_step_are_refused() -> None:
             PublicEncryptor(private_key().public_key, ENGINE, expected_count=4),
             key_id(n),
         )
-        next_weights(budget, ROWS, 0, weights, None, other, n, ENGINE)
+        budget.next_weights(ROWS, 0, weights, None, other, n, ENGINE)

@@ -8,17 +8,11 @@ import numpy as np
 import pytest
 
 from fedtrain.facilitator.rounds.incoming import read_step_result
+from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.planning.plans import plan_spec
 from fedtrain.protocol.documents.signed import Manifest
 from fedtrain.protocol.messages.expected import check_request_vectors
-from fedtrain.protocol.messages.rounds import (
-    REQUEST_TAG,
-    RoundKind,
-    RoundRequest,
-    SignedBytes,
-    StepResult,
-    to_cbor,
-)
+from fedtrain.protocol.messages.rounds import REQUEST_TAG, RoundRequest, SignedBytes, StepResult, to_cbor
 from fedtrain.protocol.messages.shared_weights import SealedWeights, SealingContext, seal_weights
 from fedtrain.protocol.messages.tasks import TaskKind
 from fedtrain.protocol.states import Phase
@@ -41,7 +35,7 @@ def closed() -> MachineBench:
 
 def boxes(bench: MachineBench) -> tuple[SealedWeights, ...]:
     recipients = {bench.owners[name].party_id: key for name, key in KEYS.items()}
-    return seal_weights(np.zeros((3, 1)), recipients, SealingContext("0a" * 32, "0b" * 32, 1))
+    return seal_weights({"weights": np.zeros((3, 1))}, recipients, SealingContext("0a" * 32, "0b" * 32, 1))
 
 
 @pytest.mark.parametrize("key", ["none", "the mask key"])
@@ -117,7 +111,7 @@ def test_boxes_of_another_size_are_refused_before_anyone_is_asked() -> None:
 
     def read(columns: int) -> RoundRequest | None:
         context = SealingContext("0a" * 32, "0b" * 32, 1)
-        sealed = seal_weights(np.zeros((columns, 1)), {party: KEYS["owner-0"]}, context)
+        sealed = seal_weights({"weights": np.zeros((columns, 1))}, {party: KEYS["owner-0"]}, context)
         signed = SignedBytes.sign(to_cbor(request_of(sealed)), REQUEST_TAG, model_owner)
         return read_step_result(to_cbor(StepResult(job_id=JOB_ID, step=1, request=signed)), manifest, budget)[1]
 
@@ -130,12 +124,14 @@ def test_boxes_of_another_size_are_refused_before_anyone_is_asked() -> None:
 
 def test_a_gradient_request_has_one_sort_of_weights() -> None:
     spec = ModelSpec.model_validate(shared_spec(np.zeros((1, 4)), 2))
-    encrypted = ModelSpec.model_validate(shared_spec(np.zeros((1, 4)), 2, weights="encrypted", optimizer="newton"))
-    box = seal_weights(np.zeros((5, 1)), {"0e" * 32: KEYS["owner-0"]}, SealingContext("0a" * 32, "0b" * 32, 1))
+    encrypted = ModelSpec.model_validate(shared_spec(np.zeros((1, 4)), 2, weights="encrypted", optimizer="momentum"))
+    box = seal_weights(
+        {"weights": np.zeros((5, 1))}, {"0e" * 32: KEYS["owner-0"]}, SealingContext("0a" * 32, "0b" * 32, 1)
+    )
     check_request_vectors(plan_spec(spec), 197, request_of(box))
-    with pytest.raises(Problem, match="encrypted weights alone"):
+    with pytest.raises(Problem, match="carries weights, and it has sealed_weights"):
         check_request_vectors(plan_spec(encrypted), 197, request_of(box))
-    with pytest.raises(ValueError, match="needs weights"):
-        request_of(None)
-    with pytest.raises(ValueError, match="sealed weights belong to a gradient request"):
-        request_of(box, kind=RoundKind.MOMENTS)
+    with pytest.raises(Problem, match="carries sealed_weights, and it has none"):
+        check_request_vectors(plan_spec(spec), 197, request_of(None))
+    with pytest.raises(Problem, match="no moments round"):
+        check_request_vectors(plan_spec(spec), 197, request_of(box, kind=RoundKind.MOMENTS))

@@ -17,10 +17,11 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from fedtrain.client.evidence import fetch_log
 from fedtrain.client.facilitator import FacilitatorClient
 from fedtrain.crypto import LocalEngine
+from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.planning.plans import plan_spec
 from fedtrain.protocol.documents.signed import Manifest
 from fedtrain.protocol.evidence.verification import Job, LogItem, verify_log
-from fedtrain.protocol.messages.rounds import RoundKind, RoundRequest, SignedBytes, from_cbor
+from fedtrain.protocol.messages.rounds import RoundRequest, SignedBytes, from_cbor
 from fedtrain.protocol.messages.shared_weights import SealingContext, open_weights_box
 from fedtrain.simulation.federation import Federation, federation
 from fedtrain.spec.problems import Code, Problem
@@ -104,7 +105,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
 def requests(seen: Seen) -> list[RoundRequest]:
     """The gradient requests of the log."""
     bodies = [from_cbor(item.signed_request, SignedBytes).body for item in seen.items if item.signed_request]
-    return [one for one in (from_cbor(body, RoundRequest) for body in bodies) if one.kind is RoundKind.GRADIENT]
+    return [one for one in (from_cbor(body, RoundRequest) for body in bodies) if one.kind == RoundKind.GRADIENT]
 
 
 def open_box(seen: Seen, request: RoundRequest, owner: str, key_of: str, round_: int | None = None) -> Any:
@@ -112,7 +113,8 @@ def open_box(seen: Seen, request: RoundRequest, owner: str, key_of: str, round_:
     assert job is not None
     context = SealingContext(job.manifest_hash, job.roster.hash, request.round if round_ is None else round_)
     key = X25519PrivateKey.from_private_bytes(seen.keys[key_of])
-    return open_weights_box(request.sealed_weights or (), seen.owners[owner], key, context, job.budget).values
+    planned = job.plan.round("gradient").weights
+    return open_weights_box(request.sealed_weights or (), seen.owners[owner], key, context, planned).arrays["weights"]
 
 
 def encodings(weight: float) -> Iterator[bytes]:
@@ -185,7 +187,7 @@ def test_the_sizes_that_were_forecast_are_those_of_the_messages(seen: Seen) -> N
     from fedtrain.protocol.messages.sizes import round_bytes
 
     assert seen.job is not None
-    planned = list(round_bytes(plan_spec(seen.job.manifest.spec), 3, 6, 569))
+    planned = list(round_bytes(seen.job.plan, seen.job.schedule, 3, 569))
     for item, size in zip(seen.items[1:], planned, strict=True):
         assert item.signed_request is not None
         assert item.size_bytes == size.evidence

@@ -17,7 +17,7 @@ from fedtrain.facilitator.job import Answer, CreateTask
 from fedtrain.facilitator.store import Store
 from fedtrain.facilitator.store.sql import MIGRATIONS
 from fedtrain.facilitator.store.tables import answers, jobs
-from fedtrain.protocol.messages.rounds import RoundKind
+from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.protocol.messages.tasks import JSON_TYPE, TaskKind
 from fedtrain.service.store.database import sqlite_url
 from tests.harness.facilitator.machine_bench import JOB_ID, MachineBench

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from fedtrain.facilitator.methods.adding import add_answers
+from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.planning.plans import plan_spec
-from fedtrain.protocol.messages.rounds import RoundKind
 from fedtrain.protocol.messages.tasks import TaskKind
 from tests.harness.facilitator.fake_parties import FakeClock, FakeModelOwner, FakeOwner, decrypted, running
 from tests.harness.facilitator.machine_bench import small_spec

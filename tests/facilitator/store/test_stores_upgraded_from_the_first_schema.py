@@ -15,10 +15,11 @@ import pytest
 from fedtrain.data_owner.release.audit import verify_records
 from fedtrain.data_owner.store.sql import OwnerStore
 from fedtrain.facilitator.store import Store as FacilitatorStore
+from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.model_owner.store import ModelStore
 from fedtrain.protocol.documents.identity import sha256_hex
 from fedtrain.protocol.documents.signed import Manifest, Roster, open_document
-from fedtrain.protocol.messages.rounds import LogEntry, RoundAnswer, RoundKind, StepResult, from_cbor
+from fedtrain.protocol.messages.rounds import LogEntry, RoundAnswer, StepResult, from_cbor
 from fedtrain.protocol.messages.tasks import TaskKind
 from fedtrain.protocol.states import Phase
 from fedtrain.service.store.database import DatabaseError, sqlite_url

@@ -17,9 +17,9 @@ from fedtrain.data_owner.store.sql import MIGRATIONS as OWNER_MIGRATIONS
 from fedtrain.data_owner.store.sql import OwnerStore
 from fedtrain.facilitator.store import Store as FacilitatorStore
 from fedtrain.facilitator.store.sql import MIGRATIONS as FACILITATOR_MIGRATIONS
+from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.model_owner.store import ModelStore
 from fedtrain.model_owner.store.sql import MIGRATIONS as MODEL_OWNER_MIGRATIONS
-from fedtrain.protocol.messages.rounds import RoundKind
 from fedtrain.service.store.database_url import read_url
 from tests.harness.postgresql import PostgreSql
 

@@ -16,8 +16,8 @@ import numpy as np
 
 from fedtrain.crypto.errors import CryptoError
 from fedtrain.crypto.packing.slots import SlotLayout, pack, unpack
-from fedtrain.planning.budget import Budget, BudgetInputs, plan, update_scalars
-from fedtrain.planning.windowing import WindowStep, window_steps
+from fedtrain.methods.regression.budget import Budget, BudgetInputs, plan, update_scalars
+from fedtrain.methods.regression.windowing import WindowStep, window_steps
 
 Integers = np.ndarray
 

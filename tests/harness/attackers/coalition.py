@@ -28,6 +28,7 @@ from fedtrain.crypto import prove_key, sum_vectors
 from fedtrain.data_owner.app import create_app
 from fedtrain.data_owner.policy.rules import OwnerPolicy
 from fedtrain.data_owner.settings import DataOwnerSettings
+from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.planning.plans import plan_spec
 from fedtrain.protocol.documents.identity import Identity, sha256_hex
 from fedtrain.protocol.documents.signed import JoinAnswer, Manifest, Roster, SignedDocument, sign_document
@@ -39,7 +40,6 @@ from fedtrain.protocol.messages.rounds import (
     Compute,
     LogEntry,
     RoundAnswer,
-    RoundKind,
     RoundRequest,
     SignedBytes,
     VectorMessage,
@@ -293,7 +293,7 @@ class Coalition:
         assert roster is not None
         entry = previous_entry or job.entries[-1]
         kind = RoundKind.COUNTS if number == 0 else RoundKind.GRADIENT
-        if kind is RoundKind.GRADIENT and not isinstance(weights, VectorMessage):
+        if kind == RoundKind.GRADIENT and not isinstance(weights, VectorMessage):
             weights = encrypted(job, [0] * job.spec.data_props.dimensions if weights is None else weights)
         request = RoundRequest(
             manifest_hash=job.manifest_hash,

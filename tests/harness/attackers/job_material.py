@@ -21,9 +21,8 @@ from fedtrain.crypto import (
     key_id,
     sum_vectors,
 )
-from fedtrain.planning.budget import Budget
+from fedtrain.methods.regression.budget import Budget
 from fedtrain.protocol.documents.signed import Acceptance, SignedDocument
-from fedtrain.protocol.messages.expected import expected_answer, sum_bound
 from fedtrain.protocol.messages.rounds import RoundAnswer, VectorMessage
 from fedtrain.spec.model_spec import ModelSpec
 
@@ -105,9 +104,9 @@ def encrypted(job: Job, values: Sequence[int]) -> VectorMessage:
 def decrypted_sum(job: Job, answers: Sequence[RoundAnswer]) -> Any:
     """(rows, columns) integers; raises crypto.CryptoError where the sum is not one that the plan can give."""
     kind = answers[0].kind
-    bound = sum_bound(job.budget, kind, 0)
-    assert {answer.vector.layout["rows"] for answer in answers} == {expected_answer(job.budget, kind, 0).layout.rows}
-    total = sum_vectors([answer.vector.open(modulus()) for answer in answers], modulus(), ENGINE, bound)
+    planned = job.budget.round(kind).answer
+    assert {answer.vector.layout["rows"] for answer in answers} == {planned.layout.rows}
+    total = sum_vectors([answer.vector.open(modulus()) for answer in answers], modulus(), ENGINE, planned.sum_bound)
     return decrypt_array(total, private_key(), ENGINE)
 
 

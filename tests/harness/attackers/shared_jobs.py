@@ -13,9 +13,8 @@ from sklearn.linear_model import LogisticRegression
 from fedtrain.data_owner.data.moments import Encoded, Integers, Moments
 from fedtrain.data_owner.methods.answers import Affine, OwnerMethod, PreparedData, Question
 from fedtrain.data_owner.release.fixed_point import fixed_point
-from fedtrain.data_owner.release.worst_case import worst_case
-from fedtrain.planning.budget import Budget
-from fedtrain.protocol.messages.rounds import RoundKind
+from fedtrain.methods.regression.budget import Budget
+from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.protocol.messages.shared_weights import SharedWeights
 from tests.harness.one_process import rows_of, training
 
@@ -64,8 +63,8 @@ def shared_spec(X: Floats, classes: int, owners: int = 3, **more: Any) -> dict[s
 def sums_of(method: OwnerMethod, budget: Budget, batches: Iterable[Encoded], weights: Floats) -> Integers:
     """(d·k + 1, 1) what an owner of these rows answers to weights (d, k), as integers and in the clear."""
     data = PreparedData(budget.inputs, Moments.zero(*weights.shape), rows=batches)
-    question = Question(RoundKind.GRADIENT, weights=SharedWeights(weights, ""))
-    sums = fixed_point(method.answers[RoundKind.GRADIENT](data, question), worst_case(budget, RoundKind.GRADIENT))
+    question = Question(RoundKind.GRADIENT, weights=SharedWeights({"weights": weights}, ""))
+    sums = fixed_point(method.answers[RoundKind.GRADIENT](data, question), budget.round(RoundKind.GRADIENT).answer)
     assert not isinstance(sums, Affine)
     return sums
 

@@ -33,7 +33,7 @@ from fedtrain.protocol.documents.signed import (
     parse_json,
 )
 from fedtrain.protocol.documents.signed import sign_document as sign
-from fedtrain.protocol.messages.rounds import Compute, RoundKind, RoundRequest, from_cbor
+from fedtrain.protocol.messages.rounds import Compute, Kind, RoundRequest, from_cbor
 from fedtrain.protocol.messages.tasks import CBOR_TYPE, JSON_TYPE, TaskKind
 from fedtrain.spec.problems import Code, Problem
 from tests.harness.data_owner.federation_parties import (
@@ -73,7 +73,7 @@ class OwnerKept:
     """`store` may be set back to an older copy; keys and marks, as the real ones, lie beside it."""
 
     state: str | None = None
-    answers: dict[tuple[int, RoundKind], tuple[str, bytes]] = field(default_factory=dict)
+    answers: dict[tuple[int, Kind], tuple[str, bytes]] = field(default_factory=dict)
 
 
 class OwnerParty:
@@ -86,7 +86,7 @@ class OwnerParty:
         self.disk = Disk()
         self.kept = OwnerKept()
         self.mask_key: bytes | None = None
-        self.marks: dict[tuple[int, RoundKind], str] = {}
+        self.marks: dict[tuple[int, Kind], str] = {}
         policy = OwnerPolicy.for_loopback(least_roster=2)
         if by_hand:
             policy = policy.model_copy(update={"approval": "by_hand"})
@@ -216,7 +216,7 @@ class OwnerParty:
             identity=self.identity,
             mask_key=X25519PrivateKey.from_private_bytes(self.mask_key),
             peers={bytes.fromhex(p): bytes.fromhex(key) for p, key in keys.items() if p != self.party_id},
-            budget=budget,
+            plan=budget,
             method=method_of(spec.model_type),
             data=PreparedData.of(self.moments, budget.inputs),
             pool=RerandomiserPool(modulus, ENGINE, 4),

@@ -25,8 +25,8 @@ from fedtrain.facilitator.rounds.incoming import (
 )
 from fedtrain.model_owner import job as m
 from fedtrain.model_owner import round as model_owner_round
-from fedtrain.model_owner.sums.opening import encrypt_point, open_sum
-from fedtrain.planning.plans import plan_spec, planned_rounds
+from fedtrain.model_owner.sums.opening import encrypt_point, open_sum, planned_weights
+from fedtrain.planning.plans import plan_spec, rounds_of
 from fedtrain.protocol.documents.identity import Identity, sha256_hex
 from fedtrain.protocol.documents.signed import JobEnd, SignedDocument, parse_json
 from fedtrain.protocol.messages.rounds import SignedBytes, Step, from_cbor
@@ -211,7 +211,7 @@ class ModelOwnerParty:
         self.party_id = self.identity.party_id
         self.disk = Disk()
         self.budget = plan_spec(spec)
-        self.context = m.JobContext(self.identity, "model-owner", self.budget, planned_rounds(spec))
+        self.context = m.JobContext(self.identity, "model-owner", self.budget, rounds_of(spec))
         first = m.JobState(
             job_id=JOB_ID,
             spec=spec,
@@ -290,7 +290,8 @@ class ModelOwnerParty:
                 case m.EncryptPoint():
                     encryptor = KeyHolderEncryptor(private_key(), ENGINE, 4)
                     modulus = int(private_key().public_key.n)
-                    weights = encrypt_point(effect.turn.point, self.budget, encryptor, modulus, effect.turn.kind)
+                    planned = planned_weights(self.budget, effect.turn.kind)
+                    weights = encrypt_point(effect.turn.point, planned, encryptor, modulus)
                     return b"", m.PointEncrypted(effect.turn, weights)
         raise LookupError("a step led to nothing")
 

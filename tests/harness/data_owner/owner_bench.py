@@ -19,7 +19,8 @@ from fedtrain.data_owner.policy.row_groups import Comparison
 from fedtrain.data_owner.policy.rules import OwnerPolicy
 from fedtrain.data_owner.policy.summed_table import SummedTable
 from fedtrain.data_owner.round import new_job, step
-from fedtrain.planning.budget import Budget
+from fedtrain.methods.regression.budget import Budget
+from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.planning.plans import plan_spec
 from fedtrain.protocol.documents.identity import Identity, sha256_hex
 from fedtrain.protocol.documents.signed import (
@@ -36,8 +37,8 @@ from fedtrain.protocol.messages.rounds import (
     REQUEST_TAG,
     AnswerRecord,
     Compute,
+    Kind,
     LogEntry,
-    RoundKind,
     RoundRequest,
     SignedBytes,
     VectorMessage,
@@ -235,7 +236,7 @@ def request_of(
     state: JobState,
     previous_entry: bytes,
     round_: int = 0,
-    kind: RoundKind = RoundKind.COUNTS,
+    kind: Kind = RoundKind.COUNTS,
     weights: VectorMessage | None = None,
     signer: Identity = MODEL_OWNER,
     **changes: object,
@@ -247,7 +248,7 @@ def request_of(
         "round": round_,
         "kind": kind,
         "log_head": sha256_hex(previous_entry),
-        "rows_total": None if kind is RoundKind.COUNTS else 600,
+        "rows_total": None if kind == RoundKind.COUNTS else 600,
         "weights": weights,
     }
     request = RoundRequest.model_validate({**fields, **changes})
@@ -255,7 +256,7 @@ def request_of(
     return Compute(job_id=state.job_id, request=signed, previous_entry=previous_entry)
 
 
-def facts_after(compute: Compute, round_: int, kind: RoundKind) -> AnswerFacts:
+def facts_after(compute: Compute, round_: int, kind: Kind) -> AnswerFacts:
     """What would be kept of an answer to `compute`."""
     return AnswerFacts(
         round=round_,

@@ -30,7 +30,8 @@ from fedtrain.crypto import (
 )
 from fedtrain.facilitator.app import create_app
 from fedtrain.facilitator.settings import FacilitatorSettings
-from fedtrain.planning.budget import Budget
+from fedtrain.methods.regression.budget import Budget
+from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.planning.plans import plan_spec
 from fedtrain.protocol.documents.identity import Identity
 from fedtrain.protocol.documents.signed import (
@@ -43,12 +44,11 @@ from fedtrain.protocol.documents.signed import (
     parse_json,
     sign_document,
 )
-from fedtrain.protocol.messages.expected import expected_answer, sum_bound
 from fedtrain.protocol.messages.rounds import (
     REQUEST_TAG,
     Compute,
+    Kind,
     RoundAnswer,
-    RoundKind,
     RoundRequest,
     SignedBytes,
     Step,
@@ -163,9 +163,8 @@ class FakeOwner(Party):
         """The signed answer to a COMPUTE task that holds `values`, integers in the shape of the round's layout."""
         compute = from_cbor(compute_bytes, Compute)
         request = from_cbor(compute.request.body, RoundRequest)
-        expected = expected_answer(budget, request.kind, request.window_step)
-        bound = sum_bound(budget, request.kind, request.window_step)
-        vector = encrypted(values, expected.layout, expected.fraction_bits, bound)
+        planned = budget.round(request.kind, request.window_step).answer
+        vector = encrypted(values, planned.layout, planned.fraction_bits, planned.sum_bound)
         fields: dict[str, object] = {
             "party": self.party_id,
             "manifest_hash": request.manifest_hash,
@@ -220,7 +219,7 @@ class FakeModelOwner(Party):
         manifest: SignedDocument,
         roster_hash: str,
         number: int,
-        kind: RoundKind,
+        kind: Kind,
         *,
         twice: bool = False,
         **changes: object,
@@ -234,7 +233,7 @@ class FakeModelOwner(Party):
             "kind": kind,
             "log_head": hashlib.sha256(step.log_entry).hexdigest(),
         }
-        if kind is not RoundKind.COUNTS:
+        if kind != RoundKind.COUNTS:
             layout, first = budget.weights_layout, budget.steps[0]
             values = [[1 << first.weight_fraction_bits] * layout.columns] * layout.rows
             weights = encrypted(values, layout, first.weight_fraction_bits, first.weight_bound)

@@ -20,13 +20,14 @@ from fedtrain.facilitator.job import (
     SumReady,
     TimePassed,
 )
+from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.protocol.documents.identity import Identity, sha256_hex
 from fedtrain.protocol.documents.signed import Acceptance, Decline, Manifest, SignedDocument, sign_document
 from fedtrain.protocol.messages.rounds import (
     REQUEST_TAG,
     Compute,
+    Kind,
     RoundAnswer,
-    RoundKind,
     RoundRequest,
     SignedBytes,
     StepResult,
@@ -145,15 +146,15 @@ class MachineBench:
 
     # Rounds
 
-    def next_request(self, number: int, kind: RoundKind = RoundKind.GRADIENT, **changes: object) -> StepAnswered:
+    def next_request(self, number: int, kind: Kind = RoundKind.GRADIENT, **changes: object) -> StepAnswered:
         fields: dict[str, object] = {
             "manifest_hash": self.state.manifest_hash,
             "roster_hash": self.state.roster_hash,
             "round": number,
             "kind": kind,
             "log_head": self.state.log_head,
-            "rows_total": None if kind is RoundKind.COUNTS else 442,
-            "weights": None if kind is RoundKind.COUNTS else fake_vector(f"weights {number}"),
+            "rows_total": None if kind == RoundKind.COUNTS else 442,
+            "weights": None if kind == RoundKind.COUNTS else fake_vector(f"weights {number}"),
         }
         request = RoundRequest.model_validate({**fields, **changes})
         signed = SignedBytes.sign(to_cbor(request), REQUEST_TAG, self.model_owner)
@@ -164,7 +165,7 @@ class MachineBench:
         request = None if result.request is None else from_cbor(result.request.body, RoundRequest)
         return StepAnswered(sha256_hex(to_cbor(result)), result, request, self.log[-1] if self.log else b"")
 
-    def ask(self, number: int, kind: RoundKind = RoundKind.GRADIENT) -> None:
+    def ask(self, number: int, kind: Kind = RoundKind.GRADIENT) -> None:
         self.happen(self.next_request(number, kind))
 
     def answer(self, name: str, **changes: object) -> RoundAnswered:
@@ -197,7 +198,7 @@ class MachineBench:
         fields: dict[str, object] = {"request": self.request, "answers": answers, "total": fake_vector("sum")}
         return SumReady(**{**fields, **changes})  # type: ignore[arg-type]
 
-    def run_round(self, number: int, kind: RoundKind = RoundKind.GRADIENT) -> None:
+    def run_round(self, number: int, kind: Kind = RoundKind.GRADIENT) -> None:
         self.ask(number, kind)
         self.answer_all()
         self.happen(self.sum_ready())

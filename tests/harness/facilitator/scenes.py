@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from fedtrain.planning.budget import Budget
+from fedtrain.methods.regression.budget import Budget
+from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.planning.plans import plan_spec
 from fedtrain.protocol.documents.signed import SignedDocument
-from fedtrain.protocol.messages.rounds import RoundKind, Step, StepResult
+from fedtrain.protocol.messages.rounds import Step, StepResult
 from fedtrain.protocol.messages.tasks import TaskHeader
 from fedtrain.spec.problems import Problem
 from tests.harness.facilitator.fake_parties import Facilitator, FakeClock, FakeModelOwner, FakeOwner, running

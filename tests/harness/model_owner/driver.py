@@ -10,8 +10,8 @@ from fedtrain.crypto.paillier.key_proof import prove_key
 from fedtrain.model_owner import job as j
 from fedtrain.model_owner import round as rounds
 from fedtrain.model_owner.job import JobContext, JobState
-from fedtrain.model_owner.sums.opening import encrypt_point, open_sum
-from fedtrain.planning.plans import plan_spec, planned_rounds
+from fedtrain.model_owner.sums.opening import encrypt_point, open_sum, planned_weights
+from fedtrain.planning.plans import plan_spec, rounds_of
 from fedtrain.protocol.documents.identity import Identity
 from fedtrain.protocol.messages.rounds import Step, StepResult, from_cbor
 from fedtrain.spec.model_spec import ModelSpec
@@ -29,7 +29,7 @@ class Driver:
         self.spec = ModelSpec.model_validate(document)
         self.identity = Identity.generate()
         self.budget = plan_spec(self.spec)
-        self.context = JobContext(self.identity, "model-owner", self.budget, planned_rounds(self.spec))
+        self.context = JobContext(self.identity, "model-owner", self.budget, rounds_of(self.spec))
         self.state = JobState(
             job_id=JOB_ID,
             spec=self.spec,
@@ -94,7 +94,8 @@ class Driver:
 
     def _encrypt(self, effect: j.EncryptPoint) -> Any:
         modulus = int(self.private_key.public_key.n)
-        return encrypt_point(effect.turn.point, self.budget, KeyHolderEncryptor(self.private_key, ENGINE, 10), modulus)
+        planned = planned_weights(self.budget, effect.turn.kind)
+        return encrypt_point(effect.turn.point, planned, KeyHolderEncryptor(self.private_key, ENGINE, 10), modulus)
 
     def train(self, peers: Any) -> StepResult:
         """The whole job against peers."""

@@ -153,7 +153,7 @@ class Peers:
             identity=self.owners[index],
             mask_key=X25519PrivateKey.generate(),
             peers={},
-            budget=self.budget,
+            plan=self.budget,
             method=method_of(self.spec.model_type),
             data=self.data[index],
             pool=RerandomiserPool(self.modulus, ENGINE, target=0),

@@ -8,6 +8,7 @@ from typing import Any
 
 from fedtrain.crypto import LocalEngine
 from fedtrain.facilitator.methods.adding import add_answers
+from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.model_owner import job as j
 from fedtrain.model_owner.sums.opening import encrypt_point, open_window
 from fedtrain.protocol.documents.identity import sha256_hex
@@ -17,7 +18,6 @@ from fedtrain.protocol.messages.rounds import (
     REQUEST_TAG,
     LogEntry,
     RoundAnswer,
-    RoundKind,
     RoundRequest,
     SignedBytes,
     Step,
@@ -69,7 +69,7 @@ class WindowPeers(Peers):
     def next_step(self, result: StepResult) -> Step:
         assert result.request is not None
         request = from_cbor(result.request.body, RoundRequest)
-        if request.kind is RoundKind.COUNTS:
+        if request.kind == RoundKind.COUNTS:
             return super().next_step(result)
         assert request.weights is not None
         self.items = []

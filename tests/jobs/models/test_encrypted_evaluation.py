@@ -15,8 +15,8 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
 from fedtrain.client.evidence import fetch_log
 from fedtrain.client.facilitator import FacilitatorClient
 from fedtrain.crypto import LocalEngine
+from fedtrain.methods.regression.from_spec import MOST_VALIDATION_PRODUCTS
 from fedtrain.model_owner.methods.evaluation import evaluated_weights
-from fedtrain.planning.plans import MOST_VALIDATION_PRODUCTS
 from fedtrain.protocol.evidence.verification import Job, verify_log
 from fedtrain.service.vault.secret_files import load_identity
 from fedtrain.simulation.federation import FACILITATOR

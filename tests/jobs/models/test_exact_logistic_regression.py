@@ -43,7 +43,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[int, Floats]:
     def opened(boxes: Any, own: str, key: Any, context: SealingContext, budget: Any) -> SharedWeights:
         box = opened_by_owner(boxes, own, key, context, budget)
         # Three owners find the same.
-        np.testing.assert_array_equal(weights.setdefault(context.round, box.values), box.values)
+        np.testing.assert_array_equal(weights.setdefault(context.round, box.arrays["weights"]), box.arrays["weights"])
         return box
 
     monkeypatch.setattr(compute, "open_weights_box", opened)

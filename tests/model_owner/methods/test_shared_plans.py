@@ -11,14 +11,14 @@ import pytest
 from fedtrain.crypto import SlotLayout
 from fedtrain.data_owner.data.moments import Rows
 from fedtrain.data_owner.methods import SHARED, method_of
+from fedtrain.methods.plan import Plan
+from fedtrain.methods.regression.weights_travel import unfit_fields
 from fedtrain.model_owner.jobs.specs import plan_of
-from fedtrain.planning.budget import Budget
 from fedtrain.planning.costs import cost_of
 from fedtrain.planning.plans import plan_spec, rounds_of
 from fedtrain.protocol.messages.forecast import forecast
 from fedtrain.spec.model_spec import ModelSpec, Optimizer
 from fedtrain.spec.problems import Code, Problem
-from fedtrain.spec.weights_travel import unfit_fields
 from tests.harness.attackers.shared_jobs import shared_spec, sums_of
 
 X = np.zeros((1, 4))
@@ -28,7 +28,7 @@ def spec_of(classes: int = 2, **training: Any) -> ModelSpec:
     return ModelSpec.model_validate(shared_spec(X, classes, **{"key_bits": 1024, "max_rows": 50, **training}))
 
 
-def answer(budget: Budget, weights: np.ndarray, rows: Rows) -> list[int]:
+def answer(budget: Plan, weights: np.ndarray, rows: Rows) -> list[int]:
     return [int(v) for v in sums_of(SHARED["LOGISTIC_REGRESSION"], budget, [rows], weights).ravel()]
 
 

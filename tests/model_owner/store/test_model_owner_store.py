@@ -21,7 +21,7 @@ from fedtrain.model_owner.job import (
     TrainedModel,
 )
 from fedtrain.model_owner.store import Dataset, ModelStore, Prediction
-from fedtrain.planning.plans import plan_spec, planned_rounds
+from fedtrain.planning.plans import plan_spec, rounds_of
 from fedtrain.protocol.states import Phase
 from fedtrain.spec.model_spec import ModelSpec
 from tests.harness.model_owner.peers import spec_document
@@ -47,7 +47,7 @@ def job(number: int, **changes: object) -> JobState:
         job_id=f"{number:032x}",
         spec=SPEC,
         plan=plan_spec(SPEC).to_dict(),
-        rounds=planned_rounds(SPEC),
+        rounds=rounds_of(SPEC),
         created_at=NOW,
         changed_at=NOW,
     )

@@ -12,6 +12,7 @@ import pytest
 from fedtrain.client.facilitator import FacilitatorClient
 from fedtrain.data_owner.checks import open_offer
 from fedtrain.facilitator.rounds.incoming import open_manifest, open_registration, read_step_result
+from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.protocol.documents.identity import Identity, sha256_hex
 from fedtrain.protocol.documents.signed import (
     Document,
@@ -24,7 +25,7 @@ from fedtrain.protocol.documents.signed import (
     sign_document,
 )
 from fedtrain.protocol.messages import cbor
-from fedtrain.protocol.messages.rounds import RoundKind, RoundRequest, Step, StepResult, from_cbor, to_cbor
+from fedtrain.protocol.messages.rounds import RoundRequest, Step, StepResult, from_cbor, to_cbor
 from fedtrain.protocol.messages.tasks import TaskKind
 from fedtrain.protocol.version import PROTOCOL_VERSION, is_newer_minor
 from fedtrain.spec.problems import Code, Problem

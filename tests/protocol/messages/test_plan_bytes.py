@@ -14,10 +14,12 @@ import pytest
 from gmpy2 import mpz
 
 from fedtrain.crypto import Engine, LocalEngine
+from fedtrain.methods import schedule_of
+from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.planning.costs import cost_of
-from fedtrain.planning.plans import plan_spec, rounds_of
+from fedtrain.planning.plans import plan_spec
 from fedtrain.protocol.messages.forecast import forecast
-from fedtrain.protocol.messages.rounds import Compute, RoundAnswer, RoundKind, RoundRequest, Step, from_cbor
+from fedtrain.protocol.messages.rounds import Compute, RoundAnswer, RoundRequest, Step, from_cbor
 from fedtrain.protocol.messages.sizes import job_bytes
 from fedtrain.simulation.federation import federation
 from fedtrain.spec.model_spec import ModelSpec
@@ -91,7 +93,7 @@ def test_every_message_of_a_run_has_the_planned_size(tmp_path: Path, training: d
     # Of the training parts, where owners keep others for validation: drawn by a salt of each owner's own.
     rows, every = outcome["model"]["rows_total"], spec.training.evaluate_every
     assert rows < ROWS * len(OWNERS) if every else rows == ROWS * len(OWNERS)
-    planned = job_bytes(plan_spec(spec), len(OWNERS), rounds_of(spec), rows, every)
+    planned = job_bytes(plan_spec(spec), schedule_of(spec), len(OWNERS), rows)
     tasks = messages(tmp_path)
     of_owner = {recipient for kind, recipient, _, _ in tasks if kind == "compute"}
     assert len(of_owner) == 3
@@ -134,7 +136,7 @@ def test_ciphertext_bytes_of_a_round_are_those_of_its_messages(tmp_path: Path, t
                 continue
             vectors = [asked.weights, asked.previous_weights]
             carried = sum(len(vector.ciphertexts) for vector in vectors if vector is not None)
-            evaluated = asked.kind is RoundKind.VALIDATION_LOSS
+            evaluated = asked.kind == RoundKind.VALIDATION_LOSS
             evaluations += evaluated
             owner = cost.evaluation_data_owner if evaluated else cost.data_owner
             assert (carried, len(answered.vector.ciphertexts)) == (owner.received_bytes, owner.sent_bytes)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fedtrain.crypto import EncryptedVector, SlotLayout, ciphertext_width_bytes, key_id
+from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.protocol.documents.identity import Identity
 from fedtrain.protocol.messages import cbor
 from fedtrain.protocol.messages.rounds import (
@@ -20,7 +21,6 @@ from fedtrain.protocol.messages.rounds import (
     Compute,
     LogEntry,
     RoundAnswer,
-    RoundKind,
     RoundRequest,
     SignedBytes,
     Step,
@@ -152,16 +152,13 @@ def test_another_major_version_is_refused_by_name_before_anything_else(message: 
     ("change", "named"),
     [
         ({"round": -1}, "round"),
-        ({"kind": "loss"}, "kind"),
+        ({"kind": "Loss of"}, "kind"),
         ({"manifest_hash": HASH[:-1]}, "manifest_hash"),
         ({"manifest_hash": HASH.upper()}, "manifest_hash"),
         ({"rows_total": 0}, "rows_total"),
         ({"window_step": -1}, "window_step"),
-        ({"weights": None}, "a gradient request needs weights"),
         ({"rows_total": None}, "rows_total does not belong with kind gradient"),
-        ({"kind": "counts"}, "a counts request takes no weights"),
         ({"kind": "counts", "weights": None}, "rows_total does not belong with kind counts"),
-        ({"kind": "moments"}, "a moments request takes no weights"),
     ],
     ids=repr,
 )

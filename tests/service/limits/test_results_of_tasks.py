@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+from fedtrain.methods import schedule_of
 from fedtrain.planning.plans import plan_spec
 from fedtrain.protocol.documents.signed import Manifest, open_document
 from fedtrain.protocol.messages.rounds import to_cbor
@@ -123,8 +125,10 @@ def test_the_plans_sizes_hold_for_every_kind_of_round(tmp_path: Path) -> None:
         spec = logistic_spec(**training) if "weights" in training else small_spec(**training)
         budget = plan_spec(spec)
         owners = spec.training.max_data_owners
-        rounds = 1 if budget.newton is not None else 6
-        for one in round_bytes(budget, owners, rounds, owners * spec.training.max_rows, spec.training.evaluate_every):
+        schedule = schedule_of(spec)
+        for one in round_bytes(
+            budget, replace(schedule, rounds=min(6, schedule.rounds)), owners, owners * spec.training.max_rows
+        ):
             assert one.answer <= most_result_bytes(TaskKind.COMPUTE, spec, budget), training
             assert one.result <= most_result_bytes(TaskKind.STEP, spec, budget), training
             assert one.compute <= most_request_bytes(TaskKind.COMPUTE, spec, budget), training

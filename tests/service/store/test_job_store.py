@@ -14,7 +14,7 @@ from fedtrain.facilitator import round as facilitator_round
 from fedtrain.facilitator.store import Store
 from fedtrain.model_owner.job import JobState as ModelOwnerJob
 from fedtrain.model_owner.store import ModelStore
-from fedtrain.planning.plans import plan_spec, planned_rounds
+from fedtrain.planning.plans import plan_spec, rounds_of
 from fedtrain.protocol.outcome import Outcome
 from fedtrain.protocol.states import Phase
 from fedtrain.service.store.jobs import JobStore
@@ -56,7 +56,7 @@ def model_owner() -> Party:
         job_id="00" * 16,
         spec=spec,
         plan=plan_spec(spec).to_dict(),
-        rounds=planned_rounds(spec),
+        rounds=rounds_of(spec),
         created_at=START,
         changed_at=START,
     )

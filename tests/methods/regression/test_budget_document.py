@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import budget_example
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "arithmetic.md"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "arithmetic.md"
 
 
 def test_the_worked_example_is_what_the_command_prints(

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import pytest
 
-from fedtrain.planning.budget import BudgetInputs, DoesNotFit, plan
+from fedtrain.methods.regression.budget import BudgetInputs, DoesNotFit, plan
 
 INPUTS = BudgetInputs(
     modulus_bits=512,

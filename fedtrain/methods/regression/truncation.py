@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from fedtrain.planning.inputs import BudgetInputs, learning_rate
+from fedtrain.methods.regression.inputs import BudgetInputs, learning_rate
 
 # Half a unit in the last place of a double near 1.
 _FLOAT64_ROUNDING = 2.0**-53

@@ -10,8 +10,8 @@ from dataclasses import replace
 from decimal import ROUND_DOWN, Decimal, localcontext
 from fractions import Fraction
 
-from fedtrain.planning.budget import BudgetInputs, fits, largest_window
-from fedtrain.planning.inputs import MOMENTUM
+from fedtrain.methods.regression.inputs import MOMENTUM, BudgetInputs
+from fedtrain.methods.regression.steps import fits, largest_window
 
 # The largest key that a job may ask for, and the step between the keys offered.
 _LARGEST_KEY_BITS = 16384

@@ -20,10 +20,9 @@ from fedtrain.crypto import (
 from fedtrain.crypto.packing.fixed_point import encode, rescale
 from fedtrain.crypto.paillier.arithmetic import affine_matrix
 from fedtrain.crypto.paillier.vector import EncryptedVector
-from fedtrain.planning.budget import Budget, BudgetInputs, learning_rate, plan
-from fedtrain.planning.truncation import window_error_bound
-from fedtrain.protocol.evidence.window import next_weights
-from tests.planning.test_budget_error import OWNERS, ROWS, D, Moments, in_float64, job, moments
+from fedtrain.methods.regression.budget import Budget, BudgetInputs, learning_rate, plan
+from fedtrain.methods.regression.truncation import window_error_bound
+from tests.methods.regression.test_budget_error import OWNERS, ROWS, D, Moments, in_float64, job, moments
 
 ENGINE = LocalEngine()
 N = OWNERS * ROWS
@@ -93,7 +92,7 @@ class Parties:
             start = weights.fraction_bits
             for step in range(updates):
                 total = self.gradient(step, weights)
-                after = next_weights(self.budget, N, step, weights, previous, total, self.n, ENGINE)
+                after = self.budget.next_weights(N, step, weights, previous, total, self.n, ENGINE)
                 weights, previous = after, weights if previous is not None else None
             if updates == self.inputs.reencrypt_every:
                 self.scales.add((start, weights.fraction_bits))

@@ -2,7 +2,7 @@
 
     Enc(w_{t+1}) = Enc(w_t)^a · Enc(Σg_t)^(−μ) · Enc(w_{t−1})^(−p)
 
-with the public integers a, μ and p of `planning.budget.update_scalars`; the intercept's row, the last, has its own a,
+with the public integers a, μ and p of `update_scalars`; the intercept's row, the last, has its own a,
 because ridge leaves it alone. Gradient descent has p = 0. Source: docs/arithmetic.md; Polyak 1964 for the heavy ball.
 """
 
@@ -15,12 +15,15 @@ from gmpy2 import mpz
 
 from fedtrain.crypto.engine import Engine
 from fedtrain.crypto.errors import LayoutMismatch, ScaleMismatch
+from fedtrain.crypto.packing.slots import SlotLayout
 from fedtrain.crypto.paillier.vector import EncryptedVector
-from fedtrain.planning.budget import Budget, update_scalars
+from fedtrain.methods.regression.inputs import BudgetInputs, update_scalars
 
 
 def next_weights(
-    budget: Budget,
+    inputs: BudgetInputs,
+    layout: SlotLayout,
+    bound: int,
     rows_total: int,
     window_step: int,
     weights: EncryptedVector,
@@ -31,17 +34,18 @@ def next_weights(
 ) -> EncryptedVector:
     """Return Enc(w_{t+1}) at t = `window_step`, for the sum `total` of the owners' gradients at w_t.
 
-    All vectors are (d, k), one row a ciphertext group. `previous` is Enc(w_{t−1}) for momentum, else None.
+    All vectors are (d, k) in `layout`, one row a ciphertext group; `bound` is the result's.
+    `previous` is Enc(w_{t−1}) for momentum, else None.
     The exponents are public; nothing is re-randomised, so that anyone can recompute it.
     Raises LayoutMismatch and ScaleMismatch where the vectors are not the plan's of this step, ValueError for
     rows_total beyond the plan or for momentum without `previous`.
     """
-    scalars = update_scalars(budget.inputs, rows_total, window_step)
+    scalars = update_scalars(inputs, rows_total, window_step)
     if (previous is None) != (scalars.previous == 0):
         raise ValueError("previous weights belong to momentum, and to nothing else")
-    _check(budget, window_step, weights, previous, total)
+    _check(inputs, layout, window_step, weights, previous, total)
     square = mpz(modulus) * modulus
-    intercept_from = (budget.inputs.dimensions - 1) * budget.weights_layout.column_groups
+    intercept_from = (inputs.dimensions - 1) * layout.column_groups
     ciphertexts = [
         *_powers(engine, weights.ciphertexts[:intercept_from], scalars.weights, square),
         *_powers(engine, weights.ciphertexts[intercept_from:], scalars.intercept, square),
@@ -54,9 +58,9 @@ def next_weights(
     ciphertexts = engine.product(list(zip(ciphertexts, inverses, strict=True)), square)
     return EncryptedVector(
         weights.key_id,
-        budget.inputs.weights_fraction_bits_at(window_step + 1),
-        budget.weight_bound_after(window_step + 1),
-        budget.weights_layout,
+        inputs.weights_fraction_bits_at(window_step + 1),
+        bound,
+        layout,
         tuple(ciphertexts),
     )
 
@@ -68,13 +72,13 @@ def _powers(engine: Engine, bases: Sequence[mpz], exponent: int, square: mpz) ->
 
 
 def _check(
-    budget: Budget,
+    inputs: BudgetInputs,
+    layout: SlotLayout,
     window_step: int,
     weights: EncryptedVector,
     previous: EncryptedVector | None,
     total: EncryptedVector,
 ) -> None:
-    inputs = budget.inputs
     planned = [
         (weights, inputs.weights_fraction_bits_at(window_step)),
         (total, inputs.answer_fraction_bits_at(window_step)),
@@ -82,7 +86,7 @@ def _check(
     if previous is not None:
         planned.append((previous, inputs.weights_fraction_bits_at(max(0, window_step - 1))))
     for vector, fraction_bits in planned:
-        if vector.layout != budget.weights_layout:
-            raise LayoutMismatch(budget.weights_layout, vector.layout)
+        if vector.layout != layout:
+            raise LayoutMismatch(layout, vector.layout)
         if vector.fraction_bits != fraction_bits:
             raise ScaleMismatch(fraction_bits, vector.fraction_bits)

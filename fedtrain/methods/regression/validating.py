@@ -9,8 +9,8 @@ import math
 from dataclasses import dataclass
 
 from fedtrain.crypto.packing.slots import SlotLayout
-from fedtrain.planning import terms as terms
-from fedtrain.planning.inputs import BudgetInputs
+from fedtrain.methods.regression import terms as terms
+from fedtrain.methods.regression.inputs import BudgetInputs
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,14 @@ def validation_weight(inputs: BudgetInputs) -> int:
     return math.ceil(max(inputs.weight_bound**2, inputs.weight_bound) * (1 << inputs.weight_fraction_bits))
 
 
+def products(inputs: BudgetInputs) -> int:
+    """d(d + 1)/2, the entries of a symmetric matrix on and above its diagonal."""
+    return inputs.dimensions * (inputs.dimensions + 1) // 2
+
+
 def products_and_weights(inputs: BudgetInputs) -> int:
-    """d(d + 1)/2 products and d weights of one output."""
-    d = inputs.dimensions
-    return d * (d + 1) // 2 + d
+    """Those of w⊗w and the d weights of one output."""
+    return products(inputs) + inputs.dimensions
 
 
 def validation_sum(inputs: BudgetInputs) -> int:

@@ -1,22 +1,38 @@
-"""The planner: from public numbers alone, the worst case of every encrypted value of a job, before it starts.
+"""The budget of a job: what it may send, in which slots, and how large that can get.
 
-`plan` proves that nothing can wrap around, or refuses with the smallest changes that would make it fit. The
-bounds hold for all data within the declared ranges, and some data attain them. Source: docs/arithmetic.md.
+`plan` proves from public numbers alone that nothing can wrap around, or refuses with the smallest changes that would
+make it fit. Source: docs/arithmetic.md.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from fractions import Fraction
 from itertools import islice
 
-from fedtrain.crypto.errors import CryptoError
+from fedtrain.crypto import EncryptedVector
+from fedtrain.crypto.engine import Engine
 from fedtrain.crypto.packing.slots import SlotLayout
-from fedtrain.planning import terms as terms
-from fedtrain.planning.inputs import WINDOWED, BudgetInputs, UpdateScalars, learning_rate, update_scalars
-from fedtrain.planning.sharing import loss_shift_bits, shared_entry, shared_layout, shared_sum
-from fedtrain.planning.validating import ValidationBudget, validation_bits, validation_budget
-from fedtrain.planning.windowing import WindowStep, window_steps
+from fedtrain.methods.plan import AffineMap, Answer, DoesNotFit, EncryptedWeights, NotPlanned, Plan, Round, SharedArrays
+from fedtrain.methods.regression import terms as terms
+from fedtrain.methods.regression import window
+from fedtrain.methods.regression.fixes import smallest_fixes
+from fedtrain.methods.regression.inputs import BudgetInputs, UpdateScalars, learning_rate, update_scalars
+from fedtrain.methods.regression.kinds import RoundKind
+from fedtrain.methods.regression.sharing import loss_shift_bits, shared_entry, shared_layout
+from fedtrain.methods.regression.steps import (
+    StepBudget,
+    answer_bound,
+    available_bits,
+    counts_bits,
+    largest_window,
+    needed_bits,
+    newton_bits,
+    step_budget,
+)
+from fedtrain.methods.regression.validating import ValidationBudget, products, products_and_weights, validation_budget
+from fedtrain.methods.regression.windowing import window_steps
 
 __all__ = [
     "Budget",
@@ -26,49 +42,13 @@ __all__ = [
     "StepBudget",
     "UpdateScalars",
     "ValidationBudget",
+    "budget_of",
     "largest_window",
     "learning_rate",
     "needed_bits",
     "plan",
     "update_scalars",
 ]
-
-
-class DoesNotFit(CryptoError):  # noqa: N818 - named for what happened, as the other errors of this package
-    """The worst case needs more bits than the key gives. `fixes`: changes, each of which alone is enough."""
-
-    def __init__(self, subject: str, needed_bits: int, available_bits: int, fixes: tuple[str, ...]) -> None:
-        advice = "use " + ", or ".join(fixes) if fixes else "no change of a single field is enough: change several"
-        super().__init__(f"{subject} needs {needed_bits:,} bits, the key gives {available_bits:,}: {advice}")
-        self.subject = subject
-        self.needed_bits = needed_bits
-        self.available_bits = available_bits
-        self.fixes = fixes
-
-    def __reduce__(self) -> tuple[type[DoesNotFit], tuple[str, int, int, tuple[str, ...]]]:
-        return type(self), (self.subject, self.needed_bits, self.available_bits, self.fixes)
-
-
-@dataclass(frozen=True)
-class StepBudget:
-    """Worst cases at one step of a window (the only step where reencrypt_every is 1). Bounds are magnitudes.
-
-    `weight_bound`: of w_t, at `weight_fraction_bits`. `owner_bound`: of one owner's A·w − b, at
-    `answer_fraction_bits`; `sum_bound`: of all owners' together. `peak_bound`: of whatever the Facilitator
-    computes from that, at weight_fraction_bits of the next step; in a plain round, the sum itself.
-    `bits_used` of a slot, the sign included, of `bits_available` in a ciphertext.
-    """
-
-    step: int
-    weight_fraction_bits: int
-    answer_fraction_bits: int
-    weight_bound: int
-    b_bound: int
-    owner_bound: int
-    sum_bound: int
-    peak_bound: int
-    bits_used: int
-    bits_available: int
 
 
 @dataclass(frozen=True)
@@ -85,7 +65,7 @@ class NewtonBudget:
 
 
 @dataclass(frozen=True)
-class Budget:
+class Budget(Plan):
     """What a job may send, in which slots, and how large it can get.
 
     `matrix_row_bounds`: Σ_j |A_ij| of one owner, row by row. `moment_bound`: of any entry of its A.
@@ -164,7 +144,135 @@ class Budget:
             return min(self.steps[step].sum_bound, shared_entry(self.inputs, rows_total))
         owners = min(rows_total, terms.owners_in_sum(self.inputs))
         window_step = next(islice(window_steps(self.inputs), step, None))
-        return min(self.steps[step].sum_bound, _answer_bound(self.inputs, window_step, step, rows_total, owners))
+        return min(self.steps[step].sum_bound, answer_bound(self.inputs, window_step, step, rows_total, owners))
+
+    @property
+    def modulus_bits(self) -> int:
+        return self.inputs.modulus_bits
+
+    @property
+    def max_rows_total(self) -> int:
+        return self.inputs.max_rows_total
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        trains = RoundKind.GRADIENT if self.newton is None else RoundKind.MOMENTS
+        evaluates = () if self.validation is None else (RoundKind.VALIDATION_LOSS,)
+        return RoundKind.COUNTS, trains, *evaluates
+
+    @property
+    def numbers_in_all(self) -> int | None:
+        """All of (ΣA, Σb), and those of the validation parts; each gradient of shared weights is another model's."""
+        if self.shares_weights:
+            return None
+        moments = products(self.inputs) + self.inputs.dimensions * self.inputs.outputs
+        return 2 * moments if self.inputs.validates or self.inputs.evaluates else moments
+
+    def round(self, kind: str, window_step: int = 0, rows_total: int | None = None) -> Round:
+        if kind == RoundKind.GRADIENT and self.newton is None and window_step < len(self.steps):
+            return self._gradient(window_step, rows_total)
+        if window_step == 0:
+            if kind == RoundKind.COUNTS:
+                return self._counts()
+            if kind == RoundKind.MOMENTS and self.newton is not None:
+                return self._moments(self.newton)
+            if kind == RoundKind.VALIDATION_LOSS and self.validation is not None:
+                return self._validation_loss(self.validation)
+        raise NotPlanned(f"This job's plan has no {kind} round at step {window_step} of a window.")
+
+    def _counts(self) -> Round:
+        """N and Σy² of each output, and those of the validation parts."""
+        arrays: dict[str, tuple[int, ...]] = {"rows": (1,), "target_squares": (self.inputs.outputs,)}
+        if self.validation is not None:
+            arrays |= {f"validation_{name}": shape for name, shape in arrays.items()}
+        owner, total = self.counts_owner_bound, self.counts_sum_bound
+        return Round(RoundKind.COUNTS, Answer(arrays, self.counts_layout, self.counts_fraction_bits, owner, total))
+
+    def _gradient(self, window_step: int, rows_total: int | None) -> Round:
+        """A·w − b under encryption; where owners see the weights, the true gradient and the loss of their rows."""
+        inputs, step = self.inputs, self.steps[window_step]
+        d, k = inputs.dimensions, inputs.outputs
+        total = step.sum_bound if rows_total is None else self.sum_bound_for(window_step, rows_total)
+        if self.shares_weights:
+            arrays = {"gradient": (d, k), "loss": (1,)}
+            answer = Answer(arrays, self.answer_layout, step.answer_fraction_bits, step.owner_bound, total)
+            shared = SharedArrays({"weights": (d, k)}, Fraction(step.weight_bound, 1 << step.weight_fraction_bits))
+            return Round(RoundKind.GRADIENT, answer, shared, revealed=self.answer_layout.rows)
+        windowed = inputs.reencrypt_every > 1
+        applied = AffineMap(
+            d,
+            d,
+            inputs.moment_fraction_bits,
+            self.moment_bound,
+            self.matrix_row_bounds,
+            step.b_bound,
+            self.moment_bound if rows_total is None else self.moment_bound_for(rows_total),
+        )
+        owner = applied.result_bound(step.weight_bound)
+        answer = Answer({"gradient": (d, k)}, self.answer_layout, step.answer_fraction_bits, owner, total, applied)
+        weights = self.weights_after(window_step)
+        return Round(RoundKind.GRADIENT, answer, weights, d * k * (2 if weights.with_previous else 1), windowed)
+
+    def _moments(self, newton: NewtonBudget) -> Round:
+        """A's upper triangle row by row, then b; where owners validate, those of their validation parts, and Σy²."""
+        d, k = self.inputs.dimensions, self.inputs.outputs
+        arrays: dict[str, tuple[int, ...]] = {"matrix": (products(self.inputs),), "vector": (d, k)}
+        if self.inputs.validates:
+            arrays |= {f"validation_{name}": shape for name, shape in arrays.items()}
+            arrays["validation_target_squares"] = (k,)
+        answer = Answer(arrays, newton.layout, newton.fraction_bits, newton.owner_bound, newton.sum_bound)
+        return Round(RoundKind.MOMENTS, answer, revealed=newton.layout.rows)
+
+    def _validation_loss(self, planned: ValidationBudget) -> Round:
+        """wᵀA·w − 2bᵀw of the validation parts, an output each, from w⊗w and w."""
+        k, width = self.inputs.outputs, products_and_weights(self.inputs)
+        applied = AffineMap(
+            k,
+            k * width,
+            self.inputs.moment_fraction_bits,
+            planned.entry_bound,
+            (planned.row_bound,) * k,
+            0,
+            planned.entry_bound,
+        )
+        owner = applied.result_bound(planned.weight_bound)
+        layout, bits = planned.answer_layout, planned.answer_fraction_bits
+        answer = Answer({"loss": (k,)}, layout, bits, owner, planned.sum_bound, applied)
+        arrays = {"products_and_weights": (k, width)}
+        weights = EncryptedWeights(arrays, planned.weights_layout, planned.weight_fraction_bits, planned.weight_bound)
+        return Round(RoundKind.VALIDATION_LOSS, answer, weights, revealed=k)
+
+    def weights_after(self, updates: int) -> EncryptedWeights:
+        return EncryptedWeights(
+            {"weights": (self.inputs.dimensions, self.inputs.outputs)},
+            self.weights_layout,
+            self.inputs.weights_fraction_bits_at(updates),
+            self.weight_bound_after(updates),
+            self.inputs.reencrypt_every > 1 and self.inputs.heavy_ball > 0,
+        )
+
+    def update_exponents(self) -> tuple[int, ...]:
+        """Of w_t, of the sum, and with momentum of w_{t−1}."""
+        if self.inputs.reencrypt_every == 1:
+            return ()
+        of_previous = (2 * self.inputs.step_fraction_bits,) if self.inputs.heavy_ball else ()
+        return self.inputs.step_fraction_bits, self.inputs.rate_fraction_bits, *of_previous
+
+    def next_weights(
+        self,
+        rows_total: int,
+        window_step: int,
+        weights: EncryptedVector,
+        previous: EncryptedVector | None,
+        total: EncryptedVector,
+        modulus: int,
+        engine: Engine,
+    ) -> EncryptedVector:
+        """Return Enc(w_{t+1}) at t = `window_step`: see `window.next_weights`, of which this has the plan's part."""
+        bound = self.weight_bound_after(window_step + 1)
+        return window.next_weights(
+            self.inputs, self.weights_layout, bound, rows_total, window_step, weights, previous, total, modulus, engine
+        )
 
     def to_dict(self) -> dict[str, object]:
         """For display: JSON types only. Bounds are given by their bits: a number of a thousand digits helps no one."""
@@ -203,26 +311,25 @@ class Budget:
         }
 
 
-def available_bits(inputs: BudgetInputs) -> int:
-    """Bits of a plaintext that slots may fill, signs included: |n| − 2."""
-    return inputs.modulus_bits - 2
+def budget_of(plan: Plan) -> Budget:
+    """Return the plan of a regression as what it is. Raises TypeError for another method's."""
+    if not isinstance(plan, Budget):
+        raise TypeError(f"a regression's plan is a Budget, received {type(plan).__name__}")
+    return plan
 
 
 def plan(inputs: BudgetInputs) -> Budget:
     """The budget of a job. Raises DoesNotFit with every single change that would be enough."""
     needed = needed_bits(inputs)
     if needed > available_bits(inputs):
-        from fedtrain.planning.fixes import smallest_fixes  # it searches by planning, so it imports this module
-
         raise DoesNotFit(_subject(inputs), needed, available_bits(inputs), smallest_fixes(inputs))
     bounds = inputs.feature_bounds
     window = list(islice(window_steps(inputs), inputs.reencrypt_every + 1))
-    steps = tuple(_step(inputs, window_step, index) for index, window_step in enumerate(window[:-1]))
+    steps = tuple(step_budget(inputs, window_step, index) for index, window_step in enumerate(window[:-1]))
     slot_bits = max(step.bits_used for step in steps)
     shape = (inputs.dimensions, inputs.outputs, slot_bits, inputs.modulus_bits)
     counts_owner = terms.counts_entry(inputs)
     counts_sum = terms.owners_in_sum(inputs) * counts_owner
-    counts_bits = counts_sum.bit_length() + terms.sign_bits()
     counts_columns = (1 + inputs.outputs) * (2 if inputs.evaluates else 1)
     final_fraction_bits = inputs.weights_fraction_bits_at(inputs.reencrypt_every)
     largest = inputs.largest_feature
@@ -231,7 +338,7 @@ def plan(inputs: BudgetInputs) -> Budget:
         slot_bits=slot_bits,
         weights_layout=SlotLayout.row_by_row(*shape),
         answer_layout=_answer_layout(inputs, shape),
-        counts_layout=SlotLayout.packed(1, counts_columns, counts_bits, inputs.modulus_bits),
+        counts_layout=SlotLayout.packed(1, counts_columns, counts_bits(inputs), inputs.modulus_bits),
         counts_fraction_bits=inputs.counts_fraction_bits,
         counts_owner_bound=counts_owner,
         counts_sum_bound=counts_sum,
@@ -253,120 +360,10 @@ def _answer_layout(inputs: BudgetInputs, shape: tuple[int, int, int, int]) -> Sl
     return SlotLayout.row_by_row(*shape) if inputs.reencrypt_every > 1 else SlotLayout.packed(*shape)
 
 
-def needed_bits(inputs: BudgetInputs) -> int:
-    """Bits of the widest slot that the job needs, the sign included."""
-    others = [_newton_bits(inputs), _counts_bits(inputs), validation_bits(inputs)]
-    if inputs.reencrypt_every == 1:
-        return max(_step(inputs, next(window_steps(inputs)), 0).bits_used, *others)
-    window = islice(window_steps(inputs), inputs.reencrypt_every)
-    return max(*(_window_bits(inputs, step, index) for index, step in enumerate(window)), *others)
-
-
-def fits(inputs: BudgetInputs) -> bool:
-    """Whether `plan` would accept. Stops at the first step that does not fit."""
-    available = available_bits(inputs)
-    if needed_bits(replace(inputs, reencrypt_every=1)) > available:
-        return False
-    if inputs.reencrypt_every == 1:
-        return True
-    window = islice(window_steps(inputs), inputs.reencrypt_every)
-    return all(_window_bits(inputs, step, index) <= available for index, step in enumerate(window))
-
-
-def largest_window(inputs: BudgetInputs) -> int:
-    """The largest reencrypt_every that fits this key; 1 where the optimiser takes no other, 0 where none fits."""
-    if not fits(replace(inputs, reencrypt_every=1)):
-        return 0
-    if inputs.optimizer not in WINDOWED:
-        return 1
-    available = available_bits(inputs)
-    updates = 0
-    for index, step in enumerate(window_steps(inputs)):
-        if _window_bits(inputs, step, index) > available:
-            break
-        updates = index + 1
-    return max(1, updates)
-
-
 def _subject(inputs: BudgetInputs) -> str:
     if inputs.reencrypt_every > 1:
         return f"reencrypt_every {inputs.reencrypt_every}"
     return "the newton message" if inputs.optimizer == "newton" else "a plain round"
-
-
-def _window_bits(inputs: BudgetInputs, step: WindowStep, index: int) -> int:
-    """Slot bits of the step at `index` of a window of several updates."""
-    # The owners' sum is never wider than the peak, which holds it times μ, and μ has at least
-    # learning_rate_precision_bits bits even for the most rows.
-    peak_bits = step.magnitude_bits(step.peak, inputs.weights_fraction_bits_at(index + 1))
-    return peak_bits + terms.sign_bits()
-
-
-def _shared_step(inputs: BudgetInputs) -> StepBudget:
-    sum_bound = shared_sum(inputs)
-    return StepBudget(
-        step=0,
-        weight_fraction_bits=inputs.weight_fraction_bits,
-        answer_fraction_bits=inputs.gradient_fraction_bits,
-        weight_bound=terms.initial_weight(inputs),
-        b_bound=0,
-        owner_bound=shared_entry(inputs, inputs.max_rows),
-        sum_bound=sum_bound,
-        peak_bound=sum_bound,
-        bits_used=sum_bound.bit_length() + terms.sign_bits(),
-        bits_available=available_bits(inputs),
-    )
-
-
-def _step(inputs: BudgetInputs, window_step: WindowStep, index: int) -> StepBudget:
-    if inputs.row_bounds is not None:
-        return _shared_step(inputs)
-    fraction_bits = inputs.weights_fraction_bits_at(index)
-    answer_bits = inputs.answer_fraction_bits_at(index)
-    owner_bound = _answer_bound(inputs, window_step, index, inputs.max_rows, 1)
-    sum_bound = terms.owners_in_sum(inputs) * owner_bound
-    peak_bound = sum_bound
-    if inputs.reencrypt_every > 1:
-        peak_bound = window_step.magnitude(window_step.peak, inputs.weights_fraction_bits_at(index + 1))
-    target = terms.target_entry(inputs, inputs.largest_feature, inputs.max_rows, 1, answer_bits)
-    weight_bound = window_step.magnitude(window_step.weight, fraction_bits)
-    return StepBudget(
-        step=index,
-        weight_fraction_bits=fraction_bits,
-        answer_fraction_bits=answer_bits,
-        weight_bound=weight_bound,
-        b_bound=math.floor(target),
-        owner_bound=owner_bound,
-        sum_bound=sum_bound,
-        peak_bound=peak_bound,
-        bits_used=max(weight_bound, sum_bound, peak_bound).bit_length() + terms.sign_bits(),
-        bits_available=available_bits(inputs),
-    )
-
-
-def _answer_bound(inputs: BudgetInputs, window_step: WindowStep, index: int, rows: int, owners: int) -> int:
-    """|Σ (A·w − b)| of so many rows and owners at the step, for the widest feature, whose row is the largest."""
-    fraction_bits = inputs.weights_fraction_bits_at(index)
-    largest = inputs.largest_feature
-    weight = window_step.magnitude(window_step.weight, fraction_bits)
-    # One unit more: the length is cut to an integer here, and must not fall short.
-    norm = window_step.magnitude(window_step.norm, fraction_bits) + 1
-    product = min(
-        terms.matrix_row_sum(inputs, largest, rows, owners) * weight,
-        terms.matrix_row_norm(inputs, largest, rows, owners) * norm,
-    )
-    target = terms.target_entry(inputs, largest, rows, owners, inputs.answer_fraction_bits_at(index))
-    return math.floor(product + target)
-
-
-def _counts_bits(inputs: BudgetInputs) -> int:
-    return (terms.owners_in_sum(inputs) * terms.counts_entry(inputs)).bit_length() + terms.sign_bits()
-
-
-def _newton_bits(inputs: BudgetInputs) -> int:
-    if inputs.optimizer != "newton":
-        return 0
-    return (terms.owners_in_sum(inputs) * terms.newton_entry(inputs)).bit_length() + terms.sign_bits()
 
 
 def _newton(inputs: BudgetInputs) -> NewtonBudget:
@@ -374,6 +371,6 @@ def _newton(inputs: BudgetInputs) -> NewtonBudget:
     entries = d * (d + 1) // 2 + d * inputs.outputs
     if inputs.validates:
         entries += entries + inputs.outputs
-    layout = SlotLayout.packed(entries, 1, _newton_bits(inputs), inputs.modulus_bits)
+    layout = SlotLayout.packed(entries, 1, newton_bits(inputs), inputs.modulus_bits)
     sum_bound = terms.owners_in_sum(inputs) * owner_bound
     return NewtonBudget(layout, inputs.newton_fraction_bits, owner_bound, sum_bound)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-from fedtrain.planning.inputs import BudgetInputs, learning_rate
+from fedtrain.methods.regression.inputs import BudgetInputs, learning_rate
 
 HALF = Fraction(1, 2)
 

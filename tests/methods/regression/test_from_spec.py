@@ -8,16 +8,9 @@ from typing import Any
 
 import pytest
 
-from fedtrain.planning.budget import DoesNotFit, plan
-from fedtrain.planning.plans import (
-    budget_inputs,
-    feature_bounds,
-    plan_spec,
-    planned_rounds,
-    rounds_of,
-    target_bound,
-    weight_slope,
-)
+from fedtrain.methods.regression.budget import DoesNotFit, plan
+from fedtrain.methods.regression.from_spec import budget_inputs, feature_bounds, target_bound, weight_slope
+from fedtrain.planning.plans import plan_spec, rounds_of
 from fedtrain.spec.model_spec import ModelSpec
 from fedtrain.spec.problems import Code, Problem
 
@@ -141,7 +134,7 @@ def test_automatic_weight_bounds_leave_room_for_the_intercept_and_for_small_raw_
     ],
 )
 def test_rounds(training: dict[str, object], rounds: int) -> None:
-    assert rounds_of(spec(**training)) == planned_rounds(spec(**training)) == rounds
+    assert rounds_of(spec(**training)) == rounds_of(spec(**training)) == rounds
 
 
 def test_a_plan_is_the_planners_and_survives_json_as_it_travels_in_the_manifest() -> None:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from fedtrain.crypto.packing.fixed_point import encode, rescale
-from fedtrain.planning.budget import BudgetInputs, largest_window, learning_rate, update_scalars
-from fedtrain.planning.truncation import round_error_bound, window_error_bound
+from fedtrain.methods.regression.budget import BudgetInputs, largest_window, learning_rate, update_scalars
+from fedtrain.methods.regression.truncation import round_error_bound, window_error_bound
 from tests.harness.attackers.budget_adversary import example_inputs
 
 ROUNDS = 500

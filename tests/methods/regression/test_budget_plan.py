@@ -10,7 +10,7 @@ from fractions import Fraction
 
 import pytest
 
-from fedtrain.planning.budget import (
+from fedtrain.methods.regression.budget import (
     BudgetInputs,
     DoesNotFit,
     largest_window,
@@ -19,7 +19,7 @@ from fedtrain.planning.budget import (
     plan,
     update_scalars,
 )
-from fedtrain.planning.inputs import ceil_log2
+from fedtrain.methods.regression.inputs import ceil_log2
 from tests.harness.attackers.budget_adversary import example_inputs
 
 ELEVEN_COLUMNS = (Fraction(1),) * 11

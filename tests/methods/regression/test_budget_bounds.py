@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from fedtrain.crypto.packing.slots import SlotLayout, pack, unpack
-from fedtrain.planning import terms as budget_terms
-from fedtrain.planning import windowing as budget_window
-from fedtrain.planning.budget import Budget, BudgetInputs, plan, update_scalars
+from fedtrain.methods.regression import terms as budget_terms
+from fedtrain.methods.regression import windowing as budget_window
+from fedtrain.methods.regression.budget import Budget, BudgetInputs, plan, update_scalars
 from tests.harness.attackers.budget_adversary import (
     BoundExceeded,
     Owners,

@@ -1,0 +1,31 @@
+"""The registry of methods, by model type. A method with rounds of its own is a module here and a line in `_OWN`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from fedtrain.methods.method import Method
+from fedtrain.methods.regression.method import Regression
+from fedtrain.methods.schedule import Schedule
+from fedtrain.spec.model_spec import ModelSpec
+from fedtrain.spec.model_types import MODEL_KINDS
+
+_OWN: Final[Mapping[str, Method]] = {}
+
+#: Every other model type is a regression: its rules in `fedtrain.spec.model_types` say all that differs.
+METHODS: Final[Mapping[str, Method]] = MappingProxyType({**dict.fromkeys(MODEL_KINDS, Regression()), **_OWN})
+
+
+def method_of(spec: ModelSpec) -> Method:
+    """Return the method of the spec's model type."""
+    return METHODS[spec.model_type]
+
+
+def schedule_of(spec: ModelSpec) -> Schedule:
+    """Return the order of the rounds of the spec's job."""
+    return method_of(spec).schedule(spec)
+
+
+__all__ = ["METHODS", "Method", "method_of", "schedule_of"]

@@ -1,0 +1,67 @@
+"""The order of a job's rounds: which may come after which, and how many there can be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+#: The kind of round 0 of every job, before which nobody knows N: it asks with nothing.
+COUNTS: Final = "counts"
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One round as it is asked: its number, its kind, and how many updates its window has had."""
+
+    round: int
+    kind: str
+    window_step: int = 0
+
+
+_FIRST: Final = Turn(0, COUNTS)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The counts as round 0, then rounds 1, 2, … `rounds` of one `kind`, in windows of `window` rounds.
+
+    `stepped`: the plan's document has the worst cases of each step of a window under `steps`.
+    After every `evaluate_every`-th of them one of the kind `evaluation` may be asked, under the same number; 0: never.
+    """
+
+    kind: str
+    rounds: int
+    window: int = 1
+    evaluation: str = ""
+    evaluate_every: int = 0
+    stepped: bool = False
+
+    def following(self, number: int | None, kind: str | None = None) -> tuple[Turn, ...]:
+        """Return the turns that may follow round `number` of that kind; the first one where there was none.
+
+        The last of them is the one that need not come: an evaluation. `rounds` is not held against them.
+        """
+        if number is None:
+            return (_FIRST,)
+        after = Turn(number + 1, self.kind, number % self.window)
+        evaluates = self.evaluate_every and number and number % self.evaluate_every == 0 and kind == self.kind
+        return (after, Turn(number, self.evaluation)) if evaluates else (after,)
+
+    def every_turn(self) -> Iterator[Turn]:
+        """Return all turns of a job that takes its `rounds`, every evaluation but one after the last of them."""
+        yield _FIRST
+        for number in range(1, self.rounds + 1):
+            yield Turn(number, self.kind, (number - 1) % self.window)
+            # The last round ends the job: nothing is left to stop early.
+            if self.evaluate_every and number < self.rounds and number % self.evaluate_every == 0:
+                yield Turn(number, self.evaluation)
+
+    def evaluations(self, later_than: int = 0) -> int:
+        """Return the most evaluations after rounds beyond `later_than`: none comes after the last round."""
+        every = self.evaluate_every
+        return (self.rounds - 1) // every - later_than // every if every else 0
+
+    def rounds_from(self, number: int) -> int:
+        """Return how many rounds the window that begins at round `number` has: the last of a job may be short."""
+        return min(self.window, self.rounds - number + 1)
