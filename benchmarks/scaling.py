@@ -100,14 +100,14 @@ def against_owners(sizes: Sequence[int], key_bits: int, d: int) -> Iterable[Row]
         yield Row("sum by the Facilitator", shape, key_bits, seconds)
 
 
-def write_parquet(path: Path, rows: int, dimensions: int) -> Path:
-    """Features x0… in [0, 1] and y in [−1, 1], float64, in row groups of PARQUET_ROWS."""
+def write_parquet(path: Path, rows: int, dimensions: int, group_rows: int = PARQUET_ROWS) -> Path:
+    """Features x0… in [0, 1] and y in [−1, 1], float64, in row groups of `group_rows`."""
     source = np.random.default_rng(rows)
     names = [*(f"x{j}" for j in range(dimensions - 1)), "y"]
     schema = pa.schema([(name, pa.float64()) for name in names])
     with pa.parquet.ParquetWriter(str(path), schema) as writer:
-        for start in range(0, rows, PARQUET_ROWS):
-            count = min(PARQUET_ROWS, rows - start)
+        for start in range(0, rows, group_rows):
+            count = min(group_rows, rows - start)
             writer.write_table(pa.table([source.uniform(0, 1, count) for _ in names], schema=schema))
     return path
 

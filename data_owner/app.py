@@ -18,11 +18,15 @@ from prometheus_client import CollectorRegistry
 from fedtrain.client.agent.tasks import TaskAgent
 from fedtrain.client.facilitator import FacilitatorClient
 from fedtrain.crypto.engine import Engine
+from fedtrain.crypto.engine.dask import over_cluster
 from fedtrain.data_owner.agent.effects import JobEffects, Workshop
 from fedtrain.data_owner.agent.past import Memory
 from fedtrain.data_owner.agent.service import OwnerService
+from fedtrain.data_owner.data.cluster import SCHEME, Cluster, is_open
 from fedtrain.data_owner.data.datasets import register
 from fedtrain.data_owner.data.freezing import Freezer
+from fedtrain.data_owner.data.partitions import ClusterReducer
+from fedtrain.data_owner.data.reduction import reduce_here
 from fedtrain.data_owner.data.table_fits import TableFits
 from fedtrain.data_owner.metrics import Metrics
 from fedtrain.data_owner.policy.inspector import Inspector
@@ -95,11 +99,15 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with engine_of(settings.workers, engine, settings.engine) as arithmetic, running_over(app, arithmetic):
+        async with (
+            engine_of(settings.workers, engine, settings.engine) as near,
+            cluster_of(settings, clock) as cluster,
+            running_over(app, near if cluster is None else over_cluster(near, cluster), cluster),
+        ):
             yield
 
     @asynccontextmanager
-    async def running_over(app: FastAPI, arithmetic: Engine) -> AsyncIterator[None]:
+    async def running_over(app: FastAPI, arithmetic: Engine, cluster: Cluster | None) -> AsyncIterator[None]:
         store = await asyncio.to_thread(OwnerStore, settings.database)
         pools = Pools(arithmetic)
         client = facilitator_client(settings, settings.facilitator, identity.party_id, transport)
@@ -107,7 +115,8 @@ def create_app(
         memory = Memory(ToldSums(settings.state_dir), rows, store, clock.now, restored_at(settings.state_dir))
         await asyncio.to_thread(memory.take_over)
         moments = settings.state_dir / "moments"
-        freezer = Freezer(moments, store, stamp, random_bytes, rows)
+        reduce = reduce_here if cluster is None else ClusterReducer(cluster)
+        freezer = Freezer(moments, store, stamp, random_bytes, rows, reduce=reduce)
         workshop = Workshop(
             identity=identity,
             store=store,
@@ -196,6 +205,22 @@ def create_app(
         remarks=fits.remarks,
     )
     return app
+
+
+@asynccontextmanager
+async def cluster_of(settings: DataOwnerSettings, clock: Clock) -> AsyncIterator[Cluster | None]:
+    """The Dask cluster that the settings name, while the service runs; None for none."""
+    if not settings.engine.startswith(SCHEME):
+        yield None
+        return
+    cluster = Cluster(settings.engine, settings.workers, clock.monotonic)
+    if is_open(settings.engine):
+        log.warning("records go to the Dask cluster unencrypted: set up TLS for it", cluster=settings.engine)
+    try:
+        await asyncio.to_thread(cluster.slots)  # whether it is there is said at the start
+        yield cluster
+    finally:
+        await asyncio.to_thread(cluster.close)
 
 
 def _service(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from fedtrain.client.address import Address
 from fedtrain.data_owner.policy.rules import OwnerPolicy
 from fedtrain.protocol.documents.signed import Name, PartyId
 from fedtrain.protocol.loopback import is_loopback
+from fedtrain.service.runtime.extras import how_to_install
 from fedtrain.service.runtime.settings import ServiceSettings
 from fedtrain.spec.problems import Code, Problem
 
@@ -23,7 +25,7 @@ class DataOwnerSettings(ServiceSettings):
     `policy_file`: without one, a service on loopback is open, until somebody is pinned, and any other strict;
     `least_roster`, if given, is then taken in place of the policy's own, and with `share_weights` jobs may show this
     owner their weights, whatever the policy says of that. `score_timeout_s`: how long `POST /score` waits for the
-    Model Owner.
+    Model Owner. `engine` can be a Dask cluster, too.
     """
 
     port: Annotated[int, Field(ge=0, le=65535)] = 5000
@@ -50,6 +52,18 @@ class DataOwnerSettings(ServiceSettings):
             values = dict(values)
             values["schema_file"] = values.pop("schema")
         return values
+
+    @classmethod
+    def check_engine(cls, engine: str) -> str:
+        """As every party's; dask://HOST:PORT and dask://local are known, too."""
+        if not engine.startswith("dask:"):
+            return super().check_engine(engine)
+        # Imported here so that reading settings does not load the arithmetic.
+        from fedtrain.data_owner.data.cluster import check_address
+
+        if find_spec("distributed") is None:
+            raise ValueError(how_to_install("distributed"))
+        return check_address(engine)
 
     @property
     def data_folder(self) -> Path:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,18 @@ from fedtrain.tabular.reading.read import Table, TableBatch
 
 #: Stands for a value that is missing, whatever the declaration puts in its place: one NaN of the many.
 _MISSING: Final = np.uint64(0x7FF8_0000_0000_0001)
+
+
+class Records(Protocol):
+    """A table, or consecutive records of one."""
+
+    def positions(self, columns: Sequence[Column]) -> tuple[int, ...]:
+        """Return the positions of declared columns in the table, all different. Raises ColumnMismatch."""
+        ...
+
+    def batches(self, columns: Sequence[Column]) -> Iterator[TableBatch]:
+        """Yield the records, the given columns of each. Raises TableError."""
+        ...
 
 
 class CountedRows:
@@ -46,7 +58,12 @@ class CountedRows:
         self._order = sorted(range(len(places)), key=lambda i: (columns[self._positions[i]], self._positions[i]))
         self._contents = [_contents(codec) for codec in self._codecs]
 
-    def batches(self, table: Table, wanted: Sequence[Column]) -> Iterator[TableBatch]:
+    @property
+    def numeric(self) -> tuple[bool, ...]:
+        """For each column of the schema, in its order, True where its values are read as numbers."""
+        return tuple(isinstance(codec, NumericCodec) for codec in self._codecs)
+
+    def batches(self, table: Records, wanted: Sequence[Column]) -> Iterator[TableBatch]:
         """Batches of the `wanted` columns, all of them the schema's, for `fedtrain.tabular.encode.Encoder`.
 
         Raises `tabular.errors.TableError` where a value of any column of the schema does not fit its declaration.

@@ -8,21 +8,20 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from fedtrain.data_owner.data.counted_rows import CountedRows
 from fedtrain.data_owner.data.datasets import as_invalid_data, reading
 from fedtrain.data_owner.data.encoding import MARKS, by_position
 from fedtrain.data_owner.data.frozen import FrozenMomentsError, freeze, moments_hash, thaw
-from fedtrain.data_owner.data.moments import Encoded, Moments, moments_of
-from fedtrain.data_owner.data.row_ids import Ids, RowIds
-from fedtrain.data_owner.data.split import ValidationSplit, side_by_side
+from fedtrain.data_owner.data.moments import Moments
+from fedtrain.data_owner.data.reduction import ReduceTable, Reduction, reduce_here
+from fedtrain.data_owner.data.row_ids import RowIds
+from fedtrain.data_owner.data.split import ValidationSplit
 from fedtrain.data_owner.policy.summed_table import SummedTable
 from fedtrain.data_owner.release.told_files import RowFiles
 from fedtrain.data_owner.store.records import Dataset, FrozenTable
@@ -31,8 +30,7 @@ from fedtrain.service.vault.secret_files import delete_secret, read_secret, writ
 from fedtrain.spec.model_spec import DataProps, ModelSpec
 from fedtrain.spec.problems import Code, Problem
 from fedtrain.tabular.columns import Codec
-from fedtrain.tabular.encode import EncodedBatch, Encoder
-from fedtrain.tabular.pairs import product_pair
+from fedtrain.tabular.encode import Encoder
 from fedtrain.tabular.reading.read import open_declared_table
 
 if TYPE_CHECKING:  # what is answered from frozen moments loads no database
@@ -63,14 +61,16 @@ class Freezer:
         rows: RowFiles,
         *,
         validation_fraction: float = VALIDATION_FRACTION,
+        reduce: ReduceTable = reduce_here,
     ) -> None:
-        """`rows`: where sets of rows are kept, beside the keys."""
+        """`rows`: where sets of rows are kept, beside the keys. `reduce`: what reads a table, and reduces it."""
         self._folder = folder
         self._rows = rows
         self._store = store
         self._timestamp = timestamp
         self._random_bytes = random_bytes
         self._validation_fraction = validation_fraction
+        self._reduce = reduce
         # A table is inspected in one thread while another freezes one: both must find the same salt.
         self._drawing = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -170,18 +170,10 @@ class Freezer:
         path, known = self._folder / f"{key}.table", self._rows_of(key)
         if self._store.frozen_table(key) is not None and known is not None and path.exists():
             return thaw(path), known
-        ids: list[Ids] = []
-        bounds, targets = encoder.feature_bounds, np.full(encoder.outputs, encoder.target_bound)
+        settings = (dataset.columns, schema, encoder.props, spec.model_type, spec.training.scaling)
         with reading(dataset) as file:
-            counted = CountedRows(dataset.columns, schema, self._rows.key())
-            batches = counted.batches(open_declared_table(file, schema), encoder.columns)
-            encoded = _noting(weighted(encoder.encode_all(batches)), counted, ids)
-            reduced: Iterable[Encoded] = encoded
-            if split is not None:
-                reduced = side_by_side(encoded, split, lambda: ids[-1])
-                bounds, targets = np.tile(bounds, 2), np.tile(targets, 2)
-            moments = moments_of(reduced, bounds, targets)
-        rows = RowIds.of(np.concatenate(ids))
+            reduced = self._reduce(Reduction(*settings, split, self._rows.key()), open_declared_table(file, schema))
+        moments, rows = reduced.moments, RowIds.of(reduced.ids)
         write_secret(self._folder / f"{key}.rows", self._rows.put(rows).encode())
         freeze(moments, path)
         table = FrozenTable(
@@ -202,13 +194,6 @@ class Freezer:
             return None
 
 
-def _noting(batches: Iterable[EncodedBatch], counted: CountedRows, ids: list[Ids]) -> Iterator[EncodedBatch]:
-    """The batches as they come, and the hashes of each one's rows."""
-    for batch in batches:
-        ids.append(counted.ids)
-        yield batch
-
-
 def _check_parts(block: Moments, min_rows: int) -> None:
     for name, part in zip(("training", "validation"), block.parts(), strict=True):
         if part.rows < min_rows:
@@ -216,19 +201,6 @@ def _check_parts(block: Moments, min_rows: int) -> None:
                 Code.TOO_FEW_ROWS,
                 f"The {name} part of the split has {part.rows} rows, the policy's min_rows is {min_rows}.",
             )
-
-
-def weighted(batches: Iterable[EncodedBatch]) -> Iterator[EncodedBatch]:
-    """Rows times the root of their weight, so that their second moments are the weighted ones."""
-    for batch in batches:
-        if batch.weights is None:
-            yield batch
-        else:
-            root = np.sqrt(batch.weights)[:, None]
-            (X, X_rest), (Y, Y_rest) = product_pair(batch.X, root), product_pair(batch.Y, root)
-            X_rest += 0.0 if batch.X_rest is None else batch.X_rest * root
-            Y_rest += 0.0 if batch.Y_rest is None else batch.Y_rest * root
-            yield replace(batch, X=X, Y=Y, X_rest=X_rest, Y_rest=Y_rest)
 
 
 def of_kind(schema: DataProps, spec: ModelSpec) -> DataProps:

@@ -111,9 +111,7 @@ class Encoder:
             encoded = self.encode(batch)
             rows, dropped = rows + len(encoded.X), dropped + encoded.dropped
             yield encoded
-        if rows == 0:
-            why = f"all {dropped} records lack a value" if dropped else "the table has no records"
-            raise UnreadableTable("no-rows", f"{why}; there is nothing to use")
+        refuse_no_rows(rows, dropped)
 
     def encode_features(self, rows: Sequence[object] | Floats) -> EncodedBatch:
         """Encode rows for prediction, without targets: Y is (rows, 0), and no row is ever dropped.
@@ -192,6 +190,13 @@ class Encoder:
 
 def _each(codecs: Sequence[Codec], attribute: str) -> tuple[Fraction, ...]:
     return tuple(getattr(codec, attribute) for codec in codecs for _ in codec.names)
+
+
+def refuse_no_rows(rows: int, dropped: int) -> None:
+    """Raise UnreadableTable ("no-rows") where `rows` is 0: of a table's records, `dropped` lack a value."""
+    if rows == 0:
+        why = f"all {dropped} records lack a value" if dropped else "the table has no records"
+        raise UnreadableTable("no-rows", f"{why}; there is nothing to use")
 
 
 def refuse_findings(readings: Sequence[Reading], first_row: int) -> None:

@@ -12,7 +12,7 @@ from fedtrain.crypto.engine.native import why_not
 from fedtrain.protocol.loopback import is_loopback
 from fedtrain.protocol.version import PROTOCOL_VERSION
 from fedtrain.service.runtime.engines import TIMES_FASTER
-from fedtrain.service.runtime.settings import EngineChoice, ServiceSettings
+from fedtrain.service.runtime.settings import ServiceSettings
 
 
 def check_machine(
@@ -41,7 +41,7 @@ def _gmpy2() -> Finding:
         return fail("gmpy2", "gmpy2 cannot be imported, and all arithmetic is done with it", "pip install gmpy2")
 
 
-def _kernel(choice: EngineChoice) -> Finding:
+def _kernel(choice: str) -> Finding:
     reason = why_not()
     if reason is not None:
         remedy = "install a C compiler and install the project again, or take a processor with AVX-512 IFMA"

@@ -33,6 +33,10 @@ KeyPassphraseFile = Annotated[
     Path | None, typer.Option(help="File with the passphrase that private keys are encrypted under.")
 ]
 KeyFile = Annotated[Path | None, typer.Option(help="File of 32 bytes, in a passphrase's place.")]
+Engine = Annotated[
+    str | None,
+    typer.Option(help="auto, native (the compiled kernel), gmpy2, or a Dask cluster: dask://HOST:PORT, dask://local."),
+]
 LogFormat = Annotated[str | None, typer.Option(help="console or json.")]
 LogLevel = Annotated[str | None, typer.Option(help="debug, info, warning or error.")]
 
@@ -63,6 +67,7 @@ def data_owner(
     state_dir: StateDir = None,
     host: Host = None,
     database_url: DatabaseUrl = None,
+    engine: Engine = None,
     key_passphrase_file: KeyPassphraseFile = None,
     key_file: KeyFile = None,
     log_format: LogFormat = None,

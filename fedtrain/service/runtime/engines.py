@@ -11,7 +11,6 @@ import structlog
 
 from fedtrain.crypto import Engine
 from fedtrain.crypto.engine.native import NativeEngine, why_not
-from fedtrain.service.runtime.settings import EngineChoice
 from fedtrain.service.runtime.workers import WorkerEngine
 
 log = structlog.get_logger("arithmetic")
@@ -21,7 +20,7 @@ TIMES_FASTER = "5 to 10 times"
 
 
 @asynccontextmanager
-async def engine_of(workers: int, given: Engine | None, choice: EngineChoice = "auto") -> AsyncIterator[Engine]:
+async def engine_of(workers: int, given: Engine | None, choice: str = "auto") -> AsyncIterator[Engine]:
     """The engine of a service while it runs: the one it was given, else the kernel over `workers` threads, or gmpy2
     with as many processes."""
     if given is not None:

@@ -10,6 +10,8 @@ PROJECT: Final = "federated-trainer"
 
 #: The extra of pyproject.toml that brings a package, by the name that it is imported by.
 EXTRA_OF: Final[Mapping[str, str]] = {
+    "dask": "dask",
+    "distributed": "dask",
     "onnx": "export",
     "skl2onnx": "export",
     "sklearn": "export",

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from fedtrain.crypto.engine.native import why_not
 from fedtrain.planning.unit_costs import EngineName, UnitCosts, measure_unit_costs
-from fedtrain.service.runtime.settings import EngineChoice
 
 FILE = "unit_costs.json"
 
@@ -26,7 +25,7 @@ def unit_costs(
     modulus_bits: int,
     monotonic: Callable[[], float],
     *,
-    choice: EngineChoice = "auto",
+    choice: str = "auto",
     again: bool = False,
 ) -> UnitCosts:
     """Return what is kept for keys of that size and the engine in use, measured now where there is nothing, or `again`.

@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -22,19 +22,6 @@ ADMIN_TOKEN_FILE = "admin.token"  # noqa: S105 - a file\'s name
 
 LogFormat = Literal["console", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
-#: "auto" takes the compiled kernel where it can be used.
-EngineChoice = Literal["auto", "native", "gmpy2"]
-
-
-def _usable(engine: EngineChoice) -> EngineChoice:
-    if engine == "native":
-        # Imported here so that reading settings does not load the arithmetic.
-        from fedtrain.crypto.engine.native import why_not
-
-        reason = why_not()
-        if reason is not None:
-            raise ValueError(f"the compiled kernel can't be used: {reason}; take auto or gmpy2")
-    return engine
 
 
 def host_names(given: str) -> str:
@@ -58,6 +45,8 @@ class ServiceSettings(BaseSettings):
     `key_passphrase_file` or `key_file` holds what private keys are sealed under, where they are.
 
     `workers`: threads of the compiled kernel, or processes with gmpy2; with 1 nothing is divided.
+
+    `engine`: "auto" takes the kernel where it can be used, "native" and "gmpy2" that one alone; a party may have more.
 
     As a service: `tls_cert` and `tls_key` are PEM files; with `tls_client_ca` only clients with a certificate of that
     CA get through. As a client: `ca_file` is the CA that is believed, `client_cert` and `client_key` are shown to a
@@ -90,9 +79,30 @@ class ServiceSettings(BaseSettings):
     stall_timeout_s: Annotated[float, Field(ge=1, le=3600)] = 30.0  # for a body that stops, or an answer nobody reads
     max_connections: Annotated[int, Field(ge=64)] | None = None  # None: what the process's descriptors allow
     workers: Annotated[int, Field(ge=1, le=1024, default_factory=lambda: os.cpu_count() or 1)]
-    engine: Annotated[EngineChoice, AfterValidator(_usable)] = "auto"
+    engine: str = "auto"
     prune_after_days: Annotated[float, Field(gt=0, le=36_500)] | None = None  # ended jobs' ciphertexts; None: never
     allow_small_keys: bool = False  # for tests: keys under 2048 bits protect nothing
+
+    @field_validator("engine")
+    @classmethod
+    def _usable_engine(cls, engine: str) -> str:
+        return cls.check_engine(engine)
+
+    @classmethod
+    def check_engine(cls, engine: str) -> str:
+        """Return `engine`. Raises ValueError for one that is not known, or cannot be used here."""
+        if engine == "native":
+            # Imported here so that reading settings does not load the arithmetic.
+            from fedtrain.crypto.engine.native import why_not
+
+            reason = why_not()
+            if reason is not None:
+                raise ValueError(f"the compiled kernel can't be used: {reason}; take auto or gmpy2")
+        elif engine.startswith("dask:"):
+            raise ValueError("a Dask cluster is for a Data Owner, whose table is large; take auto here")
+        elif engine not in ("auto", "gmpy2"):
+            raise ValueError("there are auto, native and gmpy2, and at a Data Owner dask://HOST:PORT and dask://local")
+        return engine
 
     @property
     def database(self) -> str:

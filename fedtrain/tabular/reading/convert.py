@@ -74,6 +74,14 @@ def to_numbers(array: Any, marks: NumberMarks) -> tuple[Floats, tuple[Fault, ...
     return _exact(values, None if pa.types.is_floating(kind) else array)
 
 
+def settle_marks(array: Any, marks: NumberMarks) -> None:
+    """Settle the marks of a column's numbers where one of these values has a mark. Raises UnreadableTable."""
+    if marks.decimal is None and (pa.types.is_string(array.type) or pa.types.is_large_string(array.type)):
+        text = trimmed_text(array)
+        if pc.any(pc.match_substring_regex(text, "[.,]")).as_py():
+            marks.settle(text)
+
+
 def trimmed_text(array: Any) -> Any:
     """An array of text as a number is read from it: without spaces around it, null where a value is missing."""
     text = pc.utf8_trim_whitespace(array)

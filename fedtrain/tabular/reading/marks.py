@@ -37,7 +37,7 @@ class NumberMarks:
 
     decimal: DecimalMark | None = None
     thousands: str | None = None
-    texts: Callable[[], Iterable[Any]] = field(default=lambda: (), repr=False)
+    texts: Callable[[], Iterable[Any]] = field(default=tuple, repr=False)
     declared_range: tuple[float, float] | None = None
     reason: str = "is declared"
     _read_again: bool = False

@@ -6,7 +6,7 @@ header says: both are walked here, in Thrift's compact protocol, without buildin
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -86,8 +86,10 @@ def _opened(path: Path) -> Any:
         raise
 
 
-def parquet_batches(path: Path, positions: tuple[int, ...], batch_rows: int) -> Iterator[Any]:
-    """Record batches of these columns, of a file that `parquet_names` has let pass.
+def parquet_batches(
+    path: Path, positions: tuple[int, ...], batch_rows: int, groups: Sequence[int] | None = None
+) -> Iterator[Any]:
+    """Record batches of these columns, of a file that `parquet_names` has let pass. `groups`: row groups, None for all.
 
     Raises UnreadableTable for a column that comes to more than the file accounts for, ArrowException, OSError.
     """
@@ -97,8 +99,11 @@ def parquet_batches(path: Path, positions: tuple[int, ...], batch_rows: int) -> 
         asked = [names[position] for position in positions]
         # A name may occur twice, and a file's columns are asked for by name: which of its namesakes each one is.
         namesakes = [names[:position].count(names[position]) for position in positions]
-        rows_at_once = _rows_at_once(path, file, set(asked), batch_rows)
-        read = file.iter_batches(rows_at_once, columns=list(dict.fromkeys(asked)), use_threads=False)
+        groups = range(file.metadata.num_row_groups) if groups is None else groups
+        rows_at_once = _rows_at_once(path, file, set(asked), batch_rows, groups)
+        read = file.iter_batches(
+            rows_at_once, row_groups=list(groups), columns=list(dict.fromkeys(asked)), use_threads=False
+        )
         for batch in _regrouped(_accounted(path, size, read), batch_rows):
             found = [[i for i, other in enumerate(batch.schema.names) if other == name] for name in asked]
             yield batch.select([places[which] for places, which in zip(found, namesakes, strict=True)])
@@ -147,7 +152,7 @@ def _joined(batches: list[Any]) -> Any:
     return batches[0] if len(batches) == 1 else pa.concat_batches(batches)
 
 
-def _rows_at_once(path: Path, file: Any, asked: set[str], batch_rows: int) -> int:
+def _rows_at_once(path: Path, file: Any, asked: set[str], batch_rows: int, groups: Sequence[int]) -> int:
     """Rows that come to no more than BATCH_BYTES with the longest value in each, at least 1 and at most `batch_rows`.
 
     Raises UnreadableTable for lists of which a single row may come to more.
@@ -156,7 +161,7 @@ def _rows_at_once(path: Path, file: Any, asked: set[str], batch_rows: int) -> in
     flat = metadata.num_columns == len(names)  # a leaf for each column, in their order
     leaves = [leaf for leaf in range(metadata.num_columns) if not flat or names[leaf] in asked]
     with path.open("rb") as content:
-        for group in range(metadata.num_row_groups):
+        for group in groups:
             row_bytes = 0
             for leaf in leaves:
                 value = _longest(path, content, metadata, group, leaf, batch_rows)

@@ -21,6 +21,7 @@ from fedtrain.tabular.reading.convert import trimmed_text
 from fedtrain.tabular.reading.dialect import Dialect, sniff
 from fedtrain.tabular.reading.marks import NumberMarks
 from fedtrain.tabular.reading.parquet import MAGIC, parquet_batches, parquet_names
+from fedtrain.tabular.reading.row_groups import RowGroup
 from fedtrain.tabular.reading.source import Utf8Blocks, open_bytes
 
 BATCH_ROWS: Final = 8192
@@ -93,10 +94,13 @@ class Table:
             positions[position] = column
         return tuple(positions)
 
-    def batches(self, columns: Sequence[Column], batch_rows: int = BATCH_ROWS) -> Iterator[TableBatch]:
+    def batches(
+        self, columns: Sequence[Column], batch_rows: int = BATCH_ROWS, groups: Sequence[RowGroup] | None = None
+    ) -> Iterator[TableBatch]:
         """Stream the given columns in batches of at most `batch_rows` records.
 
-        Raises ColumnMismatch at once, and UnreadableTable where the file turns out damaged.
+        `groups`: these row groups of a Parquet file alone, which follow each other. Raises ColumnMismatch at once, and
+        UnreadableTable where the file turns out damaged.
         """
         if batch_rows < 1:
             raise ValueError(f"batch_rows {batch_rows}: at least 1 is needed")
@@ -105,12 +109,16 @@ class Table:
             NumberMarks(self.decimal, self.thousands, self._texts(position), column.range)
             for position, column in zip(positions, columns, strict=True)
         )
-        return _sliced(self._read(positions, batch_rows), batch_rows, marks)
+        first_row = groups[0].first_row if groups else 1
+        return _sliced(self._read(positions, batch_rows, groups), batch_rows, marks, first_row)
 
-    def _read(self, positions: tuple[int, ...], batch_rows: int) -> Iterator[Any]:
+    def _read(
+        self, positions: tuple[int, ...], batch_rows: int, groups: Sequence[RowGroup] | None = None
+    ) -> Iterator[Any]:
         """Record batches of these columns."""
         if self.dialect is None:
-            return _parquet_batches(self.path, positions, batch_rows)
+            numbers = None if groups is None else [group.number for group in groups]
+            return _parquet_batches(self.path, positions, batch_rows, numbers)
         return iter(()) if self.dialect.names_alone else _csv_batches(self, self.dialect, positions)
 
     def _texts(self, position: int) -> Callable[[], Iterator[Any]]:
@@ -205,13 +213,16 @@ def _csv_batches(table: Table, dialect: Dialect, positions: tuple[int, ...]) -> 
             yield from reader
 
 
-def _parquet_batches(path: Path, positions: tuple[int, ...], batch_rows: int) -> Iterator[Any]:
+def _parquet_batches(
+    path: Path, positions: tuple[int, ...], batch_rows: int, groups: Sequence[int] | None
+) -> Iterator[Any]:
     with _reading(path):
-        yield from parquet_batches(path, positions, batch_rows)
+        yield from parquet_batches(path, positions, batch_rows, groups)
 
 
-def _sliced(batches: Iterator[Any], batch_rows: int, marks: tuple[NumberMarks, ...]) -> Iterator[TableBatch]:
-    first_row = 1
+def _sliced(
+    batches: Iterator[Any], batch_rows: int, marks: tuple[NumberMarks, ...], first_row: int
+) -> Iterator[TableBatch]:
     for batch in batches:
         for start in range(0, batch.num_rows, batch_rows):
             piece = batch.slice(start, batch_rows)

@@ -13,18 +13,22 @@ import pytest
 from gmpy2 import mpz
 
 from fedtrain.crypto import EncodingOverflow, FixedBaseTable, LocalEngine, ProcessEngine
+from fedtrain.crypto.engine.dask import DaskEngine
 from fedtrain.crypto.engine.native import NativeEngine, why_not
 from fedtrain.crypto.powers import residues as residues_module
 from fedtrain.crypto.powers.fixed_base import best_window_bits
 from fedtrain.crypto.powers.residues import Element, PairResidues, Residues, WholeResidues
 from fedtrain.crypto.powers.squaring import horner, square_times
 from fedtrain.crypto.powers.straus import Plan, best_plan, multi_exponentiate
+from tests.harness.pickled_cluster import PickledCluster
 
 
-@pytest.fixture(scope="module", params=["local", "threads", "processes", "native", "native threads"])
+@pytest.fixture(scope="module", params=["local", "threads", "processes", "native", "native threads", "cluster"])
 def engine(request) -> Iterator[LocalEngine | ProcessEngine]:
     if request.param == "local":
         yield LocalEngine()
+    elif request.param == "cluster":
+        yield DaskEngine(LocalEngine(), PickledCluster())
     elif request.param.startswith("native") and why_not() is not None:
         pytest.skip(f"the kernel can't be used here: {why_not()}")
     elif request.param == "native":

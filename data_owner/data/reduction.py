@@ -1,0 +1,109 @@
+"""From a table's records to their exact second moments and the keyed hashes of the rows.
+
+Parts of a table can be reduced apart, in any process, and add up to what the whole table gives, to the bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from fedtrain.data_owner.data.counted_rows import CountedRows, Records
+from fedtrain.data_owner.data.moments import Encoded, Moments, moments_of
+from fedtrain.data_owner.data.row_ids import Ids
+from fedtrain.data_owner.data.split import ValidationSplit, side_by_side
+from fedtrain.spec.model_spec import DataProps, ModelType
+from fedtrain.tabular.columns import Scaling
+from fedtrain.tabular.encode import EncodedBatch, Encoder, refuse_no_rows
+from fedtrain.tabular.pairs import product_pair
+from fedtrain.tabular.reading.read import Table
+
+
+@dataclass(frozen=True, eq=False)
+class Reduced:
+    """What records came to. Secret, as their moments are.
+
+    ids: (rows,) the hash of each that counts, in order. dropped: records left out because a value is missing.
+    """
+
+    moments: Moments
+    ids: Ids = field(repr=False)
+    dropped: int
+
+    @classmethod
+    def sum(cls, parts: Iterable[Reduced]) -> Reduced:
+        """What consecutive parts come to. Raises UnreadableTable ("no-rows") where no record counts."""
+        moments: Moments | None = None
+        ids: list[Ids] = []
+        dropped = 0
+        for part in parts:
+            moments = part.moments if moments is None else moments + part.moments
+            ids.append(part.ids)
+            dropped += part.dropped
+        refuse_no_rows(0 if moments is None else moments.rows, dropped)
+        assert moments is not None  # noqa: S101 - for the type checker
+        return cls(moments, np.concatenate(ids), dropped)
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """All that reducing a dataset version depends on, besides its records.
+
+    columns: the names of the file's columns. schema: decides which records count. props: what is encoded of them, as
+    `model_type` and `scaling` say. split: both parts side by side; None for none. row_key: 32 secret bytes.
+    """
+
+    columns: tuple[str, ...]
+    schema: DataProps
+    props: DataProps
+    model_type: ModelType
+    scaling: Scaling
+    split: ValidationSplit | None
+    row_key: bytes = field(repr=False)
+
+    def of(self, records: Records) -> Reduced:
+        """Reduce consecutive records in one pass. Raises TableError, MomentsError."""
+        encoder = Encoder(self.props, self.model_type, self.scaling)
+        counted = CountedRows(self.columns, self.schema, self.row_key)
+        ids: list[Ids] = []
+        dropped: list[int] = []
+
+        def noted() -> Iterator[EncodedBatch]:
+            for batch in counted.batches(records, encoder.columns):
+                encoded = encoder.encode(batch)
+                ids.append(counted.ids)
+                dropped.append(encoded.dropped)
+                yield encoded
+
+        encoded = _weighted(noted())
+        reduced: Iterable[Encoded] = encoded
+        bounds, targets = encoder.feature_bounds, np.full(encoder.outputs, encoder.target_bound)
+        if self.split is not None:
+            reduced = side_by_side(encoded, self.split, lambda: ids[-1])
+            bounds, targets = np.tile(bounds, 2), np.tile(targets, 2)
+        moments = moments_of(reduced, bounds, targets)
+        return Reduced(moments, np.concatenate([np.empty(0, dtype=np.uint64), *ids]), sum(dropped))
+
+
+#: Reduces a whole table: here, or in parts on other machines.
+ReduceTable = Callable[[Reduction, Table], Reduced]
+
+
+def reduce_here(reduction: Reduction, table: Table) -> Reduced:
+    """Reduce a table in this thread. Raises TableError, MomentsError."""
+    return Reduced.sum([reduction.of(table)])
+
+
+def _weighted(batches: Iterable[EncodedBatch]) -> Iterator[EncodedBatch]:
+    """Rows times the root of their weight, so that their second moments are the weighted ones."""
+    for batch in batches:
+        if batch.weights is None:
+            yield batch
+        else:
+            root = np.sqrt(batch.weights)[:, None]
+            (X, X_rest), (Y, Y_rest) = product_pair(batch.X, root), product_pair(batch.Y, root)
+            X_rest += 0.0 if batch.X_rest is None else batch.X_rest * root
+            Y_rest += 0.0 if batch.Y_rest is None else batch.Y_rest * root
+            yield replace(batch, X=X, Y=Y, X_rest=X_rest, Y_rest=Y_rest)
