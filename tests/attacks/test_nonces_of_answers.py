@@ -15,8 +15,9 @@ from gmpy2 import mpz
 from fedtrain.crypto import EncryptedVector, RerandomiserPool
 from fedtrain.data_owner.release import answer as release
 from fedtrain.data_owner.release.answer import AnsweringJob, compute_answer
+from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.planning.plans import plan_spec
-from fedtrain.protocol.messages.rounds import RoundAnswer, RoundKind, RoundRequest, VectorMessage, from_cbor
+from fedtrain.protocol.messages.rounds import RoundAnswer, RoundRequest, VectorMessage, from_cbor
 from tests.data_owner.release.test_owner_answers import MOMENTS, _jobs, _request
 from tests.harness.data_owner.owner_bench import ENGINE, modulus, private_key, spec_of, weights_message
 

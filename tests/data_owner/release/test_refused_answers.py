@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fedtrain.data_owner.release.worst_case import WorstCase, worst_case
 from gmpy2 import mpz
 
 from fedtrain.crypto import EncryptedVector, key_id
@@ -19,6 +18,7 @@ from fedtrain.data_owner.methods.answers import Affine, Answer, Plain, PreparedD
 from fedtrain.data_owner.release.fixed_point import fixed_point
 from fedtrain.data_owner.release.ledger import Ledger
 from fedtrain.data_owner.release.noise import with_noise
+from fedtrain.methods.plan import Answer as PlannedAnswer
 from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.planning.plans import plan_spec
 from fedtrain.spec.problems import Code, Problem
@@ -26,8 +26,12 @@ from tests.data_owner.test_owner_service import Bench, at_work, bench  # noqa: F
 from tests.harness.data_owner.owner_bench import JOB_ID, modulus, spec_of
 
 BUDGET = plan_spec(spec_of())
-COUNTS, GRADIENT = worst_case(BUDGET, RoundKind.COUNTS), worst_case(BUDGET, RoundKind.GRADIENT)
+COUNTS, GRADIENT = BUDGET.round(RoundKind.COUNTS).answer, BUDGET.round(RoundKind.GRADIENT).answer
+assert GRADIENT.applied is not None
+APPLIED = GRADIENT.applied
 ONES = np.array([[1, 1]], dtype=object)
+LARGEST = ONES * COUNTS.owner_bound
+BEYOND = Plain([LARGEST + ONES], COUNTS.fraction_bits)
 
 
 class PlainAndMore(Plain):
@@ -40,9 +44,8 @@ def filled(shape: tuple[int, int], value: int) -> np.ndarray:  # type: ignore[ty
 
 def affine(**changes: Any) -> Affine:
     """(3, 3) zeros and a (3, 1) vector of zeros, at the plan's scales."""
-    assert GRADIENT.matrix is not None
     zeros = np.full((3, 3), 0, dtype=object)
-    answer = Affine(zeros, GRADIENT.matrix.fraction_bits, zeros[:, :1], GRADIENT.fraction_bits)
+    answer = Affine(zeros, APPLIED.fraction_bits, zeros[:, :1], GRADIENT.fraction_bits)
     return replace(answer, **changes)
 
 
@@ -51,7 +54,7 @@ def ciphertexts() -> EncryptedVector:
     return EncryptedVector(key_id(modulus()), COUNTS.fraction_bits, 1, COUNTS.layout, (mpz(2),) * count)
 
 
-REFUSED: list[tuple[str, Any, WorstCase, Code]] = [
+REFUSED: list[tuple[str, Any, PlannedAnswer, Code]] = [
     ("nothing", None, COUNTS, Code.INTERNAL),
     ("bytes", b"rows", COUNTS, Code.INTERNAL),
     ("bare numbers", ONES, COUNTS, Code.INTERNAL),
@@ -67,15 +70,20 @@ REFUSED: list[tuple[str, Any, WorstCase, Code]] = [
     ("machine integers, which wrap around", Plain([np.array([[1, 1]])], 0), COUNTS, Code.INTERNAL),
     ("no number", Plain([np.array([[1.0, np.nan]])]), COUNTS, Code.DOES_NOT_FIT),
     ("infinity", Plain([np.array([[1.0, np.inf]])]), COUNTS, Code.DOES_NOT_FIT),
-    ("more than planned", Plain([ONES * (COUNTS.bound + 1)], COUNTS.fraction_bits), COUNTS, Code.DOES_NOT_FIT),
-    ("more than planned below 0", Plain([ONES * -(COUNTS.bound + 1)], COUNTS.fraction_bits), COUNTS, Code.DOES_NOT_FIT),
-    ("parts that are more", Plain([ONES * COUNTS.bound] * 2, COUNTS.fraction_bits), COUNTS, Code.DOES_NOT_FIT),
+    ("more than planned", BEYOND, COUNTS, Code.DOES_NOT_FIT),
+    (
+        "more than planned below 0",
+        Plain([-LARGEST - ONES], COUNTS.fraction_bits),
+        COUNTS,
+        Code.DOES_NOT_FIT,
+    ),
+    ("parts that are more", Plain([LARGEST] * 2, COUNTS.fraction_bits), COUNTS, Code.DOES_NOT_FIT),
     ("what would be rounded", Plain([ONES], COUNTS.fraction_bits + 1), COUNTS, Code.PLAN_DIFFERS),
     ("a fourth row", affine(matrix=filled((4, 3), 0)), GRADIENT, Code.INTERNAL),
     ("a second column", affine(vector=filled((3, 2), 0)), GRADIENT, Code.INTERNAL),
     (
         "too large a vector",
-        affine(vector=np.full((3, 1), GRADIENT.bound + 1, dtype=object)),
+        affine(vector=np.full((3, 1), APPLIED.vector_bound + 1, dtype=object)),
         GRADIENT,
         Code.DOES_NOT_FIT,
     ),
@@ -84,21 +92,20 @@ REFUSED: list[tuple[str, Any, WorstCase, Code]] = [
 
 
 @pytest.mark.parametrize(("answer", "worst", "code"), [case[1:] for case in REFUSED], ids=[case[0] for case in REFUSED])
-def test_what_is_not_within_the_worst_case_is_refused(answer: Any, worst: WorstCase, code: Code) -> None:
+def test_what_is_not_within_the_worst_case_is_refused(answer: Any, worst: PlannedAnswer, code: Code) -> None:
     with pytest.raises(Problem) as caught:
         fixed_point(answer, worst)
     assert caught.value.code is code
 
 
 def test_a_row_of_entries_that_are_each_within_their_bound_may_be_too_large_together() -> None:
-    assert GRADIENT.matrix is not None
-    whole = np.full((3, 3), GRADIENT.matrix.entry, dtype=object)
-    narrow = replace(GRADIENT, matrix=replace(GRADIENT.matrix, rows=(3 * GRADIENT.matrix.entry - 1,) * 3))
+    whole = np.full((3, 3), APPLIED.entry_bound, dtype=object)
+    narrow = replace(GRADIENT, applied=replace(APPLIED, row_bounds=(3 * APPLIED.entry_bound - 1,) * 3))
     with pytest.raises(Problem, match="row 0") as caught:
         fixed_point(affine(matrix=whole), narrow)
     assert caught.value.code is Code.DOES_NOT_FIT
-    within = replace(narrow.matrix, rows=(3 * GRADIENT.matrix.entry,) * 3)  # type: ignore[type-var]
-    assert isinstance(fixed_point(affine(matrix=whole), replace(narrow, matrix=within)), Affine)
+    wide = replace(GRADIENT, applied=replace(APPLIED, row_bounds=(3 * APPLIED.entry_bound,) * 3))
+    assert isinstance(fixed_point(affine(matrix=whole), wide), Affine)
 
 
 def test_what_is_within_comes_out_as_integers_at_the_plans_scale() -> None:
@@ -127,7 +134,7 @@ class Answers:
         return {**method_of(spec_of().model_type).answers, RoundKind.COUNTS: lambda *_: self.counts}
 
 
-@pytest.mark.parametrize("answer", [b"rows", ciphertexts(), Plain([ONES * (COUNTS.bound + 1)], COUNTS.fraction_bits)])
+@pytest.mark.parametrize("answer", [b"rows", ciphertexts(), BEYOND])
 def test_a_refused_answer_is_neither_sent_nor_stored(
     at_work: Bench,  # noqa: F811
     answer: object,
@@ -155,7 +162,7 @@ def test_an_answer_that_was_computed_and_is_not_in_the_store_is_not_sent(
     assert len(computed) == 1
 
 
-@pytest.mark.parametrize("answer", [b"rows", Plain([ONES * (COUNTS.bound + 1)], COUNTS.fraction_bits)])
+@pytest.mark.parametrize("answer", [b"rows", BEYOND])
 def test_a_job_whose_numbers_do_not_fit_is_declined_and_not_joined(
     bench: Bench,  # noqa: F811
     answer: object,
