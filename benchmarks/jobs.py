@@ -111,7 +111,7 @@ def bench_of(moments: Moments, private_key: PaillierPrivateKey, owners: int = 3,
         peers={bytes([i]) * 32: _public_bytes() for i in range(owners - 1)},
         plan=budget,
         method=method_of(spec.model_type),
-        data=PreparedData.of(moments, budget.inputs),
+        data=PreparedData.of(moments, budget),
         pool=RerandomiserPool(n, engine, target=0),
         engine=engine,
     )

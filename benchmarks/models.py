@@ -138,7 +138,7 @@ def shared_weights(spec: ModelSpec, rows: Rows) -> tuple[Floats, int]:
     budget = plan_spec(spec)
     goal = objective(budget, spec, rounds_of(spec), len(rows.X))
     gradient, planned = SHARED[spec.model_type].answers[RoundKind.GRADIENT], budget.round(RoundKind.GRADIENT).answer
-    data = PreparedData(budget.inputs, Moments.zero(*rows.X.shape[1:], *rows.Y.shape[1:]), rows=[rows])
+    data = PreparedData(budget, Moments.zero(*rows.X.shape[1:], *rows.Y.shape[1:]), rows=[rows])
     move, rounds = DESCENTS[training.optimizer].start(goal), 0
     while isinstance(move.next, Ask) and move.next.point is not None:
         values = to_floats(move.next.point, goal.weight_fraction_bits)

@@ -27,7 +27,6 @@ from fedtrain.data_owner.release.marks import AnswerMarks
 from fedtrain.data_owner.release.mask_keys import MaskKeys, SealingKeys
 from fedtrain.data_owner.release.pools import Pools
 from fedtrain.data_owner.store.sql import OwnerStore
-from fedtrain.methods.regression.budget import budget_of
 from fedtrain.planning.plans import plan_spec
 from fedtrain.protocol.documents.identity import Identity
 from fedtrain.protocol.documents.offer import agreed_plan
@@ -96,8 +95,9 @@ class JobEffects:
             with self._freezing:
                 frozen = self._shop.freezer.freeze_job(state.job_id, dataset, manifest.spec, owner.policy.min_rows)
                 inspection = self._shop.inspector.inspect(dataset, schema, manifest.spec.training.scaling)
-            budget = budget_of(plan_spec(manifest.spec))
-            check_fits(method, PreparedData.of(frozen.moments, budget.inputs), budget)
+            plan = plan_spec(manifest.spec)
+            rows = TrainingRows(dataset, manifest.spec) if method.needs_rows else None
+            check_fits(method, PreparedData.of(frozen.moments, plan, rows), plan)
         except Problem as problem:
             if problem.code is Code.STORE_UNAVAILABLE:
                 raise  # nothing is wrong with the data: the task is done again
@@ -169,14 +169,13 @@ class JobEffects:
         roster = check_roster(owner, state, state.roster, state.created_at)
         own_keys = roster.mask_keys
         # A job that an earlier version joined is answered by that version's plan, or not at all.
-        method, budget = _method(manifest.spec), budget_of(agreed_plan(manifest))
+        method, plan = _method(manifest.spec), agreed_plan(manifest)
         moments = self._shop.freezer.thaw_job(state.job_id, state.moments_hash)
-        sealing_key = rows = None
+        sealing_key = None
         if manifest.spec.shares_weights:
             sealing_key = self._shop.sealing_keys.load(state.job_id, roster.sealing_keys[owner.party_id])
-            rows = self._rows(state, manifest.spec)
-        data = PreparedData.of(moments, budget.inputs, rows)
-        check_fits(method, data, budget)
+        data = PreparedData.of(moments, plan, self._rows(state, manifest.spec) if method.needs_rows else None)
+        check_fits(method, data, plan)
         modulus = int(manifest.modulus, 16)
         job = AnsweringJob(
             manifest_hash=state.manifest_hash,
@@ -187,10 +186,10 @@ class JobEffects:
             peers={
                 bytes.fromhex(party): bytes.fromhex(key) for party, key in own_keys.items() if party != owner.party_id
             },
-            plan=budget,
+            plan=plan,
             method=method,
             data=data,
-            pool=self._shop.pools.of_plan(modulus, budget),
+            pool=self._shop.pools.of_plan(modulus, plan),
             engine=self._shop.engine,
             sealing_key=sealing_key,
         )

@@ -13,6 +13,8 @@ from fedtrain.spec.model_spec import ModelType
 from fedtrain.spec.model_types import MODEL_KINDS
 from fedtrain.spec.problems import Code, Problem
 
+#: Methods with rounds of their own, by model type; every other one is a regression.
+_OWN: Final[Mapping[str, OwnerMethod]] = {}
 #: With encrypted weights, and with weights that owners see.
 ENCRYPTED: Final[Mapping[str, OwnerMethod]] = MappingProxyType(
     {name: SecondMoment(kind.target_shift) for name, kind in MODEL_KINDS.items()}
@@ -24,7 +26,7 @@ SHARED: Final[Mapping[str, OwnerMethod]] = MappingProxyType(
 
 def method_of(model_type: ModelType, *, shares_weights: bool = False) -> OwnerMethod:
     """Return the owner's half for that model type. Raises Problem(POLICY_REFUSES) where this version has none."""
-    methods = SHARED if shares_weights else ENCRYPTED
+    methods = {**(SHARED if shares_weights else ENCRYPTED), **_OWN}
     try:
         return methods[model_type]
     except KeyError:

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeAlias
 from numpy.typing import NDArray
 
 from fedtrain.data_owner.data.moments import Encoded, Integers, Moments
-from fedtrain.methods.regression.inputs import BudgetInputs
+from fedtrain.methods.plan import Plan
 from fedtrain.protocol.messages.shared_weights import SharedWeights
 
 
@@ -21,20 +21,20 @@ from fedtrain.protocol.messages.shared_weights import SharedWeights
 class PreparedData:
     """An owner's data of one job, ready for every round. Secret: not shown by repr.
 
-    `plan`: the job's public numbers. `training`: the moments that the job's sums are taken over; `validation`: those of
-    the held-out part, where the plan validates or evaluates. `rows`: where owners see the weights, the job's rows, to
-    be gone through once a round.
+    `training`: the moments that the job's sums are taken over; `validation`: those of
+    the held-out part, where the plan has one. `rows`: for a method that needs them, the job's rows, to be gone through
+    as often as it likes.
     """
 
-    plan: BudgetInputs
+    plan: Plan
     training: Moments = field(repr=False)
     validation: Moments | None = field(repr=False, default=None)
     rows: Iterable[Encoded] | None = field(repr=False, default=None)
 
     @classmethod
-    def of(cls, moments: Moments, plan: BudgetInputs, rows: Iterable[Encoded] | None = None) -> PreparedData:
+    def of(cls, moments: Moments, plan: Plan, rows: Iterable[Encoded] | None = None) -> PreparedData:
         """Take the job's frozen moments apart where they were taken over both parts, side by side."""
-        training, validation = moments.parts() if plan.validates or plan.evaluates else (moments, None)
+        training, validation = moments.parts() if plan.holds_out else (moments, None)
         return cls(plan, training, validation, rows)
 
 
@@ -83,6 +83,11 @@ class OwnerMethod(Protocol):
     @property
     def answers(self) -> Mapping[str, Callable[[PreparedData, Question], Answer]]:
         """By kind, the answer to a question; it may raise Problem where the data are not what was joined with."""
+        ...
+
+    @property
+    def needs_rows(self) -> bool:
+        """Whether it answers from rows, and not from their moments alone."""
         ...
 
     @property

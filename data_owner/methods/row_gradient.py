@@ -14,8 +14,8 @@ import numpy as np
 from fedtrain.data_owner.data.moments import Floats
 from fedtrain.data_owner.methods.answers import Answer, Plain, PreparedData, Question
 from fedtrain.data_owner.methods.second_moment import counts
+from fedtrain.methods.regression.budget import budget_of
 from fedtrain.methods.regression.kinds import RoundKind
-from fedtrain.methods.regression.sharing import loss_shift_bits
 from fedtrain.spec.model_types.row_loss import RowLoss
 
 
@@ -28,6 +28,10 @@ class RowGradient:
     @property
     def answers(self) -> Mapping[str, Callable[[PreparedData, Question], Answer]]:
         return {RoundKind.COUNTS: counts, RoundKind.GRADIENT: self.gradient}
+
+    @property
+    def needs_rows(self) -> bool:
+        return True
 
     @property
     def needs_weights(self) -> frozenset[str]:
@@ -43,7 +47,7 @@ class RowGradient:
     def _sums(self, data: PreparedData, question: Question) -> Iterator[Floats]:
         if data.rows is None or question.weights is None:
             raise ValueError("this job was prepared without its rows, or asked without weights")
-        shift = 2.0 ** -loss_shift_bits(data.plan)
+        shift = 2.0 ** -budget_of(data.plan).loss_shift_bits
         for rows in data.rows:
             losses, residuals = self.row_loss.at(rows.X @ question.weights.arrays["weights"], rows.Y)
             gradient = rows.X.T @ residuals

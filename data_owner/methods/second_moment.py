@@ -34,6 +34,10 @@ class SecondMoment:
         }
 
     @property
+    def needs_rows(self) -> bool:
+        return False
+
+    @property
     def needs_weights(self) -> frozenset[str]:
         return frozenset()
 
@@ -44,7 +48,7 @@ class SecondMoment:
     def moments(self, data: PreparedData, _question: Question) -> Plain:
         """All of A and b as one column; where the job validates, then those of the validation part, and its Σy²."""
         entries = self._triangle_and_b(data.training)
-        if data.plan.validates and data.validation is not None:
+        if "validation_matrix" in data.plan.round(RoundKind.MOMENTS).answer.arrays and data.validation is not None:
             squares = self._at_b_scale(data.validation.yty)
             entries = np.concatenate([entries, self._triangle_and_b(data.validation), squares])
         return Plain([entries.reshape(-1, 1)], self._b_scale(data.training))
@@ -86,7 +90,8 @@ class SecondMoment:
 
 def counts(data: PreparedData, _question: Question) -> Plain:
     """(1, 1 + k): N, and Σy² of each output; where the job evaluates, then those of the validation part."""
-    parts = [data.training, data.validation] if data.plan.evaluates else [data.training]
+    told = data.plan.round(RoundKind.COUNTS).answer.arrays
+    parts = [data.training, data.validation] if "validation_rows" in told else [data.training]
     entries = [entry for part in parts if part is not None for entry in (part.rows << _scale(part), *part.yty)]
     return Plain([np.array([entries], dtype=object)], _scale(data.training))
 

@@ -13,10 +13,11 @@ from fedtrain.data_owner.policy.told import Told
 from fedtrain.data_owner.routes.consents import ConsentView
 from fedtrain.data_owner.routes.parts import Parts
 from fedtrain.data_owner.store.records import Release
+from fedtrain.planning.plans import numbers_revealed
 from fedtrain.protocol.documents.signed import Manifest
 from fedtrain.protocol.messages.tasks import JSON_TYPE
 from fedtrain.service.web.caller import DECIDES, AnyCaller
-from fedtrain.spec.model_spec import Optimizer, Strict
+from fedtrain.spec.model_spec import Strict
 from fedtrain.spec.problems import Code, Problem
 
 JobIdPath = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="The job's id, the same at every party.")]
@@ -234,21 +235,16 @@ def _leak(state: JobState) -> Leak | None:
     manifest = _manifest(state) if state.rounds is not None else None
     if manifest is None or state.rounds is None:
         return None
-    d, k = manifest.spec.data_props.dimensions, manifest.spec.outputs
-    if manifest.spec.shares_weights:
-        # Gradients at other weights are other numbers: there is no set of moments that all of them follow from.
-        numbers = d * k + 1
+    try:
+        a_round, in_all = numbers_revealed(manifest.spec)
+    except Problem:  # joined under an earlier version, whose plan is none any more
+        return None
+    if in_all is None:
+        # Answers to other weights are other numbers: there is no set of sums that all of them follow from.
         return Leak(
-            numbers_per_round=numbers,
+            numbers_per_round=a_round,
             rounds_at_most=state.rounds,
-            numbers_in_all_moments=numbers * state.rounds,
+            numbers_in_all_moments=a_round * state.rounds,
             holds_if="the Model Owner follows the protocol; weights that owners see can be crafted to single out rows",
         )
-    # With a validation part there are two pairs of moments.
-    everything = (d * (d + 1) // 2 + d * k) * (2 if manifest.spec.validates else 1)
-    newton = manifest.spec.training.optimizer is Optimizer.NEWTON
-    return Leak(
-        numbers_per_round=everything if newton else d * k,
-        rounds_at_most=state.rounds,
-        numbers_in_all_moments=everything,
-    )
+    return Leak(numbers_per_round=a_round, rounds_at_most=state.rounds, numbers_in_all_moments=in_all)

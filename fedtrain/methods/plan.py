@@ -170,6 +170,11 @@ class Plan(ABC):
         return None
 
     @property
+    def holds_out(self) -> bool:
+        """Whether owners keep a part of their rows for validation, apart from the part that answers are over."""
+        return False
+
+    @property
     def shares_weights(self) -> bool:
         """Whether owners see the weights."""
         return any(isinstance(self.round(kind).weights, SharedArrays) for kind in self.kinds)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from fedtrain.methods import method_of, schedule_of
-from fedtrain.methods.plan import DoesNotFit, Plan
+from fedtrain.methods.plan import DoesNotFit, Plan, numbers_in
 from fedtrain.spec.model_spec import ModelSpec
 from fedtrain.spec.problems import Code, Problem
 
@@ -24,6 +26,17 @@ def plan_spec(spec: ModelSpec) -> Plan:
             needed_bits=error.needed_bits,
             available_bits=error.available_bits,
         ) from error
+
+
+@lru_cache(maxsize=256)
+def numbers_revealed(spec: ModelSpec) -> tuple[int, int | None]:
+    """Return how many numbers a training round's sum has, and how many there are in all; None where there is no end.
+
+    The first is never more than the second. Raises Problem as `plan_spec`.
+    """
+    plan = plan_spec(spec)
+    a_round, in_all = numbers_in(plan.round(schedule_of(spec).kind).answer.arrays), plan.numbers_in_all
+    return (a_round, None) if in_all is None else (min(a_round, in_all), in_all)
 
 
 def rounds_of(spec: ModelSpec) -> int:

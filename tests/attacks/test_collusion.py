@@ -113,7 +113,7 @@ def test_the_sum_of_a_round_is_that_of_the_owners_own_moments_to_the_last_bit(tm
             expected = np.zeros((3, 1), dtype=object)
             for owner in owners:
                 moments = thaw(owner.folder / "moments" / f"{job.id}.job")
-                own = gradient(PreparedData.of(moments, job.budget.inputs), Question(RoundKind.GRADIENT))
+                own = gradient(PreparedData.of(moments, job.budget), Question(RoundKind.GRADIENT))
                 assert isinstance(own, Affine)
                 assert own.matrix_fraction_bits == job.budget.inputs.moment_fraction_bits
                 shift = own.vector_fraction_bits - job.budget.steps[0].answer_fraction_bits

@@ -111,7 +111,7 @@ def test_owners_integers_add_up_to_the_pooled_ones_to_the_bit(data: st.DataObjec
     budget, method = plan_spec(spec), method_of(spec.model_type)
 
     def of(chosen: NDArray[np.intp]) -> list[Integers]:
-        data = PreparedData.of(moments_over(spec, batch, chosen, held), budget.inputs)
+        data = PreparedData.of(moments_over(spec, batch, chosen, held), budget)
         return integers(method, data, budget)
 
     pooled = of(np.arange(rows))

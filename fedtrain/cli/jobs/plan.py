@@ -72,21 +72,24 @@ def _show(plan: dict[str, Any]) -> None:
     job = plan["forecast"]
     windows = "" if job["rounds_a_turn"] == 1 else f", re-encrypted every {job['rounds_a_turn']}"
     evaluated = f", {job['evaluations']:,} evaluations" if job["evaluations"] else ""
-    layout = plan["answer_layout"]
+    layout = plan["answer_layout"] if "answer_layout" in plan else plan["rounds"][-1]["layout"]
     slots = layout["rows_per_ciphertext"] * layout["columns_per_ciphertext"]
+    columns = ""
+    if "dimensions" in plan:
+        columns = f"; {plan['dimensions']} columns, {plan['outputs']} output{'s' if plan['outputs'] > 1 else ''}"
     out = console()
     out.print(
-        f"{job['rounds']:,} rounds at most{windows}{evaluated}; {job['owners']} Data Owners; "
-        f"{plan['dimensions']} columns, {plan['outputs']} output{'s' if plan['outputs'] > 1 else ''}",
+        f"{job['rounds']:,} rounds at most{windows}{evaluated}; {job['owners']} Data Owners{columns}",
         markup=False,
     )
     out.print(
-        f"slots of {plan['slot_bits']} bits, {slots} of an answer in a ciphertext of {job['ciphertext_bytes']:,} bytes",
+        f"slots of {layout['slot_bits']} bits, {slots} of an answer in a ciphertext of "
+        f"{job['ciphertext_bytes']:,} bytes",
         markup=False,
     )
     out.print(f"\nbits used of {plan['bits_available']:,} in a plaintext:", markup=False)
-    for step in plan["steps"]:
-        out.print(bar_line(step), markup=False, no_wrap=True)
+    for step in plan["steps"] if "steps" in plan else plan["rounds"]:
+        out.print(bar_line(step, plan["bits_available"]), markup=False, no_wrap=True)
     _show_costs(job)
     out.print(_what_is_decrypted(plan), markup=False)
 
@@ -104,12 +107,14 @@ def _what_is_decrypted(plan: dict[str, Any]) -> str:
     )
 
 
-def bar_line(step: dict[str, Any]) -> str:
-    """One step of a window: its number, the weights' scale, a bar, and how full it is."""
-    share = step["bits_used"] / step["bits_available"]
-    filled = min(_BAR_WIDTH, -(-step["bits_used"] * _BAR_WIDTH // step["bits_available"]))
+def bar_line(step: dict[str, Any], bits_available: int) -> str:
+    """One step of a window, or one kind of round: its name, the scale of weights or numbers, a bar, how full it is."""
+    used = step["bits_used"]
+    filled = min(_BAR_WIDTH, -(-used * _BAR_WIDTH // bits_available))
     bar = "█" * filled + "·" * (_BAR_WIDTH - filled)
-    return f"  step {step['step']:>3}  2^-{step['weight_fraction_bits']:<5} {bar} {step['bits_used']:>6,}  {share:4.0%}"
+    name = f"step {step['step']:>3}" if "step" in step else f"{step['kind']:<8}"
+    scale = step["weight_fraction_bits"] if "step" in step else step["fraction_bits"]
+    return f"  {name}  2^-{scale:<5} {bar} {used:>6,}  {used / bits_available:4.0%}"
 
 
 def _show_costs(job: dict[str, Any]) -> None:

@@ -161,12 +161,16 @@ class Budget(Plan):
         return RoundKind.COUNTS, trains, *evaluates
 
     @property
+    def holds_out(self) -> bool:
+        return self.inputs.validates or self.inputs.evaluates
+
+    @property
     def numbers_in_all(self) -> int | None:
         """All of (ΣA, Σb), and those of the validation parts; each gradient of shared weights is another model's."""
         if self.shares_weights:
             return None
         moments = products(self.inputs) + self.inputs.dimensions * self.inputs.outputs
-        return 2 * moments if self.inputs.validates or self.inputs.evaluates else moments
+        return 2 * moments if self.holds_out else moments
 
     def round(self, kind: str, window_step: int = 0, rows_total: int | None = None) -> Round:
         if kind == RoundKind.GRADIENT and self.newton is None and window_step < len(self.steps):

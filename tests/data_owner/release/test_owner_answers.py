@@ -99,7 +99,7 @@ def _jobs(budget: Budget) -> dict[str, AnsweringJob]:
             peers={party: key for party, key in publics.items() if party != own},
             plan=budget,
             method=METHOD,
-            data=PreparedData.of(MOMENTS[name], budget.inputs),
+            data=PreparedData.of(MOMENTS[name], budget),
             pool=RerandomiserPool(modulus(), ENGINE, 4),
             engine=ENGINE,
         )
@@ -287,13 +287,13 @@ def test_a_model_type_without_a_method_is_refused_by_name() -> None:
 def test_more_rows_than_the_plan_covers_do_not_fit() -> None:
     budget = plan_spec(spec_of(max_rows=100))
     with pytest.raises(Problem, match="max_rows") as caught:
-        check_fits(METHOD, PreparedData.of(MOMENTS["clinic-b"], budget.inputs), budget)
+        check_fits(METHOD, PreparedData.of(MOMENTS["clinic-b"], budget), budget)
     assert caught.value.code is Code.DOES_NOT_FIT
 
 
 def test_b_stays_exact_and_so_does_its_shift() -> None:
     budget, moments = plan_spec(spec_of()), MOMENTS["clinic-c"]
-    data, question = PreparedData.of(moments, budget.inputs), Question(RoundKind.GRADIENT)
+    data, question = PreparedData.of(moments, budget), Question(RoundKind.GRADIENT)
     plain = SecondMoment(Fraction(0)).gradient(data, question)
     shifted = SecondMoment(Fraction(1, 2)).gradient(data, question)
     assert (plain.vector == moments.xty).all() and plain.vector_fraction_bits == 128
@@ -306,7 +306,7 @@ def test_moments_that_the_plan_would_have_to_round_are_refused_by_name() -> None
     budget = plan_spec(spec_of())
     coarse = replace(budget, inputs=replace(budget.inputs, moment_fraction_bits=32))
     with pytest.raises(Problem, match=r"frozen at 2\^−128, and the plan has them at 2\^−32") as caught:
-        check_fits(METHOD, PreparedData.of(MOMENTS["clinic-c"], coarse.inputs), coarse)
+        check_fits(METHOD, PreparedData.of(MOMENTS["clinic-c"], coarse), coarse)
     assert caught.value.code is Code.PLAN_DIFFERS
 
 
@@ -316,6 +316,6 @@ def test_no_secret_shows_in_a_repr() -> None:
     # Longer than what a random modulus has in it by chance.
     secret = int("271828182845904523536028747135266249775724709369995")
     moments = replace(MOMENTS["clinic-a"], xtx=np.full((3, 3), secret, dtype=object))
-    job = replace(job, data=PreparedData.of(moments, budget.inputs))
+    job = replace(job, data=PreparedData.of(moments, budget))
     shown = repr(job)
     assert str(secret) not in shown and "X25519" not in shown

@@ -62,7 +62,7 @@ def shared_spec(X: Floats, classes: int, owners: int = 3, **more: Any) -> dict[s
 
 def sums_of(method: OwnerMethod, budget: Budget, batches: Iterable[Encoded], weights: Floats) -> Integers:
     """(d·k + 1, 1) what an owner of these rows answers to weights (d, k), as integers and in the clear."""
-    data = PreparedData(budget.inputs, Moments.zero(*weights.shape), rows=batches)
+    data = PreparedData(budget, Moments.zero(*weights.shape), rows=batches)
     question = Question(RoundKind.GRADIENT, weights=SharedWeights({"weights": weights}, ""))
     sums = fixed_point(method.answers[RoundKind.GRADIENT](data, question), budget.round(RoundKind.GRADIENT).answer)
     assert not isinstance(sums, Affine)

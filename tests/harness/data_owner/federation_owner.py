@@ -218,7 +218,7 @@ class OwnerParty:
             peers={bytes.fromhex(p): bytes.fromhex(key) for p, key in keys.items() if p != self.party_id},
             plan=budget,
             method=method_of(spec.model_type),
-            data=PreparedData.of(self.moments, budget.inputs),
+            data=PreparedData.of(self.moments, budget),
             pool=RerandomiserPool(modulus, ENGINE, 4),
             engine=ENGINE,
         )

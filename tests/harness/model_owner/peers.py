@@ -85,7 +85,7 @@ class Peers:
             batch = encoder.encode_features(X)
             Y = y[:, None] / encoder.target_half_width
             moments = moments_of([_Rows(batch.X, Y)], encoder.feature_bounds, np.array([encoder.target_bound]))
-            self.data.append(PreparedData.of(moments, self.budget.inputs))
+            self.data.append(PreparedData.of(moments, self.budget))
         self.manifest: SignedDocument | None = None
         self.head, self.length, self.steps = NO_ENTRY, 0, 0
 
