@@ -128,6 +128,7 @@ class Answers:
 
     counts: Any
     needs_weights: frozenset[str] = field(default_factory=frozenset)
+    needs_rows: bool = False
 
     @property
     def answers(self) -> Mapping[str, Callable[[PreparedData, Question], Answer]]:
