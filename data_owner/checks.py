@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from functools import lru_cache
 
-from fedtrain.data_owner.job import AnswerFacts, JobState, Owner
+from fedtrain.data_owner.job import AnswerFacts, JobContext, JobState
 from fedtrain.protocol.documents.identity import sha256_hex
-from fedtrain.protocol.documents.roster import OpenRoster, open_roster
-from fedtrain.protocol.documents.signed import Manifest, Roster, SignedDocument, open_document
+from fedtrain.protocol.documents.roster import OpenRoster
+from fedtrain.protocol.documents.signed import SignedDocument
 from fedtrain.protocol.messages.rounds import (
     NO_ENTRY,
     Compute,
@@ -20,52 +19,26 @@ from fedtrain.protocol.messages.rounds import (
 from fedtrain.spec.problems import Code, Problem
 
 
-@lru_cache(maxsize=64)
-def open_offer(offer: SignedDocument) -> Manifest:
-    """Return the manifest that its Model Owner signed; remembered, for it is needed at every round.
-
-    Raises Problem: BAD_SIGNATURE, PROTOCOL_VERSION, MALFORMED_MESSAGE.
-    """
-    manifest = open_document(offer, Manifest)
-    if offer.signer != manifest.model_owner:
-        raise Problem(
-            Code.BAD_SIGNATURE,
-            f"The manifest names {manifest.model_owner[:16]}… as Model Owner and is signed by {offer.signer[:16]}….",
-        )
-    return manifest
-
-
-@lru_cache(maxsize=64)
-def _open_roster(signed: SignedDocument, offer: SignedDocument, facilitator: str) -> OpenRoster:
-    return open_roster(signed, open_offer(offer), offer.hash, facilitator)
-
-
-def roster_of(owner: Owner, state: JobState, signed: SignedDocument) -> OpenRoster:
-    """Return a roster that was checked before: every signature and rule, but not this owner's policy."""
-    return _open_roster(signed, state.offer, owner.facilitator)
-
-
-def check_roster(owner: Owner, state: JobState, signed: SignedDocument, now: datetime) -> OpenRoster:
-    """Return the roster if this owner can work under it; remembered by its exact text.
+def check_roster(context: JobContext, state: JobState, signed: SignedDocument, now: datetime) -> OpenRoster:
+    """Return the roster if this owner can work under it.
 
     Raises Problem: BAD_SIGNATURE, or ROSTER_INVALID: any rule of `protocol.documents.roster`, this owner's own
     acceptance missing or altered, or fewer owners that count than the policy's least roster.
     """
-    roster = _open_roster(signed, state.offer, owner.facilitator)
-    entries = open_document(signed, Roster, signer=owner.facilitator).entries
-    if state.join_answer is None or state.join_answer.signed not in entries:
+    roster = context.roster(state, signed)
+    if state.join_answer is None or state.join_answer.signed not in roster.entries:
         raise Problem(Code.ROSTER_INVALID, "The roster does not hold this owner's acceptance as it was given.")
-    counted = owner.policy.counted_on_roster(roster.acceptances, owner.party_id, now)
-    if counted < owner.policy.least_roster:
+    counted = context.policy.counted_on_roster(roster.acceptances, context.party_id, now)
+    if counted < context.policy.least_roster:
         raise Problem(
             Code.ROSTER_INVALID,
             f"The roster has {counted} owners that count, of {len(roster.parties)}; this owner's least roster is "
-            f"{owner.policy.least_roster}: pin the others, once checked, or lower least_roster.",
+            f"{context.policy.least_roster}: pin the others, once checked, or lower least_roster.",
         )
     return roster
 
 
-def check_log(owner: Owner, state: JobState, request: RoundRequest, previous_entry: bytes) -> None:
+def check_log(context: JobContext, state: JobState, request: RoundRequest, previous_entry: bytes) -> None:
     """That the log the request stands on holds this owner's last answer, right after the head it answered to.
 
     Raises Problem: LOG_INCONSISTENT, MALFORMED_CBOR, MALFORMED_MESSAGE.
@@ -85,15 +58,15 @@ def check_log(owner: Owner, state: JobState, request: RoundRequest, previous_ent
     if (entry.round, entry.kind, entry.request_hash) != (last.round, last.kind, last.request_hash):
         raise _inconsistent(f"entry {entry.index} is not of round {last.round} ({last.kind}), the last one answered")
     parties = tuple(record.party for record in entry.answers)
-    if parties != _open_roster(state.roster, state.offer, owner.facilitator).parties:
+    if parties != context.roster(state, state.roster).parties:
         raise _inconsistent(f"entry {entry.index} does not record one answer of every owner on the roster")
-    own = entry.answers[parties.index(owner.party_id)]
+    own = entry.answers[parties.index(context.party_id)]
     expected = (last.answer_hash, last.ciphertexts_hash, bytes.fromhex(last.signature))
     if (own.answer_hash, own.ciphertexts_hash, own.signature) != expected:
         raise _inconsistent(f"entry {entry.index} records another answer of this owner than it gave")
 
 
-def own_answer(owner: Owner, compute: Compute, entry: LogEntry, body: bytes) -> tuple[RoundAnswer, AnswerFacts]:
+def own_answer(context: JobContext, compute: Compute, entry: LogEntry, body: bytes) -> tuple[RoundAnswer, AnswerFacts]:
     """What this owner answered to a request, from the log: its signature on it is its own word for it.
 
     For a state that was restored from a backup and has forgotten the answer. Raises Problem(LOG_INCONSISTENT) where the
@@ -102,11 +75,11 @@ def own_answer(owner: Owner, compute: Compute, entry: LogEntry, body: bytes) -> 
     answer, request = from_cbor(body, RoundAnswer), from_cbor(compute.request.body, RoundRequest)
     asked = (request.manifest_hash, request.roster_hash, request.round, request.kind, request.log_head)
     given = (answer.manifest_hash, answer.roster_hash, answer.round, answer.kind, answer.log_head)
-    belongs = given == asked and (answer.party, answer.request_hash) == (owner.party_id, compute.request.hash)
+    belongs = given == asked and (answer.party, answer.request_hash) == (context.party_id, compute.request.hash)
     recorded = (entry.round, entry.kind, entry.request_hash)
     if not belongs or recorded != (request.round, request.kind, answer.request_hash):
         raise _inconsistent(f"entry {entry.index} does not record this owner's answer to round {request.round}")
-    if all(record.answer_hash != sha256_hex(body) for record in entry.answers if record.party == owner.party_id):
+    if all(record.answer_hash != sha256_hex(body) for record in entry.answers if record.party == context.party_id):
         raise _inconsistent(f"entry {entry.index} records another answer of this owner than the one that was sent")
     answer.check_signature()
     return answer, AnswerFacts(

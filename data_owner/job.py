@@ -19,6 +19,8 @@ from fedtrain.data_owner.policy.told import Told
 from fedtrain.data_owner.store.records import Decision, Release
 from fedtrain.protocol import outcome
 from fedtrain.protocol.documents.consent import Consent, RosterConsent
+from fedtrain.protocol.documents.opened import OpenedDocuments
+from fedtrain.protocol.documents.roster import OpenRoster
 from fedtrain.protocol.documents.signed import (
     Acceptance,
     Decline,
@@ -27,6 +29,7 @@ from fedtrain.protocol.documents.signed import (
     JobEnd,
     JobId,
     JoinAnswer,
+    Manifest,
     Name,
     PartyId,
     SignedDocument,
@@ -39,8 +42,8 @@ from fedtrain.spec.problems import Code
 
 
 @dataclass(frozen=True)
-class Owner:
-    """Who this owner is and what its people allow. `facilitator`: party id of the Facilitator it works through.
+class JobContext:
+    """Who this owner is, what its people allow, and the job's documents. `facilitator`: whom it works through.
 
     `membership`: the consortium's signed word that this owner is a member, where there is one.
     """
@@ -51,6 +54,15 @@ class Owner:
     policy: OwnerPolicy
     allow_small_keys: bool = False
     membership: SignedDocument | None = None
+    documents: OpenedDocuments = field(default_factory=OpenedDocuments)
+
+    def manifest(self, state: JobState) -> Manifest:
+        """Return the job's manifest. Raises Problem: BAD_SIGNATURE, PROTOCOL_VERSION, MALFORMED_MESSAGE."""
+        return self.documents.manifest(state.offer)
+
+    def roster(self, state: JobState, signed: SignedDocument) -> OpenRoster:
+        """Return a roster of the job: every signature and rule, but not this owner's policy. Raises Problem."""
+        return self.documents.roster(signed, state.offer, self.facilitator)
 
 
 class AnswerFacts(Strict):
@@ -252,6 +264,13 @@ class KeyLost:
 
 
 @dataclass(frozen=True)
+class RequestRefused:
+    """A request was refused: this owner's people are shown why."""
+
+    refusal: Refusal
+
+
+@dataclass(frozen=True)
 class Ended:
     """An END task."""
 
@@ -270,6 +289,7 @@ Message: TypeAlias = (
     | RosterFetched
     | Answered
     | KeyLost
+    | RequestRefused
     | Ended
 )
 
@@ -320,7 +340,9 @@ class Withdraw:
 
 @dataclass(frozen=True)
 class FetchRoster:
-    """Get the roster from the Facilitator. Comes back as `RosterFetched`; then ask again."""
+    """Get the roster from the Facilitator, and take it as `RosterFetched`; then comes back as what was asked."""
+
+    asked: Asked
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from datetime import datetime
 from fedtrain.data_owner import checks
 from fedtrain.data_owner import job as j
 from fedtrain.data_owner.data.encoding import DatasetFacts
-from fedtrain.data_owner.job import JobState, Outcome, Owner
+from fedtrain.data_owner.job import JobContext, JobState, Outcome
 from fedtrain.data_owner.policy.differencing import (
     is_consented,
     roster_risks,
@@ -31,7 +31,7 @@ from fedtrain.data_owner.release.decisions import decided_on, released
 from fedtrain.methods import schedule_of
 from fedtrain.planning.plans import rounds_of
 from fedtrain.protocol.documents.consent import RosterConsent
-from fedtrain.protocol.documents.offer import check_offer
+from fedtrain.protocol.documents.offer import check_offered_key
 from fedtrain.protocol.documents.signed import Acceptance, Decline, Manifest, SignedDocument, Withdrawal
 from fedtrain.protocol.messages.rounds import REQUEST_TAG, RoundRequest, from_cbor
 from fedtrain.protocol.states import Event, Phase, Role, advance
@@ -42,33 +42,34 @@ from fedtrain.spec.problems import Code, Problem
 _OF_THE_DATA = frozenset({Code.INVALID_DATA, Code.TOO_FEW_ROWS})
 
 
-def step(owner: Owner, state: JobState, message: j.Message, now: datetime) -> Outcome:
+def step(context: JobContext, state: JobState, message: j.Message, now: datetime) -> Outcome:
     """Take one message. Raises Problem, by name, for one that is refused; the state then stays what it was."""
-    after, effects = _take(owner, state, message, now)
+    after, effects = _take(context, state, message, now)
     decision = decided_on(state, message, now)
     if decision is not None:
         effects = (*effects, j.KeepDecision(decision))
-    return Outcome(after if after is state else after.model_copy(update={"changed_at": now}), effects)
+    changes = after is not state and not isinstance(message, j.RequestRefused)
+    return Outcome(after.model_copy(update={"changed_at": now}) if changes else after, effects)
 
 
-def _take(owner: Owner, state: JobState, message: j.Message, now: datetime) -> Outcome:
+def _take(context: JobContext, state: JobState, message: j.Message, now: datetime) -> Outcome:
     match message:
         case j.Offered():
-            return _offered(owner, state, message, now)
+            return _offered(context, state, message, now)
         case j.Approved():
             return Outcome(_approved(state))
         case j.Denied():
-            return _denied(owner, state, message)
+            return _denied(context, state, message)
         case j.Frozen():
-            return _frozen(owner, state, message)
+            return _frozen(context, state, message)
         case j.DataRefused():
-            return _declining(owner, state, message.code, message.detail)
+            return _declining(context, state, message.code, message.detail)
         case j.Signed():
             return _signed(state, message)
         case j.RosterFetched():
-            return _roster_fetched(owner, state, message, now)
+            return _roster_fetched(context, state, message, now)
         case j.Asked():
-            return _asked(owner, state, message)
+            return _asked(context, state, message)
         case j.ConsentTaken():
             return Outcome(state if state.consent is None else _with(state, consent=None, waits_because=None))
         case j.Answered():
@@ -76,43 +77,46 @@ def _take(owner: Owner, state: JobState, message: j.Message, now: datetime) -> O
             return Outcome(_with(state, last=message.facts, answers=state.answers + 1, problem=None), (kept,))
         case j.KeyLost():
             return _leaving(state, Code.OWNER_LOST_ITS_KEY, message.detail)
+        case j.RequestRefused():
+            return Outcome(_with(state, problem=message.refusal))
         case j.Ended():
             return _ended(state, message)
 
 
-def verify_offer(owner: Owner, state: JobState) -> Manifest:
+def verify_offer(context: JobContext, state: JobState) -> Manifest:
     """Return the manifest once its signature, its key and its plan hold, in this order.
 
     Raises Problem: BAD_SIGNATURE, PROTOCOL_VERSION, MALFORMED_MESSAGE, MALFORMED_KEY, DOES_NOT_FIT, PLAN_DIFFERS.
     """
-    manifest = checks.open_offer(state.offer)
+    manifest = context.manifest(state)
     if manifest.job_id != state.job_id:
         raise Problem(
             Code.MALFORMED_MESSAGE, f"The manifest is of job {manifest.job_id}, the task says {state.job_id}."
         )
-    check_offer(manifest, allow_small_keys=owner.allow_small_keys)
+    check_offered_key(manifest, allow_small_keys=context.allow_small_keys)
+    context.documents.plan(state.offer)
     return manifest
 
 
-def _offered(owner: Owner, state: JobState, message: j.Offered, now: datetime) -> Outcome:
+def _offered(context: JobContext, state: JobState, message: j.Offered, now: datetime) -> Outcome:
     if state.join_answer is not None:
         return Outcome(state, (j.GiveJoinAnswer(),))
     if state.ended or state.waits_because is not None:
         return Outcome(state)
     try:
-        manifest = verify_offer(owner, state)
+        manifest = verify_offer(context, state)
     except Problem as problem:
-        return _declining(owner, state, problem.code, problem.detail)
-    return _judged(owner, state, manifest, message.datasets, now)
+        return _declining(context, state, problem.code, problem.detail)
+    return _judged(context, state, manifest, message.datasets, now)
 
 
 def _judged(
-    owner: Owner, state: JobState, manifest: Manifest, datasets: Mapping[str, DatasetFacts], now: datetime
+    context: JobContext, state: JobState, manifest: Manifest, datasets: Mapping[str, DatasetFacts], now: datetime
 ) -> Outcome:
     dataset = datasets.get(manifest.spec.dataset or DEFAULT_DATASET)
     rounds = rounds_of(manifest.spec)
     try:
-        verdict = judge(owner.policy, manifest, rounds, dataset, now)
+        verdict = judge(context.policy, manifest, rounds, dataset, now)
     except Problem as problem:
         verdict = Verdict(Ruling.DECLINE, problem.code, problem.detail)
     state = _with(
@@ -124,19 +128,19 @@ def _judged(
         rounds=rounds,
     )
     if verdict.outcome is Ruling.DECLINE or dataset is None:
-        return _declining(owner, state, verdict.code or Code.DATASET_NOT_FOUND, verdict.detail)
+        return _declining(context, state, verdict.code or Code.DATASET_NOT_FOUND, verdict.detail)
     if verdict.outcome is Ruling.ASK and not state.approved:
         phase = advance(Role.DATA_OWNER, state.phase, Event.NEEDS_APPROVAL)
         return Outcome(_with(state, phase=phase, waits_because=verdict.detail))
     return Outcome(_with(state, adopts=dataset.schema is None), (j.Freeze(dataset.name, dataset.version),))
 
 
-def _denied(owner: Owner, state: JobState, message: j.Denied) -> Outcome:
+def _denied(context: JobContext, state: JobState, message: j.Denied) -> Outcome:
     _must_wait_for_a_person(state)
     if state.phase is Phase.JOINED:
         # It has joined, and what its first sum could be subtracted from came to light after that: it leaves.
         return _leaving(state, Code.DENIED, message.reason)
-    return _declining(owner, state, Code.DENIED, message.reason)
+    return _declining(context, state, Code.DENIED, message.reason)
 
 
 def _leaving(state: JobState, code: Code, detail: str) -> Outcome:
@@ -186,26 +190,26 @@ def _waiting_for_consent(state: JobState, statement: RosterConsent) -> JobState:
     return _with(state, consent=statement, waits_because=why)
 
 
-def _frozen(owner: Owner, state: JobState, message: j.Frozen) -> Outcome:
-    manifest = checks.open_offer(state.offer)
-    verdict = judge_rows(owner.policy, manifest.spec, message.compared.table.rows, message.inspection)
+def _frozen(context: JobContext, state: JobState, message: j.Frozen) -> Outcome:
+    manifest = context.manifest(state)
+    verdict = judge_rows(context.policy, manifest.spec, message.compared.table.rows, message.inspection)
     if verdict.outcome is Ruling.DECLINE and verdict.code is not None:
-        return _declining(owner, state, verdict.code, verdict.detail)
+        return _declining(context, state, verdict.code, verdict.detail)
     state = _with(state, summed=message.compared.table)
-    risks = table_risks(message.compared, owner.policy.min_rows) if owner.policy.compares_sums else ()
+    risks = table_risks(message.compared, context.policy.min_rows) if context.policy.compares_sums else ()
     risks = tuple(risk for risk in risks if risk not in state.risks_taken)
-    risks = (*risks, *_risks_of_rows(owner, state, manifest, message))
+    risks = (*risks, *_risks_of_rows(context, state, manifest, message))
     if risks:
         if state.phase is not Phase.AWAITING_APPROVAL:
             state = _with(state, phase=advance(Role.DATA_OWNER, state.phase, Event.NEEDS_APPROVAL))
         return Outcome(_waiting(state, risks), (j.DestroyMaskKey(),))
     acceptance = Acceptance(
         manifest_hash=state.manifest_hash,
-        party=owner.party_id,
-        name=owner.name,
+        party=context.party_id,
+        name=context.name,
         mask_key=message.mask_key,
         moments_hash=message.moments_hash,
-        membership=owner.membership,
+        membership=context.membership,
         sealing_key=message.sealing_key,
     )
     after = _with(state, moments_hash=message.moments_hash)
@@ -216,10 +220,10 @@ def _frozen(owner: Owner, state: JobState, message: j.Frozen) -> Outcome:
     return Outcome(after, (j.Sign(acceptance),))
 
 
-def _declining(owner: Owner, state: JobState, code: Code, detail: str) -> Outcome:
+def _declining(context: JobContext, state: JobState, code: Code, detail: str) -> Outcome:
     # A code of its own for each reason would tell others something of the data.
     told = Code.DATA_REFUSED if code in _OF_THE_DATA or state.risks else code
-    decline = Decline(manifest_hash=state.manifest_hash, party=owner.party_id, name=owner.name, code=told.slug)
+    decline = Decline(manifest_hash=state.manifest_hash, party=context.party_id, name=context.name, code=told.slug)
     return Outcome(_with(state, refusal=j.Refusal(code=code.slug, detail=detail)), (j.Sign(decline),))
 
 
@@ -230,12 +234,12 @@ def _signed(state: JobState, message: j.Signed) -> Outcome:
     return Outcome(after, (j.GiveJoinAnswer(),) if accepts else (j.DestroyMaskKey(), j.GiveJoinAnswer()))
 
 
-def _roster_fetched(owner: Owner, state: JobState, message: j.RosterFetched, now: datetime) -> Outcome:
+def _roster_fetched(context: JobContext, state: JobState, message: j.RosterFetched, now: datetime) -> Outcome:
     """Pin the roster for the job, after every check. Raises Problem: ROSTER_INVALID, BAD_SIGNATURE."""
     if state.roster is not None:
         return Outcome(state)
     _must_be_joined(state)
-    checks.check_roster(owner, state, message.signed, now)
+    checks.check_roster(context, state, message.signed, now)
     return Outcome(_with(state, roster=message.signed))
 
 
@@ -246,34 +250,34 @@ def _must_be_joined(state: JobState) -> None:
         raise Problem(Code.WRONG_STATE, f"Job {state.job_id} is {state.phase} at this owner: it has not joined.")
 
 
-def _held_against_the_past(owner: Owner, state: JobState, past: j.Past | None) -> JobState | None:
+def _held_against_the_past(context: JobContext, state: JobState, past: j.Past | None) -> JobState | None:
     """The job as it waits for people, before its first number leaves; None where nothing is to be decided."""
-    if not owner.policy.compares_sums:
+    if not context.policy.compares_sums:
         return None
     if state.roster is None or past is None:
         raise Problem(Code.WRONG_STATE, f"Job {state.job_id} has no roster yet, or was not held against the past.")
-    roster = checks.roster_of(owner, state, state.roster).parties
-    found = (*table_risks(past.compared, owner.policy.min_rows), *roster_risks(past.compared, roster))
+    roster = context.roster(state, state.roster).parties
+    found = (*table_risks(past.compared, context.policy.min_rows), *roster_risks(past.compared, roster))
     risks = tuple(risk for risk in found if risk not in state.risks_taken)
     if risks:
         return _waiting(state, risks)
-    earlier = rosters_to_consent(past.compared, roster, past.told, owner.party_id, past.consents)
+    earlier = rosters_to_consent(past.compared, roster, past.told, context.party_id, past.consents)
     if earlier is None or is_consented(past.consents, state.manifest_hash, roster, earlier):
         return None
     statement = RosterConsent(job_id=state.job_id, manifest_hash=state.manifest_hash, roster=roster, earlier=earlier)
     return _waiting_for_consent(state, statement)
 
 
-def _risks_of_rows(owner: Owner, state: JobState, manifest: Manifest, message: j.Frozen) -> tuple[str, ...]:
+def _risks_of_rows(context: JobContext, state: JobState, manifest: Manifest, message: j.Frozen) -> tuple[str, ...]:
     """Rows that sums over the table could single out. What a person took for the same version is not asked again."""
-    found = standing_out_risks(owner.policy, message.inspection, validates=manifest.spec.validates)
+    found = standing_out_risks(context.policy, message.inspection, validates=manifest.spec.validates)
     return tuple(risk for risk in found if risk not in state.risks_taken and risk not in message.taken_before)
 
 
-def _asked(owner: Owner, state: JobState, message: j.Asked) -> Outcome:
+def _asked(context: JobContext, state: JobState, message: j.Asked) -> Outcome:
     if state.left and state.refusal is not None:
         withdrawal = Withdrawal(
-            manifest_hash=state.manifest_hash, party=owner.party_id, name=owner.name, code=state.refusal.code
+            manifest_hash=state.manifest_hash, party=context.party_id, name=context.name, code=state.refusal.code
         )
         return Outcome(state, (j.Withdraw(withdrawal),))
     answered = message.answered
@@ -287,11 +291,11 @@ def _asked(owner: Owner, state: JobState, message: j.Asked) -> Outcome:
     request = from_cbor(compute.request.body, RoundRequest)
     if compute.job_id != state.job_id or request.manifest_hash != state.manifest_hash:
         raise Problem(Code.MALFORMED_MESSAGE, f"The request belongs to another job or manifest than {state.job_id}.")
-    manifest = checks.open_offer(state.offer)
+    manifest = context.manifest(state)
     # Inside a window the Facilitator updates the encrypted weights itself, and signs what it asks.
-    compute.request.open(REQUEST_TAG, owner.facilitator if request.window_step else manifest.model_owner)
+    compute.request.open(REQUEST_TAG, context.facilitator if request.window_step else manifest.model_owner)
     if state.roster is None:
-        return Outcome(state, (j.FetchRoster(),))
+        return Outcome(state, (j.FetchRoster(message),))
     if request.roster_hash != state.roster.hash:
         raise Problem(
             Code.ROSTER_INVALID,
@@ -307,9 +311,9 @@ def _asked(owner: Owner, state: JobState, message: j.Asked) -> Outcome:
             )
         return Outcome(state, (j.SendStored(request.round, request.kind),))
     _check_turn(state, request, manifest.spec)
-    checks.check_log(owner, state, request, compute.previous_entry)
+    checks.check_log(context, state, request, compute.previous_entry)
     if state.last is None:
-        waiting = _held_against_the_past(owner, state, message.past)
+        waiting = _held_against_the_past(context, state, message.past)
         if waiting is not None:
             return Outcome(waiting, (j.AwaitApproval(),))
     return Outcome(_with_rows_total(state, request), (j.Answer(request, compute.request.hash),))

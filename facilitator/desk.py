@@ -8,16 +8,16 @@ from typing import Any
 
 from structlog.contextvars import bind_contextvars
 
-from fedtrain.facilitator.job import JobState, StepAnswered
+from fedtrain.facilitator.job import JobState, Message, StepAnswered
 from fedtrain.facilitator.rounds.incoming import (
     read_join_answer,
     read_round_answer,
     read_step_result,
     read_withdrawal,
 )
-from fedtrain.facilitator.rounds.results import Given, judge
-from fedtrain.facilitator.runner import JobRunner, MakeMessage, Resources
-from fedtrain.facilitator.store import StoredBlob, StoredTask, WriteTransaction
+from fedtrain.facilitator.runner import JobRunner, Resources
+from fedtrain.facilitator.store import StoredBlob, StoredTask
+from fedtrain.facilitator.store.results import Given, judge
 from fedtrain.protocol.messages.task_sizes import STATEMENT_BYTES, most_result_bytes
 from fedtrain.protocol.messages.tasks import CBOR_TYPE, JSON_TYPE, PASSED_ON, TaskHeader, TaskKind
 from fedtrain.spec.problems import Code, Problem
@@ -104,8 +104,8 @@ class TaskDesk:
             await asyncio.to_thread(self._keep_result, given)
             self._own.doorbell.ring(given.task_id)
         else:
-            make_message = await self._verified(kind, state, given)
-            await self._runner.apply(state.job_id, make_message, given)
+            message = await self._verified(kind, state, given)
+            await self._runner.apply(state.job_id, message, given)
         self._own.metrics.result_bytes.labels(kind.value).inc(len(given.body))
 
     async def most_result_bytes(self, party: str, task_id: str) -> int:
@@ -117,8 +117,8 @@ class TaskDesk:
             task = tx.task(task_id)
         if task is None or task.header.recipient != party or task.header.job_id is None:
             return STATEMENT_BYTES
-        plan = self._runner.plans.of(task.header.job_id)
-        return most_result_bytes(task.header.kind, plan.manifest.spec, plan.plan)
+        context = self._runner.context(task.header.job_id)
+        return most_result_bytes(task.header.kind, context.manifest.spec, context.plan)
 
     def _task_and_job(self, given: Given) -> tuple[StoredTask, JobState]:
         with self._own.store.read() as tx:
@@ -134,29 +134,32 @@ class TaskDesk:
             if judge(tx.task(given.task_id), given) == "new":
                 tx.answer_task(given.task_id, given.body, given.content_type)
 
-    async def _verified(self, kind: TaskKind, state: JobState, given: Given) -> MakeMessage:
-        """Check the result in the executor, and return how to make the message of it within the transaction."""
+    async def _verified(self, kind: TaskKind, state: JobState, given: Given) -> Message:
+        """Check the result in the executor, and return the message that it is."""
+        message: Message
         if kind is TaskKind.JOIN:
-            joined = await self._in_executor(read_join_answer, given.body, given.party)
-            return lambda _tx, _state: joined
+            message = await self._in_executor(read_join_answer, given.body, given.party)
+            return message
         if kind is TaskKind.COMPUTE and given.content_type == JSON_TYPE:
-            left = await self._in_executor(read_withdrawal, given.body, given.party)
-            return lambda _tx, _state: left
-        plan = await asyncio.to_thread(self._runner.plans.of, state.job_id)
+            message = await self._in_executor(read_withdrawal, given.body, given.party)
+            return message
+        context = await asyncio.to_thread(self._runner.context, state.job_id)
         if kind is TaskKind.COMPUTE:
-            answered = await self._in_executor(
-                read_round_answer, given.body, given.party, state, plan.context.modulus, plan.plan
+            message = await self._in_executor(
+                read_round_answer, given.body, given.party, state, context.modulus, context.plan
             )
-            return lambda _tx, _state: answered
-        result, request = await self._in_executor(read_step_result, given.body, plan.manifest, plan.plan)
+            return message
+        result, request = await self._in_executor(read_step_result, given.body, context.manifest, context.plan)
+        # The log grows with sums alone, and none is added before this step is answered.
+        previous = await asyncio.to_thread(self._last_entry, state)
+        return StepAnswered(given.hash, result, request, previous)
 
-        def step_answered(tx: WriteTransaction, now: JobState) -> StepAnswered:
-            last = tx.log_entry(now.job_id, now.log_length - 1)
-            if last is None:
-                raise LookupError(f"the store has lost entry {now.log_length - 1} of the log of job {now.job_id}")
-            return StepAnswered(given.hash, result, request, last.entry)
-
-        return step_answered
+    def _last_entry(self, state: JobState) -> bytes:
+        with self._own.store.read() as tx:
+            last = tx.log_entry(state.job_id, state.log_length - 1)
+        if last is None:
+            raise LookupError(f"the store has lost entry {state.log_length - 1} of the log of job {state.job_id}")
+        return last.entry
 
     async def _in_executor(self, work: Callable[..., Any], *arguments: object) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._own.executor, work, *arguments)

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from pydantic import Field
 
+from fedtrain.methods.plan import Plan
 from fedtrain.protocol import outcome
 from fedtrain.protocol.documents.identity import Identity
 from fedtrain.protocol.documents.signed import (
@@ -152,15 +153,16 @@ class JobState(Strict):
 
 @dataclass(frozen=True)
 class JobContext:
-    """What never changes in a job: its manifest, and the Facilitator's identity, which signs the roster.
+    """What never changes in a job: its manifest, verified, the plan, and the Facilitator's identity.
 
-    `modulus` is the manifest's, as an integer.
+    The identity signs the roster. `modulus` is the manifest's, as an integer.
     """
 
     manifest: Manifest
     signed_manifest: SignedDocument
     modulus: int
     identity: Identity
+    plan: Plan
 
     @property
     def manifest_hash(self) -> str:

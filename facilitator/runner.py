@@ -1,14 +1,13 @@
 """Drives `fedtrain.facilitator.round` with a store, a clock, an executor and a doorbell.
 
-Whatever happens to a job happens in `apply`: one write transaction that reads its state, takes the step, and writes
-the new state, tasks, evidence and log together. What follows outside the store, waking polls and computing sums, is
-started after the commit, and found again by `tick` if the process ended in between.
+One write transaction reads a job's state, takes the step, and writes the new state, tasks, evidence and log together.
+What follows outside the store, waking polls and computing sums, is started after the commit, and found again by `tick`
+if the process ended in between.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,6 +26,7 @@ from fedtrain.facilitator.job import (
     CloseTasks,
     CreateTask,
     Effect,
+    JobContext,
     JobState,
     KeepBlob,
     KeepRoster,
@@ -39,20 +39,21 @@ from fedtrain.facilitator.methods.adding import add_answers
 from fedtrain.facilitator.metrics import Metrics
 from fedtrain.facilitator.registry.claims import Claims
 from fedtrain.facilitator.registry.clock_watch import ClockWatch
-from fedtrain.facilitator.registry.plans import Plans
-from fedtrain.facilitator.rounds.results import Given, judge
 from fedtrain.facilitator.status import JobOutline, position_of
 from fedtrain.facilitator.store import ReadTransaction, Store, StoredEntry, WriteTransaction
+from fedtrain.facilitator.store.results import Given
+from fedtrain.planning.plans import plan_spec
 from fedtrain.protocol.clock import Clock, timestamp
 from fedtrain.protocol.documents.identity import Identity
+from fedtrain.protocol.documents.signed import Manifest, open_document
 from fedtrain.protocol.messages.rounds import RoundRequest, SignedBytes, from_cbor
 from fedtrain.protocol.states import Phase
+from fedtrain.service.driver import Contexts, Driver
 from fedtrain.service.runtime.doorbell import Doorbell
 from fedtrain.spec.problems import Code, Problem
 
 log = structlog.get_logger("facilitator")
 
-MakeMessage = Callable[[WriteTransaction, JobState], Message]
 _RETRY_SUM_AFTER_S = 5.0
 #: Whom a job waits for, by name in its log lines: of many owners, one line an answer, all names would be too much.
 _NAMED = 10
@@ -83,44 +84,45 @@ class JobRunner:
         self._sums: dict[str, asyncio.Task[None]] = {}
         self._retry_sum_at: dict[str, float] = {}
         self._clock_watch = ClockWatch(resources.clock)
-        self.plans = Plans(resources.store, resources.identity)
+        self.contexts: Contexts[JobContext] = Contexts()
+        self._driver: Driver[JobContext, JobState, Message, Effect] = Driver(
+            step=rounds.step,
+            store=resources.store,
+            context=lambda state: self.context(state.job_id),
+            now=resources.clock.now,
+            run=asyncio.to_thread,
+            handlers={CreateTask: self._ring, Add: self._add_later},
+            took=self._took,
+        )
 
     async def apply(
-        self, job_id: str, make_message: MakeMessage, given: Given | None = None, *, at: datetime | None = None
+        self, job_id: str, message: Message, given: Given | None = None, *, at: datetime | None = None
     ) -> JobState:
         """Take one step of a job and return its state after it.
 
-        `given` is the task's result from which the message is made; it is stored with what it leads to, and counts
+        `given` is the task's result that the message was made from; it is stored with what it leads to, and counts
         once. `at` is when it happened, by default now. Raises Problem where the message does not belong; nothing is
         changed then.
         """
-        return await asyncio.to_thread(self._apply, job_id, make_message, given, at)
+        await asyncio.to_thread(self.context, job_id)  # planned before the store is held
+        driven = self._driver.drive(job_id, message, at=at, given=given, keep=self.keep)
+        # Whoever gave the result may be gone before it is taken: others are told all the same.
+        return (await asyncio.shield(driven)).state
 
-    def _apply(self, job_id: str, make_message: MakeMessage, given: Given | None, at: datetime | None) -> JobState:
-        plan = self.plans.of(job_id)
-        with self._own.store.write() as tx:
-            if given is not None and judge(tx.task(given.task_id), given) == "known":
-                return _stored(tx, job_id)
-            before = _stored(tx, job_id)
-            outcome = rounds.step(plan.context, before, make_message(tx, before), at or self._own.clock.now())
-            if given is not None:
-                tx.answer_task(given.task_id, given.body, given.content_type)
-            self.write_outcome(tx, before, outcome)
-            # Before others see the step: after the commit, an earlier step's window could be shown over a later one's.
-            self._own.metrics.windows.show(job_id, position_of(JobOutline.of(plan.manifest), outcome.state))
-        self.follow_up(outcome)
-        _log_step(before, outcome.state, self._own.metrics)
-        return outcome.state
+    def context(self, job_id: str) -> JobContext:
+        """Return what never changes in a stored job. Blocks. Raises Problem(MODEL_NOT_FOUND)."""
+        return self.contexts.of(job_id, lambda: self._stored_context(job_id))
 
-    def write_outcome(self, tx: WriteTransaction, before: JobState | None, outcome: Outcome) -> None:
-        """Write a step's state and effects."""
-        state = outcome.state
-        if before is not None and state != before:
-            tx.put_job(state)
-        for effect in outcome.effects:
-            self._write_effect(tx, state, effect)
+    def _stored_context(self, job_id: str) -> JobContext:
+        with self._own.store.read() as tx:
+            signed = tx.manifest(job_id)
+        if signed is None:
+            raise Problem(Code.MODEL_NOT_FOUND, f"There is no job {job_id[:64]} here.")
+        manifest = open_document(signed, Manifest)
+        return JobContext(manifest, signed, int(manifest.modulus, 16), self._own.identity, plan_spec(manifest.spec))
 
-    def _write_effect(self, tx: WriteTransaction, state: JobState, effect: Effect) -> None:
+    def keep(self, tx: WriteTransaction, state: JobState, effect: Effect) -> None:
+        """Write what an effect asks to keep, in the transaction of its state."""
         match effect:
             case CreateTask():
                 created_at = timestamp(self._own.clock)
@@ -134,15 +136,22 @@ class JobRunner:
             case AppendLog():
                 tx.append_log(state.job_id, effect.index, StoredEntry(effect.entry, effect.signed_request_hash))
             case Add():
-                pass  # its trace in the store is the phase ADDING; see follow_up
+                pass  # its trace in the store is the phase ADDING; see `tick`
 
-    def follow_up(self, outcome: Outcome) -> None:
-        """Start, after the commit, what an outcome asks for outside the store. From any thread."""
-        for effect in outcome.effects:
-            if isinstance(effect, CreateTask):
-                self._own.doorbell.ring(effect.recipient)
-            elif isinstance(effect, Add) and not self._loop.is_closed():
-                self._loop.call_soon_threadsafe(self._start_sum, outcome.state.job_id)
+    async def follow_up(self, outcome: Outcome) -> None:
+        """Do, after the commit, what an outcome asks for beyond the store."""
+        await self._driver.carry_out(outcome)
+
+    async def _ring(self, _state: JobState, effect: CreateTask) -> None:
+        self._own.doorbell.ring(effect.recipient)
+
+    async def _add_later(self, state: JobState, _effect: Add) -> None:
+        self._start_sum(state.job_id)
+
+    def _took(self, before: JobState, after: JobState) -> None:
+        outline = JobOutline.of(self.context(after.job_id).manifest)
+        self._own.metrics.windows.show(after.job_id, position_of(outline, after))
+        _log_step(before, after, self._own.metrics)
 
     # Sums
 
@@ -168,7 +177,7 @@ class JobRunner:
                 log.exception("adding failed and will be tried again", job=job_id)
 
     async def _add(self, job_id: str) -> None:
-        plan = await asyncio.to_thread(self.plans.of, job_id)
+        context = await asyncio.to_thread(self.context, job_id)
         inputs = await asyncio.to_thread(self._read_answers, job_id)
         if inputs is None:
             return
@@ -177,9 +186,9 @@ class JobRunner:
         bind_contextvars(round=asked.round)
         began = self._own.clock.monotonic()
         try:
-            own, modulus = self._own, plan.context.modulus
+            own, modulus = self._own, context.modulus
             total, weights, previous = await self._loop.run_in_executor(
-                own.executor, add_answers, modulus, plan.plan, request.body, answers, own.engine
+                own.executor, add_answers, modulus, context.plan, request.body, answers, own.engine
             )
         except (Problem, CryptoError) as error:
             failed = AddingFailed(Code.INTERNAL, f"The round's answers cannot be added: {error}")
@@ -193,7 +202,7 @@ class JobRunner:
     async def _apply_unless_over(self, job_id: str, message: Message) -> JobState | None:
         """Apply what came of a sum; None where the job was cancelled meanwhile."""
         try:
-            return await self.apply(job_id, lambda _tx, _state: message)
+            return await self.apply(job_id, message)
         except Problem as problem:
             if problem.code is not Code.WRONG_STATE:
                 raise
@@ -227,7 +236,7 @@ class JobRunner:
         due, adding = await asyncio.to_thread(self._look, now)
         for job_id in due:
             try:
-                await self.apply(job_id, lambda _tx, _state: TimePassed(), at=now)
+                await self.apply(job_id, TimePassed(), at=now)
             except Exception:
                 log.exception("timeout failed and will be tried again", job=job_id)  # and the other jobs go on
         for job_id in adding:
@@ -243,7 +252,7 @@ class JobRunner:
         if by_s:
             log.warning("the clock was set; deadlines move with it", by_s=round(by_s, 3))
             for job_id in await asyncio.to_thread(self._with_deadline):
-                await self.apply(job_id, lambda _tx, _state: ClockJumped(by_s), at=now)
+                await self.apply(job_id, ClockJumped(by_s), at=now)
         self._clock_watch.settle()
         return now
 

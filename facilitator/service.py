@@ -9,9 +9,8 @@ from functools import partial
 import structlog
 
 from fedtrain.facilitator import round as rounds
-from fedtrain.facilitator.job import CancelRequested, JobState, Member, Outcome, OwnerOffers
+from fedtrain.facilitator.job import CancelRequested, JobContext, JobState, Member, Outcome, OwnerOffers
 from fedtrain.facilitator.registry.evidence import log_lines_json
-from fedtrain.facilitator.registry.plans import JobPlan
 from fedtrain.facilitator.rounds.incoming import open_manifest, open_registration
 from fedtrain.facilitator.runner import JobRunner, Resources
 from fedtrain.facilitator.status import JobOutline, ModelView, describe
@@ -55,9 +54,9 @@ class JobService:
         stored, joining = await asyncio.to_thread(self._put_party, given)
         offer = OwnerOffers(party, stored.name)
         for job_id in joining:
-            plan = await asyncio.to_thread(self._runner.plans.of, job_id)
-            if _dataset(plan.manifest) in stored.datasets:
-                await self._runner.apply(job_id, lambda _tx, _state: offer)
+            context = await asyncio.to_thread(self._runner.context, job_id)
+            if _dataset(context.manifest) in stored.datasets:
+                await self._runner.apply(job_id, offer)
         return stored
 
     def _put_party(self, given: StoredParty) -> tuple[StoredParty, Sequence[str]]:
@@ -105,11 +104,13 @@ class JobService:
         known = await asyncio.to_thread(self._known_manifest, job_id)
         if known is None:
             check = partial(check_offer, manifest, allow_small_keys=self._own.allow_small_keys)
-            checked = await asyncio.get_running_loop().run_in_executor(self._own.executor, check)
-            plan = JobPlan(self._runner.plans.context(signed, manifest), checked)
-            known = await asyncio.to_thread(self._open, plan)
-            if known is None:
+            plan = await asyncio.get_running_loop().run_in_executor(self._own.executor, check)
+            context = JobContext(manifest, signed, int(manifest.modulus, 16), self._own.identity, plan)
+            opened = await asyncio.to_thread(self._open, context)
+            if not isinstance(opened, str):
+                await self._runner.follow_up(opened)
                 return await self.model(job_id), True
+            known = opened
         if known != signed.hash:
             raise Problem(Code.JOB_EXISTS, f"Job {job_id} has manifest {known[:16]}…; this one is {signed.hash[:16]}….")
         return await self.model(job_id), False
@@ -119,37 +120,37 @@ class JobService:
             signed = tx.manifest(job_id)
         return None if signed is None else signed.hash
 
-    def _open(self, plan: JobPlan) -> str | None:
-        """Store the job with its first tasks. The hash of the manifest that is there already, else None."""
+    def _open(self, context: JobContext) -> Outcome | str:
+        """Store the job with its first tasks; return the hash of the manifest that is there already, if one is."""
         now = self._own.clock.now()
-        state = rounds.open_job(plan.context, now)
+        state = rounds.open_job(context, now)
         with self._own.store.write() as tx:
             known = tx.manifest(state.job_id)
             if known is not None:
                 return known.hash
             outcome: Outcome = Outcome(state)
             for owner in tx.parties():
-                if _dataset(plan.manifest) in owner.datasets:
-                    step = rounds.step(plan.context, outcome.state, OwnerOffers(owner.party, owner.name), now)
+                if _dataset(context.manifest) in owner.datasets:
+                    step = rounds.step(context, outcome.state, OwnerOffers(owner.party, owner.name), now)
                     outcome = Outcome(step.state, (*outcome.effects, *step.effects))
-            tx.add_job(outcome.state, plan.context.signed_manifest)
-            self._runner.write_outcome(tx, None, outcome)
-        self._runner.plans.keep(plan)
-        self._runner.follow_up(outcome)
+            tx.add_job(outcome.state, context.signed_manifest)
+            for effect in outcome.effects:
+                self._runner.keep(tx, outcome.state, effect)
+        self._runner.contexts.keep(state.job_id, context)
         log.info(
             "job opened",
             job=state.job_id,
-            model_owner=plan.manifest.model_owner_name,
+            model_owner=context.manifest.model_owner_name,
             invited=[owner.name for owner in outcome.state.invited],
         )
-        return None
+        return outcome
 
     async def cancel(self, job_id: str, caller: str, reason: str) -> ModelView:
         """Cancel a job for its Model Owner. Raises Problem: MODEL_NOT_FOUND, FORBIDDEN, JOB_OVER."""
-        plan = await asyncio.to_thread(self._runner.plans.of, job_id)
-        if caller != plan.manifest.model_owner:
+        context = await asyncio.to_thread(self._runner.context, job_id)
+        if caller != context.manifest.model_owner:
             raise Problem(Code.FORBIDDEN, f"Only the job's Model Owner can cancel it; {caller[:16]}… is another party.")
-        await self._runner.apply(job_id, lambda _tx, _state: CancelRequested(reason))
+        await self._runner.apply(job_id, CancelRequested(reason))
         return await self.model(job_id)
 
     async def model(self, job_id: str) -> ModelView:
@@ -171,10 +172,10 @@ class JobService:
     def _view(self, tx: ReadTransaction, state: JobState) -> ModelView:
         outline = self._outlines.get(state.job_id)
         if outline is None:
-            signed = tx.manifest(state.job_id)
+            context, signed = self._runner.contexts.at_hand(state.job_id), tx.manifest(state.job_id)
             if signed is None:
                 raise LookupError(f"the store has lost the manifest of job {state.job_id}")
-            outline = JobOutline.of(open_document(signed, Manifest))
+            outline = JobOutline.of(open_document(signed, Manifest) if context is None else context.manifest)
             self._outlines[state.job_id] = outline
             if len(self._outlines) > _KEPT_OUTLINES:
                 self._outlines.pop(next(iter(self._outlines)), None)
@@ -234,10 +235,10 @@ class JobService:
         return await asyncio.to_thread(self._evidence, job_id, content_hash, caller)
 
     def _evidence(self, job_id: str, content_hash: str, caller: str) -> StoredBlob:
-        plan = self._runner.plans.of(job_id)
+        manifest = self._runner.context(job_id).manifest
         with self._own.store.read() as tx:
             state, blob = _job(tx, job_id), tx.job_blob(job_id, content_hash)
-        readers = {plan.manifest.model_owner, *plan.manifest.spec.auditors, *(owner.party for owner in state.roster)}
+        readers = {manifest.model_owner, *manifest.spec.auditors, *(owner.party for owner in state.roster)}
         if caller not in readers:
             raise Problem(
                 Code.FORBIDDEN, f"Evidence is for the job's parties and its auditors; {caller[:16]}… is neither."

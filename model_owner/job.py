@@ -22,7 +22,9 @@ from fedtrain.model_owner.methods.optimisers.quadratic import Integers
 from fedtrain.planning.window_position import WindowPosition, window_position
 from fedtrain.protocol import outcome
 from fedtrain.protocol.documents.identity import Identity
-from fedtrain.protocol.documents.signed import Hash, JobEnd, JobId, Name, PartyId, SignedDocument
+from fedtrain.protocol.documents.opened import OpenedDocuments
+from fedtrain.protocol.documents.roster import OpenRoster
+from fedtrain.protocol.documents.signed import Hash, JobEnd, JobId, Manifest, Name, PartyId, SignedDocument
 from fedtrain.protocol.evidence.addition import SumContext
 from fedtrain.protocol.evidence.verification import Job, LogPoint
 from fedtrain.protocol.messages.rounds import NO_ENTRY, Kind, SignedBytes, Step, VectorMessage
@@ -34,18 +36,39 @@ from fedtrain.spec.problems import Code, Problem
 
 @dataclass(frozen=True)
 class JobContext:
-    """What never changes in a job: who this Model Owner is, and the plan that follows from the spec."""
+    """What never changes in a job: who this Model Owner is, the plan that follows from the spec, the documents."""
 
     identity: Identity
     name: str
     plan: Plan
     rounds: int
     membership: SignedDocument | None = None
+    documents: OpenedDocuments = field(default_factory=OpenedDocuments)
 
     @property
     def budget(self) -> Budget:
         """The plan of a regression. Raises TypeError for another method's."""
         return budget_of(self.plan)
+
+    def manifest(self, state: JobState) -> Manifest:
+        """Return the job's manifest. Raises Problem(WRONG_STATE) before it is signed."""
+        return self.documents.manifest(_signed_manifest(state))
+
+    def manifest_hash(self, state: JobState) -> str:
+        """Return the hash of the job's manifest. Raises Problem(WRONG_STATE) before it is signed."""
+        return _signed_manifest(state).hash
+
+    def roster(self, state: JobState) -> OpenRoster:
+        """Return the job's roster. Raises Problem(WRONG_STATE) before it is closed."""
+        if state.roster is None or state.facilitator is None:
+            raise Problem(Code.WRONG_STATE, f"Job {state.job_id} has asked nothing yet.")
+        return self.documents.roster(state.roster, _signed_manifest(state), state.facilitator)
+
+
+def _signed_manifest(state: JobState) -> SignedDocument:
+    if state.manifest is None:
+        raise Problem(Code.WRONG_STATE, f"Job {state.job_id} is {state.phase}: its manifest is not signed yet.")
+    return state.manifest
 
 
 class Asked(Strict):

@@ -17,8 +17,7 @@ from fedtrain.model_owner.methods import training
 from fedtrain.model_owner.sums import replay, windows
 from fedtrain.model_owner.sums.sealing import round_after, sealing_of
 from fedtrain.protocol.documents.identity import sha256_hex
-from fedtrain.protocol.documents.roster import open_roster
-from fedtrain.protocol.documents.signed import Manifest, open_document, sign_document
+from fedtrain.protocol.documents.signed import Manifest, sign_document
 from fedtrain.protocol.evidence.addition import SumContext
 from fedtrain.protocol.messages.expected import planned_round
 from fedtrain.protocol.messages.rounds import (
@@ -124,13 +123,12 @@ def _step_arrived(context: JobContext, state: JobState, arrived: j.StepArrived, 
 
 def _roster_closed(context: JobContext, state: JobState, arrived: j.StepArrived, now: datetime) -> Outcome:
     step = arrived.step
-    manifest_hash, manifest = _manifest(state)
     if step.roster is None or state.facilitator is None:
         raise Problem(Code.ROSTER_INVALID, "The first step came without a roster.")
-    roster = open_roster(step.roster, manifest, manifest_hash, state.facilitator)
+    roster = context.roster(_with(state, roster=step.roster))
     entry = from_cbor(step.log_entry, LogEntry)
     given = (entry.index, entry.previous, entry.manifest_hash, entry.roster_hash, entry.answers, entry.product_hash)
-    if given != (0, NO_ENTRY, manifest_hash, roster.hash, (), None):
+    if given != (0, NO_ENTRY, context.manifest_hash(state), roster.hash, (), None):
         raise Problem(Code.LOG_INCONSISTENT, "The log does not begin with this job's manifest and roster.")
     after = _with(
         state,
@@ -141,14 +139,13 @@ def _roster_closed(context: JobContext, state: JobState, arrived: j.StepArrived,
         log_head=sha256_hex(step.log_entry),
         log_length=1,
     )
-    return _asking(context, after, arrived, _request(after, 0, COUNTS), ())
+    return _asking(context, after, arrived, _request(context, after, 0, COUNTS), ())
 
 
 def _open_sum(context: JobContext, state: JobState, arrived: j.StepArrived) -> j.OpenSum:
     """What the sum must belong to. Raises Problem(ADDITION_NOT_PROVEN) for a step about another request."""
     step, asked = arrived.step, state.asked
-    manifest_hash, manifest = _manifest(state)
-    if asked is None or state.roster is None or state.facilitator is None:
+    if asked is None:
         raise Problem(Code.WRONG_STATE, f"Job {state.job_id} has asked nothing yet.")
     if step.request is None or step.sum is None:
         raise Problem(Code.ADDITION_NOT_PROVEN, "The step came without a sum, or without the request it answers.")
@@ -161,9 +158,9 @@ def _open_sum(context: JobContext, state: JobState, arrived: j.StepArrived) -> j
         raise Problem(Code.LOG_INCONSISTENT, f"The log's entry {state.log_length} is due, and another one came.")
     expected = planned_round(context.plan, asked.kind, rows_total=state.rows_total).answer
     sum_context = SumContext(
-        manifest_hash=manifest_hash,
-        roster=open_roster(state.roster, manifest, manifest_hash, state.facilitator),
-        modulus=int(manifest.modulus, 16),
+        manifest_hash=context.manifest_hash(state),
+        roster=context.roster(state),
+        modulus=int(context.manifest(state).modulus, 16),
         round=asked.round,
         kind=asked.kind,
         request_hash=asked.request_hash,
@@ -222,7 +219,7 @@ def _turn(
             after = _with(after, asked=state.asked.model_copy(update={"round": state.round + rounds - 1}))
         return _finished(after, arrived, taken, now)
     if taken.point is None:
-        request = _request(after, state.round + 1, schedule_of(state.spec).kind)
+        request = _request(context, after, state.round + 1, schedule_of(state.spec).kind)
         return _asking(context, after, arrived, request, _kept(taken))
     turn = j.Turn(
         arrived,
@@ -249,11 +246,14 @@ def _encrypted(context: JobContext, state: JobState, message: j.PointEncrypted) 
         loss=state.loss if turn.history is None else turn.history.loss,
         gradient=state.gradient if turn.history is None else turn.history.gradient,
     )
-    request = _request(after, round_after(state, turn), turn.kind, message.weights, message.previous, message.sealed)
+    request = _request(
+        context, after, round_after(state, turn), turn.kind, message.weights, message.previous, message.sealed
+    )
     return _asking(context, after, turn.arrived, request, _kept(turn))
 
 
 def _request(
+    context: JobContext,
     state: JobState,
     number: int,
     kind: Kind,
@@ -261,12 +261,11 @@ def _request(
     previous: VectorMessage | None = None,
     sealed: tuple[SealedWeights, ...] | None = None,
 ) -> RoundRequest:
-    manifest_hash, manifest = _manifest(state)
     if state.roster is None:
         raise Problem(Code.WRONG_STATE, f"Job {state.job_id} has no roster to ask by.")
     return RoundRequest(
-        protocol=manifest.protocol,
-        manifest_hash=manifest_hash,
+        protocol=context.manifest(state).protocol,
+        manifest_hash=context.manifest_hash(state),
         roster_hash=state.roster.hash,
         round=number,
         kind=kind,
@@ -393,12 +392,6 @@ def _cancelled(state: JobState, message: j.CancelAsked, now: datetime) -> Outcom
     if state.manifest is None:
         return over
     return Outcome(_with(over.state, cancel_told=False), (*over.effects, j.TellCancelled()))
-
-
-def _manifest(state: JobState) -> tuple[str, Manifest]:
-    if state.manifest is None:
-        raise Problem(Code.WRONG_STATE, f"Job {state.job_id} is {state.phase}: its manifest is not signed yet.")
-    return state.manifest.hash, open_document(state.manifest, Manifest)
 
 
 def _with(state: JobState, **changes: object) -> JobState:

@@ -1,17 +1,17 @@
 """Drives `fedtrain.model_owner.round` with a store, a clock, an executor and the Facilitator.
 
-Whatever happens to a job happens in `apply`: one message, one transaction. What takes long runs in the executor
-between two messages, and nothing of it is kept before it is whole, so that it may be interrupted at any moment.
+What takes long runs in the executor between two messages: see `fedtrain.service.driver`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -19,13 +19,13 @@ from uuid import uuid4
 import structlog
 from structlog.contextvars import bound_contextvars
 
-from fedtrain.client.agent.job_locks import JobLocks
 from fedtrain.client.agent.tasks import TaskAnswer
 from fedtrain.client.evidence import fetch_log
 from fedtrain.client.facilitator import FacilitatorClient
 from fedtrain.client.retry import until_done
 from fedtrain.crypto import Engine
 from fedtrain.crypto.paillier.key_proof import prove_key
+from fedtrain.methods.plan import Plan
 from fedtrain.model_owner import job as j
 from fedtrain.model_owner import round as rounds
 from fedtrain.model_owner.job import JobContext, JobState, Outcome
@@ -46,6 +46,7 @@ from fedtrain.protocol.messages.forecast import forecast
 from fedtrain.protocol.messages.rounds import REQUEST_TAG, SignedBytes, Step, from_cbor
 from fedtrain.protocol.messages.tasks import CBOR_TYPE, JSON_TYPE, TaskHeader
 from fedtrain.protocol.states import Phase
+from fedtrain.service.driver import Contexts, Driven, Driver
 from fedtrain.service.runtime.doorbell import Doorbell
 from fedtrain.service.store.full_disk import problem_of_disk
 from fedtrain.spec.model_spec import ModelSpec
@@ -54,7 +55,6 @@ from fedtrain.spec.problems import Code, Problem
 log = structlog.get_logger("model_owner")
 
 T = TypeVar("T")
-_KEPT_CONTEXTS = 64
 _FINE = TaskAnswer(b"{}", JSON_TYPE)
 
 
@@ -87,11 +87,26 @@ class ModelService:
 
     def __init__(self, own: Resources) -> None:
         self._own = own
-        self._locks = JobLocks()
-        self._contexts: OrderedDict[str, JobContext] = OrderedDict()
+        self._contexts: Contexts[JobContext] = Contexts()
         self._spent_s: defaultdict[str, float] = defaultdict(float)
         #: What was refused last, by job: shown to this party's people, until the job goes on.
         self.refusals: dict[str, str] = {}
+        self._driver: Driver[JobContext, JobState, j.Message, j.Effect] = Driver(
+            step=self._step,
+            store=own.store,
+            context=self._context,
+            now=own.clock.now,
+            run=self._run,
+            handlers={
+                j.OpenSum: self._open,
+                j.OpenWindow: self._open_window,
+                j.EncryptPoint: self._encrypt,
+                j.GiveResult: self._give_result,
+                j.SendStored: self._send_stored,
+                j.DestroyKey: self._destroy_key,
+            },
+            took=self._took,
+        )
 
     @property
     def party_id(self) -> str:
@@ -117,6 +132,7 @@ class ModelService:
         )
         if await asyncio.to_thread(self._own.store.open_job, state) is not state:
             raise Problem(Code.JOB_EXISTS, f"There is a job {state.job_id} already.")
+        self._contexts.keep(state.job_id, self._new_context(state, plan))
         log.info("job created", job=state.job_id, optimizer=spec.training.optimizer.value, rounds=state.rounds)
         return state
 
@@ -135,52 +151,38 @@ class ModelService:
 
     # One message
 
-    async def apply(self, job_id: str, message: j.Message) -> Outcome:
-        """Take one message and keep what follows. Raises Problem where it does not belong; nothing is changed then."""
-        async with self._locks.of(job_id):
-            state = await self.job(job_id)
-            context = await self._context(state)
-            began = self._own.clock.monotonic()
-            outcome = await self._run(partial(self._move, context, state, message))
-            self._spent_s[job_id] += self._own.clock.monotonic() - began
-            if outcome.state is not state:
-                outcome = await self._keep(state, outcome)
-        for effect in outcome.effects:
-            if isinstance(effect, j.DestroyKey):
-                await asyncio.to_thread(self._own.keys.destroy, job_id)
-        return outcome
+    async def apply(self, job_id: str, message: j.Message) -> Driven[JobState]:
+        """Take a message, and all that follows from it. Raises Problem where it does not belong."""
+        return await self._driver.drive(job_id, message)
 
-    def _move(self, context: JobContext, state: JobState, message: j.Message) -> Outcome:
+    def _step(self, context: JobContext, state: JobState, message: j.Message, now: datetime) -> Outcome:
         """What the message leads to. A step that breaks ends its job: the same numbers would break it for ever."""
-        now = self._own.clock.now()
+        began = self._own.clock.monotonic()
         try:
-            return rounds.step(context, state, message, now)
+            outcome = rounds.step(context, state, message, now)
         except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
             log.exception("a step broke", job=state.job_id, step=state.next_step)
-            return rounds.broken(state, message, error, now)
+            outcome = rounds.broken(state, message, error, now)
+        if outcome.state is state:
+            return outcome
+        self._spent_s[state.job_id] += self._own.clock.monotonic() - began
+        spent_s = state.seconds_spent + self._spent_s.pop(state.job_id)
+        return Outcome(outcome.state.model_copy(update={"seconds_spent": spent_s}), outcome.effects)
 
-    async def _keep(self, before: JobState, outcome: Outcome) -> Outcome:
-        job_id = before.job_id
-        spent_s = before.seconds_spent + self._spent_s.pop(job_id, 0.0)
-        after = outcome.state.model_copy(update={"seconds_spent": spent_s})
-        kept = Outcome(after, outcome.effects)
-        await asyncio.to_thread(self._own.store.commit, before, kept)
+    def _took(self, before: JobState, after: JobState) -> None:
+        job_id = after.job_id
         self._own.doorbell.ring(job_id)
         self._own.metrics.observe(before, after)
         self.refusals.pop(job_id, None)
         if after.phase is not before.phase:
             code = None if after.ending is None else after.ending.code
             log.info("job is", job=job_id, phase=after.phase.value, round=after.round, code=code)
-        return kept
 
-    async def _context(self, state: JobState) -> JobContext:
-        if state.job_id not in self._contexts:
-            plan = await self._run(lambda: plan_spec(state.spec))
-            context = JobContext(self._own.identity, self._own.name, plan, state.rounds, self._own.membership)
-            self._contexts[state.job_id] = context
-            while len(self._contexts) > _KEPT_CONTEXTS:
-                self._contexts.popitem(last=False)
-        return self._contexts[state.job_id]
+    def _context(self, state: JobState) -> JobContext:
+        return self._contexts.of(state.job_id, lambda: self._new_context(state, plan_spec(state.spec)))
+
+    def _new_context(self, state: JobState, plan: Plan) -> JobContext:
+        return JobContext(self._own.identity, self._own.name, plan, state.rounds, self._own.membership)
 
     async def _run(self, work: Callable[[], T]) -> T:
         """Raises Problem(STORE_UNAVAILABLE) where the disk has no room, and whatever else `work` raises."""
@@ -201,7 +203,7 @@ class ModelService:
 
     # Before the first round
 
-    async def make_key(self, state: JobState) -> Outcome:
+    async def make_key(self, state: JobState) -> Driven[JobState]:
         """Make the job's key pair and sign its manifest."""
         own, job_id = self._own, state.job_id
         nonce = own.draw_hex(32)
@@ -237,13 +239,10 @@ class ModelService:
 
     async def _stepped(self, step: Step, size_bytes: int, replayed: j.Replayed | None = None) -> TaskAnswer | None:
         learning = await asyncio.to_thread(self._own.store.learning, step.job_id)
-        message: j.Message = j.StepArrived(step, size_bytes, learning, replayed)
-        while True:
-            outcome = await self.apply(step.job_id, message)
-            answer, follows = await self._follow(outcome)
-            if follows is None:
-                return answer
-            message = follows
+        driven = await self.apply(step.job_id, j.StepArrived(step, size_bytes, learning, replayed))
+        if driven.answer is None:
+            raise LookupError("a step led to nothing")
+        return driven.answer
 
     async def catch_up(self, job_id: str, until: int | None = None) -> JobState:
         """Make the steps again that this party's state has lost, from the Facilitator's log, and return the state.
@@ -255,7 +254,7 @@ class ModelService:
         log.warning("state older than the job: catching up from the log", job=job_id, step=state.next_step, until=until)
         roster = await _persist(job_id, lambda: self._own.client.roster(job_id))
         while not state.ended and (until is None or state.next_step < until):
-            context = await self._context(state)
+            context = await self._run(partial(self._context, state))
             length = state.log_length if state.next_step else 0
             due = replay.entries_due(context, state)
             # One entry more: its request is what this party answered with.
@@ -272,30 +271,22 @@ class ModelService:
             state = await self.job(job_id)
         return state
 
-    async def _follow(self, outcome: Outcome) -> tuple[TaskAnswer | None, j.Message | None]:
-        """Do what an outcome asks for: the answer that is due, or the next message."""
-        job_id = outcome.state.job_id
-        for effect in outcome.effects:
-            match effect:
-                case j.GiveResult():
-                    return TaskAnswer(effect.body, CBOR_TYPE), None
-                case j.SendStored():
-                    body = await asyncio.to_thread(self._own.store.result, job_id, effect.step)
-                    if body is None:
-                        raise Problem(Code.EVIDENCE_PRUNED, f"The answer to step {effect.step} was deleted by age.")
-                    return TaskAnswer(body, CBOR_TYPE), None
-                case j.OpenSum():
-                    return None, await self._open(job_id, effect)
-                case j.OpenWindow():
-                    return None, await self._open_window(job_id, effect)
-                case j.EncryptPoint():
-                    return None, await self._encrypt(outcome.state, effect)
-                case _:
-                    continue
-        raise LookupError("a step led to nothing")
+    # What a step asks for
 
-    async def _open(self, job_id: str, effect: j.OpenSum) -> j.Message:
-        own = self._own
+    async def _give_result(self, _state: JobState, effect: j.GiveResult) -> TaskAnswer:
+        return TaskAnswer(effect.body, CBOR_TYPE)
+
+    async def _send_stored(self, state: JobState, effect: j.SendStored) -> TaskAnswer:
+        body = await asyncio.to_thread(self._own.store.result, state.job_id, effect.step)
+        if body is None:
+            raise Problem(Code.EVIDENCE_PRUNED, f"The answer to step {effect.step} was deleted by age.")
+        return TaskAnswer(body, CBOR_TYPE)
+
+    async def _destroy_key(self, state: JobState, _effect: j.DestroyKey) -> None:
+        await asyncio.to_thread(self._own.keys.destroy, state.job_id)
+
+    async def _open(self, state: JobState, effect: j.OpenSum) -> j.Message:
+        own, job_id = self._own, state.job_id
         try:
             values = await self._timed(job_id, lambda: open_sum(effect, private_key_of(own.keys, job_id), own.engine))
         except Problem as problem:
@@ -304,9 +295,9 @@ class ModelService:
             return j.SumRefused(effect.arrived, problem)
         return j.SumOpened(effect.arrived, values)
 
-    async def _open_window(self, job_id: str, effect: j.OpenWindow) -> j.Message:
+    async def _open_window(self, state: JobState, effect: j.OpenWindow) -> j.Message:
         """Fetch what the Facilitator did since the window was opened, and open the weights once all of it holds."""
-        own = self._own
+        own, job_id = self._own, state.job_id
         try:
             evidence = await self._evidence(job_id, effect.start.length, effect.start.length + effect.rounds)
             weights, previous = await self._timed(
@@ -329,7 +320,7 @@ class ModelService:
     async def _encrypt(self, state: JobState, effect: j.EncryptPoint) -> j.Message:
         own, job_id = self._own, state.job_id
         replayed = effect.turn.arrived.replayed
-        context = await self._context(state)
+        context = await self._run(partial(self._context, state))
 
         def encrypt() -> j.Message:
             if replayed is not None:

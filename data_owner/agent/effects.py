@@ -11,12 +11,11 @@ import structlog
 
 from fedtrain.crypto import Engine
 from fedtrain.data_owner import job as j
-from fedtrain.data_owner import round as machine
 from fedtrain.data_owner.agent.past import Memory
-from fedtrain.data_owner.checks import check_roster, open_offer
+from fedtrain.data_owner.checks import check_roster
 from fedtrain.data_owner.data.freezing import Freezer
 from fedtrain.data_owner.data.training_rows import TrainingRows
-from fedtrain.data_owner.job import JobState, Outcome, Owner
+from fedtrain.data_owner.job import JobContext, JobState
 from fedtrain.data_owner.methods import method_of
 from fedtrain.data_owner.methods.answers import OwnerMethod, PreparedData
 from fedtrain.data_owner.policy.inspector import Inspector
@@ -27,11 +26,8 @@ from fedtrain.data_owner.release.marks import AnswerMarks
 from fedtrain.data_owner.release.mask_keys import MaskKeys, SealingKeys
 from fedtrain.data_owner.release.pools import Pools
 from fedtrain.data_owner.store.sql import OwnerStore
-from fedtrain.planning.plans import plan_spec
 from fedtrain.protocol.documents.identity import Identity
-from fedtrain.protocol.documents.offer import agreed_plan
 from fedtrain.protocol.documents.signed import Acceptance, Decline, JoinAnswer, sign_document
-from fedtrain.protocol.states import Phase
 from fedtrain.spec.model_spec import ModelSpec
 from fedtrain.spec.problems import Code, Problem
 
@@ -56,11 +52,11 @@ class Workshop:
 
 
 class JobEffects:
-    """Steps jobs, and carries out what follows. Calls about one job must not overlap."""
+    """Carries out what follows from the steps of jobs. Calls about one job must not overlap."""
 
     def __init__(self, workshop: Workshop) -> None:
         self._shop = workshop
-        self.ledger = Ledger(workshop.store, workshop.memory, workshop.marks, workshop.pools, workshop.now)
+        self.ledger = Ledger(workshop.store, workshop.memory, workshop.marks, workshop.pools)
         self._answering: dict[str, AnsweringJob] = {}
         # Two jobs that both find a dataset without an encoding must not both adopt theirs.
         self._freezing = threading.Lock()
@@ -70,22 +66,13 @@ class JobEffects:
         """Return what this owner remembers of the sums it told."""
         return self._shop.memory
 
-    def step(self, owner: Owner, state: JobState, message: j.Message) -> Outcome:
-        """Take one message and keep the state. Raises Problem as `fedtrain.data_owner.round.step` does."""
-        now = self._shop.now()
-        outcome = machine.step(owner, state, message, now)
-        after = outcome.state
-        if after is not state:
-            self._shop.store.commit(state, outcome)
-        if after.phase is Phase.JOINED and state.phase is not Phase.JOINED:
-            # From here to the first round there is idle time to fill the pool in.
-            manifest = open_offer(after.offer)
-            self._shop.pools.of_plan(int(manifest.modulus, 16), plan_spec(manifest.spec))
-        return outcome
+    def joined(self, context: JobContext, state: JobState) -> None:
+        """Fill the job's pool: from here to the first round there is idle time for it."""
+        self._shop.pools.of_plan(int(context.manifest(state).modulus, 16), context.documents.plan(state.offer))
 
-    def freeze(self, owner: Owner, state: JobState, effect: j.Freeze) -> j.Frozen | j.DataRefused:
+    def freeze(self, context: JobContext, state: JobState, effect: j.Freeze) -> j.Frozen | j.DataRefused:
         """Freeze the job's moments and make its mask key."""
-        manifest = open_offer(state.offer)
+        manifest = context.manifest(state)
         try:
             dataset = self._shop.store.dataset_version(effect.dataset, effect.version)
             if dataset is None:
@@ -93,9 +80,9 @@ class JobEffects:
             method = _method(manifest.spec)
             schema = dataset.schema_ or manifest.spec.data_props
             with self._freezing:
-                frozen = self._shop.freezer.freeze_job(state.job_id, dataset, manifest.spec, owner.policy.min_rows)
+                frozen = self._shop.freezer.freeze_job(state.job_id, dataset, manifest.spec, context.policy.min_rows)
                 inspection = self._shop.inspector.inspect(dataset, schema, manifest.spec.training.scaling)
-            plan = plan_spec(manifest.spec)
+            plan = context.documents.plan(state.offer)
             rows = TrainingRows(dataset, manifest.spec) if method.needs_rows else None
             check_fits(method, PreparedData.of(frozen.moments, plan, rows), plan)
         except Problem as problem:
@@ -105,7 +92,7 @@ class JobEffects:
             log.warning("data refused", job=state.job_id, code=problem.code.slug, **problem.extra)
             return j.DataRefused(problem.code, problem.detail)
         return j.Frozen(
-            self._shop.memory.past(state.job_id, frozen.table, owner.policy).compared,
+            self._shop.memory.past(state.job_id, frozen.table, context.policy).compared,
             inspection,
             frozen.moments_hash,
             self._shop.mask_keys.create(state.job_id),
@@ -117,11 +104,11 @@ class JobEffects:
         same = (job for job in self._shop.store.jobs() if job.dataset_version == state.dataset_version)
         return frozenset(risk for job in same for risk in job.risks_taken)
 
-    def past(self, owner: Owner, state: JobState) -> j.Past | None:
+    def past(self, context: JobContext, state: JobState) -> j.Past | None:
         """Return what a job's first sum is held against; None where it was answered before, or waits for people."""
         if state.last is not None or state.waits_because is not None or state.table is None:
             return None
-        return self._shop.memory.past(state.job_id, state.table, owner.policy)
+        return self._shop.memory.past(state.job_id, state.table, context.policy)
 
     def adopt(self, state: JobState, effect: j.Adopt) -> j.DataRefused | None:
         """Give the dataset its encoding; what is wrong where it has another one by now."""
@@ -138,42 +125,42 @@ class JobEffects:
         answer = "accept" if isinstance(document, Acceptance) else "decline"
         return JoinAnswer.model_validate({"answer": answer, "signed": sign_document(document, self._shop.identity)})
 
-    def answer(self, owner: Owner, state: JobState, effect: j.Answer) -> None:
-        """Compute an answer and keep it, before anybody sees it: `ledger.stored` is what is sent."""
-        self.ledger.answer(owner, state, self._answering_job(owner, state), effect)
+    def answer(self, context: JobContext, state: JobState, effect: j.Answer) -> j.Answered:
+        """Compute an answer. It is kept before anybody sees it: `ledger.stored` is what is sent."""
+        return self.ledger.answer(context, state, self._answering_job(context, state), effect)
 
-    def forget_what_is_left(self, state: JobState) -> None:
+    def forget_what_is_left(self, context: JobContext, state: JobState) -> None:
         """Carry `forget` out that a crash cut short: the state was kept first, and nothing asks for it again."""
         shop = self._shop
         if state.ended and any(kept.has(state.job_id) for kept in (shop.mask_keys, shop.sealing_keys, shop.marks)):
             log.warning("keys of a job that is over were left", job=state.job_id)
-            self.forget(state)
+            self.forget(context, state)
 
-    def forget(self, state: JobState) -> None:
+    def forget(self, context: JobContext, state: JobState) -> None:
         """The job is over here: its mask key is destroyed, its pool let go."""
         self._shop.mask_keys.destroy(state.job_id)
         self._shop.sealing_keys.destroy(state.job_id)
         self._shop.marks.forget(state.job_id)
         self._answering.pop(state.job_id, None)
         if state.moments_hash is not None:  # it got as far as joining, so its manifest opens
-            self._shop.pools.drop(int(open_offer(state.offer).modulus, 16))
+            self._shop.pools.drop(int(context.manifest(state).modulus, 16))
 
-    def _answering_job(self, owner: Owner, state: JobState) -> AnsweringJob:
+    def _answering_job(self, context: JobContext, state: JobState) -> AnsweringJob:
         known = self._answering.get(state.job_id)
         if known is not None:
             return known
         if state.roster is None or state.moments_hash is None:
             raise Problem(Code.WRONG_STATE, f"Job {state.job_id} has no roster yet.")
-        manifest = open_offer(state.offer)
+        manifest = context.manifest(state)
         # It was checked when it came; a membership that ended meanwhile does not end the job.
-        roster = check_roster(owner, state, state.roster, state.created_at)
+        roster = check_roster(context, state, state.roster, state.created_at)
         own_keys = roster.mask_keys
         # A job that an earlier version joined is answered by that version's plan, or not at all.
-        method, plan = _method(manifest.spec), agreed_plan(manifest)
+        method, plan = _method(manifest.spec), context.documents.plan(state.offer)
         moments = self._shop.freezer.thaw_job(state.job_id, state.moments_hash)
         sealing_key = None
         if manifest.spec.shares_weights:
-            sealing_key = self._shop.sealing_keys.load(state.job_id, roster.sealing_keys[owner.party_id])
+            sealing_key = self._shop.sealing_keys.load(state.job_id, roster.sealing_keys[context.party_id])
         data = PreparedData.of(moments, plan, self._rows(state, manifest.spec) if method.needs_rows else None)
         check_fits(method, data, plan)
         modulus = int(manifest.modulus, 16)
@@ -182,9 +169,9 @@ class JobEffects:
             roster_hash=roster.hash,
             modulus=modulus,
             identity=self._shop.identity,
-            mask_key=self._shop.mask_keys.load(state.job_id, own_keys[owner.party_id]),
+            mask_key=self._shop.mask_keys.load(state.job_id, own_keys[context.party_id]),
             peers={
-                bytes.fromhex(party): bytes.fromhex(key) for party, key in own_keys.items() if party != owner.party_id
+                bytes.fromhex(party): bytes.fromhex(key) for party, key in own_keys.items() if party != context.party_id
             },
             plan=plan,
             method=method,

@@ -9,7 +9,7 @@ import structlog
 
 from fedtrain.data_owner import job as j
 from fedtrain.data_owner.agent.effects import JobEffects
-from fedtrain.data_owner.job import JobState, Owner
+from fedtrain.data_owner.job import JobContext, JobState
 from fedtrain.data_owner.release.ledger import LostAnswer
 from fedtrain.protocol.documents.signed import SignedDocument
 from fedtrain.protocol.messages.rounds import Compute, LogEntry, SignedBytes, from_cbor
@@ -70,14 +70,16 @@ class Taker:
         answers: OwnAnswers,
         *,
         run: Callable[..., Awaitable[Any]],
-        owner: Callable[[], Owner],
+        context: Callable[[JobState], JobContext],
+        take: Callable[[str, j.Message], Awaitable[j.Outcome]],
         roster: Callable[[str], Awaitable[SignedDocument]],
     ) -> None:
-        """`run`: calls what blocks, in the executor. `roster`: fetches a job's roster."""
+        """`run`: calls what blocks, in the executor. `take`: takes one message. `roster`: fetches a job's roster."""
         self._effects = effects
         self._answers = answers
         self._run = run
-        self._owner = owner
+        self._context = context
+        self._take = take
         self._roster = roster
 
     async def catch_up(self, state: JobState, compute: Compute) -> JobState:
@@ -90,22 +92,23 @@ class Taker:
         log.warning("state older than the job", job=job_id, answers=state.answers, log_entries=entries)
         while state.answers < entries:
             lost = await self._answers.lost(job_id, state.answers + 1)
-            past = await self._run(self._effects.past, self._owner(), state)
+            past = await self._run(self._effects.past, self._context(state), state)
             state, may_answer = await self._held(state, j.Asked(lost.compute, None, past))
             if not may_answer:
                 break
-            state = await self._run(self._effects.ledger.take_back, self._owner(), state, lost)
+            answered = await self._run(self._effects.ledger.take_back, self._context(state), state, lost)
+            state = (await self._take(job_id, answered)).state
         return state
 
     async def _held(self, state: JobState, asked: j.Asked) -> tuple[JobState, bool]:
         """The state after the request, and whether it may be answered. Raises Problem where it does not hold."""
         while True:
-            state, effects = await self._run(self._effects.step, self._owner(), state, asked)
+            state, effects = await self._take(state.job_id, asked)
             match effects:
                 case (j.Answer(),):
                     return state, True
                 case (j.FetchRoster(),):
                     signed = await self._roster(state.job_id)
-                    state, _ = await self._run(self._effects.step, self._owner(), state, j.RosterFetched(signed))
+                    await self._take(state.job_id, j.RosterFetched(signed))
                 case _:
                     return state, False

@@ -12,25 +12,26 @@ from typing import Protocol, TypeVar
 import structlog
 from structlog.contextvars import bound_contextvars
 
-from fedtrain.client.agent.job_locks import JobLocks
 from fedtrain.client.agent.tasks import Handler, TaskAnswer
 from fedtrain.client.retry import until_done
 from fedtrain.data_owner import job as j
 from fedtrain.data_owner.agent.effects import JobEffects
 from fedtrain.data_owner.agent.own_answers import OwnAnswers, Taker, is_behind
 from fedtrain.data_owner.agent.registering import Registering
-from fedtrain.data_owner.job import JobState, Outcome, Owner
+from fedtrain.data_owner.job import JobContext, JobState
 from fedtrain.data_owner.policy.rules import OwnerPolicy
 from fedtrain.data_owner.release.decisions import consented
-from fedtrain.data_owner.round import new_job
+from fedtrain.data_owner.round import new_job, step
 from fedtrain.data_owner.store.sql import OwnerStore
 from fedtrain.protocol.documents.consent import open_consent
 from fedtrain.protocol.documents.identity import Identity
-from fedtrain.protocol.documents.signed import Decline, JobEnd, SignedDocument, parse_json, sign_document
+from fedtrain.protocol.documents.opened import OpenedDocuments
+from fedtrain.protocol.documents.signed import Decline, JobEnd, Manifest, SignedDocument, parse_json, sign_document
 from fedtrain.protocol.documents.trust import Trust
 from fedtrain.protocol.messages.rounds import Compute, RoundRequest, from_cbor
 from fedtrain.protocol.messages.tasks import JSON_TYPE, TaskHeader, TaskKind
 from fedtrain.protocol.states import Phase
+from fedtrain.service.driver import Contexts, Driven, Driver
 from fedtrain.service.store.full_disk import problem_of_disk
 from fedtrain.spec.problems import Code, Problem
 
@@ -54,7 +55,7 @@ class Facilitator(Protocol):
 
 
 class OwnerService:
-    """Drives `fedtrain.data_owner.round`. One message of a job at a time; whatever is heavy runs in the executor."""
+    """A Data Owner's jobs. A job is held from a message to the last that follows from it; what blocks is in threads."""
 
     def __init__(
         self,
@@ -87,7 +88,26 @@ class OwnerService:
         self._allow_small_keys = allow_small_keys
         self._membership = membership
         self._trust = trust
-        self._locks = JobLocks()
+        self._documents: Contexts[OpenedDocuments] = Contexts()
+        self._driver: Driver[JobContext, JobState, j.Message, j.Effect] = Driver(
+            step=step,
+            store=store,
+            context=self._context,
+            now=now,
+            run=self._run,
+            handlers={
+                j.Freeze: self._freeze,
+                j.Adopt: self._adopt,
+                j.Sign: self._sign,
+                j.FetchRoster: self._fetch_roster,
+                j.Answer: self._answer,
+                j.KeepAnswer: self._send,
+                j.SendStored: self._send_stored,
+                j.Withdraw: self._withdraw,
+                j.DestroyMaskKey: self._forget,
+            },
+            took=self._took,
+        )
         self._first_answers = asyncio.Lock()
         self._registering = Registering(
             identity=identity,
@@ -100,7 +120,12 @@ class OwnerService:
         )
         self._settled = False
         self._taker = Taker(
-            effects, OwnAnswers(facilitator, identity.party_id), run=self._run, owner=self._owner, roster=self._roster
+            effects,
+            OwnAnswers(facilitator, identity.party_id),
+            run=self._run,
+            context=self._context,
+            take=self._driver.take,
+            roster=self._roster,
         )
         #: Takes a job's JOIN task up again once a person has decided; the task agent's, set when there is one.
         self.retry: Callable[[str], None] = _no_agent
@@ -136,7 +161,7 @@ class OwnerService:
         """Answer a JOIN task; None while a person has yet to decide."""
         offer = parse_json(body, SignedDocument)
         job_id = _job_of(header)
-        async with self._locks.of(job_id):
+        async with self._driver.holding(job_id):
             state = await self._run(self._store.open_job, new_job(job_id, offer, self._now()))
             if state.offer != offer:
                 decline = Decline(
@@ -148,7 +173,7 @@ class OwnerService:
                 answer = self._effects.sign(decline)
                 return TaskAnswer(answer.model_dump_json().encode(), JSON_TYPE)
             datasets = {dataset.name: dataset.facts() for dataset in await self._run(self._store.datasets)}
-            state = await self._drive(state, j.Offered(datasets))
+            state = (await self._drive(job_id, j.Offered(datasets))).state
             if state.refusal is not None:
                 log.warning("declined", job=job_id, code=state.refusal.code, why=f"GET /models/{job_id} has the reason")
             if state.join_answer is None:
@@ -164,7 +189,7 @@ class OwnerService:
             return await self._computed(_job_of(header), compute, request)
 
     async def _computed(self, job_id: str, compute: Compute, request: RoundRequest) -> TaskAnswer | None:
-        async with self._locks.of(job_id):
+        async with self._driver.holding(job_id):
             state = await self._joined(job_id)
             if is_behind(state, compute):
                 try:
@@ -178,29 +203,29 @@ class OwnerService:
                 if state.last is None:
                     # One after the other, so that each is held against those that were answered before it.
                     async with self._first_answers:
-                        past = await self._run(self._effects.past, self._owner(), state)
-                        answer = await self._answer(state, j.Asked(compute, answered, past))
+                        past = await self._run(self._effects.past, self._context(state), state)
+                        driven = await self._drive(job_id, j.Asked(compute, answered, past))
                 else:
-                    answer = await self._answer(state, j.Asked(compute, answered))
+                    driven = await self._drive(job_id, j.Asked(compute, answered))
             except Problem as problem:
                 if problem.code is not Code.STORE_UNAVAILABLE:
                     await self._note(job_id, problem)
                 if problem.code is not Code.OWNER_LOST_ITS_KEY:
                     raise
-                await self._drive(await self._job(job_id), j.KeyLost(problem.detail))
-                answer = await self._answer(await self._job(job_id), j.Asked(compute, answered))
-            if answer is None:
+                await self._drive(job_id, j.KeyLost(problem.detail))
+                driven = await self._drive(job_id, j.Asked(compute, answered))
+            if driven.answer is None:
                 log.warning("waits for a person", job=job_id, why=f"GET /models/{job_id} has the reason")
-            return answer
+            return driven.answer
 
     async def on_end(self, header: TaskHeader, body: bytes) -> TaskAnswer:
         """Close a job; an END for one that is not known here is answered all the same."""
         end = parse_json(body, JobEnd)
         job_id = _job_of(header)
-        async with self._locks.of(job_id):
+        async with self._driver.holding(job_id):
             state = await self._run(self._store.job, job_id)
             if state is not None:
-                state = await self._drive(state, j.Ended(end))
+                state = (await self._drive(job_id, j.Ended(end))).state
                 log.info("job over", job=job_id, phase=state.phase.value)
         return TaskAnswer(b"{}", JSON_TYPE)
 
@@ -225,10 +250,10 @@ class OwnerService:
         for one in signed:
             await self._run(self._take, one, token_id)
         for job_id in job_ids:
-            async with self._locks.of(job_id):
+            async with self._driver.holding(job_id):
                 state = await self._run(self._store.job, job_id)
                 if state is not None:
-                    await self._drive(state, j.ConsentTaken())
+                    await self._drive(job_id, j.ConsentTaken())
             self.retry(job_id)
         return job_ids
 
@@ -244,7 +269,7 @@ class OwnerService:
         What is signed names every earlier roster that this owner, or anybody whose consent is here, knows of. Raises
         Problem(MODEL_NOT_FOUND) where nobody asked for this owner's consent to such a job.
         """
-        async with self._locks.of(job_id):
+        async with self._driver.holding(job_id):
             state = await self._run(self._store.job, job_id)
             statement = await self._run(
                 self._memory.statement, job_id, state.consent if state else None, self._identity.party_id
@@ -254,8 +279,9 @@ class OwnerService:
         return signed
 
     async def _decide(self, job_id: str, message: j.Approved | j.Denied) -> JobState:
-        async with self._locks.of(job_id):
-            state = await self._drive(await self._job(job_id), message)
+        async with self._driver.holding(job_id):
+            await self._job(job_id)  # whose name is right
+            state = (await self._drive(job_id, message)).state
         self.retry(job_id)
         return state
 
@@ -267,7 +293,7 @@ class OwnerService:
         if self._settled:
             return
         for state in await self._run(self._store.jobs):
-            await self._run(self._effects.forget_what_is_left, state)
+            await self._run(self._effects.forget_what_is_left, self._context(state), state)
             await self._settle(state)
         self._settled = True
 
@@ -298,8 +324,8 @@ class OwnerService:
             raise Problem(Code.JOB_OVER, f"Job {job_id} is {state.phase} here: there is nothing to resume.")
         end = JobEnd.told(job_id, await self._facilitator.model(job_id))
         if end is not None:
-            async with self._locks.of(job_id):
-                await self._drive(await self._job(job_id), j.Ended(end))
+            async with self._driver.holding(job_id):
+                await self._drive(job_id, j.Ended(end))
         self.retry(job_id)
         return await self._job(job_id)
 
@@ -320,14 +346,22 @@ class OwnerService:
         """The policy with all that is pinned by now."""
         return self.policy.knowing(self._trust())
 
-    def _owner(self) -> Owner:
-        return Owner(
+    def manifest(self, state: JobState) -> Manifest | None:
+        """Return a job's manifest, None where it was declined because it could not be opened."""
+        try:
+            return self._documents.of(state.job_id, OpenedDocuments).manifest(state.offer)
+        except Problem:
+            return None
+
+    def _context(self, state: JobState) -> JobContext:
+        return JobContext(
             self._identity.party_id,
             self._name,
             self._registering.facilitator_id,
             self.policy_now(),
             self._allow_small_keys,
             self._membership,
+            self._documents.of(state.job_id, OpenedDocuments),
         )
 
     async def _job(self, job_id: str) -> JobState:
@@ -336,50 +370,45 @@ class OwnerService:
             raise Problem(Code.MODEL_NOT_FOUND, f"Job {job_id} is not known at this owner.")
         return state
 
-    async def _drive(self, state: JobState, message: j.Message) -> JobState:
-        """Take a message, and those that its effects come back as, until nothing is left to do."""
-        messages = [message]
-        while messages:
-            state, effects = await self._run(self._effects.step, self._owner(), state, messages.pop(0))
-            for effect in effects:
-                back = await self._carry_out(state, effect)
-                if back is not None:
-                    messages.append(back)
-                if isinstance(back, j.DataRefused):
-                    break  # what was to follow the adoption must not
-        return state
+    def _took(self, before: JobState, after: JobState) -> None:
+        if after.phase is Phase.JOINED and before.phase is not Phase.JOINED:
+            self._effects.joined(self._context(after), after)
 
-    async def _carry_out(self, state: JobState, effect: j.Effect) -> j.Message | None:
-        match effect:
-            case j.Freeze():
-                return await self._run(self._effects.freeze, self._owner(), state, effect)
-            case j.Adopt():
-                return await self._run(self._effects.adopt, state, effect)
-            case j.Sign():
-                return j.Signed(self._effects.sign(effect.document))
-            case j.DestroyMaskKey():
-                await self._run(self._effects.forget, state)
-        return None
+    async def _drive(self, job_id: str, message: j.Message) -> Driven[JobState]:
+        """Take a message of a job that the caller holds, and all that follows from it."""
+        return await self._driver.drive(job_id, message, held=True)
 
-    async def _answer(self, state: JobState, asked: j.Asked) -> TaskAnswer | None:
-        """Take the request, with the roster first if need be: an answer, or a withdrawal. None: a person decides."""
-        while True:
-            state, effects = await self._run(self._effects.step, self._owner(), state, asked)
-            match effects:
-                case (j.SendStored(round=round_, kind=kind),):
-                    return await self._run(self._effects.ledger.stored, state.job_id, round_, kind)
-                case (j.AwaitApproval(),):
-                    return None
-                case (j.Answer() as effect,):
-                    await self._run(self._effects.answer, self._owner(), state, effect)
-                    asked_for = (effect.request.round, effect.request.kind)
-                    return await self._run(self._effects.ledger.stored, state.job_id, *asked_for)
-                case (j.Withdraw(document=withdrawal),):
-                    log.warning("left the job", job=state.job_id, code=withdrawal.code)
-                    signed = sign_document(withdrawal, self._identity)
-                    return TaskAnswer(signed.model_dump_json().encode(), JSON_TYPE)
-            roster = await self._roster(state.job_id)
-            state, _ = await self._run(self._effects.step, self._owner(), state, j.RosterFetched(roster))
+    # What a step asks for
+
+    async def _freeze(self, state: JobState, effect: j.Freeze) -> j.Frozen | j.DataRefused:
+        return await self._run(self._effects.freeze, self._context(state), state, effect)
+
+    async def _adopt(self, state: JobState, effect: j.Adopt) -> j.DataRefused | None:
+        return await self._run(self._effects.adopt, state, effect)
+
+    async def _sign(self, _state: JobState, effect: j.Sign) -> j.Signed:
+        return j.Signed(self._effects.sign(effect.document))
+
+    async def _forget(self, state: JobState, _effect: j.DestroyMaskKey) -> None:
+        await self._run(self._effects.forget, self._context(state), state)
+
+    async def _fetch_roster(self, state: JobState, effect: j.FetchRoster) -> j.Asked:
+        await self._driver.take(state.job_id, j.RosterFetched(await self._roster(state.job_id)))
+        return effect.asked
+
+    async def _answer(self, state: JobState, effect: j.Answer) -> j.Answered:
+        return await self._run(self._effects.answer, self._context(state), state, effect)
+
+    async def _send(self, state: JobState, effect: j.KeepAnswer) -> TaskAnswer:
+        return await self._run(self._effects.ledger.stored, state.job_id, effect.facts.round, effect.facts.kind)
+
+    async def _send_stored(self, state: JobState, effect: j.SendStored) -> TaskAnswer:
+        return await self._run(self._effects.ledger.stored, state.job_id, effect.round, effect.kind)
+
+    async def _withdraw(self, state: JobState, effect: j.Withdraw) -> TaskAnswer:
+        log.warning("left the job", job=state.job_id, code=effect.document.code)
+        signed = sign_document(effect.document, self._identity)
+        return TaskAnswer(signed.model_dump_json().encode(), JSON_TYPE)
 
     async def _roster(self, job_id: str) -> SignedDocument:
         """Return the roster, as soon as the Facilitator gives it: a lost connection must not lose the task."""
@@ -387,10 +416,8 @@ class OwnerService:
 
     async def _note(self, job_id: str, problem: Problem) -> None:
         log.warning("request refused", job=job_id, code=problem.code.slug, detail=problem.detail)
-        state = await self._job(job_id)
         refusal = j.Refusal(code=problem.code.slug, detail=problem.detail)
-        noted: Outcome = Outcome(state.model_copy(update={"problem": refusal}))
-        await self._run(self._store.commit, state, noted)
+        await self._driver.take(job_id, j.RequestRefused(refusal))
 
     async def _run(self, call: Callable[..., T], *arguments: object) -> T:
         """Raises Problem(STORE_UNAVAILABLE) where the disk has no room, and whatever else `call` raises."""

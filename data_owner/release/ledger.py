@@ -8,19 +8,16 @@ leaves the same answer to be sent again, or the same request to be answered for 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 
 import structlog
 
 from fedtrain.client.agent.tasks import TaskAnswer
 from fedtrain.crypto import SlotLayout
 from fedtrain.data_owner import job as j
-from fedtrain.data_owner import round as machine
 from fedtrain.data_owner.agent.past import Memory
-from fedtrain.data_owner.checks import own_answer, roster_of
-from fedtrain.data_owner.job import JobState, Owner
+from fedtrain.data_owner.checks import own_answer
+from fedtrain.data_owner.job import JobContext, JobState
 from fedtrain.data_owner.release.answer import AnsweringJob, compute_answer
 from fedtrain.data_owner.release.marks import AnswerMarks
 from fedtrain.data_owner.release.pools import Pools
@@ -49,34 +46,31 @@ class Ledger:
     memory: Memory
     marks: AnswerMarks
     pools: Pools
-    now: Callable[[], datetime]
 
-    def answer(self, owner: Owner, state: JobState, job: AnsweringJob, asked: j.Answer) -> None:
-        """Compute an answer and keep it, durably; `stored` sends it. Raises Problem as `compute_answer`.
+    def answer(self, context: JobContext, state: JobState, job: AnsweringJob, asked: j.Answer) -> j.Answered:
+        """Compute an answer, which is kept next; `stored` sends it. Raises Problem as `compute_answer`.
 
         REQUEST_DIFFERS where the marks say that this round was answered for another request.
         """
-        self._tell(owner, state)
+        self._tell(context, state)
         request = asked.request
         if self.marks.set(state.job_id, request.round, request.kind, asked.request_hash):
             # Same request, same frozen moments, same masks: the same plaintexts under a fresh nonce.
             log.warning("the store has no answer to a round that is marked", job=state.job_id, round=request.round)
         with self.pools.answering():
-            answered = compute_answer(job, request, asked.request_hash)
-        self._keep(owner, state, answered)
+            return compute_answer(job, request, asked.request_hash)
 
-    def take_back(self, owner: Owner, state: JobState, lost: LostAnswer) -> JobState:
-        """Keep an answer that this owner gave and its restored state has forgotten; return the state after it.
+    def take_back(self, context: JobContext, state: JobState, lost: LostAnswer) -> j.Answered:
+        """Return an answer that this owner gave and its restored state has forgotten, which is kept next.
 
         Raises Problem: LOG_INCONSISTENT and BAD_SIGNATURE as `own_answer`, REQUEST_DIFFERS as `answer`.
         """
-        answer, facts = own_answer(owner, lost.compute, lost.entry, lost.body)
-        self._tell(owner, state)
+        answer, facts = own_answer(context, lost.compute, lost.entry, lost.body)
+        self._tell(context, state)
         self.marks.set(state.job_id, facts.round, facts.kind, facts.request_hash)
         layout = SlotLayout.from_dict(answer.vector.layout)
-        after = self._keep(owner, state, j.Answered(facts, lost.body, layout.rows * layout.columns))
-        log.warning("an answer that this state had forgotten was taken back", job=state.job_id, round=facts.round)
-        return after
+        log.warning("an answer that this state had forgotten is taken back", job=state.job_id, round=facts.round)
+        return j.Answered(facts, lost.body, layout.rows * layout.columns)
 
     def stored(self, job_id: str, round_: int, kind: Kind) -> TaskAnswer:
         """Return what is sent: the bytes in the store. Raises Problem: INTERNAL where it lost them, EVIDENCE_PRUNED."""
@@ -87,13 +81,8 @@ class Ledger:
             raise Problem(Code.EVIDENCE_PRUNED, f"The answers of job {job_id} were deleted by age.")
         return TaskAnswer(body, CBOR_TYPE)
 
-    def _tell(self, owner: Owner, state: JobState) -> None:
+    def _tell(self, context: JobContext, state: JobState) -> None:
         """Remember, before the first answer, what is about to be told and to whom."""
         if state.last is None and state.roster is not None and state.table is not None:
-            acceptances = roster_of(owner, state, state.roster).acceptances
+            acceptances = context.roster(state, state.roster).acceptances
             self.memory.tell(state.job_id, state.table, acceptances)
-
-    def _keep(self, owner: Owner, state: JobState, answered: j.Answered) -> JobState:
-        outcome = machine.step(owner, state, answered, self.now())
-        self.store.commit(state, outcome)
-        return outcome.state

@@ -7,11 +7,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
-from fedtrain.data_owner.checks import open_offer
 from fedtrain.data_owner.job import JobState
 from fedtrain.data_owner.policy.told import Told
 from fedtrain.data_owner.routes.consents import ConsentView
-from fedtrain.data_owner.routes.parts import Parts
+from fedtrain.data_owner.routes.parts import OwnerParts, Parts
 from fedtrain.data_owner.store.records import Release
 from fedtrain.planning.plans import numbers_revealed
 from fedtrain.protocol.documents.signed import Manifest
@@ -68,10 +67,10 @@ class JobView(BaseModel):
     changed_at: str
 
     @classmethod
-    def of(cls, state: JobState, released: tuple[int, int] = (0, 0)) -> JobView:
+    def of(cls, parts: OwnerParts, state: JobState, released: tuple[int, int] = (0, 0)) -> JobView:
         """`released`: answers, and numbers in them."""
         code, reason = _reason(state)
-        manifest = _manifest(state)
+        manifest = parts.service.manifest(state)
         return cls(
             id=state.job_id,
             name=manifest.spec.name if manifest is not None else None,
@@ -88,7 +87,7 @@ class JobView(BaseModel):
             reason=reason,
             waits_because=state.waits_because,
             last_refused_request=state.problem.model_dump() if state.problem else None,
-            leak=_leak(state),
+            leak=_leak(state, manifest),
             created_at=state.created_at.isoformat(),
             changed_at=state.changed_at.isoformat(),
         )
@@ -158,7 +157,7 @@ router = APIRouter(tags=["models"])
 )
 def get_models(parts: Parts) -> list[JobView]:
     released = parts.store.released()
-    return [JobView.of(state, released.get(state.job_id, (0, 0))) for state in parts.store.jobs()]
+    return [JobView.of(parts, state, released.get(state.job_id, (0, 0))) for state in parts.store.jobs()]
 
 
 @router.get(
@@ -171,9 +170,9 @@ def get_model(job_id: JobIdPath, parts: Parts) -> JobDetail:
     if state is None:
         raise Problem(Code.MODEL_NOT_FOUND, f"Job {job_id} is not known at this owner.")
     releases = parts.store.releases(job_id)
-    manifest = _manifest(state)
+    manifest = parts.service.manifest(state)
     return JobDetail(
-        **JobView.of(state, (len(releases), sum(release.numbers for release in releases))).model_dump(),
+        **JobView.of(parts, state, (len(releases), sum(release.numbers for release in releases))).model_dump(),
         spec=manifest.spec.model_dump(mode="json", exclude_none=True) if manifest else None,
         training=manifest.spec.training.model_dump(mode="json") if manifest else None,
         plan=manifest.plan if manifest else None,
@@ -191,7 +190,7 @@ def get_model(job_id: JobIdPath, parts: Parts) -> JobDetail:
     responses={200: {"content": {JSON_TYPE: {"example": _EXAMPLE}}}},
 )
 async def approve(job_id: JobIdPath, parts: Parts, who: AnyCaller) -> JobView:
-    return JobView.of(await parts.service.approve(job_id, who.token_id))
+    return JobView.of(parts, await parts.service.approve(job_id, who.token_id))
 
 
 @router.post(
@@ -201,7 +200,7 @@ async def approve(job_id: JobIdPath, parts: Parts, who: AnyCaller) -> JobView:
     responses={200: {"content": {JSON_TYPE: {"example": _DENIED}}}},
 )
 async def deny(job_id: JobIdPath, denial: Denial, parts: Parts, who: AnyCaller) -> JobView:
-    return JobView.of(await parts.service.deny(job_id, denial.reason, who.token_id))
+    return JobView.of(parts, await parts.service.deny(job_id, denial.reason, who.token_id))
 
 
 @router.post(
@@ -212,7 +211,7 @@ async def deny(job_id: JobIdPath, denial: Denial, parts: Parts, who: AnyCaller) 
     responses={202: {"content": {JSON_TYPE: {"example": _EXAMPLE}}}},
 )
 async def resume(job_id: JobIdPath, parts: Parts) -> JobView:
-    return JobView.of(await parts.service.resume(job_id))
+    return JobView.of(parts, await parts.service.resume(job_id))
 
 
 def _reason(state: JobState) -> tuple[str | None, str | None]:
@@ -223,16 +222,7 @@ def _reason(state: JobState) -> tuple[str | None, str | None]:
     return None, None
 
 
-def _manifest(state: JobState) -> Manifest | None:
-    """The manifest, None where it was declined because it could not be opened."""
-    try:
-        return open_offer(state.offer)
-    except Problem:
-        return None
-
-
-def _leak(state: JobState) -> Leak | None:
-    manifest = _manifest(state) if state.rounds is not None else None
+def _leak(state: JobState, manifest: Manifest | None) -> Leak | None:
     if manifest is None or state.rounds is None:
         return None
     try:

@@ -52,16 +52,16 @@ class Mailbox:
         the same nonce.
         """
         _check_passed_on(sent.kind)
-        plan = await asyncio.to_thread(self._runner.plans.of, sent.job_id)
-        header = await asyncio.to_thread(self._send, sent, plan.manifest.model_owner)
+        context = await asyncio.to_thread(self._runner.context, sent.job_id)
+        header = await asyncio.to_thread(self._send, sent, context.manifest.model_owner)
         self._own.doorbell.ring(sent.recipient)
         return header
 
     async def most_bytes(self, kind: TaskKind, job_id: str) -> int:
         """Return the most bytes that a task of that kind may ask with. Raises Problem: FORBIDDEN, MODEL_NOT_FOUND."""
         _check_passed_on(kind)
-        plan = await asyncio.to_thread(self._runner.plans.of, job_id)
-        return most_request_bytes(kind, plan.manifest.spec, plan.plan)
+        context = await asyncio.to_thread(self._runner.context, job_id)
+        return most_request_bytes(kind, context.manifest.spec, context.plan)
 
     def _send(self, sent: Sent, model_owner: str) -> TaskHeader:
         with self._own.store.write() as tx:

@@ -7,8 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from fedtrain.facilitator.registry.mailbox import Sent
-from fedtrain.facilitator.rounds.results import Given
 from fedtrain.facilitator.routes.access import Desk, Post, TaskIdInPath, bytes_response
+from fedtrain.facilitator.store.results import Given
 from fedtrain.protocol.documents.signed import Hash, JobId, PartyId
 from fedtrain.protocol.messages.tasks import JSON_TYPE, TaskHeader, TaskKind, TaskList
 from fedtrain.service.web.caller import CallingParty

@@ -9,14 +9,16 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from fedtrain.facilitator.job import Effect, JobState
+from fedtrain.facilitator.job import Effect, JobState, Outcome
 from fedtrain.facilitator.store.job_rows import JOBS, JobRows, JobsRead
 from fedtrain.facilitator.store.notices import Listener
+from fedtrain.facilitator.store.results import Given, judge
 from fedtrain.facilitator.store.tables import facilitator
 from fedtrain.facilitator.store.transactions import ReadTransaction, WriteTransaction
 from fedtrain.service.store.database import read
 from fedtrain.service.store.database_url import POSTGRESQL
-from fedtrain.service.store.jobs import JobStore
+from fedtrain.service.store.jobs import JobStore, Move
+from fedtrain.spec.problems import Code, Problem
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 OWN_TABLE = "job_blobs"  # in every such store since the first revision, and in no other party's
@@ -72,6 +74,33 @@ class Store(JobStore[JobState, Effect]):
         with self._writing() as connection:
             yield WriteTransaction(connection, self._rows(connection))
 
+    def step(
+        self,
+        job_id: str,
+        move: Move[JobState, Effect],
+        given: Given | None = None,
+        keep: Callable[[WriteTransaction, JobState, Effect], None] | None = None,
+    ) -> Outcome:
+        """Let `move` make of a job's state what follows, and keep that, in one transaction.
+
+        Other processes may be at work on the job, so nothing of it is read before. `given`: the task's result that
+        leads to the step; it is stored with it, and counts once. `keep` writes the effects. Raises Problem:
+        MODEL_NOT_FOUND; as `judge` and `move`.
+        """
+        with self.write() as tx:
+            if given is not None and judge(tx.task(given.task_id), given) == "known":
+                return Outcome(_stored(tx, job_id))
+            before = _stored(tx, job_id)
+            outcome = move(before)
+            if given is not None:
+                tx.answer_task(given.task_id, given.body, given.content_type)
+            if outcome.state != before:
+                tx.put_job(outcome.state)
+            if keep is not None:
+                for effect in outcome.effects:
+                    keep(tx, outcome.state, effect)
+        return outcome
+
     @contextmanager
     def _writing(self) -> Iterator[sa.Connection]:
         with self._one_writer, super()._writing() as connection:
@@ -79,3 +108,10 @@ class Store(JobStore[JobState, Effect]):
 
     def _rows(self, connection: sa.Connection) -> JobRows:
         return JobRows(connection, self._jobs_read)
+
+
+def _stored(tx: ReadTransaction, job_id: str) -> JobState:
+    state = tx.job(job_id)
+    if state is None:
+        raise Problem(Code.MODEL_NOT_FOUND, f"There is no job {job_id[:64]} here.")
+    return state

@@ -11,7 +11,7 @@ from fedtrain.crypto import Engine, SlotLayout, key_id
 from fedtrain.model_owner import job as j
 from fedtrain.model_owner.job import JobContext, JobState, Outcome
 from fedtrain.model_owner.sums import windows
-from fedtrain.protocol.documents.signed import Manifest, SignedDocument, open_document
+from fedtrain.protocol.documents.signed import SignedDocument
 from fedtrain.protocol.evidence.verification import LogItem, LogVerifier
 from fedtrain.protocol.messages.expected import planned_round
 from fedtrain.protocol.messages.rounds import SignedBytes, Step, StepResult, VectorMessage, from_cbor, to_cbor
@@ -37,13 +37,13 @@ def step_from_log(
     if state.next_step == 0:
         return Step(job_id=state.job_id, step=0, log_entry=items[0].entry, roster=roster)
     last = items[-1]
-    if state.asked is None or state.manifest is None or last.signed_request is None or last.product is None:
+    if state.asked is None or last.signed_request is None or last.product is None:
         raise Problem(Code.LOG_INCONSISTENT, f"Log entry {state.log_length} came without its request or its sum.")
     weights, previous, total = None, None, None
     if windows.in_windows(context, state.asked.kind):
         weights, previous = _window_weights(context, state, items, engine)
     else:
-        modulus = int(open_document(state.manifest, Manifest).modulus, 16)
+        modulus = int(context.manifest(state).modulus, 16)
         expected = planned_round(context.plan, state.asked.kind, rows_total=state.rows_total).answer
         total = _message(modulus, expected.layout, expected.fraction_bits, expected.sum_bound, last.product)
     return Step(

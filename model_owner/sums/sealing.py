@@ -7,19 +7,16 @@ from fedtrain.methods import schedule_of
 from fedtrain.model_owner import job as j
 from fedtrain.model_owner.job import JobContext, JobState
 from fedtrain.model_owner.methods.optimisers.quadratic import Integers, to_floats
-from fedtrain.protocol.documents.roster import open_roster
-from fedtrain.protocol.documents.signed import Manifest, open_document
 from fedtrain.protocol.messages.shared_weights import SealedWeights, SealingContext, seal_weights
 from fedtrain.spec.problems import Code, Problem
 
 
 def sealing_of(context: JobContext, state: JobState, number: int) -> j.Sealing | None:
     """Whom the weights of round `number` are sealed to; None where they are encrypted. Pure."""
-    if not context.plan.shares_weights or state.manifest is None or state.roster is None or state.facilitator is None:
+    if not context.plan.shares_weights:
         return None
-    manifest = open_document(state.manifest, Manifest)
-    roster = open_roster(state.roster, manifest, state.manifest.hash, state.facilitator)
-    return j.Sealing(roster.sealing_keys, SealingContext(state.manifest.hash, roster.hash, number))
+    roster = context.roster(state)
+    return j.Sealing(roster.sealing_keys, SealingContext(context.manifest_hash(state), roster.hash, number))
 
 
 def round_after(state: JobState, turn: j.Turn) -> int:

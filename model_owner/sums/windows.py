@@ -8,8 +8,6 @@ from fedtrain.model_owner import job as j
 from fedtrain.model_owner.job import JobContext, JobState
 from fedtrain.model_owner.methods import training
 from fedtrain.model_owner.methods.optimisers.windowed import Window
-from fedtrain.protocol.documents.roster import open_roster
-from fedtrain.protocol.documents.signed import Manifest, open_document
 from fedtrain.protocol.evidence.verification import Job, LogPoint
 from fedtrain.protocol.messages.rounds import Kind, LogEntry, from_cbor
 from fedtrain.spec.problems import Code, Problem
@@ -51,12 +49,11 @@ def expect_window(context: JobContext, state: JobState, arrived: j.StepArrived) 
 def log_since(context: JobContext, state: JobState) -> tuple[Job, LogPoint]:
     """What the log belongs to, and where this party has verified it to. Raises Problem(WRONG_STATE) without a round."""
     asked = state.asked
-    if asked is None or state.manifest is None or state.roster is None or state.facilitator is None:
+    if asked is None or state.facilitator is None:
         raise Problem(Code.WRONG_STATE, f"Job {state.job_id} has asked nothing yet.")
-    manifest = open_document(state.manifest, Manifest)
-    roster = open_roster(state.roster, manifest, state.manifest.hash, state.facilitator)
+    manifest, roster, modulus = context.manifest(state), context.roster(state), int(context.manifest(state).modulus, 16)
     return (
-        Job(manifest, state.manifest.hash, roster, state.facilitator, int(manifest.modulus, 16), context.plan),
+        Job(manifest, context.manifest_hash(state), roster, state.facilitator, modulus, context.plan),
         LogPoint(state.log_head, state.log_length, asked.round - 1, state.rows_total),
     )
 

@@ -14,6 +14,12 @@ def check_offer(manifest: Manifest, *, allow_small_keys: bool) -> Plan:
 
     Raises Problem: MALFORMED_KEY; PLAN_DIFFERS, naming the fields; DOES_NOT_FIT as `plan_spec`.
     """
+    check_offered_key(manifest, allow_small_keys=allow_small_keys)
+    return agreed_plan(manifest)
+
+
+def check_offered_key(manifest: Manifest, *, allow_small_keys: bool) -> None:
+    """Check the manifest's key by the Model Owner's proof. Raises Problem(MALFORMED_KEY)."""
     try:
         check_key(
             int(manifest.modulus, 16),
@@ -25,7 +31,6 @@ def check_offer(manifest: Manifest, *, allow_small_keys: bool) -> Plan:
         )
     except CryptoError as error:
         raise Problem(Code.MALFORMED_KEY, f"The Model Owner's key is refused: {error}.") from None
-    return agreed_plan(manifest)
 
 
 def agreed_plan(manifest: Manifest) -> Plan:

@@ -10,10 +10,14 @@ from fedtrain.spec.problems import Code, Problem
 
 @dataclass(frozen=True)
 class OpenRoster:
-    """A roster whose every signature and rule was checked: its hash, and the acceptances by ascending party id."""
+    """A roster whose every signature and rule was checked: its hash, and the acceptances by ascending party id.
+
+    `entries`: the acceptances as they were signed.
+    """
 
     hash: str
     acceptances: tuple[Acceptance, ...]
+    entries: tuple[SignedDocument, ...] = ()
 
     @property
     def parties(self) -> tuple[str, ...]:
@@ -62,7 +66,7 @@ def open_roster(signed: SignedDocument, manifest: Manifest, manifest_hash: str, 
             f"it has {len(entries)} owners, the manifest allows {training.min_data_owners} to "
             f"{training.max_data_owners}"
         )
-    return OpenRoster(signed.hash, entries)
+    return OpenRoster(signed.hash, entries, roster.entries)
 
 
 def check_sealing_key(acceptance: Acceptance, manifest: Manifest) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from fedtrain.data_owner import job as j
 from fedtrain.data_owner.data.row_ids import RowIds
-from fedtrain.data_owner.job import JobState, Owner
+from fedtrain.data_owner.job import JobContext, JobState
 from fedtrain.data_owner.policy.differencing import (
     is_consented,
     roster_risks,
@@ -297,7 +297,7 @@ def test_a_policy_that_leaves_it_unchecked_does_so_while_nobody_is_pinned() -> N
 
 
 def asked(
-    owner: Owner, state: JobState, compared: Comparison, *before: Told, consents: tuple[Consent, ...] = ()
+    owner: JobContext, state: JobState, compared: Comparison, *before: Told, consents: tuple[Consent, ...] = ()
 ) -> tuple[JobState, tuple[j.Effect, ...]]:
     assert state.roster is not None
     entry = opening_entry(state.manifest_hash, state.roster.hash)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fedtrain.data_owner.checks import own_answer
-from fedtrain.data_owner.job import Owner
+from fedtrain.data_owner.job import JobContext
 from fedtrain.data_owner.policy.rules import OwnerPolicy
 from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.protocol.documents.identity import Identity, sha256_hex
@@ -25,7 +25,7 @@ from fedtrain.spec.problems import Code, Problem
 from tests.harness.facilitator.machine_bench import JOB_ID, fake_vector, identity_of
 
 ME, OTHER = identity_of("clinic-a"), identity_of("clinic-b")
-OWNER = Owner(ME.party_id, "clinic-a", identity_of("facilitator").party_id, OwnerPolicy())
+OWNER = JobContext(ME.party_id, "clinic-a", identity_of("facilitator").party_id, OwnerPolicy())
 
 
 def asked(round_: int = 0) -> Compute:

@@ -8,7 +8,7 @@ import pytest
 
 from fedtrain.data_owner import job as j
 from fedtrain.data_owner.checks import check_roster
-from fedtrain.data_owner.job import Owner
+from fedtrain.data_owner.job import JobContext
 from fedtrain.data_owner.policy.rules import OwnerPolicy
 from fedtrain.data_owner.round import step
 from fedtrain.protocol.documents.identity import Identity
@@ -98,7 +98,7 @@ def _member(name: str, signer: Identity = CONSORTIUM, until: datetime = LATER) -
 def _check(memberships: dict[str, SignedDocument | None], now: datetime = NOW) -> int:
     """Return how many of the roster's owners are on it, once it passed this owner's check."""
     policy = OwnerPolicy.for_loopback().model_copy(update={"trust": KNOWS_CONSORTIUM.trust})
-    owner = Owner(identity_of("clinic-a").party_id, "clinic-a", FACILITATOR.party_id, policy, True)
+    owner = JobContext(identity_of("clinic-a").party_id, "clinic-a", FACILITATOR.party_id, policy, True)
     state = joined(owner)
     assert state.join_answer is not None
     others = [_accepting(name, state.manifest_hash, memberships.get(name)) for name in OWNERS[1:]]
@@ -129,7 +129,7 @@ def test_an_owner_that_it_does_not_vouch_for_does_not_count(second: SignedDocume
 
 def test_an_owner_carries_its_own_membership_in_its_acceptance() -> None:
     own = _member("clinic-a")
-    owner = Owner(owner_of().party_id, "clinic-a", FACILITATOR.party_id, KNOWS_CONSORTIUM, True, own)
+    owner = JobContext(owner_of().party_id, "clinic-a", FACILITATOR.party_id, KNOWS_CONSORTIUM, True, own)
     state = joined(owner, offered(membership=_model_owners()))
     assert state.join_answer is not None
     assert open_document(state.join_answer.signed, Acceptance).membership == own

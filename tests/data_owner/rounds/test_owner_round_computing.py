@@ -7,7 +7,7 @@ import json
 import pytest
 
 from fedtrain.data_owner import job as j
-from fedtrain.data_owner.job import JobState, Owner
+from fedtrain.data_owner.job import JobContext, JobState
 from fedtrain.data_owner.policy.rules import OwnerPolicy
 from fedtrain.data_owner.round import step
 from fedtrain.methods.regression.kinds import RoundKind
@@ -45,13 +45,13 @@ def _opening(state: JobState) -> bytes:
     return opening_entry(state.manifest_hash, state.roster.hash)
 
 
-def _refused(state: JobState, message: j.Message, owner: Owner | None = None) -> Problem:
+def _refused(state: JobState, message: j.Message, owner: JobContext | None = None) -> Problem:
     with pytest.raises(Problem) as caught:
         step(owner or owner_of(), state, message, NOW)
     return caught.value
 
 
-def _after_counts(owner: Owner | None = None) -> tuple[JobState, Compute]:
+def _after_counts(owner: JobContext | None = None) -> tuple[JobState, Compute]:
     """A job whose counts were answered, and the request that asked for them."""
     state = at_work(owner)
     compute = request_of(state, _opening(state))
@@ -80,7 +80,7 @@ def test_the_roster_is_fetched_once_checked_and_pinned() -> None:
     state = joined()
     roster = roster_of(state.manifest_hash)
     asked = j.Asked(request_of(state, opening_entry(state.manifest_hash, roster.hash)), None)
-    assert step(owner_of(), state, asked, NOW) == (state, (j.FetchRoster(),))
+    assert step(owner_of(), state, asked, NOW) == (state, (j.FetchRoster(asked),))
     state, effects = step(owner_of(), state, j.RosterFetched(roster), NOW)
     assert (state.roster, effects) == (roster, ())
     other = roster_of(state.manifest_hash, [accept(name, state.manifest_hash) for name in (*OWNERS, "clinic-d")])

@@ -173,7 +173,7 @@ def test_the_plan_in_use_is_the_specs(tmp_path: Path) -> None:
     async def play() -> None:
         async with running(tmp_path) as facilitator:
             scene = await counting(facilitator)
-            plan = facilitator.app.state.runner.plans.of(scene.job_id)
-            assert plan.plan == plan_spec(plan.manifest.spec) == scene.budget
+            context = facilitator.app.state.runner.context(scene.job_id)
+            assert context.plan == plan_spec(context.manifest.spec) == scene.budget
 
     asyncio.run(play())

@@ -12,7 +12,6 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from fedtrain.crypto import LocalEngine, RerandomiserPool
 from fedtrain.data_owner import job as o
 from fedtrain.data_owner import round as owner_round
-from fedtrain.data_owner.checks import open_offer
 from fedtrain.data_owner.data.encoding import DatasetFacts
 from fedtrain.data_owner.data.moments import Moments, moments_of
 from fedtrain.data_owner.methods import method_of
@@ -90,7 +89,7 @@ class OwnerParty:
         policy = OwnerPolicy.for_loopback(least_roster=2)
         if by_hand:
             policy = policy.model_copy(update={"approval": "by_hand"})
-        self.owner = o.Owner(self.party_id, name, identity_of("facilitator").party_id, policy, True)
+        self.owner = o.JobContext(self.party_id, name, identity_of("facilitator").party_id, policy, True)
         self.moments = moments_by_owner(name)
 
     @property
@@ -206,7 +205,7 @@ class OwnerParty:
             raise Problem(Code.OWNER_LOST_ITS_KEY, "the mask key is gone")
         if self.moments_hash != state.moments_hash:
             raise Problem(Code.OWNER_LOST_ITS_KEY, "the moments are not those that were committed to")
-        spec = open_offer(state.offer).spec
+        spec = self.owner.manifest(state).spec
         budget = plan_spec(spec)
         modulus = int(private_key().public_key.n)
         return AnsweringJob(

@@ -116,8 +116,8 @@ class FacilitatorParty:
         _, manifest = open_manifest(signed.model_dump_json().encode(), JOB_ID, signed.signer)
         if self.kept.state is not None:
             return
-        self.context = f.JobContext(manifest, signed, int(manifest.modulus, 16), self.identity)
         self.budget = plan_spec(manifest.spec)
+        self.context = f.JobContext(manifest, signed, int(manifest.modulus, 16), self.identity, self.budget)
         self.kept.state = facilitator_round.open_job(self.context, self.now).model_dump_json()
         for party, name in self.kept.registered.items():
             self._happen(f.OwnerOffers(party, name))

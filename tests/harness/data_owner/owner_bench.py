@@ -13,7 +13,7 @@ from phe.paillier import PaillierPrivateKey
 from fedtrain.crypto import LocalEngine, PublicEncryptor, encrypt_array, generate_keypair, key_id, prove_key
 from fedtrain.data_owner import job as j
 from fedtrain.data_owner.data.encoding import DatasetFacts
-from fedtrain.data_owner.job import AnswerFacts, JobState, Owner
+from fedtrain.data_owner.job import AnswerFacts, JobContext, JobState
 from fedtrain.data_owner.policy.inspected import Cell, HighLeverage, InspectedPart, Inspection
 from fedtrain.data_owner.policy.row_groups import Comparison
 from fedtrain.data_owner.policy.rules import OwnerPolicy
@@ -125,8 +125,10 @@ def manifest_of(spec: ModelSpec, signer: Identity = MODEL_OWNER, **changes: obje
     return sign_document(Manifest.model_validate({**fields, **changes}), signer)
 
 
-def owner_of(name: str = "clinic-a", policy: OwnerPolicy | None = None) -> Owner:
-    return Owner(identity_of(name).party_id, name, FACILITATOR.party_id, policy or OwnerPolicy.for_loopback(), True)
+def owner_of(name: str = "clinic-a", policy: OwnerPolicy | None = None) -> JobContext:
+    return JobContext(
+        identity_of(name).party_id, name, FACILITATOR.party_id, policy or OwnerPolicy.for_loopback(), True
+    )
 
 
 def offered(spec: ModelSpec | None = None, **changes: object) -> JobState:
@@ -155,7 +157,7 @@ def signed_answer(document: Acceptance | Decline, name: str = "clinic-a") -> Joi
     return JoinAnswer.model_validate({"answer": answer, "signed": sign_document(document, identity_of(name))})
 
 
-def joined(owner: Owner | None = None, state: JobState | None = None) -> JobState:
+def joined(owner: JobContext | None = None, state: JobState | None = None) -> JobState:
     """A job that this owner has joined, driven there by the state machine itself."""
     owner, state = owner or owner_of(), state or offered()
     state, effects = step(owner, state, j.Offered({"default": facts_of()}), NOW)
@@ -178,7 +180,7 @@ def roster_of(
     return sign_document(Roster(manifest_hash=manifest_hash, entries=tuple(ordered)), signer)
 
 
-def at_work(owner: Owner | None = None) -> JobState:
+def at_work(owner: JobContext | None = None) -> JobState:
     """A job with its roster pinned."""
     owner = owner or owner_of()
     state = joined(owner)

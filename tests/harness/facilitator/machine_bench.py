@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 from fedtrain.facilitator import round as rounds
 from fedtrain.facilitator.job import (
@@ -20,7 +21,9 @@ from fedtrain.facilitator.job import (
     SumReady,
     TimePassed,
 )
+from fedtrain.methods.plan import Plan
 from fedtrain.methods.regression.kinds import RoundKind
+from fedtrain.planning.plans import plan_spec
 from fedtrain.protocol.documents.identity import Identity, sha256_hex
 from fedtrain.protocol.documents.signed import Acceptance, Decline, Manifest, SignedDocument, sign_document
 from fedtrain.protocol.messages.rounds import (
@@ -71,6 +74,11 @@ def fake_vector(seed: str) -> VectorMessage:
     return VectorMessage(key_id="ab" * 16, fraction_bits=40, bound=b"\x01", layout=layout, ciphertexts=content)
 
 
+@cache
+def small_plan() -> Plan:
+    return plan_spec(small_spec())
+
+
 class MachineBench:
     """Owners "owner-0", "owner-1", …; `now` moves by `wait`; `effects` are those of the last event."""
 
@@ -90,7 +98,7 @@ class MachineBench:
             nonce="0d" * 32,
         )
         signed = sign_document(manifest, self.model_owner)
-        self.context = JobContext(manifest, signed, 0xC5, self.facilitator)
+        self.context = JobContext(manifest, signed, 0xC5, self.facilitator, small_plan())
         self.now = START
         self.state: JobState = rounds.open_job(self.context, self.now)
         self.effects: tuple[Effect, ...] = ()

@@ -10,10 +10,10 @@ import httpx
 import pytest
 
 from fedtrain.client.facilitator import FacilitatorClient
-from fedtrain.data_owner.checks import open_offer
 from fedtrain.facilitator.rounds.incoming import open_manifest, open_registration, read_step_result
 from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.protocol.documents.identity import Identity, sha256_hex
+from fedtrain.protocol.documents.opened import OpenedDocuments
 from fedtrain.protocol.documents.signed import (
     Document,
     JobEnd,
@@ -68,7 +68,7 @@ def test_fields_that_a_newer_minor_version_added_to_a_document_are_passed_over()
     opened = open_document(newer, Manifest)
     assert opened == manifest().model_copy(update={"protocol": NEWER})
     assert newer.hash == sha256_hex(newer.document.encode())  # what is signed and hashed is what came
-    assert open_offer(newer).job_id == JOB_ID
+    assert OpenedDocuments().manifest(newer).job_id == JOB_ID
     body = newer.model_dump_json().encode()
     assert open_manifest(body, JOB_ID, PARTY.party_id)[1].protocol == NEWER
 
@@ -82,7 +82,7 @@ def test_unknown_fields_of_this_version_or_of_none_are_refused(protocol: str) ->
 def test_what_a_newer_version_adds_to_the_spec_is_refused_by_name_for_it_would_train_something_else() -> None:
     spec = {**manifest().model_dump(mode="json")["spec"], "fairness": "equal odds"}
     with pytest.raises(Problem, match=r"spec\.fairness") as caught:
-        open_offer(signed(manifest(), protocol=NEWER, spec=spec))
+        OpenedDocuments().manifest(signed(manifest(), protocol=NEWER, spec=spec))
     assert caught.value.code is Code.MALFORMED_MESSAGE
 
 
@@ -129,7 +129,7 @@ def test_another_major_version_is_refused_by_name_at_every_party() -> None:
     refusals = {
         "facilitator: manifest": (open_manifest, body, JOB_ID, PARTY.party_id),
         "facilitator: registration": (open_registration, registered, PARTY.party_id),
-        "data owner: manifest": (open_offer, foreign),
+        "data owner: manifest": (OpenedDocuments().manifest, foreign),
         "model owner: step": (from_cbor, step, Step),
     }
     for what, (call, *arguments) in refusals.items():

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from fedtrain.facilitator.store import StoredTask
+from fedtrain.facilitator.store.records import StoredTask
 from fedtrain.protocol.documents.identity import sha256_hex
 from fedtrain.spec.problems import Code, Problem
 
