@@ -433,7 +433,7 @@ def test_joining_a_job_whose_end_came_before_ends_it_once_the_join_is_refused(be
 def test_keys_that_a_crash_left_of_a_job_that_is_over_go_at_the_next_start(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def crash(_: object) -> None:
+    def crash(_context: object, _state: object) -> None:
         raise KeyboardInterrupt
 
     bench.register()

@@ -17,8 +17,8 @@ import pytest
 import sqlalchemy as sa
 from structlog.testing import capture_logs
 
-import fedtrain.data_owner.agent.effects
 import fedtrain.data_owner.data.freezing
+import fedtrain.data_owner.release.ledger
 import fedtrain.facilitator.runner
 import fedtrain.facilitator.service
 import fedtrain.model_owner.service
@@ -102,7 +102,7 @@ class Moment:
 
 
 ANSWER = (
-    fedtrain.data_owner.agent.effects,
+    fedtrain.data_owner.release.ledger,
     "compute_answer",
     "WAITING_FOR_DATA_OWNERS",
     "JOINED",

@@ -16,7 +16,6 @@ from fedtrain.data_owner.agent import effects
 from fedtrain.data_owner.methods import method_of
 from fedtrain.data_owner.methods.answers import Affine, Answer, Plain, PreparedData, Question
 from fedtrain.data_owner.release.fixed_point import fixed_point
-from fedtrain.data_owner.release.ledger import Ledger
 from fedtrain.data_owner.release.noise import with_noise
 from fedtrain.methods.plan import Answer as PlannedAnswer
 from fedtrain.methods.regression.kinds import RoundKind
@@ -157,7 +156,7 @@ def test_an_answer_that_was_computed_and_is_not_in_the_store_is_not_sent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     computed = []
-    monkeypatch.setattr(Ledger, "_keep", lambda _self, _owner, state, answered: (computed.append(answered), state)[1])
+    monkeypatch.setattr(at_work.store, "_keep", lambda _connection, _job_id, effect: computed.append(effect))
     with pytest.raises(Problem, match="not in the store"):
         at_work.compute(at_work.counts_request())
     assert len(computed) == 1
