@@ -13,7 +13,6 @@ from prometheus_client.registry import Collector
 from fedtrain.crypto import Engine
 from fedtrain.facilitator.job import JobState
 from fedtrain.facilitator.store import Store
-from fedtrain.protocol.states import Phase
 from fedtrain.service.metrics.service_metrics import ServiceMetrics
 from fedtrain.service.metrics.window_metrics import WindowGauges
 from fedtrain.spec.problems import Code, Problem
@@ -59,7 +58,7 @@ class Metrics:
         collector = _OpenTasks(store)
         self._registry.register(collector)
         self.service.watch(engine, store.engine)
-        self.service.jobs.watch(lambda: _phases(store))
+        self.service.jobs.watch(store.phase_counts)
         try:
             yield
         finally:
@@ -70,11 +69,6 @@ class Metrics:
 def _label(code: str | None) -> str:
     """A job's end has whatever code its Model Owner gave: a label for each would fill the memory."""
     return code if code in _CODES else "(other)" if code else ""
-
-
-def _phases(store: Store) -> dict[Phase, int]:
-    with store.read() as tx:
-        return tx.phase_counts()
 
 
 class _OpenTasks(Collector):

@@ -40,7 +40,7 @@ from fedtrain.facilitator.metrics import Metrics
 from fedtrain.facilitator.registry.claims import Claims
 from fedtrain.facilitator.registry.clock_watch import ClockWatch
 from fedtrain.facilitator.status import JobOutline, position_of
-from fedtrain.facilitator.store import ReadTransaction, Store, StoredEntry, WriteTransaction
+from fedtrain.facilitator.store import Store, StoredEntry, WriteTransaction
 from fedtrain.facilitator.store.results import Given
 from fedtrain.planning.plans import plan_spec
 from fedtrain.protocol.clock import Clock, timestamp
@@ -212,7 +212,7 @@ class JobRunner:
     def _read_answers(self, job_id: str) -> tuple[SignedBytes, tuple[bytes, ...]] | None:
         """The signed request and the answers by ascending party, None where the job is no longer ADDING."""
         with self._own.store.read() as tx:
-            state = _stored(tx, job_id)
+            state = tx.known_job(job_id)
             current = state.current
             if state.phase is not Phase.ADDING or current is None:
                 return None
@@ -284,13 +284,6 @@ class JobRunner:
         for task in sums:
             task.cancel()
         await asyncio.gather(*sums, return_exceptions=True)
-
-
-def _stored(tx: ReadTransaction, job_id: str) -> JobState:
-    state = tx.job(job_id)
-    if state is None:
-        raise Problem(Code.MODEL_NOT_FOUND, f"There is no job {job_id[:64]} here.")
-    return state
 
 
 def _log_step(before: JobState, after: JobState, metrics: Metrics) -> None:

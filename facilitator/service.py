@@ -159,7 +159,7 @@ class JobService:
 
     def _model(self, job_id: str) -> ModelView:
         with self._own.store.read() as tx:
-            return self._view(tx, _job(tx, job_id))
+            return self._view(tx, tx.known_job(job_id))
 
     async def models(self) -> list[ModelView]:
         """The newest jobs, newest first."""
@@ -189,7 +189,7 @@ class JobService:
 
     def _roster(self, job_id: str) -> SignedDocument:
         with self._own.store.read() as tx:
-            state, roster = _job(tx, job_id), tx.roster(job_id)
+            state, roster = tx.known_job(job_id), tx.roster(job_id)
         if roster is None:
             raise Problem(Code.WRONG_STATE, f"The job has no roster; it is {state.phase}.")
         return roster
@@ -200,7 +200,7 @@ class JobService:
 
     def _manifest(self, job_id: str) -> SignedDocument:
         with self._own.store.read() as tx:
-            _job(tx, job_id)
+            tx.known_job(job_id)
             signed = tx.manifest(job_id)
         if signed is None:
             raise Problem(Code.MODEL_NOT_FOUND, f"There is no manifest of job {job_id[:64]} here.")
@@ -212,7 +212,7 @@ class JobService:
 
     def _log(self, job_id: str, start: int) -> bytes:
         with self._own.store.read() as tx:
-            _job(tx, job_id)
+            tx.known_job(job_id)
             entries = tx.log_entries(job_id, start)
         return log_lines_json(start, entries)
 
@@ -222,7 +222,7 @@ class JobService:
 
     def _log_entry(self, job_id: str, index: int) -> bytes:
         with self._own.store.read() as tx:
-            state, stored = _job(tx, job_id), tx.log_entry(job_id, index)
+            state, stored = tx.known_job(job_id), tx.log_entry(job_id, index)
         if stored is None:
             raise Problem(Code.NOT_FOUND, f"The job's log has {state.log_length} entries; there is no number {index}.")
         return stored.entry
@@ -237,7 +237,7 @@ class JobService:
     def _evidence(self, job_id: str, content_hash: str, caller: str) -> StoredBlob:
         manifest = self._runner.context(job_id).manifest
         with self._own.store.read() as tx:
-            state, blob = _job(tx, job_id), tx.job_blob(job_id, content_hash)
+            state, blob = tx.known_job(job_id), tx.job_blob(job_id, content_hash)
         readers = {manifest.model_owner, *manifest.spec.auditors, *(owner.party for owner in state.roster)}
         if caller not in readers:
             raise Problem(
@@ -259,12 +259,5 @@ def _joining_without(tx: ReadTransaction, party: str) -> Sequence[str]:
     return [
         job_id
         for job_id in tx.jobs_in(Phase.JOINING)
-        if all(owner.party != party for owner in _job(tx, job_id).invited)
+        if all(owner.party != party for owner in tx.known_job(job_id).invited)
     ]
-
-
-def _job(tx: ReadTransaction, job_id: str) -> JobState:
-    state = tx.job(job_id)
-    if state is None:
-        raise Problem(Code.MODEL_NOT_FOUND, f"There is no job {job_id[:64]} here.")
-    return state

@@ -18,7 +18,6 @@ from fedtrain.facilitator.store.transactions import ReadTransaction, WriteTransa
 from fedtrain.service.store.database import read
 from fedtrain.service.store.database_url import POSTGRESQL
 from fedtrain.service.store.jobs import JobStore, Move
-from fedtrain.spec.problems import Code, Problem
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 OWN_TABLE = "job_blobs"  # in every such store since the first revision, and in no other party's
@@ -89,8 +88,8 @@ class Store(JobStore[JobState, Effect]):
         """
         with self.write() as tx:
             if given is not None and judge(tx.task(given.task_id), given) == "known":
-                return Outcome(_stored(tx, job_id))
-            before = _stored(tx, job_id)
+                return Outcome(tx.known_job(job_id))
+            before = tx.known_job(job_id)
             outcome = move(before)
             if given is not None:
                 tx.answer_task(given.task_id, given.body, given.content_type)
@@ -108,10 +107,3 @@ class Store(JobStore[JobState, Effect]):
 
     def _rows(self, connection: sa.Connection) -> JobRows:
         return JobRows(connection, self._jobs_read)
-
-
-def _stored(tx: ReadTransaction, job_id: str) -> JobState:
-    state = tx.job(job_id)
-    if state is None:
-        raise Problem(Code.MODEL_NOT_FOUND, f"There is no job {job_id[:64]} here.")
-    return state

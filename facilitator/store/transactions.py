@@ -32,6 +32,7 @@ from fedtrain.protocol.documents.identity import sha256_hex
 from fedtrain.protocol.documents.signed import SignedDocument
 from fedtrain.protocol.messages.tasks import TaskHeader, TaskKind
 from fedtrain.protocol.states import Phase
+from fedtrain.spec.problems import Code, Problem
 
 
 class ReadTransaction:
@@ -56,6 +57,13 @@ class ReadTransaction:
         """Return a job's state; what is written holds its row to the end."""
         return self._job_rows.read(job_id, for_update=self._writes)
 
+    def known_job(self, job_id: str) -> JobState:
+        """Return a job's state, as `job`. Raises Problem(MODEL_NOT_FOUND)."""
+        state = self.job(job_id)
+        if state is None:
+            raise Problem(Code.MODEL_NOT_FOUND, f"There is no job {job_id[:64]} here.")
+        return state
+
     def jobs(self, limit: int) -> Sequence[JobState]:
         """Return the newest jobs, newest first."""
         return self._job_rows.newest(limit)
@@ -63,10 +71,6 @@ class ReadTransaction:
     def jobs_in(self, phase: Phase) -> Sequence[str]:
         """Return the ids of the jobs in that phase."""
         return list(self._connection.scalars(sa.select(jobs.c.id).where(jobs.c.phase == phase.value)))
-
-    def phase_counts(self) -> dict[Phase, int]:
-        """Return how many jobs are in each phase that has any."""
-        return self._job_rows.phase_counts()
 
     def jobs_due(self, now: datetime) -> Sequence[str]:
         """Return the ids of the jobs whose deadline is at `now` or before."""
