@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import structlog
 
@@ -34,6 +35,9 @@ from fedtrain.spec.problems import Code, Problem
 log = structlog.get_logger("data_owner.jobs")
 
 
+Blocking = Callable[[JobContext, JobState, Any], Any]
+
+
 @dataclass(frozen=True)
 class Workshop:
     """What an owner works with."""
@@ -60,6 +64,18 @@ class JobEffects:
         self._answering: dict[str, AnsweringJob] = {}
         # Two jobs that both find a dataset without an encoding must not both adopt theirs.
         self._freezing = threading.Lock()
+        #: By the type of an effect, what is done: a message, or the answer to a task, comes back.
+        self.handlers: Mapping[type, Blocking] = {
+            j.Freeze: self._freeze,
+            j.Adopt: self._adopt,
+            j.Sign: lambda _context, _state, effect: j.Signed(self.sign(effect.document)),
+            j.Answer: self._answer,
+            j.KeepAnswer: lambda _context, state, kept: self.ledger.stored(
+                state.job_id, kept.facts.round, kept.facts.kind
+            ),
+            j.SendStored: lambda _context, state, effect: self.ledger.stored(state.job_id, effect.round, effect.kind),
+            j.DestroyMaskKey: lambda context, state, _effect: self.forget(context, state),
+        }
 
     @property
     def memory(self) -> Memory:
@@ -70,7 +86,7 @@ class JobEffects:
         """Fill the job's pool: from here to the first round there is idle time for it."""
         self._shop.pools.of_plan(int(context.manifest(state).modulus, 16), context.documents.plan(state.offer))
 
-    def freeze(self, context: JobContext, state: JobState, effect: j.Freeze) -> j.Frozen | j.DataRefused:
+    def _freeze(self, context: JobContext, state: JobState, effect: j.Freeze) -> j.Frozen | j.DataRefused:
         """Freeze the job's moments and make its mask key."""
         manifest = context.manifest(state)
         try:
@@ -110,7 +126,7 @@ class JobEffects:
             return None
         return self._shop.memory.past(state.job_id, state.table, context.policy)
 
-    def adopt(self, state: JobState, effect: j.Adopt) -> j.DataRefused | None:
+    def _adopt(self, _context: JobContext, state: JobState, effect: j.Adopt) -> j.DataRefused | None:
         """Give the dataset its encoding; what is wrong where it has another one by now."""
         try:
             self._shop.store.adopt_schema(effect.dataset, effect.version, effect.schema, state.job_id)
@@ -125,7 +141,7 @@ class JobEffects:
         answer = "accept" if isinstance(document, Acceptance) else "decline"
         return JoinAnswer.model_validate({"answer": answer, "signed": sign_document(document, self._shop.identity)})
 
-    def answer(self, context: JobContext, state: JobState, effect: j.Answer) -> j.Answered:
+    def _answer(self, context: JobContext, state: JobState, effect: j.Answer) -> j.Answered:
         """Compute an answer. It is kept before anybody sees it: `ledger.stored` is what is sent."""
         return self.ledger.answer(context, state, self._answering_job(context, state), effect)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from datetime import datetime
 from typing import Protocol, TypeVar
@@ -15,7 +15,7 @@ from structlog.contextvars import bound_contextvars
 from fedtrain.client.agent.tasks import Handler, TaskAnswer
 from fedtrain.client.retry import until_done
 from fedtrain.data_owner import job as j
-from fedtrain.data_owner.agent.effects import JobEffects
+from fedtrain.data_owner.agent.effects import Blocking, JobEffects
 from fedtrain.data_owner.agent.own_answers import OwnAnswers, Taker, is_behind
 from fedtrain.data_owner.agent.registering import Registering
 from fedtrain.data_owner.job import JobContext, JobState
@@ -96,15 +96,9 @@ class OwnerService:
             now=now,
             run=self._run,
             handlers={
-                j.Freeze: self._freeze,
-                j.Adopt: self._adopt,
-                j.Sign: self._sign,
+                **{effect: self._in_thread(call) for effect, call in effects.handlers.items()},
                 j.FetchRoster: self._fetch_roster,
-                j.Answer: self._answer,
-                j.KeepAnswer: self._send,
-                j.SendStored: self._send_stored,
                 j.Withdraw: self._withdraw,
-                j.DestroyMaskKey: self._forget,
             },
             took=self._took,
         )
@@ -380,30 +374,12 @@ class OwnerService:
 
     # What a step asks for
 
-    async def _freeze(self, state: JobState, effect: j.Freeze) -> j.Frozen | j.DataRefused:
-        return await self._run(self._effects.freeze, self._context(state), state, effect)
-
-    async def _adopt(self, state: JobState, effect: j.Adopt) -> j.DataRefused | None:
-        return await self._run(self._effects.adopt, state, effect)
-
-    async def _sign(self, _state: JobState, effect: j.Sign) -> j.Signed:
-        return j.Signed(self._effects.sign(effect.document))
-
-    async def _forget(self, state: JobState, _effect: j.DestroyMaskKey) -> None:
-        await self._run(self._effects.forget, self._context(state), state)
+    def _in_thread(self, call: Blocking) -> Callable[[JobState, j.Effect], Awaitable[j.Message | TaskAnswer | None]]:
+        return lambda state, effect: self._run(call, self._context(state), state, effect)
 
     async def _fetch_roster(self, state: JobState, effect: j.FetchRoster) -> j.Asked:
         await self._driver.take(state.job_id, j.RosterFetched(await self._roster(state.job_id)))
         return effect.asked
-
-    async def _answer(self, state: JobState, effect: j.Answer) -> j.Answered:
-        return await self._run(self._effects.answer, self._context(state), state, effect)
-
-    async def _send(self, state: JobState, effect: j.KeepAnswer) -> TaskAnswer:
-        return await self._run(self._effects.ledger.stored, state.job_id, effect.facts.round, effect.facts.kind)
-
-    async def _send_stored(self, state: JobState, effect: j.SendStored) -> TaskAnswer:
-        return await self._run(self._effects.ledger.stored, state.job_id, effect.round, effect.kind)
 
     async def _withdraw(self, state: JobState, effect: j.Withdraw) -> TaskAnswer:
         log.warning("left the job", job=state.job_id, code=effect.document.code)
