@@ -134,6 +134,7 @@ def create_app(
         agent = TaskAgent(
             client,
             metrics.agent.timed(service.handlers),
+            plan_of=service.plan_of,
             wait_s=settings.poll_wait_s,
             on_event=metrics.agent.on_event,
             on_dropped=service.on_dropped,

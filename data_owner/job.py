@@ -17,6 +17,7 @@ from fedtrain.data_owner.policy.rules import OwnerPolicy
 from fedtrain.data_owner.policy.summed_table import SummedTable
 from fedtrain.data_owner.policy.told import Told
 from fedtrain.data_owner.store.records import Decision, Release
+from fedtrain.methods.plan import Plan
 from fedtrain.protocol import outcome
 from fedtrain.protocol.documents.consent import Consent, RosterConsent
 from fedtrain.protocol.documents.opened import OpenedDocuments
@@ -37,7 +38,7 @@ from fedtrain.protocol.documents.signed import (
 )
 from fedtrain.protocol.messages.rounds import Compute, Kind, RoundRequest
 from fedtrain.protocol.states import ENDED, Phase, Status, status_of
-from fedtrain.spec.model_spec import DataProps, Strict
+from fedtrain.spec.model_spec import DataProps, ModelSpec, Strict
 from fedtrain.spec.problems import Code
 
 
@@ -59,6 +60,10 @@ class JobContext:
     def manifest(self, state: JobState) -> Manifest:
         """Return the job's manifest. Raises Problem: BAD_SIGNATURE, PROTOCOL_VERSION, MALFORMED_MESSAGE."""
         return self.documents.manifest(state.offer)
+
+    def planned(self, state: JobState) -> tuple[ModelSpec, Plan]:
+        """Return the job's spec and plan. Raises Problem as `manifest`; PLAN_DIFFERS where another version joined."""
+        return self.manifest(state).spec, self.documents.plan(state.offer)
 
     def roster(self, state: JobState, signed: SignedDocument) -> OpenRoster:
         """Return a roster of the job: every signature and rule, but not this owner's policy. Raises Problem."""

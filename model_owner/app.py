@@ -181,6 +181,7 @@ class _Parts:
                     TaskKind.SCORE: scoring.on_score,
                 }
             ),
+            plan_of=service.plan_of,
             wait_s=settings.poll_wait_s,
             on_event=self._metrics.agent.on_event,
             on_problem=service.on_problem,

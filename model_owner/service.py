@@ -44,6 +44,7 @@ from fedtrain.protocol.documents.signed import JobEnd, SignedDocument, parse_jso
 from fedtrain.protocol.evidence.verification import LogItem
 from fedtrain.protocol.messages.forecast import forecast
 from fedtrain.protocol.messages.rounds import REQUEST_TAG, SignedBytes, Step, from_cbor
+from fedtrain.protocol.messages.task_sizes import EvidenceLimits
 from fedtrain.protocol.messages.tasks import CBOR_TYPE, JSON_TYPE, TaskHeader
 from fedtrain.protocol.states import Phase
 from fedtrain.service.driver import Contexts, Driven, Driver
@@ -148,6 +149,11 @@ class ModelService:
         owners = len(state.owners) or None
         bits = state.spec.training.key_bits
         return await self._run(lambda: forecast(state.spec, owners, state.rows_total, self._own.unit_costs(bits)))
+
+    async def plan_of(self, job_id: str) -> tuple[ModelSpec, Plan] | None:
+        """Return a job's spec and plan, None for one that is not known here."""
+        state = await asyncio.to_thread(self._own.store.job, job_id)
+        return None if state is None else (state.spec, (await self._run(lambda: self._context(state).plan)))
 
     # One message
 
@@ -315,7 +321,9 @@ class ModelService:
         return j.WindowOpened(arrived, weights, previous)
 
     async def _evidence(self, job_id: str, start: int, stop: int) -> list[LogItem]:
-        return await _persist(job_id, lambda: fetch_log(self._own.client, job_id, start, stop))
+        state = await self.job(job_id)
+        limits = EvidenceLimits.of(state.spec, (await self._run(lambda: self._context(state).plan)))
+        return await _persist(job_id, lambda: fetch_log(self._own.client, job_id, limits, start, stop))
 
     async def _encrypt(self, state: JobState, effect: j.EncryptPoint) -> j.Message:
         own, job_id = self._own, state.job_id

@@ -13,6 +13,7 @@ from fedtrain.data_owner.job import JobContext, JobState
 from fedtrain.data_owner.release.ledger import LostAnswer
 from fedtrain.protocol.documents.signed import SignedDocument
 from fedtrain.protocol.messages.rounds import Compute, LogEntry, SignedBytes, from_cbor
+from fedtrain.protocol.messages.task_sizes import EvidenceLimits
 from fedtrain.protocol.states import Phase
 from fedtrain.spec.problems import Code, Problem
 
@@ -23,8 +24,8 @@ class Evidence(Protocol):
     """What is asked of `fedtrain.client.facilitator.FacilitatorClient`."""
 
     async def log(self, job_id: str, *, start: int = 0) -> list[dict[str, object]]: ...
-    async def log_entry(self, job_id: str, index: int) -> bytes: ...
-    async def blob(self, job_id: str, hash: str) -> bytes: ...  # noqa: A002 - what the route calls it
+    async def log_entry(self, job_id: str, index: int, limits: EvidenceLimits) -> bytes: ...
+    async def blob(self, job_id: str, hash: str, limits: EvidenceLimits) -> bytes: ...  # noqa: A002 - as the route
 
 
 class OwnAnswers:
@@ -34,20 +35,20 @@ class OwnAnswers:
         self._facilitator = facilitator
         self._party_id = party_id
 
-    async def lost(self, job_id: str, index: int) -> LostAnswer:
+    async def lost(self, job_id: str, index: int, limits: EvidenceLimits) -> LostAnswer:
         """Return this owner's answer in log entry `index`, with its request and the entry before.
 
         Raises Problem: as the client, LOG_INCONSISTENT where the log has no such entry or answer.
         """
-        previous = await self._facilitator.log_entry(job_id, index - 1)
-        entry = from_cbor(await self._facilitator.log_entry(job_id, index), LogEntry)
+        previous = await self._facilitator.log_entry(job_id, index - 1, limits)
+        entry = from_cbor(await self._facilitator.log_entry(job_id, index, limits), LogEntry)
         lines = await self._facilitator.log(job_id, start=index)
         request_hash = lines[0].get("signed_request_hash") if lines else None
         own = next((record for record in entry.answers if record.party == self._party_id), None)
         if own is None or not isinstance(request_hash, str):
             raise Problem(Code.LOG_INCONSISTENT, f"Log entry {index} holds no answer of this owner, or no request.")
-        signed = from_cbor(await self._facilitator.blob(job_id, request_hash), SignedBytes)
-        body = await self._facilitator.blob(job_id, own.answer_hash)
+        signed = from_cbor(await self._facilitator.blob(job_id, request_hash, limits), SignedBytes)
+        body = await self._facilitator.blob(job_id, own.answer_hash, limits)
         return LostAnswer(Compute(job_id=job_id, request=signed, previous_entry=previous), entry, body)
 
 
@@ -90,8 +91,9 @@ class Taker:
         """
         job_id, entries = state.job_id, from_cbor(compute.previous_entry, LogEntry).index
         log.warning("state older than the job", job=job_id, answers=state.answers, log_entries=entries)
+        spec, plan = await self._run(self._context(state).planned, state)
         while state.answers < entries:
-            lost = await self._answers.lost(job_id, state.answers + 1)
+            lost = await self._answers.lost(job_id, state.answers + 1, EvidenceLimits.of(spec, plan))
             past = await self._run(self._effects.past, self._context(state), state)
             state, may_answer = await self._held(state, j.Asked(lost.compute, None, past))
             if not may_answer:

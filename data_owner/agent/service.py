@@ -23,16 +23,19 @@ from fedtrain.data_owner.policy.rules import OwnerPolicy
 from fedtrain.data_owner.release.decisions import consented
 from fedtrain.data_owner.round import new_job, step
 from fedtrain.data_owner.store.sql import OwnerStore
+from fedtrain.methods.plan import Plan
 from fedtrain.protocol.documents.consent import open_consent
 from fedtrain.protocol.documents.identity import Identity
 from fedtrain.protocol.documents.opened import OpenedDocuments
 from fedtrain.protocol.documents.signed import Decline, JobEnd, Manifest, SignedDocument, parse_json, sign_document
 from fedtrain.protocol.documents.trust import Trust
 from fedtrain.protocol.messages.rounds import Compute, RoundRequest, from_cbor
+from fedtrain.protocol.messages.task_sizes import EvidenceLimits
 from fedtrain.protocol.messages.tasks import JSON_TYPE, TaskHeader, TaskKind
 from fedtrain.protocol.states import Phase
 from fedtrain.service.driver import Contexts, Driven, Driver
 from fedtrain.service.store.full_disk import problem_of_disk
+from fedtrain.spec.model_spec import ModelSpec
 from fedtrain.spec.problems import Code, Problem
 
 log = structlog.get_logger("data_owner.agent")
@@ -50,8 +53,8 @@ class Facilitator(Protocol):
     async def roster(self, job_id: str) -> SignedDocument: ...
     async def model(self, job_id: str) -> dict[str, object]: ...
     async def log(self, job_id: str, *, start: int = 0) -> list[dict[str, object]]: ...
-    async def log_entry(self, job_id: str, index: int) -> bytes: ...
-    async def blob(self, job_id: str, hash: str) -> bytes: ...  # noqa: A002 - what the route calls it
+    async def log_entry(self, job_id: str, index: int, limits: EvidenceLimits) -> bytes: ...
+    async def blob(self, job_id: str, hash: str, limits: EvidenceLimits) -> bytes: ...  # noqa: A002 - as the route
 
 
 class OwnerService:
@@ -150,6 +153,18 @@ class OwnerService:
         return tuple(dataset.name for dataset in datasets if allowed is None or dataset.name in allowed)
 
     # Tasks
+
+    async def plan_of(self, job_id: str) -> tuple[ModelSpec, Plan] | None:
+        """Return a job's spec and plan, None where this owner has none that it agreed to."""
+        state = await self._run(self._store.job, job_id)
+        if state is None:
+            return None
+        try:
+            return await self._run(self._context(state).planned, state)
+        except Problem as problem:
+            if problem.code is Code.STORE_UNAVAILABLE:
+                raise
+            return None
 
     async def on_join(self, header: TaskHeader, body: bytes) -> TaskAnswer | None:
         """Answer a JOIN task; None while a person has yet to decide."""

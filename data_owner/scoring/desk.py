@@ -25,6 +25,7 @@ from fedtrain.data_owner.scoring.masked_scores import (
     unmask_scores,
 )
 from fedtrain.data_owner.store.sql import OwnerStore
+from fedtrain.planning.plans import plan_spec
 from fedtrain.protocol.documents.identity import Identity
 from fedtrain.protocol.documents.signed import Manifest, SignedDocument, open_document
 from fedtrain.protocol.messages.rounds import SignedBytes, from_cbor, to_cbor
@@ -43,6 +44,7 @@ from fedtrain.protocol.messages.scoring import (
     entropy_bits,
     probabilities,
 )
+from fedtrain.protocol.messages.task_sizes import most_result_bytes
 from fedtrain.protocol.messages.tasks import TaskHeader, TaskKind
 from fedtrain.spec.problems import Code, Problem
 from fedtrain.tabular.errors import TableError
@@ -59,7 +61,7 @@ class Facilitator(Protocol):
 
     async def manifest(self, job_id: str) -> SignedDocument: ...
     async def send_task(self, kind: TaskKind, recipient: str, job_id: str, nonce: str, body: bytes) -> TaskHeader: ...
-    async def sent_result(self, task_id: str, *, wait_s: float) -> bytes | None: ...
+    async def sent_result(self, task_id: str, most_bytes: int, *, wait_s: float) -> bytes | None: ...
 
 
 @dataclass(frozen=True)
@@ -161,10 +163,12 @@ class ScoringDesk:
     ) -> tuple[bytes, str]:
         """Send a task to the Model Owner; return what it signed for an answer, and that one's hash."""
         own = self._own
+        plan = await self._run(lambda: plan_spec(manifest.spec))
+        most_bytes = most_result_bytes(kind, manifest.spec, plan)
         task = await own.facilitator.send_task(kind, manifest.model_owner, manifest.job_id, nonce, body)
         ends_at = own.monotonic() + own.timeout_s
         while (left_s := ends_at - own.monotonic()) > 0:
-            reply = await own.facilitator.sent_result(task.id, wait_s=min(_POLL_S, left_s))
+            reply = await own.facilitator.sent_result(task.id, most_bytes, wait_s=min(_POLL_S, left_s))
             if reply is not None:
                 return from_cbor(reply, ScoringReply).open(tag, manifest.model_owner)
         raise Problem(

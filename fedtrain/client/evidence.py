@@ -15,6 +15,7 @@ from fedtrain.protocol.documents.identity import sha256_hex
 from fedtrain.protocol.documents.signed import Hash
 from fedtrain.protocol.evidence.verification import LogItem
 from fedtrain.protocol.messages.rounds import LogEntry, from_cbor
+from fedtrain.protocol.messages.task_sizes import EvidenceLimits
 from fedtrain.spec.model_spec import Strict
 from fedtrain.spec.problems import Code, Problem
 
@@ -32,7 +33,13 @@ class _Line(Strict, extra="ignore"):
 
 
 async def fetch_log(
-    client: FacilitatorClient, job_id: str, start: int = 0, stop: int | None = None, *, sleep: Sleep = asyncio.sleep
+    client: FacilitatorClient,
+    job_id: str,
+    limits: EvidenceLimits,
+    start: int = 0,
+    stop: int | None = None,
+    *,
+    sleep: Sleep = asyncio.sleep,
 ) -> list[LogItem]:
     """Return the job's log from entry `start` on, up to but without `stop`, each entry with its evidence.
 
@@ -46,15 +53,17 @@ async def fetch_log(
     except ValidationError:
         raise Problem(Code.MALFORMED_MESSAGE, "The Facilitator's log does not list entries by index.") from None
     kept = [line for line in lines if line.index >= start and (stop is None or line.index < stop)]
-    evidence = _Evidence(client, job_id, sleep)
+    evidence = _Evidence(client, job_id, limits, sleep)
     # By place and not by what an entry says of itself: that is for the verifier to compare.
     return [await evidence.item(index, line) for index, line in enumerate(kept, start)]
 
 
-async def fetch_entries(client: FacilitatorClient, job_id: str, *, sleep: Sleep = asyncio.sleep) -> list[bytes]:
+async def fetch_entries(
+    client: FacilitatorClient, job_id: str, limits: EvidenceLimits, *, sleep: Sleep = asyncio.sleep
+) -> list[bytes]:
     """Return the exact bytes of every entry of the job's log, without evidence. Raises Problem as the client."""
     count = len(await _patiently(lambda: client.log(job_id), sleep))
-    return [await _patiently(partial(client.log_entry, job_id, index), sleep) for index in range(count)]
+    return [await _patiently(partial(client.log_entry, job_id, index, limits), sleep) for index in range(count)]
 
 
 async def _patiently(call: Callable[[], Awaitable[T]], sleep: Sleep) -> T:
@@ -68,14 +77,15 @@ def _put_off(error: Exception) -> bool:
 class _Evidence:
     """One job's evidence, fetched."""
 
-    def __init__(self, client: FacilitatorClient, job_id: str, sleep: Sleep) -> None:
+    def __init__(self, client: FacilitatorClient, job_id: str, limits: EvidenceLimits, sleep: Sleep) -> None:
         self._client = client
         self._job_id = job_id
+        self._limits = limits
         self._sleep = sleep
         self._turns = asyncio.Semaphore(AT_ONCE)
 
     async def item(self, index: int, line: _Line) -> LogItem:
-        entry_bytes = await _patiently(lambda: self._client.log_entry(self._job_id, index), self._sleep)
+        entry_bytes = await _patiently(lambda: self._client.log_entry(self._job_id, index, self._limits), self._sleep)
         try:
             entry = from_cbor(entry_bytes, LogEntry)
         except Problem as problem:
@@ -96,20 +106,20 @@ class _Evidence:
 
     async def _in_turn(self, index: int, content_hash: str) -> bytes:
         async with self._turns:
-            return await _patiently(lambda: _blob(self._client, self._job_id, index, content_hash), self._sleep)
+            return await _patiently(partial(self._blob, index, content_hash), self._sleep)
 
-
-async def _blob(client: FacilitatorClient, job_id: str, index: int, content_hash: str) -> bytes:
-    try:
-        content = await client.blob(job_id, content_hash)
-    except Problem as problem:
-        if problem.code is not Code.NOT_FOUND:
-            raise
-        why = f"Log entry {index}: it names evidence that the Facilitator does not have: {problem.detail}"
-        raise Problem(Code.LOG_INCONSISTENT, why) from None
-    if sha256_hex(content) != content_hash:
-        raise Problem(
-            Code.LOG_INCONSISTENT,
-            f"Log entry {index}: the Facilitator's evidence {content_hash[:16]}… has other bytes than its hash says.",
-        )
-    return content
+    async def _blob(self, index: int, content_hash: str) -> bytes:
+        try:
+            content = await self._client.blob(self._job_id, content_hash, self._limits)
+        except Problem as problem:
+            if problem.code is not Code.NOT_FOUND:
+                raise
+            why = f"Log entry {index}: it names evidence that the Facilitator does not have: {problem.detail}"
+            raise Problem(Code.LOG_INCONSISTENT, why) from None
+        if sha256_hex(content) != content_hash:
+            raise Problem(
+                Code.LOG_INCONSISTENT,
+                f"Log entry {index}: the Facilitator's evidence {content_hash[:16]}… has other bytes than its "
+                "hash says.",
+            )
+        return content

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from urllib.parse import quote
 
-from fedtrain.client.http import MAX_JSON_BYTES, ServiceClient, parse_any_json
+from fedtrain.client.http import ServiceClient, parse_any_json
 from fedtrain.protocol.documents.identity import is_party_id
 from fedtrain.protocol.documents.signed import SignedDocument, parse_json
-from fedtrain.protocol.messages.task_sizes import INVITATION_BYTES, STATEMENT_BYTES
+from fedtrain.protocol.messages.task_sizes import INVITATION_BYTES, STATEMENT_BYTES, EvidenceLimits
 from fedtrain.protocol.messages.tasks import CBOR_TYPE, JSON_TYPE, TaskHeader, TaskKind, TaskList
 from fedtrain.protocol.states import Role
 from fedtrain.protocol.version import check_protocol
@@ -74,29 +74,29 @@ class FacilitatorClient(ServiceClient):
 
     async def roster(self, job_id: str) -> SignedDocument:
         """Return the signed roster."""
-        return parse_json(await self.request("GET", _job(job_id, "roster"), most_bytes=MAX_JSON_BYTES), SignedDocument)
+        return parse_json(await self.request("GET", _job(job_id, "roster")), SignedDocument)
 
     async def log(self, job_id: str, *, start: int = 0) -> list[dict[str, object]]:
         """Return the log's summary from entry `start` on, one object an entry."""
         return await self._list(_job(job_id, "log"), start=start)
 
-    async def log_entry(self, job_id: str, index: int) -> bytes:
+    async def log_entry(self, job_id: str, index: int, limits: EvidenceLimits) -> bytes:
         """Return the exact bytes of one log entry."""
-        return await self.request("GET", _job(job_id, "log", str(index)))
+        return await self.request("GET", _job(job_id, "log", str(index)), most_bytes=limits.entry_bytes)
 
-    async def blob(self, job_id: str, hash: str) -> bytes:  # noqa: A002 - what the route calls it
+    async def blob(self, job_id: str, hash: str, limits: EvidenceLimits) -> bytes:  # noqa: A002 - what the route calls it
         """Return the exact bytes whose SHA-256 is `hash`: a request or an answer of the job."""
-        return await self.request("GET", _job(job_id, "blobs", hash))
+        return await self.request("GET", _job(job_id, "blobs", hash), most_bytes=limits.blob_bytes)
 
     async def tasks(self, *, wait_s: float, after: int) -> TaskList:
         """Return this party's open tasks with a sequence above `after`; wait up to `wait_s` until there is one."""
         params: dict[str, str | int | float] = {"wait": f"{wait_s:g}", "after": after}
-        listed = await self.request("GET", "/tasks", params=params, wait_s=wait_s, most_bytes=MAX_JSON_BYTES)
+        listed = await self.request("GET", "/tasks", params=params, wait_s=wait_s)
         return parse_json(_known_tasks(listed), TaskList)
 
-    async def task_request(self, task_id: str) -> bytes:
+    async def task_request(self, task_id: str, most_bytes: int) -> bytes:
         """Return the exact bytes of what a task asks."""
-        return await self.request("GET", f"/tasks/{quote(task_id, safe='')}/request")
+        return await self.request("GET", f"/tasks/{quote(task_id, safe='')}/request", most_bytes=most_bytes)
 
     async def put_result(self, task_id: str, body: bytes, content_type: str) -> None:
         """Answer a task; the same bytes again change nothing."""
@@ -110,10 +110,11 @@ class FacilitatorClient(ServiceClient):
         )
         return parse_json(answer, TaskHeader)
 
-    async def sent_result(self, task_id: str, *, wait_s: float) -> bytes | None:
+    async def sent_result(self, task_id: str, most_bytes: int, *, wait_s: float) -> bytes | None:
         """Return the result of a task that this party sent, None where there is none within `wait_s`."""
         path = f"/tasks/{quote(task_id, safe='')}/result"
-        return await self.request("GET", path, params={"wait": f"{wait_s:g}"}, wait_s=wait_s) or None
+        params: dict[str, str | int | float] = {"wait": f"{wait_s:g}"}
+        return await self.request("GET", path, params=params, wait_s=wait_s, most_bytes=most_bytes) or None
 
     async def _put(self, path: str, signed: SignedDocument) -> None:
         await self.request("PUT", path, body=signed.model_dump_json().encode(), content_type=JSON_TYPE)

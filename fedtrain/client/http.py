@@ -16,9 +16,8 @@ from fedtrain.protocol.messages.tasks import JSON_TYPE
 from fedtrain.spec.json_text import JsonRefusedError, check_json
 from fedtrain.spec.problems import PROBLEM_JSON, Code, Problem
 
-MAX_RESPONSE_BYTES = 1 << 30
-#: For what is a list of names and numbers: parsing it takes many times its size in memory.
-MAX_JSON_BYTES = 1 << 24
+#: Where a caller knows no better: of names and numbers, which take many times their size in memory when they are read.
+MAX_RESPONSE_BYTES = 1 << 24
 MAX_PROBLEM_BYTES = 1 << 20
 
 
@@ -43,7 +42,6 @@ class ServiceClient:
         transport: httpx.AsyncBaseTransport | None = None,
         request_timeout_s: float = 60,
         verify: ssl.SSLContext | bool = True,
-        max_response_bytes: int = MAX_RESPONSE_BYTES,
     ) -> None:
         # A peer's gzip could unpack to any size, and ciphertexts do not compress.
         headers = {"Accept-Encoding": "identity"}
@@ -62,7 +60,6 @@ class ServiceClient:
         self.bytes_sent = 0
         self.bytes_received = 0
         self._request_timeout_s = request_timeout_s
-        self._max_response_bytes = max_response_bytes
         # Redirects are never followed, since they could lead the token elsewhere.
         self._proxy = None if transport is not None else proxy_for(str(address))
         self._http = httpx.AsyncClient(
@@ -82,15 +79,14 @@ class ServiceClient:
         content_type: str | None = None,
         params: Mapping[str, str | int | float] | None = None,
         wait_s: float = 0,
-        most_bytes: int | None = None,
+        most_bytes: int = MAX_RESPONSE_BYTES,
     ) -> bytes:
         """Return the body of a 2xx answer.
 
-        `wait_s` is how long the service may keep the answer back, on top of the client's own timeout; `most_bytes` a
-        smaller limit than the client's own for what comes back. Raises Problem: the service's own, `unreachable` when
-        it cannot be reached or breaks off, MALFORMED_MESSAGE when its answer is too large.
+        `wait_s` is how long the service may keep the answer back, on top of the client's own timeout; `most_bytes` how
+        much of it is taken: where it says that it is larger, nothing is read. Raises Problem: the service's own,
+        `unreachable` when it cannot be reached or breaks off, MALFORMED_MESSAGE when its answer is too large.
         """
-        most_bytes = min(self._max_response_bytes, most_bytes or self._max_response_bytes)
         timeout = httpx.Timeout(self._request_timeout_s + wait_s, connect=min(10.0, self._request_timeout_s))
         headers = {"Content-Type": content_type} if content_type else {}
         try:
@@ -113,15 +109,18 @@ class ServiceClient:
         """Send `document` as JSON if it is not None and return the object that comes back ({} for an empty body)."""
         body = b"" if document is None else json.dumps(document).encode()
         sent_type = JSON_TYPE if body else None
-        answer = await self.request(
-            method, path, body=body, content_type=sent_type, params=params, most_bytes=MAX_JSON_BYTES
-        )
+        answer = await self.request(method, path, body=body, content_type=sent_type, params=params)
         value = parse_any_json(answer) if answer else {}
         if not isinstance(value, dict):
             raise Problem(Code.MALFORMED_MESSAGE, f"The {self.service} answered {path} with no JSON object.")
         return value
 
     async def _read(self, response: httpx.Response, limit: int) -> bytes:
+        declared = response.headers.get("content-length", "")
+        if declared.isdigit() and int(declared) > limit:
+            raise Problem(
+                Code.MALFORMED_MESSAGE, f"The {self.service}'s answer has {int(declared):,} bytes, more than {limit:,}."
+            )
         chunks = bytearray()
         async for chunk in response.aiter_bytes():
             self.bytes_received += len(chunk)

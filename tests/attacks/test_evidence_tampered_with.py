@@ -28,6 +28,7 @@ from fedtrain.service.runtime.system_clock import SystemClock
 from fedtrain.simulation.federation import FACILITATOR, Party, federation
 from fedtrain.spec.problems import Code, Problem
 from tests.harness.attackers.job_material import props, rows, write_table
+from tests.harness.facilitator.roomy import ROOMY
 
 AUDITOR = Identity.from_private_bytes(b"\5" * 32).party_id
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*/model*.json"))
@@ -41,7 +42,7 @@ async def verify(transport: httpx.AsyncBaseTransport, model_id: str, party: str)
     try:
         me = await client.identity()
         job = Job.open(await client.manifest(model_id), await client.roster(model_id), str(me["party_id"]))
-        return verify_log(job, await fetch_log(client, model_id), ENGINE).length
+        return verify_log(job, await fetch_log(client, model_id, ROOMY), ENGINE).length
     finally:
         await client.aclose()
 

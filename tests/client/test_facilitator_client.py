@@ -10,12 +10,14 @@ import pytest
 from fastapi import APIRouter, Request
 
 from fedtrain.client.facilitator import FacilitatorClient
-from fedtrain.client.http import MAX_JSON_BYTES, ServiceClient
+from fedtrain.client.http import MAX_RESPONSE_BYTES, ServiceClient
 from fedtrain.client.retry import LONGEST_ASKED_S, asked_s
 from fedtrain.protocol.documents.identity import Identity
 from fedtrain.protocol.documents.signed import Registration, SignedDocument, sign_document
+from fedtrain.protocol.messages.task_sizes import EvidenceLimits
 from fedtrain.protocol.messages.tasks import CBOR_TYPE, TaskKind
 from fedtrain.spec.problems import PROBLEM_JSON, Code, Problem
+from tests.harness.facilitator.roomy import ROOMY
 from tests.harness.free_ports import free_port
 
 pytestmark = pytest.mark.anyio
@@ -108,7 +110,7 @@ async def test_a_result_is_sent_as_the_exact_bytes_and_both_ways_are_counted() -
     assert (request.method, request.url.path) == ("PUT", f"/tasks/{'1' * 32}/result")
     assert (request.content, request.headers["content-type"]) == (b"\xa0\x00\xff", CBOR_TYPE)
     assert (client.bytes_sent, client.bytes_received) == (3, 5)
-    assert await client.task_request("1" * 32) == b"12345"
+    assert await client.task_request("1" * 32, 5) == b"12345"
     assert (client.bytes_sent, client.bytes_received) == (3, 10)
 
 
@@ -143,8 +145,8 @@ async def test_the_jobs_routes() -> None:
     assert await client.roster(JOB) == signed
     assert await client.data_owners() == []
     assert await client.identity() == {"party_id": PARTY, "role": "facilitator"}
-    assert await client.log_entry(JOB, 2) == f"/models/{JOB}/log/2".encode()
-    assert await client.blob(JOB, "ab" * 32) == f"/models/{JOB}/blobs/{'ab' * 32}".encode()
+    assert await client.log_entry(JOB, 2, ROOMY) == f"/models/{JOB}/log/2".encode()
+    assert await client.blob(JOB, "ab" * 32, ROOMY) == f"/models/{JOB}/blobs/{'ab' * 32}".encode()
     await client.cancel(JOB, "no more money")
     assert transport.requests[-1].method == "DELETE"
     assert transport.requests[-1].url.params["reason"] == "no more money"
@@ -283,7 +285,7 @@ async def assert_read_no_further(
             sent += len(chunk)
             yield chunk
 
-    client, _ = client_of(lambda _r: httpx.Response(status, content=endless()), max_response_bytes=1 << 25)
+    client, _ = client_of(lambda _r: httpx.Response(status, content=endless()))
     with pytest.raises(Problem, match=f"more than {fits:,} bytes") as caught:
         await call(client)
     assert caught.value.code is Code.MALFORMED_MESSAGE
@@ -291,10 +293,10 @@ async def assert_read_no_further(
 
 
 async def test_an_answer_is_read_no_further_than_its_limit() -> None:
-    await assert_read_no_further(200, lambda client: client.log_entry(JOB, 0), 1 << 25)
-    await assert_read_no_further(200, lambda client: client.tasks(wait_s=0, after=0), MAX_JSON_BYTES)
-    await assert_read_no_further(200, lambda client: client.model(JOB), MAX_JSON_BYTES)
-    await assert_read_no_further(404, lambda client: client.log_entry(JOB, 0), 1 << 20)
+    await assert_read_no_further(200, lambda client: client.log_entry(JOB, 0, EvidenceLimits(1 << 25, 1)), 1 << 25)
+    await assert_read_no_further(200, lambda client: client.tasks(wait_s=0, after=0), MAX_RESPONSE_BYTES)
+    await assert_read_no_further(200, lambda client: client.model(JOB), MAX_RESPONSE_BYTES)
+    await assert_read_no_further(404, lambda client: client.log_entry(JOB, 0, ROOMY), 1 << 20)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.protocol.documents.identity import sha256_hex
 from fedtrain.protocol.messages.rounds import NO_ENTRY, AnswerRecord, LogEntry, to_cbor
 from fedtrain.spec.problems import PROBLEM_JSON, Code, Problem
+from tests.harness.facilitator.roomy import ROOMY
 
 pytestmark = pytest.mark.anyio
 
@@ -97,7 +98,7 @@ class Pauses:
 
 async def test_answers_are_fetched_several_at_a_time_and_come_in_the_entrys_order() -> None:
     log = Log()
-    (item,) = await fetch_log(log.client, JOB, start=1)
+    (item,) = await fetch_log(log.client, JOB, ROOMY, start=1)
     assert item.answers == log.answers
     assert (item.entry, item.signed_request, item.product) == (log.entry, b"request", b"product")
     assert log.most == AT_ONCE > 1
@@ -117,7 +118,7 @@ async def test_what_the_facilitator_puts_off_is_asked_for_when_it_says(
         return Problem(Code.RATE_LIMITED, "This caller has used up its requests.", **extra)
 
     log, pauses = Log(once), Pauses()
-    (item,) = await fetch_log(log.client, JOB, start=1, sleep=pauses)
+    (item,) = await fetch_log(log.client, JOB, ROOMY, start=1, sleep=pauses)
     assert item.answers == log.answers
     assert len(pauses.slept) == OWNERS + 4
     if pause_s is None:
@@ -131,7 +132,7 @@ async def test_anything_else_that_it_says_is_raised_at_once(code: Code) -> None:
     withheld = f"/blobs/{sha256_hex(b'answer 3')}"
     log, pauses = Log(lambda path: Problem(code, "No.") if path == withheld else None), Pauses()
     with pytest.raises(Problem) as caught:
-        await fetch_log(log.client, JOB, start=1, sleep=pauses)
+        await fetch_log(log.client, JOB, ROOMY, start=1, sleep=pauses)
     assert caught.value.code is code
     assert pauses.slept == [] and log.asked.count(withheld) == 1
 
@@ -140,5 +141,5 @@ async def test_an_answer_with_other_bytes_is_named_by_its_entry() -> None:
     log = Log()
     log.blobs[sha256_hex(b"answer 7")] = b"answer 8"
     with pytest.raises(Problem, match=r"^Log entry 1: the Facilitator's evidence") as caught:
-        await fetch_log(log.client, JOB, start=1)
+        await fetch_log(log.client, JOB, ROOMY, start=1)
     assert sha256_hex(b"answer 7")[:16] in caught.value.detail

@@ -25,6 +25,7 @@ from tests.harness.facilitator.fake_parties import (
     small_private_key,
 )
 from tests.harness.facilitator.machine_bench import small_spec
+from tests.harness.facilitator.roomy import ROOMY
 
 COUNTS = {"clinic-a": (200, 5000), "clinic-b": (240, 7001), "clinic-c": (2, 30)}
 GRADIENTS = {"clinic-a": (-5, 17, 900), "clinic-b": (40, -17, 1), "clinic-c": (0, 3, -4000)}
@@ -106,16 +107,16 @@ async def _check_evidence(model_owner: FakeModelOwner, job_id: str, entries: int
     assert await model_owner.client.log(job_id, start=entries) == []
     previous = NO_ENTRY
     for index, line in enumerate(lines):
-        entry = await model_owner.client.log_entry(job_id, index)
+        entry = await model_owner.client.log_entry(job_id, index, ROOMY)
         assert (line["hash"], line["previous"]) == (sha256_hex(entry), previous)
         previous = sha256_hex(entry)
         if line["kind"] is None:
             continue
-        request = await model_owner.client.blob(job_id, str(line["request_hash"]))
+        request = await model_owner.client.blob(job_id, str(line["request_hash"]), ROOMY)
         assert from_cbor(request, RoundRequest).round == line["round"]
-        signed = from_cbor(await model_owner.client.blob(job_id, str(line["signed_request_hash"])), SignedBytes)
+        signed = from_cbor(await model_owner.client.blob(job_id, str(line["signed_request_hash"]), ROOMY), SignedBytes)
         assert signed.open("round-request", model_owner.party_id) == request
-        product = await model_owner.client.blob(job_id, str(line["product_hash"]))
+        product = await model_owner.client.blob(job_id, str(line["product_hash"]), ROOMY)
         assert sha256_hex(product) == line["product_hash"]
 
 

@@ -11,6 +11,7 @@ from fedtrain.protocol.messages.tasks import JSON_TYPE
 from fedtrain.spec.problems import PROBLEM_JSON, Code
 from tests.harness.facilitator.fake_parties import Facilitator
 from tests.harness.facilitator.machine_bench import small_spec
+from tests.harness.facilitator.roomy import ROOMY
 from tests.harness.facilitator.scenes import counting, refusal, with_facilitator
 
 
@@ -117,8 +118,8 @@ def test_an_unknown_model_is_not_found_on_any_route(tmp_path: Path) -> None:
             client.cancel(unknown, "why not"),
             client.roster(unknown),
             client.log(unknown),
-            client.log_entry(unknown, 0),
-            client.blob(unknown, "cd" * 32),
+            client.log_entry(unknown, 0, ROOMY),
+            client.blob(unknown, "cd" * 32, ROOMY),
         ):
             assert (await refusal(call)).code is Code.MODEL_NOT_FOUND
 

@@ -15,6 +15,7 @@ from fedtrain.protocol.messages.rounds import SignedBytes, StepResult, VectorMes
 from fedtrain.protocol.messages.tasks import CBOR_TYPE, JSON_TYPE, TaskKind
 from fedtrain.spec.problems import Code
 from tests.harness.facilitator.fake_parties import Facilitator, encrypted, small_private_key
+from tests.harness.facilitator.roomy import ROOMY
 from tests.harness.facilitator.scenes import counting, counts_request, joined, refusal, with_facilitator
 
 
@@ -24,7 +25,7 @@ def test_a_task_is_there_for_its_recipient_alone(tmp_path: Path) -> None:
         header, request = await scene.owners[0].task(TaskKind.COMPUTE)
         body = to_cbor(scene.owners[0].answer(request, scene.budget, [[1, 2]]))
         thief = scene.owners[1].client
-        assert (await refusal(thief.task_request(header.id))).code is Code.TASK_NOT_FOUND
+        assert (await refusal(thief.task_request(header.id, 1 << 24))).code is Code.TASK_NOT_FOUND
         assert (await refusal(thief.put_result(header.id, body, CBOR_TYPE))).code is Code.TASK_NOT_FOUND
         async with facilitator.client as client:
             answer = await client.get("/tasks")
@@ -233,11 +234,11 @@ def test_evidence_is_for_the_jobs_parties(tmp_path: Path) -> None:
         await scene.model_owner.step()
         line = (await scene.model_owner.client.log(scene.job_id))[1]
         product = str(line["product_hash"])
-        assert await scene.owners[2].client.blob(scene.job_id, product)
+        assert await scene.owners[2].client.blob(scene.job_id, product, ROOMY)
         stranger = facilitator.owner("stranger").client
-        assert (await refusal(stranger.blob(scene.job_id, product))).code is Code.FORBIDDEN
-        assert (await refusal(scene.owners[0].client.blob(scene.job_id, "12" * 32))).code is Code.NOT_FOUND
-        assert (await refusal(stranger.log_entry(scene.job_id, 2))).code is Code.NOT_FOUND
+        assert (await refusal(stranger.blob(scene.job_id, product, ROOMY))).code is Code.FORBIDDEN
+        assert (await refusal(scene.owners[0].client.blob(scene.job_id, "12" * 32, ROOMY))).code is Code.NOT_FOUND
+        assert (await refusal(stranger.log_entry(scene.job_id, 2, ROOMY))).code is Code.NOT_FOUND
 
     with_facilitator(tmp_path, play)
 

@@ -18,6 +18,7 @@ from fedtrain.protocol.messages.tasks import TaskKind
 from fedtrain.spec.problems import Problem
 from tests.harness.facilitator.fake_parties import FakeModelOwner, running
 from tests.harness.facilitator.machine_bench import small_spec
+from tests.harness.facilitator.roomy import ROOMY
 
 NAMES = ("clinic-a", "clinic-b", "clinic-c")
 
@@ -26,7 +27,7 @@ async def read_log(reader: FakeModelOwner, job_id: str) -> list[LogItem]:
     """The whole log with its evidence, as `fedtrain verify` fetches it."""
     items = []
     for line in await reader.client.log(job_id):
-        entry = await reader.client.log_entry(job_id, int(str(line["index"])))
+        entry = await reader.client.log_entry(job_id, int(str(line["index"])), ROOMY)
         if line["kind"] is None:
             items.append(LogItem(entry))
             continue
@@ -34,9 +35,9 @@ async def read_log(reader: FakeModelOwner, job_id: str) -> list[LogItem]:
         items.append(
             LogItem(
                 entry,
-                await reader.client.blob(job_id, str(line["signed_request_hash"])),
-                tuple([await reader.client.blob(job_id, answer["answer_hash"]) for answer in answers]),
-                await reader.client.blob(job_id, str(line["product_hash"])),
+                await reader.client.blob(job_id, str(line["signed_request_hash"]), ROOMY),
+                tuple([await reader.client.blob(job_id, answer["answer_hash"], ROOMY) for answer in answers]),
+                await reader.client.blob(job_id, str(line["product_hash"]), ROOMY),
             )
         )
     return items

@@ -20,6 +20,7 @@ from fedtrain.spec.problems import Code, Problem
 from tests.harness.facilitator.bad_network import Proxy, proxy_to
 from tests.harness.facilitator.fake_parties import Facilitator, FakeModelOwner, FakeOwner, running
 from tests.harness.facilitator.machine_bench import small_spec
+from tests.harness.facilitator.roomy import unplanned
 
 
 @dataclass
@@ -79,6 +80,7 @@ async def a_line(folder: Path, *, request_timeout_s: float, wait_s: float) -> As
         agent = TaskAgent(
             client,
             {TaskKind.JOIN: line.join},
+            plan_of=unplanned,
             wait_s=wait_s,
             on_event=lambda event, _header: line.events.append(event),
             sleep=lambda seconds: asyncio.sleep(min(seconds, 0.05)),

@@ -17,6 +17,7 @@ from fedtrain.client.facilitator import FacilitatorClient
 from fedtrain.crypto import LocalEngine
 from fedtrain.protocol.evidence.verification import Job, verify_log
 from fedtrain.simulation.federation import FACILITATOR, Federation, federation
+from tests.harness.facilitator.roomy import ROOMY
 from tests.harness.one_process import give_salts_to
 
 OWNERS = ("clinic-a", "clinic-b", "clinic-c")
@@ -160,6 +161,6 @@ async def verified_entries(parties: Federation, model_id: str) -> int:
     try:
         facilitator = str((await client.identity())["party_id"])
         job = Job.open(await client.manifest(model_id), await client.roster(model_id), facilitator)
-        return verify_log(job, await fetch_log(client, model_id), LocalEngine()).length
+        return verify_log(job, await fetch_log(client, model_id, ROOMY), LocalEngine()).length
     finally:
         await client.aclose()

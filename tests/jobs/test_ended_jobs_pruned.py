@@ -26,6 +26,7 @@ from fedtrain.service.store.pruning import prune_regularly
 from fedtrain.service.vault.secret_files import load_or_create_identity
 from fedtrain.simulation.federation import FACILITATOR, Federation
 from fedtrain.spec.problems import Code, Problem
+from tests.harness.facilitator.roomy import ROOMY
 from tests.harness.interrupted import DESCENT, OWNERS, Site
 
 
@@ -77,10 +78,10 @@ def test_hashes_and_signatures_outlive_the_ciphertexts(pruned: tuple[Site, str, 
             assert view["pruned_at"] is not None
             assert (await parties.facilitator.get(f"/models/{running}"))["pruned_at"] is None
             with pytest.raises(Problem) as caught:
-                await fetch_log(client, finished)
+                await fetch_log(client, finished, ROOMY)
             assert caught.value.code is Code.EVIDENCE_PRUNED
             assert caught.value.code.status == 410
-            entries = await fetch_entries(client, finished)
+            entries = await fetch_entries(client, finished, ROOMY)
             assert len(entries) == 16
             assert verify_entries(job, entries) == sha256_hex(entries[-1])
             model = await parties.model_owner.get(f"/models/{finished}")

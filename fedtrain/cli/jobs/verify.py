@@ -80,13 +80,13 @@ async def _verify(client: FacilitatorClient, model: str) -> dict[str, object]:
         model_id = model if is_whole(model) else whole_id(model, await client.models(), client.base_url)
         job = Job.open(await client.manifest(model_id), await client.roster(model_id), str(me["party_id"]))
         try:
-            verifier = verify_log(job, await fetch_log(client, model_id), LocalEngine())
+            verifier = verify_log(job, await fetch_log(client, model_id, job.evidence_limits), LocalEngine())
             entries, head = verifier.length, verifier.head
         except Problem as problem:
             if problem.code is not Code.EVIDENCE_PRUNED:
                 raise
             pruned = True
-            kept = await fetch_entries(client, model_id)
+            kept = await fetch_entries(client, model_id, job.evidence_limits)
             entries, head = len(kept), verify_entries(job, kept)
     finally:
         await client.aclose()

@@ -22,12 +22,18 @@ from structlog.contextvars import bound_contextvars
 
 from fedtrain.client.agent.job_queue import JobQueue, Outcome
 from fedtrain.client.retry import FIRST_BACKOFF_S, Passes, may_pass, until_done
+from fedtrain.methods.plan import Plan
+from fedtrain.protocol.messages.task_sizes import most_request_bytes, most_unplanned_bytes
 from fedtrain.protocol.messages.tasks import TaskHeader, TaskKind, TaskList
+from fedtrain.spec.model_spec import ModelSpec
 from fedtrain.spec.problems import Code, Problem
 
 log = structlog.get_logger("protocol.agent")
 
 RESYNC_EVERY_S = 60.0
+
+#: What comes before the plan is known, and after.
+_UNPLANNED = frozenset({TaskKind.JOIN, TaskKind.END})
 
 #: What the Facilitator says of a task that no longer needs an answer.
 _OVER = frozenset({Code.TASK_CLOSED, Code.ANSWER_CONFLICT, Code.TASK_NOT_FOUND})
@@ -56,6 +62,8 @@ class AgentEvent(StrEnum):
 
 
 Handler = Callable[[TaskHeader, bytes], Awaitable[TaskAnswer | None]]
+#: From a job's id to its spec and the plan that the party agreed to; None where it knows none.
+PlanOf = Callable[[str], Awaitable[tuple[ModelSpec, Plan] | None]]
 OnEvent = Callable[[AgentEvent, TaskHeader | None], None]
 OnProblem = Callable[[TaskHeader, Problem], Awaitable[None] | None]
 OnDropped = Callable[[TaskHeader], Awaitable[None]]
@@ -66,7 +74,7 @@ class TaskSource(Protocol):
 
     async def tasks(self, *, wait_s: float, after: int) -> TaskList: ...
 
-    async def task_request(self, task_id: str) -> bytes: ...
+    async def task_request(self, task_id: str, most_bytes: int) -> bytes: ...
 
     async def put_result(self, task_id: str, body: bytes, content_type: str) -> None: ...
 
@@ -108,6 +116,8 @@ class TaskAgent:
     is away it is run again, with pauses, until it is back. Handlers are cancelled on a stop, so they must bear being
     run again. `on_dropped` is told of a task that was over before its answer came.
 
+    No more of a request is read than a job's plan, which `plan_of` returns, says that it can have.
+
     `on_connect` runs before the first poll and after every interruption (it is the place to register); while it raises
     Problem the agent counts as not connected. `sleep`, `monotonic` and `jitter` (in [0, 1)) are for tests.
     """
@@ -117,6 +127,7 @@ class TaskAgent:
         client: TaskSource,
         handlers: Mapping[TaskKind, Handler],
         *,
+        plan_of: PlanOf,
         wait_s: float = 20,
         on_event: OnEvent = _ignore,
         on_problem: OnProblem = _only_logged,
@@ -129,6 +140,7 @@ class TaskAgent:
     ) -> None:
         self._client = client
         self._handlers = handlers
+        self._plan_of = plan_of
         self._wait_s = wait_s
         self._on_event = on_event
         self._on_problem = on_problem
@@ -242,7 +254,8 @@ class TaskAgent:
         if handler is None:
             raise Problem(Code.MALFORMED_MESSAGE, f"This party does no {header.kind} tasks.")
         try:
-            request = await self._persist(lambda: self._client.task_request(header.id))
+            most_bytes = await self._persist(lambda: self._most_bytes(header), _own_store_is_away)
+            request = await self._persist(lambda: self._client.task_request(header.id, most_bytes))
         except Problem as problem:
             return await self._dropped(header, problem)
         answer = await self._persist(lambda: handler(header, request), _own_store_is_away)
@@ -256,6 +269,11 @@ class TaskAgent:
         log.info("task answered", task=header.key, kind=header.kind.value)
         self._tell(AgentEvent.ANSWERED, header)
         return Outcome.DONE
+
+    async def _most_bytes(self, header: TaskHeader) -> int:
+        job = None if header.job_id is None or header.kind in _UNPLANNED else await self._plan_of(header.job_id)
+        # Of a job that is not known here, or planned otherwise, the handler says what is wrong.
+        return most_unplanned_bytes(header.kind) if job is None else most_request_bytes(header.kind, *job)
 
     async def _persist(self, call: Callable[[], Awaitable[T]], passes: Passes = may_pass) -> T:
         return await until_done(call, passes, sleep=self._sleep, jitter=self._jitter)

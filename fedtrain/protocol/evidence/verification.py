@@ -30,6 +30,7 @@ from fedtrain.protocol.messages.rounds import (
     from_cbor,
 )
 from fedtrain.protocol.messages.shared_weights import check_recipients
+from fedtrain.protocol.messages.task_sizes import EvidenceLimits
 from fedtrain.spec.problems import Code, Problem
 
 
@@ -76,6 +77,11 @@ class Job:
             raise Problem(Code.PLAN_DIFFERS, "The manifest's plan is not what its spec gives.")
         roster = open_roster(signed_roster, manifest, signed_manifest.hash, facilitator)
         return cls(manifest, signed_manifest.hash, roster, facilitator, int(manifest.modulus, 16), plan)
+
+    @property
+    def evidence_limits(self) -> EvidenceLimits:
+        """Return how large what the log holds can be."""
+        return EvidenceLimits.of(self.manifest.spec, self.plan)
 
 
 @dataclass(frozen=True)

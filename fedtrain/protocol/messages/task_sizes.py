@@ -5,6 +5,8 @@ What is not ciphertexts is bounded generously: names, hashes, signatures and bou
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from fedtrain.methods.plan import EncryptedWeights, Plan, SharedArrays
 from fedtrain.protocol.messages.scoring import MAX_ROWS
 from fedtrain.protocol.messages.shared_weights import sealed_bytes
@@ -58,6 +60,23 @@ def most_request_bytes(kind: TaskKind, spec: ModelSpec, plan: Plan) -> int:
             return _FRAME + spec.outputs * MAX_ROWS * plan.ciphertext_bytes
         case _:
             return STATEMENT_BYTES
+
+
+def most_unplanned_bytes(kind: TaskKind) -> int:
+    """Return the most bytes of what a task asks, where the job's plan is not at hand or not agreed on."""
+    return STATEMENT_BYTES if kind is TaskKind.END else INVITATION_BYTES
+
+
+@dataclass(frozen=True)
+class EvidenceLimits:
+    """Most bytes of a job's log entry, and of any request, answer or sum that an entry names."""
+
+    entry_bytes: int
+    blob_bytes: int
+
+    @classmethod
+    def of(cls, spec: ModelSpec, plan: Plan) -> EvidenceLimits:
+        return cls(_entry(spec), max(_request(spec, plan), _answer(plan)))
 
 
 def _answer(plan: Plan) -> int:

@@ -18,6 +18,7 @@ from tests.harness.facilitator.memory_facilitator import (
     answer_at_once,
     running,
 )
+from tests.harness.facilitator.roomy import unplanned
 
 pytestmark = pytest.mark.anyio
 
@@ -183,7 +184,14 @@ async def test_what_on_event_and_on_problem_raise_does_not_stop_the_agent() -> N
 
     clock, stop = Clock(), asyncio.Event()
     facilitator = MemoryFacilitator(clock)
-    agent = TaskAgent(facilitator, {TaskKind.COMPUTE: handler}, on_event=broken, on_problem=broken, sleep=clock.sleep)
+    agent = TaskAgent(
+        facilitator,
+        {TaskKind.COMPUTE: handler},
+        plan_of=unplanned,
+        on_event=broken,
+        on_problem=broken,
+        sleep=clock.sleep,
+    )
     run = asyncio.create_task(agent.run(stop))
     facilitator.add(JOB_A)
     facilitator.add(JOB_B)

@@ -22,6 +22,7 @@ from fedtrain.planning.plans import plan_spec
 from fedtrain.protocol.documents.identity import sha256_hex
 from fedtrain.protocol.documents.signed import JobEnd, SignedDocument, Withdrawal, open_document, parse_json
 from fedtrain.protocol.messages.rounds import Compute, to_cbor
+from fedtrain.protocol.messages.task_sizes import EvidenceLimits
 from fedtrain.protocol.messages.tasks import TaskKind
 from fedtrain.protocol.states import Phase
 from fedtrain.spec.problems import Code, Problem
@@ -300,13 +301,13 @@ def test_an_answer_that_finds_no_room_to_be_taken_back_is_taken_back_later(
     blobs = {counts.request.hash: to_cbor(counts.request), sha256_hex(given): given}
     entries = (counts.previous_entry, asked.previous_entry)
 
-    async def log_entry(_job_id: str, index: int) -> bytes:
+    async def log_entry(_job_id: str, index: int, _limits: EvidenceLimits) -> bytes:
         return entries[index]
 
     async def log(_job_id: str, *, start: int) -> list[dict[str, object]]:
         return [{"signed_request_hash": counts.request.hash}]
 
-    async def blob(_job_id: str, named: str) -> bytes:
+    async def blob(_job_id: str, named: str, _limits: EvidenceLimits) -> bytes:
         return blobs[named]
 
     for name, call in (("log_entry", log_entry), ("log", log), ("blob", blob)):

@@ -32,10 +32,10 @@ def test_a_task_goes_to_its_recipient_and_its_result_back_to_its_sender(tmp_path
             assert (sent.sender, sent.recipient, sent.job_id) == (owner.party_id, model_owner.party_id, job_id)
             again = await owner.client.send_task(TaskKind.SCORE, model_owner.party_id, job_id, nonce(1), ASK)
             assert again == sent
-            assert await owner.client.sent_result(sent.id, wait_s=0) is None
+            assert await owner.client.sent_result(sent.id, 1 << 24, wait_s=0) is None
             header, request = await model_owner.task(TaskKind.SCORE, job_id)
             assert (header.id, request) == (sent.id, ASK)
-            waiting = asyncio.create_task(owner.client.sent_result(sent.id, wait_s=60))
+            waiting = asyncio.create_task(owner.client.sent_result(sent.id, 1 << 24, wait_s=60))
             await asyncio.sleep(0.05)
             assert not waiting.done()
             with pytest.raises(Problem) as refused:
@@ -43,10 +43,10 @@ def test_a_task_goes_to_its_recipient_and_its_result_back_to_its_sender(tmp_path
             assert refused.value.code is Code.UNSUPPORTED_MEDIA_TYPE
             await model_owner.client.put_result(header.id, REPLY, CBOR_TYPE)
             assert await waiting == REPLY
-            assert await owner.client.sent_result(sent.id, wait_s=0) == REPLY
+            assert await owner.client.sent_result(sent.id, 1 << 24, wait_s=0) == REPLY
             for stranger in (other, model_owner):
                 with pytest.raises(Problem) as refused:
-                    await stranger.client.sent_result(sent.id, wait_s=0)
+                    await stranger.client.sent_result(sent.id, 1 << 24, wait_s=0)
                 assert refused.value.code is Code.TASK_NOT_FOUND
             assert (await model_owner.client.model(job_id))["status"] == "INITIATED"
 

@@ -26,6 +26,7 @@ from fedtrain.protocol.messages.shared_weights import SealingContext, open_weigh
 from fedtrain.simulation.federation import Federation, federation
 from fedtrain.spec.problems import Code, Problem
 from tests.harness.attackers.shared_jobs import SHARING, breast_cancer, shared_spec, table
+from tests.harness.facilitator.roomy import ROOMY
 from tests.harness.one_process import split, write_table
 
 
@@ -58,7 +59,7 @@ async def verify(parties: Federation, model_id: str, seen: Seen) -> None:
     transport = httpx.ASGITransport(parties.facilitator.app)
     client = FacilitatorClient("http://facilitator.invalid", party_id=who, transport=transport)
     manifest, roster = await client.manifest(model_id), await client.roster(model_id)
-    seen.items = await fetch_log(client, model_id)
+    seen.items = await fetch_log(client, model_id, ROOMY)
     seen.job = Job.open(manifest, roster, facilitator)
     seen.owners = {entry.name: entry.party for entry in seen.job.roster.acceptances}
     await client.aclose()

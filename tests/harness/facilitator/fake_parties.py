@@ -124,7 +124,7 @@ class Party:
             found = (await self.client.tasks(wait_s=60, after=after)).tasks
             for header in found:
                 if header.kind is kind and (job_id is None or header.job_id == job_id):
-                    return header, await self.client.task_request(header.id)
+                    return header, await self.client.task_request(header.id, 1 << 24)
             after = max([after, *(header.sequence for header in found)])
         raise AssertionError(f"{self.name} has no {kind} task")
 

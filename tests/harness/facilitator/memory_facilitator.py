@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from fedtrain.client.agent.tasks import AgentEvent, TaskAgent, TaskAnswer
+from fedtrain.methods.plan import Plan
 from fedtrain.protocol.messages.tasks import JSON_TYPE, TaskHeader, TaskKind, TaskList
+from fedtrain.spec.model_spec import ModelSpec
 from fedtrain.spec.problems import Code, Problem
 
 JOB_A, JOB_B = "a" * 32, "b" * 32
@@ -86,7 +88,8 @@ class MemoryFacilitator:
     def _listed(self, after: int) -> tuple[TaskHeader, ...]:
         return tuple(header for header in self.open.values() if header.sequence > after)
 
-    async def task_request(self, task_id: str) -> bytes:
+    async def task_request(self, task_id: str, most_bytes: int) -> bytes:
+        self.most_bytes = most_bytes
         if self.request_problems:
             raise self.request_problems.pop(0)
         return f"request {task_id}".encode()
@@ -111,7 +114,11 @@ class Setting:
         self.dropped: list[str] = []
         self.drop_problems: list[Problem] = []
         self.connects = 0
+        self.plans: dict[str, tuple[ModelSpec, Plan]] = {}
         self.agent: TaskAgent
+
+    async def plan_of(self, job_id: str) -> tuple[ModelSpec, Plan] | None:
+        return self.plans.get(job_id)
 
     async def on_connect(self) -> None:
         self.connects += 1
@@ -147,6 +154,7 @@ async def running(
     it.agent = TaskAgent(
         it.facilitator,
         {TaskKind.COMPUTE: handler, TaskKind.JOIN: handler, TaskKind.END: handler},
+        plan_of=it.plan_of,
         on_event=lambda event, header: it.events.append((event, header.id if header else None)),
         on_problem=lambda header, problem: it.problems.append((header.id, problem.code)),
         on_dropped=it.on_dropped,

@@ -134,6 +134,6 @@ class Attacker:
 
     async def reply_to(self, task_id: str) -> bytes:
         while True:
-            reply = await self.client.sent_result(task_id, wait_s=30)
+            reply = await self.client.sent_result(task_id, 1 << 24, wait_s=30)
             if reply is not None:
                 return reply

@@ -21,6 +21,7 @@ from fedtrain.protocol.evidence.verification import Job, verify_log
 from fedtrain.service.vault.secret_files import load_identity
 from fedtrain.simulation.federation import FACILITATOR
 from fedtrain.spec.problems import Code, Problem
+from tests.harness.facilitator.roomy import ROOMY
 from tests.harness.one_process import (
     Floats,
     federation,
@@ -220,7 +221,7 @@ def test_a_log_with_evaluations_is_verified_without_a_key(tmp_path: Path) -> Non
             )
             facilitator = str((await client.identity())["party_id"])
             job = Job.open(await client.manifest(model_id), await client.roster(model_id), facilitator)
-            items = await fetch_log(client, model_id)
+            items = await fetch_log(client, model_id, ROOMY)
             await client.aclose()
             evaluated = [row for row in model["history"] if row["validation_loss"] is not None]
             verifier = verify_log(job, items, LocalEngine())
