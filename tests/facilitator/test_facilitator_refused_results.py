@@ -165,7 +165,8 @@ def test_a_result_of_another_content_type_is_refused(tmp_path: Path) -> None:
         problem = await refusal(owner.client.put_result(header.id, body, "text/plain"))
         assert problem.code is Code.UNSUPPORTED_MEDIA_TYPE and CBOR_TYPE in problem.detail
         # JSON is for a withdrawal, which this is not.
-        assert (await refusal(owner.client.put_result(header.id, body, JSON_TYPE))).code is Code.MALFORMED_MESSAGE
+        assert (await refusal(owner.client.put_result(header.id, body, JSON_TYPE))).code is Code.MALFORMED_JSON
+        assert (await refusal(owner.client.put_result(header.id, b"{}", JSON_TYPE))).code is Code.MALFORMED_MESSAGE
 
     with_facilitator(tmp_path, play)
 
