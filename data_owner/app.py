@@ -174,6 +174,8 @@ def create_app(
                     name="data owner pruning",
                 ),
             ]
+            if policy is None:
+                log.info("policy", file=settings.policy_told())
             if owner_policy.knowing(trust.value()).any_model_owner:
                 log.warning("open policy: any Model Owner is accepted", loopback=is_loopback(settings.host))
             yield

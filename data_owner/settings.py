@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,13 +17,16 @@ from fedtrain.service.runtime.extras import how_to_install
 from fedtrain.service.runtime.settings import ServiceSettings
 from fedtrain.spec.problems import Code, Problem
 
+POLICY_FILE = "policy.toml"
+
 
 class DataOwnerSettings(ServiceSettings):
     """`data` is registered at the start as dataset "default", under the encoding in `schema_file`, if there is one.
 
     `schema` is taken for `schema_file` (the environment has FEDTRAIN_SCHEMA_FILE). `data_dir` is where `POST /datasets`
     looks for files and keeps uploads. `facilitator_id`: the party id that the Facilitator must have, None for any.
-    `policy_file`: without one, a service on loopback is open, until somebody is pinned, and any other strict;
+    `policy_file`: else `policy.toml` in the state folder; without one, a service on loopback is open, until somebody is
+    pinned, and any other strict;
     `least_roster`, if given, is then taken in place of the policy's own, and with `share_weights` jobs may show this
     owner their weights, whatever the policy says of that. `score_timeout_s`: how long `POST /score` waits for the
     Model Owner. `engine` can be a Dask cluster, too.
@@ -69,16 +73,41 @@ class DataOwnerSettings(ServiceSettings):
     def data_folder(self) -> Path:
         return self.data_dir or self.state_dir / "data"
 
+    @property
+    def policy_in_force(self) -> Path | None:
+        """The policy file that is read, if any."""
+        in_folder = self.state_dir / POLICY_FILE
+        # Not only where it is a file that can be read: a policy that somebody put there is never passed over.
+        return self.policy_file or (in_folder if os.path.lexists(in_folder) else None)
+
+    @property
+    def policy_passed_over(self) -> Path | None:
+        """The policy file in the state folder, where the settings name another."""
+        in_folder = self.state_dir / POLICY_FILE
+        named = self.policy_file
+        if named is None or not os.path.lexists(in_folder) or named.resolve() == in_folder.resolve():
+            return None
+        return in_folder
+
+    def policy_told(self) -> str:
+        """One line for this owner's people: by which rules it takes part."""
+        path, other = self.policy_in_force, self.policy_passed_over
+        if path is None:
+            kind = "for loopback, open until somebody is pinned" if is_loopback(self.host) else "strict"
+            return f"no file, the default {kind}; {self.state_dir / POLICY_FILE} would be read"
+        return f"{path}" + (f"; {other} is not read, since the settings name another file" if other else "")
+
     def policy(self) -> OwnerPolicy:
         """The owner's policy. Raises Problem(INVALID_REQUEST) for a policy file that cannot be used."""
         policy = OwnerPolicy.for_loopback() if is_loopback(self.host) else OwnerPolicy()
-        if self.policy_file is not None:
+        path = self.policy_in_force
+        if path is not None:
             try:
-                policy = OwnerPolicy.from_toml(self.policy_file.read_text())
+                policy = OwnerPolicy.from_toml(path.read_text())
+            except Problem as problem:
+                raise Problem(problem.code, f"{path}: {problem.detail}", **problem.extra) from None
             except (OSError, UnicodeError) as error:
-                raise Problem(
-                    Code.INVALID_REQUEST, f"The policy file {self.policy_file} cannot be read: {error}."
-                ) from None
+                raise Problem(Code.INVALID_REQUEST, f"The policy file {path} cannot be read: {error}.") from None
         if self.least_roster is not None:
             policy = policy.model_copy(update={"least_roster": self.least_roster})
         if self.share_weights:

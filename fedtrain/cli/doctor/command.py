@@ -64,6 +64,7 @@ def examine(settings: ServiceSettings, role: Role, clock: Callable[[], datetime]
     from fedtrain.cli.doctor.facilitator import check_facilitator
     from fedtrain.cli.doctor.folder import check_folder
     from fedtrain.cli.doctor.machine import check_machine
+    from fedtrain.cli.doctor.rules import check_policy
     from fedtrain.cli.doctor.store import check_store
     from fedtrain.cli.doctor.table import check_data
     from fedtrain.cli.doctor.trust import check_trust
@@ -76,6 +77,7 @@ def examine(settings: ServiceSettings, role: Role, clock: Callable[[], datetime]
     yield from check_certificates(settings, clock())
     yield from check_trust(settings, role, clock())
     if isinstance(settings, DataOwnerSettings):
+        yield from check_policy(settings)
         yield from check_data(settings)
     yield from check_facilitator(settings, role, clock)
 

@@ -16,6 +16,7 @@ from fedtrain.cli.doctor.certificates import check_certificates
 from fedtrain.cli.doctor.finding import Finding, Level
 from fedtrain.cli.doctor.folder import check_folder
 from fedtrain.cli.doctor.machine import check_machine
+from fedtrain.cli.doctor.rules import check_policy
 from fedtrain.cli.doctor.store import check_store
 from fedtrain.cli.doctor.table import check_data
 from fedtrain.cli.doctor.trust import check_trust
@@ -81,6 +82,21 @@ def test_a_variable_that_nobody_reads(folder: Path) -> None:
     assert "environment" not in by_check(check_machine(settings_in(folder), {}))
     found = by_check(check_machine(settings_in(folder), {"FEDTRAIN_PROT": "FEDTRAIN_PORT"}))["environment"]
     assert (found.level, "FEDTRAIN_PORT" in found.remedy) == (Level.WARN, True)
+
+
+def test_the_policy_and_which_file_it_is(folder: Path) -> None:
+    found = by_check(check_policy(settings_in(folder)))["policy"]
+    assert found.level is Level.OK and "no file" in found.found
+    own, other = folder / "policy.toml", folder / "other.toml"
+    own.write_text("least_roster = 4")
+    other.write_text("least_roster = 5")
+    found = by_check(check_policy(settings_in(folder)))["policy"]
+    assert (found.level, found.found) == (Level.OK, str(own))
+    found = by_check(check_policy(settings_in(folder, policy_file=other)))["policy"]
+    assert found.level is Level.WARN and f"{own} is not read" in found.found
+    own.write_text("least_roster = none")
+    found = by_check(check_policy(settings_in(folder)))["policy"]
+    assert found.level is Level.FAIL and str(own) in found.found
 
 
 # The state folder
