@@ -17,6 +17,7 @@ from fedtrain.facilitator.registry.claims import Claims
 from fedtrain.facilitator.registry.mailbox import Mailbox
 from fedtrain.facilitator.registry.pruning import prune
 from fedtrain.facilitator.routes import ROUTERS
+from fedtrain.facilitator.routes.access import long_polls
 from fedtrain.facilitator.runner import JobRunner, Resources
 from fedtrain.facilitator.service import JobService
 from fedtrain.facilitator.settings import FacilitatorSettings
@@ -125,6 +126,7 @@ def create_app(
         registry=registry,
     )
     app.state.longest_wait_s = settings.longest_wait_s
+    app.state.long_polls = long_polls()
     return app
 
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 from fastapi import Depends, Path, Request
 
 from fedtrain.facilitator.desk import TaskDesk
-from fedtrain.facilitator.registry.mailbox import Mailbox
+from fedtrain.facilitator.registry.mailbox import MAX_OPEN_TASKS, Mailbox
 from fedtrain.facilitator.service import JobService
+from fedtrain.service.limits.held_requests import HeldRequests
+
+#: A party at work has one for tasks and one for each task that it sent. A line that breaks leaves its poll behind for
+#: as long as that would have waited.
+MOST_POLLS_OF_A_PARTY = MAX_OPEN_TASKS + 36
 
 
 def _service(request: Request) -> JobService:
@@ -39,6 +46,28 @@ SIGNED_EXAMPLE = {
     "signer": "1a" * 32,
     "signature": "8e" * 64,
 }
+
+
+def long_polls() -> HeldRequests:
+    """Return the count of a service's long polls, none of them open."""
+    return HeldRequests(
+        "long polls", "wait for one of them to be answered, or ask without `wait`", MOST_POLLS_OF_A_PARTY
+    )
+
+
+@contextmanager
+def waiting(request: Request, party: str, wait: float) -> Iterator[float]:
+    """Give the seconds that a request may wait, and count it while it does.
+
+    Raises Problem(RATE_LIMITED) where its party has as many such as it may have.
+    """
+    wait_s: float = min(wait, request.app.state.longest_wait_s)
+    if wait_s <= 0:
+        yield 0.0
+        return
+    polls: HeldRequests = request.app.state.long_polls
+    with polls.held(party):
+        yield wait_s
 
 
 def signed_body(what: str) -> dict[str, object]:

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from fedtrain.facilitator.registry.mailbox import Sent
-from fedtrain.facilitator.routes.access import Desk, Post, TaskIdInPath, bytes_response
+from fedtrain.facilitator.routes.access import Desk, Post, TaskIdInPath, bytes_response, waiting
 from fedtrain.facilitator.store.results import Given
 from fedtrain.protocol.documents.signed import Hash, JobId, PartyId
 from fedtrain.protocol.messages.tasks import JSON_TYPE, TaskHeader, TaskKind, TaskList
@@ -64,8 +64,9 @@ async def tasks(
         int, Query(ge=0, lt=1 << 63, description="List only tasks with a sequence above this", examples=[0])
     ] = 0,
 ) -> TaskList:
-    wait_s = min(wait, request.app.state.longest_wait_s)
-    return TaskList(tasks=tuple(await desk.tasks(caller, after=after, wait_s=wait_s, stop=request.app.state.stop)))
+    with waiting(request, caller, wait) as wait_s:
+        found = await desk.tasks(caller, after=after, wait_s=wait_s, stop=request.app.state.stop)
+    return TaskList(tasks=tuple(found))
 
 
 @router.get(
@@ -138,8 +139,8 @@ async def sent_result(
     post: Post,
     wait: Annotated[float, Query(ge=0, description="Seconds to wait for the result", examples=[20])] = 0,
 ) -> Response:
-    wait_s = min(wait, request.app.state.longest_wait_s)
-    found = await post.result(caller, task_id, wait_s=wait_s, stop=request.app.state.stop)
+    with waiting(request, caller, wait) as wait_s:
+        found = await post.result(caller, task_id, wait_s=wait_s, stop=request.app.state.stop)
     if found is None:
         return Response(status_code=204)
     return Response(found.content, media_type=found.content_type)

@@ -29,7 +29,7 @@ from fedtrain.service.web import documentation
 from fedtrain.service.web.access import AccessMiddleware
 from fedtrain.service.web.caller import Gate, OpenGate, caller
 from fedtrain.service.web.errors import UnexpectedErrorMiddleware, add_problem_handlers
-from fedtrain.service.web.event_streams import EventStreams
+from fedtrain.service.web.event_streams import event_streams
 from fedtrain.service.web.responses import PROBLEM_RESPONSES
 from fedtrain.spec.problems import Code, Problem
 from fedtrain.spec.setup_error import SetupError
@@ -137,7 +137,7 @@ def create_service(
     app.state.gate = gate
     app.state.body_limits = body_limits
     app.state.role = role
-    app.state.event_streams = EventStreams()
+    app.state.event_streams = event_streams()
     add_problem_handlers(app)
     app.include_router(problem_pages.routes())
     about = {"role": role.value, "name": name, "version": release, "protocol": PROTOCOL_VERSION}
