@@ -9,7 +9,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from fedtrain.cli.simulate.in_process import federation
 from structlog.testing import capture_logs
 
 from fedtrain.crypto import LocalEngine
@@ -22,6 +21,7 @@ from fedtrain.protocol.messages.task_sizes import (
     most_unplanned_bytes,
 )
 from fedtrain.protocol.messages.tasks import TaskKind
+from fedtrain.simulation.federation import federation
 from fedtrain.spec.model_spec import ModelSpec
 from tests.harness.attackers.job_material import props, rows, write_table
 from tests.harness.facilitator.memory_facilitator import JOB_A, Setting, answer_at_once, running
