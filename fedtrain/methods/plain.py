@@ -11,7 +11,8 @@ from functools import cached_property
 from fedtrain.crypto import SlotLayout
 from fedtrain.methods.plan import Answer, Arrays, DoesNotFit, NotPlanned, Plan, Round, numbers_in
 from fedtrain.methods.schedule import COUNTS
-from fedtrain.spec.model_spec import ModelSpec
+from fedtrain.spec.model_spec import ModelSpec, Training
+from fedtrain.spec.problems import Code, Problem
 
 _LARGEST_KEY_BITS = 16384
 _KEY_STEP_BITS = 1024
@@ -33,6 +34,19 @@ class PlainAnswer:
         return math.ceil(rows * self.row_bound * (1 << self.fraction_bits))
 
 
+#: What every method takes of a spec's `training`: who takes part, how long is waited, and the key.
+TAKEN = frozenset(
+    {
+        "min_data_owners",
+        "max_data_owners",
+        "max_rows",
+        "key_bits",
+        "scaling",
+        "on_dropout",
+        "join_timeout_s",
+        "round_timeout_s",
+    }
+)
 #: Round 0 of every plain method: how many rows there are.
 ROWS = PlainAnswer({"rows": (1,)}, Fraction(1))
 
@@ -51,7 +65,11 @@ class PlainPlan(Plan):
 
     @classmethod
     def of(cls, spec: ModelSpec, answers: Mapping[str, PlainAnswer]) -> PlainPlan:
-        """Return the plan of a job with the spec's key, rows and owners."""
+        """Return the plan of a job with the spec's key, rows and owners.
+
+        Raises Problem(INVALID_SPEC) where `training` has what no plain method takes.
+        """
+        check_takes(spec, TAKEN)
         training = spec.training
         return cls(training.key_bits, training.max_rows, training.max_data_owners, {COUNTS: ROWS, **answers})
 
@@ -116,6 +134,23 @@ class PlainPlan(Plan):
         rows = math.floor(largest / (answer.row_bound * (1 << answer.fraction_bits))) // self.max_owners
         by_key = (f"key_bits {key_bits}",) if key_bits <= _LARGEST_KEY_BITS else ()
         return (*by_key, f"max_rows {rows:,} or fewer") if rows else by_key
+
+
+def check_takes(spec: ModelSpec, taken: frozenset[str]) -> None:
+    """Raise Problem(INVALID_SPEC) that names every field of `training` which the method does not take, and is set."""
+    default = Training()
+    errors = [
+        {
+            "field": f"training.{name}",
+            "message": f"{spec.model_type} does not take it: leave it out.",
+            "value": getattr(spec.training, name),
+        }
+        for name in Training.model_fields
+        if name not in taken and getattr(spec.training, name) != getattr(default, name)
+    ]
+    if errors:
+        fields = ", ".join(str(error["field"]) for error in errors)
+        raise Problem(Code.INVALID_SPEC, f"{fields}: {spec.model_type} does not take it: leave it out.", errors=errors)
 
 
 def _slot_bits(bound: int) -> int:

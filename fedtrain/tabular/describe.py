@@ -16,15 +16,8 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from fedtrain.spec.model_spec import (
-    MAX_COLUMNS,
-    MAX_NAME,
-    Column,
-    DataProps,
-    DecimalMark,
-    ThousandsMark,
-    check_range,
-)
+from fedtrain.spec.columns import MAX_COLUMNS, MAX_NAME, check_range
+from fedtrain.spec.model_spec import Column, DataProps, DecimalMark, ThousandsMark
 from fedtrain.tabular.columns import shown
 from fedtrain.tabular.errors import ColumnMismatch, UnreadableTable
 from fedtrain.tabular.extremes import Extremes, Question

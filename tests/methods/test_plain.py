@@ -11,13 +11,20 @@ import pytest
 from fedtrain.crypto.packing.slots import pack, unpack
 from fedtrain.methods.plain import PlainAnswer, PlainPlan
 from fedtrain.methods.plan import DoesNotFit, NotPlanned
-from tests.harness.facilitator.machine_bench import small_spec
+from fedtrain.spec.model_spec import ModelSpec
+from fedtrain.spec.problems import Code, Problem
 
 SUMS = PlainAnswer({"sums": (3, 4), "top": (5,)}, Fraction(3, 2), fraction_bits=20)
 
 
 def plan_of(answer: PlainAnswer = SUMS, **training: Any) -> PlainPlan:
-    return PlainPlan.of(small_spec(**{"max_rows": 1000, "max_data_owners": 4, **training}), {"sums": answer})
+    feature = {"name": "x", "type": "continuous", "range": [0, 1]}
+    document = {
+        "model_type": "LINEAR_REGRESSION",
+        "data_props": {"features": [feature], "target": {"name": "y", "range": [0, 1]}},
+        "training": {"max_rows": 1000, "max_data_owners": 4, "key_bits": 512, **training},
+    }
+    return PlainPlan.of(ModelSpec.model_validate(document), {"sums": answer})
 
 
 def test_bounds_are_those_of_all_rows_and_of_n_rows_once_that_is_known() -> None:
@@ -70,3 +77,21 @@ def test_another_kind_or_step_is_not_planned(kind: str, step: int) -> None:
 def test_rows_beyond_the_plan_are_refused(rows_total: int) -> None:
     with pytest.raises(ValueError, match="1 to 4000"):
         plan_of().round("sums", rows_total=rows_total)
+
+
+@pytest.mark.parametrize(
+    "training",
+    [
+        {"l2": "auto", "optimizer": "newton"},
+        {"weights": "shared_with_owners"},
+        {"evaluate_every": 2},
+        {"momentum": 0.5},
+    ],
+)
+def test_what_no_plain_method_takes_is_refused_by_name(training: dict[str, Any]) -> None:
+    with pytest.raises(Problem) as refused:
+        plan_of(**training)
+    assert refused.value.code is Code.INVALID_SPEC
+    errors = refused.value.extra["errors"]
+    assert isinstance(errors, list)
+    assert {error["field"] for error in errors} == {f"training.{name}" for name in training}

@@ -1,4 +1,4 @@
-"""The registry of model types. Adding one is a module here and a line below: docs/adding-a-model.md."""
+"""The registry of model types. Adding one is a module here and a line below: docs/adding-a-method.md."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What the parties must agree on about a model type whose gradient is linear in the weights.
 
 Every owner reduces its rows to A = XᵀX and b = Xᵀ(y − shift), which meet the weights times a slope c, and everything
-else follows: docs/adding-a-model.md.
+else follows: docs/adding-a-method.md.
 """
 
 from __future__ import annotations
@@ -9,14 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
+from fedtrain.spec.columns import Target
 from fedtrain.spec.model_types.row_loss import RowLoss
-
-if TYPE_CHECKING:
-    from fedtrain.spec.model_spec import Target, Training
+from fedtrain.spec.training import Training
 
 Floats = NDArray[Any]
 

@@ -11,13 +11,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
+from fedtrain.spec.columns import Target
 from fedtrain.spec.model_types.kind import ModelKind
 from fedtrain.spec.model_types.row_loss import LogLoss
-
-if TYPE_CHECKING:
-    from fedtrain.spec.model_spec import Target, Training
+from fedtrain.spec.training import Training
 
 MINIMAX_SLOPE = Fraction(153, 1000)
 TAYLOR_SLOPE = Fraction(1, 4)
