@@ -160,7 +160,7 @@ def create_app(
             pools.start()
             running = [
                 asyncio.create_task(agent.run(app.state.stop), name="data owner agent"),
-                asyncio.create_task(service.keep_registered(app.state.stop), name="data owner registration"),
+                asyncio.create_task(service.registering.keep(app.state.stop), name="data owner registration"),
                 asyncio.create_task(
                     asyncio.to_thread(fits.look_at_all, store, workshop.inspector), name="data owner tables"
                 ),

@@ -106,7 +106,7 @@ class OwnerService:
             took=self._took,
         )
         self._first_answers = asyncio.Lock()
-        self._registering = Registering(
+        self.registering = Registering(
             identity=identity,
             name=name,
             offered=self._offered,
@@ -133,18 +133,6 @@ class OwnerService:
         return {TaskKind.JOIN: self.on_join, TaskKind.COMPUTE: self.on_compute, TaskKind.END: self.on_end}
 
     # Registration
-
-    def datasets_changed(self) -> None:
-        """Register again, as soon as may be."""
-        self._registering.datasets_changed()
-
-    async def keep_registered(self, stop: asyncio.Event) -> None:
-        """As `Registering.keep`."""
-        await self._registering.keep(stop)
-
-    async def register(self) -> None:
-        """Tell the Facilitator who this owner is and what it offers. Raises Problem where that fails."""
-        await self._registering.register()
 
     async def _offered(self) -> tuple[str, ...]:
         """Names of the datasets that the policy lets others train on."""
@@ -298,7 +286,7 @@ class OwnerService:
 
     async def connected(self) -> None:
         """Register, and the first time end what has ended at the Facilitator while this state did not know of it."""
-        await self.register()
+        await self.registering.register()
         if self._settled:
             return
         for state in await self._run(self._store.jobs):
@@ -366,7 +354,7 @@ class OwnerService:
         return JobContext(
             self._identity.party_id,
             self._name,
-            self._registering.facilitator_id,
+            self.registering.facilitator_id,
             self.policy_now(),
             self._allow_small_keys,
             self._membership,

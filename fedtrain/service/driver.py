@@ -18,8 +18,8 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeVar
+from weakref import WeakValueDictionary
 
-from fedtrain.client.agent.job_locks import JobLocks
 from fedtrain.client.agent.tasks import TaskAnswer
 from fedtrain.protocol.outcome import EffectT, Outcome
 from fedtrain.service.store.jobs import JobStore, StateT
@@ -88,11 +88,18 @@ class Driver(Generic[ContextT, StateT, MessageT, EffectT]):
     run: Callable[[Callable[[], Any]], Awaitable[Any]]
     handlers: Mapping[type, Callable[[StateT, Any], Awaitable[MessageT | TaskAnswer | None]]]
     took: Callable[[StateT, StateT], None]
-    locks: JobLocks = field(default_factory=JobLocks)
+    #: There for as long as somebody holds them or waits for them: jobs come and go for months.
+    locks: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
     def holding(self, job_id: str) -> asyncio.Lock:
-        """Return the job's lock, for who has more to do with it than one message: see `held`."""
-        return self.locks.of(job_id)
+        """Return the job's lock, the same one to all who use it at one time.
+
+        For who has more to do with the job than one message: see `held`.
+        """
+        lock = self.locks.get(job_id)
+        if lock is None:
+            lock = self.locks[job_id] = asyncio.Lock()
+        return lock
 
     async def drive(
         self, job_id: str, message: MessageT, *, held: bool = False, at: datetime | None = None, **of_store: Any

@@ -160,7 +160,7 @@ class Bench:
         """Register, as the agent does before it polls, and then `do`."""
 
         async def both() -> T:
-            await self.service.register()
+            await self.service.registering.register()
             return await do()
 
         return asyncio.run(both())
@@ -555,9 +555,9 @@ def test_only_datasets_on_offer_are_registered_at_the_facilitator(tmp_path: Path
 def test_a_changed_dataset_is_registered_again_at_once(bench: Bench) -> None:
     async def change() -> None:
         stop = asyncio.Event()
-        keeping = asyncio.create_task(bench.service.keep_registered(stop))
+        keeping = asyncio.create_task(bench.service.registering.keep(stop))
         bench.register()
-        bench.service.datasets_changed()
+        bench.service.registering.datasets_changed()
         while len(bench.facilitator.registered) < 2:
             await asyncio.sleep(0.01)
         stop.set()
@@ -577,14 +577,14 @@ def test_a_registration_that_breaks_is_not_the_last_one(bench: Bench, monkeypatc
 
     async def change() -> None:
         stop = asyncio.Event()
-        keeping = asyncio.create_task(bench.service.keep_registered(stop))
+        keeping = asyncio.create_task(bench.service.registering.keep(stop))
         assert len(bench.facilitator.registered) == 1
         with monkeypatch.context() as patched:
             patched.setattr(bench.facilitator, "register", breaking)
-            bench.service.datasets_changed()
+            bench.service.registering.datasets_changed()
             while not broken:
                 await asyncio.sleep(0.01)
-        bench.service.datasets_changed()
+        bench.service.registering.datasets_changed()
         while len(bench.facilitator.registered) < 2 and not keeping.done():
             await asyncio.sleep(0.01)
         stop.set()
@@ -597,13 +597,13 @@ def test_a_registration_that_breaks_is_not_the_last_one(bench: Bench, monkeypatc
 def test_a_dataset_that_changes_while_the_first_registration_is_under_way_is_not_missed(bench: Bench) -> None:
     async def change() -> None:
         stop = asyncio.Event()
-        keeping = asyncio.create_task(bench.service.keep_registered(stop))
-        registering = asyncio.create_task(bench.service.register())
+        keeping = asyncio.create_task(bench.service.registering.keep(stop))
+        registering = asyncio.create_task(bench.service.registering.register())
         while not bench.facilitator.asked:
             await asyncio.sleep(0)
         # The registration has read the list of datasets by now, or will: either way this one must be told.
         bench.register()
-        bench.service.datasets_changed()
+        bench.service.registering.datasets_changed()
         await registering
         while bench.facilitator.registered[-1].datasets != ("default",):
             await asyncio.sleep(0.01)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
@@ -175,6 +176,42 @@ def test_a_job_is_let_go_between_messages_unless_the_caller_holds_it(held: bool,
         return bench.store.state
 
     assert asyncio.run(play()).taken == between
+
+
+def test_jobs_are_held_side_by_side_each_by_one_at_a_time() -> None:
+    async def play() -> list[tuple[str, int, str]]:
+        driver, seen = Bench().driver(), list[tuple[str, int, str]]()
+
+        async def message(job_id: str, number: int) -> None:
+            async with driver.holding(job_id):
+                seen.append((job_id, number, "in"))
+                await asyncio.sleep(0)
+                gc.collect()  # a lock that somebody waits for stays
+                await asyncio.sleep(0)
+                seen.append((job_id, number, "out"))
+
+        await asyncio.gather(*(message(job_id, number) for number in range(3) for job_id in ("a", "b")))
+        return seen
+
+    seen = asyncio.run(play())
+    for job_id in ("a", "b"):
+        mine = [(number, what) for job, number, what in seen if job == job_id]
+        assert mine == [(number, what) for number in range(3) for what in ("in", "out")]
+    assert seen[:2] == [("a", 0, "in"), ("b", 0, "in")]
+
+
+def test_nothing_is_left_of_jobs_that_nobody_is_busy_with() -> None:
+    async def play() -> None:
+        driver = Bench().driver()
+        async with driver.holding("a"):
+            for number in range(1000):
+                async with driver.holding(f"job {number}"):
+                    assert len(driver.locks) <= 3
+            assert driver.holding("a").locked()
+        gc.collect()
+        assert len(driver.locks) == 0
+
+    asyncio.run(play())
 
 
 def test_two_who_want_one_context_make_it_once() -> None:
