@@ -49,7 +49,7 @@ from fedtrain.protocol.messages.tasks import CBOR_TYPE, JSON_TYPE, TaskHeader
 from fedtrain.protocol.states import Phase
 from fedtrain.service.driver import Contexts, Driven, Driver
 from fedtrain.service.runtime.doorbell import Doorbell
-from fedtrain.service.store.full_disk import problem_of_disk
+from fedtrain.service.store.full_disk import call_in
 from fedtrain.spec.model_spec import ModelSpec
 from fedtrain.spec.problems import Code, Problem
 
@@ -191,14 +191,7 @@ class ModelService:
         return JobContext(self._own.identity, self._own.name, plan, state.rounds, self._own.membership)
 
     async def _run(self, work: Callable[[], T]) -> T:
-        """Raises Problem(STORE_UNAVAILABLE) where the disk has no room, and whatever else `work` raises."""
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._own.executor, work)
-        except OSError as error:
-            problem = problem_of_disk(error)
-            if problem is None:
-                raise
-            raise problem from error
+        return await call_in(self._own.executor, work)
 
     async def _timed(self, job_id: str, work: Callable[[], T]) -> T:
         began = self._own.clock.monotonic()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from datetime import datetime
@@ -34,7 +33,7 @@ from fedtrain.protocol.messages.task_sizes import EvidenceLimits
 from fedtrain.protocol.messages.tasks import JSON_TYPE, TaskHeader, TaskKind
 from fedtrain.protocol.states import Phase
 from fedtrain.service.driver import Contexts, Driven, Driver
-from fedtrain.service.store.full_disk import problem_of_disk
+from fedtrain.service.store.full_disk import call_in
 from fedtrain.spec.model_spec import ModelSpec
 from fedtrain.spec.problems import Code, Problem
 
@@ -399,15 +398,7 @@ class OwnerService:
         await self._driver.take(job_id, j.RequestRefused(refusal))
 
     async def _run(self, call: Callable[..., T], *arguments: object) -> T:
-        """Raises Problem(STORE_UNAVAILABLE) where the disk has no room, and whatever else `call` raises."""
-        loop = asyncio.get_running_loop()
-        try:
-            return await loop.run_in_executor(self._executor, functools.partial(call, *arguments))
-        except OSError as error:
-            problem = problem_of_disk(error)
-            if problem is None:
-                raise
-            raise problem from error
+        return await call_in(self._executor, call, *arguments)
 
 
 def _no_agent(_job_id: str) -> None:

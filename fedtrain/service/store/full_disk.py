@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
+from collections.abc import Callable
+from concurrent.futures import Executor
+from functools import partial
+from typing import TypeVar
 
 from fedtrain.spec.problems import Code, Problem
 
+T = TypeVar("T")
 _NO_ROOM = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
 
 
@@ -16,3 +22,17 @@ def problem_of_disk(error: OSError) -> Problem | None:
     """
     why = None if error.errno is None else _NO_ROOM.get(error.errno)
     return None if why is None else Problem(Code.STORE_UNAVAILABLE, f"The state folder cannot be written now: {why}.")
+
+
+async def call_in(executor: Executor, call: Callable[..., T], *arguments: object) -> T:
+    """Return what a blocking call returns, made in a thread.
+
+    Raises Problem(STORE_UNAVAILABLE) where the disk has no room, and whatever else `call` raises.
+    """
+    try:
+        return await asyncio.get_running_loop().run_in_executor(executor, partial(call, *arguments))
+    except OSError as error:
+        problem = problem_of_disk(error)
+        if problem is None:
+            raise
+        raise problem from error
