@@ -10,6 +10,7 @@ import gmpy2
 import pytest
 from gmpy2 import mpz
 
+from benchmarks import same_bits
 from fedtrain.crypto import FixedBaseTable, LocalEngine
 from fedtrain.crypto.engine.native import NativeEngine, why_not
 from fedtrain.crypto.engine.native import engine as module
@@ -200,3 +201,17 @@ def test_without_a_kernel_the_reason_is_named(monkeypatch: pytest.MonkeyPatch, r
 def test_what_does_not_fit_the_kernels_shapes_is_refused(call: str, wrong: tuple[object, ...]) -> None:
     with pytest.raises(ValueError, match="does not hold"):
         getattr(module._kernel, call)(*wrong)
+
+
+def test_random_inputs_of_every_operation_agree_and_one_that_does_not_is_found() -> None:
+    agreed = same_bits.compare(300, seed=7, widths=(512, 1024))
+    operations = {"powers", "secret powers", "fixed-base powers", "product", "horner", "matrix", "decryption"}
+    assert set(agreed) == operations and min(agreed.values()) > 0
+
+    class OneOff(NativeEngine):
+        def horner(self, groups, shift_bits, modulus):
+            *rest, last = super().horner(groups, shift_bits, modulus)
+            return [*rest, last ^ 1]
+
+    with pytest.raises(AssertionError, match="horner differs at 1024 bits"):
+        same_bits.compare(300, seed=7, widths=(512,), kernel=OneOff())
