@@ -8,13 +8,12 @@ from contextlib import contextmanager
 
 from fedtrain.crypto import RerandomiserPool
 from fedtrain.crypto.engine import Engine
+from fedtrain.crypto.engine.native import NativeEngine
+from fedtrain.crypto.engine.native.ring import LANES
 from fedtrain.methods.plan import Plan
 
 ROUNDS_AHEAD = 2
 LARGEST_POOL = 512
-#: Factors at a time: an answer that comes in meanwhile waits for no more than these, and a single
-#: power is not worth a worker: it releases the GIL and stays in the filling thread.
-CHUNK = 1
 
 
 class Pools:
@@ -22,6 +21,9 @@ class Pools:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        # Factors at a time: an answer that comes in meanwhile waits for no more than these. A single power is not worth
+        # a worker: it releases the GIL and stays in the filling thread. By the kernel eight take as long as five.
+        self._chunk = LANES if isinstance(engine, NativeEngine) else 1
         self._pools: dict[int, RerandomiserPool] = {}
         self._changed = threading.Condition()
         self._answering = 0
@@ -94,7 +96,7 @@ class Pools:
                     return
                 pool = self._next()
             if pool is not None:
-                pool.fill(CHUNK)
+                pool.fill(self._chunk)
 
     def _next(self) -> RerandomiserPool | None:
         if self._answering:

@@ -14,7 +14,7 @@
 #define MOST_VECTORS ((MOST_HALF_DIGITS + LANES - 1) / LANES)
 
 /* Beyond so many, a batch with empty lanes is faster than one after the other. */
-#define MOST_ALONE 6
+#define MOST_ALONE 5
 
 typedef struct {
     lanes half[2][MOST_VECTORS];
