@@ -20,7 +20,8 @@ from fedtrain.tabular.errors import ColumnMismatch, UnreadableTable
 from fedtrain.tabular.reading.convert import trimmed_text
 from fedtrain.tabular.reading.dialect import Dialect, sniff
 from fedtrain.tabular.reading.marks import NumberMarks
-from fedtrain.tabular.reading.parquet import MAGIC, parquet_batches, parquet_names
+from fedtrain.tabular.reading.parquet import parquet_batches, parquet_names
+from fedtrain.tabular.reading.parquet_pages import MAGIC
 from fedtrain.tabular.reading.row_groups import RowGroup
 from fedtrain.tabular.reading.source import Utf8Blocks, open_bytes
 

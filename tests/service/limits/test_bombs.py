@@ -167,7 +167,7 @@ def a_footer_that_lies(path: Path) -> None:
         (a_million_names, "its first record does not end within 1 MB"),
         (one_line_without_end, "its first record does not end within 1 MB"),
         (one_record_without_end, "a record is longer than 4 MB"),
-        (a_page_of_half_a_gigabyte, "its pages unpack to many times its size"),
+        (a_page_of_half_a_gigabyte, "bytes, more than 256 MB"),
         (a_list_of_a_hundred_million_nulls, "its lists unpack to many times its size"),
         (one_long_text_in_a_dictionary, "column 'a' unpacks to many times the file's size"),
         (one_long_category, "column 'a' unpacks to many times the file's size"),

@@ -14,8 +14,10 @@ import pytest
 
 from fedtrain.spec.model_spec import Column
 from fedtrain.tabular.errors import UnreadableTable
+from fedtrain.tabular.reading import parquet_pages
 from fedtrain.tabular.reading.convert import to_numbers
 from fedtrain.tabular.reading.marks import NumberMarks
+from fedtrain.tabular.reading.parquet_pages import pages_of
 from fedtrain.tabular.reading.read import open_table
 
 
@@ -117,3 +119,41 @@ def test_long_texts_come_whole_and_in_order_however_they_are_stored(tmp_path: Pa
     assert max(sum(array.nbytes for array in batch.arrays) for batch in batches) < 20 << 20
     assert [text for batch in batches for text in batch.arrays[0].to_pylist()] == texts
     assert [row for batch in batches for row in batch.arrays[1].to_pylist()] == list(range(1, 1201))
+
+
+def wide(path: Path) -> Path:
+    """Twenty columns, each of one page of 80 kB without a dictionary."""
+    columns = {f"c{index}": np.arange(10_000, dtype=np.float64) + index for index in range(20)}
+    pq.write_table(pa.table(columns), path, use_dictionary=False, compression="none", write_page_index=False)
+    return path
+
+
+def page_bytes(path: Path) -> int:
+    """Bytes of the largest page, unpacked."""
+    with path.open("rb") as content, pq.ParquetFile(path) as file:
+        group = file.metadata.row_group(0)
+        return max(pages_of(path, content, group.column(index)).largest for index in range(20))
+
+
+def test_a_page_over_the_limit_is_refused_by_its_columns_name_however_large_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = wide(tmp_path / "t.parquet")
+    monkeypatch.setattr(parquet_pages, "MOST_PAGE_BYTES", page := page_bytes(path))
+    assert len(open_table(path).columns) == 20
+    monkeypatch.setattr(parquet_pages, "MOST_PAGE_BYTES", page - 1)
+    with pytest.raises(UnreadableTable, match=f"a page of column 'c0' unpacks to {page:,} bytes"):
+        open_table(path)
+
+
+def test_pages_that_are_open_at_once_have_a_limit_that_does_not_grow_with_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = wide(tmp_path / "t.parquet")
+    page = page_bytes(path)
+    assert 20 * page < parquet_pages.PAGES_RATIO * path.stat().st_size, "what the file's size alone would allow"
+    monkeypatch.setattr(parquet_pages, "MOST_PAGES_BYTES", 20 * page)
+    assert len(open_table(path).columns) == 20
+    monkeypatch.setattr(parquet_pages, "MOST_PAGES_BYTES", 20 * page - 1)
+    with pytest.raises(UnreadableTable, match=f"up to column 'c19', unpack to {20 * page:,} bytes at once"):
+        open_table(path)
