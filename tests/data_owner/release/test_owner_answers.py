@@ -185,6 +185,18 @@ def test_a_total_of_rows_below_the_owners_own_is_refused_without_its_count() -> 
     assert _decrypted_by_phe([answer], budget.steps[0].sum_bound) == expected.tolist()
 
 
+def test_a_total_below_the_owners_own_rows_is_refused_for_all_moments_too() -> None:
+    budget = plan_spec(spec_of(optimizer="newton"))
+    job = replace(_jobs(budget)["clinic-b"], peers={})
+    with pytest.raises(Problem) as caught:
+        compute_answer(job, _request(RoundKind.MOMENTS, rows_total=199), "d4" * 32)
+    assert caught.value.code is Code.ROWS_TOTAL_REFUSED and "200" not in caught.value.detail
+    answer = compute_answer(job, _request(RoundKind.MOMENTS, rows_total=200), "d4" * 32)
+    moments, planned = MOMENTS["clinic-b"], budget.round(RoundKind.MOMENTS).answer
+    expected = rescale(np.append(moments.xtx[np.triu_indices(3)], moments.xty), 128, planned.fraction_bits)
+    assert _decrypted_by_phe([answer], planned.sum_bound) == expected.tolist()
+
+
 def test_one_answer_alone_or_two_of_three_decrypt_to_nothing() -> None:
     budget = plan_spec(spec_of())
     request = _request(RoundKind.GRADIENT, weights=weights_message(budget, WEIGHTS))
