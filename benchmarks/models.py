@@ -35,12 +35,13 @@ from fedtrain.data_owner.methods import SHARED
 from fedtrain.data_owner.methods.answers import Affine, PreparedData, Question
 from fedtrain.data_owner.release.fixed_point import fixed_point
 from fedtrain.methods.regression.kinds import RoundKind
+from fedtrain.model_owner.arithmetic.arrays import to_floats
 from fedtrain.model_owner.methods.descent import DESCENTS
-from fedtrain.model_owner.methods.optimisers import Ask, Done
-from fedtrain.model_owner.methods.optimisers.quadratic import to_floats
-from fedtrain.model_owner.methods.training import objective
+from fedtrain.model_owner.methods.descent.method import objective
+from fedtrain.model_owner.methods.linear import trained_model
+from fedtrain.model_owner.methods.moves import Ask, Done
 from fedtrain.model_owner.results import classification
-from fedtrain.model_owner.results.models import Classification
+from fedtrain.model_owner.results.classes import Classes, SurrogateClasses
 from fedtrain.planning.plans import plan_spec, rounds_of
 from fedtrain.protocol.messages.shared_weights import SharedWeights
 from fedtrain.spec.model_spec import ModelSpec, Optimizer
@@ -159,9 +160,9 @@ def measure(spec: ModelSpec, rows: Rows, seed: int) -> dict[str, Any]:
     order = np.random.default_rng(seed).permutation(len(rows.X))
     tests = round(TEST_SHARE * len(order))
     test, train = rows[order[:tests]], rows[order[tests:]]
-    scores = test.X @ surrogate_weights(spec, [train])
     encoder = Encoder.of_spec(spec)
-    document = Classification(calibrates=True).on_test_set(scores, test.Y, encoder, seed)
+    surrogate = SurrogateClasses(spec, trained_model(surrogate_weights(spec, [train]), encoder))
+    document = surrogate.on_test_set(surrogate.scores(test.X), test.Y, seed)
     kept = np.setdiff1d(np.arange(tests), document["calibration"]["rows"])
     assert spec.training.l2 != "auto"
     exact = LogisticRegression(C=1 / spec.training.l2, max_iter=10_000, tol=1e-8)
@@ -171,9 +172,8 @@ def measure(spec: ModelSpec, rows: Rows, seed: int) -> dict[str, Any]:
     told = raw[:, 0] > 0 if raw.shape[1] == 1 else raw.argmax(axis=1)
     names = ("auc", "log_loss", "accuracy")
     weights, rounds = shared_weights(spec, train)
-    shared = Classification(calibrates=False).on_test_set(test.X[kept] @ weights, test.Y[kept], encoder, seed)[
-        "metrics"
-    ]
+    exact_classes = Classes(spec, trained_model(weights, encoder))
+    shared = exact_classes.on_test_set(exact_classes.scores(test.X[kept]), test.Y[kept], seed)["metrics"]
     return {
         "shared": {name: shared[name] for name in names},
         "shared_rounds": rounds,

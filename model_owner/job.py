@@ -14,11 +14,12 @@ from typing import Any, TypeAlias
 from fedtrain.methods import schedule_of
 from fedtrain.methods.plan import Answer, Plan
 from fedtrain.methods.regression.budget import Budget, budget_of
-from fedtrain.methods.regression.kinds import RoundKind
+from fedtrain.model_owner.arithmetic.arrays import Integers
 from fedtrain.model_owner.methods.learning import HistoryRow as HistoryRow
 from fedtrain.model_owner.methods.learning import Learning as Learning
-from fedtrain.model_owner.methods.learning import TrainedModel as TrainedModel
-from fedtrain.model_owner.methods.optimisers.quadratic import Integers
+from fedtrain.model_owner.methods.method import JobFacts, Taken
+from fedtrain.model_owner.methods.moves import Ask
+from fedtrain.model_owner.results.fitted import TrainedModel as TrainedModel
 from fedtrain.planning.window_position import WindowPosition, window_position
 from fedtrain.protocol import outcome
 from fedtrain.protocol.documents.identity import Identity
@@ -165,6 +166,11 @@ class JobState(Strict):
         return window_position(self.plan, 0)
 
 
+def facts_of(context: JobContext, state: JobState) -> JobFacts:
+    """What the job's method knows of it."""
+    return JobFacts(state.spec, context.plan, context.rounds, len(state.owners), state.rows_total)
+
+
 # Messages
 
 
@@ -209,10 +215,15 @@ class StepArrived:
 
 @dataclass(frozen=True)
 class SumOpened:
-    """The sum of a step was proven and decrypted: (rows, columns) integers, each within its bound."""
+    """What a step brought was proven and decrypted: a sum, (rows, columns) integers, or a window's weights (d, k), each
+    within its bound.
+
+    `previous`: the weights before a window's last update, with momentum alone.
+    """
 
     arrived: StepArrived
-    values: Integers
+    values: Integers = field(repr=False)
+    previous: Integers | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -221,18 +232,6 @@ class SumRefused:
 
     arrived: StepArrived
     problem: Problem
-
-
-@dataclass(frozen=True)
-class WindowOpened:
-    """A window was proven, update by update, and its weights decrypted: (d, k) integers within their bounds.
-
-    `previous`: the weights before the last update, with momentum alone.
-    """
-
-    arrived: StepArrived
-    weights: Integers = field(repr=False)
-    previous: Integers | None = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -277,7 +276,6 @@ Message: TypeAlias = (
     | StepArrived
     | SumOpened
     | SumRefused
-    | WindowOpened
     | PointEncrypted
     | Ended
     | CancelAsked
@@ -307,7 +305,7 @@ class OpenSum:
 
 @dataclass(frozen=True)
 class OpenWindow:
-    """Fetch the log since `start`, `rounds` entries, prove every one, decrypt; then WindowOpened or SumRefused.
+    """Fetch the log since `start`, `rounds` entries, prove every one, decrypt; then SumOpened or SumRefused.
 
     `request_hash`: of the request that opened the window.
     """
@@ -321,21 +319,15 @@ class OpenWindow:
 
 @dataclass(frozen=True, eq=False)
 class Turn:
-    """A move between the optimiser's and its encryption. Nothing of it is kept before the request is signed.
+    """What the method asks next, before it is encrypted. Nothing of it is kept before the request is signed.
 
-    `previous`: the point before, with windows and momentum. `rounds`: what the turn before it took, 1 without windows.
-    `kind`: of the request that it leads to.
+    `entries`: of the log, that the answer before it took.
     """
 
     arrived: StepArrived
-    rows_total: int
-    learning: Learning = field(repr=False)
-    point: Integers = field(repr=False)
-    history: HistoryRow | None
-    numbers_decrypted: int
-    previous: Integers | None = field(default=None, repr=False)
-    rounds: int = 1
-    kind: Kind = RoundKind.GRADIENT
+    taken: Taken = field(repr=False)
+    ask: Ask = field(repr=False)
+    entries: int
 
 
 @dataclass(frozen=True)

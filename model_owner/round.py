@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from fedtrain.methods import schedule_of
 from fedtrain.methods.schedule import COUNTS
 from fedtrain.model_owner import job as j
-from fedtrain.model_owner.job import JobContext, JobState, Outcome
-from fedtrain.model_owner.methods import training
+from fedtrain.model_owner.job import JobContext, JobState, Outcome, facts_of
+from fedtrain.model_owner.methods import method_of
+from fedtrain.model_owner.methods.method import Finished, Opened, Taken
 from fedtrain.model_owner.sums import replay, windows
-from fedtrain.model_owner.sums.sealing import round_after, sealing_of
+from fedtrain.model_owner.sums.sealing import sealing_of
 from fedtrain.protocol.documents.identity import sha256_hex
 from fedtrain.protocol.documents.signed import Manifest, sign_document
 from fedtrain.protocol.evidence.addition import SumContext
@@ -56,8 +56,6 @@ def _take(context: JobContext, state: JobState, message: j.Message, now: datetim
             return _judged(state, message, now, lambda: _step_arrived(context, state, message, now))
         case j.SumOpened():
             return _judged(state, message.arrived, now, lambda: _opened(context, state, message, now))
-        case j.WindowOpened():
-            return _judged(state, message.arrived, now, lambda: _window_opened(context, state, message, now))
         case j.SumRefused():
             return _failed(state, message.arrived, message.problem, now)
         case j.PointEncrypted():
@@ -116,7 +114,7 @@ def _step_arrived(context: JobContext, state: JobState, arrived: j.StepArrived, 
         )
     if step.step == 0:
         return _roster_closed(context, state, arrived, now)
-    if state.asked is not None and windows.in_windows(context, state.asked.kind):
+    if windows.in_window(context, state):
         return Outcome(state, (windows.expect_window(context, state, arrived),))
     return Outcome(state, (_open_sum(context, state, arrived),))
 
@@ -170,86 +168,48 @@ def _open_sum(context: JobContext, state: JobState, arrived: j.StepArrived) -> j
 
 
 def _opened(context: JobContext, state: JobState, message: j.SumOpened, now: datetime) -> Outcome:
-    """The optimiser's turn. Raises Problem(DIVERGED)."""
+    """The method's turn: the model, the next request, or first its encryption. Raises Problem(DIVERGED)."""
     asked, arrived = state.asked, message.arrived
     if asked is None or arrived.step.step != state.next_step or state.ended:
         raise Problem(Code.WRONG_STATE, f"Job {state.job_id} has gone on, or ended, without this sum.")
-    after = _advanced(state, arrived, 1)
-    taken = training.take(context, after, arrived.learning, asked, message.values, now)
-    return _turn(context, state, after, arrived, taken, now, 1)
+    entries = windows.entries_due(context, state)
+    opened = Opened(asked.kind, asked.round, message.values, now, message.previous, entries)
+    taken = method_of(state.spec).step(facts_of(context, state), arrived.learning, opened)
+    after = _after(state, arrived, taken, entries)
+    if isinstance(taken.next, Finished):
+        if arrived.replayed is not None and arrived.replayed.request is not None:
+            raise replay.differs(arrived.step.step, None, arrived.replayed)
+        # From here on the round is the last one that was answered.
+        after = _with(after, asked=asked.model_copy(update={"round": taken.round}))
+        return _finished(after, arrived, taken, taken.next, now)
+    if taken.next.point is None:
+        return _asking(context, after, arrived, _request(context, after, taken.round, taken.next.kind), _kept(taken))
+    turn = j.Turn(arrived, taken, taken.next, entries)
+    return Outcome(state, (j.EncryptPoint(turn, sealing_of(context, state, taken.round)),))
 
 
-def _window_opened(context: JobContext, state: JobState, message: j.WindowOpened, now: datetime) -> Outcome:
-    """The optimiser's turn at a window's end. Raises Problem(DIVERGED)."""
-    asked, arrived = state.asked, message.arrived
-    if asked is None or arrived.step.step != state.next_step or state.ended:
-        raise Problem(Code.WRONG_STATE, f"Job {state.job_id} has gone on, or ended, without this window.")
-    rounds = windows.window_rounds(context, asked.round)
-    after = _advanced(state, arrived, rounds)
-    taken = windows.take_window(context, after, asked, message, now)
-    return _turn(context, state, after, arrived, taken, now, rounds)
-
-
-def _advanced(state: JobState, arrived: j.StepArrived, entries: int) -> JobState:
-    """The log has so many more entries, the last of which came with the step."""
-    return _with(state, log_head=sha256_hex(arrived.step.log_entry), log_length=state.log_length + entries)
-
-
-def _turn(
-    context: JobContext,
-    state: JobState,
-    after: JobState,
-    arrived: j.StepArrived,
-    taken: training.Taken,
-    now: datetime,
-    rounds: int,
-) -> Outcome:
-    """What follows from the optimiser's move: the model, the next request, or first its encryption."""
-    after = _with(
-        after,
-        rows_total=taken.rows_total,
+def _after(state: JobState, arrived: j.StepArrived, taken: Taken, entries: int) -> JobState:
+    """The state that an answer leads to. The log has so many more entries, the last of which came with the step."""
+    return _with(
+        state,
+        log_head=sha256_hex(arrived.step.log_entry),
+        log_length=state.log_length + entries,
+        rows_total=state.rows_total if taken.rows_total is None else taken.rows_total,
         numbers_decrypted=state.numbers_decrypted + taken.numbers_decrypted,
         loss=state.loss if taken.history is None else taken.history.loss,
         gradient=state.gradient if taken.history is None else taken.history.gradient,
     )
-    if taken.model is not None:
-        if arrived.replayed is not None and arrived.replayed.request is not None:
-            raise replay.differs(arrived.step.step, None, arrived.replayed)
-        if state.asked is not None:  # from here on the round is the last one that was answered
-            after = _with(after, asked=state.asked.model_copy(update={"round": state.round + rounds - 1}))
-        return _finished(after, arrived, taken, now)
-    if taken.point is None:
-        request = _request(context, after, state.round + 1, schedule_of(state.spec).kind)
-        return _asking(context, after, arrived, request, _kept(taken))
-    turn = j.Turn(
-        arrived,
-        taken.rows_total,
-        taken.learning,
-        taken.point,
-        taken.history,
-        after.numbers_decrypted,
-        taken.previous,
-        rounds,
-        taken.kind,
-    )
-    return Outcome(state, (j.EncryptPoint(turn, sealing_of(context, state, round_after(state, turn))),))
 
 
 def _encrypted(context: JobContext, state: JobState, message: j.PointEncrypted) -> Outcome:
     turn, asked = message.turn, state.asked
     if asked is None or turn.arrived.step.step != state.next_step or state.ended:
         raise Problem(Code.WRONG_STATE, f"Job {state.job_id} has gone on, or ended, without this request.")
-    after = _with(
-        _advanced(state, turn.arrived, turn.rounds),
-        rows_total=turn.rows_total,
-        numbers_decrypted=turn.numbers_decrypted,
-        loss=state.loss if turn.history is None else turn.history.loss,
-        gradient=state.gradient if turn.history is None else turn.history.gradient,
-    )
+    after = _after(state, turn.arrived, turn.taken, turn.entries)
     request = _request(
-        context, after, round_after(state, turn), turn.kind, message.weights, message.previous, message.sealed
+        context, after, turn.taken.round, turn.ask.kind, message.weights, message.previous, message.sealed
     )
-    return _asking(context, after, turn.arrived, request, _kept(turn))
+    return _asking(context, after, turn.arrived, request, _kept(turn.taken))
 
 
 def _request(
@@ -299,7 +259,7 @@ def _answering(state: JobState, arrived: j.StepArrived, result: StepResult, kept
     return Outcome(after, (*kept, j.GiveResult(arrived.step.step, body)))
 
 
-def _kept(taken: training.Taken | j.Turn) -> tuple[j.Effect, ...]:
+def _kept(taken: Taken) -> tuple[j.Effect, ...]:
     kept: tuple[j.Effect, ...] = (j.KeepLearning(taken.learning),)
     return kept if taken.history is None else (*kept, j.KeepHistory(taken.history))
 
@@ -307,13 +267,11 @@ def _kept(taken: training.Taken | j.Turn) -> tuple[j.Effect, ...]:
 # Ends
 
 
-def _finished(state: JobState, arrived: j.StepArrived, taken: training.Taken, now: datetime) -> Outcome:
-    if taken.model is None:
-        raise ValueError("a job that is not trained cannot finish")
-    ending = j.Ending(at=now, reason=taken.why, converged=taken.converged)
+def _finished(state: JobState, arrived: j.StepArrived, taken: Taken, end: Finished, now: datetime) -> Outcome:
+    ending = j.Ending(at=now, reason=end.why, converged=end.converged)
     after = _with(state, phase=advance(Role.MODEL_OWNER, state.phase, Event.FINISH), ending=ending)
     result = StepResult(job_id=state.job_id, step=arrived.step.step, finished="FINISHED")
-    return _answering(after, arrived, result, (*_kept(taken), j.KeepModel(taken.model), j.DestroyKey()))
+    return _answering(after, arrived, result, (*_kept(taken), j.KeepModel(end.model), j.DestroyKey()))
 
 
 def _judged(state: JobState, arrived: j.StepArrived, now: datetime, move: Callable[[], Outcome]) -> Outcome:
@@ -348,7 +306,7 @@ FATAL = frozenset(
 def broken(state: JobState, message: j.Message, error: Exception, now: datetime) -> Outcome:
     """End the job whose step cannot be computed. Raises `error` again where no step would be answered by that."""
     arrived = message.turn.arrived if isinstance(message, j.PointEncrypted) else message
-    if isinstance(arrived, j.SumOpened | j.WindowOpened):
+    if isinstance(arrived, j.SumOpened):
         arrived = arrived.arrived
     if not isinstance(arrived, j.StepArrived) or state.ended or arrived.step.step != state.next_step:
         raise error

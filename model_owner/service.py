@@ -32,9 +32,9 @@ from fedtrain.model_owner.job import JobContext, JobState, Outcome
 from fedtrain.model_owner.jobs.specs import plan_of
 from fedtrain.model_owner.metrics import Metrics
 from fedtrain.model_owner.store import ModelStore
-from fedtrain.model_owner.sums import replay
+from fedtrain.model_owner.sums import replay, windows
 from fedtrain.model_owner.sums.keys import KeyRing, encryptor_of, private_key_of
-from fedtrain.model_owner.sums.opening import encrypt_point, open_sum, open_window, opened_point, planned_weights
+from fedtrain.model_owner.sums.opening import encrypt_points, open_sum, open_window, opened_point, planned_weights
 from fedtrain.model_owner.sums.sealing import seal_point
 from fedtrain.planning.plans import plan_spec, rounds_of
 from fedtrain.planning.unit_costs import UnitCosts
@@ -255,7 +255,7 @@ class ModelService:
         while not state.ended and (until is None or state.next_step < until):
             context = await self._run(partial(self._context, state))
             length = state.log_length if state.next_step else 0
-            due = replay.entries_due(context, state)
+            due = windows.entries_due(context, state)
             # One entry more: its request is what this party answered with.
             items = await self._evidence(job_id, length, length + due + 1)
             if len(items) < due:
@@ -311,7 +311,7 @@ class ModelService:
             return j.SumRefused(effect.arrived, problem)
         fetched = sum(item.size_bytes for item in evidence)
         arrived = replace(effect.arrived, size_bytes=effect.arrived.size_bytes + fetched)
-        return j.WindowOpened(arrived, weights, previous)
+        return j.SumOpened(arrived, weights, previous)
 
     async def _evidence(self, job_id: str, start: int, stop: int) -> list[LogItem]:
         state = await self.job(job_id)
@@ -326,16 +326,13 @@ class ModelService:
         def encrypt() -> j.Message:
             if replayed is not None:
                 return opened_point(effect.turn, replayed, private_key_of(own.keys, job_id), own.engine)
-            if effect.sealing is not None:
+            if effect.sealing is not None and (point := effect.turn.ask.point) is not None:
                 bits = context.budget.inputs.weight_fraction_bits
-                return j.PointEncrypted(effect.turn, None, sealed=seal_point(effect.turn.point, bits, effect.sealing))
-            planned = planned_weights(context.plan, effect.turn.kind)
+                return j.PointEncrypted(effect.turn, None, sealed=seal_point(point, bits, effect.sealing))
+            planned = planned_weights(context.plan, effect.turn.ask.kind)
             encryptor = encryptor_of(own.keys, job_id, lambda: planned.layout.ciphertexts * context.rounds)
             modulus = int(private_key_of(own.keys, job_id).public_key.n)
-            weights = encrypt_point(effect.turn.point, planned, encryptor, modulus)
-            before = effect.turn.previous
-            previous = None if before is None else encrypt_point(before, planned, encryptor, modulus)
-            return j.PointEncrypted(effect.turn, weights, previous)
+            return j.PointEncrypted(effect.turn, *encrypt_points(effect.turn.ask, planned, encryptor, modulus))
 
         try:
             return await self._timed(job_id, encrypt)

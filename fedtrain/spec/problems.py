@@ -73,6 +73,12 @@ class Code(Enum):
     MODEL_NOT_FINISHED = Kind(
         "model-not-finished", 409, "The model has not finished", "Wait until its status is FINISHED."
     )
+    NO_PREDICTIONS = Kind(
+        "no-predictions",
+        409,
+        "The model predicts nothing",
+        "Look at what it found with GET /models/{id}, or name another model.",
+    )
     NO_TEST_DATA = Kind("no-test-data", 409, "The Model Owner has no test set", "Register one with POST /datasets.")
     INVALID_DATA = Kind(
         "invalid-data", 422, "The data do not fit their declared encoding", "Mend the data or the declaration."

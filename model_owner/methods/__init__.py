@@ -1,0 +1,32 @@
+"""The Model Owner's half of every method. One with rounds of its own is a module here and a line in `_OWN`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from fedtrain.model_owner.methods.descent.method import DescentMethod
+from fedtrain.model_owner.methods.method import Method
+from fedtrain.model_owner.methods.quadratic.method import QuadraticMethod
+from fedtrain.model_owner.results.classes import Classes, SurrogateClasses
+from fedtrain.model_owner.results.linear import Values, ValuesOfSharedWeights
+from fedtrain.spec.model_spec import ModelSpec
+
+#: By model type.
+_OWN: Final[Mapping[str, Method]] = {}
+
+#: Every other model type is a regression: by how its weights travel, and whether it classifies.
+REGRESSIONS: Final[Mapping[tuple[str, bool], Method]] = MappingProxyType(
+    {
+        ("encrypted", False): QuadraticMethod(Values),
+        ("encrypted", True): QuadraticMethod(SurrogateClasses),
+        ("shared_with_owners", False): DescentMethod(ValuesOfSharedWeights),
+        ("shared_with_owners", True): DescentMethod(Classes),
+    }
+)
+
+
+def method_of(spec: ModelSpec) -> Method:
+    """The method that trains a job of that spec."""
+    return _OWN.get(spec.model_type) or REGRESSIONS[spec.training.weights, spec.kind.classifies]

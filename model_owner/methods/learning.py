@@ -5,16 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from fedtrain.model_owner.methods.l2_choice import L2Choice
-from fedtrain.model_owner.results.coefficient_table import CoefficientTable
-from fedtrain.model_owner.results.remarks import Remark
 from fedtrain.spec.model_spec import Strict
 
 
 class HistoryRow(Strict):
     """One turn: the training loss in raw units, and ‖gradient‖/‖b‖, at the same weights.
 
-    With windows there is no loss, and `gradient` is what the whole window tells of it (see `optimisers.windowed`).
+    With windows there is no loss, and `gradient` is what the whole window tells of it (see `quadratic.windowed`).
     `validation_loss`: of the owners' validation parts, where the round was evaluated.
     """
 
@@ -49,35 +46,15 @@ class Validation(Strict):
 
 
 class Learning(Strict):
-    """What the counts told, and the optimiser's state. Secret: never in a log or a message.
+    """What a method keeps between two answers: what the counts told, and its state. Secret: in no log or message.
 
     `missing_classes`: places of the declared classes that occur in no row, as the first sums told.
     """
 
-    targets_squared: tuple[int, ...]
-    optimiser: Any
+    targets_squared: tuple[int, ...] = ()
+    optimiser: Any = None
     validation: Validation | None = None
     missing_classes: tuple[int, ...] = ()
 
     def __repr__(self) -> str:
         return "Learning(…)"
-
-
-class TrainedModel(Strict):
-    """The result. `weights` (d, k) in scaled units as exact hexadecimal floats; `coefficients` (d, k) in raw units.
-
-    `table`: what least squares tell of the coefficients, else `no_table` says why there is none. `remarks`: what people
-    must know of it, as far as training found it.
-    """
-
-    weights: tuple[tuple[str, ...], ...]
-    coefficients: tuple[tuple[float, ...], ...]
-    names: tuple[str, ...]
-    output_names: tuple[str, ...]
-    table: CoefficientTable | None = None
-    no_table: str | None = None
-    l2_choice: L2Choice | None = None
-    remarks: tuple[Remark, ...] = ()
-
-    def __repr__(self) -> str:
-        return f"TrainedModel({len(self.names)} × {len(self.output_names)})"

@@ -6,12 +6,14 @@ on Platt's probabilistic outputs for support vector machines", 2007.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fedtrain.model_owner.methods.optimisers.quadratic import Floats
+from fedtrain.model_owner.arithmetic.arrays import Floats
 
 LEAST_ROWS_A_CLASS = 5
 _STEPS = 100
@@ -25,6 +27,15 @@ class Calibration:
     slopes: tuple[float, ...]
     offsets: tuple[float, ...]
     rows: NDArray[np.int64]
+
+    def to_json(self) -> dict[str, Any]:
+        """The member `calibration` of a prediction document."""
+        slopes, offsets = list(self.slopes), list(self.offsets)
+        return {"method": "platt", "slopes": slopes, "offsets": offsets, "rows": self.rows.tolist()}
+
+    @classmethod
+    def from_json(cls, kept: Mapping[str, Any]) -> Self:
+        return cls(tuple(kept["slopes"]), tuple(kept["offsets"]), np.array(kept["rows"], dtype=np.int64))
 
     def __call__(self, scores: Floats) -> Floats:
         """(rows, k) probabilities of linear predictors (rows, k)."""

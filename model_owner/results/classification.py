@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fedtrain.model_owner.methods.optimisers.quadratic import Floats
+from fedtrain.model_owner.arithmetic.arrays import Floats
 
 Labels = NDArray[np.int64]
 

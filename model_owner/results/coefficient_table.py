@@ -14,7 +14,8 @@ import gmpy2
 import numpy as np
 from gmpy2 import mpfr
 
-from fedtrain.model_owner.methods.optimisers.normal_equations import (
+from fedtrain.model_owner.arithmetic.arrays import Floats, Integers
+from fedtrain.model_owner.arithmetic.normal_equations import (
     PRECISION_BITS,
     SOLUTION_FRACTION_BITS,
     Reals,
@@ -22,7 +23,6 @@ from fedtrain.model_owner.methods.optimisers.normal_equations import (
     linear_solution,
     reals,
 )
-from fedtrain.model_owner.methods.optimisers.quadratic import Floats, Integers
 from fedtrain.model_owner.results.raw_units import floats, numbers, unit_changes
 from fedtrain.model_owner.results.student_t import quantile, two_sided_p
 from fedtrain.spec.model_spec import Strict

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fedtrain.model_owner.methods.optimisers.quadratic import Floats
+from fedtrain.model_owner.arithmetic.arrays import Floats
 
 Json = dict[str, Any]
 

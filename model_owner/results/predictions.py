@@ -11,19 +11,13 @@ from uuid import uuid4
 
 import numpy as np
 
+from fedtrain.model_owner.arithmetic.arrays import Floats
 from fedtrain.model_owner.job import JobState, TrainedModel
 from fedtrain.model_owner.jobs.datasets import fingerprint
-from fedtrain.model_owner.methods.optimisers.quadratic import Floats
 from fedtrain.model_owner.results.clipping import as_json as clipped_as_json
 from fedtrain.model_owner.results.clipping import clipped_rows, remarks_on_clipped
-from fedtrain.model_owner.results.models import (
-    calibrated_coefficients,
-    cost_is,
-    evaluation_of,
-    remarks_on,
-    remarks_on_decision,
-    weights_of,
-)
+from fedtrain.model_owner.results.finished import fitted_of, remarks_on
+from fedtrain.model_owner.results.fitted import Predicting
 from fedtrain.model_owner.results.remarks import as_json
 from fedtrain.model_owner.store import Dataset, ModelStore, Prediction
 from fedtrain.protocol.clock import Clock
@@ -58,13 +52,10 @@ class Predictions:
             lambda: (self._store.job(prediction.model_id), self._store.model(prediction.model_id))
         )
         document, more = prediction.document, dict[str, Any]()
-        calibration = document.get("calibration")
-        if state is not None:
-            more["cost_is"] = cost_is(state.spec, calibration is not None)
-        if model is not None and calibration is not None:
-            more["calibrated_coefficients"] = calibrated_coefficients(model, calibration)
-        clipped = remarks_on_clipped(document.get("clipped", ()), len(document["values"]))
-        remarks = (*(() if state is None else remarks_on(state, model)), *remarks_on_decision(document), *clipped)
+        remarks = remarks_on_clipped(document.get("clipped", ()), len(document["values"]))
+        if state is not None and model is not None:
+            more, told = _predicting(state, model).explained(document)
+            remarks = (*remarks_on(state, model), *told, *remarks)
         return {**document, **more, "remarks": as_json(remarks)}
 
     async def of_rows(self, model_id: str | None, rows: Sequence[object]) -> tuple[str, dict[str, Any]]:
@@ -75,7 +66,7 @@ class Predictions:
 
         def score() -> tuple[str, dict[str, Any]]:
             state, model = self._finished(model_id)
-            encoder = Encoder.of_spec(state.spec)
+            predicting, encoder = _predicting(state, model), Encoder.of_spec(state.spec)
             remarks = remarks_on(state, model)
             if not rows:
                 return state.job_id, {"values": [], "clipped": [], "remarks": as_json(remarks)}
@@ -84,7 +75,7 @@ class Predictions:
                 X = encoder.encode_feature_batch(batch).X
             except TableError as error:
                 raise Problem(Code.INVALID_ROWS, f"{error.message}.", errors=[_error_of(error)]) from None
-            scored = evaluation_of(state.spec).of_rows(X @ weights_of(model), encoder, self._test_document(state))
+            scored = predicting.of_rows(predicting.scores(X), self._test_document(state, predicting))
             clipped = clipped_as_json(clipped_rows(encoder, batch, range(len(X))))
             told = as_json((*remarks, *remarks_on_clipped(clipped, len(X))))
             return state.job_id, {**scored, "clipped": clipped, "remarks": told}
@@ -107,14 +98,15 @@ class Predictions:
         return state, model
 
     def calibration(self, state: JobState) -> dict[str, Any] | None:
-        """The slopes and offsets of a finished classifier's probabilities on the current test set, if it has any."""
-        document = self._test_document(state)
-        found: dict[str, Any] | None = None if document is None else document["calibration"]
-        return found
+        """The slopes and offsets of a finished model's probabilities on the current test set, if it has any."""
+        state, model = self._finished(state.job_id)
+        fitted = fitted_of(state, model)
+        document = self._test_document(state, fitted) if isinstance(fitted, Predicting) else None
+        return None if document is None else document.get("calibration")
 
-    def _test_document(self, state: JobState) -> dict[str, Any] | None:
-        """What a classifier's probabilities are calibrated by; None where nothing is to be, or there is no test set."""
-        if not state.spec.kind.classifies or self._store.current_dataset() is None:
+    def _test_document(self, state: JobState, predicting: Predicting) -> dict[str, Any] | None:
+        """What a model's values are calibrated by; None where they are not, or there is no test set."""
+        if not predicting.calibrates or self._store.current_dataset() is None:
             return None
         return self._on_test_set(state.job_id).document
 
@@ -126,7 +118,8 @@ class Predictions:
         known = self._store.prediction_on(state.job_id, dataset.id)
         if known is not None:
             return known
-        scores, targets, clipped = _score(state, model, dataset)
+        predicting = _predicting(state, model)
+        scores, targets, clipped = _score(state, predicting, dataset)
         # The same test set is split in the same way for every model.
         seed = int(dataset.version[:16], 16)
         prediction_id = uuid4().hex
@@ -135,7 +128,7 @@ class Predictions:
             "model_id": state.job_id,
             "dataset_id": dataset.id,
             "clipped": clipped,
-            **evaluation_of(state.spec).on_test_set(scores, targets, Encoder.of_spec(state.spec), seed),
+            **predicting.on_test_set(scores, targets, seed),
         }
         return self._store.put_prediction(
             Prediction(
@@ -148,10 +141,22 @@ class Predictions:
         )
 
 
-def _score(state: JobState, model: TrainedModel, dataset: Dataset) -> tuple[Floats, Floats, list[dict[str, Any]]]:
+def _predicting(state: JobState, model: TrainedModel) -> Predicting:
+    """The job's model. Raises Problem(NO_PREDICTIONS) for one that only reports."""
+    fitted = fitted_of(state, model)
+    if not isinstance(fitted, Predicting):
+        raise Problem(
+            Code.NO_PREDICTIONS,
+            f"Model {state.job_id} is a {state.spec.model_type}, which predicts nothing: GET /models/{{id}} has what "
+            "it found.",
+        )
+    return fitted
+
+
+def _score(state: JobState, predicting: Predicting, dataset: Dataset) -> tuple[Floats, Floats, list[dict[str, Any]]]:
     """(rows, k) scores and encoded targets of a test set, read in batches, and which rows were clipped where."""
     encoder = Encoder.of_spec(state.spec)
-    weights, path = weights_of(model), Path(dataset.path)
+    path = Path(dataset.path)
     values: list[Floats] = []
     targets: list[Floats] = []
     clipped: list[tuple[int, str]] = []
@@ -172,7 +177,7 @@ def _score(state: JobState, model: TrainedModel, dataset: Dataset) -> tuple[Floa
             before = sum(len(part) for part in values)
             kept = (batch.records - read[0].first_row).tolist()
             clipped += [(before + row, column) for row, column in clipped_rows(encoder, read[0], kept)]
-            values.append(batch.X @ weights)
+            values.append(predicting.scores(batch.X))
             targets.append(batch.Y)
     except (TableError, OSError) as error:
         raise Problem(

@@ -9,8 +9,8 @@ import gmpy2
 import numpy as np
 from gmpy2 import mpfr, mpq
 
-from fedtrain.model_owner.methods.optimisers.normal_equations import PRECISION_BITS, Reals, reals
-from fedtrain.model_owner.methods.optimisers.quadratic import Floats, Integers
+from fedtrain.model_owner.arithmetic.arrays import Floats, Integers
+from fedtrain.model_owner.arithmetic.normal_equations import PRECISION_BITS, Reals, reals
 from fedtrain.tabular.encode import Encoder
 
 

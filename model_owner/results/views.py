@@ -12,9 +12,10 @@ from pydantic import BaseModel, ConfigDict
 
 from fedtrain.client.facilitator import FacilitatorClient
 from fedtrain.model_owner.job import ABOUT_VALUES, HistoryRow, JobState, TrainedModel
-from fedtrain.model_owner.methods.l2_choice import L2Choice
+from fedtrain.model_owner.methods import method_of
+from fedtrain.model_owner.methods.quadratic.l2_choice import L2Choice
 from fedtrain.model_owner.results.coefficient_table import CoefficientTable
-from fedtrain.model_owner.results.models import coefficients_by_name, loss_is, remarks_on
+from fedtrain.model_owner.results.finished import remarks_on
 from fedtrain.model_owner.results.remarks import Remark
 from fedtrain.planning.window_position import WindowPosition, window_position
 from fedtrain.protocol.clock import Clock
@@ -142,10 +143,11 @@ class ModelView(ModelLine):
     `remarks`: what people must know of the finished model. `may_have_caused`: where its sums could not be used, the
     owners of the roster, those first whose jobs ended so most often.
     `test_set_problem`: in the answer to POST /models, why the test set could not score the model that it will be.
+    Members that are not here are what a method reports that fits no coefficients.
     `window`: scale and bits of the round that is asked. `plan`: the budget, and under `forecast` what the job costs.
     """
 
-    model_config = ConfigDict(json_schema_extra={"example": _EXAMPLE})
+    model_config = ConfigDict(extra="allow", json_schema_extra={"example": _EXAMPLE})
 
     started_at: datetime | None
     converged: bool | None
@@ -172,6 +174,9 @@ class ModelView(ModelLine):
     plan: dict[str, Any]
 
 
+_OF_LINEAR_MODELS = ("coefficients", "coefficient_table", "no_coefficient_table", "l2_choice")
+
+
 def line(state: JobState) -> ModelLine:
     return ModelLine(**_line(state))
 
@@ -188,7 +193,7 @@ def _line(state: JobState) -> dict[str, Any]:
         "round": state.round,
         "rounds": state.rounds,
         "loss": state.loss,
-        "loss_is": loss_is(state.spec),
+        "loss_is": method_of(state.spec).fitted.loss_is,
         "reason": None if ending is None else ending.reason,
         "code": None if ending is None else ending.code,
         "created_at": state.created_at,
@@ -212,10 +217,7 @@ def view(
         converged=None if state.ending is None else state.ending.converged,
         gradient=state.gradient,
         history=[Round(**row.model_dump()) for row in history],
-        coefficients=None if model is None else coefficients_by_name(model),
-        coefficient_table=None if model is None else model.table,
-        no_coefficient_table=None if model is None else model.no_table,
-        l2_choice=None if model is None else model.l2_choice,
+        **{**dict.fromkeys(_OF_LINEAR_MODELS), **({} if model is None else model.report)},
         remarks=list(remarks_on(state, model)),
         owners=[owner.model_dump() for owner in state.owners],
         declined=_listed(said.get("declined")),

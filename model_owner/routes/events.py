@@ -12,7 +12,7 @@ from fastapi import APIRouter, Header, Request
 from fastapi.responses import StreamingResponse
 
 from fedtrain.model_owner.job import HistoryRow, JobState, TrainedModel
-from fedtrain.model_owner.results.models import remarks_on
+from fedtrain.model_owner.results.finished import remarks_on
 from fedtrain.model_owner.results.remarks import as_json
 from fedtrain.model_owner.results.views import in_windows, position_of
 from fedtrain.model_owner.routes.access import Desk, ModelIdInPath, Service

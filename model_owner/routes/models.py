@@ -11,6 +11,7 @@ from fedtrain.model_owner.job import ABOUT_VALUES
 from fedtrain.model_owner.jobs.deploying import deployed
 from fedtrain.model_owner.jobs.specs import spec_of
 from fedtrain.model_owner.results.export import ExportFormat, export
+from fedtrain.model_owner.results.finished import fitted_of, remarks_on
 from fedtrain.model_owner.results.views import ModelLine, ModelView, line, suspects, view
 from fedtrain.model_owner.routes.access import SPEC_EXAMPLE, Desk, ModelIdInPath, Service
 from fedtrain.protocol.states import Phase
@@ -105,10 +106,9 @@ async def export_model(
     model = await asyncio.to_thread(desk.store.model, model_id)
     if state.phase is not Phase.FINISHED or model is None:
         raise Problem(Code.MODEL_NOT_FINISHED, f"Model {model_id} is {state.status}: there is nothing to export.")
-    calibration = None
-    if state.spec.kind.classifies and await asyncio.to_thread(desk.store.current_dataset) is not None:
-        calibration = (await desk.predictions.on_test_set(model_id)).document["calibration"]
-    made = await asyncio.to_thread(export, state, model, calibration, chosen)
+    calibration = await asyncio.to_thread(desk.predictions.calibration, state)
+    fitted, remarks = fitted_of(state, model), remarks_on(state, model)
+    made = await asyncio.to_thread(export, model_id, fitted, remarks, calibration, chosen)
     name = f"model-{model_id}.{made.suffix}"
     disposition = {"Content-Disposition": f"attachment; filename={name}"}
     return Response(made.content, media_type=made.media_type, headers=disposition)

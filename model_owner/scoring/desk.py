@@ -23,9 +23,10 @@ from fedtrain.crypto import (
     modulus_width_bytes,
     prove_key,
 )
-from fedtrain.model_owner.job import JobState, TrainedModel
-from fedtrain.model_owner.methods.optimisers.quadratic import Floats
-from fedtrain.model_owner.results.models import weights_of
+from fedtrain.model_owner.arithmetic.arrays import Floats
+from fedtrain.model_owner.job import JobState
+from fedtrain.model_owner.results.finished import fitted_of
+from fedtrain.model_owner.results.linear import LinearModel
 from fedtrain.model_owner.scoring.ledger import Account, ScoringLedger, Terms, check
 from fedtrain.model_owner.store import ModelStore
 from fedtrain.model_owner.sums.keys import KeyRing
@@ -139,6 +140,11 @@ class ScoringDesk:
             raise Problem(Code.MODEL_NOT_FINISHED, f"Model {model_id} is {state.status}: it has no scores.")
         if self._set_back(state):
             raise self._not_known(state)
+        fitted = fitted_of(state, model)
+        if not isinstance(fitted, LinearModel):
+            raise Problem(
+                Code.NO_PREDICTIONS, f"Model {model_id} is a {state.spec.model_type}: it has no weights to score by."
+            )
         most = entropy_bits(state.spec.data_props.dimensions, state.spec.outputs) - 1
         quota = most if quota_bits is None else quota_bits
         if quota > most:
@@ -148,7 +154,7 @@ class ScoringDesk:
             )
         parties = [owner.party for owner in state.owners] if data_owners is None else data_owners
         known = self._own.ledger.account(model_id)
-        offer = self._offer(state, model) if known is None else known.offer
+        offer = self._offer(state, fitted) if known is None else known.offer
         terms = Terms(allowed=True, quota_bits=quota, data_owners=tuple(parties))
         account = self._own.ledger.open(model_id, terms, offer)
         log.info("scoring allowed", job=model_id, quota_bits=quota, owners=len(parties))
@@ -181,12 +187,12 @@ class ScoringDesk:
             raise self._not_known(state)
         return account
 
-    def _offer(self, state: JobState, model: TrainedModel) -> bytes:
+    def _offer(self, state: JobState, model: LinearModel) -> bytes:
         """Make the model's scoring key, and sign Enc(w) under it."""
         own, manifest = self._own, state.manifest
         if manifest is None:
             raise Problem(Code.WRONG_STATE, f"Model {state.job_id} has no manifest.")
-        weights = weights_of(model)
+        weights = model.weights
         bounds = Encoder.of_spec(state.spec).feature_bounds
         exponent = bound_exponent(weights, bounds)
         plan = ScorePlan.of(bounds, exponent)

@@ -18,8 +18,9 @@ from fedtrain.crypto import (
     sum_vectors,
 )
 from fedtrain.methods.plan import Answer, EncryptedWeights, Plan
+from fedtrain.model_owner.arithmetic.arrays import Integers
 from fedtrain.model_owner.job import OpenSum, OpenWindow, PointEncrypted, Replayed, Turn
-from fedtrain.model_owner.methods.optimisers.quadratic import Integers
+from fedtrain.model_owner.methods.moves import Ask
 from fedtrain.model_owner.sums import replay
 from fedtrain.protocol.evidence.addition import check_sum
 from fedtrain.protocol.evidence.verification import LogItem, LogVerifier
@@ -112,7 +113,7 @@ def opened_point(turn: Turn, replayed: Replayed, private_key: PaillierPrivateKey
         # Sealed to the owners, and to nobody else: that this party signed them is all that it can tell of them.
         return PointEncrypted(turn, None, sealed=request.sealed_weights)
     modulus = int(private_key.public_key.n)
-    pairs = ((request.weights, turn.point), (request.previous_weights, turn.previous))
+    pairs = ((request.weights, turn.ask.point), (request.previous_weights, turn.ask.previous))
     for message, point in pairs:
         if (message is None) != (point is None):
             raise replay.differs(turn.arrived.step.step, None, replayed)
@@ -144,13 +145,19 @@ def planned_weights(plan: Plan, kind: str) -> EncryptedWeights:
     return weights
 
 
-def encrypt_point(point: Integers, planned: EncryptedWeights, encryptor: Encryptor, modulus: int) -> VectorMessage:
-    """Encrypt the integers of a request's weights, in the plan's layout.
+def encrypt_points(
+    ask: Ask, planned: EncryptedWeights, encryptor: Encryptor, modulus: int
+) -> tuple[VectorMessage | None, VectorMessage | None]:
+    """Encrypt what a request asks with, and the point before it, in the plan's layout.
 
     Raises Problem(DIVERGED) for a weight beyond the planned bound.
     """
+    shape, key = (planned.layout, planned.fraction_bits, planned.bound), key_id(modulus)
+
+    def encrypted(point: Integers | None) -> VectorMessage | None:
+        return None if point is None else VectorMessage.of(encrypt_array(point, *shape, encryptor, key), modulus)
+
     try:
-        vector = encrypt_array(point, planned.layout, planned.fraction_bits, planned.bound, encryptor, key_id(modulus))
+        return encrypted(ask.point), encrypted(ask.previous)
     except CryptoError as error:
         raise Problem(Code.DIVERGED, f"The next weights cannot be encrypted: {error}.") from None
-    return VectorMessage.of(vector, modulus)

@@ -19,17 +19,10 @@ from fedtrain.protocol.states import Phase
 from fedtrain.spec.problems import Code, Problem
 
 
-def entries_due(context: JobContext, state: JobState) -> int:
-    """How many log entries the step that is due stands on."""
-    if state.asked is not None and windows.in_windows(context, state.asked.kind):
-        return windows.window_rounds(context, state.asked.round)
-    return 1
-
-
 def step_from_log(
     context: JobContext, state: JobState, roster: SignedDocument, items: list[LogItem], engine: Engine
 ) -> Step:
-    """Return the step that is due, as the Facilitator sent it. `items`: `entries_due` entries with their evidence.
+    """Return the step that is due, as the Facilitator sent it. `items`: its log entries, with their evidence.
 
     Inside windows the updates are recomputed here to have their weights. Raises Problem as `LogVerifier.add`, and
     LOG_INCONSISTENT where evidence is missing.
@@ -40,7 +33,7 @@ def step_from_log(
     if state.asked is None or last.signed_request is None or last.product is None:
         raise Problem(Code.LOG_INCONSISTENT, f"Log entry {state.log_length} came without its request or its sum.")
     weights, previous, total = None, None, None
-    if windows.in_windows(context, state.asked.kind):
+    if windows.in_window(context, state):
         weights, previous = _window_weights(context, state, items, engine)
     else:
         modulus = int(context.manifest(state).modulus, 16)

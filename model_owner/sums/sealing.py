@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from fedtrain.crypto import CryptoError
-from fedtrain.methods import schedule_of
 from fedtrain.model_owner import job as j
+from fedtrain.model_owner.arithmetic.arrays import Integers, to_floats
 from fedtrain.model_owner.job import JobContext, JobState
-from fedtrain.model_owner.methods.optimisers.quadratic import Integers, to_floats
 from fedtrain.protocol.messages.shared_weights import SealedWeights, SealingContext, seal_weights
 from fedtrain.spec.problems import Code, Problem
 
@@ -17,12 +16,6 @@ def sealing_of(context: JobContext, state: JobState, number: int) -> j.Sealing |
         return None
     roster = context.roster(state)
     return j.Sealing(roster.sealing_keys, SealingContext(context.manifest_hash(state), roster.hash, number))
-
-
-def round_after(state: JobState, turn: j.Turn) -> int:
-    """The round that the turn's request asks: an evaluation belongs to the one that was answered last."""
-    schedule = schedule_of(state.spec)
-    return state.round if turn.kind == schedule.evaluation else state.round + turn.rounds
 
 
 def seal_point(point: Integers, weight_fraction_bits: int, sealing: j.Sealing) -> tuple[SealedWeights, ...]:

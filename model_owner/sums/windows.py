@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
+from fedtrain.methods import schedule_of
 from fedtrain.model_owner import job as j
 from fedtrain.model_owner.job import JobContext, JobState
-from fedtrain.model_owner.methods import training
-from fedtrain.model_owner.methods.optimisers.windowed import Window
 from fedtrain.protocol.evidence.verification import Job, LogPoint
-from fedtrain.protocol.messages.rounds import Kind, LogEntry, from_cbor
+from fedtrain.protocol.messages.expected import planned_round
+from fedtrain.protocol.messages.rounds import LogEntry, from_cbor
 from fedtrain.spec.problems import Code, Problem
 
 
-def in_windows(context: JobContext, kind: Kind) -> bool:
-    """Whether a round of this kind opens a window, which comes back as weights and not as a sum."""
-    return context.plan.round(kind).updates
+def in_window(context: JobContext, state: JobState) -> bool:
+    """Whether the request that was sent last opened a window, which comes back as weights and not as a sum."""
+    return state.asked is not None and planned_round(context.plan, state.asked.kind).updates
 
 
-def window_rounds(context: JobContext, first_round: int) -> int:
-    """How many rounds a window that begins at `first_round` has: the last one of a job may be short."""
-    return min(context.budget.inputs.reencrypt_every, context.rounds - first_round + 1)
+def entries_due(context: JobContext, state: JobState) -> int:
+    """How many log entries the step that is due stands on: the last window of a job may be short."""
+    if state.asked is None or not in_window(context, state):
+        return 1
+    return schedule_of(state.spec).rounds_from(state.asked.round)
 
 
 def expect_window(context: JobContext, state: JobState, arrived: j.StepArrived) -> j.OpenWindow:
@@ -34,8 +34,7 @@ def expect_window(context: JobContext, state: JobState, arrived: j.StepArrived) 
         raise Problem(Code.WRONG_STATE, f"Job {state.job_id} has asked nothing yet.")
     if step.weights is None or step.request is None:
         raise Problem(Code.ADDITION_NOT_PROVEN, "The step came without the window's weights, or without its request.")
-    rounds = window_rounds(context, asked.round)
-    last = from_cbor(step.log_entry, LogEntry)
+    last, rounds = from_cbor(step.log_entry, LogEntry), entries_due(context, state)
     if (last.index, last.round) != (state.log_length + rounds - 1, asked.round + rounds - 1):
         raise Problem(
             Code.LOG_INCONSISTENT,
@@ -56,25 +55,3 @@ def log_since(context: JobContext, state: JobState) -> tuple[Job, LogPoint]:
         Job(manifest, context.manifest_hash(state), roster, state.facilitator, modulus, context.plan),
         LogPoint(state.log_head, state.log_length, asked.round - 1, state.rows_total),
     )
-
-
-def take_window(
-    context: JobContext, state: JobState, asked: j.Asked, message: j.WindowOpened, now: datetime
-) -> training.Taken:
-    """The optimiser's turn, with the window's last round as the history's. Raises Problem(DIVERGED)."""
-    learning = message.arrived.learning
-    if learning is None or state.rows_total is None:
-        raise Problem(Code.WRONG_STATE, f"Job {state.job_id} has no counts yet.")
-    inputs, updates = context.budget.inputs, window_rounds(context, asked.round)
-    window = Window(
-        updates,
-        message.weights,
-        inputs.weights_fraction_bits_at(updates),
-        message.previous,
-        inputs.weights_fraction_bits_at(updates - 1),
-    )
-    problem = training.quadratic(context, state, state.rows_total, learning.targets_squared)
-    optimiser = training.windowed(context, state, state.rows_total)
-    move = optimiser.take(problem, learning.optimiser, window)
-    decrypted = message.weights.size + (0 if message.previous is None else message.previous.size)
-    return training.moved(state, problem, learning, move, asked.round + updates - 1, decrypted, now)

@@ -126,7 +126,7 @@ MOMENTS = {
     "the counts' sum is opened": Moment(fedtrain.model_owner.service, "open_sum", *STEP),
     "the encryptor is asked for": Moment(fedtrain.model_owner.sums.keys.KeyRing, "encryptor", *STEP),
     "the encryptor is made": Moment(fedtrain.model_owner.sums.keys, "KeyHolderEncryptor", *STEP),
-    "the first weights are encrypted": Moment(fedtrain.model_owner.service, "encrypt_point", *STEP),
+    "the first weights are encrypted": Moment(fedtrain.model_owner.service, "encrypt_points", *STEP),
     "a round runs": Moment(*ANSWER, asks(RoundKind.GRADIENT, 2)),
     "a gradient is added": Moment(*SUM, adds(RoundKind.GRADIENT, 2)),
     "a window's step runs": Moment(*ANSWER, asks(RoundKind.GRADIENT, 6, 1), WINDOWS),

@@ -43,7 +43,7 @@ def peers_of(driver: Driver, **more: Any) -> Peers:
 
 def coefficients(driver: Driver) -> np.ndarray:
     assert driver.model is not None
-    return np.array(driver.model.coefficients)[:, 0]
+    return driver.model.arrays["coefficients"].values[:, 0]
 
 
 # The whole job

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fedtrain.model_owner.methods import training
+from fedtrain.model_owner.methods.quadratic.method import QuadraticMethod
 from tests.harness.facilitator.fake_facilitator import FakeFacilitator
 from tests.harness.model_owner.peers import spec_document
 from tests.harness.model_owner.running import running
@@ -20,7 +20,7 @@ def test_a_step_that_breaks_ends_its_job_with_a_reason(tmp_path: Path, monkeypat
     def broken(*_: object) -> None:
         raise ZeroDivisionError("a statistic of 0 rows")
 
-    monkeypatch.setattr(training, "take", broken)
+    monkeypatch.setattr(QuadraticMethod, "step", broken)
 
     async def scenario() -> None:
         async with running(tmp_path, FakeFacilitator()) as party:

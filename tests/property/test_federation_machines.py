@@ -356,7 +356,7 @@ class Federation(RuleBasedStateMachine):
             assert not left or state.phase is not JobPhase.FINISHED, f"{name} left, and the job has finished"
         if state.phase is JobPhase.FINISHED:
             assert self.model_owner.kept.model is not None
-            assert self.model_owner.kept.model.coefficients == undisturbed(tuple(one.name for one in state.roster))
+            assert self.model_owner.kept.model.arrays == undisturbed(tuple(one.name for one in state.roster))
 
 
 @cache
@@ -375,7 +375,7 @@ def undisturbed(names: tuple[str, ...]) -> object:
         ready = facilitator.ready_sum()
         if ready is not None:
             facilitator.sum_arrives(ready)
-    return model_owner.kept.model.coefficients
+    return model_owner.kept.model.arrays
 
 
 QUIET = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much)

@@ -14,8 +14,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fedtrain.model_owner.methods.conditioning import known_moments, remarks_on_columns
-from fedtrain.model_owner.methods.optimisers import OPTIMISERS
+from fedtrain.model_owner.methods.quadratic import OPTIMISERS
+from fedtrain.model_owner.methods.quadratic.conditioning import remarks_on_columns
 from fedtrain.model_owner.results.remarks import remarks_of
 from fedtrain.spec.model_spec import Optimizer
 from fedtrain.spec.problems import Code, Problem
@@ -92,7 +92,7 @@ def told(optimizer: Optimizer, sums: Federation, done: Any, state: Any) -> set[s
     """Names of columns that the answer remarks on."""
     names = (*(f"x{j}" for j in range(sums.problem.dimensions - 1)), "intercept")
     remarks = list(remarks_of(done.findings, names))
-    A = known_moments(optimizer, sums.problem, state)
+    A = OPTIMISERS[optimizer].known_moments(sums.problem, state)
     if A is not None:
         remarks += remarks_on_columns(A, names, [1.0] * len(names))
     return {each.column for each in remarks if each.column is not None}

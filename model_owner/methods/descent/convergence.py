@@ -1,4 +1,4 @@
-"""The measure of `optimisers.left_to_explain` for a loss of which only gradients are known, from point to point.
+"""The measure of `quadratic.left_to_explain` for a loss of which only gradients are known, from point to point.
 
 Two gradients differ by the curvature between their points: y = H·s. Combinations of such pairs whose y has no
 intercept bound from below how much each column's curvature is about its mean, as in `left_to_explain`; so does the
@@ -13,11 +13,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from fedtrain.model_owner.arithmetic.arrays import FloatArray, Floats
 from fedtrain.model_owner.methods.descent.objective import Evaluation, Objective
-from fedtrain.model_owner.methods.optimisers.quadratic import Floats, Json, floats_from_json, floats_to_json
 
 #: Change of point, change of gradient: (d, k) each.
-Pair = tuple[Floats, Floats]
+Pair = tuple[FloatArray, FloatArray]
 #: How many of the last pairs are kept.
 MEMORY = 10
 _LEAST = 1e-12
@@ -56,14 +56,3 @@ def _varied(objective: Objective, pairs: Sequence[Pair]) -> Floats:
     squares = (product @ vectors[:, kept]) ** 2 / values[kept]
     varied: Floats = squares.sum(axis=1).reshape(shape)[:-1]
     return varied
-
-
-def pair_to_json(pair: Pair) -> Json:
-    return [floats_to_json(array) for array in pair]
-
-
-def pair_from_json(stored: Json) -> Pair:
-    """The inverse of `pair_to_json`. Raises ValueError for anything else."""
-    if not isinstance(stored, list) or len(stored) != 2:
-        raise ValueError("a pair is stored as two arrays")
-    return floats_from_json(stored[0]), floats_from_json(stored[1])

@@ -14,23 +14,11 @@ from typing import Final
 
 import numpy as np
 
-from fedtrain.model_owner.methods.descent.convergence import (
-    MEMORY,
-    Pair,
-    largest_correlation,
-    pair_from_json,
-    pair_to_json,
-)
-from fedtrain.model_owner.methods.descent.objective import Evaluation, Objective, loss_from_json
-from fedtrain.model_owner.methods.optimisers.left_to_explain import WITHIN_TOLERANCE
-from fedtrain.model_owner.methods.optimisers.quadratic import (
-    Floats,
-    Integers,
-    Json,
-    Move,
-    floats_from_json,
-    floats_to_json,
-)
+from fedtrain.model_owner.arithmetic.arrays import FloatArray, Floats, HexFloat, Integers, Json, from_json, to_json
+from fedtrain.model_owner.methods.descent.convergence import MEMORY, Pair, largest_correlation
+from fedtrain.model_owner.methods.descent.objective import Evaluation, Objective
+from fedtrain.model_owner.methods.moves import Move
+from fedtrain.model_owner.methods.quadratic.left_to_explain import WITHIN_TOLERANCE
 
 #: Adam's step where learning_rate is "auto": scaled weights are mostly below 10, and the steps to them add up as 2·√t.
 ADAM_RATE: Final = 0.5
@@ -43,49 +31,18 @@ _EPSILON: Final = 1e-12
 class _At:
     """The updates made, ‖gradient‖ and loss at w = 0, the weights, and two arrays of the method's own.
 
-    `before`: the last point and its gradient; `pairs`: how the last ones changed. None and empty in a state that was
-    kept before they were looked at.
+    `before`: the last point and its gradient; `pairs`: how the last ones changed. The last three are not in a state
+    that was kept before they were looked at.
     """
 
     updates: int
-    first: float
-    first_loss: float | None
-    weights: Floats
-    one: Floats
-    other: Floats
+    first: HexFloat
+    weights: FloatArray
+    one: FloatArray
+    other: FloatArray
+    first_loss: HexFloat | None = None
     before: Pair | None = None
     pairs: tuple[Pair, ...] = ()
-
-    def to_json(self) -> Json:
-        return {
-            "updates": self.updates,
-            "first": self.first.hex(),
-            "first_loss": None if self.first_loss is None else self.first_loss.hex(),
-            "weights": floats_to_json(self.weights),
-            "one": floats_to_json(self.one),
-            "other": floats_to_json(self.other),
-            "before": None if self.before is None else pair_to_json(self.before),
-            "pairs": [pair_to_json(pair) for pair in self.pairs],
-        }
-
-    @classmethod
-    def from_json(cls, state: Json) -> _At:
-        if not isinstance(state, dict) or not isinstance(state["updates"], int):
-            raise ValueError("this is not a state of gradient descent, momentum or adam")
-        weights, one, other = (floats_from_json(state[name]) for name in ("weights", "one", "other"))
-        before, pairs = state.get("before"), state.get("pairs", [])
-        if not isinstance(pairs, list):
-            raise ValueError("a state of gradient descent, momentum or adam has a list of pairs")
-        return cls(
-            state["updates"],
-            float.fromhex(str(state["first"])),
-            loss_from_json(state.get("first_loss")),
-            weights,
-            one,
-            other,
-            None if before is None else pair_from_json(before),
-            tuple(pair_from_json(pair) for pair in pairs),
-        )
 
 
 class _FirstOrder(ABC):
@@ -93,10 +50,10 @@ class _FirstOrder(ABC):
 
     def start(self, objective: Objective) -> Move:
         nothing = np.zeros((objective.dimensions, objective.outputs))
-        return Move(_At(0, 0.0, None, nothing, nothing, nothing).to_json(), objective.ask(nothing, 0))
+        return Move(to_json(_At(0, 0.0, nothing, nothing, nothing)), objective.ask(nothing, 0))
 
     def step(self, objective: Objective, state: Json, answer: Integers) -> Move:
-        now = _At.from_json(state)
+        now = from_json(_At, state)
         here = objective.at(now.weights, answer)
         if now.updates == 0:
             now = replace(now, first=here.length, first_loss=here.loss)
@@ -107,13 +64,12 @@ class _FirstOrder(ABC):
         reference = here.loss if now.first_loss is None else now.first_loss
         if largest_correlation(objective, here, now.pairs, reference) <= objective.tolerance:
             why = f"{WITHIN_TOLERANCE} after {now.updates} updates"
-            return Move(now.to_json(), objective.end(now.weights, True, why, here), progress)
+            return Move(to_json(now), objective.end(now.weights, True, why, here), progress)
         updates = now.updates + 1
         weights, one, other = self._updated(objective, here, updates, now.weights, now.one, now.other)
         ask = objective.ask(weights, updates)
-        after = replace(
-            now, updates=updates, weights=weights, one=one, other=other, before=(here.point, here.gradient)
-        ).to_json()
+        here_now = (here.point, here.gradient)
+        after = to_json(replace(now, updates=updates, weights=weights, one=one, other=other, before=here_now))
         if updates >= objective.rounds:
             return Move(after, objective.end(weights, False, f"all {updates} rounds are done", here), progress)
         return Move(after, ask, progress)

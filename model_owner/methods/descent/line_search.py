@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
+from fedtrain.model_owner.arithmetic.arrays import HexFloat
+
 SUFFICIENT: Final = 1e-4
 CURVATURE: Final = 0.9
 #: Values are taken as equal where they differ by less than this part: sums of losses are rounded by far less.
@@ -34,13 +36,13 @@ class Search:
     `low`: the longest step known to be too short, with its slope; `high`: the shortest that is too long, and its slope.
     """
 
-    value: float
-    slope: float
-    step: float
-    low: float
-    low_slope: float
-    high: float | None = None
-    high_slope: float | None = None
+    value: HexFloat
+    slope: HexFloat
+    step: HexFloat
+    low: HexFloat
+    low_slope: HexFloat
+    high: HexFloat | None = None
+    high_slope: HexFloat | None = None
     asked: int = 1
 
     @classmethod

@@ -14,17 +14,8 @@ from typing import Protocol
 import numpy as np
 
 from fedtrain.methods.regression.kinds import RoundKind
-from fedtrain.model_owner.methods.optimisers.quadratic import (
-    Ask,
-    Done,
-    Floats,
-    Integers,
-    Json,
-    Move,
-    Progress,
-    quantise,
-    to_floats,
-)
+from fedtrain.model_owner.arithmetic.arrays import Floats, Integers, Json, quantise, to_floats
+from fedtrain.model_owner.methods.moves import Ask, Done, Move, Progress
 from fedtrain.model_owner.results.remarks import Finding, RemarkCode
 from fedtrain.spec.problems import Code, Problem
 
@@ -140,8 +131,3 @@ class Descent(Protocol):
 def inner(a: Floats, b: Floats) -> float:
     """Σ a_ij·b_ij."""
     return float(np.sum(a * b))
-
-
-def loss_from_json(stored: Json | None) -> float | None:
-    """A loss that was kept as hexadecimal digits, None where none was."""
-    return None if stored is None else float.fromhex(str(stored))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 
-from fedtrain.model_owner.job import JobState
 from fedtrain.model_owner.results.export.missing import constant_of, has_constant
-from fedtrain.model_owner.results.export.scikit_learn import is_numeric
+from fedtrain.model_owner.results.export.scikit_learn import is_numeric, pipeline_of
+from fedtrain.model_owner.results.linear import LinearModel
 from fedtrain.spec.model_spec import Feature, category_text
 from fedtrain.tabular.reading.convert import MISSING_TEXTS
 
@@ -17,8 +17,8 @@ from fedtrain.tabular.reading.convert import MISSING_TEXTS
 LEAST_OPSET: Final = 19
 
 
-def graph_of(state: JobState, pipeline: Any) -> bytes:
-    """One input (rows, 1) a feature, float64 or text; outputs as skl2onnx names them. `pipeline` is made for ONNX.
+def graph_of(model: LinearModel, calibration: Mapping[str, Any] | None) -> bytes:
+    """One input (rows, 1) a feature, float64 or text; outputs as skl2onnx names them.
 
     An input has its feature's name with _ for whatever is neither letter nor digit. skl2onnx keeps the ends of the
     ranges in single precision, so that predictions differ from the 8th digit on. Where a feature declares a constant
@@ -28,15 +28,15 @@ def graph_of(state: JobState, pipeline: Any) -> bytes:
     from skl2onnx import to_onnx
     from skl2onnx.common.data_types import DoubleTensorType, StringTensorType
 
-    features = state.spec.data_props.features
+    features = model.spec.data_props.features
     inputs = [
         (feature.label, DoubleTensorType([None, 1]) if is_numeric(feature) else StringTensorType([None, 1]))
         for feature in features
     ]
-    options = {"zipmap": False} if state.spec.kind.classifies else None
-    model = to_onnx(pipeline, initial_types=inputs, options=options)
-    _fill(model, features)
-    content: bytes = model.SerializeToString()
+    options = None if model.class_names is None else {"zipmap": False}
+    graph = to_onnx(pipeline_of(model, calibration, for_onnx=True), initial_types=inputs, options=options)
+    _fill(graph, features)
+    content: bytes = graph.SerializeToString()
     return content
 
 

@@ -16,17 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from fedtrain.model_owner.job import JobState, TrainedModel
-from fedtrain.model_owner.methods.optimisers.quadratic import Floats
 from fedtrain.model_owner.results.export.missing import constant_of, has_constant
-from fedtrain.model_owner.results.models import weights_of
+from fedtrain.model_owner.results.linear import LinearModel
 from fedtrain.spec.model_spec import NUMERIC, Feature, FeatureType
-from fedtrain.tabular.encode import Encoder
 
 
-def pipeline_of(
-    state: JobState, model: TrainedModel, calibration: Mapping[str, Any] | None, for_onnx: bool = False
-) -> Any:
+def pipeline_of(model: LinearModel, calibration: Mapping[str, Any] | None, for_onnx: bool = False) -> Any:
     """Return the pipeline. It takes data frames, whose columns it finds by the features' names, in any order and beside
     others; or arrays (rows, features) in the order of the spec. Numbers are numbers, and categories text.
 
@@ -37,16 +32,13 @@ def pipeline_of(
     """
     from sklearn.pipeline import Pipeline
 
-    encoder = Encoder.of_spec(state.spec)
-    features, scaled = state.spec.data_props.features, state.spec.training.scaling == "range"
+    features, scaled = model.spec.data_props.features, model.spec.training.scaling == "range"
     design = _Parts(scaled, for_onnx).design(features)
     design.fit(_covering_rows(features))
     if not for_onnx:
         _tell_constants(design, features)
         _name_columns(design, features)
-    weights = weights_of(model)
-    last = _classifier(weights, encoder, calibration) if state.spec.kind.classifies else _regressor(weights, encoder)
-    return Pipeline([("design", design), ("model", last)])
+    return Pipeline([("design", design), ("model", model.estimator(calibration))])
 
 
 def is_numeric(feature: Feature) -> bool:
@@ -162,37 +154,3 @@ def _covering_rows(features: Sequence[Feature]) -> Any:
     for column, values in enumerate(ends):
         table[:, column] = [values[row % len(values)] for row in range(rows)]
     return table
-
-
-def _regressor(weights: Floats, encoder: Encoder) -> Any:
-    from sklearn.linear_model import LinearRegression
-
-    raw = weights * encoder.target_half_width
-    columns = len(weights) - 1
-    model = LinearRegression().fit(np.zeros((2, columns)), np.zeros((2, raw.shape[1])))
-    one = raw.shape[1] == 1
-    model.coef_ = raw[:-1, 0].copy() if one else raw[:-1].T.copy()
-    model.intercept_ = raw[-1, 0] if one else raw[-1].copy()
-    return model
-
-
-def _classifier(weights: Floats, encoder: Encoder, calibration: Mapping[str, Any] | None) -> Any:
-    """Platt scaling is linear in the score, so that it goes into the weights."""
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.multiclass import OneVsRestClassifier
-
-    names = np.array(encoder.props.all_targets[0].category_texts)
-    columns = len(weights) - 1
-    if calibration is not None:
-        weights = weights * np.array(calibration["slopes"])
-        weights[-1] += np.array(calibration["offsets"])
-    if len(names) == 2 or calibration is None:
-        model = LogisticRegression().fit(np.zeros((len(names), columns)), np.arange(len(names)))
-        model.classes_, model.coef_, model.intercept_ = names, weights[:-1].T.copy(), weights[-1].copy()
-        return model
-    # scikit-learn sorts the classes; so must their estimators be.
-    order = np.argsort(names)
-    model = OneVsRestClassifier(LogisticRegression()).fit(np.zeros((len(names), columns)), names[order])
-    for estimator, code in zip(model.estimators_, order, strict=True):
-        estimator.coef_, estimator.intercept_ = weights[:-1, [code]].T.copy(), weights[-1:, code].copy()
-    return model

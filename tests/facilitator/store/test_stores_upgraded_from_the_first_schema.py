@@ -105,7 +105,7 @@ def test_the_model_owners_jobs_models_and_predictions_are_there_after_the_upgrad
     assert store.latest_finished() == FINISHED
     model = store.model(FINISHED)
     assert model is not None
-    assert len(model.coefficients) == 3
+    assert list(model.report["coefficients"].values()) == [11.934359050266696, -7.286956850789776, 20.132725439572496]
     assert [row.round for row in store.history(FINISHED)] == [1]
     running = store.job(RUNNING)
     assert running is not None

@@ -25,7 +25,7 @@ from fedtrain.facilitator.rounds.incoming import (
 )
 from fedtrain.model_owner import job as m
 from fedtrain.model_owner import round as model_owner_round
-from fedtrain.model_owner.sums.opening import encrypt_point, open_sum, planned_weights
+from fedtrain.model_owner.sums.opening import encrypt_points, open_sum, planned_weights
 from fedtrain.planning.plans import plan_spec, rounds_of
 from fedtrain.protocol.documents.identity import Identity, sha256_hex
 from fedtrain.protocol.documents.signed import JobEnd, SignedDocument, parse_json
@@ -290,9 +290,10 @@ class ModelOwnerParty:
                 case m.EncryptPoint():
                     encryptor = KeyHolderEncryptor(private_key(), ENGINE, 4)
                     modulus = int(private_key().public_key.n)
-                    planned = planned_weights(self.budget, effect.turn.kind)
-                    weights = encrypt_point(effect.turn.point, planned, encryptor, modulus)
-                    return b"", m.PointEncrypted(effect.turn, weights)
+                    made = encrypt_points(
+                        effect.turn.ask, planned_weights(self.budget, effect.turn.ask.kind), encryptor, modulus
+                    )
+                    return b"", m.PointEncrypted(effect.turn, *made)
         raise LookupError("a step led to nothing")
 
 

@@ -10,7 +10,7 @@ from fedtrain.crypto.paillier.key_proof import prove_key
 from fedtrain.model_owner import job as j
 from fedtrain.model_owner import round as rounds
 from fedtrain.model_owner.job import JobContext, JobState
-from fedtrain.model_owner.sums.opening import encrypt_point, open_sum, planned_weights
+from fedtrain.model_owner.sums.opening import encrypt_points, open_sum, planned_weights
 from fedtrain.planning.plans import plan_spec, rounds_of
 from fedtrain.protocol.documents.identity import Identity
 from fedtrain.protocol.messages.rounds import Step, StepResult, from_cbor
@@ -83,7 +83,7 @@ class Driver:
                         message = self._open(effect)
                         break
                     case j.EncryptPoint():
-                        message = j.PointEncrypted(effect.turn, self._encrypt(effect))
+                        message = j.PointEncrypted(effect.turn, *self._encrypt(effect))
                         break
 
     def _open(self, effect: j.OpenSum) -> j.Message:
@@ -94,8 +94,9 @@ class Driver:
 
     def _encrypt(self, effect: j.EncryptPoint) -> Any:
         modulus = int(self.private_key.public_key.n)
-        planned = planned_weights(self.budget, effect.turn.kind)
-        return encrypt_point(effect.turn.point, planned, KeyHolderEncryptor(self.private_key, ENGINE, 10), modulus)
+        encryptor = KeyHolderEncryptor(self.private_key, ENGINE, 10)
+        planned = planned_weights(self.budget, effect.turn.ask.kind)
+        return encrypt_points(effect.turn.ask, planned, encryptor, modulus)
 
     def train(self, peers: Any) -> StepResult:
         """The whole job against peers."""

@@ -8,7 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedtrain.crypto.packing.fixed_point import encode
-from fedtrain.model_owner.methods.optimisers import OPTIMISERS, Ask, Done, Json, Progress, Quadratic
+from fedtrain.model_owner.arithmetic.arrays import Json
+from fedtrain.model_owner.methods.moves import Ask, Done, Progress
+from fedtrain.model_owner.methods.quadratic import OPTIMISERS
+from fedtrain.model_owner.methods.quadratic.objective import Quadratic
 from fedtrain.spec.model_spec import Optimizer
 
 

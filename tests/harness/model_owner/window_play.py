@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from fedtrain.crypto import LocalEngine
 from fedtrain.facilitator.methods.adding import add_answers
 from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.model_owner import job as j
-from fedtrain.model_owner.sums.opening import encrypt_point, open_window
+from fedtrain.model_owner.sums.opening import open_window
 from fedtrain.protocol.documents.identity import sha256_hex
 from fedtrain.protocol.evidence.addition import record_of
 from fedtrain.protocol.evidence.verification import LogItem
@@ -152,24 +152,14 @@ class WindowDriver(Driver):
                         message = self._open_window(effect)
                         break
                     case j.EncryptPoint():
-                        message = self._encrypted(effect)
+                        message = j.PointEncrypted(effect.turn, *self._encrypt(effect))
                         break
 
     def _open_window(self, effect: j.OpenWindow) -> j.Message:
         try:
-            return j.WindowOpened(
-                effect.arrived, *open_window(effect, self.peers.items, self.private_key, LocalEngine())
-            )
+            return j.SumOpened(effect.arrived, *open_window(effect, self.peers.items, self.private_key, LocalEngine()))
         except Problem as problem:
             return j.SumRefused(effect.arrived, problem)
-
-    def _encrypted(self, effect: j.EncryptPoint) -> j.Message:
-        turn = effect.turn
-        weights = self._encrypt(effect)
-        if turn.previous is None:
-            return j.PointEncrypted(turn, weights)
-        before = self._encrypt(j.EncryptPoint(replace(turn, point=turn.previous)))
-        return j.PointEncrypted(turn, weights, before)
 
 
 def play(document: dict[str, Any], keypair: Any = None, **peers: Any) -> tuple[WindowDriver, WindowPeers, StepResult]:
@@ -179,4 +169,4 @@ def play(document: dict[str, Any], keypair: Any = None, **peers: Any) -> tuple[W
     return driver, others, driver.train(others)
 
 
-__all__ = ["ENGINE", "Update", "WindowDriver", "WindowPeers", "encrypt_point", "play"]
+__all__ = ["ENGINE", "Update", "WindowDriver", "WindowPeers", "play"]

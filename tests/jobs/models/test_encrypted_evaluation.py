@@ -16,10 +16,11 @@ from fedtrain.client.evidence import fetch_log
 from fedtrain.client.facilitator import FacilitatorClient
 from fedtrain.crypto import LocalEngine
 from fedtrain.methods.regression.from_spec import MOST_VALIDATION_PRODUCTS
-from fedtrain.model_owner.methods.evaluation import evaluated_weights
+from fedtrain.model_owner.methods.quadratic import OPTIMISERS
 from fedtrain.protocol.evidence.verification import Job, verify_log
 from fedtrain.service.vault.secret_files import load_identity
 from fedtrain.simulation.federation import FACILITATOR
+from fedtrain.spec.model_spec import Optimizer
 from fedtrain.spec.problems import Code, Problem
 from tests.harness.facilitator.roomy import ROOMY
 from tests.harness.one_process import (
@@ -136,7 +137,9 @@ def test_both_losses_of_conjugate_gradient_are_those_of_the_pooled_rows_at_every
         evaluated.append(times_slope / 0.153)
         return times_slope
 
-    monkeypatch.setattr("fedtrain.model_owner.methods.training.evaluated_weights", recorded)
+    optimiser = OPTIMISERS[Optimizer.CONJUGATE_GRADIENT]
+    evaluated_weights = optimiser.evaluated_weights
+    monkeypatch.setattr(optimiser, "evaluated_weights", recorded)
     data = load_breast_cancer()
     order = np.random.default_rng(5).permutation(len(data.data))[:442]
     X, y = data.data[order][:, :6], data.target[order]

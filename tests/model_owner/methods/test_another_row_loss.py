@@ -15,10 +15,10 @@ from fedtrain.data_owner.methods.row_gradient import RowGradient
 from fedtrain.methods.regression.budget import plan
 from fedtrain.methods.regression.from_spec import budget_inputs
 from fedtrain.methods.regression.inputs import RowBounds
+from fedtrain.model_owner.arithmetic.arrays import to_floats
 from fedtrain.model_owner.methods.descent import DESCENTS
-from fedtrain.model_owner.methods.optimisers import Ask, Done
-from fedtrain.model_owner.methods.optimisers.quadratic import to_floats
-from fedtrain.model_owner.methods.training import objective
+from fedtrain.model_owner.methods.descent.method import objective
+from fedtrain.model_owner.methods.moves import Ask, Done
 from fedtrain.spec.model_spec import ModelSpec, Optimizer
 from fedtrain.spec.model_types.row_loss import RowLoss
 from tests.harness.attackers.shared_jobs import shared_spec, sums_of

@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fedtrain.model_owner.methods.conditioning import known_moments, remarks_on_columns
+from fedtrain.model_owner.methods.quadratic import OPTIMISERS
+from fedtrain.model_owner.methods.quadratic.conditioning import remarks_on_columns
 from fedtrain.model_owner.results.class_counts import missing_classes, remarks_on_classes
 from fedtrain.spec.model_spec import ModelSpec, Optimizer
 from tests.harness.model_owner.federation_sums import Federation, integers
 
+CG = OPTIMISERS[Optimizer.CONJUGATE_GRADIENT]
 NAMES = ("a", "b", "c", "intercept")
 
 
@@ -53,7 +55,7 @@ def test_conjugate_gradient_knows_them_too(kind, l2):
     X[:, 1] = X[:, 0] if kind == "collinear" else 0.5
     federation = Federation.of(X, X[:, [2]] + 0.1 * columns(seed=9)[:, [0]], l2=l2)
     _, _, states = federation.train(Optimizer.CONJUGATE_GRADIENT)
-    A = known_moments(Optimizer.CONJUGATE_GRADIENT, federation.problem, states[-1])
+    A = CG.known_moments(federation.problem, states[-1])
     assert A is not None
     codes = [each.code for each in remarks_on_columns(A, NAMES, [1.0] * 4)]
     assert codes == ["collinear" if kind == "collinear" else "column-hardly-varies"]
@@ -62,7 +64,7 @@ def test_conjugate_gradient_knows_them_too(kind, l2):
 def test_what_is_not_known_is_not_judged():
     federation = Federation.of(columns(), columns()[:, [2]], rounds=2)
     _, _, states = federation.train(Optimizer.CONJUGATE_GRADIENT)
-    assert known_moments(Optimizer.CONJUGATE_GRADIENT, federation.problem, states[-1]) is None
+    assert CG.known_moments(federation.problem, states[-1]) is None
 
 
 def classifier(categories, **training):

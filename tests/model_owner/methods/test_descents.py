@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fedtrain.model_owner.arithmetic.arrays import Integers, quantise, to_floats
 from fedtrain.model_owner.methods.descent import DESCENTS, Objective
 from fedtrain.model_owner.methods.descent.line_search import Search, Verdict
-from fedtrain.model_owner.methods.optimisers import Ask, Done, Move
-from fedtrain.model_owner.methods.optimisers.quadratic import Integers, quantise, to_floats
+from fedtrain.model_owner.methods.moves import Ask, Done, Move
 from fedtrain.spec.model_spec import Optimizer
 from fedtrain.spec.model_types.row_loss import LogLoss
 from fedtrain.spec.problems import Code, Problem

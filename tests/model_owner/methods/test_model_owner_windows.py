@@ -14,7 +14,6 @@ from gmpy2 import mpz
 from fedtrain.crypto import LocalEngine, generate_keypair
 from fedtrain.crypto.paillier.vector import ciphertexts_from_bytes, ciphertexts_to_bytes
 from fedtrain.facilitator.methods.adding import add_answers
-from fedtrain.model_owner.results.models import weights_of
 from fedtrain.model_owner.sums import opening
 from fedtrain.planning.plans import plan_spec
 from fedtrain.protocol.messages.rounds import (
@@ -74,7 +73,10 @@ def test_weights_follow_the_schedule_to_its_last_round(training: dict[str, Any],
     assert result.finished == "FINISHED", driver.state.ending
     assert driver.model is not None
     np.testing.assert_allclose(
-        weights_of(driver.model)[:, 0], scheduled(training.get("rounds", 10), **schedule), rtol=0, atol=1e-9
+        driver.model.arrays["weights"].values[:, 0],
+        scheduled(training.get("rounds", 10), **schedule),
+        rtol=0,
+        atol=1e-9,
     )
     assert driver.state.round == training.get("rounds", 10)
     assert set(others.scales) == {40}  # every window begins at the base scale
@@ -99,7 +101,7 @@ def test_plain_descent_stops_within_the_tolerance_and_not_before() -> None:
     X, y = pooled(SIZES)
     A = np.column_stack([X / 2, np.ones(len(X))])
     assert driver.model is not None
-    w = weights_of(driver.model)[:, 0]
+    w = driver.model.arrays["weights"].values[:, 0]
     assert np.linalg.norm(A.T @ (A @ w - y / 100)) <= 1e-2 * np.linalg.norm(A.T @ (y / 100))
 
 

@@ -7,9 +7,7 @@ import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits
 from sklearn.linear_model import LinearRegression, Ridge
 
-from fedtrain.model_owner.methods.optimisers import OPTIMISERS, Ask
-from fedtrain.model_owner.methods.optimisers.newton import open_moments
-from fedtrain.model_owner.methods.optimisers.quadratic import (
+from fedtrain.model_owner.arithmetic.arrays import (
     floats_from_json,
     floats_to_json,
     integers_from_json,
@@ -17,6 +15,9 @@ from fedtrain.model_owner.methods.optimisers.quadratic import (
     quantise,
     to_floats,
 )
+from fedtrain.model_owner.methods.moves import Ask
+from fedtrain.model_owner.methods.quadratic import OPTIMISERS
+from fedtrain.model_owner.methods.quadratic.newton import open_moments
 from fedtrain.spec.model_spec import Optimizer
 from fedtrain.spec.problems import Code, Problem
 from tests.harness.model_owner.federation_sums import Federation, scaled

@@ -7,7 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from fedtrain.model_owner.methods.optimisers import OPTIMISERS, Ask
+from fedtrain.model_owner.methods.moves import Ask
+from fedtrain.model_owner.methods.quadratic import OPTIMISERS
 from fedtrain.spec.model_spec import Optimizer
 from tests.harness.model_owner.federation_sums import Federation
 

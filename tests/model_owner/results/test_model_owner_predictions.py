@@ -11,9 +11,9 @@ import pytest
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
 
-from fedtrain.model_owner.methods.training import raw_loss, trained_model
-from fedtrain.model_owner.results.models import LinearRegression as LinearModel
-from fedtrain.model_owner.results.models import coefficients_by_name, weights_of
+from fedtrain.model_owner.methods.linear import trained_model
+from fedtrain.model_owner.methods.quadratic.method import raw_loss
+from fedtrain.model_owner.results.linear import metrics_of_values
 from fedtrain.spec.model_spec import ModelSpec
 from fedtrain.spec.problems import Code, Problem
 from fedtrain.tabular.encode import Encoder
@@ -260,22 +260,21 @@ def two_targets() -> Encoder:
 def test_coefficients_of_several_targets_are_named_by_both() -> None:
     encoder = two_targets()
     model = trained_model(np.arange(8.0).reshape(4, 2), encoder)
-    assert weights_of(model).tolist() == np.arange(8.0).reshape(4, 2).tolist()
-    by_name = coefficients_by_name(model)
+    assert model.arrays["weights"].values.tolist() == np.arange(8.0).reshape(4, 2).tolist()
+    by_name = model.report["coefficients"]
     assert list(by_name) == ["x0", "x1", "x2", "intercept"]
     # 2 of a scaled weight, in a feature of half-width 2 and a target of half-width 5.
     assert by_name["x1"] == {"y": 5.0, "z": 3.0}
 
 
 def test_the_loss_is_averaged_over_targets_in_raw_units() -> None:
-    assert raw_loss((0.5, 0.25), two_targets(), two_targets_spec()) == (0.5 * 25 + 0.25 * 4) / 2
+    assert raw_loss((0.5, 0.25), two_targets_spec()) == (0.5 * 25 + 0.25 * 4) / 2
     with pytest.raises(Problem) as caught:
-        raw_loss((float("inf"), 0.25), two_targets(), two_targets_spec())
+        raw_loss((float("inf"), 0.25), two_targets_spec())
     assert caught.value.code is Code.DIVERGED
 
 
 def test_a_constant_target_has_no_r2() -> None:
-    kind = LinearModel()
     values, targets = np.array([[1.0], [3.0]]), np.array([[2.0], [2.0]])
-    assert kind.metrics(values, targets) == {"mse": 1.0, "mae": 1.0, "r2": None}
-    assert kind.metrics(values, np.array([[1.0], [3.0]]))["r2"] == 1.0
+    assert metrics_of_values(values, targets) == {"mse": 1.0, "mae": 1.0, "r2": None}
+    assert metrics_of_values(values, np.array([[1.0], [3.0]]))["r2"] == 1.0

@@ -13,7 +13,7 @@ from sklearn.datasets import load_diabetes
 from fedtrain import FederatedLinearRegression, ModelOwner, RemarkWarning
 from fedtrain.cli.jobs.commands import print_prediction
 from fedtrain.cli.jobs.remarks import print_remarks
-from fedtrain.model_owner.methods.learning import TrainedModel
+from fedtrain.model_owner.results.fitted import TrainedModel
 from fedtrain.model_owner.results.remarks import TEXTS, Finding, RemarkCode, remark, remarks_of
 from tests.harness.model_owner.served import Bridge, served
 from tests.harness.one_process import rows_of, training, write_table

@@ -9,12 +9,8 @@ from typing import Final
 
 import numpy as np
 
-from fedtrain.model_owner.methods.optimisers import Json, Quadratic
-from fedtrain.model_owner.methods.optimisers.conjugate_gradient import EXPLORED, Progressing
-from fedtrain.model_owner.methods.optimisers.newton import open_moments
-from fedtrain.model_owner.methods.optimisers.quadratic import Integers, integers_from_json, zeros
+from fedtrain.model_owner.arithmetic.arrays import Integers
 from fedtrain.model_owner.results.remarks import Remark, RemarkCode, remark
-from fedtrain.spec.model_spec import Optimizer
 
 #: A standard deviation below this part of half the declared range costs three digits, and l2 takes it for nothing.
 HARDLY: Final = 1e-3
@@ -22,27 +18,6 @@ HARDLY: Final = 1e-3
 LEAST_EIGENVALUE: Final = 1e-8
 #: Columns with less than this part of the combination are not named.
 _SHARE: Final = 0.05
-_EXTRA_BITS: Final = 64
-
-
-def known_moments(optimizer: Optimizer, problem: Quadratic, state: Json) -> Integers | None:
-    """Return A (d, d) at some scale where a finished optimiser knows all of it, or all but rounding; else None."""
-    if problem.dimensions > EXPLORED:  # d³ products of long integers
-        return None
-    if optimizer is Optimizer.NEWTON and isinstance(state, dict):
-        return open_moments(integers_from_json(state["moments"]), problem.dimensions, problem.outputs)[0]
-    if optimizer is not Optimizer.CONJUGATE_GRADIENT:
-        return None
-    known = Progressing.from_json(state)
-    if known.pool.size < problem.dimensions and not known.probing:
-        return None
-    # A + l2·J = Σ (Ap)(Ap)ᵀ/(pᵀAp) over conjugate directions, where they are all that there are.
-    A = zeros(problem.dimensions, problem.dimensions)
-    for product, curvature in zip(known.pool.AP.T, known.pool.curvatures, strict=True):
-        A = A + (np.outer(product, product) << _EXTRA_BITS) // int(curvature)
-    for j, ridge in enumerate(problem.ridge):
-        A[j, j] -= int(ridge) << _EXTRA_BITS
-    return A
 
 
 def remarks_on_columns(A: Integers, names: Sequence[str], bounds: Sequence[float]) -> tuple[Remark, ...]:

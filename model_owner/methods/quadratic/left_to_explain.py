@@ -12,19 +12,11 @@ Cauchy and Schwarz, and of A-conjugate directions these add up: v_j is bounded f
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from fractions import Fraction
-from typing import Final
+from typing import Final, NamedTuple
 
-from fedtrain.model_owner.methods.optimisers.quadratic import (
-    Integers,
-    Json,
-    Quadratic,
-    dot,
-    integers_from_json,
-    integers_to_json,
-    ratio,
-)
+from fedtrain.model_owner.arithmetic.arrays import IntegerArray, Integers, dot, ratio
+from fedtrain.model_owner.methods.quadratic.objective import Quadratic
 
 #: Why an optimiser ended that reached the tolerance.
 WITHIN_TOLERANCE: Final = "no column is correlated with what is left by more than the tolerance"
@@ -44,21 +36,11 @@ def correlation(gradient: Fraction, varied: Fraction, spread: Fraction) -> float
     return math.sqrt(ratio(squared.numerator * reference.denominator, squared.denominator * reference.numerator))
 
 
-@dataclass(frozen=True, eq=False)
-class Step:
+class Step(NamedTuple):
     """A direction (d,) at f_w, and its product (d,) with A + l2·J at f_A + f_w, which owners rounded."""
 
-    direction: Integers
-    product: Integers
-
-    def to_json(self) -> Json:
-        return [integers_to_json(self.direction), integers_to_json(self.product)]
-
-    @classmethod
-    def from_json(cls, stored: Json) -> Step:
-        if not isinstance(stored, list) or len(stored) != 2:
-            raise ValueError("a step is stored as two arrays")
-        return cls(integers_from_json(stored[0]), integers_from_json(stored[1]))
+    direction: IntegerArray
+    product: IntegerArray
 
 
 def varied_between(problem: Quadratic, one: Step, other: Step) -> list[Fraction]:

@@ -16,7 +16,7 @@ import numpy as np
 from gmpy2 import mpfr
 from numpy.typing import NDArray
 
-from fedtrain.model_owner.methods.optimisers.quadratic import Integers
+from fedtrain.model_owner.arithmetic.arrays import Integers
 
 PRECISION_BITS = 512
 #: Fraction bits of solutions as integers: their rounding is far below a double's.

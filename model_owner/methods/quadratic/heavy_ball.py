@@ -14,31 +14,30 @@ import numpy as np
 
 from fedtrain.crypto.errors import EncodingOverflow
 from fedtrain.methods.regression.kinds import RoundKind
-from fedtrain.model_owner.methods.optimisers.left_to_explain import (
+from fedtrain.model_owner.arithmetic.arrays import (
+    FloatArray,
+    Floats,
+    HexFloat,
+    IntegerArray,
+    Integers,
+    Json,
+    from_json,
+    length_ratio,
+    quantise,
+    to_floats,
+    to_json,
+    zeros,
+)
+from fedtrain.model_owner.methods.moves import Ask, Done, Move, Progress
+from fedtrain.model_owner.methods.quadratic.left_to_explain import (
     WITHIN_TOLERANCE,
     Step,
     correlation,
     spread,
     varied_between,
 )
-from fedtrain.model_owner.methods.optimisers.quadratic import (
-    Ask,
-    Done,
-    Floats,
-    Integers,
-    Json,
-    Move,
-    Progress,
-    Quadratic,
-    floats_from_json,
-    floats_to_json,
-    integers_from_json,
-    integers_to_json,
-    length_ratio,
-    quantise,
-    to_floats,
-    zeros,
-)
+from fedtrain.model_owner.methods.quadratic.objective import Quadratic
+from fedtrain.model_owner.methods.quadratic.optimiser import Optimiser
 from fedtrain.spec.problems import Code, Problem
 
 
@@ -47,48 +46,19 @@ class _State:
     """The updates made, b, and the last two weights in float64. The gradient is taken where they quantise to.
 
     `gradient`: the last one, at `previous`. `steps`: the last step of each output. `varied`: what the steps told of how
-    much each column varies. None and zeros in a state that was kept before they were looked at.
+    much each column varies. The last three are not in a state that was kept before they were looked at.
     """
 
     updates: int
-    b: Integers
-    weights: Floats
-    previous: Floats
-    gradient: Integers | None
-    steps: tuple[Step, ...]
-    varied: tuple[float, ...]
-
-    def to_json(self) -> Json:
-        return {
-            "updates": self.updates,
-            "b": integers_to_json(self.b),
-            "weights": floats_to_json(self.weights),
-            "previous": floats_to_json(self.previous),
-            "gradient": None if self.gradient is None else integers_to_json(self.gradient),
-            "steps": [step.to_json() for step in self.steps],
-            "varied": [bound.hex() for bound in self.varied],
-        }
-
-    @classmethod
-    def from_json(cls, state: Json) -> _State:
-        if not isinstance(state, dict) or not isinstance(state["updates"], int):
-            raise ValueError("this is not a state of gradient descent or momentum")
-        weights, previous = floats_from_json(state["weights"]), floats_from_json(state["previous"])
-        gradient, steps, varied = state.get("gradient"), state.get("steps", []), state.get("varied")
-        if not isinstance(steps, list):
-            raise ValueError("a state of gradient descent has a list of steps")
-        return cls(
-            state["updates"],
-            integers_from_json(state["b"]),
-            weights,
-            previous,
-            None if gradient is None else integers_from_json(gradient),
-            tuple(Step.from_json(step) for step in steps),
-            tuple(float.fromhex(str(bound)) for bound in varied) if isinstance(varied, list) else (0.0,) * len(weights),
-        )
+    b: IntegerArray
+    weights: FloatArray
+    previous: FloatArray
+    gradient: IntegerArray | None = None
+    steps: tuple[Step, ...] = ()
+    varied: tuple[HexFloat, ...] = ()
 
 
-class HeavyBall:
+class HeavyBall(Optimiser):
     """Ends where no column is correlated with what is left by more than the tolerance, as far as the steps can tell."""
 
     def __init__(self, *, uses_momentum: bool) -> None:
@@ -96,12 +66,11 @@ class HeavyBall:
 
     def start(self, problem: Quadratic) -> Move:
         shape = (problem.dimensions, problem.outputs)
-        nothing = (0.0,) * problem.dimensions
-        state = _State(0, zeros(*shape), np.zeros(shape), np.zeros(shape), None, (), nothing)
-        return Move(state.to_json(), Ask(RoundKind.GRADIENT, zeros(*shape)))
+        state = _State(0, zeros(*shape), np.zeros(shape), np.zeros(shape), varied=(0.0,) * problem.dimensions)
+        return Move(to_json(state), Ask(RoundKind.GRADIENT, zeros(*shape)))
 
     def step(self, problem: Quadratic, state: Json, answer: Integers) -> Move:
-        now = _State.from_json(state)
+        now = from_json(_State, state)
         if now.updates == 0:
             now = replace(now, b=-answer)
         point = quantise(now.weights, problem.weight_fraction_bits)
@@ -111,14 +80,17 @@ class HeavyBall:
         progress = Progress(problem.losses(answer, now.b, point), size)
         if _largest_correlation(problem, now, point, gradient) <= problem.tolerance:
             reached = to_floats(point, problem.weight_fraction_bits)
-            return Move(now.to_json(), Done(reached, True, f"{WITHIN_TOLERANCE} after {now.updates} updates"), progress)
+            return Move(to_json(now), Done(reached, True, f"{WITHIN_TOLERANCE} after {now.updates} updates"), progress)
         moved = self._moved(problem, now.weights, now.previous, gradient)
         updates = now.updates + 1
         point = check_weights(problem, moved, updates)
-        after = replace(now, updates=updates, weights=moved, previous=now.weights).to_json()
+        after = to_json(replace(now, updates=updates, weights=moved, previous=now.weights))
         if updates >= problem.rounds:
             return Move(after, Done(moved, False, f"all {updates} rounds are done"), progress)
         return Move(after, Ask(RoundKind.GRADIENT, point), progress)
+
+    def evaluated_weights(self, problem: Quadratic, state: Json) -> Floats:  # noqa: ARG002
+        return from_json(_State, state).previous
 
     def _moved(self, problem: Quadratic, weights: Floats, previous: Floats, gradient: Integers) -> Floats:
         try:
@@ -164,7 +136,7 @@ def _seen(problem: Quadratic, state: _State, point: Integers, gradient: Integers
         Step(point[:, column] - before[:, column], gradient[:, column] - state.gradient[:, column])
         for column in range(problem.outputs)
     )
-    varied = state.varied
+    varied = state.varied or (0.0,) * problem.dimensions
     for last, step in zip(state.steps, steps, strict=False):
         bounds = varied_between(problem, last, step)
         varied = tuple(max(known, float(bound)) for known, bound in zip(varied, bounds, strict=True))
@@ -177,8 +149,9 @@ def _largest_correlation(problem: Quadratic, state: _State, point: Integers, gra
     one = 1 << problem.answer_fraction_bits
     largest_feature = Fraction(problem.largest_feature)
     # The ridge is a lower bound of every v_j, too.
-    varied = [max(Fraction(bound), Fraction(problem.l2)) for bound in state.varied[:-1]] + [
-        Fraction(problem.rows_total)
+    varied = [
+        *(max(Fraction(bound), Fraction(problem.l2)) for bound in (state.varied or (0.0,) * problem.dimensions)[:-1]),
+        Fraction(problem.rows_total),
     ]
     largest = 0.0
     for column in range(problem.outputs):

@@ -8,27 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from fedtrain.model_owner.methods.optimisers import Json, Quadratic
-from fedtrain.model_owner.methods.optimisers.conjugate_gradient import GUARD_BITS, Progressing
-from fedtrain.model_owner.methods.optimisers.quadratic import (
-    Floats,
-    Integers,
-    floats_from_json,
-    quantise,
-    to_floats,
-)
-from fedtrain.spec.model_spec import Optimizer
+from fedtrain.model_owner.arithmetic.arrays import Floats, Integers, quantise, to_floats
+from fedtrain.model_owner.methods.quadratic.objective import Quadratic
 
 PATIENCE = 3
-
-
-def evaluated_weights(optimizer: Optimizer, problem: Quadratic, state: Json) -> Floats:
-    """(d, k) float64: the weights, times the slope, that the optimiser's latest training loss belongs to."""
-    if optimizer is Optimizer.CONJUGATE_GRADIENT:
-        return to_floats(Progressing.from_json(state).weights, problem.weight_fraction_bits + GUARD_BITS)
-    if not isinstance(state, dict):
-        raise ValueError("this is not a state of an optimiser that is evaluated")
-    return floats_from_json(state["previous"])
 
 
 def products_and_weights(weights: Floats, fraction_bits: int) -> Integers:

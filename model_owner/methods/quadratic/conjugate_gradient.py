@@ -25,27 +25,35 @@ from fractions import Fraction
 import numpy as np
 
 from fedtrain.methods.regression.kinds import RoundKind
-from fedtrain.model_owner.methods.optimisers.left_to_explain import WITHIN_TOLERANCE, correlation, spread
-from fedtrain.model_owner.methods.optimisers.quadratic import (
-    Ask,
-    Done,
+from fedtrain.model_owner.arithmetic.arrays import (
+    Floats,
+    IntegerArray,
     Integers,
     Json,
-    Move,
-    Progress,
-    Quadratic,
     dot,
-    integers_from_json,
-    integers_to_json,
+    from_json,
     length_ratio,
     ratio,
-    shifted,
     to_floats,
+    to_json,
     zeros,
 )
+from fedtrain.model_owner.methods.moves import Ask, Done, Move, Progress
+from fedtrain.model_owner.methods.quadratic.directions import (
+    GUARD_BITS,
+    Pool,
+    divide_half_even,
+    quotient,
+    solved_matrix,
+    spanned_matrix,
+    times,
+)
+from fedtrain.model_owner.methods.quadratic.left_to_explain import WITHIN_TOLERANCE, correlation, spread
+from fedtrain.model_owner.methods.quadratic.objective import Quadratic
+from fedtrain.model_owner.methods.quadratic.optimiser import Optimiser, summed
+from fedtrain.model_owner.results.coefficient_table import SummedMoments
 from fedtrain.model_owner.results.remarks import Finding, RemarkCode
 
-GUARD_BITS = 160
 # A direction of which less than 2^−40 is left after the earlier ones are taken out is one of them again.
 DEPENDENT_BITS = 40
 # Up to so many columns every direction is asked for: d + 1 rounds at most, and a table of coefficients in the end.
@@ -57,84 +65,38 @@ _GOLDEN = (5**0.5 - 1) / 2
 
 
 @dataclass(frozen=True, eq=False)
-class Pool:
-    """A-conjugate directions, one a column.
-
-    P (d, m) at f_w + GUARD_BITS; AP (d, m) = (A + l2·J)·P, at f_A more; curvatures (m,) are P_j·AP_j.
-    """
-
-    P: Integers
-    AP: Integers
-    curvatures: Integers
-
-    @property
-    def size(self) -> int:
-        return int(self.P.shape[1])
-
-    def with_direction(self, p: Integers, ap: Integers) -> Pool:
-        P, AP = np.column_stack([self.P, p]), np.column_stack([self.AP, ap])
-        return Pool(P, AP, np.append(self.curvatures, dot(p, ap)))
-
-    def projected(self, v: Integers, product: Integers | None) -> tuple[Integers, Integers | None]:
-        """v less its A-projection on the directions so far; and the product with A + l2·J, where it is known."""
-        for j in range(self.size):
-            share = _quotient(dot(v, self.AP[:, j]), self.curvatures[j])
-            v = v - _times(self.P[:, j], share)
-            if product is not None:
-                product = product - _times(self.AP[:, j], share)
-        return v, product
-
-
-@dataclass(frozen=True, eq=False)
 class Progressing:
     """State. b (d, k) at f_A + f_w; weights (d, k) like P; residual (d, k) = b − (A + l2·J)·weights, like AP.
 
-    `probing`: the residual leads nowhere new, and what was asked is a direction apart from it.
+    P, AP, curvatures: those of the pool. `probing`: the residual leads nowhere new, and what was asked is a
+    direction apart from it.
     """
 
     answers: int
-    b: Integers
-    asked: Integers
-    weights: Integers
-    residual: Integers
-    pool: Pool
+    b: IntegerArray
+    asked: IntegerArray
+    weights: IntegerArray
+    residual: IntegerArray
+    P: IntegerArray
+    AP: IntegerArray
+    curvatures: IntegerArray
     probing: bool = False
 
-    def to_json(self) -> Json:
-        arrays = {
-            "b": self.b,
-            "asked": self.asked,
-            "weights": self.weights,
-            "residual": self.residual,
-            "P": self.pool.P,
-            "AP": self.pool.AP,
-            "curvatures": self.pool.curvatures,
-        }
-        kept: dict[str, Json] = {"answers": self.answers, "probing": self.probing}
-        return {**kept, **{name: integers_to_json(array) for name, array in arrays.items()}}
-
-    @classmethod
-    def from_json(cls, state: Json) -> Progressing:
-        if not isinstance(state, dict) or not isinstance(state["answers"], int):
-            raise ValueError("this is not a state of conjugate gradient")
-        b, asked, weights, residual = (
-            integers_from_json(state[name]) for name in ("b", "asked", "weights", "residual")
-        )
-        P, AP, curvatures = (integers_from_json(state[name]) for name in ("P", "AP", "curvatures"))
-        return cls(state["answers"], b, asked, weights, residual, Pool(P, AP, curvatures), state.get("probing") is True)
+    @property
+    def pool(self) -> Pool:
+        return Pool(self.P, self.AP, self.curvatures)
 
 
-class ConjugateGradient:
+class ConjugateGradient(Optimiser):
     """One ask a round: a direction for each output that has not converged, zeros for the others."""
 
     def start(self, problem: Quadratic) -> Move:
-        nothing = zeros(problem.dimensions, problem.outputs)
-        pool = Pool(zeros(problem.dimensions, 0), zeros(problem.dimensions, 0), zeros(0))
-        state = Progressing(0, nothing, nothing, nothing, nothing, pool)
-        return Move(state.to_json(), Ask(RoundKind.GRADIENT, nothing))
+        nothing, empty = zeros(problem.dimensions, problem.outputs), zeros(problem.dimensions, 0)
+        state = Progressing(0, nothing, nothing, nothing, nothing, empty, empty, zeros(0))
+        return Move(to_json(state), Ask(RoundKind.GRADIENT, nothing))
 
     def step(self, problem: Quadratic, state: Json, answer: Integers) -> Move:
-        before = Progressing.from_json(state)
+        before = from_json(Progressing, state)
         if before.answers == 0:
             now = replace(before, answers=1, b=-answer, residual=-answer * (1 << GUARD_BITS))
         else:
@@ -149,11 +111,26 @@ class ConjugateGradient:
             if not point.any() and not probing:
                 probing, point = True, _probes(problem, now)
             now = replace(now, asked=point, probing=probing)
-            return Move(now.to_json(), Ask(RoundKind.GRADIENT, point), progress)
+            return Move(to_json(now), Ask(RoundKind.GRADIENT, point), progress)
         bits = problem.weight_fraction_bits + GUARD_BITS
         weights, converged = to_floats(now.weights, bits), _largest_correlation(problem, now) <= problem.tolerance
         end = Done(weights, converged, why, _findings(problem, now), exact=now.weights, exact_fraction_bits=bits)
-        return Move(now.to_json(), end, progress)
+        return Move(to_json(now), end, progress)
+
+    def evaluated_weights(self, problem: Quadratic, state: Json) -> Floats:
+        return to_floats(from_json(Progressing, state).weights, problem.weight_fraction_bits + GUARD_BITS)
+
+    def known_moments(self, problem: Quadratic, state: Json) -> Integers | None:
+        known = from_json(Progressing, state)
+        all_but_rounding = known.pool.size == problem.dimensions or known.probing
+        return spanned_matrix(problem, known.pool) if all_but_rounding else None
+
+    def summed_moments(self, problem: Quadratic, state: Json) -> SummedMoments:
+        known = from_json(Progressing, state)
+        if known.pool.size < problem.dimensions or problem.ridge.any():
+            return super().summed_moments(problem, state)
+        A = solved_matrix(problem, known.pool)
+        return summed(problem, A, problem.moment_fraction_bits, known.b, problem.answer_fraction_bits)
 
 
 def _findings(problem: Quadratic, state: Progressing) -> tuple[Finding, ...]:
@@ -253,10 +230,10 @@ def _absorb(problem: Quadratic, state: Progressing, answer: Integers) -> Progres
         if ap is None or not _is_new(problem, state.asked[:, column], p, ap):
             continue
         pool = pool.with_direction(p, ap)
-        steps = [_quotient(dot(p, residual[:, c]), pool.curvatures[-1]) for c in range(problem.outputs)]
-        weights = weights + np.column_stack([_times(p, step) for step in steps])
-        residual = residual - np.column_stack([_times(ap, step) for step in steps])
-    return replace(state, pool=pool, weights=weights, residual=residual)
+        steps = [quotient(dot(p, residual[:, c]), pool.curvatures[-1]) for c in range(problem.outputs)]
+        weights = weights + np.column_stack([times(p, step) for step in steps])
+        residual = residual - np.column_stack([times(ap, step) for step in steps])
+    return replace(state, P=pool.P, AP=pool.AP, curvatures=pool.curvatures, weights=weights, residual=residual)
 
 
 def _is_new(problem: Quadratic, asked: Integers, p: Integers, ap: Integers) -> bool:
@@ -304,28 +281,12 @@ def _conjugated(problem: Quadratic, pool: Pool, v: Integers) -> Integers:
         return zeros(len(v))
     one = _one(problem)
     conjugated = zeros(len(v))
-    conjugated[:] = [_divide_half_even(int(entry) * one, largest) for entry in p]
+    conjugated[:] = [divide_half_even(int(entry) * one, largest) for entry in p]
     return conjugated
 
 
 def _one(problem: Quadratic) -> int:
     return min(1 << problem.weight_fraction_bits, problem.weight_limit)
-
-
-def _quotient(numerator: int, denominator: int) -> int:
-    """numerator / denominator at 2·GUARD_BITS, half to even; the denominator is above 0."""
-    return _divide_half_even(numerator << (2 * GUARD_BITS), denominator)
-
-
-def _times(vector: Integers, quotient: int) -> Integers:
-    """vector·quotient, at the vector's scale."""
-    return shifted(vector * quotient, -2 * GUARD_BITS)
-
-
-def _divide_half_even(numerator: int, denominator: int) -> int:
-    quotient, remainder = divmod(numerator, denominator)
-    doubled = 2 * remainder
-    return quotient + (doubled > denominator or (doubled == denominator and quotient & 1 == 1))
 
 
 def _losses(problem: Quadratic, state: Progressing) -> tuple[float, ...]:

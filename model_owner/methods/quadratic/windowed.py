@@ -27,23 +27,23 @@ import numpy as np
 
 from fedtrain.crypto.packing.fixed_point import rescale
 from fedtrain.methods.regression.kinds import RoundKind
-from fedtrain.model_owner.methods.optimisers.heavy_ball import diverged
-from fedtrain.model_owner.methods.optimisers.left_to_explain import WITHIN_TOLERANCE
-from fedtrain.model_owner.methods.optimisers.quadratic import (
-    Ask,
-    Done,
+from fedtrain.model_owner.arithmetic.arrays import (
+    ExactFraction,
+    HexFloat,
+    IntegerArray,
     Integers,
     Json,
-    Move,
-    Progress,
-    Quadratic,
     dot,
-    integers_from_json,
-    integers_to_json,
+    from_json,
     ratio,
     to_floats,
+    to_json,
     zeros,
 )
+from fedtrain.model_owner.methods.moves import Ask, Done, Move, Progress
+from fedtrain.model_owner.methods.quadratic.heavy_ball import diverged
+from fedtrain.model_owner.methods.quadratic.left_to_explain import WITHIN_TOLERANCE
+from fedtrain.model_owner.methods.quadratic.objective import Quadratic
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,32 +71,10 @@ class _State:
     """
 
     updates: int
-    weights: Integers
-    previous: Integers
-    first: tuple[Fraction, ...] | None
-    size: float | None
-
-    def to_json(self) -> Json:
-        return {
-            "updates": self.updates,
-            "weights": integers_to_json(self.weights),
-            "previous": integers_to_json(self.previous),
-            "first": None if self.first is None else [str(length) for length in self.first],
-            "size": None if self.size is None else self.size.hex(),
-        }
-
-    @classmethod
-    def from_json(cls, state: Json) -> _State:
-        if not isinstance(state, dict) or not isinstance(state["updates"], int):
-            raise ValueError("this is not a state of windows of updates")
-        first, size = state["first"], state["size"]
-        return cls(
-            state["updates"],
-            integers_from_json(state["weights"]),
-            integers_from_json(state["previous"]),
-            tuple(Fraction(str(length)) for length in first) if isinstance(first, list) else None,
-            float.fromhex(size) if isinstance(size, str) else None,
-        )
+    weights: IntegerArray
+    previous: IntegerArray
+    first: tuple[ExactFraction, ...] | None
+    size: HexFloat | None
 
 
 class WindowedHeavyBall:
@@ -109,14 +87,14 @@ class WindowedHeavyBall:
     def start(self, problem: Quadratic) -> Move:
         """From w = 0."""
         nothing = zeros(problem.dimensions, problem.outputs)
-        return Move(_State(0, nothing, nothing, None, None).to_json(), self._ask(nothing, nothing))
+        return Move(to_json(_State(0, nothing, nothing, None, None)), self._ask(nothing, nothing))
 
     def take(self, problem: Quadratic, state: Json, window: Window) -> Move:
         """Take the end of a window. Raises Problem(DIVERGED) where a weight is beyond the bound.
 
         Progress has no losses: they need the gradient, and windows hide it.
         """
-        before = _State.from_json(state)
+        before = from_json(_State, state)
         base = problem.weight_fraction_bits
         weights = rescale(window.weights, window.fraction_bits, base)
         previous = weights
@@ -132,7 +110,7 @@ class WindowedHeavyBall:
         if self._uses_momentum:
             size = max(size, self._speed(problem, weights, previous, first))
         proven = not self._uses_momentum and problem.learning_rate <= self._auto_rate
-        after = _State(updates, weights, previous, first, size).to_json()
+        after = to_json(_State(updates, weights, previous, first, size))
         progress = Progress(None, size)
         reached = size if proven else max(size, math.inf if before.size is None else before.size)
         exact = to_floats(window.weights, window.fraction_bits)

@@ -6,21 +6,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from fedtrain.model_owner.methods.optimisers.conjugate_gradient import ConjugateGradient
-from fedtrain.model_owner.methods.optimisers.heavy_ball import HeavyBall
-from fedtrain.model_owner.methods.optimisers.newton import Newton
-from fedtrain.model_owner.methods.optimisers.quadratic import (
-    Ask,
-    Done,
-    Json,
-    Move,
-    Optimiser,
-    Progress,
-    Quadratic,
-)
+from fedtrain.model_owner.methods.quadratic.conjugate_gradient import ConjugateGradient
+from fedtrain.model_owner.methods.quadratic.heavy_ball import HeavyBall
+from fedtrain.model_owner.methods.quadratic.newton import Newton
+from fedtrain.model_owner.methods.quadratic.optimiser import Optimiser
 from fedtrain.spec.model_spec import Optimizer
-
-__all__ = ["OPTIMISERS", "Ask", "Done", "Json", "Move", "Optimiser", "Progress", "Quadratic"]
 
 OPTIMISERS: Final[Mapping[Optimizer, Optimiser]] = MappingProxyType(
     {

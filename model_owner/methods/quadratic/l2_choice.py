@@ -12,8 +12,9 @@ from fractions import Fraction
 
 import numpy as np
 
-from fedtrain.model_owner.methods.optimisers.newton import open_moments
-from fedtrain.model_owner.methods.optimisers.quadratic import Floats, Integers, Quadratic, to_floats
+from fedtrain.model_owner.arithmetic.arrays import Floats, Integers, to_floats
+from fedtrain.model_owner.methods.quadratic.newton import open_moments
+from fedtrain.model_owner.methods.quadratic.objective import Quadratic
 from fedtrain.spec.model_spec import Strict
 
 #: l2 over the number of training rows.

@@ -9,26 +9,26 @@ from __future__ import annotations
 from dataclasses import replace
 
 from fedtrain.methods.regression.kinds import RoundKind
-from fedtrain.model_owner.methods.optimisers.normal_equations import SOLUTION_FRACTION_BITS, solve
-from fedtrain.model_owner.methods.optimisers.quadratic import (
-    Ask,
-    Done,
+from fedtrain.model_owner.arithmetic.arrays import (
     Integers,
     Json,
-    Move,
-    Progress,
-    Quadratic,
+    integers_from_json,
     integers_to_json,
     length_ratio,
     to_floats,
     zeros,
 )
+from fedtrain.model_owner.arithmetic.normal_equations import SOLUTION_FRACTION_BITS, solve
+from fedtrain.model_owner.methods.moves import Ask, Done, Move, Progress
+from fedtrain.model_owner.methods.quadratic.objective import Quadratic
+from fedtrain.model_owner.methods.quadratic.optimiser import Optimiser, summed
+from fedtrain.model_owner.results.coefficient_table import SummedMoments
 
 
-class Newton:
+class Newton(Optimiser):
     """One round. Its state after it: the moments, from which other statistics of the model follow."""
 
-    def start(self, problem: Quadratic) -> Move:  # noqa: ARG002 - one interface for all optimisers
+    def start(self, problem: Quadratic) -> Move:  # noqa: ARG002
         return Move({"moments": None}, Ask(RoundKind.MOMENTS))
 
     def step(self, problem: Quadratic, state: Json, answer: Integers) -> Move:  # noqa: ARG002
@@ -54,6 +54,19 @@ class Newton:
         progress = Progress(local.losses(product, start, w), size)
         end = Done(to_floats(w, SOLUTION_FRACTION_BITS), True, why, exact=w, exact_fraction_bits=SOLUTION_FRACTION_BITS)
         return Move({"moments": integers_to_json(answer)}, end, progress)
+
+    def known_moments(self, problem: Quadratic, state: Json) -> Integers:
+        return _kept(problem, state)[0]
+
+    def summed_moments(self, problem: Quadratic, state: Json) -> SummedMoments:
+        A, b = _kept(problem, state)
+        return summed(problem, A, problem.newton_fraction_bits, b, problem.newton_fraction_bits)
+
+
+def _kept(problem: Quadratic, state: Json) -> tuple[Integers, Integers]:
+    if not isinstance(state, dict):
+        raise ValueError("this is not a state of newton")
+    return open_moments(integers_from_json(state["moments"]), problem.dimensions, problem.outputs)
 
 
 def open_moments(entries: Integers, dimensions: int, outputs: int) -> tuple[Integers, Integers]:

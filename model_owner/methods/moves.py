@@ -1,0 +1,57 @@
+"""What an optimiser asks, and what it makes of an answer. `Ask` is also what every method asks the federation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fedtrain.model_owner.arithmetic.arrays import Floats, Integers, Json
+from fedtrain.model_owner.results.remarks import Finding
+from fedtrain.protocol.messages.rounds import Kind
+
+
+@dataclass(frozen=True, eq=False)
+class Ask:
+    """What to ask the federation next. `point`: (d, k) integers at f_w, exactly what is encrypted or sealed; None where
+    the question needs none. `previous`: the point before it, for windows with momentum alone.
+    """
+
+    kind: Kind
+    point: Integers | None = None
+    previous: Integers | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Done:
+    """The end. `weights`: (d, k) float64 in scaled units. `converged`: the tolerance was reached.
+
+    `findings`: what people must know of the weights beyond that. `exact`: the same weights, (d, k) integers at
+    `exact_fraction_bits`, where the optimiser knows them to more digits than a double has.
+    """
+
+    weights: Floats
+    converged: bool
+    why: str
+    findings: tuple[Finding, ...] = ()
+    exact: Integers | None = None
+    exact_fraction_bits: int = 0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where training stands after an answer.
+
+    `losses`: the training loss of each output in scaled units; None where windows hide it.
+    `gradient`: the largest ‖gradient‖ / ‖b‖ of any output. Both belong to the same weights.
+    """
+
+    losses: tuple[float, ...] | None
+    gradient: float
+
+
+@dataclass(frozen=True, eq=False)
+class Move:
+    """What an optimiser makes of an answer: its next state, plain JSON, what comes next, and how far it is."""
+
+    state: Json
+    next: Ask | Done
+    progress: Progress | None = None

@@ -1,0 +1,127 @@
+"""Linear models of classes: scores become probabilities, by the logit or calibrated on the test set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from fedtrain.model_owner.arithmetic.arrays import Floats
+from fedtrain.model_owner.results import classification
+from fedtrain.model_owner.results.calibration import Calibration, calibration_rows, fit, sigmoid
+from fedtrain.model_owner.results.decision import decision_of, threshold_of
+from fedtrain.model_owner.results.estimators import classifier
+from fedtrain.model_owner.results.fitted import Json, TrainedModel, linear_report
+from fedtrain.model_owner.results.linear import LinearModel, listed
+from fedtrain.model_owner.results.remarks import Remark, RemarkCode, remark
+from fedtrain.spec.model_spec import ModelSpec
+
+
+class Classes(LinearModel):
+    """Values are probabilities: of the second class where there are two, else of every class.
+
+    They are σ(z), or for more than two classes softmax(z).
+    """
+
+    loss_is: ClassVar[str] = "mean log loss on the training rows"
+
+    def __init__(self, spec: ModelSpec, model: TrainedModel) -> None:
+        super().__init__(spec, model)
+        self.class_names: tuple[str, ...] = spec.data_props.all_targets[0].category_texts
+
+    def on_test_set(self, scores: Floats, Y: Floats, seed: int) -> Json:
+        names = self.class_names
+        labels = np.rint(Y[:, 0]).astype(np.int64) if len(names) == 2 else Y.argmax(axis=1)
+        rows = calibration_rows(labels, len(names), seed) if self.calibrates else None
+        calibration = None if rows is None else fit(scores, Y, rows)
+        probabilities = _probabilities(scores, calibration)
+        reported = np.ones(len(labels), dtype=bool)
+        if rows is not None:
+            reported[rows] = False
+        document: Json = {}
+        if len(names) == 2:
+            # A threshold from the rows that the calibration was fitted on, where there are any.
+            second, positive = probabilities[:, 1], labels.astype(np.float64)
+            chosen_on = np.arange(len(labels)) if rows is None else rows
+            threshold = threshold_of(second[chosen_on], positive[chosen_on])
+            document["decision"] = None
+            if threshold is not None:
+                shown = decision_of(threshold, second[reported], positive[reported], len(chosen_on))
+                document["decision"] = shown
+        return {
+            **document,
+            "cost": classification.log_loss(probabilities[reported], labels[reported]),
+            "metrics": classification.metrics(probabilities[reported], labels[reported]),
+            "values": _values(probabilities),
+            "targets": [names[label] for label in labels],
+            "class_names": list(names),
+            "classes": [names[label] for label in probabilities.argmax(axis=1)],
+            "calibration": None if calibration is None else calibration.to_json(),
+        }
+
+    def of_rows(self, scores: Floats, test_document: Json | None) -> Json:
+        kept = None if test_document is None else test_document["calibration"]
+        probabilities = _probabilities(scores, None if kept is None else Calibration.from_json(kept))
+        return {
+            "values": _values(probabilities),
+            "class_names": list(self.class_names),
+            "classes": [self.class_names[label] for label in probabilities.argmax(axis=1)],
+        }
+
+    def explained(self, document: Mapping[str, Any]) -> tuple[Json, tuple[Remark, ...]]:
+        calibration = document.get("calibration")
+        if calibration is None:
+            return {"cost_is": "mean log loss on the test rows"}, _rare_class(document)
+        more = {
+            "cost_is": "mean log loss on the test rows that calibration did not use",
+            "calibrated_coefficients": self._calibrated(calibration),
+        }
+        return more, _rare_class(document)
+
+    def _calibrated(self, calibration: Mapping[str, Any]) -> Json:
+        """Coefficients of the calibrated log odds: slope·coefficient, and the offset with the intercept's."""
+        table = self.model.arrays["coefficients"].values * np.array(calibration["slopes"])
+        table[-1] += np.array(calibration["offsets"])
+        shown: Json = linear_report(table.tolist(), self.encoder.names, self.encoder.output_names)["coefficients"]
+        return shown
+
+    def estimator(self, calibration: Mapping[str, Any] | None) -> Any:
+        return classifier(self.weights, self.class_names, calibration)
+
+
+class SurrogateClasses(Classes):
+    """Scores of the surrogate are no logits, so that their probabilities are fitted on half of the test rows, and cost
+    and metrics are those of the other half; but where a half would have too few rows of some class they are as if
+    they were logits, and all rows are reported on.
+    """
+
+    calibrates: ClassVar[bool] = True
+    loss_is: ClassVar[str] = "mean of the quadratic surrogate of the log loss on the training rows, before calibration"
+
+    def remarks(self) -> tuple[Remark, ...]:
+        return (remark(RemarkCode.SURROGATE_COEFFICIENTS), *super().remarks())
+
+
+def _probabilities(scores: Floats, calibration: Calibration | None) -> Floats:
+    """(rows, classes), every row adding up to 1."""
+    if scores.shape[1] == 1:
+        second = sigmoid(scores) if calibration is None else calibration(scores)
+        return np.hstack([1.0 - second, second])
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True)) if calibration is None else calibration(scores)
+    shares: Floats = powers / powers.sum(axis=1, keepdims=True)
+    return shares
+
+
+def _values(probabilities: Floats) -> list[Any]:
+    return listed(probabilities[:, 1:] if probabilities.shape[1] == 2 else probabilities)
+
+
+def _rare_class(document: Mapping[str, Any]) -> tuple[Remark, ...]:
+    """A remark where fewer than half of the second class's test rows are found at ½, and more can be."""
+    decision, recall = document.get("decision"), document["metrics"].get("recall")
+    if decision is None or recall is None or recall >= 0.5 or (decision["recall"] or 0.0) <= recall:
+        return ()
+    label, precision = document["class_names"][1], decision["precision"] or 0.0
+    better, shown = decision["recall"], {name: decision[name] for name in ("threshold", "chosen_on")}
+    return (remark(RemarkCode.RARE_CLASS, label=label, recall=recall, better=better, precision=precision, **shown),)
