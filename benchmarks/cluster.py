@@ -22,6 +22,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from gmpy2 import mpz
@@ -29,7 +30,7 @@ from rich.console import Console
 
 from benchmarks.dask_processes import ONE_CORE, dask_processes
 from benchmarks.jobs import key_pair, spec_of
-from benchmarks.measure import Row, main, wall_seconds
+from benchmarks.measure import Row, main
 from benchmarks.scaling import TABLE_DIMENSIONS, peak_mib, write_parquet
 from fedtrain.crypto import Engine, LocalEngine
 from fedtrain.crypto.engine.dask import DaskEngine
@@ -99,7 +100,7 @@ def product_rows(columns: Sequence[int], workers: Sequence[int], key_bits: int) 
         bases = [mpz(int.from_bytes(draw.bytes(key_bits // 4))) % modulus for _ in range(d)]
         rows = [[int.from_bytes(draw.bytes(EXPONENT_BITS // 8 - 1)) for _ in range(d)] for _ in range(d)]
         work[d] = (bases, rows, EXPONENT_BITS, modulus)
-    alone = {d: wall_seconds(lambda d=d: near.multi_exponentiate(*work[d]), 3) for d in columns}
+    alone = {d: _timed(near, work[d]) for d in columns}
     for count in workers:
         with tempfile.TemporaryDirectory() as folder, dask_processes(Path(folder), _free_port(), count) as dask:
             cluster = Cluster(dask.address, count, time.monotonic)
@@ -107,12 +108,26 @@ def product_rows(columns: Sequence[int], workers: Sequence[int], key_bits: int) 
             engine = DaskEngine(near, cluster)
             for d in columns:
                 engine.multi_exponentiate(*work[d])  # a worker's first call loads its arithmetic
-                seconds, residues = wall_seconds(lambda d=d, e=engine: e.multi_exponentiate(*work[d]), 3)
-                own_seconds, own = alone[d]
+                before = dask.processor_seconds()
+                seconds, owner_cpu_s, residues = _timed(engine, work[d])
+                workers_cpu_s = dask.processor_seconds() - before
+                own_seconds, own_cpu_s, own = alone[d]
                 assert residues == own, "the cluster's residues are others"
                 shape: dict[str, float | int | str] = {"clock": "wall", "d": d, "workers": count}
+                shape |= {
+                    "alone_cpu_s": own_cpu_s,
+                    "owner_cpu_s": owner_cpu_s,
+                    "workers_cpu_s": round(workers_cpu_s, 3),
+                }
                 yield Row("matrix times vector on a cluster", shape, key_bits, seconds, "one core", own_seconds)
             cluster.close()
+
+
+def _timed(engine: Engine, work: tuple[Any, ...]) -> tuple[float, float, list[mpz]]:
+    """Seconds by the clock, processor seconds of this process, and the residues."""
+    began, began_cpu = time.perf_counter(), time.process_time()
+    residues = engine.multi_exponentiate(*work)
+    return time.perf_counter() - began, round(time.process_time() - began_cpu, 3), residues
 
 
 def reduction_of(path: Path) -> Reduction:
@@ -139,8 +154,9 @@ def print_reduced(path: str, address: str | None) -> None:
     seconds, owner_cpu_s = time.perf_counter() - began, time.process_time() - began_cpu
     if cluster is not None:
         cluster.close()
+    peak = peak_mib()
     digest = hashlib.sha256(_content(reduced.moments) + reduced.ids.tobytes()).hexdigest()
-    print(json.dumps({"seconds": seconds, "owner_cpu_s": owner_cpu_s, "peak_mib": peak_mib(), "digest": digest}))
+    print(json.dumps({"seconds": seconds, "owner_cpu_s": owner_cpu_s, "peak_mib": peak, "digest": digest}))
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ class DaskProcesses:
     def processor_seconds(self) -> float:
         """What all workers have computed so far, their start included."""
         times = [psutil.Process(worker.pid).cpu_times() for worker in self.workers]
-        return round(sum(one.user + one.system for one in times), 1)
+        return round(sum(one.user + one.system for one in times), 2)
 
     def kill(self, process: subprocess.Popen[bytes]) -> None:
         """End a process at once, as by kill -9."""

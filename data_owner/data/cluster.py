@@ -11,7 +11,7 @@ import ipaddress
 import re
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -93,17 +93,20 @@ class Cluster:
         workers: int,
         monotonic: Callable[[], float],
         version: Callable[[], str] = code_version,
+        log: Any = log,
     ) -> None:
         """`address`: of `check_address`. `workers`: processes of dask://local."""
         self._address = address
         self._workers = workers
         self._monotonic = monotonic
         self._version = version
+        self._log = log
         self._lock = threading.RLock()
         self._client: Client | None = None
         self._processes: LocalCluster | None = None
         self._usable: dict[str, int] = {}
-        self._refused: set[str] = set()
+        self._refused: dict[str, str] = {}
+        self._trouble: str | None = None
         self._away_until = float("-inf")
         self._closed = False
 
@@ -121,6 +124,16 @@ class Cluster:
             except Exception as error:  # noqa: BLE001 - what Dask's sockets, pickles and checks raise
                 self._leave(_words(error))
             return sum(self._usable.values())
+
+    @property
+    def refused(self) -> Mapping[str, str]:
+        """Workers with other code, by address, and what they have, in words."""
+        return dict(self._refused)
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the cluster could not be used when it last was not."""
+        return self._trouble
 
     def ordered(self, function: Callable[..., Any], calls: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
         """Yield function(*call) for each call, in their order; some calls are taken, and sent, ahead.
@@ -176,7 +189,7 @@ class Cluster:
                 )
             self._client = Client(self._processes, timeout=CONNECT_S, set_as_default=False)
         self._client.wait_for_workers(1, timeout=WORKERS_S)
-        log.info(
+        self._log.info(
             "the Dask cluster is there", address=self._address, workers=len(self._client.scheduler_info()["workers"])
         )
         return self._client
@@ -184,7 +197,7 @@ class Cluster:
     def _look_at_workers(self, client: Client) -> None:
         """Know the workers that there are; one with other code is not used, and named once."""
         threads = {address: int(worker["nthreads"]) for address, worker in client.scheduler_info()["workers"].items()}
-        self._refused &= set(threads)
+        self._refused = {address: found for address, found in self._refused.items() if address in threads}
         self._usable = {address: count for address, count in threads.items() if address in self._usable}
         new = [address for address in threads if address not in self._usable and address not in self._refused]
         if new:
@@ -192,9 +205,8 @@ class Cluster:
                 if found == self._version():
                     self._usable[address] = threads[address]
                 else:
-                    self._refused.add(address)
-                    words = found if isinstance(found, str) else _words(found)
-                    log.warning(
+                    words = self._refused[address] = found if isinstance(found, str) else _words(found)
+                    self._log.warning(
                         "a Dask worker has other code than this Data Owner, and is not used",
                         worker=address,
                         found=words,
@@ -231,13 +243,13 @@ class Cluster:
             try:
                 kind, found = self._wait(future)
             except Exception as error:  # noqa: BLE001 - the function's own come as values: this is the cluster's
-                log.warning("the Dask cluster lost a part; it is computed again", why=_words(error))
+                self._log.warning("the Dask cluster lost a part; it is computed again", why=_words(error))
             else:
                 if kind == "raised":
                     raise found
                 if kind == "value":
                     return found
-                log.warning("a Dask worker has other code; its part is computed again", found=found)
+                self._log.warning("a Dask worker has other code; its part is computed again", found=found)
             with self._lock:
                 self._usable = {}  # all are asked again
             future = self._send(function, call) if self.slots() else None
@@ -258,10 +270,11 @@ class Cluster:
 
     def _leave(self, reason: str | None) -> None:
         self._disconnect()
-        self._usable, self._refused = {}, set()
+        self._usable = {}
         self._away_until = self._monotonic() + AWAY_S
         if reason is not None:
-            log.warning(
+            self._trouble = reason
+            self._log.warning(
                 "the Dask cluster is not used; this process computes by itself", address=self._address, why=reason
             )
 

@@ -61,6 +61,7 @@ def doctor(
 def examine(settings: ServiceSettings, role: Role, clock: Callable[[], datetime]) -> Iterator[Finding]:
     """Yield what every check finds. `clock` tells this machine's time, with a time zone."""
     from fedtrain.cli.doctor.certificates import check_certificates
+    from fedtrain.cli.doctor.cluster import check_cluster
     from fedtrain.cli.doctor.facilitator import check_facilitator
     from fedtrain.cli.doctor.folder import check_folder
     from fedtrain.cli.doctor.machine import check_machine
@@ -79,6 +80,7 @@ def examine(settings: ServiceSettings, role: Role, clock: Callable[[], datetime]
     if isinstance(settings, DataOwnerSettings):
         yield from check_policy(settings)
         yield from check_data(settings)
+        yield from check_cluster(settings)
     yield from check_facilitator(settings, role, clock)
 
 
