@@ -15,6 +15,7 @@ import pytest
 from benchmarks.dask_processes import DaskProcesses, dask_processes
 from fedtrain.crypto.engine import dask as dask_engine
 from fedtrain.crypto.paillier import rerandomise
+from fedtrain.data_owner.data import cluster as cluster_module
 from fedtrain.data_owner.data.cluster import Cluster
 from fedtrain.service.vault.key_files import KeyFiles
 from fedtrain.service.vault.secret_files import IDENTITY_FILE, ROW_KEY_FILE, read_secret
@@ -26,8 +27,15 @@ from tests.jobs.test_whole_job import make_spec, write_table
 OWNERS = ("clinic-a", "clinic-b", "clinic-c")
 
 
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskProcesses]:
+@pytest.fixture(autouse=True)
+def a_machine_however_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No owner gives the cluster up because it is slow to answer."""
+    for patience in ("CONNECT_S", "WORKERS_S"):
+        monkeypatch.setattr(cluster_module, patience, 3600.0)
+
+
+@pytest.fixture
+def cluster(tmp_path_factory: pytest.TempPathFactory, a_machine_however_busy: None) -> Iterator[DaskProcesses]:
     with dask_processes(tmp_path_factory.mktemp("dask"), free_port()) as processes:
         reached = Cluster(processes.address, 2, time.monotonic)
         while reached.slots() < 2:

@@ -192,6 +192,44 @@ def test_compose_with_postgresql_gives_the_facilitator_its_database_and_no_passw
     assert set(more["volumes"]) == {"database"}
 
 
+def test_compose_with_dask_has_a_scheduler_and_two_workers_that_see_the_owners_table_under_its_path(
+    compose: Any,
+) -> None:
+    more = yaml.safe_load((DEPLOY / "compose.dask.yaml").read_text())
+    services, owner = more["services"], compose["services"]["hospital-a"]
+    assert set(services) == {"hospital-a", "dask-scheduler", "dask-worker-1", "dask-worker-2"}
+    engine = services["hospital-a"]["environment"]["FEDTRAIN_ENGINE"]
+    assert DataOwnerSettings(state_dir=Path("state"), engine=engine).engine == engine
+    name, port = engine.removeprefix("dask://").split(":")
+    assert services[name]["command"][:2] == ["--port", port]
+    for worker in ("dask-worker-1", "dask-worker-2"):
+        assert services[worker]["command"][0] == f"tcp://{name}:{port}"
+        assert services[worker]["volumes"] == [mount for mount in owner["volumes"] if ":/data" in mount] != []
+    for service in services.values():
+        assert service["image"].endswith("-dask") and (DEPLOY.parent / service["build"]["dockerfile"]).is_file()
+        assert "dask" in service["networks"] and "ports" not in service
+    for added in (services[one] for one in services if one.startswith("dask-")):
+        assert added["read_only"] and added["cap_drop"] == ["ALL"] and added["networks"] == ["dask"]
+    assert more["networks"] == {"dask": {"internal": True}}
+
+
+@pytest.mark.parametrize("command", ["dask-scheduler", "dask-worker-1"])
+def test_dask_knows_every_option_that_compose_gives_it(command: str) -> None:
+    service = yaml.safe_load((DEPLOY / "compose.dask.yaml").read_text())["services"][command]
+    shown = subprocess.run([sys.executable, "-m", *service["entrypoint"], "--help"], capture_output=True, text=True)
+    options = [word for word in service["command"] if word.startswith("--")]
+    assert options and all(re.search(rf"{option}\b", shown.stdout) for option in options)
+
+
+def test_the_image_with_dask_takes_the_locks_versions_and_is_not_root() -> None:
+    lines = (DEPLOY / "Dockerfile.dask").read_text().splitlines()
+    assert lines[-1] == "USER 10001:10001"
+    (pattern,) = re.findall(r"grep -oE '([^']+)'", "\n".join(lines))
+    versions = re.findall(pattern, (ROOT / "requirements-test.txt").read_text(), re.MULTILINE)
+    assert {"dask", "distributed"} <= {version.split("==")[0] for version in versions}
+    assert (DEPLOY / "Dockerfile.dask.dockerignore").read_text().splitlines()[1:] == ["*", "!requirements-test.txt"]
+
+
 # Kubernetes
 
 

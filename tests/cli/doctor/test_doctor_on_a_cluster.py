@@ -21,6 +21,13 @@ def found_with(folder: Path, engine: str) -> list[Finding]:
     return list(check_cluster(DataOwnerSettings(state_dir=folder, engine=engine, workers=3)))
 
 
+@pytest.fixture(autouse=True)
+def a_machine_however_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No cluster is given up because it is slow to answer."""
+    for patience in ("CONNECT_S", "WORKERS_S"):
+        monkeypatch.setattr(cluster_module, patience, 3600.0)
+
+
 def another_everywhere() -> str:
     """A version that no two processes have."""
     return str(os.getpid())

@@ -26,6 +26,13 @@ from fedtrain.tabular.reading.read import open_declared_table
 from tests.harness.free_ports import free_port
 
 
+@pytest.fixture(autouse=True)
+def a_machine_however_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No cluster is given up because it is slow to answer; a test that has one given up says so itself."""
+    for patience in ("CONNECT_S", "WORKERS_S"):
+        monkeypatch.setattr(cluster_module, patience, 3600.0)
+
+
 @pytest.fixture
 def dask(tmp_path: Path) -> Iterator[DaskProcesses]:
     with dask_processes(tmp_path, free_port()) as processes:
@@ -144,7 +151,7 @@ def test_a_cluster_that_was_away_is_used_again(tmp_path: Path, monkeypatch) -> N
     port = free_port()
     cluster = Cluster(f"dask://127.0.0.1:{port}", 2, lambda: now[0])
     assert cluster.slots() == 0
-    monkeypatch.undo()
+    monkeypatch.setattr(cluster_module, "CONNECT_S", 3600.0)
     with dask_processes(tmp_path, port, workers=1):
         assert cluster.slots() == 0  # it is not tried again at every call
         now[0] += cluster_module.AWAY_S
