@@ -34,7 +34,7 @@ from benchmarks.measure import Row, main
 from benchmarks.scaling import TABLE_DIMENSIONS, peak_mib, write_parquet
 from fedtrain.crypto import Engine, LocalEngine
 from fedtrain.crypto.engine.dask import DaskEngine
-from fedtrain.crypto.engine.native import NativeEngine, why_not
+from fedtrain.crypto.engine.native.engine import NativeEngine, why_not
 from fedtrain.data_owner.data.cluster import Cluster
 from fedtrain.data_owner.data.moments import Moments
 from fedtrain.data_owner.data.partitions import ClusterReducer

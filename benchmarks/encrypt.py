@@ -41,7 +41,7 @@ from fedtrain.crypto import (
     key_id,
     sum_vectors,
 )
-from fedtrain.crypto.engine.native import NativeEngine
+from fedtrain.crypto.engine.native.engine import NativeEngine
 
 VALUES = 100_000
 QUICK_VALUES = 2_000

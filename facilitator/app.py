@@ -31,7 +31,7 @@ from fedtrain.service.runtime.doorbell import Doorbell
 from fedtrain.service.runtime.engines import engine_of
 from fedtrain.service.store.database import DatabaseError, shown, state_of
 from fedtrain.service.store.pruning import prune_regularly
-from fedtrain.service.vault.secret_files import load_or_create_identity
+from fedtrain.service.vault.identity_file import load_or_create_identity
 from fedtrain.service.web.app import create_service
 
 _DESCRIPTION = """Runs the rounds between a Model Owner and Data Owners, all of whom call it and none of whom it calls.

@@ -44,8 +44,8 @@ from fedtrain.service.runtime.machine_speed import unit_costs
 from fedtrain.service.store.database import state_of
 from fedtrain.service.store.pruning import prune_regularly
 from fedtrain.service.vault.backup import restored_at
+from fedtrain.service.vault.identity_file import load_or_create_identity
 from fedtrain.service.vault.key_files import KeyFiles
-from fedtrain.service.vault.secret_files import load_or_create_identity
 from fedtrain.service.vault.trust_file import read_membership
 from fedtrain.service.web.app import create_service
 from fedtrain.spec.model_spec import MOST_SPEC_ITEMS

@@ -15,7 +15,7 @@ from phe.paillier import PaillierPrivateKey
 
 from fedtrain.crypto.engine import Engine
 from fedtrain.crypto.engine.local import LocalEngine
-from fedtrain.crypto.engine.native import NativeEngine, why_not
+from fedtrain.crypto.engine.native.engine import NativeEngine, why_not
 from fedtrain.crypto.engine.sized import SizedEngine
 from fedtrain.crypto.powers.fixed_base import FixedBaseTable
 

@@ -25,7 +25,7 @@ from pyarrow.parquet import write_table
 from fedtrain.client.frames import is_frame, parquet_of
 from fedtrain.client.session import JobEnded
 from fedtrain.crypto import Engine, LocalEngine
-from fedtrain.crypto.engine.native import why_not
+from fedtrain.crypto.engine.native.engine import why_not
 from fedtrain.data_owner.policy.rules import OwnerPolicy
 from fedtrain.simulation.federation import ENDED, POLL_S, Federation, federation
 

@@ -17,7 +17,7 @@ from fedtrain.protocol.messages.rounds import RoundAnswer, from_cbor, to_cbor
 from fedtrain.protocol.messages.tasks import TaskKind
 from fedtrain.service.runtime.system_clock import SystemClock
 from fedtrain.service.vault.backup import back_up, restore
-from fedtrain.service.vault.secret_files import load_or_create_identity
+from fedtrain.service.vault.identity_file import load_or_create_identity
 from fedtrain.spec.model_spec import ModelSpec
 from tests.harness.attackers.coalition import Coalition, Owner, Refused, coalition, start_owner
 from tests.harness.attackers.job_material import (

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from fedtrain.service.vault.secret_files import load_identity
+from fedtrain.service.vault.identity_file import load_identity
 from tests.harness.free_ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -16,7 +16,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from fedtrain.protocol.documents.identity import Identity
-from fedtrain.service.vault.secret_files import load_or_create_identity
+from fedtrain.service.vault.identity_file import load_or_create_identity
 from fedtrain.simulation.federation import federation
 
 ROWS = "x,y\n" + "".join(f"{j / 10},{j / 5 + 1}\n" for j in range(10))

@@ -23,7 +23,7 @@ from fedtrain.protocol.evidence.verification import Job
 from fedtrain.protocol.messages.rounds import LogEntry, from_cbor, to_cbor
 from fedtrain.service.store.database import sqlite_url
 from fedtrain.service.store.pruning import prune_regularly
-from fedtrain.service.vault.secret_files import load_or_create_identity
+from fedtrain.service.vault.identity_file import load_or_create_identity
 from fedtrain.simulation.federation import FACILITATOR, Federation
 from fedtrain.spec.problems import Code, Problem
 from tests.harness.facilitator.roomy import ROOMY

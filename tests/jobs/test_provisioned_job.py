@@ -15,7 +15,8 @@ from fedtrain.cli.trust.consortium import ConsortiumFile
 from fedtrain.cli.trust.provisioning import provision
 from fedtrain.client.facilitator import FacilitatorClient
 from fedtrain.protocol.documents.signed import Registration, sign_document
-from fedtrain.service.vault.secret_files import load_identity, read_secret
+from fedtrain.service.vault.identity_file import load_identity
+from fedtrain.service.vault.secret_files import read_secret
 from fedtrain.service.vault.tokens import read_tokens, write_tokens
 from fedtrain.simulation.federation import Federation, federation
 from fedtrain.spec.problems import Code, Problem

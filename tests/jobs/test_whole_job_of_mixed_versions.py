@@ -16,7 +16,7 @@ from fedtrain.protocol.messages import cbor
 from fedtrain.protocol.messages import rounds as messages
 from fedtrain.protocol.messages.rounds import RoundAnswer
 from fedtrain.protocol.version import PROTOCOL_VERSION
-from fedtrain.service.vault.secret_files import load_identity
+from fedtrain.service.vault.identity_file import load_identity
 from fedtrain.spec.model_spec import Strict
 from tests.harness.one_process import rows_of, run_job, split, training
 

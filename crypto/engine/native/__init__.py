@@ -1,7 +1,1 @@
-"""The engine over the compiled kernel: eight residues at a time, threads for further cores."""
-
-from __future__ import annotations
-
-from fedtrain.crypto.engine.native.engine import NativeEngine, why_not
-
-__all__ = ["NativeEngine", "why_not"]
+"""The compiled kernel, and the engine over it: eight residues at a time, threads for further cores."""

@@ -20,7 +20,8 @@ from fedtrain.protocol.states import Role
 from fedtrain.protocol.version import PROTOCOL_VERSION, check_protocol
 from fedtrain.service.runtime.connection import key_files_of
 from fedtrain.service.runtime.settings import ServiceSettings
-from fedtrain.service.vault.secret_files import IDENTITY_FILE, SecretFileError, load_identity
+from fedtrain.service.vault.identity_file import load_identity
+from fedtrain.service.vault.secret_files import IDENTITY_FILE, SecretFileError
 from fedtrain.service.vault.tokens import read_token
 from fedtrain.service.vault.trust_file import read_pins, trust_of
 from fedtrain.spec.problems import Code, Problem

@@ -12,7 +12,8 @@ from pathlib import Path
 from fedtrain.cli.doctor.finding import Finding, fail, ok, warn
 from fedtrain.service.runtime.connection import key_files_of
 from fedtrain.service.runtime.settings import ServiceSettings
-from fedtrain.service.vault.secret_files import IDENTITY_FILE, SecretFileError, load_identity
+from fedtrain.service.vault.identity_file import load_identity
+from fedtrain.service.vault.secret_files import IDENTITY_FILE, SecretFileError
 
 FAIL_BELOW_BYTES = 100 << 20
 WARN_BELOW_BYTES = 1 << 30

@@ -8,7 +8,7 @@ from importlib import import_module
 from importlib.metadata import version
 
 from fedtrain.cli.doctor.finding import Finding, fail, ok, warn
-from fedtrain.crypto.engine.native import why_not
+from fedtrain.crypto.engine.native.engine import why_not
 from fedtrain.protocol.loopback import is_loopback
 from fedtrain.protocol.version import PROTOCOL_VERSION
 from fedtrain.service.runtime.engines import TIMES_FASTER

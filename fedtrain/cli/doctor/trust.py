@@ -11,7 +11,8 @@ from fedtrain.protocol.loopback import is_loopback
 from fedtrain.protocol.states import Role
 from fedtrain.service.runtime.connection import key_files_of
 from fedtrain.service.runtime.settings import ServiceSettings
-from fedtrain.service.vault.secret_files import IDENTITY_FILE, SecretFileError, load_identity
+from fedtrain.service.vault.identity_file import load_identity
+from fedtrain.service.vault.secret_files import IDENTITY_FILE, SecretFileError
 from fedtrain.service.vault.trust_file import Pin, read_membership, read_pins
 
 SOON = timedelta(days=30)

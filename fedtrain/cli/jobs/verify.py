@@ -37,7 +37,7 @@ def verify(
     """
     from fedtrain.client.address import service_address
     from fedtrain.service.runtime.connection import facilitator_client, key_files_of
-    from fedtrain.service.vault.secret_files import load_identity
+    from fedtrain.service.vault.identity_file import load_identity
 
     settings = party_settings(state_dir, key_passphrase_file, key_file)
     try:

@@ -40,7 +40,8 @@ def identity(
         return
     from fedtrain.service.runtime.connection import key_files_of
     from fedtrain.service.runtime.settings import read_party_file
-    from fedtrain.service.vault.secret_files import IDENTITY_FILE, load_or_create_identity
+    from fedtrain.service.vault.identity_file import load_or_create_identity
+    from fedtrain.service.vault.secret_files import IDENTITY_FILE
 
     folder = state_dir or Path(".fedtrain") / role.value
     new = not (folder / IDENTITY_FILE).exists()

@@ -63,7 +63,7 @@ def provision(consortium: ConsortiumFile, out: Path, now: datetime | None = None
 
 class _Run:
     def __init__(self, consortium: ConsortiumFile, out: Path, now: datetime) -> None:
-        from fedtrain.service.vault.secret_files import load_or_create_identity
+        from fedtrain.service.vault.identity_file import load_or_create_identity
 
         own = out / CONSORTIUM_FOLDER
         if out.exists() and any(out.iterdir()) and not own.is_dir():
@@ -102,7 +102,7 @@ class _Run:
     # The Facilitator
 
     def _make_facilitator(self) -> ProvisionedParty:
-        from fedtrain.service.vault.secret_files import load_or_create_identity
+        from fedtrain.service.vault.identity_file import load_or_create_identity
 
         entry, folder = self._file.facilitator, self._facilitator
         created = not (folder / PARTY_FILE).exists()  # the file that is written last
@@ -123,7 +123,8 @@ class _Run:
 
     def _make_member(self, entry: PartyEntry, role: MemberRole) -> ProvisionedParty:
         from fedtrain.protocol.documents.trust import vouch
-        from fedtrain.service.vault.secret_files import load_or_create_identity, write_secret
+        from fedtrain.service.vault.identity_file import load_or_create_identity
+        from fedtrain.service.vault.secret_files import write_secret
         from fedtrain.service.vault.tokens import Scope
         from fedtrain.service.vault.trust_file import write_membership
 
@@ -197,7 +198,7 @@ class _Run:
         return self._out / f"{name}.tar"
 
     def _provisioned(self, name: str, role: str, folder: Path, created: bool) -> ProvisionedParty:
-        from fedtrain.service.vault.secret_files import load_identity
+        from fedtrain.service.vault.identity_file import load_identity
 
         return ProvisionedParty(name, role, load_identity(folder).party_id, folder, self._archive_of(name), created)
 

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import structlog
 
 from fedtrain.crypto import Engine
-from fedtrain.crypto.engine.native import NativeEngine, why_not
+from fedtrain.crypto.engine.native.engine import NativeEngine, why_not
 from fedtrain.service.runtime.workers import WorkerEngine
 
 log = structlog.get_logger("arithmetic")

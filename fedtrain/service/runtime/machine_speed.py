@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from fedtrain.crypto.engine.native import why_not
+from fedtrain.crypto.engine.native.engine import why_not
 from fedtrain.planning.unit_costs import EngineName, UnitCosts, measure_unit_costs
 
 FILE = "unit_costs.json"

@@ -93,7 +93,7 @@ class ServiceSettings(BaseSettings):
         """Return `engine`. Raises ValueError for one that is not known, or cannot be used here."""
         if engine == "native":
             # Imported here so that reading settings does not load the arithmetic.
-            from fedtrain.crypto.engine.native import why_not
+            from fedtrain.crypto.engine.native.engine import why_not
 
             reason = why_not()
             if reason is not None:

@@ -16,7 +16,8 @@ from fedtrain.cli.doctor.finding import Level
 from fedtrain.cli.trust.certificates import issue, make_ca
 from fedtrain.protocol.states import Role
 from fedtrain.service.runtime.tls import server_context
-from fedtrain.service.vault.secret_files import load_identity, load_or_create_identity, write_secret
+from fedtrain.service.vault.identity_file import load_identity, load_or_create_identity
+from fedtrain.service.vault.secret_files import write_secret
 from fedtrain.service.vault.tokens import read_tokens, write_tokens
 from fedtrain.service.vault.trust_file import Pin, write_pins
 from fedtrain.service.web.responses import problem_response

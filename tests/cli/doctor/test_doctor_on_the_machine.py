@@ -29,8 +29,9 @@ from fedtrain.protocol.documents.trust import vouch
 from fedtrain.protocol.states import Role
 from fedtrain.service.store.database import sqlite_url
 from fedtrain.service.store.database_url import read_url
+from fedtrain.service.vault.identity_file import load_or_create_identity
 from fedtrain.service.vault.key_files import KeySecret, encrypt_keys
-from fedtrain.service.vault.secret_files import load_or_create_identity, write_secret
+from fedtrain.service.vault.secret_files import write_secret
 from fedtrain.service.vault.trust_file import Pin, write_membership, write_pins
 from tests.harness.postgresql import PostgreSql
 

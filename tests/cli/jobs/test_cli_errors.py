@@ -18,7 +18,7 @@ from fedtrain.cli.jobs.remedies import REMEDIES
 from fedtrain.cli.main import app
 from fedtrain.cli.output import Failure, describe_error
 from fedtrain.service.runtime.extras import EXTRA_OF
-from fedtrain.service.vault.secret_files import load_or_create_identity
+from fedtrain.service.vault.identity_file import load_or_create_identity
 from fedtrain.spec.problems import Code, Problem
 from tests.harness.free_ports import free_port
 

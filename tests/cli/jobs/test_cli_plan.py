@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from fedtrain.cli.jobs.plan import bar_line
 from fedtrain.cli.main import app
-from fedtrain.crypto.engine.native import why_not
+from fedtrain.crypto.engine.native.engine import why_not
 from fedtrain.methods import schedule_of
 from fedtrain.planning.plans import plan_spec
 from fedtrain.protocol.messages.forecast import forecast

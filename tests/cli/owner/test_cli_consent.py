@@ -11,7 +11,7 @@ import pytest
 from fedtrain.protocol.documents.consent import RosterConsent
 from fedtrain.protocol.documents.identity import Identity
 from fedtrain.protocol.documents.signed import sign_document
-from fedtrain.service.vault.secret_files import load_identity
+from fedtrain.service.vault.identity_file import load_identity
 from tests.cli.owner.test_cli_owner_and_policy import owner, run
 
 __all__ = ["owner"]

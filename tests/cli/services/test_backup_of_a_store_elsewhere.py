@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from fedtrain.cli.main import app
 from fedtrain.service.store.database import sqlite_url
-from fedtrain.service.vault.secret_files import load_or_create_identity
+from fedtrain.service.vault.identity_file import load_or_create_identity
 
 SECOND = "a job, in the log of writes alone"
 

@@ -13,7 +13,7 @@ from fedtrain.cli.output import Failure
 from fedtrain.cli.services.parties import settings_of
 from fedtrain.cli.services.state_folder import party_settings
 from fedtrain.protocol.states import Role
-from fedtrain.service.vault.secret_files import load_or_create_identity
+from fedtrain.service.vault.identity_file import load_or_create_identity
 
 
 @pytest.fixture(autouse=True)

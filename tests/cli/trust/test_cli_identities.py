@@ -11,7 +11,8 @@ from typer.testing import CliRunner, Result
 
 from fedtrain.cli.main import app
 from fedtrain.protocol.documents.identity import Identity
-from fedtrain.service.vault.secret_files import IDENTITY_FILE, load_identity
+from fedtrain.service.vault.identity_file import load_identity
+from fedtrain.service.vault.secret_files import IDENTITY_FILE
 from fedtrain.service.vault.tokens import TOKENS_FILE, Scope, find_token, read_tokens
 from fedtrain.service.vault.trust_file import TRUST_FILE, read_pins
 

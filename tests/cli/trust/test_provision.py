@@ -27,7 +27,8 @@ from fedtrain.model_owner.settings import ModelOwnerSettings
 from fedtrain.protocol.documents.signed import Membership, open_document
 from fedtrain.protocol.states import Role
 from fedtrain.service.runtime.connection import PartySettings, facilitator_client, gate_of, listening_tls
-from fedtrain.service.vault.secret_files import SecretFileError, load_identity, read_secret
+from fedtrain.service.vault.identity_file import load_identity
+from fedtrain.service.vault.secret_files import SecretFileError, read_secret
 from fedtrain.service.vault.tokens import find_token, read_tokens
 from fedtrain.service.vault.trust_file import read_membership, read_pins, trust_of
 from fedtrain.service.web.caller import OpenGate, TokenGate

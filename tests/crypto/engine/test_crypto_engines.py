@@ -14,7 +14,7 @@ from gmpy2 import mpz
 
 from fedtrain.crypto import EncodingOverflow, FixedBaseTable, LocalEngine, ProcessEngine
 from fedtrain.crypto.engine.dask import DaskEngine
-from fedtrain.crypto.engine.native import NativeEngine, why_not
+from fedtrain.crypto.engine.native.engine import NativeEngine, why_not
 from fedtrain.crypto.powers import residues as residues_module
 from fedtrain.crypto.powers.fixed_base import best_window_bits
 from fedtrain.crypto.powers.residues import Element, PairResidues, Residues, WholeResidues

@@ -12,9 +12,8 @@ from gmpy2 import mpz
 
 from benchmarks import same_bits
 from fedtrain.crypto import FixedBaseTable, LocalEngine
-from fedtrain.crypto.engine.native import NativeEngine, why_not
 from fedtrain.crypto.engine.native import engine as module
-from fedtrain.crypto.engine.native.engine import joint_plan
+from fedtrain.crypto.engine.native.engine import NativeEngine, joint_plan, why_not
 from fedtrain.crypto.engine.native.ring import MOST_DIGITS, Ring, digits_of, ring_modulo
 from fedtrain.crypto.paillier.keys import generate_keypair
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fedtrain.crypto.engine.native import why_not
+from fedtrain.crypto.engine.native.engine import why_not
 
 ROOT = Path(__file__).parents[3]
 NATIVE = ROOT / "crypto" / "engine" / "native"

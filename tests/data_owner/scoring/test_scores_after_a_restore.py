@@ -16,7 +16,8 @@ from fedtrain.cli.main import app
 from fedtrain.model_owner.scoring.told import BitsTold
 from fedtrain.protocol.messages.scoring import SCORE_BITS
 from fedtrain.service.vault.backup import RESTORED, BackupError, back_up, restore, restored_at
-from fedtrain.service.vault.secret_files import SecretFileError, load_or_create_identity
+from fedtrain.service.vault.identity_file import load_or_create_identity
+from fedtrain.service.vault.secret_files import SecretFileError
 from fedtrain.simulation.federation import Federation
 from fedtrain.spec.problems import Code, Problem
 from tests.harness.model_owner.scoring_scenes import FEATURES, make_table, run, started, trained

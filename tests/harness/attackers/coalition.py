@@ -48,7 +48,7 @@ from fedtrain.protocol.messages.rounds import (
 )
 from fedtrain.protocol.messages.tasks import TaskHeader, TaskKind, TaskList
 from fedtrain.service.runtime.system_clock import SystemClock
-from fedtrain.service.vault.secret_files import load_or_create_identity
+from fedtrain.service.vault.identity_file import load_or_create_identity
 from fedtrain.spec.model_spec import ModelSpec
 from tests.harness.attackers.job_material import (
     ENGINE,

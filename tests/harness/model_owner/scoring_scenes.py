@@ -28,7 +28,7 @@ from fedtrain.protocol.messages.scoring import (
     ScoringReply,
 )
 from fedtrain.protocol.messages.tasks import TaskKind
-from fedtrain.service.vault.secret_files import load_or_create_identity
+from fedtrain.service.vault.identity_file import load_or_create_identity
 from fedtrain.simulation.federation import FACILITATOR, Federation, Party, federation
 from tests.harness.one_process import split, training, write_table
 

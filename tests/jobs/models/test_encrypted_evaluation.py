@@ -18,7 +18,7 @@ from fedtrain.crypto import LocalEngine
 from fedtrain.methods.regression.from_spec import MOST_VALIDATION_PRODUCTS
 from fedtrain.model_owner.methods.quadratic import OPTIMISERS
 from fedtrain.protocol.evidence.verification import Job, verify_log
-from fedtrain.service.vault.secret_files import load_identity
+from fedtrain.service.vault.identity_file import load_identity
 from fedtrain.simulation.federation import FACILITATOR
 from fedtrain.spec.model_spec import Optimizer
 from fedtrain.spec.problems import Code, Problem

@@ -25,8 +25,8 @@ from fedtrain.data_owner.scoring.kept_scores import KeptScores
 from fedtrain.data_owner.store.sql import OwnerStore
 from fedtrain.service.store.database import sqlite_url
 from fedtrain.service.vault import backup
+from fedtrain.service.vault.identity_file import load_or_create_identity
 from fedtrain.service.vault.key_files import KeyFiles
-from fedtrain.service.vault.secret_files import load_or_create_identity
 from tests.harness.interrupted import DESCENT, OWNERS, Site, reached, spec
 
 #: The Facilitator last: what the others have forgotten is in its log.

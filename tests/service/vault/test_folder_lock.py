@@ -21,8 +21,9 @@ from fedtrain.protocol.states import Role
 from fedtrain.service.runtime.system_clock import SystemClock
 from fedtrain.service.vault.backup import back_up, restore
 from fedtrain.service.vault.folder_lock import LOCK_FILE, FolderInUseError, folder_lock
+from fedtrain.service.vault.identity_file import load_or_create_identity
 from fedtrain.service.vault.key_files import key_paths
-from fedtrain.service.vault.secret_files import IDENTITY_FILE, SEALED, load_or_create_identity, write_secret
+from fedtrain.service.vault.secret_files import IDENTITY_FILE, SEALED, write_secret
 
 ROOT = Path(__file__).resolve().parents[3]
 ENVIRONMENT = {

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from fedtrain.service.vault import key_files, secret_files
+from fedtrain.service.vault.identity_file import load_identity, load_or_create_identity
 from fedtrain.service.vault.key_files import (
     MASTER_FILE,
     KeyFiles,
@@ -21,14 +22,7 @@ from fedtrain.service.vault.key_files import (
     open_key_files,
     seal_open_keys,
 )
-from fedtrain.service.vault.secret_files import (
-    SEALED,
-    SecretFileError,
-    load_identity,
-    load_or_create_identity,
-    read_secret,
-    write_secret,
-)
+from fedtrain.service.vault.secret_files import SEALED, SecretFileError, read_secret, write_secret
 
 NAMES = ("identity.key", "keys/aa.json", "keys/aa.x25519", "keys/aa.sealing.x25519", "scoring-keys/aa.json")
 

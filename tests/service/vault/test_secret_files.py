@@ -11,13 +11,8 @@ import pytest
 
 from fedtrain.protocol.documents.identity import Identity, verify
 from fedtrain.service.vault import secret_files
-from fedtrain.service.vault.secret_files import (
-    SecretFileError,
-    delete_secret,
-    load_or_create_identity,
-    read_secret,
-    write_secret,
-)
+from fedtrain.service.vault.identity_file import load_or_create_identity
+from fedtrain.service.vault.secret_files import SecretFileError, delete_secret, read_secret, write_secret
 
 
 def test_a_secret_comes_back_and_only_its_owner_may_read_it(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import gmpy2
 from gmpy2 import mpz
 
 from fedtrain.crypto import FixedBaseTable, LocalEngine
-from fedtrain.crypto.engine.native import NativeEngine
 from fedtrain.crypto.engine.native import engine as module
+from fedtrain.crypto.engine.native.engine import NativeEngine
 
 found = importlib.util.spec_from_file_location("_kernel", sys.argv[1])
 assert found is not None and found.loader is not None
