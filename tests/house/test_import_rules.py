@@ -97,14 +97,13 @@ def broken(folder: Path, file: str, line: str) -> set[str]:
         contract.get(part, []) for contract in CONTRACTS for part in ("source_modules", "forbidden_modules", "layers")
     ]
     named = [name for entry in chain(*listed) for name in entry.split(" | ") if name.startswith("fedtrain.")]
-    rooms = {file.split("/")[0], *(name.split(".")[1] for name in named)}
-    for room in sorted(rooms):
-        (folder / "fedtrain" / room).mkdir(parents=True)
-        (folder / "fedtrain" / room / "__init__.py").touch()
-    (folder / "fedtrain" / "__init__.py").touch()
-    for party in PARTIES:
-        (folder / "fedtrain" / party / "round.py").touch()
-    (folder / "fedtrain" / "spec" / "problems.py").touch()
+    for name in [*named, f"fedtrain.{file.removesuffix('.py').replace('/', '.')}", "fedtrain.spec.problems"]:
+        room = folder.joinpath(*name.split(".")[:-1])
+        room.mkdir(parents=True, exist_ok=True)
+        for above in (room, *room.relative_to(folder).parents):
+            (folder / above / "__init__.py").touch()
+        if not room.joinpath(name.split(".")[-1]).is_dir():
+            room.joinpath(name.split(".")[-1] + ".py").touch()
     (folder / "fedtrain" / file).write_text(f"{line}\n")
     command = [Path(sys.executable).with_name("lint-imports"), "--config", ROOT / "pyproject.toml", "--no-cache"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env={**os.environ, "COLUMNS": "200"})
