@@ -18,7 +18,7 @@ from phe.paillier import PaillierPrivateKey
 
 from benchmarks.jobs import key_pair
 from fedtrain.crypto import Engine, FixedBaseTable, LocalEngine
-from fedtrain.crypto.engine.native import NativeEngine
+from fedtrain.crypto.engine.native.engine import NativeEngine
 
 # Of n; the numbers that are computed with have twice as many.
 WIDTHS = (512, 768, 1024, 1536, 2048, 2560, 3072, 4096)

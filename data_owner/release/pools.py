@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from fedtrain.crypto import RerandomiserPool
 from fedtrain.crypto.engine import Engine
-from fedtrain.crypto.engine.native import NativeEngine
+from fedtrain.crypto.engine.native.engine import NativeEngine
 from fedtrain.crypto.engine.native.ring import LANES
 from fedtrain.methods.plan import Plan
 

@@ -9,7 +9,7 @@ import pytest
 from gmpy2 import mpz
 
 from fedtrain.crypto import LocalEngine
-from fedtrain.crypto.engine.native import NativeEngine, why_not
+from fedtrain.crypto.engine.native.engine import NativeEngine, why_not
 from fedtrain.data_owner.release.pools import Pools
 
 MODULUS = (1 << 511) + 111
