@@ -1,4 +1,4 @@
-"""What an owner holds a manifest, a roster and the Facilitator's log against. Pure."""
+"""Checks of a roster and of the Facilitator's log, by an owner. Pure."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def check_log(context: JobContext, state: JobState, request: RoundRequest, previ
 
 
 def own_answer(context: JobContext, compute: Compute, entry: LogEntry, body: bytes) -> tuple[RoundAnswer, AnswerFacts]:
-    """What this owner answered to a request, from the log: its signature on it is its own word for it.
+    """Return what this owner answered to a request, from the log: its signature on it is its own word for it.
 
     For a state that was restored from a backup and has forgotten the answer. Raises Problem(LOG_INCONSISTENT) where the
     bytes are not what the log's entry records of this owner, or not an answer to that very request; BAD_SIGNATURE.

@@ -44,7 +44,7 @@ from fedtrain.spec.problems import Code
 
 @dataclass(frozen=True)
 class JobContext:
-    """Who this owner is, what its people allow, and the job's documents. `facilitator`: whom it works through.
+    """Constants of a job: this owner, what its people allow, the documents. `facilitator`: whom it works through.
 
     `membership`: the consortium's signed word that this owner is a member, where there is one.
     """
@@ -71,7 +71,7 @@ class JobContext:
 
 
 class AnswerFacts(Strict):
-    """What is kept in view of an answer; its bytes are in the store. `log_head`: the log's head before its round."""
+    """Facts kept in view of an answer; its bytes are in the store. `log_head`: the log's head before its round."""
 
     round: int
     kind: Kind
@@ -83,7 +83,7 @@ class AnswerFacts(Strict):
 
 
 class Refusal(Strict):
-    """Why something was declined or refused: `code` is what others are told, `detail` is for this owner's people."""
+    """A reason to decline or refuse: `code` is what others are told, `detail` is for this owner's people."""
 
     code: str
     detail: str
@@ -136,7 +136,7 @@ class JobState(Strict):
 
     @property
     def table(self) -> SummedTable | None:
-        """What the job's sums are taken over, once it is frozen."""
+        """Return what the job's sums are taken over, once it is frozen."""
         if self.summed is not None or self.dataset_version is None or self.rows is None or self.encoding is None:
             return self.summed
         return SummedTable(
@@ -149,7 +149,7 @@ class JobState(Strict):
 
     @property
     def left(self) -> bool:
-        """Whether this owner left the job after it had joined."""
+        """Say whether this owner left the job after it had joined."""
         return self.phase is Phase.CANCELLED and self.refusal is not None and self.ending is None
 
     @property
@@ -218,7 +218,7 @@ class Signed:
 
 @dataclass(frozen=True)
 class Past:
-    """What an owner has told and been given, when the first request of a job is looked at.
+    """All that an owner has told and been given, when the first request of a job is looked at.
 
     `compared`: the job's table against the tables of `told`, the other jobs that were answered before.
     """
@@ -263,7 +263,7 @@ class Answered:
 
 @dataclass(frozen=True)
 class KeyLost:
-    """What the job is answered from, its mask key or its frozen moments, is gone."""
+    """The mask key or the frozen moments, from which the job is answered, are gone."""
 
     detail: str
 

@@ -74,7 +74,7 @@ class Member(Strict):
 
 
 class Answer(Strict):
-    """What the state keeps of a round's answer; the bytes are in the store under `answer_hash`."""
+    """A round's answer as the state keeps it; the bytes are in the store under `answer_hash`."""
 
     answer_hash: Hash
     ciphertexts_hash: Hash
@@ -95,7 +95,7 @@ class CurrentRound(Strict):
 
 
 class Ending(Strict):
-    """How a job ended, when, and why where it was not FINISHED."""
+    """A job's end: when, and why where it was not FINISHED."""
 
     at: datetime
     code: str | None = None
@@ -153,7 +153,7 @@ class JobState(Strict):
 
 @dataclass(frozen=True)
 class JobContext:
-    """What never changes in a job: its manifest, verified, the plan, and the Facilitator's identity.
+    """Constants of a job: its manifest, verified, the plan, and the Facilitator's identity.
 
     The identity signs the roster. `modulus` is the manifest's, as an integer.
     """

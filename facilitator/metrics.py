@@ -1,4 +1,4 @@
-"""What GET /metrics tells of the Facilitator, beside the counts of requests and bytes that every service has."""
+"""Metrics of the Facilitator at GET /metrics, beside the counts of requests and bytes that every service has."""
 
 from __future__ import annotations
 

@@ -239,7 +239,7 @@ def _sum(context: JobContext, state: JobState, message: SumReady, now: datetime)
 
 
 def window_ends(context: JobContext, current: CurrentRound) -> bool:
-    """Whether the weights go to the Model Owner after this round's update: the window is full, or training over."""
+    """Say whether the weights go to the Model Owner after this round's update: the window is full, or training over."""
     spec = context.manifest.spec
     return current.window_step + 1 >= spec.training.reencrypt_every or current.round >= rounds_of(spec)
 

@@ -61,7 +61,7 @@ _NAMED = 10
 
 @dataclass(frozen=True)
 class Resources:
-    """What the Facilitator is given to work with."""
+    """Resources that the Facilitator is given to work with."""
 
     store: Store
     identity: Identity
@@ -110,7 +110,7 @@ class JobRunner:
         return (await asyncio.shield(driven)).state
 
     def context(self, job_id: str) -> JobContext:
-        """Return what never changes in a stored job. Blocks. Raises Problem(MODEL_NOT_FOUND)."""
+        """Return the context of a stored job. Blocks. Raises Problem(MODEL_NOT_FOUND)."""
         return self.contexts.of(job_id, lambda: self._stored_context(job_id))
 
     def _stored_context(self, job_id: str) -> JobContext:

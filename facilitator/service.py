@@ -31,7 +31,7 @@ _KEPT_OUTLINES = 1000
 
 
 class JobService:
-    """What the routes under /data-owners and /models call."""
+    """Calls behind the routes under /data-owners and /models."""
 
     def __init__(self, resources: Resources, runner: JobRunner) -> None:
         self._own = resources

@@ -37,7 +37,7 @@ from fedtrain.spec.problems import Code, Problem
 
 @dataclass(frozen=True)
 class JobContext:
-    """What never changes in a job: who this Model Owner is, the plan that follows from the spec, the documents."""
+    """Constants of a job: who this Model Owner is, the plan that follows from the spec, the documents."""
 
     identity: Identity
     name: str
@@ -89,7 +89,7 @@ class Member(Strict):
 
 
 class Ending(Strict):
-    """How the job ended. `code` and `reason` are for this party's own people; others are told `told`, without numbers,
+    """The job's end. `code` and `reason` are for this party's own people; others are told `told`, without numbers,
     under the code that `code_told` gives."""
 
     at: datetime
@@ -192,7 +192,7 @@ class ManifestPosted:
 
 @dataclass(frozen=True)
 class Replayed:
-    """What this party answered to a step before its state was set back, as the log shows it.
+    """This party's answer to a step before its state was set back, as the log shows it.
 
     `request`: the one that it signed; None where it ended the job.
     """

@@ -141,7 +141,7 @@ def _roster_closed(context: JobContext, state: JobState, arrived: j.StepArrived,
 
 
 def _open_sum(context: JobContext, state: JobState, arrived: j.StepArrived) -> j.OpenSum:
-    """What the sum must belong to. Raises Problem(ADDITION_NOT_PROVEN) for a step about another request."""
+    """Return what the sum must belong to. Raises Problem(ADDITION_NOT_PROVEN) for a step about another request."""
     step, asked = arrived.step, state.asked
     if asked is None:
         raise Problem(Code.WRONG_STATE, f"Job {state.job_id} has asked nothing yet.")

@@ -61,7 +61,7 @@ _FINE = TaskAnswer(b"{}", JSON_TYPE)
 
 @dataclass(frozen=True)
 class Resources:
-    """What the Model Owner is given to work with. `draw_hex`: fresh random hex digits, two a byte.
+    """Resources that the Model Owner is given. `draw_hex`: fresh random hex digits, two a byte.
 
     `membership`: the consortium's signed word that this party is a member, where there is one. `unit_costs`: this
     machine's speed for keys of so many bits; it may block to measure it.
@@ -145,7 +145,7 @@ class ModelService:
         return state
 
     async def forecast(self, state: JobState) -> dict[str, Any]:
-        """What the job costs: for the owners on its roster, or before there is one for the fewest that it may have."""
+        """Return what the job costs: for the owners on its roster, or before there is one for the fewest."""
         owners = len(state.owners) or None
         bits = state.spec.training.key_bits
         return await self._run(lambda: forecast(state.spec, owners, state.rows_total, self._own.unit_costs(bits)))
@@ -162,7 +162,7 @@ class ModelService:
         return await self._driver.drive(job_id, message)
 
     def _step(self, context: JobContext, state: JobState, message: j.Message, now: datetime) -> Outcome:
-        """What the message leads to. A step that breaks ends its job: the same numbers would break it for ever."""
+        """Take one message. A step that breaks ends its job: the same numbers would break it for ever."""
         began = self._own.clock.monotonic()
         try:
             outcome = rounds.step(context, state, message, now)

@@ -40,7 +40,7 @@ Blocking = Callable[[JobContext, JobState, Any], Any]
 
 @dataclass(frozen=True)
 class Workshop:
-    """What an owner works with."""
+    """Resources that an owner works with."""
 
     identity: Identity
     store: OwnerStore

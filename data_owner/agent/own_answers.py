@@ -21,7 +21,7 @@ log = structlog.get_logger("data_owner.agent")
 
 
 class Evidence(Protocol):
-    """What is asked of `fedtrain.client.facilitator.FacilitatorClient`."""
+    """The part that is asked of `fedtrain.client.facilitator.FacilitatorClient`."""
 
     async def log(self, job_id: str, *, start: int = 0) -> list[dict[str, object]]: ...
     async def log_entry(self, job_id: str, index: int, limits: EvidenceLimits) -> bytes: ...
@@ -53,7 +53,7 @@ class OwnAnswers:
 
 
 def is_behind(state: JobState, compute: Compute) -> bool:
-    """Whether the log that a request stands on has more of this owner's answers than its state knows of."""
+    """Say whether the log that a request stands on has more of this owner's answers than its state knows of."""
     if state.phase is not Phase.JOINED or state.waits_because is not None:
         return False
     try:

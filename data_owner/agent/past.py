@@ -78,7 +78,7 @@ class Memory:
         return tuple(one for one in signed if open_document(one, RosterConsent).job_id == job_id)
 
     def has(self, signed: SignedDocument) -> bool:
-        """Whether this very consent is here."""
+        """Say whether this very consent is here."""
         return signed in self._told.consents()
 
     def take(self, signed: SignedDocument) -> RosterConsent:
@@ -86,7 +86,7 @@ class Memory:
         return self._told.take(signed)
 
     def statement(self, job_id: str, asked: RosterConsent | None, own: str) -> RosterConsent:
-        """What this owner is asked to sign for a job: by its own check, and in what others signed, all put together.
+        """Return what this owner is asked to sign for a job: by its own check, and in what others signed.
 
         It names every roster that is linked here to one of theirs. Raises Problem(MODEL_NOT_FOUND) where nobody asks.
         """

@@ -18,7 +18,7 @@ log = structlog.get_logger("data_owner.agent")
 
 
 class Registry(Protocol):
-    """What is asked of `fedtrain.client.facilitator.FacilitatorClient`."""
+    """The part that is asked of `fedtrain.client.facilitator.FacilitatorClient`."""
 
     async def identity(self) -> dict[str, object]: ...
     async def register(self, signed: SignedDocument) -> None: ...

@@ -45,7 +45,7 @@ _ASKED_AGAIN = frozenset({Code.FACILITATOR_UNREACHABLE, Code.STORE_UNAVAILABLE, 
 
 
 class Facilitator(Protocol):
-    """What the service asks of `fedtrain.client.facilitator.FacilitatorClient`."""
+    """The part that the service asks of `fedtrain.client.facilitator.FacilitatorClient`."""
 
     async def identity(self) -> dict[str, object]: ...
     async def register(self, signed: SignedDocument) -> None: ...

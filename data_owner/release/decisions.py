@@ -1,4 +1,4 @@
-"""What left this owner, and what a person decided, as the audit has them. Pure."""
+"""Releases, and decisions that a person took, as the audit has them. Pure."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class Claims:
 
     @asynccontextmanager
     async def hold(self, name: str) -> AsyncIterator[bool]:
-        """Whether the work of that name is this process's now; if so, until the block is left.
+        """Say whether the work of that name is this process's now; if so, until the block is left.
 
         On a store that no other process shares it always is. Raises Problem(STORE_UNAVAILABLE).
         """

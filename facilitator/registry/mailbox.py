@@ -1,4 +1,4 @@
-"""What one party has for another: the Facilitator passes it on, and reads none of it."""
+"""Tasks that one party has for another: the Facilitator passes it on, and reads none of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a job ends at the Facilitator, whichever way: tasks closed, owners told, the reason kept."""
+"""Ends of a job at the Facilitator, whichever way: tasks closed, owners told, the reason kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What other parties send, opened and verified: bytes in, a message for `fedtrain.facilitator.round` out.
+"""Messages that other parties send, opened and verified: bytes in, a message for `fedtrain.facilitator.round` out.
 
 Pure, and heavy where ciphertexts are checked one by one: the service runs these in its executor, so arguments and
 results can be pickled.

@@ -1,4 +1,4 @@
-"""What several steps of a job have in common."""
+"""Moves that several steps of a job have in common."""
 
 from __future__ import annotations
 

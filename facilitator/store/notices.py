@@ -1,4 +1,4 @@
-"""What other processes on the same PostgreSQL database have committed: heard at once, by LISTEN and NOTIFY.
+"""Notices of what other processes on the same PostgreSQL database have committed: heard at once, by LISTEN and NOTIFY.
 
 A notice is part of the transaction that it tells of: PostgreSQL delivers it after the commit, and not without one.
 """

@@ -1,4 +1,4 @@
-"""What goes into and comes out of the Facilitator's store beside its jobs."""
+"""Records that go into and come out of the Facilitator's store beside its jobs."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class StoredEntry:
 
 @dataclass(frozen=True)
 class Claim:
-    """Which process has taken on some work, and until when it may be taken for alive."""
+    """Claim of a process on some work, and until when it may be taken for alive."""
 
     holder: str
     until: datetime

@@ -1,4 +1,4 @@
-"""What one transaction of the Facilitator's store reads and writes.
+"""Transactions of the Facilitator's store: all that one reads and writes.
 
 All that one message changes is written in one `WriteTransaction`: the job's state is read inside it, so that no update
 is lost, and either everything is there afterwards or nothing. Methods block; call them from a thread.

@@ -1,4 +1,4 @@
-"""What one message leads to in a job, at every party."""
+"""Outcome of one message in a job, the same at every party."""
 
 from __future__ import annotations
 

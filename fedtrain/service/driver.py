@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 class Contexts(Generic[ContextT]):
-    """What never changes in a job: made once, and kept at hand for the jobs used last. Any thread may share it."""
+    """Contexts of jobs, each made once and kept at hand for the jobs used last. Any thread may share it."""
 
     def __init__(self, kept: int = 64) -> None:
         self._most = kept

@@ -1,4 +1,4 @@
-"""What a job needs before its first round, and a cancelled one before it is settled: done again until it is done."""
+"""Steps of a job before its first round, and a cancelled one before it is settled: done again until it is done."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Preparation:
 
     @property
     def busy(self) -> bool:
-        """Whether anything is under way."""
+        """Say whether anything is under way."""
         return bool(self._running)
 
     async def cancel(self, job_id: str, reason: str) -> JobState:
@@ -176,7 +176,7 @@ class Preparation:
             self._service.refuse(job_id, problem)
 
     async def _there(self, state: JobState) -> dict[str, object]:
-        """What the Facilitator says of the job; it gets the manifest again where it knows nothing of it."""
+        """Return what the Facilitator says of the job; it gets the manifest again where it knows nothing of it."""
         try:
             return await self._until_done(lambda: self._client.model(state.job_id))
         except Problem as problem:

@@ -1,4 +1,4 @@
-"""Which specs this Model Owner takes: what the spec's own rules allow, and this version can train."""
+"""Specs that this Model Owner takes: what the spec's own rules allow, and this version can train."""
 
 from __future__ import annotations
 

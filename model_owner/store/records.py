@@ -1,4 +1,4 @@
-"""What goes into and comes out of the Model Owner's store beside its jobs."""
+"""Records that go into and come out of the Model Owner's store beside its jobs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What never changes in a job is opened once at each party, and not at each step."""
+"""Manifest, plan and roster are opened once at each party, and not at each step."""
 
 from __future__ import annotations
 

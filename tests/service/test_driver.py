@@ -1,4 +1,4 @@
-"""What the driver of every party's jobs promises, on a machine that counts."""
+"""The driver of every party's jobs, on a machine that counts."""
 
 from __future__ import annotations
 
