@@ -109,7 +109,7 @@ def test_metrics_tell_of_rounds_open_tasks_and_refusals(tmp_path: Path) -> None:
             scene = await counting(facilitator)
             header, _ = await scene.owners[0].task(TaskKind.COMPUTE)
             async with facilitator.client as client:
-                owner = {"Fedtrain-Party": scene.owners[0].party_id}
+                owner = {"Fedtrain-Party": scene.owners[0].party_id, "Content-Type": "text/plain"}
                 refused = await client.put(f"/tasks/{header.id}/result", content=b"\x00", headers=owner)
                 assert refused.status_code == 415
                 before = (await client.get("/metrics")).text
