@@ -10,7 +10,7 @@ import structlog
 
 from fedtrain.facilitator import round as rounds
 from fedtrain.facilitator.job import CancelRequested, JobContext, JobState, Member, Outcome, OwnerOffers
-from fedtrain.facilitator.registry.evidence import log_lines_json
+from fedtrain.facilitator.registry.evidence import log_line, log_lines_json
 from fedtrain.facilitator.rounds.incoming import open_manifest, open_registration
 from fedtrain.facilitator.runner import JobRunner, Resources
 from fedtrain.facilitator.status import JobOutline, ModelView, describe
@@ -209,6 +209,15 @@ class JobService:
     async def log(self, job_id: str, start: int) -> bytes:
         """The job's hash chain from entry `start` on, as JSON. Raises Problem: MODEL_NOT_FOUND, LOG_INCONSISTENT."""
         return await asyncio.to_thread(self._log, job_id, start)
+
+    async def progress(self, job_id: str, start: int) -> tuple[ModelView, list[int]]:
+        """Return a job, and the rounds that entry `start` and those after it are of. Raises as `log`."""
+        return await asyncio.to_thread(self._progress, job_id, start)
+
+    def _progress(self, job_id: str, start: int) -> tuple[ModelView, list[int]]:
+        with self._own.store.read() as tx:
+            view, entries = self._view(tx, _job(tx, job_id)), tx.log_entries(job_id, start)
+        return view, [log_line(index, entry).round for index, entry in enumerate(entries, start)]
 
     def _log(self, job_id: str, start: int) -> bytes:
         with self._own.store.read() as tx:

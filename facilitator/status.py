@@ -15,7 +15,8 @@ from fedtrain.methods.schedule import Schedule
 from fedtrain.planning.window_position import WindowPosition, window_position
 from fedtrain.protocol.documents.signed import Manifest
 from fedtrain.protocol.messages.rounds import Kind
-from fedtrain.protocol.states import Phase, Status, status_of
+from fedtrain.protocol.states import Phase, status_of
+from fedtrain.service.web.job_view import JobView
 
 
 class Awaited(BaseModel):
@@ -70,7 +71,7 @@ _EXAMPLE: JsonDict = {
 }
 
 
-class ModelView(BaseModel):
+class ModelView(JobView):
     """A job. `due_at`: when its timeout comes. `seconds_left`: an estimate, should it need all its rounds.
 
     `window`: scale and bits of the training round that is asked, None outside those.
@@ -78,19 +79,11 @@ class ModelView(BaseModel):
 
     model_config = ConfigDict(json_schema_extra={"example": _EXAMPLE})
 
-    id: str
-    status: Status
-    phase: Phase
-    round: int | None
-    rounds: int
     kind: Kind | None
     model_owner: PartyName
     waiting_for: list[Awaited]
     owners: list[PartyName]
     declined: list[DeclinedOwner]
-    reason: str | None
-    code: str | None
-    created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
     pruned_at: datetime | None

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable
+from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Path, Request
+from pydantic import BaseModel, Field, field_serializer
 
 from fedtrain.data_owner.job import JobState
 from fedtrain.data_owner.policy.told import Told
@@ -16,6 +19,8 @@ from fedtrain.planning.plans import numbers_revealed
 from fedtrain.protocol.documents.signed import Manifest
 from fedtrain.protocol.messages.tasks import JSON_TYPE
 from fedtrain.service.web.caller import DECIDES, AnyCaller
+from fedtrain.service.web.event_streams import EVENTS, CountedStream, LastEventId, Sight, events_of, looking
+from fedtrain.service.web.job_view import JobView
 from fedtrain.spec.model_spec import Strict
 from fedtrain.spec.problems import Code, Problem
 
@@ -44,38 +49,34 @@ class Released(BaseModel):
     numbers: int
 
 
-class JobView(BaseModel):
+class OwnerJobView(JobView):
     """A job as this owner's own people see it: with the reasons in full, which nobody else is told."""
 
-    id: str
     name: str | None
-    status: str
-    phase: str
     model_owner: str | None
     model_owner_name: str | None
     dataset: str | None
     dataset_version: str | None
-    round: int | None
-    rounds: int | None
     released: Released
-    code: str | None
-    reason: str | None
     waits_because: str | None
     last_refused_request: dict[str, str] | None
     leak: Leak | None
-    created_at: str
-    changed_at: str
+    changed_at: datetime
+
+    @field_serializer("created_at", "changed_at")
+    def _written(self, at: datetime) -> str:
+        return at.isoformat()
 
     @classmethod
-    def of(cls, parts: OwnerParts, state: JobState, released: tuple[int, int] = (0, 0)) -> JobView:
+    def of(cls, parts: OwnerParts, state: JobState, released: tuple[int, int] = (0, 0)) -> OwnerJobView:
         """`released`: answers, and numbers in them."""
         code, reason = _reason(state)
         manifest = parts.service.manifest(state)
         return cls(
             id=state.job_id,
             name=manifest.spec.name if manifest is not None else None,
-            status=state.status.value,
-            phase=state.phase.value,
+            status=state.status,
+            phase=state.phase,
             model_owner=state.model_owner,
             model_owner_name=state.model_owner_name,
             dataset=state.dataset,
@@ -88,8 +89,8 @@ class JobView(BaseModel):
             waits_because=state.waits_because,
             last_refused_request=state.problem.model_dump() if state.problem else None,
             leak=_leak(state, manifest),
-            created_at=state.created_at.isoformat(),
-            changed_at=state.changed_at.isoformat(),
+            created_at=state.created_at,
+            changed_at=state.changed_at,
         )
 
 
@@ -105,7 +106,7 @@ class EarlierView(BaseModel):
         return cls(id=told.job_id, dataset_version=told.table.version, owners=sorted(told.names))
 
 
-class JobDetail(JobView):
+class JobDetail(OwnerJobView):
     """A job with its columns, plan, training terms, every release, and what its sums could be subtracted from.
 
     `spec`: the whole spec that its Model Owner signed: name and purpose, model, features and targets.
@@ -155,9 +156,9 @@ router = APIRouter(tags=["models"])
     summary="The jobs this owner was asked to join, the latest first",
     responses={200: {"content": {JSON_TYPE: {"example": [_EXAMPLE]}}}},
 )
-def get_models(parts: Parts) -> list[JobView]:
+def get_models(parts: Parts) -> list[OwnerJobView]:
     released = parts.store.released()
-    return [JobView.of(parts, state, released.get(state.job_id, (0, 0))) for state in parts.store.jobs()]
+    return [OwnerJobView.of(parts, state, released.get(state.job_id, (0, 0))) for state in parts.store.jobs()]
 
 
 @router.get(
@@ -166,13 +167,11 @@ def get_models(parts: Parts) -> list[JobView]:
     responses={200: {"content": {JSON_TYPE: {"example": _DETAIL}}}},
 )
 def get_model(job_id: JobIdPath, parts: Parts) -> JobDetail:
-    state = parts.store.job(job_id)
-    if state is None:
-        raise Problem(Code.MODEL_NOT_FOUND, f"Job {job_id} is not known at this owner.")
+    state = _known(parts, job_id)
     releases = parts.store.releases(job_id)
     manifest = parts.service.manifest(state)
     return JobDetail(
-        **JobView.of(parts, state, (len(releases), sum(release.numbers for release in releases))).model_dump(),
+        **OwnerJobView.of(parts, state, (len(releases), sum(release.numbers for release in releases))).model_dump(),
         spec=manifest.spec.model_dump(mode="json", exclude_none=True) if manifest else None,
         training=manifest.spec.training.model_dump(mode="json") if manifest else None,
         plan=manifest.plan if manifest else None,
@@ -183,14 +182,35 @@ def get_model(job_id: JobIdPath, parts: Parts) -> JobDetail:
     )
 
 
+@router.get("/models/{job_id}/events", **EVENTS)
+async def events(
+    job_id: JobIdPath, request: Request, parts: Parts, who: AnyCaller, last_event_id: LastEventId = None
+) -> CountedStream:
+    await asyncio.to_thread(_known, parts, job_id)
+
+    def look(seen: int) -> Sight:
+        state = _known(parts, job_id)
+        status = OwnerJobView.of(parts, state).progress() | {"waits_because": state.waits_because}
+        left: dict[int, int] = {}
+        for release in parts.store.releases(job_id):
+            left[release.round] = left.get(release.round, 0) + release.numbers
+        rounds = [status | {"round": at, "numbers": left[at]} for at in sorted(left) if at > max(seen, 0)]
+        return Sight(status, rounds, state.ended)
+
+    def looked(seen: int) -> Awaitable[Sight]:
+        return asyncio.to_thread(look, seen)
+
+    return CountedStream(request, who, events_of(looked, looking(request.app.state.stop), last_event_id))
+
+
 @router.post(
     "/models/{job_id}/approve",
     dependencies=[DECIDES],
     summary="Let a job in that waits for a person",
     responses={200: {"content": {JSON_TYPE: {"example": _EXAMPLE}}}},
 )
-async def approve(job_id: JobIdPath, parts: Parts, who: AnyCaller) -> JobView:
-    return JobView.of(parts, await parts.service.approve(job_id, who.token_id))
+async def approve(job_id: JobIdPath, parts: Parts, who: AnyCaller) -> OwnerJobView:
+    return OwnerJobView.of(parts, await parts.service.approve(job_id, who.token_id))
 
 
 @router.post(
@@ -199,8 +219,8 @@ async def approve(job_id: JobIdPath, parts: Parts, who: AnyCaller) -> JobView:
     summary="Refuse a job that waits for a person",
     responses={200: {"content": {JSON_TYPE: {"example": _DENIED}}}},
 )
-async def deny(job_id: JobIdPath, denial: Denial, parts: Parts, who: AnyCaller) -> JobView:
-    return JobView.of(parts, await parts.service.deny(job_id, denial.reason, who.token_id))
+async def deny(job_id: JobIdPath, denial: Denial, parts: Parts, who: AnyCaller) -> OwnerJobView:
+    return OwnerJobView.of(parts, await parts.service.deny(job_id, denial.reason, who.token_id))
 
 
 @router.post(
@@ -210,8 +230,16 @@ async def deny(job_id: JobIdPath, denial: Denial, parts: Parts, who: AnyCaller) 
     summary="Go on with a job that waits for this owner, as after a restored backup",
     responses={202: {"content": {JSON_TYPE: {"example": _EXAMPLE}}}},
 )
-async def resume(job_id: JobIdPath, parts: Parts) -> JobView:
-    return JobView.of(parts, await parts.service.resume(job_id))
+async def resume(job_id: JobIdPath, parts: Parts) -> OwnerJobView:
+    return OwnerJobView.of(parts, await parts.service.resume(job_id))
+
+
+def _known(parts: OwnerParts, job_id: str) -> JobState:
+    """Return a job. Raises Problem(MODEL_NOT_FOUND)."""
+    state = parts.store.job(job_id)
+    if state is None:
+        raise Problem(Code.MODEL_NOT_FOUND, f"Job {job_id} is not known at this owner.")
+    return state
 
 
 def _reason(state: JobState) -> tuple[str | None, str | None]:

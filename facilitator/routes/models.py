@@ -17,7 +17,9 @@ from fedtrain.facilitator.routes.access import (
 )
 from fedtrain.facilitator.status import ModelView
 from fedtrain.protocol.documents.signed import SignedDocument
-from fedtrain.service.web.caller import CallingModelOwner, CallingParty
+from fedtrain.protocol.states import ENDED
+from fedtrain.service.web.caller import AnyCaller, CallingModelOwner, CallingParty
+from fedtrain.service.web.event_streams import EVENTS, CountedStream, LastEventId, Sight, events_of, looking
 from fedtrain.service.web.responses import JSON_TYPE, CborResponse, body_as
 
 router = APIRouter(prefix="/models", tags=["models"])
@@ -45,6 +47,25 @@ async def models(service: Service) -> list[ModelView]:
 @router.get("/{job_id}", summary="Where a job stands, and for whom it waits")
 async def model(job_id: JobIdInPath, service: Service) -> ModelView:
     return await service.model(job_id)
+
+
+@router.get("/{job_id}/events", **EVENTS)
+async def events(
+    job_id: JobIdInPath, request: Request, service: Service, who: AnyCaller, last_event_id: LastEventId = None
+) -> CountedStream:
+    await service.model(job_id)
+    entries = 0
+
+    async def look(seen: int) -> Sight:
+        nonlocal entries
+        view, rounds = await service.progress(job_id, entries)
+        entries += len(rounds)
+        status = view.progress()
+        over = [status | {"round": number} for number in sorted({*rounds}) if number > max(seen, 0)]
+        window = None if view.window is None else view.window.model_dump()
+        return Sight(status, over, view.phase in ENDED, window, entries)
+
+    return CountedStream(request, who, events_of(look, looking(request.app.state.stop), last_event_id))
 
 
 @router.delete("/{job_id}", summary="Cancel a job; for its Model Owner")

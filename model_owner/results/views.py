@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from fedtrain.client.facilitator import FacilitatorClient
 from fedtrain.model_owner.job import ABOUT_VALUES, HistoryRow, JobState, TrainedModel
@@ -19,7 +19,8 @@ from fedtrain.model_owner.results.finished import remarks_on
 from fedtrain.model_owner.results.remarks import Remark
 from fedtrain.planning.window_position import WindowPosition, window_position
 from fedtrain.protocol.clock import Clock
-from fedtrain.protocol.states import Phase, Status
+from fedtrain.protocol.states import Phase
+from fedtrain.service.web.job_view import JobView
 from fedtrain.spec.model_spec import ModelType, Optimizer
 from fedtrain.spec.problems import Problem
 
@@ -66,22 +67,14 @@ class Suspect(BaseModel):
     ended_so: int
 
 
-class ModelLine(BaseModel):
+class ModelLine(JobView):
     """A job in a list. `name` and `optimizer` are those of its spec."""
 
-    id: str
     name: str | None
     model_type: ModelType
     optimizer: Optimizer
-    status: Status
-    phase: Phase
-    round: int
-    rounds: int
     loss: float | None
     loss_is: str
-    reason: str | None
-    code: str | None
-    created_at: datetime
     ended_at: datetime | None
 
 
@@ -159,7 +152,7 @@ class ModelView(ModelLine):
     l2_choice: L2Choice | None
     remarks: list[Remark]
     owners: list[dict[str, str]]
-    may_have_caused: list[Suspect] = []
+    may_have_caused: list[Suspect] = Field(default=[])
     declined: list[dict[str, Any]]
     waiting_for: list[dict[str, Any]] | None
     seconds_left: float | None

@@ -1,11 +1,20 @@
-"""Event streams that are open: counted, so that neither one caller nor all together can hold the service's memory."""
+"""A job as server-sent events (WHATWG HTML §9.2), at every party: a round, a step of a window, a change of phase.
+
+Streams that are open are counted, so that neither one caller nor all together can hold the service's memory.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
 
-from fastapi import Request
-from fastapi.responses import StreamingResponse
+from fastapi import Header, Request
+from sse_starlette import EventSourceResponse, ServerSentEvent
+from sse_starlette.sse import AppStatus
 from starlette.types import Receive, Scope, Send
 
 from fedtrain.service.limits.held_requests import HeldRequests
@@ -13,6 +22,91 @@ from fedtrain.service.web.caller import Caller
 
 MOST_OF_A_CALLER = 32
 MOST = 256
+# Proxies close a stream on which nothing comes for a minute.
+KEEP_ALIVE_S = 15
+#: How long nothing is looked at where nobody rings.
+LOOK_S = 1.0
+_ROUND = re.compile("[0-9]{1,18}")
+
+# The service's own stop ends the streams, and is set in every process of its own.
+AppStatus.enable_automatic_graceful_drain = False
+
+_EXAMPLE = (
+    'event: status\ndata: {"id": "0f4b6d1c9e7a4c52b8d3a6e5f1029384", "status": "IN_PROGRESS", "phase": "TRAINING", '
+    '"round": 0, "rounds": 48}\n\n'
+    'event: window\ndata: {"id": "0f4b6d1c9e7a4c52b8d3a6e5f1029384", "window": {"step": 0, "of": 1, '
+    '"weight_fraction_bits": 40, "answer_fraction_bits": 72, "bits_used": 116, "bits_left": 2954, '
+    '"bits_available": 3070}}\n\n'
+    'id: 1\nevent: round\ndata: {"id": "0f4b6d1c9e7a4c52b8d3a6e5f1029384", "status": "IN_PROGRESS", '
+    '"phase": "TRAINING", "round": 1, "rounds": 48}\n\n'
+)
+
+LastEventId = Annotated[str | None, Header(description="The last round that was seen.", examples=["7"])]
+#: How a route of events is declared.
+EVENTS: dict[str, Any] = {
+    "summary": "One event a round, a step of a window, and a change of phase; ends with the job",
+    "response_class": EventSourceResponse,
+    "responses": {200: {"description": "Server-sent events", "content": {"text/event-stream": {"example": _EXAMPLE}}}},
+}
+
+
+@dataclass(frozen=True)
+class Sight:
+    """A job as it is seen now: `status` with its `phase`, the `rounds` after the last that was told, each with its
+    number under `round`, and `window`, None where there is none to tell of. `window_of` tells equal ones apart."""
+
+    status: Mapping[str, Any]
+    rounds: Sequence[Mapping[str, Any]]
+    ended: bool
+    window: Mapping[str, Any] | None = None
+    window_of: int = 0
+
+
+#: Given the last round that was told, -1 for none.
+Look = Callable[[int], Awaitable[Sight]]
+#: Waits until there may be something new; True once the service stops.
+Wait = Callable[[], Awaitable[bool]]
+
+
+async def events_of(look: Look, wait: Wait, last_event_id: str | None) -> AsyncIterator[ServerSentEvent]:
+    """Yield a job's events after the round `last_event_id`, until the job ends or the service stops.
+
+    Another text than a number is no round that a service has named: everything is told.
+    """
+    seen = int(last_event_id) if last_event_id is not None and _ROUND.fullmatch(last_event_id) else -1
+    phase, window = None, None
+    while True:
+        sight = await look(seen)
+        for one in sight.rounds:
+            seen = one["round"]
+            yield _event("round", one, str(seen))
+        if sight.status["phase"] != phase:
+            phase = sight.status["phase"]
+            yield _event("status", sight.status)
+        if sight.ended:
+            return
+        if sight.window is not None and (sight.window_of, sight.window) != window:
+            window = (sight.window_of, sight.window)
+            yield _event("window", {"id": sight.status["id"], "window": sight.window})
+        if await wait():
+            return
+
+
+def looking(stop: asyncio.Event) -> Wait:
+    """Return a wait of LOOK_S, for where nobody rings."""
+
+    async def wait() -> bool:
+        try:
+            await asyncio.wait_for(stop.wait(), LOOK_S)
+        except TimeoutError:
+            return False
+        return True
+
+    return wait
+
+
+def _event(name: str, data: Mapping[str, Any], event_id: str | None = None) -> ServerSentEvent:
+    return ServerSentEvent(json.dumps(data), event=name, id=event_id, sep="\n")
 
 
 def event_streams() -> HeldRequests:
@@ -20,11 +114,11 @@ def event_streams() -> HeldRequests:
     return HeldRequests("event streams", "close one, or ask for the job's state instead", MOST_OF_A_CALLER, MOST)
 
 
-class CountedStream(StreamingResponse):
+class CountedStream(EventSourceResponse):
     """Server-sent events, counted from here until the stream ends, however it does. Raises as `HeldRequests.take`."""
 
-    def __init__(self, request: Request, who: Caller, events: AsyncIterator[str]) -> None:
-        super().__init__(events, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+    def __init__(self, request: Request, who: Caller, events: AsyncIterator[ServerSentEvent]) -> None:
+        super().__init__(events, ping=KEEP_ALIVE_S, ping_message_factory=_still_there, sep="\n")
         self._streams: HeldRequests = request.app.state.event_streams
         address = request.client.host if request.client is not None else ""
         self._caller = f"token {who.token_id}" if who.token_id is not None else f"address {address}"
@@ -35,3 +129,7 @@ class CountedStream(StreamingResponse):
             await super().__call__(scope, receive, send)
         finally:
             self._streams.release(self._caller)
+
+
+def _still_there() -> ServerSentEvent:
+    return ServerSentEvent(comment="still there", sep="\n")

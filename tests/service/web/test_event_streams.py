@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import StreamingResponse
+from sse_starlette import ServerSentEvent
 
 from fedtrain.service.web.caller import AnyCaller
 from fedtrain.service.web.event_streams import MOST, MOST_OF_A_CALLER, CountedStream
@@ -22,8 +23,8 @@ def app(make_service: Any) -> FastAPI:
 
     @router.get("/events", response_class=StreamingResponse)
     async def events(request: Request, who: AnyCaller, breaks: bool = False) -> StreamingResponse:
-        async def endless() -> AsyncIterator[str]:
-            yield "event: status\ndata: {}\n\n"
+        async def endless() -> AsyncIterator[ServerSentEvent]:
+            yield ServerSentEvent("{}", event="status")
             if breaks:
                 raise ValueError("the store is away")
             await asyncio.Event().wait()
