@@ -216,7 +216,7 @@ class JobService:
 
     def _progress(self, job_id: str, start: int) -> tuple[ModelView, list[int]]:
         with self._own.store.read() as tx:
-            view, entries = self._view(tx, _job(tx, job_id)), tx.log_entries(job_id, start)
+            view, entries = self._view(tx, tx.known_job(job_id)), tx.log_entries(job_id, start)
         return view, [log_line(index, entry).round for index, entry in enumerate(entries, start)]
 
     def _log(self, job_id: str, start: int) -> bytes:
