@@ -16,7 +16,7 @@ from fedtrain.model_owner.arithmetic.arrays import Floats, Integers, Json
 from fedtrain.model_owner.methods.learning import HistoryRow, Learning, Validation
 from fedtrain.model_owner.methods.method import Finished, JobFacts, Method, Opened, Taken
 from fedtrain.model_owner.methods.moves import Ask, Done, Move
-from fedtrain.model_owner.results.class_counts import missing_classes, remarks_on_classes
+from fedtrain.model_owner.results.classes import remarks_on_classes
 from fedtrain.model_owner.results.fitted import TrainedModel, linear_arrays, linear_report
 from fedtrain.model_owner.results.linear import LinearModel
 from fedtrain.model_owner.results.remarks import Remark, remarks_of
@@ -29,6 +29,8 @@ Goal = TypeVar("Goal")
 
 class LinearMethod(Method, Generic[Goal]):
     """A method that asks for the counts, and then for what an optimiser minimises a `Goal` by."""
+
+    fitted: type[LinearModel]
 
     def __init__(self, fitted: type[LinearModel]) -> None:
         self.fitted = fitted
@@ -89,6 +91,15 @@ class LinearMethod(Method, Generic[Goal]):
         # N and Σy² are no part of the moments (A, b) that the leak count counts.
         return Taken(learning, move.next, 1, 0, rows_total=rows)
 
+    def with_classes(
+        self, learning: Learning, opened: Opened, rows: int, slopes: Integers, fraction_bits: int
+    ) -> Learning:
+        """Learn which classes there are from the first answer, at w = 0: `slopes` (k,) are the intercept's gradient."""
+        if opened.round != 1:
+            return learning
+        sums = [Fraction(int(slope), 1 << fraction_bits) for slope in slopes]
+        return learning.model_copy(update={"missing_classes": self.fitted.missing_classes(sums, rows)})
+
     def moved(self, job: JobFacts, goal: Goal, learning: Learning, move: Move, opened: Opened) -> Taken:
         """What an optimiser's move means: the history's row, and the model where training is over."""
         number = opened.round + opened.rounds - 1
@@ -107,16 +118,6 @@ class LinearMethod(Method, Generic[Goal]):
         remarks = (*remarks_on_classes(job.spec, learning.missing_classes), *found)
         model = self.model(job, goal, move.state, move.next, remarks)
         return Taken(after, model, number, decrypted, history=history)
-
-
-def with_classes(
-    spec: ModelSpec, rows: int, learning: Learning, opened: Opened, slopes: Integers, fraction_bits: int
-) -> Learning:
-    """Learn which classes there are, from the first answer, at w = 0: `slopes` (k,) are the intercept's gradient."""
-    if opened.round != 1:
-        return learning
-    sums = [Fraction(int(slope), 1 << fraction_bits) for slope in slopes]
-    return learning.model_copy(update={"missing_classes": missing_classes(spec, sums, rows)})
 
 
 def completed_squares(

@@ -70,9 +70,15 @@ class Method(ABC):
     """Pure, with all its state in `Learning`: the same arguments give the same bits. One line each in the registry.
 
     The first answer is that to the counts, as round 0. `fitted`: how its models report, predict and are exported.
+    `leakage_theorem`: it holds that no more can be learnt than there is in the sums.
     """
 
     fitted: type[Fitted] = Fitted
+    leakage_theorem: bool = True
+
+    def numbers_in_all(self, spec: ModelSpec, rounds: int) -> int | None:  # noqa: ARG002
+        """How many numbers the federation's sums have to tell in so many rounds; None where each is told once."""
+        return None
 
     @abstractmethod
     def step(self, job: JobFacts, learning: Learning | None, opened: Opened) -> Taken:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Any, ClassVar
 
 import numpy as np
@@ -29,6 +30,19 @@ class Classes(LinearModel):
     def __init__(self, spec: ModelSpec, model: TrainedModel) -> None:
         super().__init__(spec, model)
         self.class_names: tuple[str, ...] = spec.data_props.all_targets[0].category_texts
+
+    @classmethod
+    def share_at_zero(cls, outputs: int) -> Fraction:
+        """The probability that w = 0 gives each output."""
+        return Fraction(1, max(outputs, 2))
+
+    @classmethod
+    def missing_classes(cls, slopes: Sequence[Fraction], rows: int) -> tuple[int, ...]:
+        # A slope is Σ(share − y) of a class.
+        counts = [rows * cls.share_at_zero(len(slopes)) - slope for slope in slopes]
+        if len(counts) == 1:
+            counts = [rows - counts[0], counts[0]]
+        return tuple(place for place, count in enumerate(counts) if count < Fraction(1, 2))
 
     def on_test_set(self, scores: Floats, Y: Floats, seed: int) -> Json:
         names = self.class_names
@@ -99,8 +113,21 @@ class SurrogateClasses(Classes):
     calibrates: ClassVar[bool] = True
     loss_is: ClassVar[str] = "mean of the quadratic surrogate of the log loss on the training rows, before calibration"
 
+    @classmethod
+    def share_at_zero(cls, outputs: int) -> Fraction:  # noqa: ARG003 - each class is one against the rest
+        return Fraction(1, 2)
+
     def remarks(self) -> tuple[Remark, ...]:
         return (remark(RemarkCode.SURROGATE_COEFFICIENTS), *super().remarks())
+
+
+def remarks_on_classes(spec: ModelSpec, missing: Sequence[int]) -> tuple[Remark, ...]:
+    """Return a remark on each declared class that no row has."""
+    target = spec.data_props.all_targets[0]
+    return tuple(
+        remark(RemarkCode.CLASS_MISSING, target.label, label=f"The class {target.category_texts[place]}")
+        for place in missing
+    )
 
 
 def _probabilities(scores: Floats, calibration: Calibration | None) -> Floats:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from typing import Any, ClassVar
 
 import numpy as np
@@ -30,6 +31,14 @@ class LinearModel(Predicting):
     def scores(self, X: Floats) -> Floats:
         scores: Floats = X @ self.weights
         return scores
+
+    @classmethod
+    def missing_classes(cls, slopes: Sequence[Fraction], rows: int) -> tuple[int, ...]:  # noqa: ARG003
+        """The places of the declared classes that no row has; none where there are no classes.
+
+        `slopes`: the intercept's gradient at w = 0 of each output, summed over `rows` rows.
+        """
+        return ()
 
     @abstractmethod
     def estimator(self, calibration: Mapping[str, Any] | None) -> Any:

@@ -263,16 +263,12 @@ def position_of(state: JobState, elsewhere: dict[str, Any] | None) -> WindowPosi
 
 
 def leak(state: JobState) -> Leak:
-    """What the moments (A, b) hold, A being symmetric; the rounds cannot tell more than that.
-
-    Where owners see the weights, every round's gradient and loss are numbers of their own.
-    """
-    d, k = state.spec.data_props.dimensions, state.spec.outputs
-    if state.spec.shares_weights:
-        at_most = state.rounds * (d * k + 1)
-        return Leak(numbers_decrypted=state.numbers_decrypted, of=at_most, holds=f"{IF_HONEST}; {NO_THEOREM}")
-    moments = (d * (d + 1) // 2 + d * k) * (2 if state.spec.validates else 1)
-    return Leak(numbers_decrypted=min(state.numbers_decrypted, moments), of=moments, holds=IF_HONEST)
+    """How much of what the federation's sums hold was told, as the job's method counts it."""
+    method, told = method_of(state.spec), state.numbers_decrypted
+    in_all = method.numbers_in_all(state.spec, state.rounds)
+    holds = IF_HONEST if method.leakage_theorem else f"{IF_HONEST}; {NO_THEOREM}"
+    of = told if in_all is None else in_all
+    return Leak(numbers_decrypted=min(told, of), of=of, holds=holds)
 
 
 def _listed(value: object) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from fedtrain.model_owner.arithmetic.arrays import Json
 from fedtrain.model_owner.methods.descent import DESCENTS
 from fedtrain.model_owner.methods.descent.objective import Objective
 from fedtrain.model_owner.methods.learning import Learning
-from fedtrain.model_owner.methods.linear import LinearMethod, trained_model, with_classes
+from fedtrain.model_owner.methods.linear import LinearMethod, trained_model
 from fedtrain.model_owner.methods.method import Finished, JobFacts, Opened, Taken
 from fedtrain.model_owner.methods.moves import Done, Move
 from fedtrain.model_owner.results.remarks import Remark
@@ -22,6 +22,12 @@ _NO_TABLE = "standard errors follow from the moments for least squares without l
 class DescentMethod(LinearMethod[Objective]):
     """Value and gradient of a convex loss at one point a round."""
 
+    leakage_theorem = False
+
+    def numbers_in_all(self, spec: ModelSpec, rounds: int) -> int:
+        """Every round's gradient and loss are numbers of their own."""
+        return rounds * (spec.data_props.dimensions * spec.outputs + 1)
+
     def goal(self, job: JobFacts, rows_total: int, targets_squared: tuple[int, ...]) -> Objective:  # noqa: ARG002
         return objective(budget_of(job.plan), job.spec, job.rounds, rows_total)
 
@@ -30,7 +36,7 @@ class DescentMethod(LinearMethod[Objective]):
 
     def answered(self, job: JobFacts, goal: Objective, learning: Learning, opened: Opened) -> Taken:
         slopes = opened.values.ravel()[-1 - goal.outputs : -1]
-        learning = with_classes(job.spec, goal.rows_total, learning, opened, slopes, goal.gradient_fraction_bits)
+        learning = self.with_classes(learning, opened, goal.rows_total, slopes, goal.gradient_fraction_bits)
         move = DESCENTS[job.spec.training.optimizer].step(goal, learning.optimiser, opened.values)
         return self.moved(job, goal, learning, move, opened)
 

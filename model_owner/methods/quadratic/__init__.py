@@ -9,7 +9,7 @@ from typing import Final
 from fedtrain.model_owner.methods.quadratic.conjugate_gradient import ConjugateGradient
 from fedtrain.model_owner.methods.quadratic.heavy_ball import HeavyBall
 from fedtrain.model_owner.methods.quadratic.newton import Newton
-from fedtrain.model_owner.methods.quadratic.optimiser import Optimiser
+from fedtrain.model_owner.methods.quadratic.objective import Optimiser
 from fedtrain.spec.model_spec import Optimizer
 
 OPTIMISERS: Final[Mapping[Optimizer, Optimiser]] = MappingProxyType(

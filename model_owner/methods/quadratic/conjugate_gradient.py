@@ -49,8 +49,7 @@ from fedtrain.model_owner.methods.quadratic.directions import (
     times,
 )
 from fedtrain.model_owner.methods.quadratic.left_to_explain import WITHIN_TOLERANCE, correlation, spread
-from fedtrain.model_owner.methods.quadratic.objective import Quadratic
-from fedtrain.model_owner.methods.quadratic.optimiser import Optimiser, summed
+from fedtrain.model_owner.methods.quadratic.objective import Optimiser, Quadratic, summed
 from fedtrain.model_owner.results.coefficient_table import SummedMoments
 from fedtrain.model_owner.results.remarks import Finding, RemarkCode
 

@@ -36,8 +36,7 @@ from fedtrain.model_owner.methods.quadratic.left_to_explain import (
     spread,
     varied_between,
 )
-from fedtrain.model_owner.methods.quadratic.objective import Quadratic
-from fedtrain.model_owner.methods.quadratic.optimiser import Optimiser
+from fedtrain.model_owner.methods.quadratic.objective import Optimiser, Quadratic
 from fedtrain.spec.problems import Code, Problem
 
 

@@ -17,7 +17,7 @@ from fedtrain.model_owner.arithmetic.arrays import (
     integers_to_json,
 )
 from fedtrain.model_owner.methods.learning import Learning, Pending
-from fedtrain.model_owner.methods.linear import LinearMethod, completed_squares, trained_model, with_classes
+from fedtrain.model_owner.methods.linear import LinearMethod, completed_squares, trained_model
 from fedtrain.model_owner.methods.method import Finished, JobFacts, Opened, Taken
 from fedtrain.model_owner.methods.moves import Ask, Done, Move
 from fedtrain.model_owner.methods.quadratic import OPTIMISERS
@@ -25,8 +25,7 @@ from fedtrain.model_owner.methods.quadratic.conditioning import remarks_on_colum
 from fedtrain.model_owner.methods.quadratic.conjugate_gradient import EXPLORED
 from fedtrain.model_owner.methods.quadratic.evaluation import PATIENCE, mean_squares, products_and_weights
 from fedtrain.model_owner.methods.quadratic.l2_choice import L2Choice, choose_l2
-from fedtrain.model_owner.methods.quadratic.objective import Quadratic
-from fedtrain.model_owner.methods.quadratic.optimiser import Optimiser
+from fedtrain.model_owner.methods.quadratic.objective import Optimiser, Quadratic
 from fedtrain.model_owner.methods.quadratic.windowed import Window, WindowedHeavyBall
 from fedtrain.model_owner.results.coefficient_table import Fit, NoTable, SummedMoments, coefficient_table
 from fedtrain.model_owner.results.raw_units import raw_coefficients
@@ -40,6 +39,11 @@ _MOST_IN_A_TABLE = 256  # coefficients; for more it would take minutes
 
 class QuadraticMethod(LinearMethod[Quadratic]):
     """Gradients A·w − b, all moments at once, weights updated by the Facilitator in windows, and evaluations."""
+
+    def numbers_in_all(self, spec: ModelSpec, rounds: int) -> int:  # noqa: ARG002
+        """What the moments (A, b) hold, A being symmetric; the rounds cannot tell more than that."""
+        d, k = spec.data_props.dimensions, spec.outputs
+        return (d * (d + 1) // 2 + d * k) * (2 if spec.validates else 1)
 
     def goal(self, job: JobFacts, rows_total: int, targets_squared: tuple[int, ...]) -> Quadratic:
         budget = budget_of(job.plan)
@@ -75,9 +79,7 @@ class QuadraticMethod(LinearMethod[Quadratic]):
             return self._moments(job, goal, learning, opened)
         if _windowed(job):
             return self._window(job, goal, learning, opened)
-        learning = with_classes(
-            job.spec, goal.rows_total, learning, opened, opened.values[-1], goal.answer_fraction_bits
-        )
+        learning = self.with_classes(learning, opened, goal.rows_total, opened.values[-1], goal.answer_fraction_bits)
         move = _optimiser(job).step(goal, learning.optimiser, opened.values)
         return _to_evaluate(job, goal, self.moved(job, goal, learning, move, opened), opened.round)
 
@@ -87,7 +89,7 @@ class QuadraticMethod(LinearMethod[Quadratic]):
         if job.spec.validates:
             choice, goal, values = self._chosen_l2(job, goal, values)
         slopes = -values.ravel()[-goal.outputs :]
-        learning = with_classes(job.spec, goal.rows_total, learning, opened, slopes, goal.newton_fraction_bits)
+        learning = self.with_classes(learning, opened, goal.rows_total, slopes, goal.newton_fraction_bits)
         move = _optimiser(job).step(goal, learning.optimiser, values)
         taken = self.moved(job, goal, learning, move, opened)
         if choice is None or not isinstance(taken.next, Finished):

@@ -20,8 +20,7 @@ from fedtrain.model_owner.arithmetic.arrays import (
 )
 from fedtrain.model_owner.arithmetic.normal_equations import SOLUTION_FRACTION_BITS, solve
 from fedtrain.model_owner.methods.moves import Ask, Done, Move, Progress
-from fedtrain.model_owner.methods.quadratic.objective import Quadratic
-from fedtrain.model_owner.methods.quadratic.optimiser import Optimiser, summed
+from fedtrain.model_owner.methods.quadratic.objective import Optimiser, Quadratic, summed
 from fedtrain.model_owner.results.coefficient_table import SummedMoments
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
 from fedtrain.model_owner.methods.quadratic import OPTIMISERS
 from fedtrain.model_owner.methods.quadratic.conditioning import remarks_on_columns
-from fedtrain.model_owner.results.class_counts import missing_classes, remarks_on_classes
+from fedtrain.model_owner.results.classes import Classes, SurrogateClasses, remarks_on_classes
+from fedtrain.model_owner.results.linear import Values
 from fedtrain.spec.model_spec import ModelSpec, Optimizer
 from tests.harness.model_owner.federation_sums import Federation, integers
 
@@ -80,21 +83,17 @@ def classifier(categories, **training):
     )
 
 
-@pytest.mark.parametrize(
-    ("slopes", "shared", "missing"),
-    [((50,), False, (1,)), ((-50,), False, (0,)), ((49,), False, ()), ((50,), True, (1,))],
-)
-def test_of_two_classes_the_one_without_rows_is_found(slopes, shared, missing):
-    training = {"weights": "shared_with_owners", "optimizer": "lbfgs"} if shared else {}
-    assert missing_classes(classifier(["no", "yes"], **training), slopes, 100) == missing
+@pytest.mark.parametrize("fitted", [Classes, SurrogateClasses])
+@pytest.mark.parametrize(("slopes", "missing"), [((50,), (1,)), ((-50,), (0,)), ((49,), ())])
+def test_of_two_classes_the_one_without_rows_is_found(fitted, slopes, missing):
+    assert fitted.missing_classes(slopes, 100) == missing
+    assert Values.missing_classes(slopes, 100) == ()
 
 
 def test_of_several_classes_those_without_rows_are_named():
     spec = classifier(["low", "mid", "high"])
-    assert missing_classes(spec, (10, 50, -10), 100) == (1,)
-    assert missing_classes(
-        classifier(["low", "mid", "high"], weights="shared_with_owners", optimizer="lbfgs"), (33.34, -60, 30), 100
-    ) == (0,)
+    assert SurrogateClasses.missing_classes((10, 50, -10), 100) == (1,)
+    assert Classes.missing_classes((Fraction(3334, 100), -60, 30), 100) == (0,)
     (only,) = remarks_on_classes(spec, (1,))
     assert (only.code, only.column) == ("class-missing", "y")
     assert "mid" in only.text

@@ -114,3 +114,10 @@ def test_the_t_distribution_is_that_of_scipy(degrees_of_freedom: int) -> None:
 def test_a_quantile_of_everything_is_refused() -> None:
     with pytest.raises(ValueError, match="below 1"):
         quantile(1.0, 5)
+
+
+@pytest.mark.parametrize(("degrees_of_freedom", "digits"), [(1000, 1e-12), (10**6, 1e-10), (10**9, 1e-7)])
+def test_many_rows_cost_p_values_few_digits(degrees_of_freedom: int, digits: float) -> None:
+    for t in (1e-3, 0.1, 1.0, 1.7, 2.0, 3.0, 10.0, 30.0):
+        assert two_sided_p(t, degrees_of_freedom) == pytest.approx(2 * stats.t.sf(t, degrees_of_freedom), rel=digits)
+    assert quantile(0.95, degrees_of_freedom) == pytest.approx(stats.t.ppf(0.975, degrees_of_freedom), rel=digits)
