@@ -40,8 +40,8 @@ from fedtrain.model_owner.methods.descent import DESCENTS
 from fedtrain.model_owner.methods.descent.method import objective
 from fedtrain.model_owner.methods.linear import trained_model
 from fedtrain.model_owner.methods.moves import Ask, Done
-from fedtrain.model_owner.results import classification
 from fedtrain.model_owner.results.classes import Classes, SurrogateClasses
+from fedtrain.model_owner.results.probabilities import classification
 from fedtrain.planning.plans import plan_spec, rounds_of
 from fedtrain.protocol.messages.shared_weights import SharedWeights
 from fedtrain.spec.model_spec import ModelSpec, Optimizer

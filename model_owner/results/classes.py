@@ -9,12 +9,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fedtrain.model_owner.arithmetic.arrays import Floats
-from fedtrain.model_owner.results import classification
-from fedtrain.model_owner.results.calibration import Calibration, calibration_rows, fit, sigmoid
-from fedtrain.model_owner.results.decision import decision_of, threshold_of
 from fedtrain.model_owner.results.estimators import classifier
 from fedtrain.model_owner.results.fitted import Json, TrainedModel, linear_report
 from fedtrain.model_owner.results.linear import LinearModel, listed
+from fedtrain.model_owner.results.probabilities import classification
+from fedtrain.model_owner.results.probabilities.calibration import Calibration, calibration_rows, fit, sigmoid
+from fedtrain.model_owner.results.probabilities.decision import decision_of, threshold_of
 from fedtrain.model_owner.results.remarks import Remark, RemarkCode, remark
 from fedtrain.spec.model_spec import ModelSpec
 

@@ -14,9 +14,9 @@ from fedtrain.client.facilitator import FacilitatorClient
 from fedtrain.model_owner.job import ABOUT_VALUES, HistoryRow, JobState, TrainedModel
 from fedtrain.model_owner.methods import method_of
 from fedtrain.model_owner.methods.quadratic.l2_choice import L2Choice
-from fedtrain.model_owner.results.coefficient_table import CoefficientTable
 from fedtrain.model_owner.results.finished import remarks_on
 from fedtrain.model_owner.results.remarks import Remark
+from fedtrain.model_owner.results.table.coefficient_table import CoefficientTable
 from fedtrain.planning.window_position import WindowPosition, window_position
 from fedtrain.protocol.clock import Clock
 from fedtrain.protocol.states import Phase

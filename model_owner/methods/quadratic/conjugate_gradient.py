@@ -50,8 +50,8 @@ from fedtrain.model_owner.methods.quadratic.directions import (
 )
 from fedtrain.model_owner.methods.quadratic.left_to_explain import WITHIN_TOLERANCE, correlation, spread
 from fedtrain.model_owner.methods.quadratic.objective import Optimiser, Quadratic, summed
-from fedtrain.model_owner.results.coefficient_table import SummedMoments
 from fedtrain.model_owner.results.remarks import Finding, RemarkCode
+from fedtrain.model_owner.results.table.coefficient_table import SummedMoments
 
 # A direction of which less than 2^−40 is left after the earlier ones are taken out is one of them again.
 DEPENDENT_BITS = 40

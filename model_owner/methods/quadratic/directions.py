@@ -11,7 +11,7 @@ import numpy as np
 from fedtrain.model_owner.arithmetic.arrays import Integers, dot, shifted, zeros
 from fedtrain.model_owner.arithmetic.normal_equations import PRECISION_BITS, reals
 from fedtrain.model_owner.methods.quadratic.objective import Quadratic
-from fedtrain.model_owner.results.coefficient_table import inverted
+from fedtrain.model_owner.results.table.coefficient_table import inverted
 
 GUARD_BITS: Final = 160
 _EXTRA_BITS: Final = 64

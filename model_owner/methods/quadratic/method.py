@@ -27,9 +27,9 @@ from fedtrain.model_owner.methods.quadratic.evaluation import PATIENCE, mean_squ
 from fedtrain.model_owner.methods.quadratic.l2_choice import L2Choice, choose_l2
 from fedtrain.model_owner.methods.quadratic.objective import Optimiser, Quadratic
 from fedtrain.model_owner.methods.quadratic.windowed import Window, WindowedHeavyBall
-from fedtrain.model_owner.results.coefficient_table import Fit, NoTable, SummedMoments, coefficient_table
-from fedtrain.model_owner.results.raw_units import raw_coefficients
 from fedtrain.model_owner.results.remarks import Remark, RemarkCode, remark
+from fedtrain.model_owner.results.table.coefficient_table import Fit, NoTable, SummedMoments, coefficient_table
+from fedtrain.model_owner.results.table.raw_units import raw_coefficients
 from fedtrain.spec.model_spec import ModelSpec, Optimizer
 from fedtrain.spec.problems import Code, Problem
 from fedtrain.tabular.encode import Encoder

@@ -21,7 +21,7 @@ from fedtrain.model_owner.arithmetic.arrays import (
 from fedtrain.model_owner.arithmetic.normal_equations import SOLUTION_FRACTION_BITS, solve
 from fedtrain.model_owner.methods.moves import Ask, Done, Move, Progress
 from fedtrain.model_owner.methods.quadratic.objective import Optimiser, Quadratic, summed
-from fedtrain.model_owner.results.coefficient_table import SummedMoments
+from fedtrain.model_owner.results.table.coefficient_table import SummedMoments
 
 
 class Newton(Optimiser):

@@ -15,7 +15,7 @@ import numpy as np
 
 from fedtrain.model_owner.arithmetic.arrays import Floats, Integers, Json, dot, ratio
 from fedtrain.model_owner.methods.moves import Move
-from fedtrain.model_owner.results.coefficient_table import NoTable, SummedMoments
+from fedtrain.model_owner.results.table.coefficient_table import NoTable, SummedMoments
 
 
 @dataclass(frozen=True)

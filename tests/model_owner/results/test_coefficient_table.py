@@ -11,7 +11,7 @@ import statsmodels.api as sm
 from scipy import stats
 from sklearn.datasets import load_breast_cancer, load_diabetes
 
-from fedtrain.model_owner.results.student_t import quantile, two_sided_p
+from fedtrain.model_owner.results.table.student_t import quantile, two_sided_p
 from tests.harness.one_process import Floats, rows_of, run_job, split, training
 
 

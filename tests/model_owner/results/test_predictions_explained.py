@@ -12,7 +12,7 @@ import pytest
 
 from fedtrain import ModelOwner, RemarkWarning
 from fedtrain.cli.jobs.commands import print_prediction
-from fedtrain.model_owner.results.decision import decision_of, threshold_of
+from fedtrain.model_owner.results.probabilities.decision import decision_of, threshold_of
 from tests.harness.model_owner.served import Bridge, served
 from tests.harness.one_process import rows_of, training, write_table
 

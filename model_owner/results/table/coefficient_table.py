@@ -23,8 +23,8 @@ from fedtrain.model_owner.arithmetic.normal_equations import (
     linear_solution,
     reals,
 )
-from fedtrain.model_owner.results.raw_units import floats, numbers, unit_changes
-from fedtrain.model_owner.results.student_t import quantile, two_sided_p
+from fedtrain.model_owner.results.table.raw_units import floats, numbers, unit_changes
+from fedtrain.model_owner.results.table.student_t import quantile, two_sided_p
 from fedtrain.spec.model_spec import Strict
 from fedtrain.tabular.encode import Encoder
 
