@@ -15,9 +15,9 @@ from sklearn.datasets import load_diabetes
 from sklearn.linear_model import LinearRegression
 
 from fedtrain.methods.regression.from_spec import RECORD_FRACTION_BITS, budget_inputs
-from fedtrain.methods.regression.truncation import window_error_bound
 from fedtrain.simulation.federation import federation
 from fedtrain.spec.model_spec import ModelSpec
+from tests.harness.truncation import window_error_bound
 
 Floats = NDArray[np.float64]
 Train = Callable[..., dict[str, Any]]

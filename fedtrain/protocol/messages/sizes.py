@@ -115,13 +115,14 @@ class _Sizes:
 
     def __init__(self, plan: Plan, owners: int, rows_total: int) -> None:
         self._plan, self._owners, self._rows_total = plan, owners, rows_total
-        self._known: dict[tuple[object, ...], int | RoundBytes] = {}
+        self._rounds: dict[tuple[object, ...], RoundBytes] = {}
+        self._sizes: dict[tuple[object, ...], int] = {}
         #: Kinds whose sum the Facilitator takes for an update under encryption.
         self.updating = {kind for kind in plan.kinds if plan.round(kind).updates}
 
     def of_round(self, this: _Asked, before: _Asked | None) -> RoundBytes:
-        key = ("round", this.shape, None if before is None else before.shape)
-        if key not in self._known:
+        key = (this.shape, None if before is None else before.shape)
+        if key not in self._rounds:
             request = self._signed(this)
             answer = len(to_cbor(self._answer(this)))
             entry = self._entry(this)
@@ -129,11 +130,8 @@ class _Sizes:
             planned = self._plan.round(this.turn.kind, this.turn.window_step).answer
             product = self._plan.ciphertext_bytes * planned.layout.ciphertexts
             evidence = len(entry) + len(to_cbor(request)) + self._owners * answer + product
-            self._known[key] = RoundBytes(len(to_cbor(compute)), answer, evidence)
-        found = self._known[key]
-        if not isinstance(found, RoundBytes):
-            raise TypeError("a round's sizes are kept under a round's key")
-        return found
+            self._rounds[key] = RoundBytes(len(to_cbor(compute)), answer, evidence)
+        return self._rounds[key]
 
     def step(self, step: int, this: _Asked) -> int:
         """The STEP task after a round."""
@@ -170,12 +168,9 @@ class _Sizes:
 
     def _sized(self, key: tuple[object, ...], message: Callable[[], Step | StepResult]) -> int:
         # Not built unless it is new: a job may have a million rounds, and some twenty sizes.
-        if key not in self._known:
-            self._known[key] = len(to_cbor(message()))
-        found = self._known[key]
-        if not isinstance(found, int):
-            raise TypeError("a message's size is kept under a message's key")
-        return found
+        if key not in self._sizes:
+            self._sizes[key] = len(to_cbor(message()))
+        return self._sizes[key]
 
     def _signed(self, asked: _Asked) -> SignedBytes:
         turn = asked.turn

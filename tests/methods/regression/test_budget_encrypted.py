@@ -21,7 +21,7 @@ from fedtrain.crypto.packing.fixed_point import encode, rescale
 from fedtrain.crypto.paillier.arithmetic import affine_matrix
 from fedtrain.crypto.paillier.vector import EncryptedVector
 from fedtrain.methods.regression.budget import Budget, BudgetInputs, learning_rate, plan
-from fedtrain.methods.regression.truncation import window_error_bound
+from tests.harness.truncation import window_error_bound
 from tests.methods.regression.test_budget_error import OWNERS, ROWS, D, Moments, in_float64, job, moments
 
 ENGINE = LocalEngine()

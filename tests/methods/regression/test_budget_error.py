@@ -10,8 +10,8 @@ import pytest
 
 from fedtrain.crypto.packing.fixed_point import encode, rescale
 from fedtrain.methods.regression.budget import BudgetInputs, largest_window, learning_rate, update_scalars
-from fedtrain.methods.regression.truncation import round_error_bound, window_error_bound
 from tests.harness.attackers.budget_adversary import example_inputs
+from tests.harness.truncation import round_error_bound, window_error_bound
 
 ROUNDS = 500
 OWNERS, ROWS, D = 3, 40, 3
