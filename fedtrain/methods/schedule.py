@@ -61,3 +61,7 @@ class Schedule:
         """Return the most evaluations after rounds beyond `later_than`: none comes after the last round."""
         every = self.evaluate_every
         return (self.rounds - 1) // every - later_than // every if every else 0
+
+    def rounds_from(self, number: int) -> int:
+        """Return how many rounds the window that begins at round `number` has: the last of a job may be short."""
+        return min(self.window, self.rounds - number + 1)

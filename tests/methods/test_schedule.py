@@ -47,3 +47,7 @@ def test_evaluations_that_are_left() -> None:
         1,
         0,
     ]
+
+
+def test_the_last_window_may_be_short() -> None:
+    assert [WINDOWS.rounds_from(number) for number in (1, 3, 5)] == [2, 2, 1]
