@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import logging
 import re
 import threading
 from collections import deque
@@ -173,6 +174,8 @@ class Cluster:
         from distributed import Client, LocalCluster
         from distributed.security import Security
 
+        # Each connection and each part has a line there; what concerns the owner's people is told here.
+        logging.getLogger("distributed").setLevel(logging.WARNING)
         self._disconnect()
         if self._address != LOCAL:
             self._client = Client(scheduler_address(self._address), timeout=CONNECT_S, set_as_default=False)
@@ -185,7 +188,7 @@ class Cluster:
                     host="127.0.0.1",
                     dashboard_address=None,
                     security=Security.temporary(),
-                    silence_logs=False,
+                    silence_logs=logging.WARNING,
                 )
             self._client = Client(self._processes, timeout=CONNECT_S, set_as_default=False)
         self._client.wait_for_workers(1, timeout=WORKERS_S)
