@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +27,8 @@ from fedtrain.tabular.reading.source import Utf8Blocks, open_bytes
 
 BATCH_ROWS: Final = 8192
 BLOCK_BYTES: Final = 4 << 20
+#: It is a matter of one block; who waits in vain has at worst a process that is aborted as it ends.
+_LET_GO_WITHIN_S: Final = 10.0
 
 
 @dataclass(frozen=True)
@@ -193,9 +195,9 @@ def _csv_batches(table: Table, dialect: Dialect, positions: tuple[int, ...]) -> 
         field_counts.append((number, row.expected_columns, row.actual_columns))
         return "error"
 
-    with _reading(table.path, field_counts), ExitStack() as stack:
+    with _reading(table.path, field_counts), _utf8_blocks(table.path, dialect.encoding) as given:
         reader = pa.csv.open_csv(
-            stack.enter_context(Utf8Blocks(open_bytes(table.path), dialect.encoding)),
+            given.pop(),
             read_options=pa.csv.ReadOptions(
                 # One thread numbers the rows, and leaves the other cores to the arithmetic.
                 use_threads=False,
@@ -210,8 +212,29 @@ def _csv_batches(table: Table, dialect: Dialect, positions: tuple[int, ...]) -> 
                 include_columns=asked, column_types=dict.fromkeys(asked, pa.string()), strings_can_be_null=False
             ),
         )
-        with reader:
+        try:
             yield from reader
+        finally:
+            reader.close()
+            del reader
+
+
+@contextmanager
+def _utf8_blocks(path: Path, encoding: str) -> Iterator[list[Utf8Blocks]]:
+    """Give the file's blocks in a list, out of which they are to be taken; at the end wait until nobody has them.
+
+    Raises what went wrong when they were read, which comes before whatever pyarrow made of the end that it met there.
+    """
+    with open_bytes(path) as stream:
+        given = [Utf8Blocks(stream, encoding)]
+        errors, let_go = given[0].errors, given[0].let_go
+        try:
+            yield given
+        finally:
+            given.clear()
+            let_go.wait(_LET_GO_WITHIN_S)
+            if errors:
+                raise errors[0]
 
 
 def _parquet_batches(

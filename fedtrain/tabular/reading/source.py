@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import codecs
 import io
+import threading
+import weakref
 from pathlib import Path
 from typing import Any, Final
 
@@ -84,11 +86,19 @@ class Utf8Blocks(io.RawIOBase):
 
     No block ends between a carriage return and a line feed: there that reader drops the line feed, even within quotes
     (pyarrow 26.0.1).
+
+    It reads ahead on a thread of its own, and is at it for a moment longer than its reader is there. A process that
+    ended meanwhile would be aborted, so `let_go` is set once pyarrow has let go of this, and what it is given is memory
+    of its own. For the same reason what goes wrong is put into `errors`, and not raised there: an exception would hold
+    this as long as there is a trace of it. To pyarrow the file ends then.
     """
 
     def __init__(self, stream: Any, encoding: str) -> None:
         """`stream` is closed with this. `encoding`: one that Python's codecs know."""
         super().__init__()
+        self.errors: list[Exception] = []
+        self.let_go = threading.Event()
+        weakref.finalize(self, self.let_go.set).atexit = False
         self._stream = stream
         self._decoder = None if encoding == "utf-8" else codecs.getincrementaldecoder(encoding)()
         self._held = b""
@@ -107,6 +117,18 @@ class Utf8Blocks(io.RawIOBase):
         end = size - 1 if self._held[size - 1 : size + 1] == b"\r\n" else size
         block, self._held = self._held[:end], self._held[end:]
         return block
+
+    def read_buffer(self, size: int) -> Any:
+        """As `read`, for pyarrow. Raises nothing."""
+        block = b""
+        try:
+            block = self.read(size)
+        except Exception as error:  # noqa: BLE001 - raised by whoever reads, see above
+            self.errors.append(error.with_traceback(None))
+        buffer = pa.allocate_buffer(len(block))
+        if block:
+            memoryview(buffer).cast("B")[:] = block
+        return buffer
 
     def close(self) -> None:
         """Close the stream beneath, too."""

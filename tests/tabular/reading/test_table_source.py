@@ -8,7 +8,10 @@ import gzip
 import io
 import itertools
 import lzma
+import time
+import weakref
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -126,3 +129,50 @@ def test_a_name_is_found_however_its_accents_are_encoded(tmp_path: Path) -> None
     table = open_table(path)
     assert table.resolve(Column(name="caf\u00e9")) == 0
     assert table.resolve(Column(name="the\u0301")) == 1
+
+
+class Slow(io.BytesIO):
+    """A stream at which the reader is still at work while what it has given is refused."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        if self.tell() > 20 << 20:
+            time.sleep(0.05)
+        return super().read(size)
+
+
+def test_nobody_reads_on_when_a_table_was_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread of pyarrow's that comes back to a process that is ending takes it down, with code 134."""
+    table = tmp_path / "t.csv"
+    table.write_text("a,b\n1,2\n")
+    content = b"a,b\n" + b"1,2\n" * 1_000_000 + b'1,"' + b"x" * (5 << 20) + b'"\n' + b"1,2\n" * 20_000_000
+    opened = open_table(table)
+    readers: list[weakref.ref[Utf8Blocks]] = []
+
+    class Watched(Utf8Blocks):
+        def __init__(self, stream: Any, encoding: str) -> None:
+            super().__init__(stream, encoding)
+            readers.append(weakref.ref(self))
+
+    monkeypatch.setattr(read, "Utf8Blocks", Watched)
+    monkeypatch.setattr(read, "open_bytes", lambda _path: Slow(content))
+    with pytest.raises(UnreadableTable, match="a record is longer than 4 MB"):
+        list(opened.batches([Column(name="a")]))
+    assert [reader() for reader in readers] == [None]
+
+
+def test_what_pyarrow_is_given_is_memory_of_its_own() -> None:
+    """Python's would be let go of by whichever thread is last, which needs an interpreter for it."""
+    blocks = Utf8Blocks(io.BytesIO(b"a,b\n1,2\n"), "utf-8")
+    assert [(given.to_pybytes(), given.is_mutable) for given in (blocks.read_buffer(5), blocks.read_buffer(90))] == [
+        (b"a,b\n1", True),
+        (b",2\n", True),
+    ]
+    assert blocks.read_buffer(5).size == 0
+
+
+def test_what_goes_wrong_in_the_middle_of_a_file_is_told_and_not_taken_for_its_end(tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    table.write_bytes("a,b\n".encode("utf-16-le") + "1,2\n".encode("utf-16-le") * 2_000_000 + b"\x00\xd8" * 3)
+    table.write_bytes(b"\xff\xfe" + table.read_bytes())
+    with pytest.raises(UnreadableTable, match="cannot be read"):
+        list(open_table(table).batches([Column(name="a")]))
