@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from urllib.parse import quote
 
-from fedtrain.client.http import ServiceClient, parse_any_json
+from fedtrain.client.connection import parse_any_json
+from fedtrain.client.http import ServiceClient
 from fedtrain.protocol.documents.identity import is_party_id
 from fedtrain.protocol.documents.signed import SignedDocument, parse_json
 from fedtrain.protocol.messages.task_sizes import INVITATION_BYTES, STATEMENT_BYTES, EvidenceLimits

@@ -17,16 +17,25 @@ from typing import Any, Self
 
 import httpx
 
+from fedtrain.client.blocking import BlockingClient
 from fedtrain.client.frames import is_frame, parquet_of, rows_of_frame
-from fedtrain.client.proxies import connecting, proxy_for, unreachable_through
+from fedtrain.client.proxies import unreachable_through
 from fedtrain.client.retry import for_a_minute
-from fedtrain.protocol.loopback import is_loopback
 from fedtrain.spec.problems import Code, Problem
 
 ENDED = frozenset({"FINISHED", "FAILED", "CANCELLED"})
 POLL_S = 0.5
 Json = dict[str, Any]
 _PARQUET = "application/vnd.apache.parquet"
+
+
+class _Service(BlockingClient):
+    """The Model Owner, as errors name it."""
+
+    def _unreached(self, error: Exception) -> Problem:
+        return Problem(
+            self.unreachable, f"Nothing answers at {self.base_url} ({unreachable_through(self.proxy, error)})."
+        )
 
 
 class JobEnded(Exception):  # noqa: N818 - that it ended is what happened
@@ -60,19 +69,10 @@ class ModelOwner:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.url = url.rstrip("/")
-        address = httpx.URL(self.url)
-        on_this_machine = is_loopback(address.host)
-        if token is not None and address.scheme != "https" and not on_this_machine:
-            raise Problem(Code.INVALID_REQUEST, f"The token for {url} would travel in the clear: use https.")
         self._sleep = sleep
         self._warned: set[tuple[str, str]] = set()
-        self._proxy = None if transport is not None else proxy_for(self.url)
-        self._http = httpx.Client(
-            base_url=self.url,
-            headers={} if token is None else {"Authorization": f"Bearer {token}"},
-            timeout=request_timeout_s,
-            transport=transport,
-            **connecting(verify, self._proxy),
+        self._service = _Service(
+            self.url, token=token, transport=transport, request_timeout_s=request_timeout_s, verify=verify
         )
 
     def __enter__(self) -> Self:
@@ -89,16 +89,15 @@ class ModelOwner:
 
     def close(self) -> None:
         """Close the connections."""
-        self._http.close()
+        self._service.close()
 
     def deploy(self, spec: Mapping[str, Any]) -> str:
         """Start a training job and return its id."""
-        return str(self._call("POST", "/models", json=dict(spec)).json()["id"])
+        return str(self._object("POST", "/models", json=dict(spec))["id"])
 
     def model(self, model_id: str) -> Json:
         """What GET /models/{id} says: status, round, loss; at the end the coefficients."""
-        document: Json = self._call("GET", f"/models/{model_id}").json()
-        return document
+        return self._object("GET", f"/models/{model_id}")
 
     def wait(self, model_id: str, *, show_progress: bool = True) -> Json:
         """Return the model when it has finished, with a progress bar until then. Raises JobEnded without a model.
@@ -120,7 +119,7 @@ class ModelOwner:
 
     def prediction(self, model_id: str | None = None) -> Json:
         """What GET /prediction says of the test set: cost, metrics, values, targets."""
-        document: Json = self._call("GET", "/prediction", params=_given(model_id=model_id)).json()
+        document = self._object("GET", "/prediction", params=_given(model_id=model_id))
         self._warn(document["model_id"], document)
         return document
 
@@ -134,7 +133,7 @@ class ModelOwner:
             model_id = self._latest() if model_id is None else model_id
             rows = rows_of_frame(rows, self._features(model_id))
         body = {"rows": [_plain_row(row) for row in rows], **_given(model_id=model_id)}
-        document: Json = self._call("POST", "/prediction", json=body).json()
+        document = self._object("POST", "/prediction", json=body)
         self._warn(document["model_id"], document)
         return document
 
@@ -144,45 +143,31 @@ class ModelOwner:
 
     def cancel(self, model_id: str) -> Json:
         """Stop a job, at every party."""
-        document: Json = self._call("DELETE", f"/models/{model_id}").json()
-        return document
+        return self._object("DELETE", f"/models/{model_id}")
 
     def models(self) -> list[Json]:
         """The newest jobs, newest first: id, name, status, round, optimizer."""
-        listed: list[Json] = self._call("GET", "/models").json()
-        return listed
+        return self._list("/models")
 
     def resume(self, model_id: str) -> Json:
         """Go on with a job that waits, as after a restored backup."""
-        document: Json = self._call("POST", f"/models/{model_id}/resume").json()
-        return document
+        return self._object("POST", f"/models/{model_id}/resume")
 
     def events(self, model_id: str) -> Iterator[Json]:
-        """Yield what happens to a job as it happens, one object a round, window or change of status, until it ends."""
-        try:
-            with self._http.stream("GET", f"/models/{model_id}/events", timeout=None) as response:
-                if response.is_error:
-                    raise Problem.from_body(response.read(), response.status_code)
-                for line in response.iter_lines():
-                    if line.startswith("data:"):
-                        yield json.loads(line[5:])
-        except httpx.TransportError as error:
-            raise self._unreachable(error) from None
+        """Return what happens to a job as it happens, one object a round, window or change of status, until it ends."""
+        return self._service.events(f"/models/{model_id}/events")
 
     def predictions(self) -> list[Json]:
         """The newest predictions on test sets, newest first, without their values."""
-        listed: list[Json] = self._call("GET", "/predictions").json()
-        return listed
+        return self._list("/predictions")
 
     def kept_prediction(self, prediction_id: str) -> Json:
         """A prediction on a test set that was made before."""
-        document: Json = self._call("GET", f"/predictions/{prediction_id}").json()
-        return document
+        return self._object("GET", f"/predictions/{prediction_id}")
 
     def test_sets(self) -> list[Json]:
         """All test sets, the current one first."""
-        listed: list[Json] = self._call("GET", "/datasets").json()
-        return listed
+        return self._list("/datasets")
 
     def register_test_set(self, data: Any, name: str = "default") -> Json:
         """Make a data frame, or the CSV or Parquet file at a path here, the current test set."""
@@ -192,25 +177,22 @@ class ModelOwner:
             content = Path(data).read_bytes()
             kind = _PARQUET if content.startswith(b"PAR1") else "text/csv"
         headers = {"Content-Type": kind}
-        return dict(self._call("POST", "/datasets", params={"name": name}, content=content, headers=headers).json())
+        return self._object("POST", "/datasets", params={"name": name}, content=content, headers=headers)
 
     def allow_scoring(
         self, model_id: str, *, quota_bits: int | None = None, data_owners: Sequence[str] | None = None
     ) -> Json:
         """Let Data Owners score a finished model that they do not see, up to a quota; by default those that trained."""
         body = {"quota_bits": quota_bits, "data_owners": None if data_owners is None else list(data_owners)}
-        document: Json = self._call("POST", f"/models/{model_id}/scoring", json=body).json()
-        return document
+        return self._object("POST", f"/models/{model_id}/scoring", json=body)
 
     def scoring(self, model_id: str) -> Json:
         """Return who may score a model, and how much of it scores have told."""
-        document: Json = self._call("GET", f"/models/{model_id}/scoring").json()
-        return document
+        return self._object("GET", f"/models/{model_id}/scoring")
 
     def stop_scoring(self, model_id: str) -> Json:
         """Answer no more scores of a model; what was spent stays spent."""
-        document: Json = self._call("DELETE", f"/models/{model_id}/scoring").json()
-        return document
+        return self._object("DELETE", f"/models/{model_id}/scoring")
 
     def _latest(self) -> str:
         """Id of the model that finished last. Raises Problem(NO_FINISHED_MODEL)."""
@@ -232,18 +214,13 @@ class ModelOwner:
                 warnings.warn(f"{each['text']} ({each['code']})", RemarkWarning, stacklevel=3)
 
     def _call(self, method: str, path: str, **arguments: Any) -> httpx.Response:
-        try:
-            response = self._http.request(method, path, **arguments)
-        except httpx.TransportError as error:
-            raise self._unreachable(error) from None
-        if response.is_error:
-            raise Problem.from_body(response.content, response.status_code)
-        return response
+        return self._service.request(method, path, **arguments)
 
-    def _unreachable(self, error: httpx.TransportError) -> Problem:
-        return Problem(
-            Code.SERVICE_UNREACHABLE, f"Nothing answers at {self.url} ({unreachable_through(self._proxy, error)})."
-        )
+    def _object(self, method: str, path: str, **arguments: Any) -> Json:
+        return dict(self._service.request_json(method, path, **arguments))
+
+    def _list(self, path: str) -> list[Json]:
+        return list(self._service.request_json("GET", path))
 
 
 def _given(**values: str | None) -> dict[str, str]:

@@ -1,16 +1,16 @@
-"""Numbers out of a service's /metrics (Prometheus text format 0.0.4)."""
+"""Numbers out of a service's /metrics."""
 
 from __future__ import annotations
 
+from collections import defaultdict
+
+from prometheus_client.parser import text_string_to_metric_families
+
 
 def sum_by_name(text: str) -> dict[str, float]:
-    """Return, per sample name, the sum over its labels. Lines that are no sample are passed over."""
-    sums: dict[str, float] = {}
-    for line in text.splitlines():
-        if not line or line.startswith("#"):
-            continue
-        name = line.split("{", 1)[0].split(" ", 1)[0]
-        value = line.rsplit("}", 1)[-1].split() if "}" in line else line.split()[1:]
-        if value:
-            sums[name] = sums.get(name, 0.0) + float(value[0])
-    return sums
+    """Return, per sample name, the sum over its labels. Raises ValueError for what is no page of metrics."""
+    sums: dict[str, float] = defaultdict(float)
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            sums[sample.name] += sample.value
+    return dict(sums)
