@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 #: Of lists and objects within each other. A row of a picture's pixels has four, a layer in a spec some twelve.
 MAX_JSON_DEPTH = 32
 _BLOCK_BYTES = 64 << 10
@@ -39,6 +37,8 @@ def check_json(data: bytes, most_values: int, most_depth: int = MAX_JSON_DEPTH) 
     marks = [data.count(mark) for mark in _MARKS]
     if 1 + sum(marks) <= most_values and sum(marks[2:]) <= most_depth:
         return
+    import numpy as np  # half a second, for `fedtrain --help` too
+
     values, quotes, depth, start = 1, 0, 0, 0
     while start < len(data):
         end = _block_end(data, start)
