@@ -6,7 +6,7 @@ import hashlib
 import random
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -30,7 +30,11 @@ def party_of(name: str) -> str:
 
 @dataclass
 class Party:
-    """One owner. `asks`: whether a person who is asked about its own rows says yes, drawn anew each time."""
+    """One owner. `lost`: its records of what was told were set back, and nobody has decided about that yet.
+
+    `took_forgotten`: a person let jobs in all the same. What may be combined with the forgotten sums then is its risk,
+    and nobody else's.
+    """
 
     name: str
     rows: Rows
@@ -43,6 +47,7 @@ class Party:
     versions: list[Rows] = field(default_factory=list)
     backup: tuple[Told, ...] = ()
     lost: bool = False
+    took_forgotten: bool = False
 
     @property
     def party(self) -> str:
@@ -144,6 +149,11 @@ class History:
             owner.lost = owner.lost or len(owner.backup) < len(owner.told)
             owner.told = list(owner.backup)
 
+    def released(self) -> list[Released]:
+        """Return the sums, with those as consenting to all of them who took what was forgotten."""
+        takers = frozenset(owner.name for owner in self.owners if owner.took_forgotten)
+        return [replace(one, consented=one.consented | takers) for one in self.sums]
+
     def job(self) -> None:
         draw = self.draw
         size = draw.choice((LEAST_OWNERS, LEAST_OWNERS, len(self.owners) - 1, len(self.owners)))
@@ -178,7 +188,10 @@ class History:
             return False
         found = compare(table, owner.told, owner.sets.get)
         if owner.lost:
-            return False  # its person is asked, knows that something was told meanwhile, and denies
+            # Its person is asked, told that sums were given that nobody remembers, and denies, or takes that risk.
+            if self.draw.random() < 0.7:
+                return False
+            owner.lost, owner.took_forgotten = False, True
         risks = (*differencing.table_risks(found, MIN_ROWS), *differencing.roster_risks(found, parties))
         if risks:
             if self.draw.random() < 0.6:
