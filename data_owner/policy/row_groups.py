@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,11 @@ from fedtrain.data_owner.policy.told import Told
 TRAINING, VALIDATION, BOTH = (1, 0), (0, 1), (1, 1)
 Part = tuple[int, int]
 Groups = NDArray[np.bool_]
+
+#: Sets of rows that are held against each other at once: some 250 MB, and a second of exact arithmetic.
+_MOST_SETS, _LEAST_SETS, _MOST_CELLS = 256, 16, 20_000_000
+#: Sets that are kept in memory while tables are compared two by two.
+_SETS_AT_HAND = 8
 
 
 class Relation(Enum):
@@ -70,18 +76,28 @@ def compare(
     """Hold a table against what was told. `rows`: a set of rows by its name, None where it is lost."""
     sets = _Sets(rows)
     own = sets.parts(table)
-    against, comparable = [], []
+    against = []
+    before: dict[tuple[Part, str], Ids] = {}
+    most, dropped = _most_sets(table.rows), 0
     for one in told:
         parts = sets.parts(_as_known(one.table, table)) if own is not None else None
         if own is None or parts is None or not _comparable(one.table, table):
             against.append(Against(one, _without_rows(one.table, table)))
             continue
-        comparable.append(parts)
+        before |= parts
+        while len(before) > most:
+            del before[next(iter(before))]
+            dropped += 1
         differ, shared = sets.against(table, _as_known(one.table, table))
         against.append(Against(one, Relation.SHARED if shared else Relation.APART, differ))
     if own is None:
         return Comparison(table, tuple(against), doubts=doubts)
-    before = _distinct(comparable)
+    if dropped:
+        doubts = (
+            *doubts,
+            f"Sums of {dropped + len(before)} sets of rows that may share some with these were told: more than can be "
+            f"held against each other, and only the last {len(before)} were.",
+        )
     now = {key: ids for key, ids in own.items() if key not in before}
     fresh = _is_fresh(table, [_as_known(one.told.table, table) for one in against if one.differ is not None])
     if not now:
@@ -89,6 +105,11 @@ def compare(
     held, sizes = groups([*before.values(), *now.values()])
     cancels = not covers(held, [part for part, _ in (*before, *now)])
     return Comparison(table, tuple(against), fresh, _newly_apart(held, sizes, len(before)), cancels, doubts)
+
+
+def _most_sets(rows: int) -> int:
+    """Return how many sets are held against each other: memory grows with rows × sets, and work with sets³ as well."""
+    return min(_MOST_SETS, max(_LEAST_SETS, _MOST_CELLS // max(rows, 1)))
 
 
 def groups(sets: Sequence[Ids]) -> tuple[Groups, NDArray[np.int64]]:
@@ -172,16 +193,12 @@ def _without_rows(told: SummedTable, table: SummedTable) -> Relation:
     return Relation.APART
 
 
-def _distinct(tables: Sequence[dict[tuple[Part, str], Ids]]) -> dict[tuple[Part, str], Ids]:
-    return {key: ids for table in tables for key, ids in table.items()}
-
-
 class _Sets:
-    """The sets of rows of tables, each read once."""
+    """The sets of rows of tables, the latest of them at hand."""
 
     def __init__(self, rows: Callable[[str], RowIds | None]) -> None:
         self._rows = rows
-        self._read: dict[str, Ids | None] = {}
+        self._get = lru_cache(_SETS_AT_HAND)(self._read)
         self._compared: dict[tuple[str, str], tuple[int, bool]] = {}
 
     def against(self, table: SummedTable, other: SummedTable) -> tuple[int, bool]:
@@ -206,8 +223,6 @@ class _Sets:
         rest = whole[~np.isin(whole, training)]
         return {(TRAINING, table.training): training, (VALIDATION, f"{table.whole}-{table.training}"): rest}
 
-    def _get(self, name: str) -> Ids | None:
-        if name not in self._read:
-            found = self._rows(name)
-            self._read[name] = None if found is None else found.ids
-        return self._read[name]
+    def _read(self, name: str) -> Ids | None:
+        found = self._rows(name)
+        return None if found is None else found.ids

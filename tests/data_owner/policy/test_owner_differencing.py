@@ -7,10 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from fedtrain.data_owner import job as j
-from fedtrain.data_owner.data.row_ids import RowIds
+from fedtrain.data_owner.data.row_ids import Ids, RowIds
 from fedtrain.data_owner.job import JobContext, JobState
+from fedtrain.data_owner.policy import row_groups
 from fedtrain.data_owner.policy.differencing import (
     is_consented,
     roster_risks,
@@ -405,3 +407,29 @@ def test_a_job_that_waits_for_nobody_cannot_be_approved() -> None:
     with pytest.raises(Problem) as caught:
         step(owner_of(), joined(), j.Approved(), NOW)
     assert caught.value.code is Code.WRONG_STATE
+
+
+def test_ten_thousand_told_versions_are_held_against_each_other_in_part_and_a_person_is_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    at_once: list[int] = []
+    grouped = row_groups.groups
+
+    def counting(sets: Sequence[Ids]) -> tuple[row_groups.Groups, NDArray[np.int64]]:
+        at_once.append(len(sets))
+        return grouped(sets)
+
+    monkeypatch.setattr(row_groups, "groups", counting)
+    before = [told(table(range(20 * version, 20 * version + 30))) for version in range(10_000)]
+    few = found(table(range(40)), *before[:100])
+    assert few.doubts == () and max(at_once) == 101
+    compared = found(table(range(40)), *before)
+    assert max(at_once) == 257
+    assert len(compared.against) == 10_000
+    (doubt,) = compared.doubts
+    assert "10000 sets of rows" in doubt and "last 256" in doubt
+    assert doubt in table_risks(compared, 10)
+
+
+def test_sets_of_many_rows_are_held_against_each_other_in_smaller_numbers() -> None:
+    assert [row_groups._most_sets(rows) for rows in (0, 14, 10**5, 10**6, 10**9)] == [256, 256, 200, 20, 16]
