@@ -197,5 +197,8 @@ def test_every_block_of_the_page_is_played_or_is_for_a_machine_that_is_not_here(
     played = [text for _, _, text in BLOCK.findall(PAGE)]
     others = [text for text in re.findall(r"```\w+\n(.*?)```", PAGE, re.DOTALL) if text not in played]
     assert len(played) >= 18
-    assert [next(word for word in ("systemctl", "createuser", "docker", "kubectl") if word in text) for text in others]
-    assert len(others) == 4
+    assert [
+        next(word for word in ("systemctl", "createuser", "docker", "kubectl", "dask") if word in text)
+        for text in others
+    ]
+    assert len(others) == 5

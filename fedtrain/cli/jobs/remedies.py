@@ -12,6 +12,7 @@ REMEDIES: Final[dict[Code, str]] = {
     Code.INVALID_REQUEST: "Correct the fields that are named.",
     Code.INVALID_SPEC: "Correct the fields that are named; docs/spec.md has all of them.",
     Code.DOES_NOT_FIT: "Take one of the changes that are listed.",
+    Code.NO_PREDICTIONS: "Look at what it found with fedtrain status MODEL_ID, or name another model.",
     Code.INVALID_ROWS: "Correct the rows that are named.",
     Code.UNSUPPORTED_MEDIA_TYPE: _COMMANDS,
     Code.NOT_FOUND: f"Is this the address of the right kind of party? {_COMMANDS}",

@@ -109,8 +109,7 @@ def events() -> Iterator[tuple[str, str]]:
                 if (
                     isinstance(node, ast.Call)
                     and isinstance(node.func, ast.Attribute)
-                    and isinstance(node.func.value, ast.Name)
-                    and node.func.value.id == "log"
+                    and ast.unparse(node.func.value) in {"log", "self._log"}
                     and node.func.attr in LEVELS
                 ):
                     event = node.args[0]
