@@ -58,7 +58,9 @@ class Connection:
             )
         self.base_url = base_url
         self.proxy = None if transport is not None else proxy_for(str(address))
-        self._arguments: dict[str, Any] = {"base_url": base_url, "headers": headers, **connecting(verify, self.proxy)}
+        # httpx's own headers show no token in their repr.
+        kept = httpx.Headers(headers)
+        self._arguments: dict[str, Any] = {"base_url": base_url, "headers": kept, **connecting(verify, self.proxy)}
 
     def _unreached(self, error: Exception) -> Exception:
         why = unreachable_through(self.proxy, error)
