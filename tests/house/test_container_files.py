@@ -63,11 +63,12 @@ def is_let_in(path: str) -> bool:
 
 
 def context() -> list[str]:
-    """The files that get into a build. Folders with a dot before their name are not looked through: there are many."""
+    """The files and links that get into a build. Folders with a dot before their name are not looked through: there are many."""
     paths = []
     for folder, folders, names in os.walk(ROOT):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        paths += [(Path(folder) / name).relative_to(ROOT).as_posix() for name in names]
+        links = [name for name in folders if (Path(folder) / name).is_symlink()]
+        paths += [(Path(folder) / name).relative_to(ROOT).as_posix() for name in (*names, *links)]
     return [path for path in paths if is_let_in(path)]
 
 
@@ -345,7 +346,7 @@ def test_the_steps_of_the_dockerfile_make_a_command_that_starts(tmp_path: Path) 
                 to = Path(destination.replace("/opt/fedtrain", str(target)))
                 to = to if to.is_absolute() else source / path
                 to.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(ROOT / path, to)
+                shutil.copy(ROOT / path, to, follow_symlinks=False)
         elif word == "RUN" and not rest.startswith("apt-get "):  # the image's system, not this one's
             command = rest.replace("/opt/fedtrain", str(target)).replace("python -m venv", f"{sys.executable} -m venv")
             patient = {"PIP_RETRIES": "20", "PIP_DEFAULT_TIMEOUT": "120", **os.environ}
