@@ -63,7 +63,7 @@ def is_let_in(path: str) -> bool:
 
 
 def context() -> list[str]:
-    """The files and links that get into a build. Folders with a dot before their name are not looked through: there are many."""
+    """Files and links that get into a build; folders with a dot before their name, of which there are many, left out."""
     paths = []
     for folder, folders, names in os.walk(ROOT):
         folders[:] = [name for name in folders if not name.startswith(".")]
