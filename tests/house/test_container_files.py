@@ -63,7 +63,7 @@ def is_let_in(path: str) -> bool:
 
 
 def context() -> list[str]:
-    """Files and links that get into a build; folders with a dot before their name, of which there are many, left out."""
+    """Files and links that get into a build, but those in folders with a dot before their name, which are many."""
     paths = []
     for folder, folders, names in os.walk(ROOT):
         folders[:] = [name for name in folders if not name.startswith(".")]
