@@ -108,8 +108,8 @@ def test_a_wheel_from_the_sdist_and_from_a_tar_archive_has_the_same_files(
     with tarfile.open(tmp_path / "archive.tar.gz", "w:gz") as archive:
         archive.add(checkout, "federated-trainer")
     for place, packed in (("from-sdist", sdist), ("from-tar", tmp_path / "archive.tar.gz")):
-        with tarfile.open(packed) as archive:
-            archive.extractall(tmp_path / place, filter="tar")
+        (tmp_path / place).mkdir()
+        subprocess.run(["tar", "-xzf", packed, "-C", tmp_path / place], check=True)
         (tree,) = (tmp_path / place).iterdir()
         assert files_of(built(tree, "build_wheel")) == files_of(wheel), place
 
