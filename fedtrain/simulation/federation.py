@@ -79,10 +79,12 @@ class Federation:
         answer = await self.model_owner.post("/models", dict(spec))
         return str(answer["id"])
 
-    async def wait(self, model_id: str) -> dict[str, Any]:
-        """Return what GET /models/{id} says when the job has ended."""
+    async def wait(self, model_id: str, show: Callable[[dict[str, Any]], None] | None = None) -> dict[str, Any]:
+        """Return what GET /models/{id} says when the job has ended; `show` is given what it says on the way."""
         while True:
             state: dict[str, Any] = await self.model_owner.get(f"/models/{model_id}")
+            if show is not None:
+                show(state)
             if state["status"] in ENDED:
                 return state
             await asyncio.sleep(POLL_S)

@@ -171,7 +171,10 @@ class History:
         if split:
             parts = [by_owner(trainings), parts[0] - by_owner(trainings)]
         consented = self._consented(roster, split=split)
-        self.sums += [Released(records, consented) for records in parts]
+        # Who let the whole table in has let in the sum of its parts, and so, of the two, one is new.
+        wholes_taken = {owner.name for owner in roster if owner.took_the_risk_of(owner.table(split=False))}
+        of_the_last = consented | wholes_taken if split else consented
+        self.sums += [Released(records, consented) for records in parts[:-1]] + [Released(parts[-1], of_the_last)]
 
     def _consented(self, roster: Sequence[Party], *, split: bool) -> frozenset[str]:
         """Owners that agreed: to a sum over this roster by a signed consent, or to one over just these rows."""
