@@ -1,4 +1,4 @@
-"""What a Dask cluster saves an owner: its table's moments, and products over an encrypted vector.
+"""Savings of a Dask cluster for an owner: its table's moments, and products over an encrypted vector.
 
 python -m benchmarks.cluster [--json] [--quick]
 

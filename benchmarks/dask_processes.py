@@ -38,7 +38,7 @@ class DaskProcesses:
         return worker
 
     def processor_seconds(self) -> float:
-        """What all workers have computed so far, their start included."""
+        """Processor seconds of all workers so far, their start included."""
         times = [psutil.Process(worker.pid).cpu_times() for worker in self.workers]
         return round(sum(one.user + one.system for one in times), 2)
 

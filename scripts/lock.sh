@@ -5,16 +5,16 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 export CUSTOM_COMPILE_COMMAND="scripts/lock.sh"
-PIP_COMPILE="${PIP_COMPILE:-.venv/bin/pip-compile}"
-if [ ! -x "$PIP_COMPILE" ]; then
-  echo "lock.sh: there is no $PIP_COMPILE: .venv/bin/pip install pip-tools" >&2
+COMPILER="${COMPILER:-.venv/bin/pip-compile}"
+if [ ! -x "$COMPILER" ]; then
+  echo "lock.sh: there is no $COMPILER: .venv/bin/pip install pip-tools" >&2
   exit 1
 fi
 
 lock() { # lock EXTRAS FILE [options]
   extras="$1" file="$2"
   shift 2
-  "$PIP_COMPILE" --quiet --generate-hashes --allow-unsafe --strip-extras --all-build-deps \
+  "$COMPILER" --quiet --generate-hashes --allow-unsafe --strip-extras --all-build-deps \
     --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options \
     --extra "$extras" --output-file "$file" "$@" pyproject.toml
   # The extra `test` names this very package, for its extra `examples`; a local path has no place in a lock.

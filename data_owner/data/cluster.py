@@ -133,7 +133,7 @@ class Cluster:
 
     @property
     def trouble(self) -> str | None:
-        """Why the cluster could not be used when it last was not."""
+        """The reason, in words, for which the cluster was last not used."""
         return self._trouble
 
     def ordered(self, function: Callable[..., Any], calls: Iterable[tuple[Any, ...]]) -> Iterator[Any]:

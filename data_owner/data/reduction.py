@@ -23,7 +23,7 @@ from fedtrain.tabular.reading.read import Table
 
 @dataclass(frozen=True, eq=False)
 class Reduced:
-    """What records came to. Secret, as their moments are.
+    """The result of reducing records: secret, as their moments are.
 
     ids: (rows,) the hash of each that counts, in order. dropped: records left out because a value is missing.
     """
@@ -34,7 +34,7 @@ class Reduced:
 
     @classmethod
     def sum(cls, parts: Iterable[Reduced]) -> Reduced:
-        """What consecutive parts come to. Raises UnreadableTable ("no-rows") where no record counts."""
+        """Return the result over consecutive parts. Raises UnreadableTable ("no-rows") where no record counts."""
         moments: Moments | None = None
         ids: list[Ids] = []
         dropped = 0

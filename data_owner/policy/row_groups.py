@@ -103,7 +103,8 @@ def compare(
     if not now:
         return Comparison(table, tuple(against), fresh, doubts=doubts)
     held, sizes = groups([*before.values(), *now.values()])
-    cancels = not covers(held, [part for part, _ in (*before, *now)])
+    # Sets that were left out may be the ones to cancel with, which exposes others: then all owners are asked.
+    cancels = dropped > 0 or not covers(held, [part for part, _ in (*before, *now)])
     return Comparison(table, tuple(against), fresh, _newly_apart(held, sizes, len(before)), cancels, doubts)
 
 

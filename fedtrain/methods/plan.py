@@ -166,7 +166,7 @@ class Plan(ABC):
 
     @property
     def numbers_in_all(self) -> int | None:
-        """How many numbers there are for the Model Owner to learn, whatever it asks; None where there is no end."""
+        """Numbers that there are for the Model Owner to learn, whatever it asks; None where there is no end."""
         return None
 
     @property

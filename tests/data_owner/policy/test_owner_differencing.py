@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from fedtrain.data_owner import job as j
 from fedtrain.data_owner.data.row_ids import Ids, RowIds
 from fedtrain.data_owner.job import JobContext, JobState
-from fedtrain.data_owner.policy import row_groups
+from fedtrain.data_owner.policy import differencing, row_groups
 from fedtrain.data_owner.policy.differencing import (
     is_consented,
     roster_risks,
@@ -422,13 +422,18 @@ def test_ten_thousand_told_versions_are_held_against_each_other_in_part_and_a_pe
     monkeypatch.setattr(row_groups, "groups", counting)
     before = [told(table(range(20 * version, 20 * version + 30))) for version in range(10_000)]
     few = found(table(range(40)), *before[:100])
-    assert few.doubts == () and max(at_once) == 101
+    assert (few.doubts, few.cancels) == ((), False) and max(at_once) == 101
     compared = found(table(range(40)), *before)
     assert max(at_once) == 257
     assert len(compared.against) == 10_000
     (doubt,) = compared.doubts
     assert "10000 sets of rows" in doubt and "last 256" in doubt
     assert doubt in table_risks(compared, 10)
+    # What this owner's people cannot know may expose other owners, who are asked too.
+    assert compared.cancels
+    mine = roster_of(OWNERS)
+    assert differencing.rosters_to_consent(compared, mine, before, mine[0], ()) is not None
+    assert differencing.rosters_to_consent(few, mine, before[:100], mine[0], ()) is None
 
 
 def test_sets_of_many_rows_are_held_against_each_other_in_smaller_numbers() -> None:
