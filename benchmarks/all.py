@@ -83,7 +83,7 @@ def _run(name: str, path: Path, quick: bool) -> bool:
 
 
 def kept(folder: Path) -> dict[str, Any]:
-    """What the benchmarks printed, by name, of those whose results are in the folder."""
+    """Return what the benchmarks printed, by name, of those whose results are in the folder."""
     paths = {name: folder / f"{name}.json" for name in COMMANDS}
     return {name: json.loads(path.read_text(encoding="utf-8")) for name, path in paths.items() if path.exists()}
 
@@ -106,7 +106,7 @@ def replaced(page: str, sections: Mapping[str, str]) -> str:
 
 
 def machine() -> str:
-    """What this runs on, in a sentence."""
+    """Say what this runs on, in a sentence."""
     processor = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():

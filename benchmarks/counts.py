@@ -28,7 +28,7 @@ POWER_WINDOW_BITS = 6
 
 @dataclass(frozen=True)
 class Count:
-    """What an operation cannot do without, modulo `modulus`."""
+    """Multiplications that an operation cannot do without, modulo `modulus`."""
 
     modulus: mpz
     multiplications: float

@@ -29,7 +29,7 @@ from fedtrain.spec.problems import Problem
 
 @dataclass
 class Report:
-    """What a run gave. `slowest_s`: of one input, in processor seconds. `rss_growth_bytes`: of the peak, in the run."""
+    """Results. `slowest_s`: of one input, in processor seconds. `rss_growth_bytes`: of the peak, in the run."""
 
     inputs: int = 0
     seconds: float = 0.0

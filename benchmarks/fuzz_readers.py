@@ -1,4 +1,4 @@
-"""What reads bytes from another party, and valid messages for each: what benchmarks.fuzz starts from."""
+"""Readers of bytes from another party, and valid messages for each: benchmarks.fuzz starts from."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _READ = frozenset({Code.MALFORMED_CBOR, Code.MALFORMED_MESSAGE, Code.PROTOCOL_VE
 
 @dataclass(frozen=True)
 class Reader:
-    """What reads bytes, bytes that it takes, and the only problems that it may raise.
+    """Reader of bytes, bytes that it takes, and the only problems that it may raise.
 
     `authenticated`: it takes what was made for it and nothing else, so that every mutation must be refused.
     """

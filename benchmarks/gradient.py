@@ -77,7 +77,7 @@ def own_seconds(bench: Bench) -> list[float]:
 
 
 def floor_of(bench: Bench) -> float:
-    """What A·w and a full-width re-randomiser for each ciphertext of the answer take at the least."""
+    """Return what A·w and a full-width re-randomiser for each ciphertext of the answer take at the least."""
     budget, n = bench.budget, mpz(bench.job.modulus)
     bits = budget.moment_bound_for(bench.request.rows_total).bit_length()
     layout = budget.answer_layout

@@ -45,7 +45,7 @@ _REQUESTS = re.compile(r'^fedtrain_http_requests_total\{.*status="(\d+)".*\} (\S
 
 @dataclass(frozen=True)
 class Load:
-    """How much at once: each of `jobs` has every owner on its roster and so many rounds."""
+    """Amount of work at once: each of `jobs` has every owner on its roster and so many rounds."""
 
     owners: int
     rounds: int
@@ -56,7 +56,7 @@ class Load:
 
 @dataclass
 class Seen:
-    """What was measured. Seconds by the clock unless said otherwise; memory in MiB, at the last look of each round.
+    """Measurements. Seconds by the clock unless said otherwise; memory in MiB, at the last look of each round.
 
     `round` is that of the job that is furthest behind.
     """

@@ -35,7 +35,7 @@ ROWS = 50
 
 @dataclass
 class Tally:
-    """What the owners saw of the Facilitator. Times in seconds, over all owners of the process.
+    """Observations of the Facilitator by its owners. Times in seconds, over all owners of the process.
 
     `requests`: how many of each "METHOD route status". `failed`: those that got no answer. `accepted`: SHA-256 of
     every round's answer that was confirmed. `wakes`: from a task's creation to its arrival by a poll that waited.

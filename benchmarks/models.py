@@ -1,4 +1,4 @@
-"""How close models trained with encrypted weights come to exact logistic regression on the pooled rows.
+"""Distance of models trained with encrypted weights to exact logistic regression on the pooled rows.
 
     python -m benchmarks.models [--splits 10] [--json]
 

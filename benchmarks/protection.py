@@ -1,4 +1,4 @@
-"""What masks, signatures and checks add to a round: the same round with and without them, in one run.
+"""Cost of masks, signatures and checks in a round: the same round with and without them, in one run.
 
 python -m benchmarks.protection [--json] [--quick]
 

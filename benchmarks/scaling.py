@@ -1,4 +1,4 @@
-"""What a round costs against rows, columns and owners.
+"""Cost of a round against rows, columns and owners.
 
 python -m benchmarks.scaling [--json] [--quick] [--plot docs/scaling.png]
 

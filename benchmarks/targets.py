@@ -1,4 +1,4 @@
-"""What the benchmarks must show, and whether they do: from the rows alone, so that no figure is copied by hand."""
+"""Targets of the benchmarks, and whether they are met: from the rows alone, so that no figure is copied by hand."""
 
 from __future__ import annotations
 

@@ -309,7 +309,7 @@ def read_schema(path: Path | None) -> DataProps | None:
 
 
 def _is_spec(content: bytes) -> bool:
-    """Whether JSON that is no schema has one inside, as a model spec has."""
+    """Say whether JSON that is no schema has one inside, as a model spec has."""
     try:
         document = json.loads(content)
     except ValueError:

@@ -39,7 +39,7 @@ def check_roster(context: JobContext, state: JobState, signed: SignedDocument, n
 
 
 def check_log(context: JobContext, state: JobState, request: RoundRequest, previous_entry: bytes) -> None:
-    """That the log the request stands on holds this owner's last answer, right after the head it answered to.
+    """Check that the log the request stands on holds this owner's last answer, right after the head it answered to.
 
     Raises Problem: LOG_INCONSISTENT, MALFORMED_CBOR, MALFORMED_MESSAGE.
     """

@@ -1,4 +1,4 @@
-"""What federated training gains: it, beside all the records in one place, beside the best single owner, in one table.
+"""Gains of federated training: it, beside all the records in one place, beside the best single owner, in one table.
 
 An example's compare.py names its folder; the columns are read as its model.json says, and scikit-learn's models are
 fitted to the encoded rows of test.csv's neighbours, with the `l2` of model.json. Nothing of the federated system runs
@@ -103,7 +103,7 @@ def value_scores(found: Floats, targets: Floats) -> dict[str, float]:
 
 
 def local_scores(spec: ModelSpec, train: Records, test: Records) -> dict[str, float]:
-    """How well the model that one party fits to its own records does on the test rows."""
+    """Return how well the model that one party fits to its own records does on the test rows."""
     model = predictor(train, spec)
     if not spec.kind.classifies:
         return value_scores(model.predict(test.X), test.y)

@@ -1,4 +1,4 @@
-"""What `GET /models` and `GET /models/{id}` tell of a job: nothing but what the Facilitator may know."""
+"""Views of a job at `GET /models` and `GET /models/{id}`: nothing but what the Facilitator may know."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class ModelView(JobView):
 
 @dataclass(frozen=True)
 class JobOutline:
-    """What listings tell of a manifest, which never changes: a spec can be a megabyte, and is read once for them."""
+    """Part of a manifest that listings tell, which never changes: a spec can be a megabyte, and is read once."""
 
     model_owner: Member
     schedule: Schedule
@@ -134,7 +134,7 @@ def describe(outline: JobOutline, state: JobState, facilitator: Member, now: dat
 
 
 def position_of(outline: JobOutline, state: JobState) -> WindowPosition | None:
-    """Where the job stands in its window; None before the first training round and after the end."""
+    """Return where the job stands in its window; None before the first training round and after the end."""
     current, schedule = state.current, outline.schedule
     if state.ended or current is None or not schedule.stepped or current.kind != schedule.kind:
         return None

@@ -119,7 +119,7 @@ def _body_limits(settings: ModelOwnerSettings) -> BodyLimits:
 
 
 class _Parts:
-    """What a running Model Owner consists of, put together within the event loop."""
+    """Parts of a running Model Owner, put together within the event loop."""
 
     def __init__(
         self,

@@ -167,7 +167,7 @@ class JobState(Strict):
 
 
 def facts_of(context: JobContext, state: JobState) -> JobFacts:
-    """What the job's method knows of it."""
+    """Return what the job's method knows of it."""
     return JobFacts(state.spec, context.plan, context.rounds, len(state.owners), state.rows_total)
 
 
@@ -215,8 +215,8 @@ class StepArrived:
 
 @dataclass(frozen=True)
 class SumOpened:
-    """What a step brought was proven and decrypted: a sum, (rows, columns) integers, or a window's weights (d, k), each
-    within its bound.
+    """The numbers that a step brought, proven and decrypted: a sum, (rows, columns) integers, or a window's weights (d,
+    k), each within its bound.
 
     `previous`: the weights before a window's last update, with momentum alone.
     """
@@ -319,7 +319,7 @@ class OpenWindow:
 
 @dataclass(frozen=True, eq=False)
 class Turn:
-    """What the method asks next, before it is encrypted. Nothing of it is kept before the request is signed.
+    """The method's next question, before it is encrypted. Nothing of it is kept before the request is signed.
 
     `entries`: of the log, that the answer before it took.
     """
@@ -332,7 +332,7 @@ class Turn:
 
 @dataclass(frozen=True)
 class Sealing:
-    """Where owners see the weights: their X25519 public keys in hex, by party, and what the boxes are bound to."""
+    """Recipients of shared weights: their X25519 public keys in hex, by party, and what the boxes are bound to."""
 
     recipients: Mapping[str, str]
     context: SealingContext

@@ -1,4 +1,4 @@
-"""What GET /metrics tells of the Model Owner, beside the counts of requests and bytes that every service has."""
+"""The Model Owner's numbers at GET /metrics, beside the counts of requests and bytes that every service has."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ LARGEST_PLAINTEXT_BITS = 1 << 17
 
 @dataclass(frozen=True)
 class SlotLayout:
-    """How a (rows, columns) array of integers is cut into ciphertexts.
+    """Layout by which a (rows, columns) array of integers is cut into ciphertexts.
 
     Row groups × column groups: ciphertext = row_group·column_groups + column_group, and within it
     slot = local_row·columns_per_ciphertext + local_column. Groups at the edges keep zero slots.

@@ -161,7 +161,7 @@ def _check_alike(vectors: Sequence[EncryptedVector], n: int) -> None:
 
 
 def _check_packs(layout: SlotLayout, out_layout: SlotLayout, out_rows: int, n: int) -> None:
-    """That rows of `layout` can be packed into `out_layout`."""
+    """Check that rows of `layout` can be packed into `out_layout`."""
     out_layout.check_capacity(int(n).bit_length())
     if layout.rows_per_ciphertext != 1:
         raise LayoutMismatch("one row a ciphertext", f"{layout.rows_per_ciphertext} rows a ciphertext")

@@ -1,4 +1,4 @@
-"""What is checked on a modulus from someone else, and the proof that gcd(n, φ(n)) = 1.
+"""Checks on a modulus from someone else, and the proof that gcd(n, φ(n)) = 1.
 
 Masks live mod n and nonces in the n-th residues. With n = p²q, or p dividing q − 1, taking n-th powers is
 not a bijection mod n and both could be pierced by who made the key. The proof is a batch of n-th roots of

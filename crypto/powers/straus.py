@@ -38,7 +38,7 @@ _ROWS_AT_ONCE = 32
 
 @dataclass(frozen=True)
 class Plan:
-    """How to multiply: `group_size` 0 stands for buckets. `multiplications` is the count that chose it."""
+    """Way to multiply: `group_size` 0 stands for buckets. `multiplications` is the count that chose it."""
 
     group_size: int
     window_bits: int
@@ -126,7 +126,7 @@ def _accumulate(
 
 
 class _Method(ABC):
-    """What both methods share: the row as factors, position after position from the highest."""
+    """Common part of both methods: the row as factors, position after position from the highest."""
 
     window_bits: int
     positions: int
@@ -153,7 +153,7 @@ class _Method(ABC):
 
     @abstractmethod
     def factors(self, position: list[int]) -> list[Element]:
-        """What the accumulated product is multiplied by at one position."""
+        """Return what the accumulated product is multiplied by at one position."""
 
     def _set_correction(self, starts_per_position: int) -> None:
         """Π bases^(−2^exponent_bits)·start^(−starts·Σ 2^(w·i)): takes away what was put in for uniformity."""

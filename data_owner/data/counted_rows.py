@@ -123,7 +123,7 @@ def _codec(column: Column) -> Codec:
 
 
 def _contents(codec: Codec) -> NDArray[np.uint64] | None:
-    """What each category is hashed as: as the number that it is, if it is one, however the column is declared."""
+    """Hash keys of the categories: each as the number that it is, if it is one, however the column is declared."""
     if isinstance(codec, NumericCodec):
         return None
     return np.array([_of_text(text) for text in codec.texts], dtype=np.uint64)

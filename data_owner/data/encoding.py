@@ -29,7 +29,8 @@ class DatasetFacts:
 
 
 def differences(dataset: DatasetFacts, props: DataProps) -> list[str]:
-    """What in a job's `data_props` is not the dataset's encoding: one sentence part a difference, none if it fits.
+    """Return what in a job's `data_props` is not the dataset's encoding: one sentence part a difference, none if it
+    fits.
 
     A column must be in the file, be used once, and, where the dataset has a schema, be declared there in the same
     role with the same type, range, categories (in order) and missing rule. Descriptions do not matter.

@@ -42,7 +42,7 @@ VALIDATION_FRACTION = 0.2
 
 @dataclass(frozen=True)
 class FrozenJob:
-    """What freezing a job's moments came to."""
+    """Result of freezing a job's moments."""
 
     table: SummedTable
     moments: Moments

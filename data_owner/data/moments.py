@@ -44,7 +44,7 @@ class MomentsError(Exception):
 
 
 class Encoded(Protocol):
-    """What is reduced: X (rows, d) and Y (rows, k), both float64.
+    """Rows to be reduced: X (rows, d) and Y (rows, k), both float64.
 
     It may also have X_rest and Y_rest, of the same shapes: values are then X + X_rest and Y + Y_rest.
     """
@@ -126,7 +126,7 @@ class Moments:
 
     @property
     def counted_rows(self) -> int:
-        """How many rows have a one in the column of ones, which the encoding puts last."""
+        """Count how many rows have a one in the column of ones, which the encoding puts last."""
         return int(self.xtx[-1, -1]) >> (2 * self.fraction_bits)
 
     def __add__(self, other: Moments) -> Moments:

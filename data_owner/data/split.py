@@ -37,7 +37,7 @@ class ValidationSplit:
         return result
 
     def identity(self) -> str:
-        """What a table that was reduced under this split is known by; it gives neither salt nor records away."""
+        """Return what a table that was reduced under this split is known by; it gives neither salt nor records away."""
         return hashlib.sha256(b"split by record" + self.salt + self.fraction.hex().encode()).hexdigest()
 
 

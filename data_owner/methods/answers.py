@@ -87,7 +87,7 @@ class OwnerMethod(Protocol):
 
     @property
     def needs_rows(self) -> bool:
-        """Whether it answers from rows, and not from their moments alone."""
+        """True where it answers from rows, and not from their moments alone."""
         ...
 
     @property

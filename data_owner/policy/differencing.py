@@ -98,7 +98,7 @@ def links_of(told: Iterable[Told], consents: Iterable[Consent] = (), own: str = 
 
 
 def is_consented(consents: Iterable[Consent], manifest_hash: str, roster: Roster, earlier: Sequence[Roster]) -> bool:
-    """Whether all owners concerned signed a statement on this very job that names at least these earlier rosters."""
+    """Say whether all owners concerned signed a statement on this job that names at least these earlier rosters."""
     return any(
         (one.statement.manifest_hash, one.statement.roster) == (manifest_hash, roster)
         and set(earlier) <= set(one.statement.earlier)

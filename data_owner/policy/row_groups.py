@@ -32,7 +32,7 @@ _SETS_AT_HAND = 8
 
 
 class Relation(Enum):
-    """What is known of a told table's rows and a new one's.
+    """Knowledge of a told table's rows and a new one's.
 
     APART: none in common. SHARED: some are. UNKNOWN: they cannot be compared, and are of one dataset by its name or its
     content. OTHER_COLUMNS: they cannot be compared, and have columns of the same names.
@@ -176,7 +176,8 @@ def _comparable(told: SummedTable, table: SummedTable) -> bool:
 
 
 def _as_known(told: SummedTable, table: SummedTable) -> SummedTable:
-    """What was told before rows were kept: the same version under the same encoding, with as many rows, has the same.
+    """Return what was told before rows were kept: the same version under the same encoding, with as many rows, has the
+    same.
 
     Today's rows are those of then, less those that lack a value of a target that the job did not use.
     """

@@ -1,4 +1,4 @@
-"""What this owner's people allow, and the judgement of a job against it. Pure: nothing is read, nothing kept."""
+"""The policy of this owner's people, and the judgement of a job against it. Pure: nothing is read, nothing kept."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Ruling(StrEnum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What becomes of a job. Others are told `code` alone; `detail` is for this owner's own people."""
+    """Ruling on a job. Others are told `code` alone; `detail` is for this owner's own people."""
 
     outcome: Ruling
     code: Code | None = None
@@ -138,21 +138,21 @@ class OwnerPolicy(Strict):
         return self.differencing == "by_hand"
 
     def doubt(self, model_owner: str, membership: SignedDocument | None, now: datetime) -> str | None:
-        """Why a Model Owner is not trusted, for this owner's own people; None when it is.
+        """Return why a Model Owner is not trusted, for this owner's own people; None when it is.
 
         `membership`: what it carries. Raises Problem(BAD_SIGNATURE) for a bad voucher among the pins.
         """
         return None if self.any_model_owner else self.trust.doubt(model_owner, "model-owner", membership, now)
 
     def offers(self, dataset: str, model_owner: str) -> bool:
-        """Whether that dataset is on offer to that Model Owner."""
+        """Say whether that dataset is on offer to that Model Owner."""
         if self.datasets is None:
             return True
         offer = next((item for item in self.datasets if item.name == dataset), None)
         return offer is not None and (offer.model_owners is None or model_owner in offer.model_owners)
 
     def counted_on_roster(self, acceptances: Sequence[Acceptance], own: str, now: datetime) -> int:
-        """How many of the roster's owners count towards `least_roster`.
+        """Count how many of the roster's owners count towards `least_roster`.
 
         All of them; once there are pins, those that are pinned or that a pinned consortium vouches for.
         """

@@ -39,7 +39,7 @@ MASK_TAG = "mask"
 
 @dataclass(frozen=True, eq=False)
 class AnsweringJob:
-    """What does not change between the rounds of a job that this owner has joined.
+    """All that does not change between the rounds of a job that this owner has joined.
 
     `peers`: X25519 public keys of the roster's other owners, by party id, both as bytes; empty only on a roster of one.
     `sealing_key`: where the job shares its weights with owners.
@@ -85,7 +85,7 @@ def compute_answer(job: AnsweringJob, request: RoundRequest, request_hash: str) 
 def numbers_of(
     job: AnsweringJob, request: RoundRequest, shared: SharedWeights | None
 ) -> tuple[Integers | Affine, PlannedAnswer]:
-    """What the method answers, as integers at the plan's scale, and the worst case that they were held to."""
+    """Return what the method answers, as integers at the plan's scale, and the worst case that they were held to."""
     kind, rows_total = request.kind, request.rows_total
     planned = planned_round(job.plan, kind, request.window_step, rows_total).answer
     if kind not in job.method.answers:

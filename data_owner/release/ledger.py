@@ -40,7 +40,9 @@ class LostAnswer:
 
 @dataclass(frozen=True)
 class Ledger:
-    """What an owner told and answered. Blocks: it runs in the executor. Calls about one job must not overlap."""
+    """Record of all that an owner told and answered. Blocks: it runs in the executor. Calls about one job must not
+    overlap.
+    """
 
     store: OwnerStore
     memory: Memory

@@ -1,4 +1,4 @@
-"""Which request each round was answered for, kept beside the mask key and not in the store.
+"""Marks of the request that each round was answered for, kept beside the mask key and not in the store.
 
 A store that was restored from a backup has forgotten its latest answers, and one without room never had the last. The
 marks know them: a round that was answered is never answered for another request, and the same request gets the same
@@ -41,7 +41,7 @@ class AnswerMarks:
         return False
 
     def has(self, job_id: str) -> bool:
-        """Whether the job has marks."""
+        """Say whether the job has marks."""
         return self._path(job_id).exists()
 
     def forget(self, job_id: str) -> None:

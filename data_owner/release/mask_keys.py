@@ -55,7 +55,7 @@ class JobKeys:
         return key
 
     def has(self, job_id: str) -> bool:
-        """Whether the job's key is there."""
+        """Say whether the job's key is there."""
         return self._path(job_id).exists()
 
     def destroy(self, job_id: str) -> None:

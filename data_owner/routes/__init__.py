@@ -1,1 +1,1 @@
-"""What a Data Owner's own people may ask of it, over HTTP."""
+"""Routes for a Data Owner's own people."""

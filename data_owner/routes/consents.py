@@ -59,7 +59,7 @@ class ConsentView(BaseModel):
 
 
 class Consents(Strict):
-    """What owners signed, each at its own port."""
+    """Consents that owners signed, each at its own port."""
 
     consents: Annotated[tuple[SignedDocument, ...], Field(min_length=1, max_length=MOST_TAKEN)]
 

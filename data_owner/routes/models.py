@@ -28,13 +28,13 @@ JobIdPath = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="The job'
 
 
 class Denial(Strict):
-    """Why this owner does not take part. It stays here: others are told `denied` alone."""
+    """Reason for this owner not to take part. It stays here: others are told `denied` alone."""
 
     reason: Annotated[str, Field(min_length=1, max_length=2000)]
 
 
 class Leak(BaseModel):
-    """What the Model Owner learns if it follows the protocol: numbers a decrypted round, of so many there are."""
+    """Numbers that the Model Owner learns by the protocol: so many a decrypted round, of so many there are."""
 
     numbers_per_round: int
     rounds_at_most: int
@@ -43,7 +43,7 @@ class Leak(BaseModel):
 
 
 class Released(BaseModel):
-    """What left this owner for the job so far."""
+    """All that left this owner for the job so far."""
 
     answers: int
     numbers: int

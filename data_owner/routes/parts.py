@@ -1,4 +1,4 @@
-"""What the routes work on; there once the service has started."""
+"""Parts that the routes work on; there once the service has started."""
 
 from __future__ import annotations
 

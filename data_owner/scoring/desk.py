@@ -57,7 +57,7 @@ _POLL_S = 20.0
 
 
 class Facilitator(Protocol):
-    """What scoring asks of `fedtrain.client.facilitator.FacilitatorClient`."""
+    """Calls that scoring makes of `fedtrain.client.facilitator.FacilitatorClient`."""
 
     async def manifest(self, job_id: str) -> SignedDocument: ...
     async def send_task(self, kind: TaskKind, recipient: str, job_id: str, nonce: str, body: bytes) -> TaskHeader: ...
@@ -66,7 +66,7 @@ class Facilitator(Protocol):
 
 @dataclass(frozen=True)
 class ScoringParts:
-    """What scoring works with. `policy`: as it is now. `draw_hex`: fresh random digits, two a byte."""
+    """Parts that scoring works with. `policy`: as it is now. `draw_hex`: fresh random digits, two a byte."""
 
     identity: Identity
     store: OwnerStore

@@ -79,7 +79,7 @@ def open_offer(
 
 @dataclass(frozen=True, eq=False)
 class MaskedScores:
-    """What is sent, and what stays here: Enc(x·w + m) and the m, one of each a row and output."""
+    """Scores as they are sent, and the masks that stay here: Enc(x·w + m) and the m, one of each a row and output."""
 
     ciphertexts: bytes
     masks: tuple[int, ...] = field(repr=False)

@@ -1,1 +1,1 @@
-"""Where a Data Owner keeps datasets, frozen tables, jobs, answers, and the record of what it released."""
+"""A Data Owner's store of datasets, frozen tables, jobs, answers, and the record of what it released."""

@@ -1,4 +1,4 @@
-"""What goes into and comes out of a Data Owner's store."""
+"""Records that go into and come out of a Data Owner's store."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Dataset(Strict):
     registered_at: str
 
     def facts(self) -> DatasetFacts:
-        """What judging a job needs of it."""
+        """Return what judging a job needs of it."""
         return DatasetFacts(self.name, self.version, self.columns, self.schema_)
 
 

@@ -229,7 +229,7 @@ def _without_id(row: RowMapping) -> dict[str, Any]:
 
 
 def _is_used(connection: Connection, dataset: Dataset) -> bool:
-    """Whether a job has accepted under this version's encoding."""
+    """Say whether a job has accepted under this version's encoding."""
     states = connection.execute(sa.select(tables.jobs.c.state)).scalars()
     jobs = (JobState.model_validate_json(state) for state in states)
     version = (dataset.name, dataset.version)

@@ -1,4 +1,4 @@
-"""Who repays a credit: federated training beside all records in one place, and beside the best single owner.
+"""Repayment of credits: federated training beside all records in one place, and beside the best single owner.
 
     python examples/credit/compare.py DATA_DIR [--prediction FILE] [--json]
 

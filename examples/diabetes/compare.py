@@ -1,4 +1,4 @@
-"""How a diabetes progresses: federated training beside all records in one place, and beside the best single owner.
+"""Progression of diabetes: federated training beside all records in one place, and beside the best single owner.
 
     python examples/diabetes/compare.py DATA_DIR [--prediction FILE] [--json]
 

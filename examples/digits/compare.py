@@ -1,4 +1,4 @@
-"""Which digit was written: federated training beside all records in one place, and beside the best single owner.
+"""Digits by handwriting: federated training beside all records in one place, and beside the best single owner.
 
     python examples/digits/compare.py DATA_DIR [--prediction FILE] [--json]
 

@@ -13,7 +13,7 @@ from fedtrain.spec.problems import Code
 
 
 def time_passed(context: JobContext, state: JobState, now: datetime) -> Outcome:
-    """Where the deadline is over: close the roster, or end or wait on as the spec says. Nothing otherwise."""
+    """Close the roster where the deadline is over, or end or wait on as the spec says. Nothing otherwise."""
     if state.ended or state.deadline is None or now < state.deadline:
         return Outcome(state)
     if state.phase is Phase.JOINING:

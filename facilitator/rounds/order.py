@@ -1,4 +1,4 @@
-"""Which request may come next, and to what an owner's answer must belong."""
+"""The order of requests, and the request that an owner's answer must belong to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a route reaches what it delegates to."""
+"""Access of a route to what it delegates to."""
 
 from __future__ import annotations
 

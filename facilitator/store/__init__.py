@@ -1,4 +1,4 @@
-"""Where the Facilitator keeps jobs, tasks, evidence and the log."""
+"""The Facilitator's store of jobs, tasks, evidence and the log."""
 
 from fedtrain.facilitator.store.records import Claim, StoredBlob, StoredEntry, StoredParty, StoredTask
 from fedtrain.facilitator.store.sql import Store

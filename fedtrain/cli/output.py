@@ -1,4 +1,4 @@
-"""What the command prints, and how it fails: results on stdout, one line of error on stderr, never a stack trace."""
+"""The command's output and failures: results on stdout, one line of error on stderr, never a stack trace."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def console(*, err: bool = False) -> Console:
     from fedtrain.spec.shown_text import shown
 
     class HarmlessConsole(Console):
-        """What reaches the terminal comes by here in pieces of text, before colours are added to them."""
+        """Console through which all text passes in pieces on its way to the terminal, before colours are added."""
 
         def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
             for text, style, control in super().render(renderable, options):
@@ -143,7 +143,7 @@ def _describe_problem(problem: Any) -> str:
 
 
 def _field_text(item: dict[str, Any], detail: str) -> str:
-    """What one entry of `errors` says beyond the problem's detail; "" for nothing."""
+    """Return what one entry of `errors` says beyond the problem's detail; "" for nothing."""
     field, message = str(item.get("field") or ""), str(item.get("message") or "")
     if message.rstrip(".") == detail.rstrip("."):
         return ""

@@ -1,1 +1,1 @@
-"""How a party reaches the Facilitator: an HTTP client, and the agent that works its tasks off."""
+"""A party's way to the Facilitator: an HTTP client, and the agent that works its tasks off."""

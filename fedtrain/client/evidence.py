@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 class _Line(Strict, extra="ignore"):
-    """What is read of a line of `GET /models/{id}/log`; everything else is read from the entry itself."""
+    """Fields that are read of a line of `GET /models/{id}/log`; everything else is read from the entry itself."""
 
     index: int
     signed_request_hash: Hash | None = None

@@ -47,7 +47,7 @@ class JobEnded(Exception):  # noqa: N818 - that it ended is what happened
 
 
 class RemarkWarning(UserWarning):
-    """What a person must know of a model or a prediction beside its numbers."""
+    """Warning of what a person must know of a model or a prediction beside its numbers."""
 
 
 class ModelOwner:
@@ -96,7 +96,7 @@ class ModelOwner:
         return str(self._object("POST", "/models", json=dict(spec))["id"])
 
     def model(self, model_id: str) -> Json:
-        """What GET /models/{id} says: status, round, loss; at the end the coefficients."""
+        """Return what GET /models/{id} says: status, round, loss; at the end the coefficients."""
         return self._object("GET", f"/models/{model_id}")
 
     def wait(self, model_id: str, *, show_progress: bool = True) -> Json:
@@ -118,7 +118,7 @@ class ModelOwner:
                 self._sleep(POLL_S)
 
     def prediction(self, model_id: str | None = None) -> Json:
-        """What GET /prediction says of the test set: cost, metrics, values, targets."""
+        """Return what GET /prediction says of the test set: cost, metrics, values, targets."""
         document = self._object("GET", "/prediction", params=_given(model_id=model_id))
         self._warn(document["model_id"], document)
         return document

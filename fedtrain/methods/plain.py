@@ -89,7 +89,7 @@ class PlainPlan(Plan):
 
     @property
     def bits_available(self) -> int:
-        """How many bits of a plaintext slots may fill, signs included."""
+        """The bits of a plaintext that slots may fill, signs included."""
         return self.key_bits - 2
 
     @property

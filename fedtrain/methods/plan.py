@@ -1,4 +1,4 @@
-"""What a method says of a job before it starts: for each kind of round what is asked, and what is answered.
+"""A method's plan of a job before it starts: for each kind of round what is asked, and what is answered.
 
 Numbers are named arrays of any shape; in a ciphertext they lie one after another, each row by row. Bounds are
 magnitudes of integers at `fraction_bits`. The planner proves `sum_bound` against the key; every party holds what it
@@ -171,17 +171,17 @@ class Plan(ABC):
 
     @property
     def holds_out(self) -> bool:
-        """Whether owners keep a part of their rows for validation, apart from the part that answers are over."""
+        """True where owners keep a part of their rows for validation, apart from the part that answers are over."""
         return False
 
     @property
     def shares_weights(self) -> bool:
-        """Whether owners see the weights."""
+        """True where owners see the weights."""
         return any(isinstance(self.round(kind).weights, SharedArrays) for kind in self.kinds)
 
     @property
     def ciphertext_bytes(self) -> int:
-        """How long one ciphertext is: n has exactly modulus_bits bits, and n² fills twice as many, or one less."""
+        """Length of one ciphertext: n has exactly modulus_bits bits, and n² fills twice as many, or one less."""
         return -(-2 * self.modulus_bits // 8)
 
     def weights_after(self, updates: int) -> EncryptedWeights:

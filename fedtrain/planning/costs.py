@@ -1,4 +1,4 @@
-"""What a job will cost, from its plan: ciphertexts on the wire, multiplications, and sums that get decrypted.
+"""The cost of a job, from its plan: ciphertexts on the wire, multiplications, and sums that get decrypted.
 
 Bytes here are those of the ciphertexts, exactly; `fedtrain.protocol.messages.sizes` has those of whole messages.
 """
@@ -89,7 +89,7 @@ def cost_of(
     multi_exponentiation_cost: MultiExponentiationCost | None = None,
     rows_total: int | None = None,
 ) -> JobCost:
-    """What a spec's job costs with so many owners, `max_data_owners` where None, and so many rows in all.
+    """Return what a spec's job costs with so many owners, `max_data_owners` where None, and so many rows in all.
 
     Without `rows_total` an owner's work is that of `max_rows` rows, the most it can be.
     Raises Problem(DOES_NOT_FIT) as `plan_spec` does, ValueError for owners outside 1…max_data_owners.

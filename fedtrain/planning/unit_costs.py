@@ -1,4 +1,4 @@
-"""What one multiplication costs on this machine: the unit in which `fedtrain.planning.costs` counts.
+"""The cost of one multiplication on this machine: the unit in which `fedtrain.planning.costs` counts.
 
 Pure arithmetic under a clock that is passed in; who keeps the result is somebody else's business.
 """

@@ -1,4 +1,4 @@
-"""Where a job stands in its window: scale, bits used and bits left, out of the plan that its manifest carries."""
+"""The position of a job in its window: scale, bits used and bits left, out of the plan that its manifest carries."""
 
 from __future__ import annotations
 

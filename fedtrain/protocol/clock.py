@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What a party reads time from. The one that reads the machine's is `fedtrain.service.runtime.system_clock`."""
+    """Source of a party's time. The one that reads the machine's is `fedtrain.service.runtime.system_clock`."""
 
     def now(self) -> datetime:
         """Return the time of day, with time zone UTC."""

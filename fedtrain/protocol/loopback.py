@@ -1,4 +1,4 @@
-"""What only this machine reaches."""
+"""Addresses that only this machine reaches."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 
 def is_loopback(host: str) -> bool:
-    """Whether `host` is this machine and reached from it alone: an address of 127.0.0.0/8, ::1, or localhost."""
+    """Say whether `host` is this machine and reached from it alone: an address of 127.0.0.0/8, ::1, or localhost."""
     if host == "localhost":
         return True
     try:

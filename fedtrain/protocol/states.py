@@ -11,7 +11,7 @@ from fedtrain.spec.problems import Code, Problem
 
 
 class Status(StrEnum):
-    """What a person is told."""
+    """Status as a person is told it."""
 
     INITIATED = "INITIATED"
     IN_PROGRESS = "IN_PROGRESS"
@@ -27,7 +27,7 @@ class Role(StrEnum):
 
 
 class Phase(StrEnum):
-    """Where a job stands at one party. The last three end it, at every party."""
+    """Phase of a job at one party. The last three end it, at every party."""
 
     PREPARING = "PREPARING"  # model owner: making the key
     DEPLOYING = "DEPLOYING"  # model owner: manifest on its way
@@ -46,7 +46,7 @@ class Phase(StrEnum):
 
 
 class Event(StrEnum):
-    """What moves a job on."""
+    """Event that moves a job on."""
 
     KEY_MADE = "KEY_MADE"
     MANIFEST_POSTED = "MANIFEST_POSTED"

@@ -7,7 +7,7 @@ PROTOCOL_VERSION = "1.0"
 
 
 def is_newer_minor(version: str) -> bool:
-    """Whether `version` is this side's major version with a higher minor one: it may have fields unknown here."""
+    """Say whether `version` is this side's major version with a higher minor one: it may have fields unknown here."""
     major, _, minor = version.partition(".")
     own_major, _, own_minor = PROTOCOL_VERSION.partition(".")
     return major == own_major and minor.isascii() and minor.isdigit() and int(minor[:9]) > int(own_minor)

@@ -1,1 +1,1 @@
-"""What the three services share: the web application's frame, the store, secret files, settings, signals."""
+"""The common parts of the three services: the web application's frame, the store, secret files, settings, signals."""

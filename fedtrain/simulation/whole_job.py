@@ -37,7 +37,7 @@ Show = Callable[[dict[str, Any]], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a job.
+    """Result of a job.
 
     `model` is what GET /models/{id} says at the end, `prediction` what GET /prediction says, None without a test set;
     `files` are the exports that were asked for, by format; `refusals` says of owners, by name, why they stood aside.
@@ -192,7 +192,7 @@ async def _ended(parties: Federation, model_id: str, show: Show) -> dict[str, An
 
 
 async def _refusals(parties: Federation, model_id: str) -> dict[str, str]:
-    """Why owners did not take part, by name: all of them are one's own, so the details may be told."""
+    """Return why owners did not take part, by name: all of them are one's own, so the details may be told."""
     found = {}
     for owner in parties.data_owners:
         for job in await owner.get("/models"):

@@ -127,7 +127,7 @@ class Column(Strict):
 
     @property
     def label(self) -> str:
-        """How this column is named to a person: its name, its description's start, or its position."""
+        """Name of this column to a person: its name, its description's start, or its position."""
         return self.name if self.name is not None else f"column {self.col_idx}"
 
     @property
@@ -180,7 +180,7 @@ class Target(Column):
 
 
 class DataProps(Strict):
-    """How the columns of a table become a design matrix and targets; also the shape of `schema.json`.
+    """Columns of a table as they become a design matrix and targets; also the shape of `schema.json`.
 
     `decimal`, `thousands`: the marks in the table's numbers, where they are texts. What is not given follows from each
     column's own values, and is asked for where they can be read in two ways.

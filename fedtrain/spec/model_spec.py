@@ -76,7 +76,7 @@ def _check_printable(text: str) -> str:
 
 
 class ModelSpec(Strict):
-    """What `POST /models` takes.
+    """The spec that `POST /models` takes.
 
     `name` and `purpose` are for people, at every party; left out of what is signed where they are not given, so that
     owners which do not know the fields can take part. `auditors`: party ids that may read the job's evidence at the
@@ -115,12 +115,12 @@ class ModelSpec(Strict):
 
     @property
     def shares_weights(self) -> bool:
-        """Whether owners see the weights, and answer with the true gradient of their rows."""
+        """True where owners see the weights, and answer with the true gradient of their rows."""
         return self.training.weights == "shared_with_owners"
 
     @property
     def validates(self) -> bool:
-        """Whether owners keep a part of their records for validation: to choose l2, or to evaluate by."""
+        """True where owners keep a part of their records for validation: to choose l2, or to evaluate by."""
         return self.training.l2 == "auto" or self.training.evaluate_every > 0
 
     @property

@@ -21,7 +21,7 @@ _MOST_VALUES = 10_000
 
 @dataclass(frozen=True)
 class Kind:
-    """What a code means: the HTTP status it travels with, a short title, and what a person does about it."""
+    """Meaning of a code: the HTTP status it travels with, a short title, and what a person does about it."""
 
     slug: str
     status: int

@@ -1,4 +1,4 @@
-"""What keeps a party from starting, told to the person who starts it."""
+"""Error that keeps a party from starting, told to the person who starts it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How to train: the spec's fields beside its columns, and their defaults."""
+"""Training: the spec's fields beside its columns, and their defaults."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Positive = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 
 
 class Training(Strict):
-    """How to train. Every field has a default."""
+    """Fields of training, each with a default."""
 
     optimizer: Optimizer = Optimizer.CONJUGATE_GRADIENT
     rounds: Annotated[StrictInt, Field(ge=1, le=1_000_000)] | Auto = "auto"

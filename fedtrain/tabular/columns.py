@@ -224,7 +224,7 @@ def target_codec(target: Target, scaling: Scaling) -> Codec:
 
 
 def missing_advice(column: Column) -> str:
-    """What to do about a missing value."""
+    """Say what to do about a missing value."""
     constant = "" if isinstance(column, Target) else ' or "missing" to the value to use instead,'
     return f'set "missing" to "drop" in its declaration to leave such records out,{constant} or complete the data'
 

@@ -78,7 +78,7 @@ def _from_object(row: Mapping[Any, object], number: int, props: DataProps) -> Se
 
 
 def _keys(column: Any) -> tuple[str, ...]:
-    """What an object may call a column."""
+    """Return what an object may call a column."""
     return (column.name.strip(),) if column.name is not None else (str(column.col_idx), column.label)
 
 

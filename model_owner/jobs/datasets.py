@@ -53,8 +53,9 @@ class Datasets:
         )
 
     def misfit(self, spec: ModelSpec) -> str | None:
-        """Why the current test set cannot score a model of that spec: columns that it lacks. None where it can, or
-        there is no test set. Blocks."""
+        """Return why the current test set cannot score a model of that spec: columns that it lacks. None where it can,
+        or there is no test set. Blocks.
+        """
         dataset = self._store.current_dataset()
         if dataset is None:
             return None

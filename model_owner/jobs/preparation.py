@@ -152,7 +152,7 @@ class Preparation:
         raise Problem(Code.RESTORED_TOO_OLD, f"{why} It was cancelled at the Facilitator: deploy it again.")
 
     async def _compare(self, state: JobState) -> None:
-        """Where either side was restored from a backup: go on from what the other one has.
+        """Go on from what the other one has.
 
         A Facilitator that has lost the job gets its manifest again; a job that has ended there ends here, FINISHED
         only once its last steps were made again from the log.

@@ -1,4 +1,4 @@
-"""What a job learns, and what comes of it: kept beside its state, because it grows with the rounds."""
+"""A job's state of learning, and its history: kept beside its state, because it grows with the rounds."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ class HistoryRow(Strict):
 
 
 class Pending(Strict):
-    """What waits for an evaluation: the point that is asked next, the weights evaluated (d, k), and the round's row."""
+    """Move that waits for an evaluation: the point that is asked next, the weights evaluated (d, k), and the round's
+    row.
+    """
 
     point: Any
     weights: Any
@@ -46,7 +48,7 @@ class Validation(Strict):
 
 
 class Learning(Strict):
-    """What a method keeps between two answers: what the counts told, and its state. Secret: in no log or message.
+    """State of a method between two answers: what the counts told, and its own. Secret: in no log or message.
 
     `missing_classes`: places of the declared classes that occur in no row, as the first sums told.
     """

@@ -1,4 +1,4 @@
-"""What all methods of linear models have in common: the counts come first, and moves of an optimiser become a model."""
+"""The common part of all methods of linear models: the counts come first, and moves of an optimiser become a model."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class LinearMethod(Method, Generic[Goal]):
         return learning.model_copy(update={"missing_classes": self.fitted.missing_classes(sums, rows)})
 
     def moved(self, job: JobFacts, goal: Goal, learning: Learning, move: Move, opened: Opened) -> Taken:
-        """What an optimiser's move means: the history's row, and the model where training is over."""
+        """Return what an optimiser's move means: the history's row, and the model where training is over."""
         number = opened.round + opened.rounds - 1
         after = learning.model_copy(update={"optimiser": move.state})
         history = None

@@ -17,7 +17,9 @@ from fedtrain.spec.model_spec import ModelSpec
 
 @dataclass(frozen=True)
 class JobFacts:
-    """What a method knows of its job. `owners`: how many are on the roster. `rows_total`: N, None until it is told."""
+    """Facts of its job that a method knows. `owners`: how many are on the roster. `rows_total`: N, None until it is
+    told.
+    """
 
     spec: ModelSpec
     plan: Plan
@@ -28,7 +30,7 @@ class JobFacts:
 
 @dataclass(frozen=True, eq=False)
 class Opened:
-    """What came of a question, decrypted: a sum, (rows, columns) integers within their bound, or a window's weights.
+    """Answer to a question, decrypted: a sum, (rows, columns) integers within their bound, or a window's weights.
 
     `round`: the one that was asked. `rounds`: how many the answer took, 1 without windows. `previous`: the weights
     before a window's last update, with momentum alone. `at`: now.
@@ -53,7 +55,7 @@ class Finished:
 
 @dataclass(frozen=True, eq=False)
 class Taken:
-    """What came of an answer. `round`: that of the next question. `rows_total`: N, where this answer told it.
+    """Consequences of an answer. `round`: that of the next question. `rows_total`: N, where this answer told it.
 
     `numbers_decrypted`: how many of the federation's numbers the answer told. `history`: the row of a finished round.
     """
@@ -77,7 +79,7 @@ class Method(ABC):
     leakage_theorem: bool = True
 
     def numbers_in_all(self, spec: ModelSpec, rounds: int) -> int | None:  # noqa: ARG002
-        """How many numbers the federation's sums have to tell in so many rounds; None where each is told once."""
+        """Count the numbers that the sums have to tell in so many rounds; None where each is told once."""
         return None
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""What an optimiser asks, and what it makes of an answer. `Ask` is also what every method asks the federation."""
+"""Questions of an optimiser, and its moves on an answer. `Ask` is also what every method asks the federation."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from fedtrain.protocol.messages.rounds import Kind
 
 @dataclass(frozen=True, eq=False)
 class Ask:
-    """What to ask the federation next. `point`: (d, k) integers at f_w, exactly what is encrypted or sealed; None where
-    the question needs none. `previous`: the point before it, for windows with momentum alone.
+    """The next question to the federation. `point`: (d, k) integers at f_w, exactly what is encrypted or sealed; None
+    where the question needs none. `previous`: the point before it, for windows with momentum alone.
     """
 
     kind: Kind
@@ -38,7 +38,7 @@ class Done:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where training stands after an answer.
+    """State of training after an answer.
 
     `losses`: the training loss of each output in scaled units; None where windows hide it.
     `gradient`: the largest ‖gradient‖ / ‖b‖ of any output. Both belong to the same weights.
@@ -50,7 +50,7 @@ class Progress:
 
 @dataclass(frozen=True, eq=False)
 class Move:
-    """What an optimiser makes of an answer: its next state, plain JSON, what comes next, and how far it is."""
+    """An optimiser's move on an answer: its next state, plain JSON, what comes next, and how far it is."""
 
     state: Json
     next: Ask | Done

@@ -102,7 +102,7 @@ class Fitted:
         self.model = model
 
     def remarks(self) -> tuple[Remark, ...]:
-        """What people must know of it."""
+        """Return what people must know of it."""
         return self.model.remarks
 
     def document(self, model_id: str, remarks: Sequence[Remark], calibration: Mapping[str, Any] | None) -> Json:  # noqa: ARG002

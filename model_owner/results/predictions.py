@@ -105,7 +105,7 @@ class Predictions:
         return None if document is None else document.get("calibration")
 
     def _test_document(self, state: JobState, predicting: Predicting) -> dict[str, Any] | None:
-        """What a model's values are calibrated by; None where they are not, or there is no test set."""
+        """Return what a model's values are calibrated by; None where they are not, or there is no test set."""
         if not predicting.calibrates or self._store.current_dataset() is None:
             return None
         return self._on_test_set(state.job_id).document

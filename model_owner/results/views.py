@@ -1,4 +1,4 @@
-"""What `GET /models` and `GET /models/{id}` tell this party's own people of a job."""
+"""Views of a job at `GET /models` and `GET /models/{id}`, for this party's own people."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NO_THEOREM = "the leakage theorem does not hold for weights that owners see"
 
 
 class Leak(BaseModel):
-    """How many numbers of the federation's sums were decrypted, of how many there are in its moments (A, b).
+    """Count of the federation's numbers that were decrypted, and of those that there are in its moments (A, b).
 
     Where owners see the weights: of how many the rounds can have.
     """
@@ -244,7 +244,7 @@ def _sums_unusable(state: JobState) -> bool:
 
 
 def in_windows(state: JobState) -> bool:
-    """Whether the Facilitator is at work in a window of several updates."""
+    """Say whether the Facilitator is at work in a window of several updates."""
     return state.window is not None and state.window.of > 1
 
 
@@ -255,7 +255,9 @@ def round_of(state: JobState, elsewhere: dict[str, Any] | None) -> int:
 
 
 def position_of(state: JobState, elsewhere: dict[str, Any] | None) -> WindowPosition | None:
-    """Where the job stands in its window: the Facilitator's word for how far, this party's plan for what that means."""
+    """Return where the job stands in its window: the Facilitator's word for how far, this party's plan for what that
+    means.
+    """
     own, said = state.window, (elsewhere or {}).get("window")
     if own is None or not isinstance(said, dict) or not isinstance(said.get("step"), int):
         return own
@@ -263,7 +265,7 @@ def position_of(state: JobState, elsewhere: dict[str, Any] | None) -> WindowPosi
 
 
 def leak(state: JobState) -> Leak:
-    """How much of what the federation's sums hold was told, as the job's method counts it."""
+    """Return how much of what the federation's sums hold was told, as the job's method counts it."""
     method, told = method_of(state.spec), state.numbers_decrypted
     in_all = method.numbers_in_all(state.spec, state.rounds)
     holds = IF_HONEST if method.leakage_theorem else f"{IF_HONEST}; {NO_THEOREM}"
@@ -280,7 +282,7 @@ def _number(value: object) -> float | None:
 
 
 class FacilitatorViews:
-    """What the Facilitator says of running jobs, asked at most once in `keep_s` a job, however many look."""
+    """The Facilitator's word on running jobs, asked at most once in `keep_s` a job, however many look."""
 
     def __init__(self, client: FacilitatorClient, clock: Clock, keep_s: float) -> None:
         self._client = client

@@ -1,4 +1,4 @@
-"""What the routes take from the application, and the parameters that they share."""
+"""Parts of the application that routes take, and the parameters that they share."""
 
 from __future__ import annotations
 

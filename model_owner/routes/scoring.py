@@ -27,7 +27,7 @@ class Allowance(Strict):
 
 
 class ScoringView(BaseModel):
-    """How it stands with scoring a model. Bits are those that scores tell of it, over all owners together.
+    """State of scoring a model. Bits are those that scores tell of it, over all owners together.
 
     `entropy_bits`: what the model can tell at the precision of its scores; that many bits would be the model.
     """

@@ -61,7 +61,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class ScoringParts:
-    """What scoring works with. `keys`: the key ring of scoring alone, one pair a model. `draw_hex`: two digits a byte.
+    """Parts that scoring works with. `keys`: the key ring of scoring alone, one pair a model. `draw_hex`: two digits a
+    byte.
 
     `calibration`: a classifier's, as its prediction document has it, None where there is none. `restored_at`: when the
     party's state was put back from a backup, None where it never was.
@@ -81,7 +82,7 @@ class ScoringParts:
 
 @dataclass(frozen=True)
 class Scoring:
-    """How it stands with scoring a model."""
+    """State of scoring a model."""
 
     state: JobState
     account: Account
@@ -168,7 +169,7 @@ class ScoringDesk:
         return state, account
 
     def _set_back(self, state: JobState) -> bool:
-        """Whether scores of the model may have been given that this state does not know of: all counts as told."""
+        """Say whether scores of the model may have been given that this state does not know of: all counts as told."""
         restored = self._own.restored_at
         return restored is not None and state.created_at <= restored
 
@@ -292,7 +293,9 @@ class ScoringDesk:
 
 
 def _count(ciphertexts: bytes, spec: ModelSpec, modulus: int) -> int:
-    """How many ciphertexts there are: k of each row. Raises Problem(MALFORMED_MESSAGE) unless so many, of MAX_ROWS."""
+    """Return how many ciphertexts there are: k of each row. Raises Problem(MALFORMED_MESSAGE) unless so many, of
+    MAX_ROWS.
+    """
     width = ciphertext_width_bytes(modulus)
     count, rest = divmod(len(ciphertexts), width)
     if rest or count == 0 or count % spec.outputs or count > MAX_ROWS * spec.outputs:

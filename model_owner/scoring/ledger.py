@@ -1,4 +1,6 @@
-"""What scoring is allowed and spent, durably: a score is counted before it is sent, in the store and beside it."""
+"""The allowance of scoring and what is spent of it, durably: a score is counted before it is sent, in the store and
+beside it.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ from fedtrain.spec.problems import Code, Problem
 
 
 class Terms(Strict):
-    """Who may score a model, and how many bits of it all of them together are told. `allowed`: whether at all."""
+    """Parties that may score a model, and the bits of it that all of them together are told. `allowed`: at all."""
 
     allowed: bool
     quota_bits: int

@@ -1,4 +1,4 @@
-"""How many bits of each model scores have told, kept beside the scoring keys and not in the store.
+"""The bits of each model that scores have told, kept beside the scoring keys and not in the store.
 
 A store that was set back to an older copy has forgotten its latest scores, and would give as many again. This has not:
 the larger count holds. A count is on the disk before the answer is in the store, and so before anybody sees it.

@@ -1,4 +1,4 @@
-"""Where the Model Owner keeps its jobs, models, test sets and predictions."""
+"""The Model Owner's store of jobs, models, test sets and predictions."""
 
 from fedtrain.model_owner.store.records import Dataset, Prediction
 from fedtrain.model_owner.store.sql import ModelStore

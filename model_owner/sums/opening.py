@@ -1,4 +1,4 @@
-"""What takes long in a step, for an executor: proving and decrypting a sum, encrypting the next point."""
+"""The long work of a step, for an executor: proving and decrypting a sum, encrypting the next point."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ def _message(modulus: int, layout: SlotLayout, fraction_bits: int, bound: int, c
 
 
 def differs(step: int, made: SignedBytes | None, replayed: j.Replayed) -> Problem:
-    """What ends a job whose replay does not come to what this party asked before."""
+    """Return what ends a job whose replay does not come to what this party asked before."""
     asked = "the end of the job" if replayed.request is None else f"request {replayed.request.hash[:16]}…"
     now = "another point" if made is None else f"request {made.hash[:16]}…"
     return Problem(

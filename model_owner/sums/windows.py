@@ -12,19 +12,19 @@ from fedtrain.spec.problems import Code, Problem
 
 
 def in_window(context: JobContext, state: JobState) -> bool:
-    """Whether the request that was sent last opened a window, which comes back as weights and not as a sum."""
+    """Say whether the request that was sent last opened a window, which comes back as weights and not as a sum."""
     return state.asked is not None and planned_round(context.plan, state.asked.kind).updates
 
 
 def entries_due(context: JobContext, state: JobState) -> int:
-    """How many log entries the step that is due stands on: the last window of a job may be short."""
+    """Return how many log entries the step that is due stands on: the last window of a job may be short."""
     if state.asked is None or not in_window(context, state):
         return 1
     return schedule_of(state.spec).rounds_from(state.asked.round)
 
 
 def expect_window(context: JobContext, state: JobState, arrived: j.StepArrived) -> j.OpenWindow:
-    """What the window that ends with this step must be.
+    """Return what the window that ends with this step must be.
 
     Raises Problem: ADDITION_NOT_PROVEN for a step without weights, LOG_INCONSISTENT for one that ends the window at
     another entry of the log than is due.
@@ -46,7 +46,9 @@ def expect_window(context: JobContext, state: JobState, arrived: j.StepArrived) 
 
 
 def log_since(context: JobContext, state: JobState) -> tuple[Job, LogPoint]:
-    """What the log belongs to, and where this party has verified it to. Raises Problem(WRONG_STATE) without a round."""
+    """Return what the log belongs to, and where this party has verified it to. Raises Problem(WRONG_STATE) without a
+    round.
+    """
     asked = state.asked
     if asked is None or state.facilitator is None:
         raise Problem(Code.WRONG_STATE, f"Job {state.job_id} has asked nothing yet.")

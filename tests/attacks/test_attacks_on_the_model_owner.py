@@ -83,7 +83,7 @@ class Proxy:
 
 
 def outcome(folder: Path, tamper: Tamper) -> dict[str, Any]:
-    """How a job ends under that Facilitator."""
+    """Return how a job ends under that Facilitator."""
     proxy = Proxy(tamper)
 
     async def play() -> dict[str, Any]:

@@ -26,7 +26,7 @@ NAMES = ("ana", "bea", "cleo", "dora")
 
 
 def stripped(job: Job, answer: RoundAnswer, honest: Owner, traitors: Sequence[Owner]) -> list[int]:
-    """What is left of an answer's plaintexts once every mask that a traitor shares with the owner is taken off.
+    """Return what is left of an answer's plaintexts once every mask that a traitor shares with the owner is taken off.
 
     Uses the traitors' mask keys from their state folders, and the honest owner's public key from the roster.
     """

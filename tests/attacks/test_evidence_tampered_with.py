@@ -37,7 +37,7 @@ EXECUTOR = ThreadPoolExecutor(2)
 
 
 async def verify(transport: httpx.AsyncBaseTransport, model_id: str, party: str) -> int:
-    """What `fedtrain verify` does; the number of entries that hold."""
+    """Return what `fedtrain verify` does; the number of entries that hold."""
     client = FacilitatorClient(FACILITATOR, party_id=party, transport=transport)
     try:
         me = await client.identity()

@@ -54,7 +54,7 @@ def too_short() -> Numbers:
 
 
 def best_proof(both: Coalition, n: int, totient: int, nonce: str) -> list[int]:
-    """What a cheating prover would send: n-th roots wherever taking them is possible."""
+    """Return what a cheating prover would send: n-th roots wherever taking them is possible."""
     exponent = totient
     while (shared := int(gmpy2.gcd(n, exponent))) != 1:
         exponent //= shared

@@ -81,7 +81,7 @@ class Sent:
         monkeypatch.setattr(tcp, "to_frames", recorded)
 
     def has(self, secret: bytes) -> bool:
-        """Whether the secret went out: its bytes in either order, or its digits."""
+        """Say whether the secret went out: its bytes in either order, or its digits."""
         number = int.from_bytes(secret)
         forms = (secret, secret[::-1], secret.hex().encode(), str(number).encode())
         return any(form in frame for form in forms for frame in self.frames)

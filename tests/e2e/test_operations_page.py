@@ -184,7 +184,7 @@ def _learn_party_ids(machines: Machines) -> None:
 
 
 def _put_the_new_token_in_place(machines: Machines, listed: str) -> None:
-    """What the page says in words: bank-a takes the new token and restarts; the old one's id is in the list."""
+    """Return what the page says in words: bank-a takes the new token and restarts; the old one's id is in the list."""
     ids = re.findall(r"^\W*([0-9a-f]{12})\b.*bank-a", listed, re.MULTILINE)
     assert len(ids) == 2, listed
     machines.variables["OLD_TOKEN"] = ids[0]

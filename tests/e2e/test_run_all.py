@@ -126,7 +126,7 @@ def test_with_its_own_keys_it_agrees_with_least_squares(tmp_path: Path) -> None:
 
 
 def rows_by_owner(example: str, folder: Path) -> dict[str, int]:
-    """How many records the example gives to each Data Owner."""
+    """Return how many records the example gives to each Data Owner."""
     subprocess.run([sys.executable, str(ROOT / "examples" / example / "make_data.py"), str(folder)], check=True)
     tables = [path for path in folder.glob("*.csv") if path.name != "test.csv"]
     return {path.stem: len(path.read_text().splitlines()) - 1 for path in tables}

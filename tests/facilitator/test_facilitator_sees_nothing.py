@@ -84,7 +84,7 @@ def of_integer(value: int) -> Iterator[bytes]:
 
 @dataclass
 class Seen:
-    """What one whole run left at the Facilitator and elsewhere."""
+    """Traces that one whole run left at the Facilitator and elsewhere."""
 
     model: dict[str, Any]
     facilitator: bytes
@@ -143,7 +143,9 @@ def found(needles: Iterable[bytes], haystack: bytes) -> list[bytes]:
 
 
 def leaked(needles: Iterable[bytes], runs: tuple[Seen, Seen]) -> list[bytes]:
-    """What the Facilitator saw in either run; of what is so short that chance puts it there, what it saw in both."""
+    """Return what the Facilitator saw in either run; of what is so short that chance puts it there, what it saw in
+    both.
+    """
     return [
         needle for needle in needles if (all if len(needle) < SHORT else any)(needle in run.facilitator for run in runs)
     ]

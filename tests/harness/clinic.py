@@ -92,5 +92,5 @@ def diagnose(
 
 
 def levels(found: dict[str, Finding], level: Level) -> dict[str, str]:
-    """What was found at that level."""
+    """Return what was found at that level."""
     return {check: finding.found for check, finding in found.items() if finding.level is level}

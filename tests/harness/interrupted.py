@@ -152,7 +152,7 @@ async def ended_everywhere(parties: Federation, model_id: str) -> None:
 
 
 async def verified_entries(parties: Federation, model_id: str) -> int:
-    """How many entries the job's log has, once every one is recomputed, as its Model Owner may."""
+    """Return how many entries the job's log has, once every one is recomputed, as its Model Owner may."""
     import httpx
 
     identity = (await parties.model_owner.get("/identity"))["party_id"]

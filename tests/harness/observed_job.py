@@ -53,7 +53,7 @@ SPEC = {
 
 @dataclass
 class ObservedJob:
-    """What was told of a job: log lines as they were written, /metrics by party before and after, and its secrets."""
+    """Everything told of a job: log lines as they were written, /metrics by party before and after, and its secrets."""
 
     job_id: str
     log: str

@@ -1,4 +1,5 @@
-"""What schemathesis has to know of these services: bodies that are bytes, waits that end, and things that are there.
+"""Facts of these services that schemathesis has to know: bodies that are bytes, waits that end, and things that are
+there.
 
 Loaded by the command itself, by SCHEMATHESIS_HOOKS. THINGS_THERE holds, as JSON, the values that path and query
 parameters take in half of the cases, in place of made-up ones: with those alone, almost all answers would be 404.

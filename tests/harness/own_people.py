@@ -1,4 +1,4 @@
-"""How the people of a service that runs in the test's own process call it."""
+"""Client of a service that runs in the test's own process, as its own people call it."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ SPEC: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Served:
-    """Where the services are, what is there to be found, and who the parties are."""
+    """Addresses of the services, their data, and the parties."""
 
     urls: dict[str, str]
     model_id: str

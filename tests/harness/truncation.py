@@ -1,4 +1,4 @@
-"""How far fixed point can lead from exact arithmetic: one plain round, and a whole schedule of updates.
+"""Distance of fixed point from exact arithmetic: one plain round, and a whole schedule of updates.
 
 Upper bounds from public numbers and the largest weight of the run, in floats: they are compared with float64
 results, not held against ciphertexts. Derivations: docs/arithmetic.md.
@@ -82,7 +82,7 @@ def _growth(inputs: BudgetInputs, rows_total: int, rounds: int, least_curvature:
 
 
 def _update_error(inputs: BudgetInputs, rows_total: int, owners: int, weight_max: float) -> float:
-    """What one encrypted update does differently from an exact one: its rounded μ, A, b, l2 and momentum."""
+    """Return what one encrypted update does differently from an exact one: its rounded μ, A, b, l2 and momentum."""
     root_d, moment_unit = math.sqrt(inputs.dimensions), 2.0**-inputs.moment_fraction_bits
     rate = float(learning_rate(inputs, rows_total)) / rows_total
     # Only for stable rates is this the gradient's largest length; the weights of others have no limit anyway.
@@ -96,7 +96,7 @@ def _update_error(inputs: BudgetInputs, rows_total: int, owners: int, weight_max
 
 
 def _float64_error(inputs: BudgetInputs, rows_total: int, weight_max: float) -> float:
-    """What one update in float64 rounds away: d + 4 operations of the gradient, 3 of the update itself."""
+    """Return what one update in float64 rounds away: d + 4 operations of the gradient, 3 of the update itself."""
     rate = float(learning_rate(inputs, rows_total)) / rows_total
     of_gradient = (inputs.dimensions + 4) * rate * _gradient_length(inputs, rows_total, weight_max)
     return _FLOAT64_ROUNDING * (of_gradient + 3 * math.sqrt(inputs.dimensions) * weight_max)

@@ -54,7 +54,7 @@ RULES = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if l
 
 
 def is_let_in(path: str) -> bool:
-    """Whether .dockerignore lets a file into a build: the last pattern that fits it, or a folder that it is in."""
+    """Say whether .dockerignore lets a file into a build: the last pattern that fits it, or a folder that it is in."""
     let_in, with_folders = True, [path, *(folder.as_posix() for folder in Path(path).parents)]
     for rule in RULES:
         if fnmatch.filter(with_folders, rule.removeprefix("!").replace("**/", "*")):

@@ -61,7 +61,7 @@ def built(folder: Path, hook: str) -> Path:
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a build reads of this checkout, links as links."""
+    """Return what a build reads of this checkout, links as links."""
     folder = tmp_path_factory.mktemp("checkout") / "federated-trainer"
     folder.mkdir()
     for name in BUILT_FROM:

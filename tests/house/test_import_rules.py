@@ -46,7 +46,7 @@ def test_a_call_for_the_time_is_seen(source: str) -> None:
 
 
 def graph() -> ImportGraph:
-    """Who imports whom, imports for types alone included; a copy that a test may change."""
+    """Return who imports whom, imports for types alone included; a copy that a test may change."""
     return grimp.build_graph("fedtrain", exclude_type_checking_imports=False)
 
 

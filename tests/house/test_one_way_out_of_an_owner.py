@@ -49,7 +49,7 @@ def imported(tree: ast.AST) -> Iterator[str]:
 
 
 def is_signed_document(call: ast.Call) -> bool:
-    """Whether a TaskAnswer is `document.model_dump_json().encode()`, or b"{}", as JSON."""
+    """Say whether a TaskAnswer is `document.model_dump_json().encode()`, or b"{}", as JSON."""
     body, media_type = call.args
     return ast.unparse(media_type) == "JSON_TYPE" and (
         ast.unparse(body) == "b'{}'" or ast.unparse(body).endswith(".model_dump_json().encode()")

@@ -66,7 +66,7 @@ def whatever(*_arguments: Any) -> bool:
 
 
 def asks(kind: Kind, number: int, window_step: int = 0) -> Callable[..., bool]:
-    """Whether an owner is computing its answer to such a request."""
+    """Say whether an owner is computing its answer to such a request."""
 
     def is_it(_job: Any, request: RoundRequest, _request_hash: str) -> bool:
         return (request.kind, request.round, request.window_step) == (kind, number, window_step)
@@ -75,7 +75,7 @@ def asks(kind: Kind, number: int, window_step: int = 0) -> Callable[..., bool]:
 
 
 def adds(kind: Kind, number: int) -> Callable[..., bool]:
-    """Whether the Facilitator is adding the answers to such a request."""
+    """Say whether the Facilitator is adding the answers to such a request."""
 
     def is_it(_modulus: int, _budget: Any, request: bytes, *_others: Any) -> bool:
         asked = from_cbor(request, RoundRequest)
@@ -86,7 +86,7 @@ def adds(kind: Kind, number: int) -> Callable[..., bool]:
 
 @dataclass(frozen=True)
 class Moment:
-    """Where `work` of `module` is held, what the job's phases are then, and how the log names what came too late.
+    """Moment at which `work` of `module` is held: the job's phases then, and the log's name for what came too late.
 
     `late`: the event, and the kind of the task where it is one's.
     """
@@ -171,7 +171,7 @@ async def all_tasks_closed(parties: Federation, model_id: str) -> None:
 
 
 async def nothing_is_left(parties: Federation, model_id: str) -> None:
-    """What is true at every party once all of them know, and what was under way is over."""
+    """Return what is true at every party once all of them know, and what was under way is over."""
     await all_tasks_closed(parties, model_id)
     for party in everyone(parties):
         seen = await party.get(f"/models/{model_id}")

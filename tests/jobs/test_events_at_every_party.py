@@ -41,7 +41,9 @@ async def events(party: Party, model_id: str, **headers: str) -> list[tuple[str,
 
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What three kinds of parties say of one job: streams that were open from its start, one that returns, views."""
+    """Return what three kinds of parties say of one job: streams that were open from its start, one that returns,
+    views.
+    """
     folder = tmp_path_factory.mktemp("events")
     rng = np.random.default_rng(5)
     tables = {}

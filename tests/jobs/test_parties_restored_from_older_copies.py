@@ -43,7 +43,7 @@ CASES = [
 
 
 class Undisturbed:
-    """What each schedule comes to when nothing happens; found once."""
+    """Result of each schedule when nothing happens; found once."""
 
     def __init__(self, factory: pytest.TempPathFactory) -> None:
         self._factory = factory

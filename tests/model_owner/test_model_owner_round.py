@@ -73,7 +73,7 @@ def test_each_optimiser_asks_as_many_rounds_as_planned(small_keypair: Any) -> No
 
 
 def test_no_message_but_the_encrypted_weights_depends_on_what_was_decrypted(driver: Driver) -> None:
-    """What leaves: hashes, N, ciphertexts. Never a loss, a gradient or a weight."""
+    """Show what leaves: hashes, N, ciphertexts. Never a loss, a gradient or a weight."""
     driver.train(peers_of(driver))
     for body in driver.results.values():
         result = from_cbor(body, StepResult)

@@ -1,4 +1,4 @@
-"""What a job costs, counted against layouts and against the arithmetic itself."""
+"""The cost of a job, counted against layouts and against the arithmetic itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a job stands in its window, as shown and as metrics."""
+"""The position of a job in its window, as shown and as metrics."""
 
 from __future__ import annotations
 

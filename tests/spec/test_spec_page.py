@@ -21,7 +21,7 @@ EXAMPLE: dict[str, Any] = json.loads(PAGE.split("```json\n", 1)[1].split("```", 
 
 
 def rows_of(table: str) -> dict[str, str]:
-    """What the page gives as the default of each field."""
+    """Return what the page gives as the default of each field."""
     cells = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table.splitlines()]
     return {row[0].strip("|` "): row[1] for row in cells}
 

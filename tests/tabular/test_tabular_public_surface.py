@@ -1,4 +1,4 @@
-"""What the package offers is what it says it offers, and it knows no party."""
+"""The package offers what it says it offers, and it knows no party."""
 
 from __future__ import annotations
 

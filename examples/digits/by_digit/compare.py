@@ -1,4 +1,4 @@
-"""Which digit was written, where no owner has all: federated beside pooled, and beside the best single owner.
+"""Digits by handwriting, where no owner has all: federated beside pooled, and beside the best single owner.
 
     python examples/digits/by_digit/compare.py DATA_DIR [--prediction FILE] [--json]
 

@@ -1,4 +1,4 @@
-"""What this machine and this installation are like."""
+"""Checks of this machine and this installation."""
 
 from __future__ import annotations
 

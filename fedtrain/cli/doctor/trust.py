@@ -1,4 +1,4 @@
-"""Who is pinned, and whether others can know this party."""
+"""Checks of pins, and of whether others can know this party."""
 
 from __future__ import annotations
 

@@ -220,7 +220,7 @@ def _print_list(models: list[dict[str, Any]]) -> None:
 
 
 def _times(model: dict[str, Any]) -> tuple[str, str | None]:
-    """When a job was made, by this machine's clock, and how long it took, once it has ended."""
+    """Return when a job was made, by this machine's clock, and how long it took, once it has ended."""
     made = datetime.fromisoformat(model["created_at"])
     if model["ended_at"] is None:
         return f"{made.astimezone():%Y-%m-%d %H:%M}", None

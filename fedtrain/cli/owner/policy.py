@@ -48,7 +48,7 @@ def read_policy(file: Path) -> OwnerPolicy:
 
 
 def warnings(policy: OwnerPolicy) -> list[str]:
-    """What a policy allows that a careful owner would not, a sentence each."""
+    """List what a policy allows that a careful owner would not, a sentence each."""
     found = []
     if policy.any_model_owner:
         found.append("any Model Owner is accepted: a Facilitator can put itself in its place. Pin those you know.")

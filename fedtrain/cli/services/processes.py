@@ -162,7 +162,7 @@ def _is_alive(pid: int) -> bool:
 
 
 def is_service(pid: int) -> bool:
-    """Whether that process is one that `Children.start` started, and not another that got its number later."""
+    """Say whether that process is one that `Children.start` started, and not another that got its number later."""
     shown = subprocess.run(  # noqa: S603
         ["ps", "-ww", "-p", str(pid), "-o", "command="],  # noqa: S607
         capture_output=True,

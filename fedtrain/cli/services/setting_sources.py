@@ -1,4 +1,4 @@
-"""What is wrong with a service's settings, by what a person has to correct: option, variable, or line of a file."""
+"""Faults in a service's settings, by what a person has to correct: option, variable, or line of a file."""
 
 from __future__ import annotations
 

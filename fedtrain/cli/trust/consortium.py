@@ -28,7 +28,7 @@ class PartyEntry(Strict):
 
     @property
     def reached_by_others(self) -> bool:
-        """Whether other machines can reach its port, which then needs tokens and TLS."""
+        """True where other machines can reach its port, which then needs tokens and TLS."""
         return not is_loopback(self.host)
 
 

@@ -1,4 +1,4 @@
-"""What `fedtrain provision` makes: a folder for every party of a consortium, and one file of it to hand over.
+"""The folders that `fedtrain provision` makes: one for every party of a consortium, and one file of it to hand over.
 
     OUT/consortium/    the consortium's key and its CA: they stay with whoever runs this
     OUT/NAME/          a party's state folder: identity, trust list, membership, tokens, certificate, party.toml

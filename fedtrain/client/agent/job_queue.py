@@ -10,7 +10,7 @@ from fedtrain.protocol.messages.tasks import TaskHeader
 
 
 class Outcome(Enum):
-    """What became of a task."""
+    """End of a task."""
 
     DONE = "done"  # answered, or over
     KEPT = "kept"  # not yet: waits for `retry`
@@ -36,7 +36,7 @@ class JobQueue:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is open and nothing that is done needs to be remembered."""
+        """True where nothing is open and nothing that is done needs to be remembered."""
         return not self._open and not self._done_at
 
     def offer(self, listed: list[TaskHeader], poll: int, whole: bool) -> None:

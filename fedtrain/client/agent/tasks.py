@@ -50,7 +50,7 @@ class TaskAnswer:
 
 
 class AgentEvent(StrEnum):
-    """What `on_event` is told of; the header is None for the first two."""
+    """Event that `on_event` is told of; the header is None for the first two."""
 
     CONNECTED = "connected"
     DISCONNECTED = "disconnected"

@@ -66,7 +66,7 @@ class NewtonBudget:
 
 @dataclass(frozen=True)
 class Budget(Plan):
-    """What a job may send, in which slots, and how large it can get.
+    """Everything that a job may send: its slots, and its worst case.
 
     `matrix_row_bounds`: Σ_j |A_ij| of one owner, row by row. `moment_bound`: of any entry of its A.
     `weights_layout` also holds w at a window's end, then at `final_weight_fraction_bits` and within
@@ -99,7 +99,7 @@ class Budget(Plan):
 
     @property
     def shares_weights(self) -> bool:
-        """Whether owners see the weights, so that requests carry them sealed and not encrypted."""
+        """True where owners see the weights, so that requests carry them sealed and not encrypted."""
         return self.inputs.row_bounds is not None
 
     @property

@@ -1,4 +1,4 @@
-"""What to change in a job that does not fit: for each field, the smallest change that is enough alone.
+"""Changes to a job that does not fit: for each field, the smallest change that is enough alone.
 
 Found by asking the planner itself, so that no second formula can disagree with the first.
 """

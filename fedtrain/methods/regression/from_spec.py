@@ -30,7 +30,7 @@ _LARGEST_ROW_BITS = 960
 
 
 def budget_inputs(spec: ModelSpec) -> BudgetInputs:
-    """What the budget depends on.
+    """Return what the budget depends on.
 
     Raises Problem(INVALID_SPEC) for l2 "auto" with windows, for a weight_bound that encodes to 0, for what does not go
     with how the weights travel, and where owners see the weights and their sums could overflow float64.

@@ -24,7 +24,9 @@ WINDOWED = (GRADIENT_DESCENT, MOMENTUM)
 
 @dataclass(frozen=True)
 class RowBounds:
-    """Where owners see the weights: the largest |loss| of a row, and |derivative| by a score of it. Both above 0."""
+    """Bounds where owners see the weights: the largest |loss| of a row, and |derivative| by a score of it. Both above
+    0.
+    """
 
     loss: Fraction
     residual: Fraction

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class RoundKind(StrEnum):
-    """What a round asks for."""
+    """Kind of a round."""
 
     COUNTS = "counts"  # rows and Σ y² a column, once, before anything else
     GRADIENT = "gradient"  # A·w − b; where owners see the weights, the true gradient and the loss

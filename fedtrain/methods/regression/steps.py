@@ -53,7 +53,7 @@ def needed_bits(inputs: BudgetInputs) -> int:
 
 
 def fits(inputs: BudgetInputs) -> bool:
-    """Whether `plan` would accept. Stops at the first step that does not fit."""
+    """Say whether `plan` would accept. Stops at the first step that does not fit."""
     available = available_bits(inputs)
     if needed_bits(replace(inputs, reencrypt_every=1)) > available:
         return False

@@ -46,7 +46,7 @@ def initial_weight(inputs: BudgetInputs) -> int:
 
 
 def owners_in_sum(inputs: BudgetInputs) -> int:
-    """How many answers the Facilitator multiplies together at most."""
+    """Return how many answers the Facilitator multiplies together at most."""
     return inputs.max_owners
 
 

@@ -1,4 +1,4 @@
-"""Which jobs may share their weights with owners: what goes with how weights travel, and what does not."""
+"""Rules on how weights travel: what goes with encrypted ones, and with those that owners see."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Unfit:
 
 
 def unfit_fields(spec: ModelSpec) -> list[Unfit]:
-    """What keeps a spec from being trained with weights as it wants them to travel; nothing for a sound one."""
+    """Return what keeps a spec from being trained with weights as it wants them to travel; nothing for a sound one."""
     training = spec.training
     if not spec.shares_weights:
         if training.optimizer not in SHARED_ALONE:

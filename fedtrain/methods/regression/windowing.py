@@ -1,4 +1,4 @@
-"""How large weights can grow inside a window of encrypted updates, step by step, whatever the data.
+"""Growth of weights inside a window of encrypted updates, step by step, whatever the data.
 
 Two bounds are carried, and the smaller one counts. *Row by row*: the triangle inequality, which is attained
 within one step. *In length*: the update's matrix is symmetric, so that over many steps its eigenvalues alone
@@ -45,7 +45,7 @@ class WindowStep:
 
 @dataclass(frozen=True)
 class _Gains:
-    """What one update multiplies things by, at most; independent of the step."""
+    """Factors of one update, at most; independent of the step."""
 
     keep: Fraction
     row: Fraction

@@ -1,4 +1,4 @@
-"""Who a party is: an Ed25519 key. A party's id is its public key in hex; signatures cover exact bytes.
+"""Identity of a party: an Ed25519 key. A party's id is its public key in hex; signatures cover exact bytes.
 
 Source: RFC 8032 for the signature; `docs/protocol.md` for what is signed where.
 """

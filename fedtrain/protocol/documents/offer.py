@@ -1,4 +1,4 @@
-"""What everyone who is shown a manifest checks of it by himself: the key, and the plan that follows from the spec."""
+"""Checks that everyone who is shown a manifest makes by himself: the key, and the plan that follows from the spec."""
 
 from __future__ import annotations
 

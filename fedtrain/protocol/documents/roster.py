@@ -70,7 +70,7 @@ def open_roster(signed: SignedDocument, manifest: Manifest, manifest_hash: str, 
 
 
 def check_sealing_key(acceptance: Acceptance, manifest: Manifest) -> None:
-    """That an owner gave a key to seal weights to where the job shares them, and none elsewhere. Raises Problem."""
+    """Check that an owner gave a key to seal weights to where the job shares them, and none elsewhere."""
     name = acceptance.name
     if not manifest.spec.shares_weights and acceptance.sealing_key is not None:
         raise _invalid(f"{name} gave a key to seal weights to, and this job's weights are encrypted")

@@ -135,7 +135,9 @@ class JoinAnswer(Strict):
 
 
 class Roster(Document):
-    """Who takes part, fixed for the job: the signed acceptances, by ascending party id. Signed by the Facilitator."""
+    """Owners that take part, fixed for the job: the signed acceptances, by ascending party id. Signed by the
+    Facilitator.
+    """
 
     manifest_hash: Hash
     entries: Annotated[tuple[SignedDocument, ...], Field(max_length=10_000)]

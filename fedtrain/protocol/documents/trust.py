@@ -91,12 +91,12 @@ class Trust(Strict):
 
     @property
     def pins_data_owners(self) -> bool:
-        """Whether there is any pin that could name another Data Owner: only known ones count from then on."""
+        """True where there is any pin that could name another Data Owner: only known ones count from then on."""
         return bool(self.data_owners or self.consortium)
 
     @property
     def pins_model_owners(self) -> bool:
-        """Whether there is any pin that could name a Model Owner."""
+        """True where there is any pin that could name a Model Owner."""
         return bool(self.model_owners or self.consortium)
 
     def and_also(self, other: Trust) -> Trust:

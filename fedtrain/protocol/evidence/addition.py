@@ -26,7 +26,7 @@ AddVectors = Callable[[Sequence[EncryptedVector], int], EncryptedVector]
 
 @dataclass(frozen=True)
 class SumContext:
-    """What a sum must belong to."""
+    """Context that a sum must belong to."""
 
     manifest_hash: str
     roster: OpenRoster
@@ -38,7 +38,7 @@ class SumContext:
 
 
 def record_of(answer_bytes: bytes, answer: RoundAnswer) -> AnswerRecord:
-    """What the log keeps of an answer."""
+    """Return what the log keeps of an answer."""
     return AnswerRecord(
         party=answer.party,
         answer_hash=sha256_hex(answer_bytes),

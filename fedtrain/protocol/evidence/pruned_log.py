@@ -1,4 +1,4 @@
-"""What a log still proves when its ciphertexts are gone: the hash chain, and every owner's signature in it. Pure."""
+"""Proof by a log when its ciphertexts are gone: the hash chain, and every owner's signature in it. Pure."""
 
 from __future__ import annotations
 

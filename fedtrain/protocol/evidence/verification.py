@@ -53,7 +53,7 @@ class LogItem:
 
 @dataclass(frozen=True)
 class Job:
-    """What a log belongs to, opened and checked."""
+    """Job that a log belongs to, opened and checked."""
 
     manifest: Manifest
     manifest_hash: str
@@ -86,7 +86,7 @@ class Job:
 
 @dataclass(frozen=True)
 class LogPoint:
-    """Where a log stands between two windows. `rows_total`: N as the counts gave it, None before that is known."""
+    """State of a log between two windows. `rows_total`: N as the counts gave it, None before that is known."""
 
     head: str = NO_ENTRY
     length: int = 0

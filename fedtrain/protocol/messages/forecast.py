@@ -1,4 +1,4 @@
-"""What a job will cost each party, from its plan and this machine's speed; one document for everyone who asks.
+"""Forecast of a job's cost to each party, from its plan and this machine's speed; one document for everyone who asks.
 
 Shown by `fedtrain plan`, in the answer to POST /models and at GET /models/{id}. Bytes are exact (see
 `protocol.messages.sizes`); seconds are multiplications, counted by `planning.costs`, times what one takes here, and so

@@ -112,7 +112,7 @@ REQUEST_TAG = "round-request"
 
 
 class RoundRequest(Message):
-    """What every owner of the roster is asked in one round. Its exact bytes are what masks are bound to.
+    """Question to every owner of the roster in one round. Its exact bytes are what masks are bound to.
 
     `round` 0 is the counts round, which carries no vector; after it `rows_total` is public within the job.
     `window_step` counts rounds since the weights were last encrypted afresh. `log_head` is the head of the

@@ -137,7 +137,7 @@ class ScorePlan:
             )
 
     def truncated(self, residue: int) -> int:
-        """What the Model Owner gives away of a residue mod n: (residue >> t) mod 2^u."""
+        """Return what the Model Owner gives away of a residue mod n: (residue >> t) mod 2^u."""
         return (residue >> self.dropped_bits) % (1 << SCORE_BITS)
 
     def unmasked(self, value: int, mask: int) -> float:
@@ -164,7 +164,7 @@ def bound_exponent(weights: Floats, feature_bounds: Floats) -> int:
 
 
 def entropy_bits(dimensions: int, outputs: int) -> int:
-    """What a model of d·k weights can tell at the precision of its scores."""
+    """Return what a model of d·k weights can tell at the precision of its scores."""
     return dimensions * outputs * WEIGHT_BITS
 
 

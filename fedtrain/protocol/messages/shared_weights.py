@@ -42,7 +42,7 @@ class SealedWeights(Strict):
 
 @dataclass(frozen=True)
 class SealingContext:
-    """What the boxes of one request are bound to."""
+    """Context that the boxes of one request are bound to."""
 
     manifest_hash: str
     roster_hash: str
@@ -115,7 +115,7 @@ def open_weights_box(
 
 
 def check_recipients(boxes: Sequence[SealedWeights] | None, parties: Sequence[str]) -> None:
-    """That there is one box for each owner of the roster, in its order. Raises Problem(MALFORMED_MESSAGE)."""
+    """Check that there is one box for each owner of the roster, in its order. Raises Problem(MALFORMED_MESSAGE)."""
     if boxes is not None and [box.party for box in boxes] != list(parties):
         raise Problem(
             Code.MALFORMED_MESSAGE,

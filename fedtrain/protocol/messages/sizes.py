@@ -1,4 +1,4 @@
-"""How many bytes a job's messages have, from its plan alone: the messages are built, with zeros for ciphertexts.
+"""Lengths of a job's messages in bytes, from its plan alone: the messages are built, with zeros for ciphertexts.
 
 Every part of a message is of fixed width or follows from the plan, so that these are the sizes of real ones, to the
 byte. What is counted are the bodies: requests, answers, steps and results of every round and every evaluation, and the
@@ -102,7 +102,7 @@ class _Asked:
 
     @property
     def shape(self) -> tuple[object, ...]:
-        """What the sizes of its messages depend on."""
+        """Everything that the sizes of its messages depend on."""
         return self.turn.kind, self.turn.window_step, _digits(self.turn.round), _digits(self.entry)
 
 
@@ -242,5 +242,5 @@ class _Sizes:
 
 
 def _digits(number: int) -> int:
-    """How many bytes CBOR writes an unsigned integer in (RFC 8949, section 3)."""
+    """Return how many bytes CBOR writes an unsigned integer in (RFC 8949, section 3)."""
     return 1 if number < 24 else 2 if number < 1 << 8 else 3 if number < 1 << 16 else 5

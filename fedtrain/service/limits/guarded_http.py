@@ -20,7 +20,7 @@ SLOWEST_BYTES_PER_S = 1024
 
 
 class Waiting(StrEnum):
-    """What a connection waits for from its other side; each but NOTHING is the reason it is closed for."""
+    """Thing that a connection waits for from its other side; each but NOTHING is the reason it is closed for."""
 
     NOTHING = "nothing"
     HEAD = "silent"
@@ -30,7 +30,7 @@ class Waiting(StrEnum):
 
 
 class Standing(IntEnum):
-    """How readily a connection makes room for a new one, the readiest first."""
+    """Readiness with which a connection makes room for a new one, the readiest first."""
 
     STRANGER_IDLE = 0
     STRANGER_STALLED = 1

@@ -12,7 +12,7 @@ _RETRY_AFTER_S = 5
 
 
 class HeldRequests:
-    """How many requests of one kind each caller has open.
+    """Count of requests of one kind that each caller has open.
 
     `what`: their name in the plural; `instead`: what a refused caller can do. `most`: of all callers together, None
     where the service's connections are limit enough.

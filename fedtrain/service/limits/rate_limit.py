@@ -1,4 +1,4 @@
-"""How often a caller may call: a token bucket each, refilled steadily."""
+"""Limit on a caller's calls: a token bucket each, refilled steadily."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where connections come in: counted from the first moment, fewer than there are descriptors, none of them for ever.
+"""Reception of connections: counted from the first moment, fewer than there are descriptors, none of them for ever.
 
 asyncio's own server accepts whatever comes: without descriptors it writes a traceback for each attempt, and what has
 not finished its TLS handshake is in no list. So the listening socket is read here; the rest is asyncio's and uvicorn's.

@@ -1,4 +1,4 @@
-"""What GET /metrics tells of a party's tasks: how long they take, how they fail, whether the Facilitator is there."""
+"""A party's tasks at GET /metrics: how long they take, how they fail, whether the Facilitator is there."""
 
 from __future__ import annotations
 

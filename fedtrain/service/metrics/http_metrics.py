@@ -1,4 +1,4 @@
-"""What GET /metrics tells of requests: how many, how long, how many bytes, and which problems were answered."""
+"""Requests at GET /metrics: how many, how long, how many bytes, and which problems were answered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many jobs a party has in each phase, counted in its store whenever somebody looks."""
+"""A party's jobs by phase, counted in its store whenever somebody looks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How late the event loop comes to what is due: what blocks it makes every caller wait."""
+"""Lag of the event loop behind what is due: what blocks it makes every caller wait."""
 
 from __future__ import annotations
 

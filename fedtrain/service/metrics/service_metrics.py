@@ -30,7 +30,7 @@ def tell_build(registry: CollectorRegistry, role: Role, release: str) -> None:
 
 
 class ServiceMetrics(Collector):
-    """What a party's service watches of its own: `jobs`, the store's writes, the executor, the workers."""
+    """Things of its own that a party's service watches: `jobs`, the store's writes, the executor, the workers."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._registry = registry

@@ -25,7 +25,7 @@ INDEX = "README.md"
 
 
 class ProblemText(Strict):
-    """What `texts.toml` says of one problem, beyond the catalogue."""
+    """Text that `texts.toml` has of one problem, beyond the catalogue."""
 
     seen_by: Annotated[str, Field(min_length=1)]
     meaning: Annotated[str, Field(min_length=1)]

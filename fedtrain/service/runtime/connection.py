@@ -21,7 +21,7 @@ from fedtrain.service.web.own_requests import certified_names
 
 
 class PartySettings(ServiceSettings):
-    """What a command needs of a party's settings to call the Facilitator in the party's name."""
+    """Part of a party's settings that a command needs to call the Facilitator in the party's name."""
 
     model_config = SettingsConfigDict(env_prefix="FEDTRAIN_", extra="ignore", frozen=True)
 

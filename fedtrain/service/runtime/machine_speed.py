@@ -43,7 +43,7 @@ def unit_costs(
 
 
 def _read(path: Path) -> dict[tuple[EngineName, int], UnitCosts]:
-    """What the file holds that can be used; a broken file is measured anew."""
+    """Return what the file holds that can be used; a broken file is measured anew."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         costs = [UnitCosts(**entry) for entry in document["unit_costs"]]

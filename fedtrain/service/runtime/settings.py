@@ -114,7 +114,7 @@ class ServiceSettings(BaseSettings):
 
     @property
     def rate_limit(self) -> RateLimit:
-        """How often one caller may call."""
+        """Limit on one caller's calls."""
         return RateLimit(self.rate_limit_per_s, self.rate_limit_burst)
 
     @property

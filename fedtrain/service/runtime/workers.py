@@ -143,7 +143,7 @@ def _end_with(service: Any) -> None:
 
 
 class WorkerEngine(SizedEngine):
-    """What a service computes with: in the calling thread what is small, in `workers` processes what is large.
+    """Engine of a service: in the calling thread what is small, in `workers` processes what is large.
 
     With one worker there is nothing to divide, and no process is started.
     """
@@ -156,7 +156,7 @@ class WorkerEngine(SizedEngine):
 
     @property
     def restarts(self) -> int:
-        """How often worker processes had to be replaced."""
+        """Count of times that worker processes had to be replaced."""
         return self._workers.restarts
 
     def close(self) -> None:

@@ -112,7 +112,7 @@ def upgrade(engine: Engine, alembic_dir: Path, *, own_table: str | None = None) 
 
 
 def is_anothers(connection: Connection, own_table: str) -> bool:
-    """Whether a store is there, and not of the kind that has this table."""
+    """Say whether a store is there, and not of the kind that has this table."""
     there = sa.inspect(connection)
     return there.has_table("alembic_version") and not there.has_table(own_table)
 
@@ -179,7 +179,7 @@ def state_of(check: Callable[[], None]) -> str:
 
 @contextmanager
 def _trouble_named() -> Iterator[None]:
-    """What the database's state causes, and no statement of ours, becomes a Problem that names it."""
+    """Turn what the database's state causes, and no statement of ours, into a Problem that names it."""
     try:
         yield
     except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:

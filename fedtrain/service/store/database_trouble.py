@@ -1,4 +1,4 @@
-"""Which of a database's errors are its own state, away, full or restarting, and not a mistake in a statement.
+"""Errors of a database that are its own state, away, full or restarting, and not a mistake in a statement.
 
 Sources: sqlite.org/rescode.html; PostgreSQL documentation, appendix A, error codes; PEP 249 on OperationalError.
 """

@@ -1,4 +1,4 @@
-"""Which database a URL names, how the driver is to reach it, and how it is named to a person: without its password."""
+"""Database URLs: how the driver is to reach it, and how it is named to a person: without its password."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ Move = Callable[[StateT], Outcome[StateT, EffectT]]
 
 @dataclass(frozen=True)
 class JobTable(Generic[StateT]):
-    """Where a party's jobs are: a table with the columns `key`, `phase` and `state`.
+    """Table of a party's jobs, with the columns `key`, `phase` and `state`.
 
     `columns`: what stands beside a state for jobs to be found by. `newest_first`: the order of `newest`.
     """

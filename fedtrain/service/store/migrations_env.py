@@ -1,4 +1,4 @@
-"""What every party's `alembic/env.py` runs:
+"""Migrations as every party's `alembic/env.py` runs them:
 
     from fedtrain.service.store.migrations_env import run_migrations
     from facilitator.tables import metadata

@@ -55,7 +55,7 @@ class Member(Strict):
 
 
 class Listing(Strict):
-    """What an archive holds. `store`: whether the party's store is in it, or in a database with backups of its own."""
+    """Contents of an archive. `store`: whether the party's store is in it, or in a database with backups of its own."""
 
     format: Literal[1] = 1
     version: str
@@ -66,7 +66,7 @@ class Listing(Strict):
 
 @dataclass(frozen=True)
 class Taken:
-    """What was written or put back."""
+    """Files that were written or put back."""
 
     listing: Listing
     path: Path
@@ -216,7 +216,7 @@ def _remove_unused(state_dir: Path) -> None:
 
 
 def restored_at(state_dir: Path) -> datetime | None:
-    """When `restore` last made this folder, None where it never did.
+    """Return when `restore` last made this folder, None where it never did.
 
     Raises BackupError where the file that says so does not; SecretFileError.
     """
@@ -302,7 +302,7 @@ def _chunks(content: IO[bytes]) -> Iterator[bytes]:
 
 
 def _remove(folder: Path) -> None:
-    """What is left of a restore that did not come to its end."""
+    """Remove what is left of a restore that did not come to its end."""
     if not folder.exists():
         return
     for path in sorted(folder.rglob("*"), reverse=True):

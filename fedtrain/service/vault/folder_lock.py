@@ -1,4 +1,4 @@
-"""Who works in a state folder: one process at a time, or several where they keep their state in one database.
+"""Lock of a state folder: one process at a time, or several where they keep their state in one database.
 
 The lock is the kernel's, on an empty file in the folder, so that it goes with its process, however that ends. It is
 not the file that says whether somebody is there: that stays.

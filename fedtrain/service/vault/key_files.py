@@ -54,7 +54,7 @@ Kind = Literal["passphrase", "key file"]
 
 @dataclass(frozen=True)
 class KeySecret:
-    """What the master key is sealed under. `source` names the file that it came from."""
+    """Secret that the master key is sealed under. `source` names the file that it came from."""
 
     kind: Kind
     source: Path
@@ -103,7 +103,7 @@ class KeyFiles:
 
     @property
     def sealed(self) -> bool:
-        """Whether what is written is sealed."""
+        """True where what is written is sealed."""
         return self._master is not None
 
     def read(self, path: Path) -> bytes:
@@ -233,7 +233,7 @@ def _open_keys(state_dir: Path) -> list[Path]:
 
 
 def _left_behind(state_dir: Path) -> list[Path]:
-    """What writes of keys left that a crash interrupted: a whole key, as it is, that nothing reads any more."""
+    """Return what writes of keys left that a crash interrupted: a whole key, as it is, that nothing reads any more."""
     folders = [state_dir, *(state_dir / name for name in KEY_FOLDERS)]
     return [path for folder in folders for path in folder.glob(".*") if TEMPORARY_NAME.fullmatch(path.name)]
 

@@ -29,7 +29,7 @@ _PREFIX = "fedtrain"
 
 
 class Scope(StrEnum):
-    """What a token allows: to look (GET), to do everything, or to act as a party of the Facilitator's."""
+    """Permission of a token: to look (GET), to do everything, or to act as a party of the Facilitator's."""
 
     READ = "read"
     ADMIN = "admin"

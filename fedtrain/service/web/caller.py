@@ -1,4 +1,4 @@
-"""Who calls: the one place that says so, on every route.
+"""The caller of a route: the one place that says who it is.
 
 `create_service` puts the dependency `caller` before every router's routes, and `service.web.access` before all of
 them. A gate turns headers into a `Caller`; a route that serves one party only takes `CallingParty`, and one that serves
@@ -27,7 +27,7 @@ _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 @dataclass(frozen=True)
 class Caller:
-    """Who calls, and whether that was proven. In open mode a party id is what the caller says it is.
+    """Party that calls, and whether that was proven. In open mode a party id is what the caller says it is.
 
     `scope` and `token_id` are of the token that proved it; the id is public. `decides`: whether it is one of the
     service's own people, who may decide for it.

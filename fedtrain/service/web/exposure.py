@@ -1,4 +1,4 @@
-"""Who can reach a service, and what it needs before others than this machine may."""
+"""Exposure of a service: what it needs before others than this machine may reach it."""
 
 from __future__ import annotations
 

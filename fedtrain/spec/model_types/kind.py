@@ -1,4 +1,4 @@
-"""What the parties must agree on about a model type whose gradient is linear in the weights.
+"""Rules that parties agree on about a model type whose gradient is linear in the weights.
 
 Every owner reduces its rows to A = XᵀX and b = Xᵀ(y − shift), which meet the weights times a slope c, and everything
 else follows: docs/adding-a-method.md.
@@ -62,7 +62,7 @@ class ModelKind:
         return Fraction(1)
 
     def square_sum(self, squares: Fraction, rows: int, training: Training) -> Fraction:  # noqa: ARG002
-        """What completes wᵀAw − 2bᵀw to a sum of squares, so that `loss` gets a number of at least 0.
+        """Return what completes wᵀAw − 2bᵀw to a sum of squares, so that `loss` gets a number of at least 0.
 
         `squares`: Σy² over the federation's rows.
         """

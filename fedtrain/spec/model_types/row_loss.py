@@ -1,4 +1,4 @@
-"""What a row costs, and how that changes with its scores: for training in which owners see the weights.
+"""The loss of a row, and its derivative by the scores: for training in which owners see the weights.
 
 An owner computes this for each of its rows from the scores z = x·w, and answers with Σ x·residual and Σ loss. The
 bounds here are what the plan proves that these sums fit by.

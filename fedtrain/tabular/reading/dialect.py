@@ -34,7 +34,7 @@ _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True)
 class Dialect:
-    """How to read one CSV file. `names` are the header's, or as many empty strings as the file has columns.
+    """Dialect of one CSV file. `names` are the header's, or as many empty strings as the file has columns.
 
     `names_alone`: nothing follows the header, which pyarrow cannot read where its line does not end.
     """

@@ -1,4 +1,4 @@
-"""What the footer and the page headers of a Parquet file say of memory, before any of it is taken.
+"""The memory that a Parquet file's footer and page headers announce, before any of it is taken.
 
 A footer of 3 bytes a column chunk comes to hundreds of times its size once it is parsed, and a page to whatever its
 header says: both are walked here without building anything.

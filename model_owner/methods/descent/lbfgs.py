@@ -99,7 +99,7 @@ def _asking(objective: Objective, now: _At, progress: Progress) -> Move:
 
 
 def _can_narrow(objective: Objective, now: _At, search: Search) -> bool:
-    """Whether the bracket is wider than the weights' last place."""
+    """Say whether the bracket is wider than the weights' last place."""
     width = search.step if search.high is None else search.high - search.low
     return bool(width * np.abs(now.direction).max() > 2.0 ** (2 - objective.weight_fraction_bits))
 

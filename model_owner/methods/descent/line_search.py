@@ -1,4 +1,4 @@
-"""How far to go along a direction, one question at a time: a bracket of the step, narrowed until it will do.
+"""Search for the step along a direction, one question at a time: a bracket of the step, narrowed until it will do.
 
 The objective is convex, so that its slope along the direction only grows: where it is still steep the step is too
 short, where it has turned or the value is no lower the step is too long. Near the minimum values differ by less than
@@ -50,7 +50,7 @@ class Search:
         return cls(value, slope, step, 0.0, slope)
 
     def judge(self, value: float, slope: float) -> Verdict:
-        """What value and slope at `step` say of it."""
+        """Judge what value and slope at `step` say of it."""
         falls = value <= self.value + SUFFICIENT * self.step * self.slope
         falls_within_noise = (
             value <= self.value + VALUE_NOISE * abs(self.value) and slope <= (2 * SUFFICIENT - 1) * self.slope
@@ -70,7 +70,7 @@ class Search:
         return replace(after, step=after._next(), asked=self.asked + 1)
 
     def _next(self) -> float:
-        """Where the slope would be 0 if it grew evenly, kept away from the ends."""
+        """Return where the slope would be 0 if it grew evenly, kept away from the ends."""
         if self.high is None:
             growth = (self.slope - self.low_slope) / self.slope  # how much of the slope is used up by `low`
             wanted = self.low / growth if growth > 0 else 10 * self.low

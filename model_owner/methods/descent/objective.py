@@ -1,4 +1,4 @@
-"""What is minimised where owners see the weights: (Σ loss + ½·l2·‖w‖²)/N over all owners' rows, the intercept free.
+"""The objective where owners see the weights: (Σ loss + ½·l2·‖w‖²)/N over all owners' rows, the intercept free.
 
 Weights are asked for as integers at 2^−f_w, and value and gradient are taken exactly there: what an optimiser holds in
 float64 beyond that is its own affair.
@@ -63,7 +63,7 @@ class Objective:
     classifies: bool = True
 
     def at(self, weights: Floats, answer: Integers) -> Evaluation:
-        """What the federation's sum (d·k + 1, 1) says about the point that `weights` quantise to."""
+        """Return what the federation's sum (d·k + 1, 1) says about the point that `weights` quantise to."""
         point = to_floats(quantise(weights, self.weight_fraction_bits), self.weight_fraction_bits)
         sums = to_floats(answer, self.gradient_fraction_bits).ravel()
         ridge = np.full((self.dimensions, 1), self.l2)

@@ -236,7 +236,7 @@ def _absorb(problem: Quadratic, state: Progressing, answer: Integers) -> Progres
 
 
 def _is_new(problem: Quadratic, asked: Integers, p: Integers, ap: Integers) -> bool:
-    """Whether more than rounding is left of a direction, and of its curvature."""
+    """Say whether more than rounding is left of a direction, and of its curvature."""
     squared = dot(p, p)
     if squared << (2 * DEPENDENT_BITS) <= dot(asked, asked) << (2 * GUARD_BITS):
         return False

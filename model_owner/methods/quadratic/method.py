@@ -41,7 +41,7 @@ class QuadraticMethod(LinearMethod[Quadratic]):
     """Gradients A·w − b, all moments at once, weights updated by the Facilitator in windows, and evaluations."""
 
     def numbers_in_all(self, spec: ModelSpec, rounds: int) -> int:  # noqa: ARG002
-        """What the moments (A, b) hold, A being symmetric; the rounds cannot tell more than that."""
+        """Count what the moments (A, b) hold, A being symmetric; the rounds cannot tell more than that."""
         d, k = spec.data_props.dimensions, spec.outputs
         return (d * (d + 1) // 2 + d * k) * (2 if spec.validates else 1)
 
@@ -142,8 +142,8 @@ class QuadraticMethod(LinearMethod[Quadratic]):
         return raw_loss(losses, job.spec)
 
     def model(self, job: JobFacts, goal: Quadratic, state: Json, end: Done, remarks: tuple[Remark, ...]) -> Finished:
-        """Where the rounds told all moments the fit is taken from them, so that table, coefficients and predictions
-        are one.
+        """Return the model; where the rounds told all moments the fit is taken from them, so that table, coefficients
+        and predictions are one.
         """
         encoder = Encoder.of_spec(job.spec)
         remarks = (*remarks, *_on_columns(job, goal, state, encoder))
@@ -217,7 +217,7 @@ def _summed_moments(job: JobFacts, goal: Quadratic, state: Json) -> SummedMoment
 
 
 def _on_columns(job: JobFacts, goal: Quadratic, state: Json, encoder: Encoder) -> tuple[Remark, ...]:
-    """What the moments say of the columns, where they are known and d³ products of long integers take no time."""
+    """Findings on the columns, where they are known and d³ products of long integers take little time."""
     if goal.dimensions > EXPLORED:
         return ()
     try:

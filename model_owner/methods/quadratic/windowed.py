@@ -48,7 +48,7 @@ from fedtrain.model_owner.methods.quadratic.objective import Quadratic
 
 @dataclass(frozen=True, eq=False)
 class Window:
-    """What a window led to: w (d, k) at `fraction_bits`; the weights before it at `previous_fraction_bits`.
+    """Result of a window: w (d, k) at `fraction_bits`; the weights before it at `previous_fraction_bits`.
 
     `previous` is None for gradient descent. `updates`: how many the window made.
     """
@@ -137,7 +137,7 @@ class WindowedHeavyBall:
         return tuple(Fraction(dot(column, column), scale) for column in moved.T)
 
     def _within_ridge(self, problem: Quadratic, drift: tuple[Fraction, ...]) -> bool:
-        """Whether the mean gradient, which is no shorter than the last one, and the ridge prove the tolerance."""
+        """Say whether the mean gradient, which is no shorter than the last one, and the ridge prove the tolerance."""
         if not problem.l2:
             return False
         one = Fraction(problem.rows_total) / (Fraction(problem.learning_rate) * (1 << problem.weight_fraction_bits))

@@ -1,4 +1,4 @@
-"""What a feature's declaration says of a missing value, as a finished model needs it."""
+"""A feature's declaration of a missing value, as a finished model needs it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from fedtrain.spec.model_spec import NUMERIC, Feature, category_text
 
 
 def has_constant(feature: Feature) -> bool:
-    """Whether a constant stands for a missing value. Without one there is no prediction for such a row."""
+    """Say whether a constant stands for a missing value. Without one there is no prediction for such a row."""
     return feature.missing not in ("error", "drop")
 
 

@@ -42,13 +42,13 @@ def pipeline_of(model: LinearModel, calibration: Mapping[str, Any] | None, for_o
 
 
 def is_numeric(feature: Feature) -> bool:
-    """Whether its values are numbers, rather than categories."""
+    """Say whether its values are numbers, rather than categories."""
     return feature.type in NUMERIC
 
 
 @dataclass(frozen=True)
 class _Parts:
-    """What turns columns into columns of the design."""
+    """Transformers that turn columns into columns of the design."""
 
     scaled: bool
     for_onnx: bool
@@ -65,7 +65,7 @@ class _Parts:
         return ColumnTransformer(parts)
 
     def _kind(self, numbered: tuple[int, Feature]) -> tuple[str, bool, int | None]:
-        """What columns of one run have in common. One with categories and a constant is a run alone."""
+        """Return what columns of one run have in common. One with categories and a constant is a run alone."""
         place, feature = numbered
         fills = has_constant(feature) and not self.for_onnx
         if is_numeric(feature):

@@ -1,4 +1,4 @@
-"""How good class probabilities are. All by the definitions that scikit-learn's functions of the same names have."""
+"""Measures of class probabilities. All by the definitions that scikit-learn's functions of the same names have."""
 
 from __future__ import annotations
 

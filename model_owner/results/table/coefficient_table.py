@@ -74,7 +74,7 @@ class Fit:
 
 
 class NoTable(Exception):  # noqa: N818 - it says what is not there
-    """Why there is no table, for a person. `fit`: the minimum, where it is known all the same."""
+    """Reason for there being no table, for a person. `fit`: the minimum, where it is known all the same."""
 
     def __init__(self, why: str, fit: Fit | None = None) -> None:
         super().__init__(why)

@@ -1,4 +1,4 @@
-"""What the doctor says of a Data Owner's Dask cluster."""
+"""The doctor's word on a Data Owner's Dask cluster."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the doctor says of a Facilitator that is reached, and of each way in which it is not."""
+"""The doctor's word on a Facilitator that is reached, and of each way in which it is not."""
 
 from __future__ import annotations
 

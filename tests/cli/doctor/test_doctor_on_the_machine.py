@@ -1,4 +1,4 @@
-"""What the doctor says of the machine, the state folder, the database and TLS files: each thing spoilt for real."""
+"""The doctor's word on the machine, the state folder, the database and TLS files: each thing spoilt for real."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `fedtrain status MODEL_ID` prints of a finished model's coefficients."""
+"""A finished model's coefficients as `fedtrain status MODEL_ID` prints them."""
 
 from __future__ import annotations
 

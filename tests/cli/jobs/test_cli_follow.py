@@ -20,7 +20,7 @@ from fedtrain.spec.problems import PROBLEM_JSON, Code, Problem
 
 
 class Script:
-    """What the service answers, by path, in turn; the last answer stays."""
+    """Answers of the service, by path, in turn; the last answer stays."""
 
     def __init__(self, **answers: list[tuple[int, str, str]]) -> None:
         self.answers = answers

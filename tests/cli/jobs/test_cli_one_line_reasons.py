@@ -1,4 +1,4 @@
-"""What a person reads when something of theirs is wrong: every wrong field, once, and never a stack trace."""
+"""The lines that a person reads when something of theirs is wrong: every wrong field, once, and never a stack trace."""
 
 from __future__ import annotations
 

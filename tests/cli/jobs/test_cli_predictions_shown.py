@@ -1,4 +1,4 @@
-"""How predictions are printed: values, probabilities of the second class, or the likeliest of several classes."""
+"""Predictions as they are printed: values, probabilities of the second class, or the likeliest of several classes."""
 
 from __future__ import annotations
 

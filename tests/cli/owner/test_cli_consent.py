@@ -19,7 +19,9 @@ JOB = "ab" * 16
 
 
 def handed_over(folder: Path, own: str) -> Path:
-    """What another owner signed: that a job may be over it and a third one, after a roster with this owner on it."""
+    """Return what another owner signed: that a job may be over it and a third one, after a roster with this owner on
+    it.
+    """
     others = [Identity.generate() for _ in range(2)]
     statement = RosterConsent(
         job_id=JOB,

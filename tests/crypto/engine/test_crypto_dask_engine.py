@@ -1,4 +1,4 @@
-"""What the engine over a cluster sends out, and what it keeps."""
+"""The engine over a cluster: all that it sends out and keeps."""
 
 from __future__ import annotations
 

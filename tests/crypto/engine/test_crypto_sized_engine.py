@@ -1,4 +1,4 @@
-"""Which engine gets which work: by counted multiplications, never by the numbers themselves."""
+"""Division of work between engines: by counted multiplications, never by the numbers themselves."""
 
 from __future__ import annotations
 

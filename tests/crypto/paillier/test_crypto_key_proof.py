@@ -15,7 +15,7 @@ def prime_of(bits: int, start: int) -> int:
 
 
 def best_roots(n: int, totient: int) -> list[int]:
-    """What a cheating prover would send: the n-th roots wherever taking them is possible."""
+    """Return what a cheating prover would send: the n-th roots wherever taking them is possible."""
     exponent = totient
     while (shared := int(gmpy2.gcd(n, exponent))) != 1:
         exponent //= shared

@@ -1,4 +1,4 @@
-"""Which records of a version count, and that a record's hash and part are its own."""
+"""Records of a version that count, and that a record's hash and part are its own."""
 
 from __future__ import annotations
 

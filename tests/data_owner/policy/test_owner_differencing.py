@@ -1,4 +1,4 @@
-"""What could be combined with an earlier sum: found, shown, and answered only once those concerned agreed."""
+"""Sums that could be combined with an earlier sum: found, shown, and answered only once those concerned agreed."""
 
 from __future__ import annotations
 

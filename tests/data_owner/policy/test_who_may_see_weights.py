@@ -1,4 +1,4 @@
-"""Which owners may be shown weights: none unless its people say so, in the policy or in the settings."""
+"""Owners that may be shown weights: none unless its people say so, in the policy or in the settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What survives a store that was restored from a backup, and the chain over everything that was released."""
+"""Marks that survive a store that was restored from a backup, and the chain over everything that was released."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def _model_owners(signer: Identity = CONSORTIUM, until: datetime = LATER) -> Sig
 
 
 def _answer_to(policy: OwnerPolicy, membership: SignedDocument | None) -> tuple[str, str]:
-    """What the owner signs, and what stays here: the code and the detail of a decline, or ("accepts", "")."""
+    """Return what the owner signs, and what stays here: the code and the detail of a decline, or ("accepts", "")."""
     state, effects = step(
         owner_of(policy=policy), offered(membership=membership), j.Offered({"default": facts_of()}), NOW
     )

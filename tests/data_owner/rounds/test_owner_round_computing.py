@@ -1,4 +1,4 @@
-"""What a Data Owner answers once it has joined, and what it refuses by name: roster, log, order, one answer a round."""
+"""A Data Owner's answers once it has joined, and its refusals by name: roster, log, order, one answer a round."""
 
 from __future__ import annotations
 

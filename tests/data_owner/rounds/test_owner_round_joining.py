@@ -1,4 +1,4 @@
-"""How a Data Owner comes to join a job, or not: every refusal by its name, and never a word too much."""
+"""Joining a job, or not: every refusal by its name, and never a word too much."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an owner, a Model Owner or a Facilitator that breaks the rules gets out of private scoring."""
+"""Private scoring against an owner, a Model Owner or a Facilitator that breaks the rules."""
 
 from __future__ import annotations
 

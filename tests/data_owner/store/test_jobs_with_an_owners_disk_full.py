@@ -54,7 +54,7 @@ def disk_of(owner: Party, at: Callable[[str, Any], bool]) -> OwnersDisk:
 
 @pytest.fixture(scope="module")
 def coefficients(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """What the job comes to when there is always room."""
+    """Return what the job comes to when there is always room."""
     found: list[Any] = []
 
     async def scene(parties: Federation) -> None:

@@ -109,7 +109,7 @@ def play(bench: Bench, take: Callable[[Callable[[], Any]], Any]) -> list[tuple[C
 
 @pytest.fixture(scope="module")
 def plaintexts(tmp_path_factory: pytest.TempPathFactory) -> list[set[tuple[int, ...]]]:
-    """What stands under the masks of each answer when there is always room."""
+    """Return what stands under the masks of each answer when there is always room."""
     with noting_masks() as masked:
         bench = Bench(tmp_path_factory.mktemp("undisturbed"))
         play(bench, lambda do: do())

@@ -1,4 +1,4 @@
-"""What an ended job leaves on the owner's disk is deleted by age, however the job and the pruning went."""
+"""All that an ended job leaves on the owner's disk is deleted by age, however the job and the pruning went."""
 
 from __future__ import annotations
 

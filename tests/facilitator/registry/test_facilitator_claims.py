@@ -1,4 +1,4 @@
-"""Who does what only one process need do: claimed for a while, and free again when the claim has run out."""
+"""Work that only one process need do: claimed for a while, and free again when the claim has run out."""
 
 from __future__ import annotations
 

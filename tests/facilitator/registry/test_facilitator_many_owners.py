@@ -1,4 +1,4 @@
-"""What a job with many owners writes into the log."""
+"""The log's lines of a job with many owners."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ MANY = 200
 
 @contextmanager
 def statements() -> Iterator[list[tuple[str, int, int]]]:
-    """What is executed meanwhile: the statement, bytes of its parameters, rows that it changed."""
+    """Return what is executed meanwhile: the statement, bytes of its parameters, rows that it changed."""
     seen: list[tuple[str, int, int]] = []
 
     def note(_connection: Any, cursor: Any, statement: str, parameters: Any, _context: Any, _many: bool) -> None:

@@ -1,4 +1,4 @@
-"""What every store must do, on each kind of database that there is."""
+"""The contract of every store, on each kind of database that there is."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ class Owner:
         return self.identity.party_id
 
     async def job(self, job_id: str) -> dict[str, Any]:
-        """What its own people see."""
+        """Return what its own people see."""
         answer = await self.http.get(f"/models/{job_id}")
         assert answer.status_code == 200, answer.text
         view: dict[str, Any] = answer.json()
@@ -91,7 +91,7 @@ class Owner:
         return [record for record in await self._audit() if "decision" not in record]
 
     async def decisions(self) -> list[dict[str, Any]]:
-        """What its people decided, as its audit has it."""
+        """Return what its people decided, as its audit has it."""
         return [record for record in await self._audit() if "decision" in record]
 
     async def _audit(self) -> list[dict[str, Any]]:
@@ -104,7 +104,7 @@ class Owner:
 
 @dataclass(frozen=True)
 class Refused:
-    """What an owner made of a task: nothing, and why, as its own people see it."""
+    """Refusal of a task by an owner, with the reason as its own people see it."""
 
     code: str
     detail: str

@@ -1,4 +1,4 @@
-"""What a job is made of, in the coalition's hands: keys, specs, tables, encrypted weights, and decryption."""
+"""Material of a job in the coalition's hands: keys, specs, tables, encrypted weights, and decryption."""
 
 from __future__ import annotations
 

@@ -228,7 +228,9 @@ class ModelOwnerParty:
         return m.JobState.model_validate_json(self.kept.state)
 
     def settle(self, facilitator: FacilitatorParty) -> None:
-        """What is done after a start, and after a cancelling: the job is brought to the Facilitator, or its end is."""
+        """Return what is done after a start, and after a cancelling: the job is brought to the Facilitator, or its end
+        is.
+        """
         if self.state.phase is Phase.PREPARING:
             nonce = "ab" * 32
             proof = prove_key(private_key(), bytes.fromhex(self.party_id), bytes.fromhex(nonce))

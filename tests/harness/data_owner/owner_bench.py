@@ -259,7 +259,7 @@ def request_of(
 
 
 def facts_after(compute: Compute, round_: int, kind: Kind) -> AnswerFacts:
-    """What would be kept of an answer to `compute`."""
+    """Return what would be kept of an answer to `compute`."""
     return AnswerFacts(
         round=round_,
         kind=kind,

@@ -1,4 +1,4 @@
-"""What owners would answer, in the clear: exact integers from moments that several owners quantised."""
+"""Owners' answers in the clear: exact integers from moments that several owners quantised."""
 
 from __future__ import annotations
 

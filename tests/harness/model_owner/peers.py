@@ -116,7 +116,7 @@ class Peers:
         return sign_document(acceptance.model_copy(update=changes), owner)
 
     def next_step(self, result: StepResult) -> Step:
-        """What follows from the Model Owner's request: all owners' answers and their sum."""
+        """Return what follows from the Model Owner's request: all owners' answers and their sum."""
         assert result.request is not None
         request = from_cbor(result.request.body, RoundRequest)
         answers = tuple(self.answer(index, request, result.request.hash) for index in range(len(self.owners)))

@@ -54,7 +54,7 @@ class Running:
 
 
 async def keys_left(folder: Path) -> list[Path]:
-    """What lies in the folder of keys, once those of jobs that are over had a minute to go.
+    """Return what lies in the folder of keys, once those of jobs that are over had a minute to go.
 
     A job is said to be over a moment before its key is destroyed, which a crash between the two makes up for.
     """

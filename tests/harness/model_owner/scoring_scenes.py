@@ -116,7 +116,7 @@ class Attacker:
         return from_cbor(body, ScoringOffer), offer_hash
 
     async def decrypted(self, ciphertexts: bytes, offer_hash: str, nonce: str | None = None) -> tuple[int, ...]:
-        """What the Model Owner gives away of these ciphertexts. Raises Problem where it refuses."""
+        """Return what the Model Owner gives away of these ciphertexts. Raises Problem where it refuses."""
         request = ScoreRequest(
             model_id=self.model_id,
             offer_hash=offer_hash,

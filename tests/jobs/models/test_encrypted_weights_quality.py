@@ -1,4 +1,4 @@
-"""What the quadratic surrogate gives away: breast cancer with encrypted weights against exact logistic regression."""
+"""Loss of quality by the quadratic surrogate: breast cancer with encrypted weights against the exact one."""
 
 from __future__ import annotations
 

@@ -260,7 +260,7 @@ def test_newton_moments_of_most_rows_and_owners_survive_and_one_bit_less_does_no
 
 @pytest.mark.parametrize("name", [name for name, job in JOBS.items() if "reencrypt_every" in job])
 def test_bounds_followed_operation_by_operation_stay_within_the_peak(name: str) -> None:
-    """What an implementation derives step by step from the sum's bound for N is never more than was planned."""
+    """Show what an implementation derives step by step from the sum's bound for N is never more than was planned."""
     inputs = example_inputs(**JOBS[name])
     budget = plan(inputs)
     for rows_total in (1, 2, inputs.max_owners, 77, inputs.max_rows_total):

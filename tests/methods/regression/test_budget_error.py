@@ -74,7 +74,7 @@ def in_float64(inputs: BudgetInputs, data: Moments, rounds: int = ROUNDS) -> tup
 
 
 def in_windows(inputs: BudgetInputs, data: Moments) -> np.ndarray:
-    """What the Model Owner decrypts at the end: every update in integers, weights encoded afresh each K updates."""
+    """Sum that the Model Owner decrypts at the end: weights encoded afresh each K updates."""
     w = before = np.array([0] * D, dtype=object)
     done = 0
     while done < ROUNDS:

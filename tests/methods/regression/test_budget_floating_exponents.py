@@ -1,4 +1,4 @@
-"""Why there is a budget: the same descent in phe's floating-point encoding overflows after a few updates."""
+"""Reason for a budget: the same descent in phe's floating-point encoding overflows after a few updates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the planner hands out, and what it says where a job does not fit."""
+"""The planner's budgets, and its refusals where a job does not fit."""
 
 from __future__ import annotations
 

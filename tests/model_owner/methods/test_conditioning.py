@@ -1,4 +1,4 @@
-"""What the moments say of columns is told by name, after newton and after conjugate gradient alike."""
+"""Findings of the moments on columns, told by name, after newton and after conjugate gradient alike."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def test_conjugate_gradient_takes_about_d_rounds_where_ill_conditioned(breast_ca
 
 
 def test_conjugate_gradient_without_reorthogonalisation_would_not_have_converged(breast_cancer):
-    """What the pool is for: the textbook recurrence in float64 is still far off after as many rounds."""
+    """Show what the pool is for: the textbook recurrence in float64 is still far off after as many rounds."""
     X, Y = breast_cancer
     A, b, w = X.T @ X, X.T @ Y, np.zeros((X.shape[1], 1))
     r = b.copy()

@@ -1,4 +1,4 @@
-"""What is kept of a finished model: named arrays of any shape, also where it was one matrix of weights before."""
+"""A finished model as it is kept: named arrays of any shape, also where it was one matrix of weights before."""
 
 from __future__ import annotations
 

@@ -185,7 +185,7 @@ def test_the_pipeline_replaces_no_text_that_means_a_missing_value(outcome: dict[
 
 
 def onnx_answers(outcome: dict[str, Any], rows: list[list[Any]], gap: str = "") -> list[Any]:
-    """What the graph gives for rows; no text is `gap`, no number NaN."""
+    """Return what the graph gives for rows; no text is `gap`, no number NaN."""
     session = onnxruntime.InferenceSession(outcome["exports"]["onnx"])
     feeds = {}
     for place, (given, feature) in enumerate(zip(session.get_inputs(), outcome["features"], strict=True)):
@@ -212,7 +212,7 @@ def test_the_graph_is_as_onnx_has_them(outcome: dict[str, Any]) -> None:
 
 
 def test_text_is_replaced_in_a_graph_that_takes_nothing_else(tmp_path: Path) -> None:
-    """What skl2onnx makes of nominal features alone would do with a version of ONNX that compares no text."""
+    """Show what skl2onnx makes of nominal features alone would do with a version of ONNX that compares no text."""
     features = [
         {"col_idx": 0, "type": "nominal", "categories": ["x", "y", "z"], "missing": "y"},
         {"col_idx": 1, "type": "nominal", "categories": ["s", "t"]},

@@ -1,4 +1,4 @@
-"""What people must know of a result reaches them wherever the result is shown."""
+"""Remarks that people must know of a result reach them wherever the result is shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a request asks with is what its job's plan says of that kind of round, and nothing else."""
+"""A request asks with what its job's plan says of that kind of round, and nothing else."""
 
 from __future__ import annotations
 

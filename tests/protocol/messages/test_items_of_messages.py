@@ -1,4 +1,4 @@
-"""What a message can hold follows from its type; more is refused before anything is built of it."""
+"""The capacity of a message follows from its type; more is refused before anything is built of it."""
 
 from __future__ import annotations
 

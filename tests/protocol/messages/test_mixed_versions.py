@@ -51,7 +51,7 @@ def manifest() -> Manifest:
 
 
 def signed(document: Document, **changes: Any) -> SignedDocument:
-    """What another version's software signs: the same document with other or further fields."""
+    """Return what another version's software signs: the same document with other or further fields."""
     text = json.dumps({**document.model_dump(mode="json"), **changes})
     signature = PARTY.sign(document.tag(), text.encode()).hex()
     return SignedDocument(document=text, signer=PARTY.party_id, signature=signature)

@@ -1,4 +1,4 @@
-"""How often a caller may call: each for itself, told when to come again."""
+"""Limits on a caller's calls: each for itself, told when to come again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a Facilitator may ask a party with follows from the plan that both agreed to; a byte more is not read."""
+"""The length of a Facilitator's request to a party follows from the plan they agreed on; no byte more is read."""
 
 from __future__ import annotations
 

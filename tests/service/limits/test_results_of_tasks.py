@@ -1,4 +1,4 @@
-"""What a task's result may have follows from the job's plan, and is known before it is read."""
+"""The length of a task's result follows from the job's plan, and is known before it is read."""
 
 from __future__ import annotations
 

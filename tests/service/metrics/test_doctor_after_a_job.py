@@ -1,4 +1,4 @@
-"""What the services themselves leave in their folders, seen by `fedtrain doctor`."""
+"""The services' own folders after a job, seen by `fedtrain doctor`."""
 
 from __future__ import annotations
 

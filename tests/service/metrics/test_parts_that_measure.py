@@ -1,4 +1,4 @@
-"""What measures: the executor's queue, the event loop's lag, tasks and their failures, problems, store writes."""
+"""Parts that measure: the executor's queue, the event loop's lag, tasks and their failures, problems, store writes."""
 
 from __future__ import annotations
 

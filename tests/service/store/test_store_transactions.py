@@ -79,7 +79,7 @@ def test_500_concurrent_read_modify_writes_count_500(
 
 
 def test_a_change_in_a_read_transaction_is_refused_once_another_has_written(tmp_path: Path, alembic_dir: Path) -> None:
-    """What BEGIN IMMEDIATE is for: of two transactions that have both read, only one can write."""
+    """Show what BEGIN IMMEDIATE is for: of two transactions that have both read, only one can write."""
     engine = open_database(sqlite_url(tmp_path / "state.sqlite3"), alembic_dir)
     with read(engine) as connection:
         n = connection.execute(sa.text("SELECT n FROM counter")).scalar_one()

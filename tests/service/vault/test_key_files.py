@@ -231,7 +231,7 @@ def test_killed_at_any_write_every_key_opens_and_the_work_can_be_done_again(
 
 
 def _opens_somehow(folder: Path, *secrets: KeySecret) -> dict[str, bytes]:
-    """What a service reads that is given one of the secrets, or none where nothing is sealed."""
+    """Return what a service reads that is given one of the secrets, or none where nothing is sealed."""
     if not (folder / MASTER_FILE).exists():
         return {name: read_secret(folder / name) for name in NAMES}
     for secret in secrets:

@@ -1,4 +1,4 @@
-"""What others send is shown, and moves no cursor: on the terminal, in logs, in problem documents."""
+"""Text that others send is shown, and moves no cursor: on the terminal, in logs, in problem documents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What another page sends with a person's browser is refused by name; programs, proxies and own pages get through."""
+"""Requests that another page sends with a person's browser are refused by name; programs, proxies and own pages get
+through.
+"""
 
 from __future__ import annotations
 

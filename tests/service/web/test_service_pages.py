@@ -1,4 +1,4 @@
-"""What a browser is shown at a service: a page that says what it is, and the routes, with nothing from elsewhere."""
+"""Pages of a service in a browser: a page that says what it is, and the routes, with nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
 class Page(HTMLParser):
-    """What a page loads and leads to, and what it has within that a strict policy forbids."""
+    """Page with all that it loads and leads to, and what a strict policy forbids in it."""
 
     def __init__(self, text: str) -> None:
         super().__init__()

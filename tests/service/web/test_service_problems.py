@@ -1,4 +1,4 @@
-"""What a service answers when it does not do what was asked: always a problem document, never a secret."""
+"""The answer of a service when it does not do what was asked: always a problem document, never a secret."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Who may call: tokens by scope and role, revoked at once, compared in constant time; and never to be read anywhere."""
+"""Callers and their tokens: tokens by scope and role, revoked at once, compared in constant time; and never to be read
+anywhere.
+"""
 
 from __future__ import annotations
 
