@@ -1,7 +1,8 @@
 """Cells of a table's part: the groups of its rows that a sum can tell from the others, counted after encoding.
 
 A sum over few columns sees what encoding and rounding made of the records, so that is where cells are counted: a range
-that rounds all values but one to the same number makes that one a cell, whatever the file holds.
+that rounds all values but one to the same number makes that one a cell, whatever the file holds. `policy.rules` says
+which are too small.
 """
 
 from __future__ import annotations

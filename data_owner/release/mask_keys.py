@@ -1,4 +1,5 @@
 """Fresh X25519 keys of a job, 0600 until it ends: for its masks, and another one to have weights sealed to.
+`crypto.masks` derives masks from them.
 
 Source: RFC 7748. An owner that lost a key has left the job: with another one its masks would not cancel, and nothing
 that was sealed to it would open.

@@ -1,4 +1,4 @@
-"""Effects of time on a job: deadlines that pass, and a clock that is set while they run."""
+"""Effects of time on a job: deadlines that pass, set in `facilitator.round`, and a clock that is set while they run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The order of requests, and the request that an owner's answer must belong to."""
+"""Requests and answers held against the job's order, which `fedtrain.methods.schedule` gives."""
 
 from __future__ import annotations
 
