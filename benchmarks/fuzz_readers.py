@@ -24,6 +24,7 @@ from fedtrain.protocol.documents import signed as documents
 from fedtrain.protocol.documents.consent import RosterConsent
 from fedtrain.protocol.documents.identity import Identity
 from fedtrain.protocol.documents.signed import parse_json
+from fedtrain.protocol.evidence import sum_set
 from fedtrain.protocol.messages import cbor, scoring
 from fedtrain.protocol.messages import rounds as messages
 from fedtrain.protocol.messages.rounds import SignedBytes, VectorMessage, from_cbor, to_cbor
@@ -109,6 +110,17 @@ def _messages(vector: VectorMessage) -> dict[type[Strict], list[Strict]]:
     step = messages.Step(
         job_id=_ID, step=4, log_entry=to_cbor(entry), request=request, answers=(to_cbor(answer),) * 2, sum=vector
     )
+    members = (sum_set.SetMember(party=identity.party_id, answer_hash=_HASH),) * 2
+    summed = sum_set.SumSet(
+        manifest_hash=_HASH, roster_hash=_HASH, round=3, kind=RoundKind.GRADIENT, request_hash=_HASH, log_head=_HASH,
+        members=members,
+    )  # fmt: skip
+    committed = messages.Commitments(self_mask=b"\3" * 32, pair_keys=b"\4" * 64)
+    goes_on = answer.model_copy(update={"commitments": committed}).signed_by(identity)
+    unmasking = sum_set.Unmasking(
+        party=identity.party_id, set_hash=summed.hash, ephemeral_key=b"\1" * 32, ciphertext=b"\2" * 80,
+        signature=b"\1" * 64,
+    )  # fmt: skip
     score = scoring.ScoreRequest(model_id=_ID, offer_hash=_HASH, nonce=_NONCE, ciphertexts=vector.ciphertexts)
     offer = scoring.ScoringOffer(
         model_id=_ID, manifest_hash=_HASH, modulus="c5" * 64, key_proof=("ab", "cd"), nonce=_NONCE, bound_exponent=3,
@@ -116,9 +128,20 @@ def _messages(vector: VectorMessage) -> dict[type[Strict], list[Strict]]:
     )  # fmt: skip
     return {
         messages.RoundRequest: [gradient, counts, sealed],
-        messages.RoundAnswer: [answer],
-        messages.LogEntry: [first, entry],
-        messages.Step: [step, messages.Step(job_id=_ID, step=0, log_entry=to_cbor(first), roster=signed)],
+        messages.RoundAnswer: [answer, goes_on],
+        messages.LogEntry: [first, entry, entry.model_copy(update={"set_signatures": (b"\1" * 64,) * 2})],
+        sum_set.SetRequest: [sum_set.SetRequest(job_id=_ID, sum_set=summed)],
+        sum_set.SetSignature: [
+            sum_set.SetSignature(party=identity.party_id, set_hash=summed.hash, signature=b"\1" * 64)
+        ],
+        sum_set.UnmaskRequest: [sum_set.UnmaskRequest(job_id=_ID, sum_set=summed, signatures=(b"\1" * 64,) * 2)],
+        sum_set.Unmasking: [unmasking],
+        messages.Step: [
+            step,
+            step.model_copy(update={"unmaskings": (to_cbor(unmasking),)}),
+            messages.Step(job_id=_ID, step=0, log_entry=to_cbor(first), roster=signed),
+            messages.Step(job_id=_ID, step=4, log_entry=to_cbor(first), request=request, void="…"),
+        ],
         messages.StepResult: [
             messages.StepResult(job_id=_ID, step=4, request=request),
             messages.StepResult(job_id=_ID, step=5, finished="FAILED", code="diverged", reason="…"),

@@ -2,11 +2,13 @@
 
 Owners i < j share a 32-byte key for every (manifest, roster, round, kind, request); i adds the stream
 that it expands to, j subtracts it. Whoever was shown another context derives another key, and nothing
-cancels. Source: Bonawitz et al., "Practical secure aggregation for privacy-preserving machine learning", 2017.
+cancels. Where rounds go on without an owner, each adds a mask of its own too (`self_mask_key`).
+Source: Bonawitz et al., "Practical secure aggregation for privacy-preserving machine learning", 2017.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -19,6 +21,8 @@ from fedtrain.crypto.context import hash_to_residue
 from fedtrain.crypto.errors import MalformedKey
 
 ROUND_KEY_BYTES = 32
+_SELF_MASK = "self-mask"
+_COMMITMENT = "mask-key-commitment"
 
 
 def shared_round_key(own_private: X25519PrivateKey, other_public_bytes: bytes, info: bytes) -> bytes:
@@ -41,6 +45,32 @@ def pair_mask(key: bytes, index: int, n: int) -> int:
     return hash_to_residue(key + index.to_bytes(8, "big"), n)
 
 
+def pair_keys(
+    own_id: bytes, own_private: X25519PrivateKey, peers: Mapping[bytes, bytes], context: Sequence[bytes | str | int]
+) -> dict[bytes, bytes]:
+    """The 32-byte key that this party shares with each of `peers` in that context, by the peer's id.
+
+    `peers`: the id and X25519 public key of everyone else on the roster. Raises ValueError where `own_id` is among the
+    peers, MalformedKey for a peer's bad key.
+    """
+    if own_id in peers:
+        raise ValueError("own id is among the peers: the roster names this party twice")
+    return {
+        peer_id: shared_round_key(own_private, peer_public, encode_context(*context, *sorted((own_id, peer_id))))
+        for peer_id, peer_public in peers.items()
+    }
+
+
+def masks_of_pairs(own_id: bytes, keys: Mapping[bytes, bytes], count: int, n: int) -> list[int]:
+    """`count` residues mod n: the masks that `own_id` adds for the keys that it shares, by the id of the other."""
+    totals = [0] * count
+    for peer_id, key in keys.items():
+        sign = 1 if own_id < peer_id else -1
+        for index in range(count):
+            totals[index] += sign * pair_mask(key, index, n)
+    return [total % n for total in totals]
+
+
 def sum_of_masks(
     own_id: bytes,
     own_private: X25519PrivateKey,
@@ -51,20 +81,25 @@ def sum_of_masks(
 ) -> list[int]:
     """`count` residues mod n; over all parties of one roster they add up to zero.
 
-    `peers`: the id and X25519 public key of everyone else on the roster (none: masks of zero). `context`:
-    what the masks are bound to. Raises ValueError where `own_id` is among the peers, MalformedKey for a
-    peer's bad key.
+    `context`: what the masks are bound to. No peers: masks of zero. Raises as `pair_keys`.
     """
-    if own_id in peers:
-        raise ValueError("own id is among the peers: the roster names this party twice")
-    totals = [0] * count
-    for peer_id, peer_public in peers.items():
-        low, high = sorted((own_id, peer_id))
-        key = shared_round_key(own_private, peer_public, encode_context(*context, low, high))
-        sign = 1 if own_id == low else -1
-        for index in range(count):
-            totals[index] += sign * pair_mask(key, index, n)
-    return [total % n for total in totals]
+    return masks_of_pairs(own_id, pair_keys(own_id, own_private, peers, context), count, n)
+
+
+def self_mask_key(own_private: X25519PrivateKey, context: Sequence[bytes | str | int]) -> bytes:
+    """32 bytes that nobody but the key's holder can derive: b of the mask F(b), which no other party's mask cancels.
+
+    The same context gives the same bytes, whatever was lost meanwhile; another context gives bytes that tell nothing
+    of these (HKDF-SHA256, RFC 5869).
+    """
+    info = encode_context(_SELF_MASK, *context)
+    derivation = HKDF(algorithm=SHA256(), length=ROUND_KEY_BYTES, salt=None, info=info)
+    return derivation.derive(own_private.private_bytes_raw())
+
+
+def key_commitment(key: bytes) -> bytes:
+    """SHA-256 that binds its maker to a mask's key: of 32 bytes that nobody can guess, it tells nothing."""
+    return hashlib.sha256(encode_context(_COMMITMENT, key)).digest()
 
 
 def blind(ciphertexts: Sequence[mpz], masks: Sequence[int], n: int) -> list[mpz]:

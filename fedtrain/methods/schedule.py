@@ -26,7 +26,9 @@ _FIRST: Final = Turn(0, COUNTS)
 class Schedule:
     """The counts as round 0, then rounds 1, 2, … `rounds` of one `kind`, in windows of `window` rounds.
 
-    `stepped`: the plan's document has the worst cases of each step of a window under `steps`.
+    `stepped`: the plan's document has the worst cases of each step of a window under `steps`. `goes_on`: rounds go on
+    without an owner that is not there; N is public then, so that there are no counts, and a number is used once: what
+    follows a round that came to nothing is the next one.
     After every `evaluate_every`-th of them one of the kind `evaluation` may be asked, under the same number; 0: never.
     """
 
@@ -36,6 +38,7 @@ class Schedule:
     evaluation: str = ""
     evaluate_every: int = 0
     stepped: bool = False
+    goes_on: bool = False
 
     def following(self, number: int | None, kind: str | None = None) -> tuple[Turn, ...]:
         """Return the turns that may follow round `number` of that kind; the first one where there was none.
@@ -43,14 +46,23 @@ class Schedule:
         The last of them is the one that need not come: an evaluation. `rounds` is not held against them.
         """
         if number is None:
-            return (_FIRST,)
+            return (Turn(1, self.kind) if self.goes_on else _FIRST,)
         after = Turn(number + 1, self.kind, number % self.window)
         evaluates = self.evaluate_every and number and number % self.evaluate_every == 0 and kind == self.kind
         return (after, Turn(number, self.evaluation)) if evaluates else (after,)
 
+    def skips_to(self, number: int, kind: str, last: int | None) -> Turn | None:
+        """Return the turn of round `number` for whoever saw no more than round `last`, None where it cannot come.
+
+        Only where rounds go on: those between came to nothing, or were without the one that asks.
+        """
+        later = number > (0 if last is None else last)
+        return Turn(number, kind) if self.goes_on and kind == self.kind and later else None
+
     def every_turn(self) -> Iterator[Turn]:
         """Return all turns of a job that takes its `rounds`, every evaluation but one after the last of them."""
-        yield _FIRST
+        if not self.goes_on:
+            yield _FIRST
         for number in range(1, self.rounds + 1):
             yield Turn(number, self.kind, (number - 1) % self.window)
             # The last round ends the job: nothing is left to stop early.

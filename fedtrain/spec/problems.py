@@ -143,6 +143,18 @@ class Code(Enum):
         "The weights that were sealed to this owner do not open",
         "Nothing; the Model Owner deploys the job again.",
     )
+    SET_REFUSED = Kind(
+        "set-refused",
+        409,
+        "A set of owners whose answers are to be summed is refused",
+        "Ask the Facilitator; the round goes without this owner, or comes to nothing.",
+    )
+    UNMASKING_REFUSED = Kind(
+        "unmasking-refused",
+        409,
+        "An owner told other keys than those its answer was masked with",
+        "Ask the owner that is named; deploy the job again without it.",
+    )
     ADDITION_NOT_PROVEN = Kind(
         "addition-not-proven", 409, "The sum is not the product of the owners' answers", "Run `fedtrain verify`."
     )

@@ -13,6 +13,7 @@ from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.protocol.documents import consent
 from fedtrain.protocol.documents import signed as documents
 from fedtrain.protocol.documents.signed import Document
+from fedtrain.protocol.evidence import sum_set
 from fedtrain.protocol.messages import rounds as messages
 from fedtrain.protocol.messages.rounds import ANSWER_TAG, REQUEST_TAG
 from fedtrain.protocol.messages.tasks import TaskHeader, TaskKind
@@ -57,13 +58,15 @@ def classes(module: object) -> list[type[Strict]]:
 
 SIGNED = [kind for kind in (*classes(documents), *classes(consent)) if kind is not Document]
 CARRIED = [kind for kind in classes(messages) if kind is not messages.Message]
+OF_SETS = classes(sum_set)
 
 
-@pytest.mark.parametrize("kind", [*SIGNED, *CARRIED, TaskHeader], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", [*SIGNED, *CARRIED, *OF_SETS, TaskHeader], ids=lambda kind: kind.__name__)
 def test_every_field_of_every_message_is_named(kind: type[Strict]) -> None:
     where = {
         **dict.fromkeys(SIGNED, "Signed documents (JSON)"),
         **dict.fromkeys(CARRIED, "Round messages (CBOR)"),
+        **dict.fromkeys(OF_SETS, "Rounds that go on without an owner"),
         messages.VectorMessage: "Encodings",
         TaskHeader: "Tasks",
     }[kind]

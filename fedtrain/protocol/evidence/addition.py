@@ -43,6 +43,7 @@ def record_of(answer_bytes: bytes, answer: RoundAnswer) -> AnswerRecord:
         party=answer.party,
         answer_hash=sha256_hex(answer_bytes),
         ciphertexts_hash=answer.vector.ciphertexts_hash,
+        commitments_hash=None if answer.commitments is None else answer.commitments.hash,
         signature=answer.signature,
     )
 

@@ -49,5 +49,6 @@ def _check(job: Job, index: int, head: str, entry: LogEntry) -> None:
             entry.request_hash,
             record.ciphertexts_hash,
             entry.previous,
+            record.commitments_hash,
         )
         verify(record.party, ANSWER_TAG, statement, record.signature)

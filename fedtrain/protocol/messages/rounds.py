@@ -148,8 +148,28 @@ class Compute(Message):
     previous_entry: bytes
 
 
+Signature = Annotated[bytes, Field(min_length=64, max_length=64)]
+
+
+class Commitments(Strict):
+    """Hashes of the keys that an answer is masked with, in rounds that may go on without an owner.
+
+    `pair_keys`: 32 bytes for the key shared with each other owner of the roster, by ascending party id.
+    """
+
+    self_mask: Annotated[bytes, Field(min_length=32, max_length=32)]
+    pair_keys: Annotated[bytes, Field(max_length=320_000)]
+
+    @property
+    def hash(self) -> str:
+        return sha256_hex(self.self_mask + self.pair_keys)
+
+
 class RoundAnswer(Message):
-    """A Data Owner's answer: masked, re-randomised ciphertexts, and its signature over the statement about them."""
+    """A Data Owner's answer: masked, re-randomised ciphertexts, and its signature over the statement about them.
+
+    `commitments`: in jobs whose rounds go on without an owner, and in no others.
+    """
 
     party: PartyId
     manifest_hash: Hash
@@ -159,7 +179,8 @@ class RoundAnswer(Message):
     request_hash: Hash
     log_head: Hash
     vector: VectorMessage
-    signature: Annotated[bytes, Field(min_length=64, max_length=64)]
+    commitments: Commitments | None = None
+    signature: Signature
 
     def statement(self) -> bytes:
         """The bytes an owner signs: what was asked, and the hash of the ciphertexts.
@@ -175,6 +196,7 @@ class RoundAnswer(Message):
             self.request_hash,
             self.vector.ciphertexts_hash,
             self.log_head,
+            None if self.commitments is None else self.commitments.hash,
         )
 
     def signed_by(self, identity: Identity) -> RoundAnswer:
@@ -197,9 +219,12 @@ def answer_statement(
     request_hash: str,
     ciphertexts_hash: str,
     log_head: str,
+    commitments_hash: str | None = None,
 ) -> bytes:
     """The bytes that an owner signs of an answer. All of it is in the log, so the signature outlives the answer."""
-    return cbor.encode([manifest_hash, roster_hash, round_, kind, request_hash, ciphertexts_hash, log_head])
+    said: list[cbor.Plain]
+    said = [manifest_hash, roster_hash, round_, kind, request_hash, ciphertexts_hash, log_head]
+    return cbor.encode(said if commitments_hash is None else [*said, commitments_hash])
 
 
 class AnswerRecord(Strict):
@@ -208,13 +233,16 @@ class AnswerRecord(Strict):
     party: PartyId
     answer_hash: Hash
     ciphertexts_hash: Hash
-    signature: Annotated[bytes, Field(min_length=64, max_length=64)]
+    commitments_hash: Hash | None = None
+    signature: Signature
 
 
 class LogEntry(Message):
     """One link of the Facilitator's hash chain. The head is SHA-256 of the last entry's exact bytes.
 
     Entry 0 opens the log: it has the roster's hash and no answers. Every later entry records one sum.
+    `set_signatures`: where rounds go on without an owner, those of the owners in `answers`, in that order, on the
+    statement that it is their answers which are summed (`fedtrain.protocol.evidence.sum_set`).
     """
 
     index: Annotated[int, Field(ge=0)]
@@ -226,6 +254,7 @@ class LogEntry(Message):
     request_hash: Hash | None = None
     answers: Annotated[tuple[AnswerRecord, ...], Field(max_length=10_000)] = ()
     product_hash: Hash | None = None
+    set_signatures: Annotated[tuple[Signature, ...], Field(max_length=10_000)] | None = None
 
 
 #: What the first entry names as the one before it.
@@ -238,6 +267,8 @@ class Step(Message):
     The first one carries the signed roster. The others carry a sum, every owner's answer as it came in (so that the
     product can be recomputed before anything is decrypted), the request that was answered, and the log's last entry.
     At the end of a window `weights` (and `previous_weights`) are the encrypted weights instead of a sum.
+    Where rounds go on without an owner, `unmaskings` take its masks off the sum, one of each owner that is in it; and
+    `void` says why a round has no sum, and comes without one.
     """
 
     job_id: JobId
@@ -249,6 +280,8 @@ class Step(Message):
     sum: VectorMessage | None = None
     weights: VectorMessage | None = None
     previous_weights: VectorMessage | None = None
+    unmaskings: Annotated[tuple[bytes, ...], Field(max_length=10_000)] | None = None
+    void: Annotated[str, Field(max_length=2000)] | None = None
 
 
 class StepResult(Message):
