@@ -6,7 +6,7 @@ A method knows no cryptography, no slots and no wire: all between its numbers an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
@@ -53,11 +53,13 @@ class Plain:
     """Numbers of the owner's own, the sum of `parts`, each of the shape that the method's shared half declares.
 
     Parts are added exactly: they are Python integers at 2^−fraction_bits, or float64, each of which is rounded once to
-    the plan's scale (`fraction_bits` is None then).
+    the plan's scale (`fraction_bits` is None then). `names`: where the plan has noise, one a number; a number of one
+    name carries the same noise wherever it is told under one noise seed.
     """
 
     parts: Iterable[NDArray[Any]] = field(repr=False)
     fraction_bits: int | None = None
+    names: Sequence[bytes] = ()
 
 
 @dataclass(frozen=True, eq=False)

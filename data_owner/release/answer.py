@@ -17,7 +17,7 @@ from fedtrain.crypto import EncryptedVector, RerandomiserPool, blind, sum_of_mas
 from fedtrain.crypto.engine import Engine
 from fedtrain.data_owner.data.moments import Integers
 from fedtrain.data_owner.job import Answered, AnswerFacts
-from fedtrain.data_owner.methods.answers import Affine, OwnerMethod, PreparedData, Question
+from fedtrain.data_owner.methods.answers import Affine, OwnerMethod, Plain, PreparedData, Question
 from fedtrain.data_owner.release.fixed_point import fixed_point
 from fedtrain.data_owner.release.noise import with_noise
 from fedtrain.data_owner.release.under_encryption import applied, encrypted, rerandomised
@@ -42,7 +42,7 @@ class AnsweringJob:
     """All that does not change between the rounds of a job that this owner has joined.
 
     `peers`: X25519 public keys of the roster's other owners, by party id, both as bytes; empty only on a roster of one.
-    `sealing_key`: where the job shares its weights with owners.
+    `sealing_key`: where the job shares its weights with owners. `noise_seed`: where the plan has noise.
     """
 
     manifest_hash: str
@@ -57,6 +57,7 @@ class AnsweringJob:
     pool: RerandomiserPool
     engine: Engine
     sealing_key: X25519PrivateKey | None = field(default=None, repr=False)
+    noise_seed: bytes | None = field(default=None, repr=False)
 
 
 def compute_answer(job: AnsweringJob, request: RoundRequest, request_hash: str) -> Answered:
@@ -75,7 +76,7 @@ def compute_answer(job: AnsweringJob, request: RoundRequest, request_hash: str) 
             raise Problem(Code.MALFORMED_MESSAGE, f"A {request.kind} request of this job needs encrypted weights.")
         vector = applied(numbers, planned, weights, job.modulus, job.engine)
     else:
-        vector = encrypted(with_noise(numbers), planned, job.modulus, job.pool)
+        vector = encrypted(numbers, planned, job.modulus, job.pool)
     vector = _masked(job, request, request_hash, vector, shared)
     if isinstance(numbers, Affine):
         vector = rerandomised(vector, job.modulus, job.pool)
@@ -85,12 +86,15 @@ def compute_answer(job: AnsweringJob, request: RoundRequest, request_hash: str) 
 def numbers_of(
     job: AnsweringJob, request: RoundRequest, shared: SharedWeights | None
 ) -> tuple[Integers | Affine, PlannedAnswer]:
-    """Return what the method answers, as integers at the plan's scale, and the worst case that they were held to."""
+    """Return what the method answers, as integers at the plan's scale, with noise where the plan has any, and the
+    worst case that they were held to.
+    """
     kind, rows_total = request.kind, request.rows_total
     planned = planned_round(job.plan, kind, request.window_step, rows_total).answer
     if kind not in job.method.answers:
         raise Problem(Code.WRONG_STATE, f"This model type has no answer to {kind}.")
-    if rows_total is not None and job.data.training.rows > rows_total:
+    # Where N is noised it can be below an owner's own count, and whether it is would tell of that.
+    if planned.noise is None and rows_total is not None and job.data.training.rows > rows_total:
         # Its own rows are not said: others read why an owner refused.
         raise Problem(
             Code.ROWS_TOTAL_REFUSED,
@@ -98,8 +102,11 @@ def numbers_of(
         )
     if (kind in job.method.needs_weights) != (shared is not None):
         raise Problem(Code.MALFORMED_MESSAGE, f"The weights of a {kind} request are not as this job has them.")
-    question = Question(kind, request.round, rows_total, shared)
-    return fixed_point(job.method.answers[kind](job.data, question), planned), planned
+    answer = job.method.answers[kind](job.data, Question(kind, request.round, rows_total, shared))
+    numbers = fixed_point(answer, planned)
+    if isinstance(answer, Plain) and not isinstance(numbers, Affine):
+        numbers = with_noise(numbers, planned, answer.names, job.noise_seed)
+    return numbers, planned
 
 
 def _masked(

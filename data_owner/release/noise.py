@@ -1,20 +1,52 @@
-"""The stage that noise for differential privacy has its place in: on the integers, before they are packed."""
+"""The noise stage: this owner's share of discrete Gaussian noise, on the integers, before they are packed and masked.
+
+So nobody, not even who decrypts, ever sees a sum without it. Each number's share is drawn from a seed of its own, which
+follows from the release's secret seed and the number's name: the same number of one release carries the same noise
+after a restart, and in every job that tells it; no two numbers share any.
+"""
 
 from __future__ import annotations
 
-from fractions import Fraction
+import hashlib
+from collections.abc import Sequence
+from typing import Final
 
+import numpy as np
+
+from fedtrain.crypto.context import encode_context
 from fedtrain.data_owner.data.moments import Integers
+from fedtrain.methods.plan import Answer
+from fedtrain.privacy.discrete_gaussian import discrete_gaussian
+from fedtrain.privacy.random_stream import SEED_BYTES, RandomStream
+from fedtrain.spec.problems import Code, Problem
 
-NO_NOISE = Fraction(0)
+NOISE_TAG: Final = "noise"
+#: Of the way in which noise follows from a seed; another way has another number, and so other noise.
+NOISE_VERSION: Final = 1
 
 
-def with_noise(integers: Integers, variance: Fraction = NO_NOISE, seed: bytes = b"") -> Integers:
-    """Return integers plus this owner's share of discrete Gaussian noise, drawn from `seed`.
+def with_noise(integers: Integers, planned: Answer, names: Sequence[bytes], seed: bytes | None) -> Integers:
+    """Return integers (any shape) plus this owner's shares as the plan has them; themselves where it has none.
 
-    `variance`: of the share, in units of the fixed point. No job of this version asks for any: with a variance of 0,
-    noise is 0, and the same integers come back. Raises ValueError for another variance.
+    What is beyond the plan's bound with its noise ends there, which tells no more than the noised number does. Raises
+    Problem(INTERNAL) where the plan has noise and there is no seed to draw it from, or not a name of its own for each
+    number.
     """
-    if variance != NO_NOISE:
-        raise ValueError(f"this version draws no noise, and {len(seed)} bytes of seed ask for a variance above 0")
-    return integers
+    if planned.noise is None:
+        return integers
+    count = integers.size
+    if seed is None or not len(set(names)) == len(names) == len(planned.noise.variances) == count:
+        raise Problem(
+            Code.INTERNAL, f"Noise for {count} numbers cannot be drawn by {len(names)} names: nothing of them leaves."
+        )
+    bound = planned.owner_bound
+    noised = [
+        max(-bound, min(bound, int(value) + discrete_gaussian(variance, RandomStream(_seed_of(seed, name)))))
+        for value, variance, name in zip(integers.ravel(), planned.noise.variances, names, strict=True)
+    ]
+    result: Integers = np.array(noised, dtype=object).reshape(integers.shape)
+    return result
+
+
+def _seed_of(seed: bytes, name: bytes) -> bytes:
+    return hashlib.shake_256(encode_context(NOISE_TAG, NOISE_VERSION, seed, name)).digest(SEED_BYTES)

@@ -85,12 +85,23 @@ class AffineMap:
 
 
 @dataclass(frozen=True)
+class Noise:
+    """The noise that each owner adds to its numbers, as the owners' privacy claims need it.
+
+    `variances`: of one owner's share of each number, as integers at the answer's scale.
+    """
+
+    variances: Sequence[int]
+
+
+@dataclass(frozen=True)
 class Answer:
     """The numbers that each owner answers with, and their sum.
 
     `owner_bound`: the bound that one owner's encrypted vector names; `sum_bound`: of all owners' together. An answer
     is masked, so that only the sum can be held against its bound. `applied`: where owners apply a map of theirs to
-    encrypted weights; None where the numbers are plain ones of their own.
+    encrypted weights; None where the numbers are plain ones of their own. `noise`: what is added to plain ones, which
+    then end at ± `owner_bound`.
     """
 
     arrays: Arrays
@@ -99,6 +110,7 @@ class Answer:
     owner_bound: int
     sum_bound: int
     applied: AffineMap | None = None
+    noise: Noise | None = None
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from fedtrain.data_owner.methods.answers import Affine, Answer, Plain, PreparedD
 from fedtrain.data_owner.release.fixed_point import fixed_point
 from fedtrain.data_owner.release.noise import with_noise
 from fedtrain.methods.plan import Answer as PlannedAnswer
+from fedtrain.methods.plan import Noise
 from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.planning.plans import plan_spec
 from fedtrain.spec.problems import Code, Problem
@@ -115,10 +115,40 @@ def test_what_is_within_comes_out_as_integers_at_the_plans_scale() -> None:
     assert fixed_point(Plain([half, half]), COUNTS).tolist() == [[0, 4]]
 
 
-def test_no_noise_is_drawn_where_none_is_asked_for_and_none_is_made_up() -> None:
-    assert with_noise(ONES, Fraction(0), b"seed") is ONES
-    with pytest.raises(ValueError, match="no noise"):
-        with_noise(ONES, Fraction(1, 2), b"seed")
+NOISED = replace(COUNTS, noise=Noise((4 << 40, 9 << 40)))
+SEED, NAMES = b"s" * 32, (b"rows", b"squares")
+
+
+def test_no_noise_is_drawn_where_none_is_planned() -> None:
+    assert with_noise(ONES, COUNTS, (), None) is ONES
+    assert with_noise(ONES, COUNTS, NAMES, SEED) is ONES
+
+
+def test_a_number_carries_the_same_noise_wherever_its_release_tells_it_and_no_other_number_does() -> None:
+    noised = with_noise(ONES, NOISED, NAMES, SEED)
+    assert noised.shape == ONES.shape
+    assert (noised != ONES).all()
+    assert with_noise(ONES, NOISED, NAMES, SEED).tolist() == noised.tolist()
+    first = replace(COUNTS, noise=Noise((4 << 40,)))
+    assert with_noise(ONES[:, :1], first, NAMES[:1], SEED).ravel().tolist() == [noised.ravel()[0]]
+    for names, seed in ((NAMES[::-1], SEED), (NAMES, b"t" * 32)):
+        assert not set(with_noise(ONES, NOISED, names, seed).ravel()) & set(noised.ravel())
+
+
+@pytest.mark.parametrize(
+    ("names", "seed"), [(NAMES, None), ((), SEED), ((b"rows", b"rows"), SEED), ((*NAMES, b"more"), SEED)]
+)
+def test_nothing_leaves_without_noise_where_it_is_planned(names: tuple[bytes, ...], seed: bytes | None) -> None:
+    with pytest.raises(Problem, match="nothing of them leaves") as caught:
+        with_noise(ONES, NOISED, names, seed)
+    assert caught.value.code is Code.INTERNAL
+
+
+def test_what_is_beyond_its_bound_with_noise_ends_there_and_is_not_refused() -> None:
+    huge = np.array([[COUNTS.owner_bound * 4, -COUNTS.owner_bound * 4]], dtype=object)
+    assert fixed_point(Plain([huge], COUNTS.fraction_bits), NOISED).tolist() == huge.tolist()
+    bound = COUNTS.owner_bound
+    assert with_noise(huge, NOISED, NAMES, SEED).tolist() == [[bound, -bound]]
 
 
 @dataclass(frozen=True)

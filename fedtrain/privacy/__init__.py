@@ -1,0 +1,1 @@
+"""Differential privacy as arithmetic: exact noise, and what it costs. Pure, and knows no job."""
