@@ -59,6 +59,7 @@ from fedtrain.service.vault.trust_file import read_membership, watched_trust
 from fedtrain.service.web.app import create_service
 from fedtrain.spec.model_spec import MOST_SPEC_ITEMS, DataProps
 from fedtrain.spec.problems import Code, Problem
+from fedtrain.tabular.mapping.file import read_mapping
 
 log = structlog.get_logger("data_owner")
 
@@ -291,7 +292,8 @@ def _register_own_table(settings: DataOwnerSettings, store: OwnerStore, register
     """Register what the settings name as dataset "default". Raises Problem for a table or schema that is unusable."""
     if settings.data is None:
         return
-    register(store, DEFAULT_DATASET, settings.data, read_schema(settings.schema_file), registered_at)
+    mapping = None if settings.mapping is None else read_mapping(settings.mapping)
+    register(store, DEFAULT_DATASET, settings.data, read_schema(settings.schema_file), registered_at, mapping)
 
 
 def read_schema(path: Path | None) -> DataProps | None:

@@ -23,6 +23,7 @@ POLICY_FILE = "policy.toml"
 class DataOwnerSettings(ServiceSettings):
     """`data` is registered at the start as dataset "default", under the encoding in `schema_file`, if there is one.
 
+    `mapping`: the owner's mapping file, by which `data` is read.
     `schema` is taken for `schema_file` (the environment has FEDTRAIN_SCHEMA_FILE). `data_dir` is where `POST /datasets`
     looks for files and keeps uploads. `facilitator_id`: the party id that the Facilitator must have, None for any.
     `policy_file`: else `policy.toml` in the state folder; without one, a service on loopback is open, until somebody is
@@ -39,6 +40,7 @@ class DataOwnerSettings(ServiceSettings):
     facilitator_id: PartyId | None = None
     data: Path | None = None
     schema_file: Path | None = None
+    mapping: Path | None = None
     data_dir: Path | None = None
     policy_file: Path | None = None
     least_roster: Annotated[int, Field(ge=1)] | None = None

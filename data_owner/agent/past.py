@@ -122,7 +122,7 @@ class Memory:
                 continue
             acceptances = [open_document(one, Acceptance) for one in open_document(state.roster, Roster).entries]
             table = state.table.model_copy(update={"split": _is_split(state), "columns": self._columns(state)})
-            same = [one.roster for one in earlier if _is_same_dataset(one.table, table)]
+            same = [one.roster for one in earlier if one.table.is_same_dataset(table)]
             told = Told(
                 job_id=state.job_id,
                 told_at=state.changed_at.isoformat(),
@@ -166,10 +166,6 @@ class Memory:
                 f"{last.job_id[:8]}…. What was told is remembered beside the keys, but not what was approved since."
             )
         return tuple(found)
-
-
-def _is_same_dataset(one: SummedTable, other: SummedTable) -> bool:
-    return one.dataset == other.dataset or one.version == other.version
 
 
 def _is_split(state: JobState) -> bool:

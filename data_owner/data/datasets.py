@@ -15,7 +15,8 @@ from fedtrain.data_owner.store.records import Dataset
 from fedtrain.spec.model_spec import DataProps
 from fedtrain.spec.problems import Code, Problem
 from fedtrain.tabular.errors import TableError
-from fedtrain.tabular.reading.read import open_table
+from fedtrain.tabular.mapping.file import Mapping
+from fedtrain.tabular.reading.read import Table, open_declared_table, open_mapped_table
 
 if TYPE_CHECKING:  # what is answered from a dataset loads no database
     from fedtrain.data_owner.store.sql import OwnerStore
@@ -32,7 +33,7 @@ def content_version(path: Path) -> str:
 
 def check_unchanged(dataset: Dataset) -> None:
     """Hold a dataset's file against the version that was registered. Raises Problem(INVALID_DATA)."""
-    if content_version(Path(dataset.path)) != dataset.version:
+    if content_version(Path(dataset.path)) != dataset.file_hash:
         raise Problem(
             Code.INVALID_DATA,
             f"{dataset.path} has changed since dataset {dataset.name!r} was registered: register it again.",
@@ -63,15 +64,27 @@ def as_invalid_data(dataset: Dataset) -> Iterator[None]:
         raise Problem(Code.INVALID_DATA, f"Dataset {dataset.name!r}: {error}.") from None
 
 
-def register(store: OwnerStore, name: str, path: Path, schema: DataProps | None, registered_at: str) -> Dataset:
-    """Put the table at `path` on offer under `name`. The file stays where it is.
+def open_dataset(dataset: Dataset, schema: DataProps) -> Table:
+    """Open a dataset's file as `schema` and the dataset's own mapping say. Raises TableError."""
+    return open_declared_table(dataset.path, schema, dataset.mapping)
+
+
+def register(
+    store: OwnerStore,
+    name: str,
+    path: Path,
+    schema: DataProps | None,
+    registered_at: str,
+    mapping: Mapping | None = None,
+) -> Dataset:
+    """Put the table at `path` on offer under `name`, read by `mapping` where there is one. The file stays where it is.
 
     Raises Problem: INVALID_DATA where the file is no table or lacks a column of the schema, ENCODING_DIFFERS where
     this version has another schema that jobs have used.
     """
-    version = content_version(path)
+    content = content_version(path)
     try:
-        columns = open_table(path, header=schema.header if schema else True).columns
+        columns = open_mapped_table(path, mapping, header=schema.header if schema else True).columns
         if schema is not None:
             by_position(columns, schema)
     except TableError as error:
@@ -80,11 +93,18 @@ def register(store: OwnerStore, name: str, path: Path, schema: DataProps | None,
         Dataset.model_validate(
             {
                 "name": name,
-                "version": version,
+                "version": content if mapping is None else _mapped_version(content, mapping),
                 "path": str(path.absolute()),
                 "columns": columns,
                 "schema": schema,
+                "mapping": mapping,
+                "content": None if mapping is None else content,
                 "registered_at": registered_at,
             }
         )
     )
+
+
+def _mapped_version(content: str, mapping: Mapping) -> str:
+    """SHA-256 in hex of a file's hash and its mapping's."""
+    return hashlib.sha256(f"mapped table {content} {mapping.digest()}".encode()).hexdigest()

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fedtrain.data_owner.data.counted_rows import CountedRows
-from fedtrain.data_owner.data.datasets import as_invalid_data, reading
+from fedtrain.data_owner.data.datasets import as_invalid_data, open_dataset, reading
 from fedtrain.data_owner.data.encoding import MARKS, by_position
 from fedtrain.data_owner.data.frozen import FrozenMomentsError, freeze, moments_hash, thaw
 from fedtrain.data_owner.data.moments import Moments
@@ -31,7 +31,7 @@ from fedtrain.spec.model_spec import DataProps, ModelSpec
 from fedtrain.spec.problems import Code, Problem
 from fedtrain.tabular.columns import Codec
 from fedtrain.tabular.encode import Encoder
-from fedtrain.tabular.reading.read import open_declared_table
+from fedtrain.tabular.mapping.file import Mapping
 
 if TYPE_CHECKING:  # what is answered from frozen moments loads no database
     from fedtrain.data_owner.store.sql import OwnerStore
@@ -107,8 +107,10 @@ class Freezer:
             dataset=dataset.name,
             version=dataset.version,
             rows=len(rows),
-            encoding=_encoding_hash(schema),
+            encoding=_encoding_hash(schema, dataset.mapping),
             columns=CountedRows(dataset.columns, schema).names,
+            mapping=None if dataset.mapping is None else dataset.mapping.digest(),
+            content=dataset.content,
             row_key=self._rows.key_id(),
             whole=rows.name,
             split=split is not None,
@@ -171,8 +173,8 @@ class Freezer:
         if self._store.frozen_table(key) is not None and known is not None and path.exists():
             return thaw(path), known
         settings = (dataset.columns, schema, encoder.props, spec.model_type, spec.training.scaling)
-        with reading(dataset) as file:
-            reduced = self._reduce(Reduction(*settings, split, self._rows.key()), open_declared_table(file, schema))
+        with reading(dataset):
+            reduced = self._reduce(Reduction(*settings, split, self._rows.key()), open_dataset(dataset, schema))
         moments, rows = reduced.moments, RowIds.of(reduced.ids)
         write_secret(self._folder / f"{key}.rows", self._rows.put(rows).encode())
         freeze(moments, path)
@@ -226,11 +228,13 @@ def _key(version: str, schema: DataProps, props: DataProps, spec: ModelSpec, spl
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
 
-def _encoding_hash(declared: DataProps) -> str:
+def _encoding_hash(declared: DataProps, mapping: Mapping | None) -> str:
     columns = [column.model_dump(mode="json", exclude={"description"}) for column in declared.columns]
     marks = {mark: getattr(declared, mark) for mark in MARKS if getattr(declared, mark) is not None}
     # What records are rounded to is part of what a sum says of them.
     what = [declared.header, len(declared.features), columns, RECORD_FRACTION_BITS, *([marks] if marks else [])]
+    if mapping is not None:
+        what.append(mapping.digest())
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
 

@@ -112,8 +112,11 @@ def reduce_groups(reduction: Reduction, part: Groups) -> Reduced | None:
 
 
 def _readable_groups(reduction: Reduction, table: Table) -> tuple[RowGroup, ...]:
-    """The row groups that can be read apart: none of CSV, nor where numbers are texts, whose marks other parts show."""
-    if table.dialect is not None:
+    """The row groups that can be read apart: none of CSV, nor where numbers are texts, whose marks other parts show.
+
+    A mapped table's are read here, where its columns are those of the dictionary.
+    """
+    if table.dialect is not None or table.rules:
         return ()
     texts = text_columns(table.path)
     numeric = CountedRows(reduction.columns, reduction.schema).numeric

@@ -38,7 +38,7 @@ class TableFits:
         if schema is None:
             self._reports.pop(dataset.name, None)
             return
-        report = check_table(Path(dataset.path), schema, None)
+        report = check_table(Path(dataset.path), schema, None, mapping=dataset.mapping)
         if report.usable:
             report.waits += inspector.findings(dataset, schema)
         self._reports[dataset.name] = (dataset.version, report)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fedtrain.data_owner.data.counted_rows import CountedRows
-from fedtrain.data_owner.data.datasets import content_version
+from fedtrain.data_owner.data.datasets import content_version, open_dataset
 from fedtrain.data_owner.data.encoding import by_position
 from fedtrain.data_owner.data.freezing import chosen_columns, of_kind
 from fedtrain.data_owner.data.moments import Rows
@@ -18,7 +18,6 @@ from fedtrain.spec.model_spec import ModelSpec
 from fedtrain.spec.problems import Code, Problem
 from fedtrain.tabular.encode import Encoder
 from fedtrain.tabular.errors import TableError
-from fedtrain.tabular.reading.read import open_declared_table
 
 
 class TrainingRows:
@@ -49,7 +48,7 @@ class TrainingRows:
             declared = by_position(self._dataset.columns, encoder.props)
             used = by_position(self._dataset.columns, spec.data_props)
             places, outputs = chosen_columns(encoder, list(declared), list(used), len(spec.data_props.features))
-            table = open_declared_table(path, schema)
+            table = open_dataset(self._dataset, schema)
             counted = CountedRows(self._dataset.columns, schema if self._of_version else props)
             for batch in encoder.encode_all(counted.batches(table, encoder.columns)):
                 yield Rows(batch.X[:, places], batch.Y[:, outputs])
@@ -61,7 +60,7 @@ class TrainingRows:
         self._check_version(path)
 
     def _check_version(self, path: Path) -> None:
-        if content_version(path) != self._dataset.version:
+        if content_version(path) != self._dataset.file_hash:
             raise Problem(
                 Code.INVALID_DATA,
                 f"{path} is not what this owner joined with: put version {self._dataset.version[:16]}… of dataset "

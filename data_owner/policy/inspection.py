@@ -19,6 +19,7 @@ from fedtrain.data_owner.policy.inspected import HighLeverage, InspectedPart, In
 from fedtrain.data_owner.policy.leverage import LeverageForm
 from fedtrain.methods.regression.from_spec import RECORD_FRACTION_BITS
 from fedtrain.tabular.dictionary import Dictionary, DictionaryBatch
+from fedtrain.tabular.mapping.file import Mapping
 from fedtrain.tabular.reading.convert import Mask
 from fedtrain.tabular.reading.read import open_declared_table
 
@@ -35,18 +36,19 @@ def inspect_table(
     max_leverage: float,
     joint_cells: bool = False,
     holds_out: HoldsOut | None = None,
+    mapping: Mapping | None = None,
 ) -> Inspection:
     """Read a table twice, in memory that does not grow with it.
 
     `holds_out`: (rows,) which rows of a batch are in the validation part; None where there are no parts.
-    `joint_cells`: count cells of two indicators, too. Raises TableError.
+    `joint_cells`: count cells of two indicators, too. `mapping`: its owner's. Raises TableError.
     """
     parts = [_Part("all", dictionary)]
     if holds_out is not None:
         parts += [_Part("training", dictionary), _Part("validation", dictionary)]
 
     def read() -> Iterator[tuple[_Part, DictionaryBatch]]:
-        table = open_declared_table(path, dictionary.props)
+        table = open_declared_table(path, dictionary.props, mapping)
         for batch in dictionary.encode_all(table.batches(dictionary.columns)):
             yield parts[0], batch
             if holds_out is not None:

@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from fedtrain.data_owner.data.counted_rows import held_out_records
-from fedtrain.data_owner.data.datasets import reading
+from fedtrain.data_owner.data.datasets import open_dataset, reading
 from fedtrain.data_owner.data.encoding import MARKS
 from fedtrain.data_owner.data.split import ValidationSplit
 from fedtrain.data_owner.policy.inspected import Inspection
@@ -25,7 +25,6 @@ from fedtrain.service.vault.secret_files import write_secret
 from fedtrain.spec.model_spec import DataProps
 from fedtrain.tabular.columns import Scaling
 from fedtrain.tabular.dictionary import Dictionary
-from fedtrain.tabular.reading.read import open_declared_table
 
 #: Counted up where the rules of an inspection change: what was found by earlier rules is looked for again.
 _RULES = 2
@@ -59,13 +58,14 @@ class Inspector:
         if known is not None:
             return known
         with reading(dataset) as table:
-            held = held_out_records(open_declared_table(table, schema), schema, split, self._row_key())
+            held = held_out_records(open_dataset(dataset, schema), schema, split, self._row_key())
             found = inspect_table(
                 table,
                 Dictionary(schema, scaling),
                 max_leverage=self._policy.max_leverage,
                 joint_cells=self._policy.joint_cells,
                 holds_out=lambda batch: np.isin(batch.records, held),
+                mapping=dataset.mapping,
             )
         write_secret(path, found.model_dump_json().encode())
         return found

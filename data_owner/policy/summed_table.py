@@ -14,9 +14,10 @@ class SummedTable(Strict):
     """A dataset version under an encoding, and the rows of it that were summed.
 
     `rows`: how many. `encoding`: a hash of everything that the dataset declares, without the descriptions. `columns`:
-    those of the schema, by the names that the file gives them. `whole`, and where the rows were `split` for validation
-    `training`: names of sets of rows (`data_owner.data.row_ids`), hashed under `row_key`; None where not known,
-    as of what was told by a version that did not keep them.
+    those of the schema, by the names that the file gives them, or its mapping. `mapping`, `content`: hashes of the
+    mapping and of the file, where there is a mapping: rows are then known by what it made of them. `whole`, and where
+    the rows were `split` for validation `training`: names of sets of rows (`data_owner.data.row_ids`), hashed under
+    `row_key`; None where not known, as of what was told by a version that did not keep them.
     """
 
     dataset: Name
@@ -24,10 +25,16 @@ class SummedTable(Strict):
     rows: int
     encoding: Hash
     columns: tuple[str, ...] = ()
+    mapping: Hash | None = None
+    content: Hash | None = None
     row_key: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")] | None = None
     whole: Hash | None = None
     split: bool = False
     training: Hash | None = None
+
+    def is_same_dataset(self, other: SummedTable) -> bool:
+        """Return whether both are of one dataset by its name, or of one file."""
+        return self.dataset == other.dataset or (self.content or self.version) == (other.content or other.version)
 
     @property
     def known(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -22,6 +23,7 @@ from fedtrain.service.web.responses import JSON_TYPE, content_type, schema_of, u
 from fedtrain.service.web.validation import validation_problem
 from fedtrain.spec.model_spec import DataProps, Strict
 from fedtrain.spec.problems import Code, Problem
+from fedtrain.tabular.mapping.file import Mapping, read_mapping
 
 CSV_TYPE = "text/csv"
 PARQUET_TYPE = "application/vnd.apache.parquet"
@@ -35,11 +37,15 @@ _EXAMPLE_SCHEMA = {
 
 
 class NewDataset(Strict):
-    """A file under the data folder, and the encoding that its consortium agreed on, if there is one yet."""
+    """A file under the data folder, and the encoding that its consortium agreed on, if there is one yet.
+
+    `mapping`: the owner's mapping file, under the data folder too, which turns the table into the schema's columns.
+    """
 
     name: Name = "default"
     path: Annotated[str, Field(min_length=1, max_length=4096)]
     schema_: Annotated[DataProps | None, Field(alias="schema")] = None
+    mapping: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
 
 
 class DatasetView(BaseModel):
@@ -47,7 +53,8 @@ class DatasetView(BaseModel):
 
     `fits`: true where the table is as its schema says; null without a schema, and as long as the table is being read.
     `findings`: what does not fit, questions that only its owner can answer, and why the policy would decline jobs on
-    it or have them wait for a person; with values and counts, and what to change.
+    it or have them wait for a person; with values and counts, and what to change. `mapping`: a hash of what its mapping
+    file said, which belongs to `version`; null where there is none.
     """
 
     name: str
@@ -56,6 +63,7 @@ class DatasetView(BaseModel):
     encoding: str
     adopted_from: str | None
     schema_: Annotated[dict[str, Any] | None, Field(serialization_alias="schema")]
+    mapping: str | None
     registered_at: str
     fits: bool | None
     findings: list[str]
@@ -71,6 +79,7 @@ class DatasetView(BaseModel):
             encoding=encoding,
             adopted_from=dataset.adopted_from,
             schema_=None if schema is None else schema.model_dump(mode="json", exclude_none=True),
+            mapping=None if dataset.mapping is None else dataset.mapping.digest(),
             registered_at=dataset.registered_at,
             fits=None if report is None else report.fits,
             findings=[] if report is None else report.findings,
@@ -84,6 +93,7 @@ _VIEW_EXAMPLE = {
     "encoding": "declared",
     "adopted_from": None,
     "schema": _EXAMPLE_SCHEMA,
+    "mapping": None,
     "registered_at": "2025-01-31T09:30:00.000Z",
     "fits": True,
     "findings": [],
@@ -122,7 +132,10 @@ async def post_dataset(
     if sent == JSON_TYPE:
         new = await asyncio.to_thread(_new_dataset, await request.body())
         path = file_in(parts.data_folder, new.path)
-        dataset = await asyncio.to_thread(register, parts.store, new.name, path, new.schema_, parts.timestamp())
+        mapping = await asyncio.to_thread(_mapping, parts.data_folder, new.mapping)
+        dataset = await asyncio.to_thread(
+            register, parts.store, new.name, path, new.schema_, parts.timestamp(), mapping
+        )
     elif sent in _SUFFIXES:
         path = await save_upload(parts.data_folder / "uploads", _SUFFIXES[sent], _stream(request))
         dataset = await asyncio.to_thread(register, parts.store, name, path, None, parts.timestamp())
@@ -140,6 +153,10 @@ async def post_dataset(
 )
 def get_datasets(parts: Parts) -> list[DatasetView]:
     return [DatasetView.of(dataset, parts.fits) for dataset in parts.store.datasets()]
+
+
+def _mapping(folder: Path, given: str | None) -> Mapping | None:
+    return None if given is None else read_mapping(file_in(folder, given, field="mapping"))
 
 
 def _new_dataset(body: bytes) -> NewDataset:

@@ -7,14 +7,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import structlog
 
 from fedtrain.crypto import Engine
-from fedtrain.data_owner.data.datasets import check_unchanged
+from fedtrain.data_owner.data.datasets import check_unchanged, open_dataset
 from fedtrain.data_owner.policy.rules import OwnerPolicy
 from fedtrain.data_owner.scoring.kept_scores import KeptScores, row_keys
 from fedtrain.data_owner.scoring.masked_scores import (
@@ -48,7 +47,6 @@ from fedtrain.protocol.messages.task_sizes import most_result_bytes
 from fedtrain.protocol.messages.tasks import TaskHeader, TaskKind
 from fedtrain.spec.problems import Code, Problem
 from fedtrain.tabular.errors import TableError
-from fedtrain.tabular.reading.read import open_declared_table
 
 log = structlog.get_logger("data_owner.scoring")
 
@@ -191,7 +189,7 @@ class ScoringDesk:
             raise Problem(Code.DATASET_NOT_FOUND, f"Dataset {name!r} is not registered here.")
         check_unchanged(found)
         props = model.manifest.spec.data_props
-        batches = open_declared_table(Path(found.path), props).batches(props.features)
+        batches = open_dataset(found, props).batches(props.features)
         encoded = []
         for batch in batches:
             encoded.append(model.encoder.encode_feature_batch(batch).X)

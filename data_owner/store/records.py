@@ -11,12 +11,17 @@ from fedtrain.data_owner.data.encoding import DatasetFacts
 from fedtrain.protocol.documents.signed import Hash, JobId, Name, PartyId
 from fedtrain.protocol.messages.rounds import Kind
 from fedtrain.spec.model_spec import DataProps, Strict
+from fedtrain.tabular.mapping.file import Mapping
 
 
 class Dataset(Strict):
-    """A registered dataset version. `version`: SHA-256 of the file's bytes; `adopted_from`: whose encoding it took.
+    """A registered dataset version. `version`: SHA-256 of the file's bytes, and of its mapping, where it has one.
 
-    `columns` are the names that the first record gives, unless the schema says that there is no header.
+    `adopted_from`: whose encoding it took. `mapping`: what the owner's mapping file said when it was registered;
+    `content` is then the SHA-256 of the file alone.
+
+    `columns` are the names that the first record gives, unless the schema says that there is no header, or the mapping
+    another name.
     """
 
     name: Name
@@ -24,8 +29,15 @@ class Dataset(Strict):
     path: str
     columns: tuple[str, ...]
     schema_: Annotated[DataProps | None, Field(alias="schema")] = None
+    mapping: Mapping | None = None
+    content: Hash | None = None
     adopted_from: JobId | None = None
     registered_at: str
+
+    @property
+    def file_hash(self) -> str:
+        """SHA-256 of the file's bytes, in hex."""
+        return self.content or self.version
 
     def facts(self) -> DatasetFacts:
         """Return what judging a job needs of it."""

@@ -11,10 +11,12 @@ datasets = sa.Table(
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("name", sa.String(100), nullable=False),
-    sa.Column("version", sa.String(64), nullable=False),  # SHA-256 of the file's bytes
+    sa.Column("version", sa.String(64), nullable=False),  # SHA-256 of the file's bytes and its mapping
     sa.Column("path", sa.Text, nullable=False),
     sa.Column("columns", sa.JSON, nullable=False),  # names, in the file's order
     sa.Column("schema", sa.JSON),  # DataProps; null until given or adopted
+    sa.Column("mapping", sa.JSON),  # fedtrain.tabular.mapping.file.Mapping; null where there is none
+    sa.Column("content", sa.String(64)),  # SHA-256 of the file's bytes alone, where there is a mapping
     sa.Column("adopted_from", sa.String(32)),  # the job whose encoding it took, if it did
     sa.Column("registered_at", sa.String(32), nullable=False),
     sa.Column("current", sa.Boolean, nullable=False),  # the version on offer; the others are history

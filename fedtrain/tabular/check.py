@@ -26,6 +26,7 @@ from fedtrain.tabular.columns import (
 from fedtrain.tabular.encode import category_counts, kept_rows, tails
 from fedtrain.tabular.errors import TableError
 from fedtrain.tabular.extremes import Extremes, Question
+from fedtrain.tabular.mapping.file import Mapping
 from fedtrain.tabular.reading.convert import Floats
 from fedtrain.tabular.reading.read import Table, open_declared_table
 from fedtrain.tabular.tally import Tally
@@ -97,11 +98,16 @@ class TableReport:
 
 
 def check_table(
-    path: str | Path, props: DataProps, model_type: ModelType | None, scaling: Scaling = "range"
+    path: str | Path,
+    props: DataProps,
+    model_type: ModelType | None,
+    scaling: Scaling = "range",
+    mapping: Mapping | None = None,
 ) -> TableReport:
     """Read the whole table once and report on it. Never raises TableError: that is what the report is for.
 
-    `model_type`: None for a schema, whose targets may be of any. Raises ValueError for targets that it cannot have.
+    `model_type`: None for a schema, whose targets may be of any. `mapping`: its owner's, under which it is read. Raises
+    ValueError for targets that the model type cannot have.
     """
     report = TableReport(str(path))
     if model_type is not None:
@@ -109,7 +115,7 @@ def check_table(
     features = [feature_codec(feature, scaling) for feature in props.features]
     codecs = [*features, *(target_codec(target, scaling) for target in props.all_targets)]
     try:
-        table = open_declared_table(path, props)
+        table = open_declared_table(path, props, mapping)
     except TableError as error:
         report.problems.append(_problem(error))
         return report

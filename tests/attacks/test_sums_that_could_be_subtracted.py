@@ -322,6 +322,31 @@ def test_one_content_under_two_names_and_two_rules_for_missing_values_waits_for_
     play(tmp_path, scene, tables=tables, policy={"min_cell": 0})
 
 
+def test_one_file_under_another_mapping_waits_for_a_person_whatever_it_is_called(tmp_path: Path) -> None:
+    """Every hash of a row is another one by the new rules: it is the file that gives the rows away."""
+
+    async def scene(both: Coalition, owners: list[Owner]) -> None:
+        first = both.deploy()
+        await both.close(first, owners)
+        await both.run_round(first, owners, both.request(first))
+        for owner in owners:
+            (tmp_path / f"{owner.name}.toml").write_text("[columns.dose]\nfactor = 0.5\n")
+            mapping = {"path": f"{owner.name}.csv", "mapping": f"{owner.name}.toml", "schema": props()}
+            for name in ("default", "lab"):
+                await register(owner, name=name, **mapping)
+                job = both.deploy(make_spec(props()).model_copy(update={"dataset": name}))
+                waits = await offered(both, job, owner)
+                assert isinstance(waits, Refused) and "it is not known of which rows" in waits.detail
+        # The rules that the sums were told under, once more: the same rows, and nobody is asked.
+        for owner in owners:
+            await register(owner, path=f"{owner.name}.csv")
+        again = both.deploy()
+        await both.close(again, owners)
+        assert await counted(both, again, owners) == 180
+
+    play(tmp_path, scene)
+
+
 # What is forgotten
 
 

@@ -22,6 +22,7 @@ from fedtrain.data_owner.policy.rules import OwnerPolicy
 from fedtrain.data_owner.settings import DataOwnerSettings
 from fedtrain.facilitator.app import create_app as create_facilitator
 from fedtrain.facilitator.settings import FacilitatorSettings
+from fedtrain.protocol.documents.identity import sha256_hex
 from fedtrain.service.runtime.system_clock import SystemClock
 from fedtrain.spec.problems import Problem
 from tests.harness.data_owner.owner_bench import JOB_ID, MODEL_OWNER, manifest_of, spec_of
@@ -186,6 +187,35 @@ def test_a_file_under_the_data_folder_is_registered_and_offered_at_once(tmp_path
     play(tmp_path, scene)
 
 
+def test_a_table_is_registered_by_its_owners_mapping_whose_hash_is_shown(tmp_path: Path) -> None:
+    async def scene(started: Started) -> None:
+        (started.data / "ward.csv").write_text(TABLE.replace("age,", "Alter (Monate),", 1))
+        (started.data / "m.toml").write_text("[columns.age]\nfrom = 'Alter (Monate)'\nfactor = 0.5\n")
+        answer = await started.owner.post(
+            "/datasets", json={"name": "ward", "path": "ward.csv", "schema": SCHEMA, "mapping": "m.toml"}
+        )
+        assert answer.status_code == 201, answer.text
+        shown = answer.json()
+        assert shown["columns"] == ["age", "dose", "days"] and len(shown["mapping"]) == 64
+        assert shown["version"] != sha256_hex((started.data / "ward.csv").read_bytes())
+        assert "Alter" not in json.dumps(shown)
+        await started.offers("ward")
+
+    play(tmp_path, scene)
+
+
+def test_the_mapping_in_the_settings_is_taken_at_the_start(tmp_path: Path) -> None:
+    async def scene(started: Started) -> None:
+        (dataset,) = (await started.owner.get("/datasets")).json()
+        assert dataset["columns"] == ["age", "dose", "days"]
+
+    (tmp_path / "t.csv").write_text(TABLE.replace("age", "Alter", 1))
+    (tmp_path / "m.toml").write_text("[columns.age]\nfrom = 'Alter'\n")
+    play(tmp_path, scene, data=tmp_path / "t.csv", mapping=tmp_path / "m.toml")
+    with pytest.raises(Problem, match=r"none\.toml cannot be read"):
+        play(tmp_path, scene, data=tmp_path / "t.csv", mapping=tmp_path / "none.toml")
+
+
 def test_an_upload_is_kept_under_the_data_folder_and_registered(tmp_path: Path) -> None:
     async def scene(started: Started) -> None:
         answer = await started.owner.post(
@@ -225,6 +255,9 @@ def test_an_upload_over_its_own_limit_is_refused_and_leaves_nothing(tmp_path: Pa
         ({"path": "t.csv", "schema": _schema("d", [5, 5])}, 422, "invalid-request", "low end"),
         ({"path": "t.csv", "schema": _schema("cost", [0, 5])}, 422, "invalid-data", "cost"),
         ({"path": "empty.csv"}, 422, "invalid-data", "empty"),
+        ({"path": "t.csv", "mapping": "../policy.toml"}, 422, "invalid-request", "mapping"),
+        ({"path": "t.csv", "mapping": "bad.toml"}, 422, "invalid-request", "columns.age.form: Extra inputs"),
+        ({"path": "t.csv", "mapping": "other.toml"}, 422, "invalid-data", "no column 'Alter'"),
     ],
 )
 def test_a_registration_with_a_mistake_is_refused(
@@ -233,6 +266,8 @@ def test_a_registration_with_a_mistake_is_refused(
     async def scene(started: Started) -> None:
         (started.data / "t.csv").write_text(TABLE)
         (started.data / "empty.csv").write_text("")
+        (started.data / "bad.toml").write_text("[columns.age]\nform = 'x'\n")
+        (started.data / "other.toml").write_text("[columns.age]\nfrom = 'Alter'\n")
         assert what in json.dumps(_problem(await started.owner.post("/datasets", json=body), status, slug))
         assert (await started.owner.get("/datasets")).json() == []
 

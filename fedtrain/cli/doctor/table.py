@@ -19,25 +19,28 @@ def check_data(settings: DataOwnerSettings) -> Iterator[Finding]:
     from fedtrain.spec.problems import Problem
     from fedtrain.tabular.check import check_table
     from fedtrain.tabular.errors import TableError
-    from fedtrain.tabular.reading.read import open_table
+    from fedtrain.tabular.mapping.file import read_mapping
+    from fedtrain.tabular.reading.read import open_mapped_table
 
     if settings.data is None:
         yield ok(_CHECK, "the settings name none")
         return
     try:
         schema = read_schema(settings.schema_file)
+        mapping = None if settings.mapping is None else read_mapping(settings.mapping)
         if schema is None:
-            table = open_table(settings.data)
+            table = open_mapped_table(settings.data, mapping)
             yield ok(_CHECK, f"{settings.data} has {len(table.columns)} columns, and no schema says what they hold")
             return
     except Problem as problem:
-        yield fail("schema", problem.detail, "correct it, or name another with --schema")
+        yield fail("schema", problem.detail, "correct it, or name another with --schema or --mapping")
         return
     except TableError as error:
         yield fail(_CHECK, error.message, "correct the file, or name another with --data")
         return
-    report = check_table(settings.data, schema, None)
-    where = f"`fedtrain check {settings.schema_file} --data {settings.data}` says more"
+    report = check_table(settings.data, schema, None, mapping=mapping)
+    by = "" if settings.mapping is None else f" --mapping {settings.mapping}"
+    where = f"`fedtrain check {settings.schema_file} --data {settings.data}{by}` says more"
     more = len(report.findings) - 1
     found = "".join(report.findings[:1]) + (f"; {more} more" if more > 0 else "")
     if not report.usable:

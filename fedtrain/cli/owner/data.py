@@ -5,6 +5,7 @@ It reads the table on this machine and talks to nobody. What it prints quotes va
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from fedtrain.spec.model_spec import DataProps, ModelSpec, ModelType
     from fedtrain.tabular.check import TableReport
     from fedtrain.tabular.columns import Scaling
+    from fedtrain.tabular.mapping.effects import ColumnEffects
+    from fedtrain.tabular.mapping.file import Mapping
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
@@ -58,32 +61,44 @@ def check(
     policy: Annotated[
         Path | None, typer.Option(help="The policy file that the table is held against; else a service's default.")
     ] = None,
+    mapping: Annotated[
+        Path | None, typer.Option(help="The owner's mapping.toml, which turns the table into the spec's columns.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Say which columns of a table don't fit a spec, what its ranges would clip, and which rows would stand out."""
     from fedtrain.data_owner.policy.rules import OwnerPolicy
     from fedtrain.tabular.check import check_table
+    from fedtrain.tabular.mapping.file import read_mapping
 
     props, model_type, scaling, whole = _read_declaration(spec)
     # Without a file the policy of a service on loopback that knows its peers: it asks for no least number of rows.
     allowed = OwnerPolicy(min_rows=OwnerPolicy.for_loopback().min_rows) if policy is None else read_policy(policy)
     if not data.exists():
         raise Failure(f"{data}: there is no such file")
-    report = check_table(data, props, model_type, scaling)
+    rules = None if mapping is None else read_mapping(mapping)
+    report = check_table(data, props, model_type, scaling, rules)
     if report.usable:
-        _hold_against(allowed, whole, props, scaling, report)
+        _hold_against(allowed, whole, props, scaling, report, rules)
     if whole is not None:
         _plan(whole, report)
+    effects = [] if rules is None else _effects(data, rules, props)
     if as_json:
-        print_json(report.as_dict())
+        print_json(report.as_dict() | ({} if rules is None else {"mapping": [asdict(one) for one in effects]}))
     else:
+        _print_effects(effects)
         _print_report(report)
     if not report.usable:
         raise typer.Exit(1)
 
 
 def _hold_against(
-    policy: OwnerPolicy, spec: ModelSpec | None, props: DataProps, scaling: Scaling, report: TableReport
+    policy: OwnerPolicy,
+    spec: ModelSpec | None,
+    props: DataProps,
+    scaling: Scaling,
+    report: TableReport,
+    mapping: Mapping | None,
 ) -> None:
     """Add to the report what a job over this table would be declined for, or wait for a person."""
     import numpy as np
@@ -100,13 +115,15 @@ def _hold_against(
     validates = spec is not None and spec.validates
     # Which records an owner holds out is its secret: here others are, as many.
     split, key = ValidationSplit(VALIDATION_FRACTION, bytes(SALT_BYTES)), bytes(SALT_BYTES)
-    held = held_out_records(open_declared_table(report.path, props), props, split, key) if validates else None
+    table = open_declared_table(report.path, props, mapping)
+    held = held_out_records(table, props, split, key) if validates else None
     inspection = inspect_table(
         Path(report.path),
         Dictionary(props, scaling),
         max_leverage=policy.max_leverage,
         joint_cells=policy.joint_cells,
         holds_out=None if held is None else lambda batch: np.isin(batch.records, held),
+        mapping=mapping,
     )
     verdict = (
         judge_table(policy, inspection) if spec is None else judge_rows(policy, spec, report.rows_used, inspection)
@@ -126,6 +143,40 @@ def _plan(spec: ModelSpec, report: TableReport) -> None:
         plan_spec(spec)
     except Problem as problem:
         report.problems.append(Finding(problem.code.value.slug, f"no such job can be deployed: {problem.detail}"))
+
+
+def _effects(data: Path, rules: Mapping, props: DataProps) -> list[ColumnEffects]:
+    """What the mapping did; nothing where the table cannot be read, which the report says."""
+    from fedtrain.tabular.errors import TableError
+    from fedtrain.tabular.mapping.effects import mapping_effects
+
+    try:
+        return mapping_effects(data, rules, props.header)
+    except TableError:
+        return []
+
+
+def _print_effects(effects: list[ColumnEffects]) -> None:
+    """A line a column, then what became of single values, the most frequent first."""
+    if not effects:
+        return
+    rows = [
+        [one.column, one.source, one.values, one.values - one.missing, one.recoded, one.no_date or None, _unit(one)]
+        for one in effects
+    ]
+    columns = ["column", "from", "values before", "after", "recoded", "no date", "unit"]
+    print_table("What the mapping does, in records", columns, rows)
+    listed = [
+        [one.column, repr(before), "missing" if after is None else repr(after), count]
+        for one in effects
+        for before, after, count in one.listed
+    ]
+    if listed:
+        print_table("", ["column", "value", "becomes", "records"], listed)
+
+
+def _unit(one: ColumnEffects) -> str | None:
+    return None if one.unit is None else f"times {one.unit[0]:g} plus {one.unit[1]:g}"
 
 
 def _print_report(report: TableReport) -> None:

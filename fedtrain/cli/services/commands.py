@@ -63,6 +63,9 @@ def data_owner(
     schema: Annotated[
         Path | None, typer.Option(help="The consortium's schema.json; without it the first job's.")
     ] = None,
+    mapping: Annotated[
+        Path | None, typer.Option(help="The mapping.toml that turns the table into the schema's columns.")
+    ] = None,
     facilitator: FacilitatorUrl = None,
     state_dir: StateDir = None,
     host: Host = None,

@@ -55,6 +55,14 @@ def to_numbers(array: Any, marks: NumberMarks) -> tuple[Floats, tuple[Fault, ...
     A float64 column without nulls is not copied, so the result must not be written to. Raises UnreadableTable where
     `marks` have to be looked for in the rest of the table, and it cannot be read.
     """
+    values, faults = _written_numbers(array, marks)
+    if (marks.factor, marks.offset) != (1.0, 0.0):
+        values = values * marks.factor + marks.offset
+    return values, faults
+
+
+def _written_numbers(array: Any, marks: NumberMarks) -> tuple[Floats, tuple[Fault, ...]]:
+    """The numbers as they stand in the table, whatever their unit."""
     kind = array.type
     if pa.types.is_dictionary(kind):
         array = array.dictionary_decode()

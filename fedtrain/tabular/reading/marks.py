@@ -32,7 +32,8 @@ class NumberMarks:
 
     decimal: the mark, None as long as it is not known. thousands: the declared mark, None where any may occur, ""
     where none may. texts: reads the column once more from its start, in arrays of trimmed text. declared_range: of the
-    column's values. reason: why the decimal mark is what it is, in words.
+    column's values, before `factor` and `offset`. reason: why the decimal mark is what it is, in words. factor,
+    offset: every number read stands for number · factor + offset, where the table has another unit.
     """
 
     decimal: DecimalMark | None = None
@@ -40,6 +41,8 @@ class NumberMarks:
     texts: Callable[[], Iterable[Any]] = field(default=tuple, repr=False)
     declared_range: tuple[float, float] | None = None
     reason: str = "is declared"
+    factor: float = 1.0
+    offset: float = 0.0
     _read_again: bool = False
 
     def __post_init__(self) -> None:

@@ -6,9 +6,9 @@ Memory is bounded by a block of the file, whatever its size, and only the column
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +17,9 @@ import pyarrow.csv
 
 from fedtrain.spec.model_spec import Column, DataProps, DecimalMark, ThousandsMark, plain_text
 from fedtrain.tabular.errors import ColumnMismatch, UnreadableTable
+from fedtrain.tabular.mapping.apply import lined_up, replaced
+from fedtrain.tabular.mapping.file import ColumnMapping
+from fedtrain.tabular.mapping.file import Mapping as MappingFile
 from fedtrain.tabular.reading.convert import trimmed_text
 from fedtrain.tabular.reading.dialect import Dialect, sniff
 from fedtrain.tabular.reading.marks import NumberMarks
@@ -57,7 +60,8 @@ class TableBatch:
 class Table:
     """A table on disk. `columns` are its column names in order, or "column 0", "column 1", … without a header.
 
-    `decimal`, `thousands`: the marks declared for its numbers, as in DataProps.
+    `decimal`, `thousands`: the marks declared for its numbers, as in DataProps. `rules`: an owner's mapping, by
+    position; `columns` are then the dictionary's names.
     """
 
     path: Path
@@ -66,6 +70,7 @@ class Table:
     header: bool
     decimal: DecimalMark | None = None
     thousands: ThousandsMark | None = None
+    rules: Mapping[int, ColumnMapping] = field(default_factory=dict)
 
     def resolve(self, column: Column) -> int:
         """Position of a declared column. Raises ColumnMismatch."""
@@ -108,12 +113,25 @@ class Table:
         if batch_rows < 1:
             raise ValueError(f"batch_rows {batch_rows}: at least 1 is needed")
         positions = self.positions(columns)
-        marks = tuple(
-            NumberMarks(self.decimal, self.thousands, self._texts(position), column.range)
-            for position, column in zip(positions, columns, strict=True)
-        )
+        marks = tuple(self._marks(position, column.range) for position, column in zip(positions, columns, strict=True))
         first_row = groups[0].first_row if groups else 1
-        return _sliced(self._read(positions, batch_rows, groups), batch_rows, marks, first_row)
+        batches = _sliced(self._read(positions, batch_rows, groups), batch_rows, marks, first_row)
+        rules = [self.rules.get(position) for position in positions]
+        return _mapped(batches, rules) if any(rules) else batches
+
+    def _marks(self, position: int, declared_range: tuple[float, float] | None) -> NumberMarks:
+        rule = self.rules.get(position)
+        if rule is None:
+            return NumberMarks(self.decimal, self.thousands, self._texts(position), declared_range)
+        if rule.date is not None:
+            return NumberMarks(".", "")
+        factor, offset = (1.0 if rule.factor is None else rule.factor), rule.offset or 0.0
+        if declared_range is not None:
+            low, high = sorted((end - offset) / factor for end in declared_range)
+            declared_range = (low, high)
+        own = (rule.decimal, rule.thousands)
+        marks = own if any(own) else (self.decimal, self.thousands)
+        return NumberMarks(*marks, self._texts(position), declared_range, factor=factor, offset=offset)
 
     def _read(
         self, positions: tuple[int, ...], batch_rows: int, groups: Sequence[RowGroup] | None = None
@@ -127,16 +145,40 @@ class Table:
     def _texts(self, position: int) -> Callable[[], Iterator[Any]]:
         """A way to read one column's texts from the table's start."""
 
+        rule = self.rules.get(position)
+
         def read() -> Iterator[Any]:
             for batch in self._read((position,), BATCH_ROWS):
-                yield trimmed_text(batch.column(0).cast("string"))
+                values = batch.column(0)
+                yield trimmed_text((values if rule is None else replaced(values, rule)).cast("string"))
 
         return read
 
 
-def open_declared_table(path: str | Path, props: DataProps) -> Table:
-    """Open a table as a schema or a spec declares it. Raises UnreadableTable."""
-    return open_table(path, props.header, props.decimal, props.thousands)
+def open_declared_table(path: str | Path, props: DataProps, mapping: MappingFile | None = None) -> Table:
+    """Open a table as a schema or a spec declares it, and its owner's mapping. Raises as `open_mapped_table`."""
+    return open_mapped_table(path, mapping, props.header, props.decimal, props.thousands)
+
+
+def open_mapped_table(
+    path: str | Path,
+    mapping: MappingFile | None,
+    header: bool = True,
+    decimal: DecimalMark | None = None,
+    thousands: ThousandsMark | None = None,
+) -> Table:
+    """Open a table as `open_table` does, its columns named and their values made as a mapping says, if there is one.
+
+    What the mapping says of the header and of marks counts in place of what is given. Raises UnreadableTable, and
+    ColumnMismatch where the table lacks a column of the mapping.
+    """
+    if mapping is None:
+        return open_table(path, header, decimal, thousands)
+    if mapping.decimal is not None or mapping.thousands is not None:
+        decimal, thousands = mapping.decimal, mapping.thousands
+    table = open_table(path, header if mapping.header is None else mapping.header, decimal, thousands)
+    columns = lined_up(mapping, table.columns, path)
+    return replace(table, columns=columns.names, rules=columns.rules)
 
 
 def open_table(
@@ -242,6 +284,12 @@ def _parquet_batches(
 ) -> Iterator[Any]:
     with _reading(path):
         yield from parquet_batches(path, positions, batch_rows, groups)
+
+
+def _mapped(batches: Iterator[TableBatch], rules: Sequence[ColumnMapping | None]) -> Iterator[TableBatch]:
+    for batch in batches:
+        arrays = zip(batch.arrays, rules, strict=True)
+        yield replace(batch, arrays=tuple(array if rule is None else replaced(array, rule) for array, rule in arrays))
 
 
 def _sliced(

@@ -48,6 +48,25 @@ def test_a_table_that_fits_is_accepted_with_its_clipped_values_counted(spec: Pat
     assert (dose["clipped_low"], dose["clipped_high"]) == (13, 12)
 
 
+def test_a_mapping_is_applied_and_its_effects_are_counted(spec: Path, tmp_path: Path) -> None:
+    data = table(tmp_path, "Dosis;effect", *["5,5;10"] * 20, *["0,5;11"] * 20, *["leer;12"] * 10)
+    mapping = tmp_path / "mapping.toml"
+    mapping.write_text(
+        "[columns.dose]\nfrom = 'Dosis'\ndecimal = ','\nrecode = {'leer' = 0}\nfactor = 0.5\n", encoding="utf-8"
+    )
+    assert "there is no column 'dose'" in run("check", spec, "--data", data).output
+    result = run("check", spec, "--data", data, "--mapping", mapping)
+    assert result.exit_code == 0, result.output
+    assert "What the mapping does" in result.output and "times 0.5 plus 0" in result.output
+    report = json.loads(run("check", spec, "--data", data, "--mapping", mapping, "--json").stdout)
+    (effects,) = report["mapping"]
+    assert (effects["column"], effects["source"], effects["values"], effects["missing"]) == ("dose", "Dosis", 50, 0)
+    assert (effects["recoded"], effects["listed"]) == (10, [["leer", "0", 10]])
+    mapping.write_text("[columns.dose]\nform = 'Dosis'\n")
+    refused = run("check", spec, "--data", data, "--mapping", mapping)
+    assert refused.exit_code == 1 and "columns.dose.form" in refused.output and "Traceback" not in refused.output
+
+
 def test_a_group_that_a_job_would_be_declined_for_is_told_as_the_service_tells_it(spec: Path, tmp_path: Path) -> None:
     data = table(tmp_path, "dose,effect", *["5,10"] * 20, "99,20")
     result = run("check", spec, "--data", data)
