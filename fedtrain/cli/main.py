@@ -10,7 +10,7 @@ from fedtrain.cli.doctor import command as doctor
 from fedtrain.cli.jobs import commands as jobs
 from fedtrain.cli.jobs import plan, score, verify
 from fedtrain.cli.output import OneLineErrors
-from fedtrain.cli.owner import data, describe, policy, roster_consent
+from fedtrain.cli.owner import data, describe, mapping, policy, roster_consent, schema
 from fedtrain.cli.owner import decisions as owner
 from fedtrain.cli.services import commands as services
 from fedtrain.cli.services import config
@@ -59,6 +59,8 @@ app.command(rich_help_panel=SERVICES)(services.data_owner)
 app.command(rich_help_panel=SERVICES)(services.model_owner)
 app.command(rich_help_panel=SERVICES)(demo.demo)
 app.command(rich_help_panel=PREPARING)(describe.describe)
+app.add_typer(schema.app, rich_help_panel=PREPARING)
+app.command("map", rich_help_panel=PREPARING)(mapping.map_table)
 app.command(rich_help_panel=PREPARING)(data.check)
 app.command(rich_help_panel=PREPARING)(plan.plan)
 app.command(rich_help_panel=PREPARING)(simulate.simulate)

@@ -15,6 +15,7 @@ from fedtrain.data_owner.data.reduction import Reduced, Reduction, reduce_here
 from fedtrain.data_owner.data.split import ValidationSplit
 from fedtrain.spec.model_spec import DataProps, ModelType
 from fedtrain.tabular.errors import TableError
+from fedtrain.tabular.mapping.file import Mapping
 from fedtrain.tabular.reading.read import open_declared_table
 from tests.harness.pickled_cluster import PickledCluster
 
@@ -87,6 +88,22 @@ def test_a_part_that_a_late_worker_does_not_see_is_read_here(tmp_path: Path) -> 
                 yield None if number == 2 else reduced
 
     both(write_parquet(tmp_path / "table.parquet"), Late())
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_mapped_table_is_reduced_in_parts_as_in_one(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"table.{suffix}"
+    if suffix == "csv":
+        write_csv(path, ["1,5", "2,5"] * 40)
+    else:
+        write_parquet(path)
+    rules = "[columns.dose]\nfactor = 0.1\noffset = 3\n[columns.ward]\nfrom = 'ward'\nrecode = {a = 'b'}\n"
+    props = DataProps.model_validate(SCHEMA)
+    table = open_declared_table(path, props, Mapping.from_toml(rules))
+    asked = reduction(table.columns)
+    here, there = reduce_here(asked, table), ClusterReducer(PickledCluster(), part_rows=10)(asked, table)  # type: ignore[arg-type]
+    assert there.moments == here.moments and np.array_equal(there.ids, here.ids)
+    assert here.moments != reduce_here(asked, open_declared_table(path, props)).moments
 
 
 def test_another_file_under_the_same_path_is_not_taken_for_it(tmp_path: Path) -> None:
