@@ -17,8 +17,10 @@ from fedtrain.data_owner.data.encoding import by_position
 from fedtrain.data_owner.data.row_ids import ID_BYTES, Ids
 from fedtrain.data_owner.data.split import ValidationSplit
 from fedtrain.spec.model_spec import Column, DataProps, Feature, Target
-from fedtrain.tabular.columns import Codec, NumericCodec, Reading, feature_codec, target_codec
+from fedtrain.tabular.arrays.codec import ArrayCodec
+from fedtrain.tabular.columns import Codec, NumericCodec, feature_codec, target_codec
 from fedtrain.tabular.encode import refuse_findings
+from fedtrain.tabular.findings import Reading
 from fedtrain.tabular.reading.convert import Ints, Mask
 from fedtrain.tabular.reading.read import Table, TableBatch
 
@@ -83,19 +85,29 @@ class CountedRows:
             if column.missing == "drop" and reading.dropped is not None:
                 counted &= ~reading.dropped
         if self._key is not None:
-            self.ids = self._hashes(readings, counted, self._key)
+            self.ids = self._hashes(readings, batch, counted, self._key)
         return counted
 
-    def _hashes(self, readings: Sequence[Reading], counted: Mask, key: bytes) -> Ids:
+    def _hashes(self, readings: Sequence[Reading], batch: TableBatch, counted: Mask, key: bytes) -> Ids:
         content = np.empty((int(counted.sum()), len(readings)), dtype=np.uint64)
         for place, index in enumerate(self._order):
-            content[:, place] = _bits(readings[index], self._contents[index])[counted]
+            content[:, place] = self._bits(index, readings[index], batch)[counted]
         rows, width = content.tobytes(), content.shape[1] * content.itemsize
         digests = b"".join(
             hashlib.blake2b(rows[start : start + width], digest_size=ID_BYTES, key=key).digest()
             for start in range(0, len(rows), width)
         )
         return np.frombuffer(digests, dtype=">u8").astype(np.uint64)
+
+    def _bits(self, index: int, reading: Reading, batch: TableBatch) -> NDArray[np.uint64]:
+        codec, contents = self._codecs[index], self._contents[index]
+        if isinstance(codec, ArrayCodec):
+            bits = codec.hashes(batch.arrays[index], reading.values)
+        elif contents is None:
+            bits = (reading.values.astype(np.float64) + 0.0).view(np.uint64)  # of the two zeros one
+        else:
+            bits = contents[np.maximum(reading.values.astype(np.int64), 0)]
+        return bits if reading.dropped is None else np.where(reading.dropped, _MISSING, bits)
 
 
 def held_out_records(table: Table, schema: DataProps, split: ValidationSplit, key: bytes) -> Ints:
@@ -124,7 +136,7 @@ def _codec(column: Column) -> Codec:
 
 def _contents(codec: Codec) -> NDArray[np.uint64] | None:
     """Hash keys of the categories: each as the number that it is, if it is one, however the column is declared."""
-    if isinstance(codec, NumericCodec):
+    if isinstance(codec, NumericCodec | ArrayCodec):
         return None
     return np.array([_of_text(text) for text in codec.texts], dtype=np.uint64)
 
@@ -139,11 +151,3 @@ def _of_text(text: str) -> int:
     if np.isfinite(number):
         return int(np.float64(number + 0.0).view(np.uint64))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8])
-
-
-def _bits(reading: Reading, contents: NDArray[np.uint64] | None) -> NDArray[np.uint64]:
-    if contents is None:
-        bits = (reading.values.astype(np.float64) + 0.0).view(np.uint64)  # of the two zeros one
-    else:
-        bits = contents[np.maximum(reading.values.astype(np.int64), 0)]
-    return bits if reading.dropped is None else np.where(reading.dropped, _MISSING, bits)

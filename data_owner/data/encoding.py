@@ -71,6 +71,11 @@ def _column_differences(declared: Column, used: Column) -> list[str]:
     found = []
     if isinstance(declared, Feature) and isinstance(used, Feature) and declared.type is not used.type:
         found.append(f"type is {used.type} in the job and {declared.type} in the schema")
+    if isinstance(declared, Feature) and isinstance(used, Feature) and declared.array_shape != used.array_shape:
+        shapes = [list(one.array_shape) for one in (used, declared)]
+        found.append(f"shape is {shapes[0]} in the job and {shapes[1]} in the schema")
+    if isinstance(declared, Feature) and isinstance(used, Feature) and declared.vocabulary != used.vocabulary:
+        found.append(f"vocabulary is {used.vocabulary} in the job and {declared.vocabulary} in the schema")
     if declared.range != used.range:
         found.append(f"range is {_range(used)} in the job and {_range(declared)} in the schema")
     if declared.category_texts != used.category_texts:

@@ -27,7 +27,7 @@ from fedtrain.data_owner.release.told_files import RowFiles
 from fedtrain.data_owner.store.records import Dataset, FrozenTable
 from fedtrain.methods.regression.from_spec import RECORD_FRACTION_BITS
 from fedtrain.service.vault.secret_files import delete_secret, read_secret, write_secret
-from fedtrain.spec.model_spec import DataProps, ModelSpec
+from fedtrain.spec.model_spec import ARRAYS, DataProps, ModelSpec
 from fedtrain.spec.problems import Code, Problem
 from fedtrain.tabular.columns import Codec
 from fedtrain.tabular.encode import Encoder
@@ -206,7 +206,10 @@ def _check_parts(block: Moments, min_rows: int) -> None:
 
 
 def of_kind(schema: DataProps, spec: ModelSpec) -> DataProps:
-    """The schema with those of its targets that this model type can have; those of the job where some weigh rows."""
+    """The schema with those of its features and targets that this model type can have.
+
+    The targets are those of the job where some weigh rows.
+    """
     targets = spec.data_props.all_targets
     if len(spec.kind.fitted(targets)) == len(targets):
         classifies = spec.kind.classifies
@@ -215,7 +218,7 @@ def of_kind(schema: DataProps, spec: ModelSpec) -> DataProps:
         header=schema.header,
         decimal=schema.decimal,
         thousands=schema.thousands,
-        features=schema.features,
+        features=tuple(one for one in schema.features if spec.kind.takes_arrays or one.type not in ARRAYS),
         targets=targets,
     )
 

@@ -15,8 +15,8 @@ from fedtrain.data_owner.data.moments import Encoded, Moments, moments_of
 from fedtrain.data_owner.data.row_ids import Ids
 from fedtrain.data_owner.data.split import ValidationSplit, side_by_side
 from fedtrain.spec.model_spec import DataProps, ModelType
-from fedtrain.tabular.columns import Scaling
 from fedtrain.tabular.encode import EncodedBatch, Encoder, refuse_no_rows
+from fedtrain.tabular.findings import Scaling
 from fedtrain.tabular.pairs import product_pair
 from fedtrain.tabular.reading.read import Table
 

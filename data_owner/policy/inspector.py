@@ -23,8 +23,8 @@ from fedtrain.data_owner.policy.rules import OwnerPolicy, table_findings
 from fedtrain.data_owner.store.records import Dataset
 from fedtrain.service.vault.secret_files import write_secret
 from fedtrain.spec.model_spec import DataProps
-from fedtrain.tabular.columns import Scaling
 from fedtrain.tabular.dictionary import Dictionary
+from fedtrain.tabular.findings import Scaling
 
 #: Counted up where the rules of an inspection change: what was found by earlier rules is looked for again.
 _RULES = 2

@@ -8,16 +8,18 @@ import unicodedata
 from collections import Counter
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    SerializerFunctionWrapHandler,
     StrictBool,
     StrictInt,
     StrictStr,
     field_validator,
+    model_serializer,
     model_validator,
 )
 
@@ -25,6 +27,10 @@ MAX_COLUMNS = 4096
 MAX_NAME = 256  # characters
 #: Of all columns together: what every party compares whenever it reads a spec.
 MAX_CATEGORIES = 20_000
+#: Numbers that the features of one record become: a photograph of 3 × 512 × 512 pixels has fewer.
+MAX_WIDTH = 1 << 20
+#: Whole numbers that a 32-bit float tells apart.
+MAX_VOCABULARY = 1 << 24
 
 
 class Strict(BaseModel):
@@ -38,9 +44,14 @@ class FeatureType(StrEnum):
     DISCRETE = "discrete"
     ORDINAL = "ordinal"
     NOMINAL = "nominal"
+    VECTOR = "vector"
+    TEXT = "text"
+    IMAGE = "image"
 
 
 NUMERIC = (FeatureType.CONTINUOUS, FeatureType.DISCRETE)
+#: Each value is an array of numbers, which a network takes, and no regression.
+ARRAYS = (FeatureType.VECTOR, FeatureType.TEXT, FeatureType.IMAGE)
 
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
 Category = StrictStr | StrictInt | StrictBool | Number
@@ -135,13 +146,49 @@ class Column(Strict):
         return tuple(category_text(item) for item in self.categories or ())
 
 
+#: Fields that arrays alone have.
+_OF_ARRAYS = ("shape", "vocabulary", "tokens")
+#: Fields that each type needs, and those that it may have.
+_ARRAY_FIELDS = {
+    FeatureType.VECTOR: (("shape",), ("shape", "range", "vocabulary")),
+    FeatureType.TEXT: (("vocabulary", "tokens"), ("vocabulary", "tokens")),
+    FeatureType.IMAGE: (("shape", "range"), ("shape", "range")),
+}
+_EXAMPLES = {"shape": "[1, 28, 28]", "range": "[0, 255]", "vocabulary": "4096", "tokens": "30"}
+
+
 class Feature(Column):
-    """One input column. Continuous and discrete ones need `range`; ordinal and nominal ones `categories`."""
+    """One input column. Continuous and discrete ones need `range`; ordinal and nominal ones `categories`.
+
+    A vector needs `shape`, and `range` for numbers or `vocabulary` for ids, whole numbers from 0 to vocabulary − 1. A
+    text needs `vocabulary` and `tokens`: as many ids, 0 where there is no word. An image needs `shape`, (channels,
+    height, width), and the `range` that its pixels, from 0 to 255, are scaled by.
+    """
 
     type: FeatureType
+    shape: Annotated[tuple[Annotated[StrictInt, Field(ge=1, le=MAX_WIDTH)], ...], Field(min_length=1, max_length=4)] | (
+        None
+    ) = None
+    vocabulary: Annotated[StrictInt, Field(ge=2, le=MAX_VOCABULARY)] | None = None
+    tokens: Annotated[StrictInt, Field(ge=1, le=MAX_WIDTH)] | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_unused(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave unused fields out: a column without them is signed as before there were any."""
+        fields: dict[str, Any] = serialise(self)
+        for name in _OF_ARRAYS:
+            if fields.get(name) is None:
+                fields.pop(name, None)
+        return fields
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
+        if self.type in ARRAYS:
+            self._check_array()
+            return self
+        given = next((name for name in _OF_ARRAYS if getattr(self, name) is not None), None)
+        if given is not None:
+            raise ValueError(f"{self.label}: a {self.type} feature takes no {given}; a vector, text or image does")
         if self.type in NUMERIC:
             if self.range is None:
                 raise ValueError(f"{self.label}: a {self.type} feature needs a range, such as [0, 100]")
@@ -161,10 +208,51 @@ class Feature(Column):
                 raise ValueError(f"{self.label}: missing is {self.missing!r}, which is none of the categories")
         return self
 
+    def _check_array(self) -> None:
+        """Raise ValueError where a vector, text or image lacks a field, or has one too many."""
+        needed, allowed = _ARRAY_FIELDS[self.type]
+        for name in ("shape", "range", "vocabulary", "tokens", "categories"):
+            given = getattr(self, name) is not None
+            if given and name not in allowed:
+                raise ValueError(f"{self.label}: {_a(self.type)} feature takes no {name}")
+            if not given and name in needed:
+                raise ValueError(f"{self.label}: {_a(self.type)} feature needs {name}, such as {_EXAMPLES[name]}")
+        if self.type is FeatureType.VECTOR and (self.range is None) == (self.vocabulary is None):
+            raise ValueError(
+                f"{self.label}: a vector feature needs a range for numbers, or a vocabulary for ids, one of the two"
+            )
+        if self.missing not in ("error", "drop"):
+            raise ValueError(f"{self.label}: missing is {self.missing!r}; use error or drop")
+        if self.type is FeatureType.IMAGE and (len(self.array_shape) != 3 or self.array_shape[0] not in (1, 3)):
+            raise ValueError(
+                f"{self.label}: shape is {list(self.array_shape)}; an image has [channels, height, width], 1 channel "
+                "for grey or 3 for colour"
+            )
+        if self.width > MAX_WIDTH:
+            raise ValueError(
+                f"{self.label}: shape {list(self.array_shape)} has {self.width:,} numbers, {MAX_WIDTH:,} at most"
+            )
+
+    @property
+    def array_shape(self) -> tuple[int, ...]:
+        """The shape of the numbers that one value of this feature becomes."""
+        if self.type is FeatureType.TEXT:
+            return (self.tokens or 0,)
+        if self.type in ARRAYS:
+            return self.shape or ()
+        return (len(self.categories or ()) - 1,) if self.type is FeatureType.NOMINAL else (1,)
+
     @property
     def width(self) -> int:
-        """Columns of the design matrix that this feature becomes: categories − 1 for nominal, else 1."""
-        return len(self.categories or ()) - 1 if self.type is FeatureType.NOMINAL else 1
+        """Columns of the design matrix that this feature becomes: categories − 1 for nominal, all numbers of an array.
+
+        1 for every other type.
+        """
+        return math.prod(self.array_shape)
+
+
+def _a(type_: FeatureType) -> str:
+    return f"an {type_}" if type_ is FeatureType.IMAGE else f"a {type_}"
 
 
 class Target(Column):
@@ -210,6 +298,9 @@ class DataProps(Strict):
         categories = sum(len(column.categories or ()) for column in self.columns)
         if categories > MAX_CATEGORIES:
             raise ValueError(f"the columns have {categories:,} categories together, {MAX_CATEGORIES:,} at most")
+        width = sum(feature.width for feature in self.features)
+        if width > MAX_WIDTH:
+            raise ValueError(f"a record's features have {width:,} numbers together, {MAX_WIDTH:,} at most")
         return self
 
     @property

@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from fedtrain.spec.columns import (
+    ARRAYS,
     NUMERIC,
     Category,
     Column,
@@ -36,6 +37,7 @@ from fedtrain.spec.model_types import MODEL_KINDS, ModelKind
 from fedtrain.spec.training import Optimizer, Training
 
 __all__ = [
+    "ARRAYS",
     "MOST_SPEC_ITEMS",
     "NUMERIC",
     "Category",
@@ -104,6 +106,7 @@ class ModelSpec(Strict):
     def _targets_fit_model(self) -> Self:
         targets = self.data_props.all_targets
         self.kind.check_targets(targets)
+        self.kind.check_features(self.data_props.features)
         if self.validates and len(self.kind.fitted(targets)) < len(targets):
             raise ValueError(f'training.l2: {self.model_type} weighs rows, and "auto" counts them: give a number')
         return self

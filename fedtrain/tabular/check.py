@@ -13,19 +13,11 @@ import numpy as np
 
 from fedtrain.spec.model_spec import DataProps, ModelType
 from fedtrain.spec.model_types import MODEL_KINDS
-from fedtrain.tabular.columns import (
-    CategoryCodec,
-    Codec,
-    Finding,
-    NumericCodec,
-    Reading,
-    Scaling,
-    feature_codec,
-    target_codec,
-)
+from fedtrain.tabular.columns import CategoryCodec, Codec, NumericCodec, feature_codec, target_codec
 from fedtrain.tabular.encode import category_counts, kept_rows, tails
 from fedtrain.tabular.errors import TableError
 from fedtrain.tabular.extremes import Extremes, Question
+from fedtrain.tabular.findings import Finding, Reading, Scaling
 from fedtrain.tabular.mapping.file import Mapping
 from fedtrain.tabular.reading.convert import Floats
 from fedtrain.tabular.reading.read import Table, open_declared_table
@@ -112,6 +104,7 @@ def check_table(
     report = TableReport(str(path))
     if model_type is not None:
         MODEL_KINDS[model_type].check_targets(props.all_targets)
+        MODEL_KINDS[model_type].check_features(props.features)
     features = [feature_codec(feature, scaling) for feature in props.features]
     codecs = [*features, *(target_codec(target, scaling) for target in props.all_targets)]
     try:

@@ -9,66 +9,17 @@ the units of x'.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Final, Literal
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fedtrain.spec.model_spec import NUMERIC, Column, Feature, FeatureType, Target, category_text
-from fedtrain.tabular.errors import BadValues
+from fedtrain.spec.model_spec import ARRAYS, NUMERIC, Column, Feature, FeatureType, Target, category_text
+from fedtrain.tabular.arrays.codec import ArrayCodec
+from fedtrain.tabular.findings import Finding, Reading, Scaling, finding, missing_advice
 from fedtrain.tabular.pairs import Affine
 from fedtrain.tabular.reading.convert import MISSING, UNKNOWN, Floats, Ints, Mask, to_codes, to_numbers
 from fedtrain.tabular.reading.marks import NumberMarks
-
-Scaling = Literal["range", "none"]
-SHOWN_CHARACTERS: Final = 40
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Values of one column in one batch that do not fit. `first` counts from 0 within the batch."""
-
-    code: str
-    column: str
-    count: int
-    first: int
-    example: str
-    expected: str
-
-    @property
-    def what(self) -> str:
-        """The first offending value, for the owner's eyes."""
-        return "no value" if self.code == "missing-values" else self.example
-
-    def error(self, first_row: int) -> BadValues:
-        """The error for the owner's eyes, with the value and its record number."""
-        row = first_row + self.first
-        more = f", and {self.count - 1} more among the records after it" if self.count > 1 else ""
-        message = f"{self.column}: record {row} has {self.what}{more}; {self.expected}"
-        return BadValues(self.code, message, column=self.column, rows=(row,))
-
-
-@dataclass(frozen=True)
-class Reading:
-    """One column of one batch.
-
-    values: (rows,) float64 as the file has them, missing ones replaced where the declaration says by what; or
-        int64 codes of categories. Not to be written to.
-    dropped: rows to leave out because the value is missing, or None.
-    low, high: rows beyond either end of the declared range, or None.
-    missing: how many values were missing, whatever became of them.
-    imputed: rows whose missing value was replaced by the declared constant, or None.
-    """
-
-    values: Floats | Ints
-    dropped: Mask | None = None
-    low: Mask | None = None
-    high: Mask | None = None
-    missing: int = 0
-    findings: tuple[Finding, ...] = ()
-    imputed: Mask | None = None
 
 
 class NumericCodec:
@@ -202,11 +153,13 @@ class CategoryCodec:
             np.equal(values, line + skipped, out=out[line], casting="unsafe")
 
 
-Codec = NumericCodec | CategoryCodec
+Codec = NumericCodec | CategoryCodec | ArrayCodec
 
 
 def feature_codec(feature: Feature, scaling: Scaling) -> Codec:
     """The codec of one input column."""
+    if feature.type in ARRAYS:
+        return ArrayCodec(feature, scaling)
     if feature.type in NUMERIC:
         outside = "value-out-of-range" if scaling == "none" else None
         return NumericCodec(feature, (feature.label,), scaling, outside)
@@ -215,27 +168,9 @@ def feature_codec(feature: Feature, scaling: Scaling) -> Codec:
     return CategoryCodec(feature, tuple(f"{feature.label}={text}" for text in feature.category_texts[1:]), scaling)
 
 
-def target_codec(target: Target, scaling: Scaling) -> Codec:
+def target_codec(target: Target, scaling: Scaling) -> NumericCodec | CategoryCodec:
     """The codec of a target: for two classes one line, the second being 1; for more, a line a class."""
     if target.categories is None:
         return NumericCodec(target, (target.label,), scaling, "target-out-of-range")
     texts = target.category_texts
     return CategoryCodec(target, texts[1:] if len(texts) == 2 else texts, scaling)
-
-
-def missing_advice(column: Column) -> str:
-    """Say what to do about a missing value."""
-    constant = "" if isinstance(column, Target) else ' or "missing" to the value to use instead,'
-    return f'set "missing" to "drop" in its declaration to leave such records out,{constant} or complete the data'
-
-
-def finding(code: str, label: str, rows: NDArray[np.bool_], array: Any, expected: str) -> Finding:
-    """A Finding about the rows of a mask, of which at least one is set."""
-    first = int(np.argmax(rows))
-    return Finding(code, label, int(rows.sum()), first, shown(array[first]), expected)
-
-
-def shown(cell: Any) -> str:
-    """A cell for its owner's eyes: quoted, control characters escaped, and cut where it is long."""
-    text = str(cell.as_py())
-    return repr(text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "…")

@@ -18,9 +18,9 @@ import pyarrow as pa
 
 from fedtrain.spec.columns import MAX_COLUMNS, MAX_NAME, check_range
 from fedtrain.spec.model_spec import Column, DataProps, DecimalMark, ThousandsMark
-from fedtrain.tabular.columns import shown
 from fedtrain.tabular.errors import ColumnMismatch, UnreadableTable
 from fedtrain.tabular.extremes import Extremes, Question
+from fedtrain.tabular.findings import shown
 from fedtrain.tabular.reading.convert import Fault, Floats, Mask, cell_category, to_numbers
 from fedtrain.tabular.reading.marks import NumberMarks
 from fedtrain.tabular.reading.read import Table, open_table

@@ -1,4 +1,4 @@
-"""All declared columns of a table at once, features and targets of every kind, as an inspection of the table needs it.
+"""All columns of numbers and categories of a table at once, features and targets, as an inspection of it needs them.
 
 A job encodes the columns of one model; a dictionary is what all jobs on a dataset choose from.
 """
@@ -11,10 +11,12 @@ from itertools import pairwise
 
 import numpy as np
 
-from fedtrain.spec.model_spec import DataProps
-from fedtrain.tabular.columns import Codec, NumericCodec, Reading, Scaling, feature_codec, target_codec
+from fedtrain.spec.model_spec import Column, DataProps
+from fedtrain.tabular.arrays.codec import ArrayCodec
+from fedtrain.tabular.columns import CategoryCodec, NumericCodec, feature_codec, target_codec
 from fedtrain.tabular.encode import INTERCEPT, kept_rows, refuse_findings
 from fedtrain.tabular.errors import UnreadableTable
+from fedtrain.tabular.findings import Reading, Scaling
 from fedtrain.tabular.reading.convert import Floats, Ints, Mask
 from fedtrain.tabular.reading.read import TableBatch
 
@@ -57,10 +59,11 @@ class DictionaryBatch:
 
 
 class Dictionary:
-    """Encodes all declared columns.
+    """Encodes all declared columns but vectors, texts and images, which have no cells and no moments.
 
     Attributes:
-        columns: as declared, features before targets; codecs: theirs.
+        columns: as declared, features before targets, and last those arrays for the want of which records are dropped.
+        codecs: of all but those.
         line_columns: (D,) the label of the column that each line of Z belongs to, the ones' being "intercept".
         lines: per column, where its lines are in Z.
         bounds: (D,) float64, the largest |z| of each line.
@@ -68,11 +71,15 @@ class Dictionary:
 
     def __init__(self, props: DataProps, scaling: Scaling) -> None:
         self.props = props
-        self.columns = props.columns
-        self.codecs: tuple[Codec, ...] = (
-            *(feature_codec(feature, scaling) for feature in props.features),
+        features = [feature_codec(feature, scaling) for feature in props.features]
+        self.codecs: tuple[NumericCodec | CategoryCodec, ...] = (
+            *(codec for codec in features if not isinstance(codec, ArrayCodec)),
             *(target_codec(target, scaling) for target in props.all_targets),
         )
+        self._arrays = tuple(
+            codec for codec in features if isinstance(codec, ArrayCodec) and codec.column.missing == "drop"
+        )
+        self.columns: tuple[Column, ...] = tuple(codec.column for codec in (*self.codecs, *self._arrays))
         edges = np.cumsum([1, *(len(codec.names) for codec in self.codecs)])
         self.lines = tuple(slice(int(start), int(stop)) for start, stop in pairwise(edges))
         labels = (label for codec in self.codecs for label in [codec.label] * len(codec.names))
@@ -95,7 +102,8 @@ class Dictionary:
             raise UnreadableTable("no-rows", "no record has a value in every column; there is nothing to use")
 
     def _encode(self, batch: TableBatch) -> DictionaryBatch:
-        readings = [codec.read(*cells) for codec, cells in zip(self.codecs, batch.cells, strict=True)]
+        own = batch.cells[: len(self.codecs)]
+        readings = [codec.read(*cells) for codec, cells in zip(self.codecs, own, strict=True)]
         refuse_findings(readings, batch.first_row)
         lines: Floats = np.empty((len(self.line_columns), batch.rows))
         lines[0] = 1.0
@@ -111,6 +119,9 @@ class Dictionary:
         low, high, imputed = (_any(readings, side) for side in ("low", "high", "imputed"))
         encoded = DictionaryBatch(lines.T, records, codes, low, high, imputed, rests.T)
         keep = kept_rows(readings)
+        for gaps, array in zip(self._arrays, batch.arrays[len(self.codecs) :], strict=True):
+            present = ~gaps.lacking(array)
+            keep = present if keep is None else keep & present
         return encoded if keep is None else encoded.taking(keep)
 
 

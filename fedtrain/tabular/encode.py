@@ -15,8 +15,9 @@ import numpy as np
 
 from fedtrain.spec.model_spec import Column, DataProps, ModelSpec, ModelType
 from fedtrain.spec.model_types import MODEL_KINDS
-from fedtrain.tabular.columns import Codec, Reading, Scaling, feature_codec, target_codec
+from fedtrain.tabular.columns import Codec, feature_codec, target_codec
 from fedtrain.tabular.errors import BadValues, UnreadableTable
+from fedtrain.tabular.findings import Reading, Scaling
 from fedtrain.tabular.reading.convert import Floats, Ints, Mask
 from fedtrain.tabular.reading.read import TableBatch
 from fedtrain.tabular.rows import row_batch
@@ -28,7 +29,7 @@ INTERCEPT: Final = "intercept"
 class EncodedBatch:
     """Consecutive records, encoded.
 
-    X: (rows, d) float64, the last column ones; its transpose is contiguous.
+    X: (rows, d) float64, the last column ones, but for networks; its transpose is contiguous.
     Y: (rows, k) float64; (rows, 0) where there were no targets to read.
     weights: (rows,) float64 in [0, 1], what each row counts; None where the model type gives all the same.
     X_rest, Y_rest: what rounding to doubles took off X and Y, to some 2^−100; None for rows that are to be predicted.
@@ -61,7 +62,7 @@ class Encoder:
 
     Attributes:
         columns: the declared columns in the order that `encode` takes them: features, then targets.
-        dimensions: d, the columns of X, the intercept included. outputs: k, the columns of Y.
+        dimensions: d, the columns of X, the intercept included where there is one. outputs: k, the columns of Y.
         names: d names, such as "bmi", "colour=red", "intercept". output_names: k names.
         feature_bounds: (d,) float64, the largest |x| after scaling. target_bound: the largest |y| after scaling.
         centre, half_width: (d,) float64, x = (raw − centre) / half_width. target_half_width: (k,) float64.
@@ -72,24 +73,27 @@ class Encoder:
     def __init__(self, props: DataProps, model_type: ModelType, scaling: Scaling = "range") -> None:
         self._kind = MODEL_KINDS[model_type]
         self._kind.check_targets(props.all_targets)
+        self._kind.check_features(props.features)
+        # A network has biases of its own, and no column of ones.
+        ones = 0 if self._kind.takes_arrays else 1
         self.props = props
         self.features: tuple[Codec, ...] = tuple(feature_codec(feature, scaling) for feature in props.features)
         self.targets: tuple[Codec, ...] = tuple(target_codec(target, scaling) for target in props.all_targets)
         self.columns: tuple[Column, ...] = props.columns
-        self.names = (*(name for codec in self.features for name in codec.names), INTERCEPT)
+        self.names = (*(name for codec in self.features for name in codec.names), *[INTERCEPT] * ones)
         fitted = self.targets[: len(self._kind.fitted(props.all_targets))]
         self._other_bounds: Floats = np.array([codec.bounds[0] for codec in self.targets[len(fitted) :]])
         self.output_names = tuple(name for codec in fitted for name in codec.names)
         self.dimensions, self.outputs = len(self.names), len(self.output_names)
-        self.feature_bounds: Floats = np.concatenate([*(codec.bounds for codec in self.features), [1.0]])
+        self.feature_bounds: Floats = np.concatenate([*(codec.bounds for codec in self.features), [1.0] * ones])
         self.target_bound = float(max(codec.bounds.max() for codec in fitted))
-        self.centre: Floats = np.concatenate([*(codec.centre for codec in self.features), [0.0]])
-        self.half_width: Floats = np.concatenate([*(codec.half_width for codec in self.features), [1.0]])
+        self.centre: Floats = np.concatenate([*(codec.centre for codec in self.features), [0.0] * ones])
+        self.half_width: Floats = np.concatenate([*(codec.half_width for codec in self.features), [1.0] * ones])
         self.target_half_width: Floats = np.concatenate([codec.half_width for codec in fitted])
-        self.exact_centre = (*_each(self.features, "exact_centre"), Fraction(0))
-        self.exact_half_width = (*_each(self.features, "exact_half_width"), Fraction(1))
+        self.exact_centre = (*_each(self.features, "exact_centre"), *[Fraction(0)] * ones)
+        self.exact_half_width = (*_each(self.features, "exact_half_width"), *[Fraction(1)] * ones)
         self.exact_target_half_width = _each(fitted, "exact_half_width")
-        self.roundings = (*(codec.rounding for codec in self.features for _ in codec.names), 0.0)
+        self.roundings = (*(codec.rounding for codec in self.features for _ in codec.names), *[0.0] * ones)
         self.target_roundings = tuple(codec.rounding for codec in fitted for _ in codec.names)
 
     @classmethod
@@ -102,7 +106,7 @@ class Encoder:
         codecs = (*self.features, *self.targets)
         if len(batch.arrays) != len(codecs):
             raise ValueError(f"the batch has {len(batch.arrays)} columns, the encoder takes {len(codecs)}")
-        return self._encode(batch, codecs, exact=True)
+        return self._encode(batch, codecs, exact=not self._kind.takes_arrays)
 
     def encode_all(self, batches: Iterable[TableBatch]) -> Iterator[EncodedBatch]:
         """Encode batch by batch. Raises BadValues, and UnreadableTable ("no-rows") where not one record is left."""
@@ -149,18 +153,19 @@ class Encoder:
         keep = kept_rows(readings)
         if batch.counted is not None:
             keep = batch.counted if keep is None else keep & batch.counted
-        width = sum(len(codec.names) for codec in codecs)
-        lines: Floats = np.empty((width + 1, batch.rows))
+        ones = self.dimensions - sum(len(codec.names) for codec in self.features)
+        lines: Floats = np.empty((sum(len(codec.names) for codec in codecs) + ones, batch.rows))
         rests: Floats | None = np.zeros_like(lines) if exact else None
         # Features first, then the ones, then targets: as in X and Y.
         place = 0
         for number, (codec, reading) in enumerate(zip(codecs, readings, strict=True)):
             if number == len(self.features):
-                place += 1
+                place += ones
             here = slice(place, place + len(codec.names))
             codec.write(reading.values, lines[here], None if rests is None else rests[here])
             place += len(codec.names)
-        lines[self.dimensions - 1] = 1.0
+        if ones:
+            lines[self.dimensions - 1] = 1.0
         records = np.arange(batch.first_row, batch.first_row + batch.rows, dtype=np.int64)
         if keep is not None:
             lines, records = lines[:, keep], records[keep]

@@ -34,6 +34,11 @@ CODES: Final = MappingProxyType(
         "value-out-of-range": "an unscaled feature holds values outside its declared range",
         "target-out-of-range": "the target holds values outside its declared range",
         "unknown-category": "a column holds a category that is not declared",
+        "wrong-type": "a column declared a vector, text or image holds values of another type",
+        "wrong-shape": "a vector or an image is not of the declared shape",
+        "id-not-in-vocabulary": "a vector of ids holds something else than whole numbers of its vocabulary",
+        "text-too-long": "a text is longer than any that is read",
+        "unreadable-image": "an image cannot be found, or is no whole PNG or JPEG",
         "row-malformed": "a row for prediction is neither an object nor a list of the right length",
         "unknown-field": "a row for prediction has a field that is no feature of the model",
     }

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fedtrain.data_owner.policy.rules import OwnerPolicy
     from fedtrain.spec.model_spec import DataProps, ModelSpec, ModelType
     from fedtrain.tabular.check import TableReport
-    from fedtrain.tabular.columns import Scaling
+    from fedtrain.tabular.findings import Scaling
     from fedtrain.tabular.mapping.effects import ColumnEffects
     from fedtrain.tabular.mapping.file import Mapping
 

@@ -12,6 +12,7 @@ PROJECT: Final = "federated-trainer"
 EXTRA_OF: Final[Mapping[str, str]] = {
     "dask": "dask",
     "distributed": "dask",
+    "PIL": "images",
     "onnx": "export",
     "skl2onnx": "export",
     "sklearn": "export",

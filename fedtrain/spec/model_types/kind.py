@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
-from fedtrain.spec.columns import Target
+from fedtrain.spec.columns import ARRAYS, Feature, Target
 from fedtrain.spec.model_types.row_loss import RowLoss
 from fedtrain.spec.training import Training
 
@@ -26,7 +26,8 @@ class ModelKind:
     `name`: as specs have it. `classifies`: targets have categories, not ranges.
     `least_squares`: ordinary ones, so that standard errors follow from the moments. `target_shift`: what is taken off
     every target before b is formed, with a power of two as its denominator. `row_loss`: what is minimised where weights
-    are shared with owners; None for a type that is not trained in that way.
+    are shared with owners; None for a type that is not trained in that way. `takes_arrays`: features may be vectors,
+    texts and images.
     """
 
     name: ClassVar[str]
@@ -34,6 +35,16 @@ class ModelKind:
     least_squares: ClassVar[bool] = False
     target_shift: ClassVar[Fraction] = Fraction(0)
     row_loss: ClassVar[RowLoss | None] = None
+    takes_arrays: ClassVar[bool] = False
+
+    def check_features(self, features: Sequence[Feature]) -> None:
+        """Raise ValueError, naming the feature, where this type cannot learn from its values."""
+        for feature in features:
+            if feature.type in ARRAYS and not self.takes_arrays:
+                raise ValueError(
+                    f"{feature.label}: {self.name} learns from numbers and categories, and this is of type "
+                    f"{feature.type}, which a network takes: leave the column out, or use model_type NEURAL_NETWORK"
+                )
 
     def check_targets(self, targets: Sequence[Target]) -> None:
         """Raise ValueError, naming the target, where these are not what this type predicts."""

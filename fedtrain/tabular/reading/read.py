@@ -10,12 +10,22 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 import pyarrow as pa
 import pyarrow.csv
 
-from fedtrain.spec.model_spec import Column, DataProps, DecimalMark, ThousandsMark, plain_text
+from fedtrain.spec.model_spec import (
+    ARRAYS,
+    Column,
+    DataProps,
+    DecimalMark,
+    Feature,
+    FeatureType,
+    ThousandsMark,
+    plain_text,
+)
+from fedtrain.tabular.arrays.images import files_of, most_bytes
 from fedtrain.tabular.errors import ColumnMismatch, UnreadableTable
 from fedtrain.tabular.mapping.apply import lined_up, replaced
 from fedtrain.tabular.mapping.file import ColumnMapping
@@ -30,6 +40,7 @@ from fedtrain.tabular.reading.source import Utf8Blocks, open_bytes
 
 BATCH_ROWS: Final = 8192
 BLOCK_BYTES: Final = 4 << 20
+MOST_BATCH_BYTES: Final = 256 << 20
 #: It is a matter of one block; who waits in vain has at worst a process that is aborted as it ends.
 _LET_GO_WITHIN_S: Final = 10.0
 
@@ -103,13 +114,16 @@ class Table:
         return tuple(positions)
 
     def batches(
-        self, columns: Sequence[Column], batch_rows: int = BATCH_ROWS, groups: Sequence[RowGroup] | None = None
+        self, columns: Sequence[Column], batch_rows: int | None = None, groups: Sequence[RowGroup] | None = None
     ) -> Iterator[TableBatch]:
         """Stream the given columns in batches of at most `batch_rows` records.
 
-        `groups`: these row groups of a Parquet file alone, which follow each other. Raises ColumnMismatch at once, and
-        UnreadableTable where the file turns out damaged.
+        By default BATCH_ROWS of them, and fewer where a record has large arrays. Paths of images come as the bytes of
+        the files. `groups`: these row groups of a Parquet file alone, which follow each other. Raises ColumnMismatch at
+        once, and UnreadableTable where the file turns out damaged.
         """
+        if batch_rows is None:
+            batch_rows = _rows_of(columns)
         if batch_rows < 1:
             raise ValueError(f"batch_rows {batch_rows}: at least 1 is needed")
         positions = self.positions(columns)
@@ -117,7 +131,8 @@ class Table:
         first_row = groups[0].first_row if groups else 1
         batches = _sliced(self._read(positions, batch_rows, groups), batch_rows, marks, first_row)
         rules = [self.rules.get(position) for position in positions]
-        return _mapped(batches, rules) if any(rules) else batches
+        batches = _mapped(batches, rules) if any(rules) else batches
+        return self._with_images(batches, columns) if any(map(_is_image, columns)) else batches
 
     def _marks(self, position: int, declared_range: tuple[float, float] | None) -> NumberMarks:
         rule = self.rules.get(position)
@@ -132,6 +147,16 @@ class Table:
         own = (rule.decimal, rule.thousands)
         marks = own if any(own) else (self.decimal, self.thousands)
         return NumberMarks(*marks, self._texts(position), declared_range, factor=factor, offset=offset)
+
+    def _with_images(self, batches: Iterator[TableBatch], columns: Sequence[Column]) -> Iterator[TableBatch]:
+        for batch in batches:
+            arrays = (
+                files_of(array.cast("string"), column, self.path.parent, batch.first_row)
+                if _is_image(column) and _holds_texts(array.type)
+                else array
+                for column, array in zip(columns, batch.arrays, strict=True)
+            )
+            yield replace(batch, arrays=tuple(arrays))
 
     def _read(
         self, positions: tuple[int, ...], batch_rows: int, groups: Sequence[RowGroup] | None = None
@@ -153,6 +178,22 @@ class Table:
                 yield trimmed_text((values if rule is None else replaced(values, rule)).cast("string"))
 
         return read
+
+
+def _is_image(column: Column) -> TypeGuard[Feature]:
+    return isinstance(column, Feature) and column.type is FeatureType.IMAGE
+
+
+def _holds_texts(kind: Any) -> bool:
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _rows_of(columns: Sequence[Column]) -> int:
+    """Records of a batch whose arrays, and images' files, take no more memory than MOST_BATCH_BYTES."""
+    arrays = [column for column in columns if isinstance(column, Feature) and column.type in ARRAYS]
+    row_bytes = sum(most_bytes(column) if _is_image(column) else 8 * column.width for column in arrays)
+    return max(1, min(BATCH_ROWS, MOST_BATCH_BYTES // max(row_bytes, 1)))
 
 
 def open_declared_table(path: str | Path, props: DataProps, mapping: MappingFile | None = None) -> Table:

@@ -27,9 +27,9 @@ from fedtrain.data_owner.store.sql import OwnerStore
 from fedtrain.service.store.database import sqlite_url
 from fedtrain.spec.model_spec import DataProps
 from fedtrain.spec.problems import Code, Problem
-from fedtrain.tabular.columns import Scaling
 from fedtrain.tabular.dictionary import Dictionary
 from fedtrain.tabular.errors import TableError
+from fedtrain.tabular.findings import Scaling
 
 AGE = {"name": "age", "type": "continuous", "range": [0, 100]}
 WARD = {"name": "ward", "type": "nominal", "categories": ["a", "b", "c"]}
