@@ -8,19 +8,30 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from fedtrain.data_owner.data.counted_rows import CountedRows
 from fedtrain.data_owner.data.datasets import as_invalid_data, open_dataset, reading
 from fedtrain.data_owner.data.encoding import MARKS, by_position
+from fedtrain.data_owner.data.examples import (
+    SUFFIX,
+    ExampleBatch,
+    FrozenExamples,
+    FrozenExamplesError,
+    forget_examples,
+    freeze_examples,
+    thaw_examples,
+)
 from fedtrain.data_owner.data.frozen import FrozenMomentsError, freeze, moments_hash, thaw
 from fedtrain.data_owner.data.moments import Moments
 from fedtrain.data_owner.data.reduction import ReduceTable, Reduction, reduce_here
-from fedtrain.data_owner.data.row_ids import RowIds
+from fedtrain.data_owner.data.row_ids import Ids, RowIds
 from fedtrain.data_owner.data.split import ValidationSplit
 from fedtrain.data_owner.policy.summed_table import SummedTable
 from fedtrain.data_owner.release.told_files import RowFiles
@@ -49,8 +60,17 @@ class FrozenJob:
     moments_hash: str
 
 
+@dataclass(frozen=True)
+class JobExamples:
+    """A job's frozen examples. `examples_hash`: salted, of all their bytes."""
+
+    table: SummedTable
+    examples: FrozenExamples
+    examples_hash: str
+
+
 class Freezer:
-    """Freezes moments in one folder. Blocks for as long as the table takes: call it from a thread."""
+    """Freezes moments, and examples, in one folder. Blocks for as long as the table takes: call it from a thread."""
 
     def __init__(
         self,
@@ -95,11 +115,72 @@ class Freezer:
             outputs += [encoder.outputs + place for place in outputs]
         block = moments.block(chosen, outputs)
         if spec.validates:
-            _check_parts(block, min_rows)
+            training, validation = block.parts()
+            _check_rows(training.rows, validation.rows, min_rows)
         salt = self._random_bytes(SALT_BYTES)
-        write_secret(self._folder / f"{job_id}.salt", salt)
+        write_secret(self._salt_path(job_id), salt)
         freeze(block, self._job_path(job_id))
         return FrozenJob(self._summed(dataset, schema, rows, split), block, moments_hash(block, salt))
+
+    def freeze_examples(self, job_id: str, dataset: Dataset, spec: ModelSpec, min_rows: int = 1) -> JobExamples:
+        """Freeze the records that a network trains on, reading the table once more than it is inspected.
+
+        `min_rows` and what is raised: as for `freeze_job`.
+        """
+        examples, ids = self._write_examples(job_id, dataset, spec)
+        split = self.split() if spec.validates else None
+        if split is not None:
+            try:
+                _check_rows(examples.training_rows, examples.validation_rows, min_rows)
+            except Problem:
+                forget_examples(examples.folder)
+                raise
+        rows = RowIds.of(ids)
+        self._rows.put(rows)
+        salt = self._random_bytes(SALT_BYTES)
+        write_secret(self._salt_path(job_id), salt)
+        table = self._summed(dataset, dataset.schema_ or spec.data_props, rows, split)
+        return JobExamples(table, examples, examples.hash(salt))
+
+    def thaw_examples(self, job_id: str, dataset: Dataset, spec: ModelSpec, committed: str) -> FrozenExamples:
+        """Return the job's examples as they were frozen; those that are gone are made again from the table.
+
+        `dataset`: the version that the job was joined with. `committed`: the salted hash that the acceptance carries.
+        Raises Problem: OWNER_LOST_ITS_KEY where they are others than were committed to, INVALID_DATA where they are
+        gone and the table changed, STORE_UNAVAILABLE where the whole folder is away.
+        """
+        self._check_there()
+        try:
+            salt = read_secret(self._salt_path(job_id))
+        except FileNotFoundError:
+            raise _lost(job_id, "the salt of its commitment is gone") from None
+        folder = self._examples_path(job_id)
+        try:
+            examples = thaw_examples(folder) if folder.exists() else self._write_examples(job_id, dataset, spec)[0]
+        except FrozenExamplesError as error:
+            raise _lost(job_id, str(error)) from None
+        if examples.hash(salt) != committed:
+            raise _lost(job_id, "the frozen examples are not those that this owner committed to when it joined")
+        return examples
+
+    def _write_examples(self, job_id: str, dataset: Dataset, spec: ModelSpec) -> tuple[FrozenExamples, Ids]:
+        """Write the job's examples, and return them and the hashes of their rows."""
+        schema, encoder = dataset.schema_ or spec.data_props, Encoder.of_spec(spec)
+        split = self.split() if spec.validates else None
+        ids: list[Ids] = [np.empty(0, dtype=np.uint64)]
+        with reading(dataset):
+            counted = CountedRows(dataset.columns, schema, self._rows.key())
+
+            def batches() -> Iterator[ExampleBatch]:
+                table = open_dataset(dataset, schema)
+                for encoded in encoder.encode_all(counted.batches(table, encoder.columns)):
+                    ids.append(counted.ids)
+                    held_out = None if split is None else split.holds_out(counted.ids)
+                    yield ExampleBatch(encoded.X, encoded.Y, held_out)
+
+            folder = self._examples_path(job_id)
+            examples = freeze_examples(batches(), folder, encoder.dimensions, encoder.outputs)
+        return examples, np.concatenate(ids)
 
     def _summed(self, dataset: Dataset, schema: DataProps, rows: RowIds, split: ValidationSplit | None) -> SummedTable:
         training = None if split is None else RowIds(rows.ids[~split.holds_out(rows.ids)])
@@ -124,12 +205,9 @@ class Freezer:
         masks over other moments would give away the difference. Problem(STORE_UNAVAILABLE), which is tried again,
         where the whole folder is away.
         """
-        if not self._folder.is_dir():
-            raise Problem(
-                Code.STORE_UNAVAILABLE, f"The folder of moments, {self._folder}, is not there: mount or restore it."
-            )
+        self._check_there()
         try:
-            moments, salt = thaw(self._job_path(job_id)), read_secret(self._folder / f"{job_id}.salt")
+            moments, salt = thaw(self._job_path(job_id)), read_secret(self._salt_path(job_id))
         except FrozenMomentsError as error:
             raise _lost(job_id, str(error)) from None
         except FileNotFoundError:
@@ -138,13 +216,20 @@ class Freezer:
             raise _lost(job_id, "the frozen moments are not those that this owner committed to when it joined")
         return moments
 
+    def _check_there(self) -> None:
+        if not self._folder.is_dir():
+            raise Problem(
+                Code.STORE_UNAVAILABLE, f"The folder of moments, {self._folder}, is not there: mount or restore it."
+            )
+
     def forget_job(self, job_id: str) -> bool:
-        """Delete an ended job's block and its salt, and return whether either was there.
+        """Delete an ended job's block or examples, and their salt, and return whether any of them was there.
 
         The dataset's own moments stay for further jobs.
         """
-        block, salt = self._job_path(job_id), self._folder / f"{job_id}.salt"
-        if not block.exists() and not salt.exists():
+        block, salt = self._job_path(job_id), self._salt_path(job_id)
+        had_examples = forget_examples(self._examples_path(job_id))
+        if not had_examples and not block.exists() and not salt.exists():
             return False
         block.unlink(missing_ok=True)
         delete_secret(salt)
@@ -163,6 +248,12 @@ class Freezer:
 
     def _job_path(self, job_id: str) -> Path:
         return self._folder / f"{job_id}.job"
+
+    def _salt_path(self, job_id: str) -> Path:
+        return self._folder / f"{job_id}.salt"
+
+    def _examples_path(self, job_id: str) -> Path:
+        return self._folder / f"{job_id}{SUFFIX}"
 
     def _frozen_table(
         self, dataset: Dataset, schema: DataProps, encoder: Encoder, spec: ModelSpec, split: ValidationSplit | None
@@ -196,12 +287,12 @@ class Freezer:
             return None
 
 
-def _check_parts(block: Moments, min_rows: int) -> None:
-    for name, part in zip(("training", "validation"), block.parts(), strict=True):
-        if part.rows < min_rows:
+def _check_rows(training: int, validation: int, min_rows: int) -> None:
+    for name, rows in (("training", training), ("validation", validation)):
+        if rows < min_rows:
             raise Problem(
                 Code.TOO_FEW_ROWS,
-                f"The {name} part of the split has {part.rows} rows, the policy's min_rows is {min_rows}.",
+                f"The {name} part of the split has {rows} rows, the policy's min_rows is {min_rows}.",
             )
 
 

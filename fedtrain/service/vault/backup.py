@@ -42,6 +42,8 @@ RESTORED = "restored-at"
 #: Counts that must not be set back: a Model Owner's, of the bits that scores told of each model.
 SCORING_TOLD = "scoring-told"
 _FOLDERS_NOT_TAKEN = frozenset({"data", SCORING_TOLD})  # "data": uploaded tables, backed up as records are
+#: Folders of records that a network trains on: they are made again from the table.
+_EXAMPLES = ".examples"
 _MOST_LISTING_BYTES = 64 << 20
 
 
@@ -114,15 +116,15 @@ def place_of(store: Path, state_dir: Path) -> str:
 
 
 def _read_files(state_dir: Path, archive: Path, place: str) -> dict[str, bytes]:
-    """Everything in the folder but the store, uploaded tables, told bits, and files that are being written."""
+    """Everything in the folder but the store, tables and their records, told bits, and files that are being written."""
     # A store that is written meanwhile, read as a file, would be of no one moment.
     not_taken = {f"{name}{suffix}" for name in (STORE, PurePosixPath(place).name) for suffix in _OF_A_STORE}
     found = {}
     for path in sorted(state_dir.rglob("*")):
         name = path.relative_to(state_dir)
         being_written = any(part.startswith(".") for part in name.parts)  # or left so, such as half a backup
-        of_this_start = is_decision_token(name.name)
-        passed_over = name.parts[0] in _FOLDERS_NOT_TAKEN or name.name in not_taken or being_written or of_this_start
+        records = name.parts[0] in _FOLDERS_NOT_TAKEN or name.parent.suffix == _EXAMPLES
+        passed_over = records or name.name in not_taken or being_written or is_decision_token(name.name)
         if passed_over or path.is_symlink() or not path.is_file() or path == archive:
             continue
         try:

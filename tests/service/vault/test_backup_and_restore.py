@@ -59,6 +59,8 @@ def party(tmp_path: Path) -> Path:
     (folder / "keys" / "job.json").write_bytes(b"secret")
     (folder / "data").mkdir()
     (folder / "data" / "records.csv").write_text("a,b\n1,2\n")
+    (folder / "moments" / "job.examples").mkdir(parents=True)
+    (folder / "moments" / "job.examples" / "training-x.npy").write_bytes(b"records that a network trains on")
     return folder
 
 
