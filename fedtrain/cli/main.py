@@ -13,7 +13,7 @@ from fedtrain.cli.output import OneLineErrors
 from fedtrain.cli.owner import data, describe, mapping, policy, roster_consent, schema
 from fedtrain.cli.owner import decisions as owner
 from fedtrain.cli.services import commands as services
-from fedtrain.cli.services import config
+from fedtrain.cli.services import config, pages
 from fedtrain.cli.services.backup import backup, restore
 from fedtrain.cli.services.prune import prune
 from fedtrain.cli.services.resume import resume
@@ -58,6 +58,7 @@ app.command(rich_help_panel=SERVICES)(services.facilitator)
 app.command(rich_help_panel=SERVICES)(services.data_owner)
 app.command(rich_help_panel=SERVICES)(services.model_owner)
 app.command(rich_help_panel=SERVICES)(demo.demo)
+app.command("open", rich_help_panel=SERVICES)(pages.open_pages)
 app.command(rich_help_panel=PREPARING)(describe.describe)
 app.add_typer(schema.app, rich_help_panel=PREPARING)
 app.command("map", rich_help_panel=PREPARING)(mapping.map_table)

@@ -238,8 +238,12 @@ def _show(outcome: dict[str, Any]) -> None:
 
 
 def _say_kept(parties: _Parties, state_dir: Path) -> None:
+    from fedtrain.cli.services.pages import link_to
+
     lines = [
-        f"The services are up; data, state and logs are in {state_dir}. Try:",
+        f"The services are up; data, state and logs are in {state_dir}. Their pages, by links that hold good once:",
+        *(f"  {name}: {link_to(address)}" for name, address in parties.addresses.items()),
+        "Or try:",
         f"  curl {parties.model_owner}/prediction",
         f'  curl -H "Content-Type: application/json" -X POST {parties.model_owner}/models --data @{parties.spec}',
         "Stop them with --stop in place of --keep; it deletes that folder too.",

@@ -25,6 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from fedtrain.service.limits.connection_limits import ConnectionLimits
 from fedtrain.service.limits.guarded_http import GuardedHttp
 from fedtrain.service.limits.reception import Reception
+from fedtrain.service.pages.routes import link_path
 from fedtrain.service.web.caller import OpenGate
 from fedtrain.service.web.exposure import refusal_to_listen
 from fedtrain.service.web.own_requests import OwnRequestsMiddleware
@@ -210,7 +211,11 @@ class _Server(uvicorn.Server):
         # lock held, and a JSON body of 100,000 lists sets off two of them: it took 0.3 s to read, and takes 0.02.
         gc.collect()
         gc.freeze()
-        log.info("listening", url=f"{scheme}://{_bracketed(host)}:{port}", most_connections=self._limits.most)
+        url = f"{scheme}://{_bracketed(host)}:{port}"
+        log.info("listening", url=url, most_connections=self._limits.most)
+        if sys.stdout.isatty() and isinstance(self._app.state.gate, OpenGate):
+            # For the person at the terminal, and in no log, which others may read: it opens a session, once.
+            print(f"Pages: {url}{link_path(self._app.state.sessions.new_link(None))}", flush=True)  # noqa: T201
 
     async def on_tick(self, counter: int) -> bool:
         if counter % _TICKS_A_SECOND == 0 and self._reception is not None:

@@ -16,7 +16,11 @@ from fedtrain.service.web.caller import Caller, Gate
 from fedtrain.spec.problems import TYPE_BASE, Code, Problem
 
 #: What everyone may see: that it runs, who it is, how it is called, and what its problems mean.
-PUBLIC_PATHS = frozenset({"/healthz", "/readyz", "/identity", "/openapi.json", "/problems", *documentation.PATHS})
+PUBLIC_PATHS = frozenset(
+    {"/healthz", "/readyz", "/identity", "/openapi.json", "/problems", "/session", *documentation.PATHS}
+)
+#: What lies below these is public as well.
+PUBLIC_FOLDERS = (TYPE_BASE, "/pages/")
 
 
 class AccessMiddleware:
@@ -43,7 +47,7 @@ class AccessMiddleware:
 
     def _admit(self, scope: Scope) -> None:
         """Raises Problem: UNAUTHENTICATED, FORBIDDEN, RATE_LIMITED."""
-        if scope["path"] in PUBLIC_PATHS or scope["path"].startswith(TYPE_BASE):
+        if scope["path"] in PUBLIC_PATHS or scope["path"].startswith(PUBLIC_FOLDERS):
             self._count(_address(scope))
             return
         try:

@@ -24,6 +24,9 @@ from fedtrain.service.limits.rate_limit import RateLimit
 from fedtrain.service.metrics.http_metrics import HttpMetricsMiddleware
 from fedtrain.service.metrics.loop_lag import LoopLag
 from fedtrain.service.metrics.service_metrics import tell_build
+from fedtrain.service.pages import built_files
+from fedtrain.service.pages import routes as session_routes
+from fedtrain.service.pages.sessions import Sessions
 from fedtrain.service.problems import pages as problem_pages
 from fedtrain.service.web import documentation
 from fedtrain.service.web.access import AccessMiddleware
@@ -135,16 +138,20 @@ def create_service(
     )
     app.state.stop = asyncio.Event()
     app.state.gate = gate
+    app.state.sessions = sessions = Sessions(gate, identity.party_id, monotonic)
     app.state.body_limits = body_limits
     app.state.role = role
     app.state.event_streams = event_streams()
     add_problem_handlers(app)
     app.include_router(problem_pages.routes())
     about = {"role": role.value, "name": name, "version": release, "protocol": PROTOCOL_VERSION}
-    app.include_router(documentation.routes(title, description, {**about, "party": identity.party_id}))
+    start = documentation.routes(title, {**about, "party": identity.party_id}, built_files.document())
+    app.include_router(start)
+    app.include_router(built_files.routes())
+    app.include_router(session_routes.router)
     # The last one added is the outermost: errors are caught within the count of requests, limits within both.
     app.add_middleware(BodyLimitMiddleware, limits=body_limits)
-    app.add_middleware(AccessMiddleware, gate=gate, role=role, rate_limit=rate_limit, monotonic=monotonic)
+    app.add_middleware(AccessMiddleware, gate=sessions, role=role, rate_limit=rate_limit, monotonic=monotonic)
     app.add_middleware(UnexpectedErrorMiddleware)
     app.add_middleware(HttpMetricsMiddleware, registry=registry)
     tell_build(registry, role, release)
@@ -154,7 +161,7 @@ def create_service(
     # For /docs alone, which then asks for the token; the gate is what looks at it.
     bearer = HTTPBearer(auto_error=False, description="A token of `fedtrain token`")
     shown = [Depends(bearer)] if access == "token" else []
-    for router in routers:
+    for router in (session_routes.links, *routers):
         app.include_router(router, dependencies=[Depends(caller), *shown])
     return app
 

@@ -66,6 +66,10 @@ class Gate(Protocol):
         """`headers` is read case-insensitively, as Starlette's Headers are."""
         ...
 
+    def in_session(self, token_id: str | None) -> Caller | None:
+        """Return who a session acts as that was opened with that token; None once the token opens nothing."""
+        ...
+
 
 class OpenGate:
     """For services on loopback without tokens: believes the `Fedtrain-Party` header.
@@ -79,6 +83,10 @@ class OpenGate:
     def identify(self, headers: Mapping[str, str]) -> Caller:
         decides = self.decisions is None or self.decisions.fits(headers.get("Authorization", ""))
         return Caller(_stated_party(headers), None, authenticated=False, decides=decides)
+
+    def in_session(self, token_id: str | None) -> Caller | None:
+        """Return who runs the service: here a session is opened by those who may decide, and by nobody else."""
+        return Caller(None, None, True, scope=Scope.ADMIN, decides=True) if token_id is None else None
 
 
 class TokenGate:
@@ -102,9 +110,20 @@ class TokenGate:
                 Code.FORBIDDEN,
                 f"The token belongs to {record.name} ({record.party[:16]}…), and {PARTY_HEADER} says {stated[:16]}….",
             )
-        role = None if record.role is None else Role(record.role)
-        decides = record.scope is Scope.ADMIN
-        return Caller(record.party, role, True, scope=record.scope, token_id=record.id, decides=decides)
+        return _shown_by(record)
+
+    def in_session(self, token_id: str | None) -> Caller | None:
+        """Return who has the token now: a session ends with it."""
+        for record in self._tokens.value():
+            if record.id == token_id and record.revoked_at is None:
+                return _shown_by(record)
+        return None
+
+
+def _shown_by(record: TokenRecord) -> Caller:
+    role = None if record.role is None else Role(record.role)
+    decides = record.scope is Scope.ADMIN
+    return Caller(record.party, role, True, scope=record.scope, token_id=record.id, decides=decides)
 
 
 def _stated_party(headers: Mapping[str, str]) -> str | None:

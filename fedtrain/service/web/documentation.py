@@ -1,4 +1,4 @@
-"""Pages that a browser is shown: `/`, which says what this is, and `/docs`. Everything comes from this service itself.
+"""Pages that a browser is shown: `/`, where its people work, and `/docs`. Everything comes from this service itself.
 
 FastAPI's own pages take their scripts from elsewhere and have one in the page. Here the files are those of the package
 fastapi-offline, and the browser is told to load nothing else.
@@ -41,8 +41,8 @@ window.addEventListener("load", () => {
 PATHS = frozenset({"/", "/docs", "/docs/start.js", *(f"/docs/{name}" for name in _ASSETS)})
 
 
-def routes(title: str, what: str, about: Mapping[str, str]) -> APIRouter:
-    """Return the routes of the pages. `what` says what the service is; `about` is shown as it is: name, version, …"""
+def routes(title: str, about: Mapping[str, str], document: bytes) -> APIRouter:
+    """Return the routes of the pages. A program is told `about` at `/`: name, version, …; a browser gets `document`."""
     router = APIRouter(include_in_schema=False)
     shown = {"title": title, **about, "docs": "/docs", "openapi": "/openapi.json", "problems": "/problems"}
 
@@ -50,7 +50,7 @@ def routes(title: str, what: str, about: Mapping[str, str]) -> APIRouter:
     async def index(request: Request) -> Response:
         headers = {**PAGE_HEADERS, "Vary": "Accept"}
         if "text/html" in request.headers.get("accept", ""):
-            return HTMLResponse(_index(title, what, about), headers=headers)
+            return HTMLResponse(document, headers={**headers, "Cache-Control": "no-cache"})
         return JSONResponse(shown, headers=headers)
 
     @router.get("/docs")
@@ -76,19 +76,6 @@ def routes(title: str, what: str, about: Mapping[str, str]) -> APIRouter:
 @cache
 def _asset(name: str) -> bytes:
     return (files("fastapi_offline") / "static" / name).read_bytes()
-
-
-def _index(title: str, what: str, about: Mapping[str, str]) -> str:
-    rows = "".join(f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in about.items())
-    paragraphs = "".join(f"<p>{escape(part)}</p>" for part in what.split("\n\n"))
-    links = (
-        ("docs", "all routes, with examples"),
-        ("readyz", "whether it can work, and what is missing"),
-        ("problems", "everything that can go wrong, and what to do"),
-        ("openapi.json", "the routes for programs"),
-    )
-    listed = "".join(f'<li><a href="{path}">/{path}</a>: {told}</li>' for path, told in links)
-    return _page(title, f"<h1>{escape(title)}</h1>{paragraphs}<table>{rows}</table><ul>{listed}</ul>")
 
 
 def _page(title: str, body: str, head: str = "") -> str:

@@ -1,0 +1,14 @@
+{
+__sveltekit_38fs3p = {
+base: new URL('.', location).pathname.slice(0, -1)
+};
+
+const element = document.currentScript.parentElement;
+
+Promise.all([
+import("./immutable/entry/start.F0Ig7cev.js"),
+import("./immutable/entry/app.DNWzQMeE.js")
+]).then(([kit, app]) => {
+kit.start(app, element);
+});
+}

@@ -1,0 +1,3900 @@
+// The model-owner's routes, written by scripts/types.mjs from its OpenAPI document.
+export interface paths {
+    "/datasets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All test sets, the current one first */
+        get: operations["datasets_datasets_get"];
+        put?: never;
+        /** Register a test set: a file in the data folder, by JSON, or the file itself as the body */
+        post: operations["register_datasets_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/healthz": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Is the process alive? */
+        get: operations["healthz_healthz_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/identity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who is this? */
+        get: operations["identity_identity_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Prometheus metrics */
+        get: operations["metrics_metrics_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The newest models, newest first */
+        get: operations["models_models_get"];
+        put?: never;
+        /** Train a model: the job is planned, kept and started */
+        post: operations["deploy_models_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/models/{model_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where a model stands: round, loss, for whom it waits; at the end its coefficients */
+        get: operations["model_models__model_id__get"];
+        put?: never;
+        post?: never;
+        /** Cancel a job, at every party */
+        delete: operations["cancel_models__model_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/models/{model_id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One event a round, a step of a window, and a change of phase; ends with the job */
+        get: operations["events_models__model_id__events_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/models/{model_id}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A finished model as a file: JSON, ONNX, or a scikit-learn pipeline that skops reads
+         * @description A classifier's probabilities are calibrated as those of GET /prediction are now. ONNX and sklearn need the extra `export`. A missing value is replaced where its feature declares a constant for it.
+         */
+        get: operations["export_model_models__model_id__export_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/models/{model_id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Go on with a job that waits, as after a restored backup: compare it with the Facilitator's state of it */
+        post: operations["resume_models__model_id__resume_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/models/{model_id}/scoring": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who may score a model, and how much of it scores have told */
+        get: operations["standing_models__model_id__scoring_get"];
+        put?: never;
+        /** Let Data Owners score a finished model, without seeing it, up to a quota */
+        post: operations["allow_models__model_id__scoring_post"];
+        /** Answer no more scores of a model; what was spent stays spent */
+        delete: operations["forbid_models__model_id__scoring_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/prediction": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Score the test set: cost, metrics, values beside true values */
+        get: operations["predict_prediction_get"];
+        put?: never;
+        /** Score rows: values out, in the order of the rows */
+        post: operations["score_prediction_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/predictions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The newest predictions, newest first */
+        get: operations["predictions_predictions_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/predictions/{prediction_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A prediction that was made before */
+        get: operations["prediction_predictions__prediction_id__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/problems": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Everything that can go wrong, and where to read on */
+        get: operations["problems_problems_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/problems/{slug}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One problem: what it means, who meets it, what to do */
+        get: operations["problem_problems__slug__get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/readyz": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Can it do its work, and if not, what is missing? */
+        get: operations["readyz_readyz_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What may this caller do? */
+        get: operations["session_session_get"];
+        put?: never;
+        /** Open a session in this browser, by a link that the service made or by a token */
+        post: operations["open_session_session_post"];
+        /** End the session in this browser */
+        delete: operations["end_session_session_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/session/links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make a link that opens one session, within an hour */
+        post: operations["new_link_session_links_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+}
+export type webhooks = Record<string, never>;
+export interface components {
+    schemas: {
+        /**
+         * Allowance
+         * @description `data_owners`: party ids, by default of those that trained the model. `quota_bits`: by default, and at most, one
+         *     bit less than the model can tell at the precision of its scores.
+         * @example {
+         *       "quota_bits": 256
+         *     }
+         */
+        Allowance: {
+            /** Data Owners */
+            data_owners?: string[] | null;
+            /** Quota Bits */
+            quota_bits?: number | null;
+        };
+        /**
+         * Calibration
+         * @description Probability = σ(slope·score + offset), one of each an output, fitted on some rows of the test set.
+         */
+        Calibration: {
+            /** Method */
+            method: string;
+            /** Offsets */
+            offsets: number[];
+            /** Rows */
+            rows: number[];
+            /** Slopes */
+            slopes: number[];
+        };
+        /**
+         * Candidate
+         * @description One l2, and what the model that the training parts give with it costs, in the units of the training loss.
+         */
+        Candidate: {
+            /** L2 */
+            l2: number;
+            /** Training Loss */
+            training_loss: number;
+            /** Validation Loss */
+            validation_loss: number;
+        };
+        /**
+         * Clipped
+         * @description A row (by its place in `values`, from 0) with values outside declared ranges, and in which columns.
+         */
+        Clipped: {
+            /** Columns */
+            columns: string[];
+            /** Row */
+            row: number;
+        };
+        /**
+         * CoefficientRow
+         * @description One coefficient: its estimate, and how far it can be trusted.
+         */
+        CoefficientRow: {
+            /** Coefficient */
+            coefficient: number;
+            /** High */
+            high: number;
+            /** Low */
+            low: number;
+            /** Name */
+            name: string;
+            /** P */
+            p: number;
+            /** Standard Error */
+            standard_error: number;
+            /** T */
+            t: number | null;
+        };
+        /**
+         * CoefficientTable
+         * @description Ordinary least squares on all rows of the federation. `low`, `high` are the ends of `confidence` intervals.
+         */
+        CoefficientTable: {
+            /** Condition Number */
+            condition_number: number;
+            /** Confidence */
+            confidence: number;
+            /** Degrees Of Freedom */
+            degrees_of_freedom: number;
+            /** Outputs */
+            outputs: components["schemas"]["OutputTable"][];
+            /** Rows */
+            rows: number;
+        };
+        /**
+         * DatasetView
+         * @description A test set. The one that was registered last is current: GET /prediction scores on it.
+         * @example {
+         *       "current": true,
+         *       "id": "5c1f0e8a7b6d4e3f9a2b1c0d8e7f6a5b",
+         *       "name": "default",
+         *       "path": "test.csv",
+         *       "registered_at": "2026-01-12T09:20:00.000Z",
+         *       "size_bytes": 5821,
+         *       "version": "9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f"
+         *     }
+         */
+        DatasetView: {
+            /** Current */
+            current: boolean;
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Path */
+            path: string;
+            /**
+             * Registered At
+             * Format: date-time
+             */
+            registered_at: string;
+            /** Size Bytes */
+            size_bytes: number;
+            /** Version */
+            version: string;
+        };
+        /**
+         * Decision
+         * @description A threshold for the second class's probability, chosen on so many test rows, and how the others fare by it.
+         */
+        Decision: {
+            /** Accuracy */
+            accuracy: number;
+            /** Chosen On */
+            chosen_on: number;
+            /** Precision */
+            precision: number | null;
+            /** Recall */
+            recall: number | null;
+            /** Threshold */
+            threshold: number;
+        };
+        /**
+         * ExportFormat
+         * @description `json`: a document; `onnx`: float64 in and out, equal to about 1e-7; `sklearn`: a pipeline, written by skops.
+         * @enum {string}
+         */
+        ExportFormat: "json" | "onnx" | "sklearn";
+        /**
+         * Health
+         * @description The answer to GET /healthz.
+         */
+        Health: {
+            /** Status */
+            status: string;
+        };
+        /**
+         * L2Choice
+         * @description The candidates in rising order, and the one with the least validation loss (of equals, the largest).
+         */
+        L2Choice: {
+            /** Candidates */
+            candidates: components["schemas"]["Candidate"][];
+            /** L2 */
+            l2: number;
+            /** Training Rows */
+            training_rows: number;
+            /** Validation Rows */
+            validation_rows: number;
+        };
+        /**
+         * Leak
+         * @description How many numbers of the federation's sums were decrypted, of how many there are in its moments (A, b).
+         *
+         *     Where owners see the weights: of how many the rounds can have.
+         */
+        Leak: {
+            /** Holds */
+            holds: string;
+            /** Numbers Decrypted */
+            numbers_decrypted: number;
+            /** Of */
+            of: number;
+        };
+        /**
+         * Link
+         * @description A link that opens one session, within an hour: this service's address, and `path`.
+         * @example {
+         *       "path": "/#/open/qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq"
+         *     }
+         */
+        Link: {
+            /** Path */
+            path: string;
+        };
+        /**
+         * LinkCode
+         * @description The last part of a link that opens a session once. Without it the request shows a token.
+         * @example {
+         *       "code": "qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq"
+         *     }
+         */
+        LinkCode: {
+            /** Code */
+            code?: string | null;
+        };
+        /**
+         * ModelLine
+         * @description A job in a list. `name` and `optimizer` are those of its spec.
+         */
+        ModelLine: {
+            /** Code */
+            code: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Ended At */
+            ended_at: string | null;
+            /** Id */
+            id: string;
+            /** Loss */
+            loss: number | null;
+            /** Loss Is */
+            loss_is: string;
+            model_type: components["schemas"]["ModelType"];
+            /** Name */
+            name: string | null;
+            optimizer: components["schemas"]["Optimizer"];
+            phase: components["schemas"]["Phase"];
+            /** Reason */
+            reason: string | null;
+            /** Round */
+            round: number | null;
+            /** Rounds */
+            rounds: number | null;
+            status: components["schemas"]["Status"];
+        };
+        /**
+         * ModelType
+         * @enum {string}
+         */
+        ModelType: "LINEAR_REGRESSION" | "LOGISTIC_REGRESSION";
+        /**
+         * ModelView
+         * @description A job. `waiting_for` and `seconds_left` are the Facilitator's, and None where it cannot be asked.
+         *
+         *     `refusal`: why this party last refused what the Facilitator sent. `converged`: whether the tolerance was reached.
+         *     `remarks`: what people must know of the finished model. `may_have_caused`: where its sums could not be used, the
+         *     owners of the roster, those first whose jobs ended so most often.
+         *     `test_set_problem`: in the answer to POST /models, why the test set could not score the model that it will be.
+         *     Members that are not here are what a method reports that fits no coefficients.
+         *     `window`: scale and bits of the round that is asked. `plan`: the budget, and under `forecast` what the job costs.
+         * @example {
+         *       "bytes_received": 402118,
+         *       "bytes_sent": 181204,
+         *       "created_at": "2026-01-12T09:28:00.000Z",
+         *       "declined": [],
+         *       "gradient": 0.0031,
+         *       "history": [
+         *         {
+         *           "at": "2026-01-12T09:28:41.002Z",
+         *           "gradient": 0.0031,
+         *           "loss": 2961.337,
+         *           "round": 7
+         *         }
+         *       ],
+         *       "id": "0f4b6d1c9e7a4c52b8d3a6e5f1029384",
+         *       "leak": {
+         *         "holds": "if the Model Owner follows the protocol",
+         *         "numbers_decrypted": 77,
+         *         "of": 77
+         *       },
+         *       "loss": 2961.337,
+         *       "loss_is": "mean squared error on the training rows",
+         *       "model_type": "LINEAR_REGRESSION",
+         *       "name": "stay in hospital",
+         *       "optimizer": "conjugate_gradient",
+         *       "owners": [
+         *         {
+         *           "name": "clinic-a",
+         *           "party": "1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a"
+         *         },
+         *         {
+         *           "name": "clinic-b",
+         *           "party": "c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4"
+         *         }
+         *       ],
+         *       "phase": "TRAINING",
+         *       "plan": {
+         *         "bits_available": 3070,
+         *         "forecast": {
+         *           "owners": 2,
+         *           "rounds": 48,
+         *           "sums_decrypted": 77,
+         *           "sums_in_all": 77
+         *         },
+         *         "slot_bits": 116
+         *       },
+         *       "remarks": [],
+         *       "round": 7,
+         *       "rounds": 48,
+         *       "rows_total": 376,
+         *       "seconds_left": 41.5,
+         *       "seconds_spent": 3.2,
+         *       "started_at": "2026-01-12T09:28:04.511Z",
+         *       "status": "IN_PROGRESS",
+         *       "waiting_for": [
+         *         {
+         *           "name": "clinic-b",
+         *           "party": "c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4",
+         *           "since": "2026-01-12T09:28:41.100Z"
+         *         }
+         *       ],
+         *       "window": {
+         *         "answer_fraction_bits": 72,
+         *         "bits_available": 3070,
+         *         "bits_left": 2954,
+         *         "bits_used": 116,
+         *         "of": 1,
+         *         "step": 0,
+         *         "weight_fraction_bits": 40
+         *       }
+         *     }
+         */
+        ModelView: {
+            /** Bytes Received */
+            bytes_received: number;
+            /** Bytes Sent */
+            bytes_sent: number;
+            /** Code */
+            code: string | null;
+            coefficient_table: components["schemas"]["CoefficientTable"] | null;
+            /** Coefficients */
+            coefficients: {
+                [key: string]: number | {
+                    [key: string]: number;
+                };
+            } | null;
+            /** Converged */
+            converged: boolean | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Declined */
+            declined: {
+                [key: string]: unknown;
+            }[];
+            /** Ended At */
+            ended_at: string | null;
+            /** Gradient */
+            gradient: number | null;
+            /** History */
+            history: components["schemas"]["Round"][];
+            /** Id */
+            id: string;
+            l2_choice: components["schemas"]["L2Choice"] | null;
+            leak: components["schemas"]["Leak"];
+            /** Loss */
+            loss: number | null;
+            /** Loss Is */
+            loss_is: string;
+            /**
+             * May Have Caused
+             * @default []
+             */
+            may_have_caused: components["schemas"]["Suspect"][];
+            model_type: components["schemas"]["ModelType"];
+            /** Name */
+            name: string | null;
+            /** No Coefficient Table */
+            no_coefficient_table: string | null;
+            optimizer: components["schemas"]["Optimizer"];
+            /** Owners */
+            owners: {
+                [key: string]: string;
+            }[];
+            phase: components["schemas"]["Phase"];
+            /** Plan */
+            plan: {
+                [key: string]: unknown;
+            };
+            /** Reason */
+            reason: string | null;
+            /** Refusal */
+            refusal: string | null;
+            /** Remarks */
+            remarks: components["schemas"]["Remark"][];
+            /** Round */
+            round: number | null;
+            /** Rounds */
+            rounds: number | null;
+            /** Rows Total */
+            rows_total: number | null;
+            /** Seconds Left */
+            seconds_left: number | null;
+            /** Seconds Spent */
+            seconds_spent: number;
+            /** Started At */
+            started_at: string | null;
+            status: components["schemas"]["Status"];
+            /** Test Set Problem */
+            test_set_problem?: string | null;
+            /** Waiting For */
+            waiting_for: {
+                [key: string]: unknown;
+            }[] | null;
+            window: components["schemas"]["WindowPosition"] | null;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * Optimizer
+         * @enum {string}
+         */
+        Optimizer: "gradient_descent" | "momentum" | "conjugate_gradient" | "newton" | "adam" | "lbfgs";
+        /**
+         * OutputTable
+         * @description One target's coefficients. `residual_standard_error`: √(RSS/(N − d)). `r2` is None for a constant target.
+         */
+        OutputTable: {
+            /** Adjusted R2 */
+            adjusted_r2: number | null;
+            /** Coefficients */
+            coefficients: components["schemas"]["CoefficientRow"][];
+            /** R2 */
+            r2: number | null;
+            /** Residual Standard Error */
+            residual_standard_error: number;
+            /** Target */
+            target: string;
+        };
+        /**
+         * Phase
+         * @description Where a job stands at one party. The last three end it, at every party.
+         * @enum {string}
+         */
+        Phase: "PREPARING" | "DEPLOYING" | "JOINING" | "WAITING_FOR_MODEL_OWNER" | "WAITING_FOR_DATA_OWNERS" | "ADDING" | "TRAINING" | "OFFERED" | "AWAITING_APPROVAL" | "JOINED" | "DECLINED" | "FINISHED" | "FAILED" | "CANCELLED";
+        /**
+         * PredictionLine
+         * @description A prediction in a list.
+         */
+        PredictionLine: {
+            /** Cost */
+            cost: number;
+            /** Dataset Id */
+            dataset_id: string;
+            /** Id */
+            id: string;
+            /** Metrics */
+            metrics: {
+                [key: string]: unknown;
+            };
+            /** Model Id */
+            model_id: string;
+        };
+        /**
+         * PredictionView
+         * @description A model on a test set. Values and targets in raw units, one a row; of several targets, a list a row.
+         *
+         *     Of a classifier, values are probabilities: of the second class where there are two, else a list of every class's;
+         *     `classes` are the likeliest and `targets` the true ones. `calibration.rows` (from 0) are the rows that the
+         *     probabilities were fitted on; cost and metrics are those of all the others. `remarks`: what people must know.
+         * @example {
+         *       "cost": 2900.19,
+         *       "dataset_id": "5c1f0e8a7b6d4e3f9a2b1c0d8e7f6a5b",
+         *       "id": "7e0d5b9c1a2f4d83b6c4e5f708192a3b",
+         *       "metrics": {
+         *         "mae": 42.79,
+         *         "mse": 2900.19,
+         *         "r2": 0.45
+         *       },
+         *       "model_id": "0f4b6d1c9e7a4c52b8d3a6e5f1029384",
+         *       "targets": [
+         *         151,
+         *         75
+         *       ],
+         *       "values": [
+         *         158.2,
+         *         101.9
+         *       ]
+         *     }
+         */
+        PredictionView: {
+            /** Calibrated Coefficients */
+            calibrated_coefficients?: {
+                [key: string]: number | {
+                    [key: string]: number;
+                };
+            } | null;
+            calibration?: components["schemas"]["Calibration"] | null;
+            /** Class Names */
+            class_names?: string[] | null;
+            /** Classes */
+            classes?: string[] | null;
+            /**
+             * Clipped
+             * @default []
+             */
+            clipped: components["schemas"]["Clipped"][];
+            /** Cost */
+            cost: number;
+            /** Cost Is */
+            cost_is?: string | null;
+            /** Dataset Id */
+            dataset_id: string;
+            decision?: components["schemas"]["Decision"] | null;
+            /** Id */
+            id: string;
+            /** Metrics */
+            metrics: {
+                [key: string]: unknown;
+            };
+            /** Model Id */
+            model_id: string;
+            /**
+             * Remarks
+             * @default []
+             */
+            remarks: components["schemas"]["Remark"][];
+            /** Targets */
+            targets: number[] | number[][] | string[];
+            /** Values */
+            values: number[] | number[][];
+        };
+        /**
+         * Ready
+         * @description The answer to GET /readyz when all is well. `access`: whether callers must show a token, or are believed.
+         *
+         *     `remarks`: what keeps the service from some of its work, and is left out where nothing does.
+         */
+        Ready: {
+            /**
+             * Access
+             * @enum {string}
+             */
+            access: "open" | "token";
+            /** Checks */
+            checks: {
+                [key: string]: string;
+            };
+            /**
+             * Remarks
+             * @default []
+             */
+            remarks: string[];
+            /** Status */
+            status: string;
+        };
+        /**
+         * Remark
+         * @description One thing to know. `column`: the one that it is about, where it is about one.
+         */
+        Remark: {
+            code: components["schemas"]["RemarkCode"];
+            /** Column */
+            column?: string | null;
+            /** Text */
+            text: string;
+        };
+        /**
+         * RemarkCode
+         * @description Codes for programs; `TEXTS` has what they say to a person.
+         * @enum {string}
+         */
+        RemarkCode: "not-converged" | "surrogate-coefficients" | "column-hardly-varies" | "collinear" | "uncertain" | "directions-left" | "columns-not-judged" | "class-missing" | "separable" | "outside-range" | "rare-class";
+        /**
+         * Role
+         * @enum {string}
+         */
+        Role: "facilitator" | "model-owner" | "data-owner";
+        /**
+         * Round
+         * @description One turn of the Model Owner: the training loss in raw units and ‖gradient‖/‖b‖, at the weights that were asked.
+         *
+         *     With windows there is no loss, and `gradient` is what the window's updates tell of it.
+         */
+        Round: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Gradient */
+            gradient: number;
+            /** Loss */
+            loss: number | null;
+            /** Round */
+            round: number;
+            /** Validation Loss */
+            validation_loss?: number | null;
+        };
+        /**
+         * Rows
+         * @description Rows to score: objects by column name (or position, for columns given by it), or lists in feature order.
+         * @example {
+         *       "rows": [
+         *         {
+         *           "age": 0.03,
+         *           "bmi": 0.06
+         *         },
+         *         [
+         *           0.01,
+         *           -0.02
+         *         ]
+         *       ]
+         *     }
+         */
+        Rows: {
+            /** Model Id */
+            model_id?: string | null;
+            /** Rows */
+            rows: unknown[];
+        };
+        /**
+         * Scores
+         * @description One value a row, in the units of the target; of a classifier probabilities, and the likeliest classes.
+         *
+         *     They are calibrated on the current test set, where it has enough rows of every class.
+         * @example {
+         *       "model_id": "0f4b6d1c9e7a4c52b8d3a6e5f1029384",
+         *       "values": [
+         *         172.4,
+         *         139.9
+         *       ]
+         *     }
+         */
+        Scores: {
+            /** Class Names */
+            class_names?: string[] | null;
+            /** Classes */
+            classes?: string[] | null;
+            /**
+             * Clipped
+             * @default []
+             */
+            clipped: components["schemas"]["Clipped"][];
+            /** Model Id */
+            model_id: string;
+            /**
+             * Remarks
+             * @default []
+             */
+            remarks: components["schemas"]["Remark"][];
+            /** Values */
+            values: number[] | number[][];
+        };
+        /**
+         * ScoringView
+         * @description How it stands with scoring a model. Bits are those that scores tell of it, over all owners together.
+         *
+         *     `entropy_bits`: what the model can tell at the precision of its scores; that many bits would be the model.
+         * @example {
+         *       "allowed": true,
+         *       "bits_per_row": 32,
+         *       "data_owners": [
+         *         "1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a"
+         *       ],
+         *       "entropy_bits": 341,
+         *       "model_id": "0f4b6d1c9e7a4c52b8d3a6e5f1029384",
+         *       "quota_bits": 340,
+         *       "scores_left": 7,
+         *       "spent_bits": 96
+         *     }
+         */
+        ScoringView: {
+            /** Allowed */
+            allowed: boolean;
+            /** Bits Per Row */
+            bits_per_row: number;
+            /** Data Owners */
+            data_owners: string[];
+            /** Entropy Bits */
+            entropy_bits: number;
+            /** Model Id */
+            model_id: string;
+            /** Quota Bits */
+            quota_bits: number;
+            /** Scores Left */
+            scores_left: number;
+            /** Spent Bits */
+            spent_bits: number;
+        };
+        /**
+         * ServiceIdentity
+         * @description The answer to GET /identity.
+         */
+        ServiceIdentity: {
+            /** Name */
+            name: string;
+            /** Party Id */
+            party_id: string;
+            /** Protocol */
+            protocol: string;
+            role: components["schemas"]["Role"];
+            /** Version */
+            version: string;
+        };
+        /**
+         * SessionView
+         * @description What the caller may do here: look, and decide. `access`: whether looking takes a session or token at all.
+         * @example {
+         *       "access": "open",
+         *       "decides": true,
+         *       "looks": true,
+         *       "session": true
+         *     }
+         */
+        SessionView: {
+            /**
+             * Access
+             * @enum {string}
+             */
+            access: "open" | "token";
+            /** Decides */
+            decides: boolean;
+            /** Looks */
+            looks: boolean;
+            /** Session */
+            session: boolean;
+        };
+        /**
+         * Status
+         * @description What a person is told.
+         * @enum {string}
+         */
+        Status: "INITIATED" | "IN_PROGRESS" | "FINISHED" | "FAILED" | "CANCELLED";
+        /**
+         * Suspect
+         * @description An owner of a job whose sums could not be used: `ended_so` of its `jobs` here ended like that.
+         *
+         *     Single answers are never opened, so that the count alone tells one owner from another.
+         */
+        Suspect: {
+            /** Ended So */
+            ended_so: number;
+            /** Jobs */
+            jobs: number;
+            /** Name */
+            name: string;
+            /** Party */
+            party: string;
+        };
+        /**
+         * WindowPosition
+         * @description One step of a window; a job without windows is always at step 0 of 1.
+         *
+         *     `step`: updates since the weights were last encrypted afresh, of `of`. `weight_fraction_bits`: the scale of the
+         *     weights that were asked with; `answer_fraction_bits`: of the answers. `bits_used`: of a slot in the worst case up
+         *     to the update that follows, the sign included, of `bits_available` in a plaintext.
+         * @example {
+         *       "answer_fraction_bits": 282,
+         *       "bits_available": 3070,
+         *       "bits_left": 2701,
+         *       "bits_used": 369,
+         *       "of": 8,
+         *       "step": 2,
+         *       "weight_fraction_bits": 250
+         *     }
+         */
+        WindowPosition: {
+            /** Answer Fraction Bits */
+            answer_fraction_bits: number;
+            /** Bits Available */
+            bits_available: number;
+            /** Bits Left */
+            bits_left: number;
+            /** Bits Used */
+            bits_used: number;
+            /** Of */
+            of: number;
+            /** Step */
+            step: number;
+            /** Weight Fraction Bits */
+            weight_fraction_bits: number;
+        };
+    };
+    responses: never;
+    parameters: never;
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
+}
+export type $defs = Record<string, never>;
+export interface operations {
+    datasets_datasets_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description The service cannot answer now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetView"][];
+                };
+            };
+        };
+    };
+    register_datasets_post: {
+        parameters: {
+            query?: {
+                /** @description Of an upload. */
+                name?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "path": "test.csv"
+                 *     }
+                 */
+                "application/json": {
+                    /**
+                     * Name
+                     * @default default
+                     */
+                    name?: string;
+                    /** Path */
+                    path: string;
+                };
+                "application/octet-stream": string;
+                "application/vnd.apache.parquet": string;
+                /**
+                 * @example age,bmi,target
+                 *     0.01,0.03,151
+                 */
+                "text/csv": string;
+            };
+        };
+        responses: {
+            /** @description The request is refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description The service cannot answer now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DatasetView"];
+                };
+            };
+        };
+    };
+    healthz_healthz_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description The service cannot answer now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Health"];
+                };
+            };
+        };
+    };
+    identity_identity_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description The service cannot answer now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServiceIdentity"];
+                };
+            };
+        };
+    };
+    metrics_metrics_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description The service cannot answer now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    models_models_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description The service cannot answer now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelLine"][];
+                };
+            };
+        };
+    };
+    deploy_models_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Drawn by the caller: the same key with the same spec is the same model, always. */
+                "idempotency-key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description The request is refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description The service cannot answer now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelView"];
+                };
+            };
+        };
+    };
+    model_models__model_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The model's id. */
+                model_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description The service cannot answer now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelView"];
+                };
+            };
+        };
+    };
+    cancel_models__model_id__delete: {
+        parameters: {
+            query?: {
+                reason?: string;
+            };
+            header?: never;
+            path: {
+                /** @description The model's id. */
+                model_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description The service cannot answer now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelView"];
+                };
+            };
+        };
+    };
+    events_models__model_id__events_get: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The last round that was seen. */
+                "last-event-id"?: string | null;
+            };
+            path: {
+                /** @description The model's id. */
+                model_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description The service cannot answer now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description Server-sent events */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example event: status
+                     *     data: {"id": "0f4b6d1c9e7a4c52b8d3a6e5f1029384", "status": "IN_PROGRESS", "phase": "TRAINING", "round": 0, "rounds": 48}
+                     *
+                     *     event: window
+                     *     data: {"id": "0f4b6d1c9e7a4c52b8d3a6e5f1029384", "window": {"step": 0, "of": 1, "weight_fraction_bits": 40, "answer_fraction_bits": 72, "bits_used": 116, "bits_left": 2954, "bits_available": 3070}}
+                     *
+                     *     id: 1
+                     *     event: round
+                     *     data: {"id": "0f4b6d1c9e7a4c52b8d3a6e5f1029384", "status": "IN_PROGRESS", "phase": "TRAINING", "round": 1, "rounds": 48}
+                     */
+                    "text/event-stream": unknown;
+                };
+            };
+        };
+    };
+    export_model_models__model_id__export_get: {
+        parameters: {
+            query?: {
+                /** @description Which file. */
+                format?: components["schemas"]["ExportFormat"];
+            };
+            header?: never;
+            path: {
+                /** @description The model's id. */
+                model_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description The service cannot answer now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    resume_models__model_id__resume_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The model's id. */
+                model_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description The service cannot answer now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelView"];
+                };
+            };
+        };
+    };
+    standing_models__model_id__scoring_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The model's id. */
+                model_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description The service cannot answer now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScoringView"];
+                };
+            };
+        };
+    };
+    allow_models__model_id__scoring_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The model's id. */
+                model_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Allowance"];
+            };
+        };
+        responses: {
+            /** @description The request is refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description The service cannot answer now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScoringView"];
+                };
+            };
+        };
+    };
+    forbid_models__model_id__scoring_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The model's id. */
+                model_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description The service cannot answer now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScoringView"];
+                };
+            };
+        };
+    };
+    predict_prediction_get: {
+        parameters: {
+            query?: {
+                /** @description Default: the model that finished last. */
+                model_id?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description The service cannot answer now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PredictionView"];
+                };
+            };
+        };
+    };
+    score_prediction_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Rows"];
+            };
+        };
+        responses: {
+            /** @description The request is refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description The service cannot answer now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Scores"];
+                };
+            };
+        };
+    };
+    predictions_predictions_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description The service cannot answer now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PredictionLine"][];
+                };
+            };
+        };
+    };
+    prediction_predictions__prediction_id__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                prediction_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description The service cannot answer now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PredictionView"];
+                };
+            };
+        };
+    };
+    problems_problems_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description The service cannot answer now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+        };
+    };
+    problem_problems__slug__get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description The service cannot answer now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+        };
+    };
+    readyz_readyz_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description The service cannot answer now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ready"];
+                };
+            };
+        };
+    };
+    session_session_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description The service cannot answer now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionView"];
+                };
+            };
+        };
+    };
+    open_session_session_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LinkCode"];
+            };
+        };
+        responses: {
+            /** @description The request is refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description The service cannot answer now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionView"];
+                };
+            };
+        };
+    };
+    end_session_session_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description The service cannot answer now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    new_link_session_links_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description The service cannot answer now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description Successful Response */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Link"];
+                };
+            };
+        };
+    };
+}

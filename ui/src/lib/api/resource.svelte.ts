@@ -1,0 +1,30 @@
+import { ask, Failure } from './client';
+
+/** What a route answers, as a page shows it: still loading, there, or why it is not there. */
+export class Resource<T> {
+  value = $state.raw<T | undefined>();
+  failure = $state.raw<Failure | undefined>();
+  loading = $state(true);
+  #asked = 0;
+
+  constructor(private readonly path: string) {
+    void this.load();
+  }
+
+  /** Ask again; what was there stays until the answer is. */
+  async load(): Promise<void> {
+    const turn = ++this.#asked;
+    this.loading = true;
+    try {
+      const value = await ask<T>(this.path);
+      if (turn !== this.#asked) return;
+      this.value = value;
+      this.failure = undefined;
+    } catch (error) {
+      if (turn !== this.#asked) return;
+      this.failure = error instanceof Failure ? error : new Failure(String(error));
+    } finally {
+      if (turn === this.#asked) this.loading = false;
+    }
+  }
+}
