@@ -29,6 +29,7 @@ from fedtrain.crypto.packing.slots import SlotLayout, pack, unpack
 from fedtrain.crypto.paillier.arithmetic import add, add_plain, affine_matrix, repack, scale, sum_vectors
 from fedtrain.crypto.paillier.encryption import (
     Encryptor,
+    FreshNoncePool,
     KeyHolderEncryptor,
     PublicEncryptor,
     decrypt,
@@ -65,6 +66,7 @@ __all__ = [
     "Encryptor",
     "Engine",
     "FixedBaseTable",
+    "FreshNoncePool",
     "KeyHolderEncryptor",
     "KeyMismatch",
     "KeyTooSmall",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 import gmpy2
 import numpy as np
@@ -113,7 +114,7 @@ def _offset(layout: SlotLayout) -> int:
     return half * (((1 << (layout.slot_bits * layout.slots_per_ciphertext)) - 1) // ((1 << layout.slot_bits) - 1))
 
 
-def _slots_by_ciphertext(values: NDArray[np.object_], layout: SlotLayout) -> NDArray[np.object_]:
+def _slots_by_ciphertext(values: NDArray[Any], layout: SlotLayout) -> NDArray[Any]:
     """(rows, columns) → (ciphertexts, slots_per_ciphertext), zeros where a group is not full."""
     padded = np.full(
         (
@@ -121,7 +122,7 @@ def _slots_by_ciphertext(values: NDArray[np.object_], layout: SlotLayout) -> NDA
             layout.column_groups * layout.columns_per_ciphertext,
         ),
         0,
-        dtype=object,
+        dtype=values.dtype,
     )
     padded[: layout.rows, : layout.columns] = values
     blocks = padded.reshape(
@@ -138,14 +139,14 @@ def pack(values: NDArray[np.object_], layout: SlotLayout) -> list[int]:
     if values.shape != (layout.rows, layout.columns):
         raise LayoutMismatch(f"({layout.rows}, {layout.columns})", str(values.shape))
     half = 1 << (layout.slot_bits - 1)
-    for position, value in enumerate(values.ravel()):
-        if not -half < value < half:
-            raise EncodingOverflow(
-                f"entry {position} does not fit a slot of {layout.slot_bits} bits with its sign: widen the slots"
-            )
+    beyond = np.flatnonzero(~((-half < values) & (values < half)))
+    if beyond.size:
+        raise EncodingOverflow(
+            f"entry {beyond[0]} does not fit a slot of {layout.slot_bits} bits with its sign: widen the slots"
+        )
     offset = _offset(layout)
-    by_ciphertext = _slots_by_ciphertext(values, layout).tolist()
-    return [int(gmpy2.pack([int(value) + half for value in row], layout.slot_bits)) - offset for row in by_ciphertext]
+    by_ciphertext = (_slots_by_ciphertext(values, layout) + half).tolist()
+    return [int(gmpy2.pack(row, layout.slot_bits)) - offset for row in by_ciphertext]
 
 
 def unpack(plaintexts: Sequence[int], layout: SlotLayout, n: int, bound: int) -> NDArray[np.object_]:
@@ -161,25 +162,21 @@ def unpack(plaintexts: Sequence[int], layout: SlotLayout, n: int, bound: int) ->
     layout.check_capacity(n.bit_length())
     slots, bits = layout.slots_per_ciphertext, layout.slot_bits
     half, offset = 1 << (bits - 1), _offset(layout)
-    rows: list[list[int]] = []
+    found: NDArray[np.object_] = np.full((layout.ciphertexts, slots), 0, dtype=object)
     for index, plaintext in enumerate(plaintexts):
         residue = int(plaintext) % n
         shifted = (residue - n if residue > n // 2 else residue) + offset
         if shifted < 0 or shifted.bit_length() > bits * slots:
             raise DecodedOutOfBound((index + 1) * slots - 1, bound.bit_length())
         digits = gmpy2.unpack(gmpy2.mpz(shifted), bits) if shifted else []
-        rows.append([int(digit) - half for digit in digits] + [-half] * (slots - len(digits)))
-    _check_bounds(rows, layout, bound)
-    blocks = np.array(rows, dtype=object).reshape(
+        found[index, : len(digits)] = [int(digit) for digit in digits]
+    found = found - half
+    used = _slots_by_ciphertext(np.ones((layout.rows, layout.columns), dtype=bool), layout)
+    beyond = np.flatnonzero(np.where(used, (found < -bound) | (found > bound), found != 0))
+    if beyond.size:
+        raise DecodedOutOfBound(int(beyond[0]), bound.bit_length())
+    blocks = found.reshape(
         layout.row_groups, layout.column_groups, layout.rows_per_ciphertext, layout.columns_per_ciphertext
     )
     array = blocks.transpose(0, 2, 1, 3).reshape(layout.row_groups * layout.rows_per_ciphertext, -1)
     return array[: layout.rows, : layout.columns].copy()
-
-
-def _check_bounds(rows: list[list[int]], layout: SlotLayout, bound: int) -> None:
-    used = _slots_by_ciphertext(np.full((layout.rows, layout.columns), 1, dtype=object), layout)
-    for index, (row, in_use) in enumerate(zip(rows, used.tolist(), strict=True)):
-        for slot, (value, is_used) in enumerate(zip(row, in_use, strict=True)):
-            if abs(value) > (bound if is_used else 0):
-                raise DecodedOutOfBound(index * layout.slots_per_ciphertext + slot, bound.bit_length())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from functools import cached_property
 from typing import NoReturn, Protocol
 
 import gmpy2
@@ -16,7 +17,7 @@ from fedtrain.crypto.engine import Engine
 from fedtrain.crypto.errors import EncodingOverflow, KeyMismatch
 from fedtrain.crypto.packing.slots import SlotLayout, pack, unpack
 from fedtrain.crypto.paillier.keys import key_id as key_id_of
-from fedtrain.crypto.paillier.rerandomise import draw_unit
+from fedtrain.crypto.paillier.rerandomise import RerandomiserPool, draw_unit
 from fedtrain.crypto.paillier.vector import EncryptedVector
 from fedtrain.crypto.powers.fixed_base import FixedBaseTable
 
@@ -32,28 +33,60 @@ class Encryptor(Protocol):
         ...
 
 
-class PublicEncryptor:
-    """Encryption by who holds only the public key: h^r, r of |n|/2 bits, through a fixed-base table.
+class FreshNonces:
+    """h^r mod n², r of |n|/2 bits, through a fixed-base table: factors for plaintexts of one's own, and nothing else.
 
-    h = (−x²)^n mod n² for a random x that is drawn here: one from the key holder could be of low order.
+    h = (−x²)^n mod n² for a random x that is drawn here, at first use: one from the key holder could be of low order.
     Source: Damgård, Jurik, Nielsen, "A generalization of Paillier's public-key system", 2010, §4.
     """
+
+    def __init__(self, n: int, engine: Engine, expected_count: int = DEFAULT_EXPECTED_COUNT) -> None:
+        self._n = mpz(n)
+        self._engine = engine
+        self._nonce_bits = (self._n.bit_length() + 1) // 2
+        self._expected_count = expected_count
+
+    @cached_property
+    def table(self) -> FixedBaseTable:
+        """The powers of h."""
+        square = self._n * self._n
+        x = draw_unit(int(self._n))
+        h = gmpy2.powmod(-x * x % self._n, self._n, square)
+        return FixedBaseTable.for_count(h, square, self._nonce_bits, self._expected_count)
+
+    def draw(self, count: int) -> list[mpz]:
+        """`count` factors, each of an exponent of its own."""
+        return self._engine.fixed_base_powers(self.table, [secrets.randbits(self._nonce_bits) for _ in range(count)])
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("what draws nonces stays in its process")
+
+
+class FreshNoncePool(RerandomiserPool):
+    """`FreshNonces` ahead of need, for answers of many ciphertexts. Never for what came from someone else's ciphertext.
+
+    Source: docs/threat-model.md, what the kept nonces would tell.
+    """
+
+    def __init__(self, n: int, engine: Engine, target: int) -> None:
+        super().__init__(n, engine, target)
+        self._nonces = FreshNonces(n, engine, max(target, DEFAULT_EXPECTED_COUNT))
+
+    def _compute(self, count: int) -> list[mpz]:
+        return self._nonces.draw(count) if count > 0 else []
+
+
+class PublicEncryptor:
+    """Encryption by who holds only the public key, under `FreshNonces`."""
 
     def __init__(
         self, public_key: PaillierPublicKey, engine: Engine, expected_count: int = DEFAULT_EXPECTED_COUNT
     ) -> None:
         self._n = mpz(public_key.n)
-        self._square = self._n * self._n
-        self._engine = engine
-        x = draw_unit(int(self._n))
-        h = gmpy2.powmod(-x * x % self._n, self._n, self._square)
-        self._nonce_bits = (self._n.bit_length() + 1) // 2
-        self._table = FixedBaseTable.for_count(h, self._square, self._nonce_bits, expected_count)
+        self._nonces = FreshNonces(public_key.n, engine, expected_count)
 
     def encrypt(self, plaintexts: Sequence[int]) -> list[mpz]:
-        nonces = [secrets.randbits(self._nonce_bits) for _ in plaintexts]
-        factors = self._engine.fixed_base_powers(self._table, nonces)
-        return _with_nonces(plaintexts, factors, self._n)
+        return _with_nonces(plaintexts, self._nonces.draw(len(plaintexts)), self._n)
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("an encryptor stays in its process")
@@ -165,6 +198,6 @@ def decrypt_array(vector: EncryptedVector, private_key: PaillierPrivateKey, engi
 
 def check_magnitudes(values: NDArray[np.object_], bound: int) -> None:
     """Raise EncodingOverflow, with the position in C order, where |value| > bound."""
-    for position, value in enumerate(values.ravel()):
-        if not -bound <= value <= bound:
-            raise EncodingOverflow(f"entry {position} is beyond the {bound.bit_length()} bits planned for it")
+    beyond = np.flatnonzero(~((-bound <= values) & (values <= bound)))
+    if beyond.size:
+        raise EncodingOverflow(f"entry {beyond[0]} is beyond the {bound.bit_length()} bits planned for it")

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from fedtrain.crypto import RerandomiserPool
+from fedtrain.crypto import FreshNoncePool, RerandomiserPool
 from fedtrain.crypto.engine import Engine
 from fedtrain.crypto.engine.native.engine import NativeEngine
 from fedtrain.crypto.engine.native.ring import LANES
@@ -14,6 +14,9 @@ from fedtrain.methods.plan import Plan
 
 ROUNDS_AHEAD = 2
 LARGEST_POOL = 512
+#: Of an owner's own plaintexts, for which a fixed-base table makes factors some twenty times faster: 12 MB at 3,072 bits.
+LARGEST_FRESH_POOL = 1 << 14
+_FRESH_CHUNK = 64
 
 
 class Pools:
@@ -42,8 +45,19 @@ class Pools:
         return pool
 
     def of_plan(self, modulus: int, plan: Plan) -> RerandomiserPool:
-        """The pool of that modulus, large enough for the answers of a job by this plan."""
-        return self.of(modulus, max(plan.round(kind).answer.layout.ciphertexts for kind in plan.kinds))
+        """The pool of that modulus, large enough for the answers of a job by this plan.
+
+        Where they are plain ones of many ciphertexts it holds fresh nonces, and not re-randomisers.
+        """
+        answers = [plan.round(kind).answer for kind in plan.kinds]
+        most = max(answer.layout.ciphertexts for answer in answers)
+        if ROUNDS_AHEAD * most <= LARGEST_POOL or any(answer.applied is not None for answer in answers):
+            return self.of(modulus, most)
+        with self._changed:
+            if modulus not in self._pools:
+                self._pools[modulus] = FreshNoncePool(modulus, self._engine, min(LARGEST_FRESH_POOL, most))
+            self._changed.notify_all()
+            return self._pools[modulus]
 
     def drop(self, modulus: int) -> None:
         """Forget the pool of a job that ended."""
@@ -96,7 +110,7 @@ class Pools:
                     return
                 pool = self._next()
             if pool is not None:
-                pool.fill(self._chunk)
+                pool.fill(_FRESH_CHUNK if isinstance(pool, FreshNoncePool) else self._chunk)
 
     def _next(self) -> RerandomiserPool | None:
         if self._answering:

@@ -3,7 +3,8 @@
 A plain answer needs no re-randomiser: every factor of its nonce is this owner's own, uniform and used once, and no
 scalar of the owner's is in it. The nonces of an affine answer are somebody else's, to the power of the owner's matrix:
 a malicious key holder could read the matrix out of them, so that they are multiplied by a full, uniform rⁿ before they
-leave. Both take their rⁿ from the pool, one a ciphertext. Source: docs/threat-model.md; Damgård, Jurik, Nielsen 2010.
+leave. Both take a factor a ciphertext from the pool; for plain answers of many ciphertexts that is h^r, from a table
+(`fedtrain.data_owner.release.pools`). Source: docs/threat-model.md; Damgård, Jurik, Nielsen 2010.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import replace
 from fedtrain.crypto import (
     EncryptedVector,
     Engine,
+    FreshNoncePool,
     RerandomiserPool,
     affine_matrix,
     blind,
@@ -26,7 +28,7 @@ from fedtrain.methods.plan import Answer
 
 
 def encrypted(integers: Integers, planned: Answer, n: int, pool: RerandomiserPool) -> EncryptedVector:
-    """Pack and encrypt an owner's own (rows, columns) integers, each ciphertext under a fresh nonce rⁿ.
+    """Pack and encrypt an owner's own (rows, columns) integers, each ciphertext under a fresh nonce.
 
     Raises EncodingOverflow, LayoutMismatch where they do not fit the slots.
     """
@@ -58,6 +60,11 @@ def applied(answer: Affine, planned: Answer, weights: EncryptedVector, n: int, e
 
 
 def rerandomised(vector: EncryptedVector, n: int, pool: RerandomiserPool) -> EncryptedVector:
-    """Multiply a full, uniform rⁿ into each ciphertext of what was computed from somebody else's."""
+    """Multiply a full, uniform rⁿ into each ciphertext of what was computed from somebody else's.
+
+    Raises TypeError for a pool of h^r: a malicious key holder could read this owner's scalars out of such nonces.
+    """
+    if isinstance(pool, FreshNoncePool):
+        raise TypeError("what was computed from somebody else's ciphertexts is re-randomised by full powers alone")
     fresh = rerandomise(vector.ciphertexts, n, pool.take(len(vector.ciphertexts)))
     return replace(vector, ciphertexts=tuple(fresh))

@@ -83,7 +83,7 @@ def test_nonces_are_nth_residues_and_the_public_base_is_minus_a_square(small_key
     zero, one = encryptor.encrypt([0, 1])
     assert pow(int(zero), order, public_key.nsquare) == 1
     assert pow(int(one), order, public_key.nsquare) != 1
-    base = PublicEncryptor(public_key, ENGINE, expected_count=1)._table.base
+    base = PublicEncryptor(public_key, ENGINE, expected_count=1)._nonces.table.base
     # −1 is no square mod p or q, so that the base reaches elements that squares alone would not.
     assert gmpy2.jacobi(base, private_key.p) == gmpy2.jacobi(base, private_key.q) == -1
 
@@ -127,8 +127,8 @@ def test_decryption_takes_powers_of_the_secret_in_constant_time_only(small_keypa
 def test_each_public_encryptor_picks_its_own_base(small_keypair) -> None:
     public_key, _ = small_keypair
     first, second = (PublicEncryptor(public_key, ENGINE, expected_count=1) for _ in range(2))
-    assert first._table.base != second._table.base
-    assert pow(int(first._table.base), 1, public_key.n) not in (1, public_key.n - 1)
+    assert first._nonces.table.base != second._nonces.table.base
+    assert pow(int(first._nonces.table.base), 1, public_key.n) not in (1, public_key.n - 1)
 
 
 def test_the_key_holders_nonce_exponents_reach_the_whole_group() -> None:
