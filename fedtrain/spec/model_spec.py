@@ -6,7 +6,7 @@ Unknown fields are refused by name. Defaults are those of a job that a careful u
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -34,6 +34,8 @@ from fedtrain.spec.columns import (
     plain_text,
 )
 from fedtrain.spec.model_types import MODEL_KINDS, ModelKind
+from fedtrain.spec.model_types.network import NeuralNetwork
+from fedtrain.spec.network import Network
 from fedtrain.spec.training import Optimizer, Training
 
 __all__ = [
@@ -60,12 +62,14 @@ __all__ = [
 
 #: Values in the JSON of a spec: every column with every field, every category, and the training.
 MOST_SPEC_ITEMS = 100_000
+NETWORK_DEFAULTS: Final = {"optimizer": Optimizer.FEDAVG.value, "weights": "shared_with_owners"}
 
 if TYPE_CHECKING:
     # A type checker wants the members that code names; there are as many as the registry has.
     class ModelType(StrEnum):
         LINEAR_REGRESSION = "LINEAR_REGRESSION"
         LOGISTIC_REGRESSION = "LOGISTIC_REGRESSION"
+        NEURAL_NETWORK = "NEURAL_NETWORK"
 else:
     ModelType = StrEnum("ModelType", {name: name for name in MODEL_KINDS}, module=__name__)
 
@@ -82,7 +86,7 @@ class ModelSpec(Strict):
 
     `name` and `purpose` are for people, at every party; left out of what is signed where they are not given, so that
     owners which do not know the fields can take part. `auditors`: party ids that may read the job's evidence at the
-    Facilitator, as its own parties may, and verify it.
+    Facilitator, as its own parties may, and verify it. `network`: of the one model type that has one.
     """
 
     spec_version: Literal[1] = 1
@@ -90,6 +94,7 @@ class ModelSpec(Strict):
     dataset: Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")] | None = None
     data_props: DataProps
     training: Training = Training()
+    network: Network | None = None
     auditors: Annotated[tuple[Annotated[StrictStr, Field(pattern=r"^[0-9a-f]{64}$")], ...], Field(max_length=16)] = ()
     name: Annotated[StrictStr, Field(min_length=1, max_length=100), AfterValidator(_check_printable)] | None = None
     purpose: Annotated[StrictStr, Field(min_length=1, max_length=1000), AfterValidator(_check_printable)] | None = None
@@ -97,16 +102,32 @@ class ModelSpec(Strict):
     @model_serializer(mode="wrap")
     def _without_unused(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
         fields: dict[str, Any] = serialise(self)
-        for name in ("name", "purpose"):
+        for name in ("name", "purpose", "network"):
             if fields.get(name) is None:
                 fields.pop(name, None)
         return fields
 
+    @model_validator(mode="before")
+    @classmethod
+    def _network_defaults(cls, given: Any) -> Any:
+        """A network's own defaults, so that what is signed says how it is trained."""
+        if not isinstance(given, dict) or given.get("model_type") != NeuralNetwork.name:
+            return given
+        training = given.get("training", {})
+        if isinstance(training, Training):
+            training = training.model_dump(exclude_unset=True)
+        return {**given, "training": {**NETWORK_DEFAULTS, **training}} if isinstance(training, dict) else given
+
     @model_validator(mode="after")
-    def _targets_fit_model(self) -> Self:
+    def _fits_model(self) -> Self:
         targets = self.data_props.all_targets
         self.kind.check_targets(targets)
         self.kind.check_features(self.data_props.features)
+        self.kind.check_training(self.training, targets)
+        if self.kind.has_network and self.network is None:
+            raise ValueError(f"network: a {self.model_type} needs one: its layers, and the name of its output")
+        if not self.kind.has_network and self.network is not None:
+            raise ValueError(f"network: {self.model_type} has none: leave it out")
         if self.validates and len(self.kind.fitted(targets)) < len(targets):
             raise ValueError(f'training.l2: {self.model_type} weighs rows, and "auto" counts them: give a number')
         return self
@@ -115,6 +136,11 @@ class ModelSpec(Strict):
     def kind(self) -> ModelKind:
         """The rules of its model type."""
         return MODEL_KINDS[self.model_type]
+
+    @property
+    def classifies(self) -> bool:
+        """Whether what is predicted has categories."""
+        return self.data_props.all_targets[0].categories is not None
 
     @property
     def shares_weights(self) -> bool:

@@ -9,12 +9,14 @@ from typing import Final
 from fedtrain.spec.model_types.kind import ModelKind
 from fedtrain.spec.model_types.linear import LinearRegression
 from fedtrain.spec.model_types.logistic import LogisticRegression
+from fedtrain.spec.model_types.network import NeuralNetwork
 
 __all__ = ["MODEL_KINDS", "ModelKind"]
 
 _ALL: Final[tuple[ModelKind, ...]] = (
     LinearRegression(),
     LogisticRegression(),
+    NeuralNetwork(),
 )
 
 MODEL_KINDS: Final[Mapping[str, ModelKind]] = MappingProxyType({kind.name: kind for kind in _ALL})

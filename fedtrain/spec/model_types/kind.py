@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fedtrain.spec.columns import ARRAYS, Feature, Target
 from fedtrain.spec.model_types.row_loss import RowLoss
-from fedtrain.spec.training import Training
+from fedtrain.spec.training import NETWORK_FIELDS, NETWORK_OPTIMIZERS, Training
 
 Floats = NDArray[Any]
 
@@ -27,7 +27,7 @@ class ModelKind:
     `least_squares`: ordinary ones, so that standard errors follow from the moments. `target_shift`: what is taken off
     every target before b is formed, with a power of two as its denominator. `row_loss`: what is minimised where weights
     are shared with owners; None for a type that is not trained in that way. `takes_arrays`: features may be vectors,
-    texts and images.
+    texts and images. `has_network`: a spec declares a network.
     """
 
     name: ClassVar[str]
@@ -36,6 +36,7 @@ class ModelKind:
     target_shift: ClassVar[Fraction] = Fraction(0)
     row_loss: ClassVar[RowLoss | None] = None
     takes_arrays: ClassVar[bool] = False
+    has_network: ClassVar[bool] = False
 
     def check_features(self, features: Sequence[Feature]) -> None:
         """Raise ValueError, naming the feature, where this type cannot learn from its values."""
@@ -52,6 +53,15 @@ class ModelKind:
             if (target.categories is not None) != self.classifies:
                 needs = "categories" if self.classifies else "a range"
                 raise ValueError(f"{target.label}: {self.name} needs a target with {needs}")
+
+    def check_training(self, training: Training, targets: Sequence[Target]) -> None:  # noqa: ARG002
+        """Raise ValueError, naming the field, for what this type is not trained with."""
+        if training.optimizer in NETWORK_OPTIMIZERS:
+            raise ValueError(f"training.optimizer: {training.optimizer} trains networks, not a {self.name}")
+        given = [name for name in NETWORK_FIELDS if getattr(training, name) is not None]
+        if given:
+            fields = ", ".join(f"training.{name}" for name in given)
+            raise ValueError(f"{fields}: {self.name} does not take it: leave it out")
 
     def fitted(self, targets: Sequence[Target]) -> tuple[Target, ...]:
         """Those of the declared targets that are predicted, the first ones; others only enter `row_weights`."""
