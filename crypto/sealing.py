@@ -2,11 +2,12 @@
 
 Each box has an ephemeral key of its own, so that its symmetric key is used once and the nonce may be all zeros. Both
 public keys and the caller's context are in the derivation: a box opens for the recipient and in the context that it
-was made for, and nowhere else. Source: RFC 7748, RFC 5869, RFC 8439; the construction is that of RFC 9180's base mode.
+was made for, and nowhere else. A text for many recipients is sealed once, under a content key that each gets a box of. Source: RFC 7748, RFC 5869, RFC 8439; the construction is that of RFC 9180's base mode.
 """
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 
 from cryptography.exceptions import InvalidTag
@@ -20,7 +21,10 @@ from fedtrain.crypto.masks import shared_round_key
 PUBLIC_KEY_BYTES = 32
 #: What a box is longer than its plaintext by, the authenticator.
 OVERHEAD_BYTES = 16
+#: Of the key that a text is sealed under once, for many.
+CONTENT_KEY_BYTES = 32
 _TAG = "seal"
+_ONCE_TAG = "seal-once"
 _NONCE = bytes(12)
 
 
@@ -43,6 +47,24 @@ def open_sealed(
     try:
         return ChaCha20Poly1305(shared_round_key(private, ephemeral, info)).decrypt(_NONCE, ciphertext, None)
     except (InvalidTag, MalformedKey):
+        raise SealBroken from None
+
+
+def seal_once(plaintext: bytes, context: Sequence[bytes | str | int]) -> tuple[bytes, bytes]:
+    """(content key of 32 bytes, ciphertext 16 bytes longer than `plaintext`): the key is fresh, and used for this alone.
+
+    One ciphertext can be made to open under two keys, to two plaintexts: who shares it binds what follows to the hash
+    of what was opened.
+    """
+    key = secrets.token_bytes(CONTENT_KEY_BYTES)
+    return key, ChaCha20Poly1305(key).encrypt(_NONCE, plaintext, encode_context(_ONCE_TAG, *context))
+
+
+def open_once(key: bytes, ciphertext: bytes, context: Sequence[bytes | str | int]) -> bytes:
+    """The plaintext. Raises SealBroken unless it was made under this key, in this context, and is unaltered."""
+    try:
+        return ChaCha20Poly1305(key).decrypt(_NONCE, ciphertext, encode_context(_ONCE_TAG, *context))
+    except (InvalidTag, ValueError):
         raise SealBroken from None
 
 

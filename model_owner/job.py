@@ -241,7 +241,7 @@ class PointEncrypted:
     turn: Turn
     weights: VectorMessage | None
     previous: VectorMessage | None = None
-    sealed: tuple[SealedWeights, ...] | None = None
+    sealed: Sealed | None = None
 
 
 @dataclass(frozen=True)

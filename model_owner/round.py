@@ -32,7 +32,7 @@ from fedtrain.protocol.messages.rounds import (
     from_cbor,
     to_cbor,
 )
-from fedtrain.protocol.messages.shared_weights import SealedWeights
+from fedtrain.protocol.messages.shared_weights import Sealed
 from fedtrain.protocol.states import Event, Phase, Role, advance
 from fedtrain.spec.problems import Code, Problem
 
@@ -182,7 +182,7 @@ def _opened(context: JobContext, state: JobState, message: j.SumOpened, now: dat
         # From here on the round is the last one that was answered.
         after = _with(after, asked=asked.model_copy(update={"round": taken.round}))
         return _finished(after, arrived, taken, taken.next, now)
-    if taken.next.point is None:
+    if not taken.next.has_weights:
         return _asking(context, after, arrived, _request(context, after, taken.round, taken.next.kind), _kept(taken))
     turn = j.Turn(arrived, taken, taken.next, entries)
     return Outcome(state, (j.EncryptPoint(turn, sealing_of(context, state, taken.round)),))
@@ -219,7 +219,7 @@ def _request(
     kind: Kind,
     weights: VectorMessage | None = None,
     previous: VectorMessage | None = None,
-    sealed: tuple[SealedWeights, ...] | None = None,
+    sealed: Sealed | None = None,
 ) -> RoundRequest:
     if state.roster is None:
         raise Problem(Code.WRONG_STATE, f"Job {state.job_id} has no roster to ask by.")
@@ -233,7 +233,8 @@ def _request(
         rows_total=state.rows_total,
         weights=weights,
         previous_weights=previous,
-        sealed_weights=sealed,
+        sealed_weights=None if sealed is None else sealed.boxes,
+        weights_blob=None if sealed is None else sealed.blob,
     )
 
 

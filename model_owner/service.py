@@ -326,9 +326,9 @@ class ModelService:
         def encrypt() -> j.Message:
             if replayed is not None:
                 return opened_point(effect.turn, replayed, private_key_of(own.keys, job_id), own.engine)
-            if effect.sealing is not None and (point := effect.turn.ask.point) is not None:
-                bits = context.budget.inputs.weight_fraction_bits
-                return j.PointEncrypted(effect.turn, None, sealed=seal_point(point, bits, effect.sealing))
+            if effect.sealing is not None:
+                sealed = seal_point(effect.turn.ask, context.plan, effect.sealing)
+                return j.PointEncrypted(effect.turn, None, sealed=sealed)
             planned = planned_weights(context.plan, effect.turn.ask.kind)
             encryptor = encryptor_of(own.keys, job_id, lambda: planned.layout.ciphertexts * context.rounds)
             modulus = int(private_key_of(own.keys, job_id).public_key.n)

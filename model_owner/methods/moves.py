@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from fedtrain.model_owner.arithmetic.arrays import Floats, Integers, Json
 from fedtrain.model_owner.results.remarks import Finding
@@ -12,12 +16,18 @@ from fedtrain.protocol.messages.rounds import Kind
 @dataclass(frozen=True, eq=False)
 class Ask:
     """The next question to the federation. `point`: (d, k) integers at f_w, exactly what is encrypted or sealed; None
-    where the question needs none. `previous`: the point before it, for windows with momentum alone.
+    where the question needs none. `previous`: the point before it, for windows with momentum alone. `arrays`: float32
+    by name, sealed once for all owners, in the place of a point.
     """
 
     kind: Kind
     point: Integers | None = None
     previous: Integers | None = None
+    arrays: Mapping[str, NDArray[np.float32]] | None = None
+
+    @property
+    def has_weights(self) -> bool:
+        return self.point is not None or self.arrays is not None
 
 
 @dataclass(frozen=True, eq=False)

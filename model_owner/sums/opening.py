@@ -26,6 +26,7 @@ from fedtrain.protocol.evidence.addition import check_sum
 from fedtrain.protocol.evidence.verification import LogItem, LogVerifier
 from fedtrain.protocol.messages.expected import planned_round
 from fedtrain.protocol.messages.rounds import RoundRequest, SignedBytes, VectorMessage, from_cbor
+from fedtrain.protocol.messages.shared_weights import Sealed
 from fedtrain.spec.problems import Code, Problem
 
 
@@ -111,7 +112,7 @@ def opened_point(turn: Turn, replayed: Replayed, private_key: PaillierPrivateKey
     request = from_cbor(replayed.request.body, RoundRequest)
     if request.sealed_weights is not None:
         # Sealed to the owners, and to nobody else: that this party signed them is all that it can tell of them.
-        return PointEncrypted(turn, None, sealed=request.sealed_weights)
+        return PointEncrypted(turn, None, sealed=Sealed(request.sealed_weights, request.weights_blob))
     modulus = int(private_key.public_key.n)
     pairs = ((request.weights, turn.ask.point), (request.previous_weights, turn.ask.previous))
     for message, point in pairs:

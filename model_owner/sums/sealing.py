@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from fedtrain.crypto import CryptoError
 from fedtrain.model_owner import job as j
-from fedtrain.model_owner.arithmetic.arrays import Integers, to_floats
+from fedtrain.methods.plan import Plan
+from fedtrain.methods.regression.budget import budget_of
+from fedtrain.model_owner.arithmetic.arrays import to_floats
 from fedtrain.model_owner.job import JobContext, JobState
-from fedtrain.protocol.messages.shared_weights import SealedWeights, SealingContext, seal_weights
+from fedtrain.model_owner.methods.moves import Ask
+from fedtrain.protocol.messages.shared_weights import Sealed, SealingContext, seal_weights, seal_weights_once
 from fedtrain.spec.problems import Code, Problem
 
 
@@ -18,9 +21,14 @@ def sealing_of(context: JobContext, state: JobState, number: int) -> j.Sealing |
     return j.Sealing(roster.sealing_keys, SealingContext(context.manifest_hash(state), roster.hash, number))
 
 
-def seal_point(point: Integers, weight_fraction_bits: int, sealing: j.Sealing) -> tuple[SealedWeights, ...]:
-    """A box an owner of the (d, k) point. Raises Problem(ROSTER_INVALID) for a key that nothing can be sealed to."""
+def seal_point(ask: Ask, plan: Plan, sealing: j.Sealing) -> Sealed:
+    """What is asked with, for each owner. Raises Problem(ROSTER_INVALID) for a key that nothing can be sealed to."""
     try:
-        return seal_weights({"weights": to_floats(point, weight_fraction_bits)}, sealing.recipients, sealing.context)
+        if ask.arrays is not None:
+            return seal_weights_once(ask.arrays, sealing.recipients, sealing.context)
+        if ask.point is None:
+            raise ValueError(f"a {ask.kind} question without weights has nothing to seal")
+        weights = to_floats(ask.point, budget_of(plan).inputs.weight_fraction_bits)
+        return Sealed(seal_weights({"weights": weights}, sealing.recipients, sealing.context))
     except CryptoError as error:
         raise Problem(Code.ROSTER_INVALID, f"The roster is refused: {error}.") from None

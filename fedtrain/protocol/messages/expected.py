@@ -5,7 +5,7 @@ from __future__ import annotations
 from fedtrain.crypto import CryptoError, EncryptedVector, key_id
 from fedtrain.methods.plan import Answer, EncryptedWeights, NotPlanned, Plan, Round, SharedArrays
 from fedtrain.protocol.messages.rounds import RoundRequest, VectorMessage
-from fedtrain.protocol.messages.shared_weights import sealed_bytes
+from fedtrain.protocol.messages.shared_weights import blob_bytes, sealed_bytes
 from fedtrain.spec.problems import Code, Problem
 
 
@@ -56,8 +56,9 @@ def check_asks(plan: Plan, request: RoundRequest) -> Round:
     if isinstance(weights, EncryptedWeights):
         due = ["weights", "previous_weights"] if weights.with_previous else ["weights"]
     elif weights is not None:
-        due = ["sealed_weights"]
-    given = [name for name in ("weights", "previous_weights", "sealed_weights") if getattr(request, name) is not None]
+        due = ["sealed_weights", "weights_blob"] if weights.once else ["sealed_weights"]
+    names = ("weights", "previous_weights", "sealed_weights", "weights_blob")
+    given = [name for name in names if getattr(request, name) is not None]
     if given != due:
         raise Problem(
             Code.MALFORMED_MESSAGE,
@@ -69,6 +70,11 @@ def check_asks(plan: Plan, request: RoundRequest) -> Round:
         if any(len(box.ciphertext) != due_bytes for box in request.sealed_weights or ()):
             raise Problem(
                 Code.MALFORMED_MESSAGE, f"The request: a box of sealed weights has not the {due_bytes:,} bytes due."
+            )
+        due_blob, blob = blob_bytes(weights), request.weights_blob
+        if blob is not None and len(blob) != due_blob:
+            raise Problem(
+                Code.MALFORMED_MESSAGE, f"The request: weights_blob has {len(blob):,} bytes, {due_blob:,} are due."
             )
     return planned
 

@@ -117,7 +117,8 @@ class RoundRequest(Message):
     `round` 0 is the counts round, which carries no vector; after it `rows_total` is public within the job.
     `window_step` counts rounds since the weights were last encrypted afresh. `log_head` is the head of the
     Facilitator's log as the sender checked it: by signing the request the Model Owner signs the head. A round that asks
-    with weights carries `weights`, encrypted, or, shared with owners, `sealed_weights`, a box an owner.
+    with weights carries `weights`, encrypted, or, shared with owners, `sealed_weights`, a box an owner; large
+    ones travel once, as `weights_blob`, to which each box has the key.
     """
 
     manifest_hash: Hash
@@ -130,6 +131,7 @@ class RoundRequest(Message):
     weights: VectorMessage | None = None
     previous_weights: VectorMessage | None = None
     sealed_weights: Annotated[tuple[SealedWeights, ...], Field(max_length=10_000)] | None = None
+    weights_blob: bytes | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

@@ -25,7 +25,7 @@ from fedtrain.protocol.messages.rounds import (
     VectorMessage,
     to_cbor,
 )
-from fedtrain.protocol.messages.shared_weights import SealedWeights, sealed_bytes
+from fedtrain.protocol.messages.shared_weights import SealedWeights, blob_bytes, sealed_bytes
 
 _HASH = "0" * 64
 _PARTY = "11" * 32
@@ -190,6 +190,7 @@ class _Sizes:
             window_step=turn.window_step,
             weights=None if encrypted is None else self._vector(encrypted, encrypted.bound),
             sealed_weights=self._boxes(weights) if isinstance(weights, SharedArrays) else None,
+            weights_blob=_blob(weights) if isinstance(weights, SharedArrays) else None,
             previous_weights=previous,
         )
         return SignedBytes(body=to_cbor(request), signer=_PARTY, signature=_SIGNATURE)
@@ -239,6 +240,11 @@ class _Sizes:
                 product_hash=_HASH,
             )
         )
+
+
+def _blob(weights: SharedArrays) -> bytes | None:
+    size = blob_bytes(weights)
+    return None if size is None else bytes(size)
 
 
 def _digits(number: int) -> int:

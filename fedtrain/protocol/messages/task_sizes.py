@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from fedtrain.methods.plan import EncryptedWeights, Plan, SharedArrays
 from fedtrain.protocol.messages.scoring import MAX_ROWS
-from fedtrain.protocol.messages.shared_weights import sealed_bytes
+from fedtrain.protocol.messages.shared_weights import blob_bytes, sealed_bytes
 from fedtrain.protocol.messages.tasks import TaskKind
 from fedtrain.spec.model_spec import ModelSpec
 
@@ -91,9 +91,11 @@ def _weights(plan: Plan) -> int:
 
 def _request(spec: ModelSpec, plan: Plan) -> int:
     every = [plan.round(kind).weights for kind in plan.kinds]
-    box = max((sealed_bytes(weights) + _OF_ENTRY for weights in every if isinstance(weights, SharedArrays)), default=0)
+    shared = [weights for weights in every if isinstance(weights, SharedArrays)]
+    box = max((sealed_bytes(weights) + _OF_ENTRY for weights in shared), default=0)
+    blob = max((blob_bytes(weights) or 0 for weights in shared), default=0)
     # Two vectors where weights before the last update come too.
-    return _FRAME + spec.training.max_data_owners * box + 2 * _weights(plan)
+    return _FRAME + spec.training.max_data_owners * box + blob + 2 * _weights(plan)
 
 
 def _entry(spec: ModelSpec) -> int:
