@@ -88,6 +88,7 @@ def _messages(vector: VectorMessage) -> dict[type[Strict], list[Strict]]:
     sealed = messages.RoundRequest(
         manifest_hash=_HASH, roster_hash=_HASH, round=3, kind=RoundKind.GRADIENT, log_head=_HASH, rows_total=90,
         sealed_weights=(box, box),
+        weights_blob=bytes(20),
     )  # fmt: skip
     counts = messages.RoundRequest(
         manifest_hash=_HASH, roster_hash=_HASH, round=0, kind=RoundKind.COUNTS, log_head=_HASH

@@ -2,7 +2,7 @@
 
 Each box has an ephemeral key of its own, so that its symmetric key is used once and the nonce may be all zeros. Both
 public keys and the caller's context are in the derivation: a box opens for the recipient and in the context that it
-was made for, and nowhere else. A text for many recipients is sealed once, under a content key that each gets a box of. Source: RFC 7748, RFC 5869, RFC 8439; the construction is that of RFC 9180's base mode.
+was made for, and nowhere else. Source: RFC 7748, RFC 5869, RFC 8439; the construction is that of RFC 9180's base mode.
 """
 
 from __future__ import annotations
@@ -51,7 +51,9 @@ def open_sealed(
 
 
 def seal_once(plaintext: bytes, context: Sequence[bytes | str | int]) -> tuple[bytes, bytes]:
-    """(content key of 32 bytes, ciphertext 16 bytes longer than `plaintext`): the key is fresh, and used for this alone.
+    """(content key of 32 bytes, ciphertext 16 bytes longer than `plaintext`), of a text for many recipients.
+
+    The key is fresh and used for this alone; each recipient gets a box of it.
 
     One ciphertext can be made to open under two keys, to two plaintexts: who shares it binds what follows to the hash
     of what was opened.

@@ -29,7 +29,7 @@ from fedtrain.protocol.documents.signed import Hash, JobEnd, JobId, Manifest, Na
 from fedtrain.protocol.evidence.addition import SumContext
 from fedtrain.protocol.evidence.verification import Job, LogPoint
 from fedtrain.protocol.messages.rounds import NO_ENTRY, Kind, SignedBytes, Step, VectorMessage
-from fedtrain.protocol.messages.shared_weights import SealedWeights, SealingContext
+from fedtrain.protocol.messages.shared_weights import Sealed, SealingContext
 from fedtrain.protocol.states import ENDED, Phase, Status, status_of
 from fedtrain.spec.model_spec import ModelSpec, Strict
 from fedtrain.spec.problems import Code, Problem

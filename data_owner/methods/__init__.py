@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from fedtrain.data_owner.methods.answers import OwnerMethod
+from fedtrain.data_owner.methods.network import NetworkUpdate
 from fedtrain.data_owner.methods.row_gradient import RowGradient
 from fedtrain.data_owner.methods.second_moment import SecondMoment
 from fedtrain.spec.model_spec import ModelType
@@ -14,10 +15,10 @@ from fedtrain.spec.model_types import MODEL_KINDS
 from fedtrain.spec.problems import Code, Problem
 
 #: Methods with rounds of their own, by model type; every other one is a regression.
-_OWN: Final[Mapping[str, OwnerMethod]] = {}
+_OWN: Final[Mapping[str, OwnerMethod]] = {"NEURAL_NETWORK": NetworkUpdate()}
 #: With encrypted weights, and with weights that owners see.
 ENCRYPTED: Final[Mapping[str, OwnerMethod]] = MappingProxyType(
-    {name: SecondMoment(kind.target_shift) for name, kind in MODEL_KINDS.items()}
+    {name: SecondMoment(kind.target_shift) for name, kind in MODEL_KINDS.items() if not kind.has_network}
 )
 SHARED: Final[Mapping[str, OwnerMethod]] = MappingProxyType(
     {name: RowGradient(kind.row_loss) for name, kind in MODEL_KINDS.items() if kind.row_loss is not None}

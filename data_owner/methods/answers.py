@@ -8,13 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 from numpy.typing import NDArray
 
 from fedtrain.data_owner.data.moments import Encoded, Integers, Moments
 from fedtrain.methods.plan import Plan
+from fedtrain.neural import Trainer
 from fedtrain.protocol.messages.shared_weights import SharedWeights
+
+
+class Examples(Protocol):
+    """Records as they are trained on one by one, frozen in `folder` when the job was joined."""
+
+    @property
+    def folder(self) -> Path: ...
+
+    @property
+    def training_rows(self) -> int: ...
+
+    @property
+    def validation_rows(self) -> int: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,13 +38,15 @@ class PreparedData:
 
     `training`: the moments that the job's sums are taken over; `validation`: those of
     the held-out part, where the plan has one. `rows`: for a method that needs them, the job's rows, to be gone through
-    as often as it likes.
+    as often as it likes. A network has no moments, but `examples`, and a `trainer` for them.
     """
 
     plan: Plan
-    training: Moments = field(repr=False)
+    training: Moments | None = field(repr=False)
     validation: Moments | None = field(repr=False, default=None)
     rows: Iterable[Encoded] | None = field(repr=False, default=None)
+    examples: Examples | None = field(repr=False, default=None)
+    trainer: Trainer | None = field(repr=False, default=None)
 
     @classmethod
     def of(cls, moments: Moments, plan: Plan, rows: Iterable[Encoded] | None = None) -> PreparedData:
@@ -37,15 +54,31 @@ class PreparedData:
         training, validation = moments.parts() if plan.holds_out else (moments, None)
         return cls(plan, training, validation, rows)
 
+    @property
+    def moments(self) -> Moments:
+        """Those of the part that sums are taken over. Raises ValueError where the job was prepared without."""
+        if self.training is None:
+            raise ValueError("this job was prepared without moments")
+        return self.training
+
+    @property
+    def training_rows(self) -> int:
+        """The number of rows that the job's sums are taken over. Secret."""
+        return self.moments.rows if self.examples is None else self.examples.training_rows
+
 
 @dataclass(frozen=True)
 class Question:
-    """A request, opened. `kind`: of the round. `weights`: where the job shares them with owners, what they are."""
+    """A request, opened. `kind`: of the round. `weights`: where the job shares them with owners, what they are.
+
+    `seed`: what this owner draws from for this request alone, the same after any restart. Secret.
+    """
 
     kind: str
     round: int = 0
     rows_total: int | None = None
     weights: SharedWeights | None = field(repr=False, default=None)
+    seed: bytes = field(repr=False, default=b"")
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,13 +86,15 @@ class Plain:
     """Numbers of the owner's own, the sum of `parts`, each of the shape that the method's shared half declares.
 
     Parts are added exactly: they are Python integers at 2^−fraction_bits, or float64, each of which is rounded once to
-    the plan's scale (`fraction_bits` is None then). `names`: where the plan has noise, one a number; a number of one
-    name carries the same noise wherever it is told under one noise seed.
+    the plan's scale (`fraction_bits` is None then). `stochastic`: that rounding goes up or down at random, so that it
+    is right on average. `names`: where the plan has noise, one a number; a number of one name carries the same noise
+    wherever it is told under one noise seed.
     """
 
     parts: Iterable[NDArray[Any]] = field(repr=False)
     fraction_bits: int | None = None
     names: Sequence[bytes] = ()
+    stochastic: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -43,15 +43,15 @@ class SecondMoment:
 
     def gradient(self, data: PreparedData, _question: Question) -> Affine:
         """(d, d) A and (d, k) b of the training part."""
-        return Affine(data.training.xtx, _scale(data.training), self._b(data.training), self._b_scale(data.training))
+        return Affine(data.moments.xtx, _scale(data.moments), self._b(data.moments), self._b_scale(data.moments))
 
     def moments(self, data: PreparedData, _question: Question) -> Plain:
         """All of A and b as one column; where the job validates, then those of the validation part, and its Σy²."""
-        entries = self._triangle_and_b(data.training)
+        entries = self._triangle_and_b(data.moments)
         if "validation_matrix" in data.plan.round(RoundKind.MOMENTS).answer.arrays and data.validation is not None:
             squares = self._at_b_scale(data.validation.yty)
             entries = np.concatenate([entries, self._triangle_and_b(data.validation), squares])
-        return Plain([entries.reshape(-1, 1)], self._b_scale(data.training))
+        return Plain([entries.reshape(-1, 1)], self._b_scale(data.moments))
 
     def validation_loss(self, data: PreparedData, _question: Question) -> Affine:
         """(k, k·(d(d+1)/2 + d)): times w⊗w and w of each output it gives wᵀA·w − 2bᵀw of the validation part.
@@ -91,9 +91,9 @@ class SecondMoment:
 def counts(data: PreparedData, _question: Question) -> Plain:
     """(1, 1 + k): N, and Σy² of each output; where the job evaluates, then those of the validation part."""
     told = data.plan.round(RoundKind.COUNTS).answer.arrays
-    parts = [data.training, data.validation] if "validation_rows" in told else [data.training]
+    parts = [data.moments, data.validation] if "validation_rows" in told else [data.moments]
     entries = [entry for part in parts if part is not None for entry in (part.rows << _scale(part), *part.yty)]
-    return Plain([np.array([entries], dtype=object)], _scale(data.training))
+    return Plain([np.array([entries], dtype=object)], _scale(data.moments))
 
 
 def _scale(moments: Moments) -> int:

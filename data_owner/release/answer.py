@@ -8,12 +8,15 @@ the task client.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from fedtrain.crypto import EncryptedVector, RerandomiserPool, blind, sum_of_masks
+from fedtrain.crypto import EncryptedVector, RerandomiserPool, blind, encode_context, sum_of_masks
 from fedtrain.crypto.engine import Engine
 from fedtrain.data_owner.data.moments import Integers
 from fedtrain.data_owner.job import Answered, AnswerFacts
@@ -35,6 +38,9 @@ from fedtrain.protocol.messages.shared_weights import (
 from fedtrain.spec.problems import Code, Problem
 
 MASK_TAG = "mask"
+TRAINING_TAG = "training"
+ROUNDING_TAG = "rounding"
+SEED_BYTES = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +66,15 @@ class AnsweringJob:
     noise_seed: bytes | None = field(default=None, repr=False)
 
 
-def compute_answer(job: AnsweringJob, request: RoundRequest, request_hash: str) -> Answered:
+def compute_answer(
+    job: AnsweringJob,
+    request: RoundRequest,
+    request_hash: str,
+    encrypting: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> Answered:
     """Answer a request that `fedtrain.data_owner.round` let through; `request_hash` is of its bytes as received.
+
+    `encrypting`: entered for what follows the method's numbers, so that pools fill while a network trains.
 
     Two calls give different ciphertexts, so that only what is stored may be sent. Raises Problem: MALFORMED_MESSAGE or
     MALFORMED_CIPHERTEXT for weights that are not what the plan says, SEALED_WEIGHTS_REFUSED for those that do not open,
@@ -70,21 +83,22 @@ def compute_answer(job: AnsweringJob, request: RoundRequest, request_hash: str) 
     """
     weights = open_weights(job, request)
     shared = weights if isinstance(weights, SharedWeights) else None
-    numbers, planned = numbers_of(job, request, shared)
-    if isinstance(numbers, Affine):
-        if not isinstance(weights, EncryptedVector):
-            raise Problem(Code.MALFORMED_MESSAGE, f"A {request.kind} request of this job needs encrypted weights.")
-        vector = applied(numbers, planned, weights, job.modulus, job.engine)
-    else:
-        vector = encrypted(numbers, planned, job.modulus, job.pool)
-    vector = _masked(job, request, request_hash, vector, shared)
-    if isinstance(numbers, Affine):
-        vector = rerandomised(vector, job.modulus, job.pool)
-    return _signed(job, request, request_hash, vector)
+    numbers, planned = numbers_of(job, request, request_hash, shared)
+    with encrypting():
+        if isinstance(numbers, Affine):
+            if not isinstance(weights, EncryptedVector):
+                raise Problem(Code.MALFORMED_MESSAGE, f"A {request.kind} request of this job needs encrypted weights.")
+            vector = applied(numbers, planned, weights, job.modulus, job.engine)
+        else:
+            vector = encrypted(numbers, planned, job.modulus, job.pool)
+        vector = _masked(job, request, request_hash, vector, shared)
+        if isinstance(numbers, Affine):
+            vector = rerandomised(vector, job.modulus, job.pool)
+        return _signed(job, request, request_hash, vector)
 
 
 def numbers_of(
-    job: AnsweringJob, request: RoundRequest, shared: SharedWeights | None
+    job: AnsweringJob, request: RoundRequest, request_hash: str, shared: SharedWeights | None
 ) -> tuple[Integers | Affine, PlannedAnswer]:
     """Return what the method answers, as integers at the plan's scale, with noise where the plan has any, and the
     worst case that they were held to.
@@ -94,7 +108,7 @@ def numbers_of(
     if kind not in job.method.answers:
         raise Problem(Code.WRONG_STATE, f"This model type has no answer to {kind}.")
     # Where N is noised it can be below an owner's own count, and whether it is would tell of that.
-    if planned.noise is None and rows_total is not None and job.data.training.rows > rows_total:
+    if planned.noise is None and rows_total is not None and job.data.training_rows > rows_total:
         # Its own rows are not said: others read why an owner refused.
         raise Problem(
             Code.ROWS_TOTAL_REFUSED,
@@ -102,22 +116,42 @@ def numbers_of(
         )
     if (kind in job.method.needs_weights) != (shared is not None):
         raise Problem(Code.MALFORMED_MESSAGE, f"The weights of a {kind} request are not as this job has them.")
-    answer = job.method.answers[kind](job.data, Question(kind, request.round, rows_total, shared))
-    numbers = fixed_point(answer, planned)
+    training, rounding = (_seed(job, request, request_hash, shared, tag) for tag in (TRAINING_TAG, ROUNDING_TAG))
+    question = Question(kind, request.round, rows_total, shared, training)
+    answer = job.method.answers[kind](job.data, question)
+    numbers = fixed_point(answer, planned, rounding)
     if isinstance(answer, Plain) and not isinstance(numbers, Affine):
         numbers = with_noise(numbers, planned, answer.names, job.noise_seed)
     return numbers, planned
+
+
+def _seed(
+    job: AnsweringJob, request: RoundRequest, request_hash: str, shared: SharedWeights | None, purpose: str
+) -> bytes:
+    """32 bytes for what an owner draws in one answer: the same after any restart, and for no other request.
+
+    Of the mask key, which the job alone has, and which is gone when it ends: HKDF (RFC 5869) keeps purposes apart.
+    """
+    info = encode_context(purpose, *_context(job, request, request_hash, shared))
+    secret = job.mask_key.private_bytes_raw()
+    return HKDF(algorithm=SHA256(), length=SEED_BYTES, salt=None, info=info).derive(secret)
+
+
+def _context(
+    job: AnsweringJob, request: RoundRequest, request_hash: str, shared: SharedWeights | None
+) -> list[bytes | str | int]:
+    """All that an owner was asked with."""
+    context: list[bytes | str | int]
+    context = [job.manifest_hash, job.roster_hash, request.round, request.kind, request_hash]
+    # Owners that were given different weights under one request must not cancel each other's masks.
+    return context if shared is None else [*context, shared.hash]
 
 
 def _masked(
     job: AnsweringJob, request: RoundRequest, request_hash: str, vector: EncryptedVector, shared: SharedWeights | None
 ) -> EncryptedVector:
     """Add the masks that this owner shares with the roster's others, bound to all that they were asked with."""
-    context: list[bytes | str | int]
-    context = [MASK_TAG, job.manifest_hash, job.roster_hash, request.round, request.kind, request_hash]
-    if shared is not None:
-        # Owners that were given different weights under one request must not cancel each other's masks.
-        context.append(shared.hash)
+    context = [MASK_TAG, *_context(job, request, request_hash, shared)]
     own_id = bytes.fromhex(job.identity.party_id)
     masks = sum_of_masks(own_id, job.mask_key, job.peers, context, len(vector.ciphertexts), job.modulus)
     return replace(vector, ciphertexts=tuple(blind(vector.ciphertexts, masks, job.modulus)))
@@ -160,7 +194,8 @@ def open_weights(job: AnsweringJob, request: RoundRequest) -> EncryptedVector | 
         own = job.identity.party_id
         check_recipients(request.sealed_weights, sorted([own, *(peer.hex() for peer in job.peers)]))
         context = SealingContext(job.manifest_hash, job.roster_hash, request.round)
-        return open_weights_box(request.sealed_weights, own, job.sealing_key, context, planned)
+        boxes, blob = request.sealed_weights, request.weights_blob
+        return open_weights_box(boxes, own, job.sealing_key, context, planned, blob)
     if isinstance(planned, EncryptedWeights) and request.weights is not None:
         return replace(open_planned(request.weights, planned, job.modulus, "The weights"), bound=planned.bound)
     return None

@@ -6,8 +6,9 @@ is refused here, before it is packed next to other numbers.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,16 +21,21 @@ from fedtrain.methods.plan import Answer as PlannedAnswer
 from fedtrain.methods.plan import Plan
 from fedtrain.spec.problems import Code, Problem
 
+_LARGEST_EXACT: Final = 2.0**53
 
-def fixed_point(answer: Answer, planned: PlannedAnswer) -> Integers | Affine:
+
+def fixed_point(answer: Answer, planned: PlannedAnswer, seed: bytes = b"") -> Integers | Affine:
     """Return a plain answer's sum, or an affine answer, as integers at the plan's scale.
+
+    `seed`: what stochastic rounding draws from. Secret, and of one answer alone: the difference of two roundings by the
+    same numbers would show what was rounded.
 
     Raises Problem: DOES_NOT_FIT where a number is beyond the worst case, or none at all; PLAN_DIFFERS where integers
     would have to be rounded; INTERNAL for anything but a Plain or an Affine of the shape that the plan has.
     """
     try:
         if type(answer) is Plain and planned.applied is None:
-            return _sum(answer, planned)
+            return _sum(answer, planned, seed)
         if type(answer) is Affine and (applied := planned.applied) is not None:
             matrix = _exactly(answer.matrix, answer.matrix_fraction_bits, applied.fraction_bits)
             vector = _exactly(answer.vector, answer.vector_fraction_bits, planned.fraction_bits)
@@ -55,11 +61,14 @@ def check_fits(method: OwnerMethod, data: PreparedData, plan: Plan) -> None:
             fixed_point(method.answers[kind](data, Question(kind)), plan.round(kind).answer)
 
 
-def _sum(answer: Plain, planned: PlannedAnswer) -> Integers:
+def _sum(answer: Plain, planned: PlannedAnswer, seed: bytes) -> Integers:
     shape = (planned.layout.rows, planned.layout.columns)
     total: Integers = np.full(shape, 0, dtype=object)
-    for part in answer.parts:
+    for index, part in enumerate(answer.parts):
         _check_shape(part, shape)
+        if answer.stochastic:
+            total = total + stochastically_rounded(part, planned.fraction_bits, seed + index.to_bytes(8, "big"))
+            continue
         if answer.fraction_bits is not None:
             total = total + _exactly(part, answer.fraction_bits, planned.fraction_bits)
         elif part.dtype == np.float64:
@@ -69,6 +78,24 @@ def _sum(answer: Plain, planned: PlannedAnswer) -> Integers:
     if planned.noise is None:  # what carries noise ends at its bound: whether it would have is not for others to know
         check_magnitudes(total, planned.owner_bound)
     return total
+
+
+def stochastically_rounded(values: NDArray[np.float64], fraction_bits: int, seed: bytes) -> Integers:
+    """v·2^fraction_bits, rounded up with the probability of its fraction, else down: right on average.
+
+    Draws SHAKE256(seed), 53 bits a number. Raises EncodingOverflow, with the position in C order, where a number is
+    not finite or comes to more than a double tells apart.
+    """
+    scaled = np.ldexp(values, fraction_bits)
+    beyond = np.flatnonzero(~(np.abs(scaled) < _LARGEST_EXACT))
+    if beyond.size:
+        raise EncodingOverflow(f"entry {beyond[0]} is not finite, or beyond 53 bits at {fraction_bits} fraction bits")
+    draws = np.frombuffer(hashlib.shake_256(seed).digest(8 * scaled.size), dtype=">u8") >> np.uint64(11)
+    down = np.floor(scaled)
+    # Both sides are multiples of 2^−53 below 1 where that decides anything, so that the comparison is exact.
+    up = np.ldexp(draws.astype(np.float64), -53).reshape(scaled.shape) < scaled - down
+    rounded: Integers = (down.astype(np.int64) + up).astype(object)
+    return rounded
 
 
 def _check_rows(matrix: Integers, bounds: Sequence[int]) -> None:

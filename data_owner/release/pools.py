@@ -14,7 +14,7 @@ from fedtrain.methods.plan import Plan
 
 ROUNDS_AHEAD = 2
 LARGEST_POOL = 512
-#: Of an owner's own plaintexts, for which a fixed-base table makes factors some twenty times faster: 12 MB at 3,072 bits.
+#: For an owner's own plaintexts a fixed-base table makes factors some twenty times faster; 12 MB at 3,072 bits.
 LARGEST_FRESH_POOL = 1 << 14
 _FRESH_CHUNK = 64
 

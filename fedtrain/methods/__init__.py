@@ -7,12 +7,13 @@ from types import MappingProxyType
 from typing import Final
 
 from fedtrain.methods.method import Method
+from fedtrain.methods.network.method import NetworkRounds
 from fedtrain.methods.regression.method import Regression
 from fedtrain.methods.schedule import Schedule
 from fedtrain.spec.model_spec import ModelSpec
 from fedtrain.spec.model_types import MODEL_KINDS
 
-_OWN: Final[Mapping[str, Method]] = {}
+_OWN: Final[Mapping[str, Method]] = {"NEURAL_NETWORK": NetworkRounds()}
 
 #: Every other model type is a regression: its rules in `fedtrain.spec.model_types` say all that differs.
 METHODS: Final[Mapping[str, Method]] = MappingProxyType({**dict.fromkeys(MODEL_KINDS, Regression()), **_OWN})

@@ -97,7 +97,7 @@ class PlainPlan(Plan):
         return tuple(self.answers)
 
     @cached_property
-    def numbers_in_all(self) -> int:
+    def numbers_in_all(self) -> int | None:
         return sum(numbers_in(answer.arrays) for kind, answer in self.answers.items() if kind != COUNTS)
 
     def round(self, kind: str, window_step: int = 0, rows_total: int | None = None) -> Round:

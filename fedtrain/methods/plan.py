@@ -56,10 +56,14 @@ class EncryptedWeights:
 
 @dataclass(frozen=True)
 class SharedArrays:
-    """Weights that owners see, float64, sealed to each of them. `bound`: the largest magnitude of one."""
+    """Weights that owners see, sealed to each of them. `bound`: the largest magnitude of one.
+
+    `once`: they are large. They travel as float32, sealed once for all, and each owner gets a box with the key to them.
+    """
 
     arrays: Arrays
     bound: Fraction
+    once: bool = False
 
 
 @dataclass(frozen=True)

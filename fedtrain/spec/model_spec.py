@@ -139,7 +139,7 @@ class ModelSpec(Strict):
 
     @property
     def classifies(self) -> bool:
-        """Whether what is predicted has categories."""
+        """True where what is predicted has categories."""
         return self.data_props.all_targets[0].categories is not None
 
     @property

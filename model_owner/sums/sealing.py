@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from fedtrain.crypto import CryptoError
-from fedtrain.model_owner import job as j
 from fedtrain.methods.plan import Plan
 from fedtrain.methods.regression.budget import budget_of
+from fedtrain.model_owner import job as j
 from fedtrain.model_owner.arithmetic.arrays import to_floats
 from fedtrain.model_owner.job import JobContext, JobState
 from fedtrain.model_owner.methods.moves import Ask
@@ -22,7 +22,10 @@ def sealing_of(context: JobContext, state: JobState, number: int) -> j.Sealing |
 
 
 def seal_point(ask: Ask, plan: Plan, sealing: j.Sealing) -> Sealed:
-    """What is asked with, for each owner. Raises Problem(ROSTER_INVALID) for a key that nothing can be sealed to."""
+    """Seal the weights of a question to each owner.
+
+    Raises Problem(ROSTER_INVALID) for a key that nothing can be sealed to.
+    """
     try:
         if ask.arrays is not None:
             return seal_weights_once(ask.arrays, sealing.recipients, sealing.context)

@@ -1,9 +1,9 @@
 """Weights that owners see, as they travel: sealed to each owner of the roster.
 
 A request carries one box an owner, all of the same weights, within the bytes that the Model Owner signs. Large weights
-travel once: sealed under a content key, of which each owner has a box. Masks are bound to the hash of those bytes and to
-the hash of what was opened: masks of owners that were given different weights do not cancel, and their sum decrypts to
-nothing.
+travel once: sealed under a content key, of which each owner has a box. Masks are bound to the hash of those bytes and
+to the hash of what was opened: masks of owners that were given different weights do not cancel, and their sum decrypts
+to nothing.
 """
 
 from __future__ import annotations
@@ -34,8 +34,7 @@ _SINGLE = np.dtype(">f4")
 
 
 class SealedWeights(Strict):
-    """One owner's box: the ephemeral X25519 public key, and the weights, or the key to them, under what follows from it.
-    """
+    """One owner's box: the ephemeral X25519 public key, and the weights, or the key to them, sealed to the owner."""
 
     party: PartyId
     ephemeral_key: Annotated[bytes, Field(min_length=PUBLIC_KEY_BYTES, max_length=PUBLIC_KEY_BYTES)]
@@ -56,13 +55,13 @@ class SealingContext:
 
     @property
     def of_all(self) -> tuple[bytes | str | int, ...]:
-        """What weights that are sealed once are bound to."""
+        """The context of weights that are sealed once."""
         return _TAG, self.manifest_hash, self.roster_hash, self.round
 
 
 @dataclass(frozen=True)
 class Sealed:
-    """Weights as a request carries them: a box an owner, and `blob`, what the boxes' key opens, where they travel once."""
+    """Weights in a request: a box an owner and, where they travel once, the `blob` to which the boxes have the key."""
 
     boxes: tuple[SealedWeights, ...]
     blob: bytes | None = field(default=None, repr=False)
@@ -100,9 +99,7 @@ def seal_weights(
     return _boxes(_bytes_of(arrays, _DOUBLE), recipients, context)
 
 
-def seal_weights_once(
-    arrays: Mapping[str, Floats], recipients: Mapping[str, str], context: SealingContext
-) -> Sealed:
+def seal_weights_once(arrays: Mapping[str, Floats], recipients: Mapping[str, str], context: SealingContext) -> Sealed:
     """Return the arrays as float32, sealed once, with a box of the key to them for each of `recipients`.
 
     Raises MalformedKey for a key of low order.
@@ -115,9 +112,7 @@ def _bytes_of(arrays: Mapping[str, Floats], number: np.dtype[Any]) -> bytes:
     return b"".join(np.ascontiguousarray(values).astype(number).tobytes() for values in arrays.values())
 
 
-def _boxes(
-    plaintext: bytes, recipients: Mapping[str, str], context: SealingContext
-) -> tuple[SealedWeights, ...]:
+def _boxes(plaintext: bytes, recipients: Mapping[str, str], context: SealingContext) -> tuple[SealedWeights, ...]:
     boxes = []
     for party in sorted(recipients):
         ephemeral, ciphertext = seal(plaintext, bytes.fromhex(recipients[party]), context.of(party))
@@ -152,9 +147,7 @@ def open_weights_box(
     number = _SINGLE if planned.once else _DOUBLE
     due_bytes = numbers_in(planned.arrays) * number.itemsize
     if len(plaintext) != due_bytes:
-        raise Problem(
-            Code.MALFORMED_MESSAGE, f"The sealed weights have {len(plaintext)} bytes, {due_bytes} are due."
-        )
+        raise Problem(Code.MALFORMED_MESSAGE, f"The sealed weights have {len(plaintext)} bytes, {due_bytes} are due.")
     values = np.frombuffer(plaintext, dtype=number).astype(number.newbyteorder("="))
     if not np.isfinite(values).all() or Fraction(float(np.abs(values).max())) > planned.bound:
         raise Problem(Code.MALFORMED_MESSAGE, "The sealed weights are no numbers within the plan's weight_bound.")

@@ -1,0 +1,27 @@
+"""Networks at work: what is asked of a local training, and what comes of it. PyTorch is imported only where it runs."""
+
+from fedtrain.neural.tasks import (
+    EvaluationResult,
+    EvaluationTask,
+    ExamplesPart,
+    LocalSettings,
+    Part,
+    Progress,
+    Trainer,
+    TrainingResult,
+    TrainingTask,
+    Weights,
+)
+
+__all__ = [
+    "EvaluationResult",
+    "EvaluationTask",
+    "ExamplesPart",
+    "LocalSettings",
+    "Part",
+    "Progress",
+    "Trainer",
+    "TrainingResult",
+    "TrainingTask",
+    "Weights",
+]
