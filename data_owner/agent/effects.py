@@ -14,6 +14,7 @@ from fedtrain.crypto import Engine
 from fedtrain.data_owner import job as j
 from fedtrain.data_owner.agent.past import Memory
 from fedtrain.data_owner.checks import check_roster
+from fedtrain.data_owner.data.encoding import in_roles
 from fedtrain.data_owner.data.freezing import Freezer
 from fedtrain.data_owner.data.training_rows import TrainingRows
 from fedtrain.data_owner.job import JobContext, JobState
@@ -97,7 +98,9 @@ class JobEffects:
             schema = dataset.schema_ or manifest.spec.data_props
             with self._freezing:
                 frozen = self._shop.freezer.freeze_job(state.job_id, dataset, manifest.spec, context.policy.min_rows)
-                inspection = self._shop.inspector.inspect(dataset, schema, manifest.spec.training.scaling)
+                # What rounding makes of a column depends on its role, and so do its cells.
+                asked = in_roles(schema, manifest.spec.data_props, dataset.columns)
+                inspection = self._shop.inspector.inspect(dataset, asked, manifest.spec.training.scaling)
             plan = context.documents.plan(state.offer)
             rows = TrainingRows(dataset, manifest.spec) if method.needs_rows else None
             check_fits(method, PreparedData.of(frozen.moments, plan, rows), plan)

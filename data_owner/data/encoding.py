@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fedtrain.spec.model_spec import Column, DataProps, Feature
+from fedtrain.spec.model_spec import Column, DataProps, Feature, Target
+from fedtrain.spec.roles import as_feature, as_target, no_target_because
 from fedtrain.tabular.errors import TableError
 from fedtrain.tabular.reading.read import Table
 
@@ -32,8 +33,9 @@ def differences(dataset: DatasetFacts, props: DataProps) -> list[str]:
     """Return what in a job's `data_props` is not the dataset's encoding: one sentence part a difference, none if it
     fits.
 
-    A column must be in the file, be used once, and, where the dataset has a schema, be declared there in the same
-    role with the same type, range, categories (in order) and missing rule. Descriptions do not matter.
+    A column must be in the file, be used once, and, where the dataset has a schema, be declared there with the same
+    type, range, categories (in order) and missing rule, as a feature or a target: which it is the job says, as far as
+    `fedtrain.spec.roles` lets it. Descriptions do not matter.
     """
     schema = props if dataset.schema is None else dataset.schema
     if props.header != schema.header:
@@ -66,8 +68,12 @@ def by_position(columns: Sequence[str], props: DataProps) -> dict[int, Column]:
 
 
 def _column_differences(declared: Column, used: Column) -> list[str]:
-    if isinstance(declared, Feature) != isinstance(used, Feature):
-        return [f"is a {_role(used)} in the job and a {_role(declared)} in the schema"]
+    if isinstance(declared, Feature) and isinstance(used, Target):
+        why = no_target_because(declared)
+        if why is not None:
+            return [f"can be no target: {why}"]
+    elif isinstance(declared, Target) and isinstance(used, Feature):
+        declared = as_feature(declared, used.type)
     found = []
     if isinstance(declared, Feature) and isinstance(used, Feature) and declared.type is not used.type:
         found.append(f"type is {used.type} in the job and {declared.type} in the schema")
@@ -85,8 +91,23 @@ def _column_differences(declared: Column, used: Column) -> list[str]:
     return found
 
 
-def _role(column: Column) -> str:
-    return "feature" if isinstance(column, Feature) else "target"
+def in_roles(schema: DataProps, props: DataProps, columns: Sequence[str]) -> DataProps:
+    """The schema with its columns in the roles that a job's `props` give them; as it is where they are that already.
+
+    What the job does not use predicts, as far as roles change at all. `columns`: the names of the file's. Raises
+    ColumnMismatch where either does not fit the file, ValueError for a column that can be no target.
+    """
+    declared, used = by_position(columns, schema), by_position(columns, props)
+    if all(isinstance(declared[place], Feature) == isinstance(one, Feature) for place, one in used.items()):
+        return schema
+    targets = [place for place, one in used.items() if isinstance(one, Target)]
+    return schema.model_copy(
+        update={
+            "features": tuple(as_feature(one) for place, one in declared.items() if place not in targets),
+            "target": None,
+            "targets": tuple(as_target(declared[place]) for place in targets),
+        }
+    )
 
 
 def _mark(mark: str | None) -> str:

@@ -18,7 +18,7 @@ import numpy as np
 
 from fedtrain.data_owner.data.counted_rows import CountedRows
 from fedtrain.data_owner.data.datasets import as_invalid_data, open_dataset, reading
-from fedtrain.data_owner.data.encoding import MARKS, by_position
+from fedtrain.data_owner.data.encoding import MARKS, by_position, in_roles
 from fedtrain.data_owner.data.examples import (
     SUFFIX,
     ExampleBatch,
@@ -103,7 +103,8 @@ class Freezer:
         a split would be below the policy's min_rows.
         """
         schema = dataset.schema_ or spec.data_props
-        props = of_kind(schema, spec)
+        with as_invalid_data(dataset):
+            props = of_kind(in_roles(schema, spec.data_props, dataset.columns), spec)
         encoder = Encoder(props, spec.model_type, spec.training.scaling)
         split = self.split() if spec.validates else None
         with as_invalid_data(dataset):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fedtrain.data_owner.data.counted_rows import CountedRows
 from fedtrain.data_owner.data.datasets import content_version, open_dataset
-from fedtrain.data_owner.data.encoding import by_position
+from fedtrain.data_owner.data.encoding import by_position, in_roles
 from fedtrain.data_owner.data.freezing import chosen_columns, of_kind
 from fedtrain.data_owner.data.moments import Rows
 from fedtrain.data_owner.store.records import Dataset
@@ -42,7 +42,7 @@ class TrainingRows:
         spec, path = self._spec, Path(self._dataset.path)
         self._check_version(path)
         schema = self._dataset.schema_ or spec.data_props
-        props = of_kind(schema, spec)
+        props = of_kind(in_roles(schema, spec.data_props, self._dataset.columns), spec)
         encoder = Encoder(props, spec.model_type, spec.training.scaling)
         try:
             declared = by_position(self._dataset.columns, encoder.props)

@@ -271,7 +271,8 @@ class DataProps(Strict):
     """Columns of a table as they become a design matrix and targets; also the shape of `schema.json`.
 
     `decimal`, `thousands`: the marks in the table's numbers, where they are texts. What is not given follows from each
-    column's own values, and is asked for where they can be read in two ways.
+    column's own values, and is asked for where they can be read in two ways. A data dictionary may leave the target
+    open, which every job then names.
     """
 
     header: StrictBool = True
@@ -285,7 +286,7 @@ class DataProps(Strict):
     def _columns(self) -> Self:
         if self.decimal is not None and self.decimal == self.thousands:
             raise ValueError(f"decimal and thousands are both {self.decimal!r}: they are two different marks")
-        if (self.target is None) == (self.targets is None):
+        if self.target is not None and self.targets is not None:
             raise ValueError("give exactly one of target and targets")
         seen: set[object] = set()
         for column in (*self.features, *self.all_targets):

@@ -121,6 +121,8 @@ class ModelSpec(Strict):
     @model_validator(mode="after")
     def _fits_model(self) -> Self:
         targets = self.data_props.all_targets
+        if not targets:
+            raise ValueError("data_props: give exactly one of target and targets")
         self.kind.check_targets(targets)
         self.kind.check_features(self.data_props.features)
         self.kind.check_training(self.training, targets)

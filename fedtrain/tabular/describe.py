@@ -46,7 +46,7 @@ class Draft:
     """A schema, and what a person should know of it. `rows` and `missing`, by column, are for the table's owner.
 
     `questions`: what looks like something else than a value, in words. `target_chosen`: whether the target was asked
-    for by name; otherwise it is the last column that can be one.
+    for by name, or left open; otherwise it is the last column that can be one.
     """
 
     schema: DataProps
@@ -137,6 +137,7 @@ def describe_table(
     header: bool = True,
     *,
     target: str | None = None,
+    open_target: bool = False,
     with_ranges: bool = False,
     decimal: DecimalMark | None = None,
     thousands: ThousandsMark | None = None,
@@ -144,6 +145,7 @@ def describe_table(
     """Draft a schema: numbers with a range, up to MAX_CATEGORIES different texts as nominal categories.
 
     `target`: a column's name, or its position where columns have no names; by default the last that can be used.
+    `open_target`: none, each job names its own.
     `with_ranges`: the values' own ends, rounded outward to two digits, in place of ranges that hide them. Where values
     are missing, the draft says "drop". Raises TableError, also where there are not two columns to use.
     """
@@ -169,15 +171,16 @@ def describe_table(
     for index in _keep_some_record(table, sketches, used):
         left_out[index] = "no record has a value in every column of the draft; this is the one that lacks most"
         used.remove(index)
-    chosen = used[-1] if wanted is None and used else wanted
+    chosen = used[-1] if wanted is None and used and not open_target else wanted
     if chosen in left_out:
         raise ColumnMismatch("column-not-in-file", f"{path}: {labels[chosen]} can be no target: {left_out[chosen]}")
-    if chosen is None or len(used) < 2:
+    if (chosen is None and not open_target) or len(used) < 2:
         why = "".join(f"; {labels[index]}: {reason}" for index, reason in left_out.items())
         raise UnreadableTable("no-rows", f"{path}: a schema needs a target and a feature, two columns to use{why}")
     declared = {index: {**_reference(table, index), **sketches[index].declaration(rounded)} for index in used}
-    last = declared.pop(chosen)
-    last.pop("type")
+    last = None if chosen is None else declared.pop(chosen)
+    if last is not None:
+        last.pop("type")
     marks = {"decimal": decimal, "thousands": thousands}
     schema = DataProps.model_validate(
         {"header": table.header, **marks, "features": list(declared.values()), "target": last}
@@ -196,7 +199,7 @@ def describe_table(
             if sketches[index].numeric
             for question in sketches[index].extremes.questions(labels[index])
         ),
-        target is not None,
+        target is not None or open_target,
     )
 
 

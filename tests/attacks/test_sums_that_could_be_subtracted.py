@@ -295,6 +295,31 @@ def test_jobs_of_two_model_types_are_over_the_same_rows(tmp_path: Path) -> None:
     play(tmp_path, scene, tables=tables, header="age,dose,days,relapse")
 
 
+def test_a_second_question_on_one_registration_is_over_the_same_rows_and_for_the_same_roster(tmp_path: Path) -> None:
+    dictionary = [*FEATURES, {**DAYS, "type": "continuous"}]
+    asked = [(FEATURES, DAYS), ([dictionary[2], FEATURES[1]], {k: v for k, v in FEATURES[0].items() if k != "type"})]
+
+    async def scene(both: Coalition, owners: list[Owner]) -> None:
+        for owner in owners:
+            await register(owner, path=f"{owner.name}.csv", schema={"features": dictionary})
+        jobs = []
+        for features, target in asked:
+            training = make_spec().training.model_dump(mode="json", exclude_defaults=True)
+            props = {"features": features, "target": target}
+            spec = {"model_type": "LINEAR_REGRESSION", "data_props": props, "training": training}
+            jobs.append(ModelSpec.model_validate(spec))
+        for spec in jobs:
+            job = both.deploy(spec)
+            await both.close(job, owners)
+            assert await counted(both, job, owners) == 60 * 4
+            assert [(await owner.job(job.id))["waits_because"] for owner in owners] == [None] * 4
+        job = both.deploy(jobs[1])
+        await both.close(job, owners[:3])
+        await all_wait(both, job, owners[:3], "each of the 4 owners concerned has to sign")
+
+    play(tmp_path, scene, (*NAMES, "dora"))
+
+
 def test_one_content_under_two_names_and_two_rules_for_missing_values_waits_for_a_person(tmp_path: Path) -> None:
     tables = {name: rows(60, seed) for seed, name in enumerate(NAMES)}
     age, _, days = tables["ana"][7].split(",")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from fedtrain.cli.output import Failure, console, duration, print_json, print_table
+from fedtrain.cli.output import Failure, console, duration, print_json, print_table, wrong_fields
 
 _BAR_WIDTH = 40
 
@@ -21,29 +22,53 @@ def plan(
     rows: Annotated[
         int | None, typer.Option(min=1, help="Their rows together, less those kept for validation. Default: the most.")
     ] = None,
+    target: Annotated[str | None, typer.Option(help="Of a schema.json: the column to predict.")] = None,
     measure: Annotated[bool, typer.Option("--measure", help="Measure this machine's speed again.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
 ) -> None:
     """Show a job's budget and cost. A spec that does not fit is refused, with the smallest changes that do."""
     from fedtrain.cli.jobs.client import read_json
 
-    document = plan_document(of_schema(read_json(spec)), owners, rows, again=measure)
+    document = plan_document(of_schema(read_json(spec), target), owners, rows, again=measure)
     if as_json:
         print_json(document)
     else:
         _show(document)
 
 
-def of_schema(document: Any) -> Any:
+def of_schema(document: Any, target: str | None = None) -> Any:
     """A schema as a spec with everything else by default, linear or, for a target with categories, logistic.
 
-    Anything else is returned as it is.
+    `target`: the column of it to predict. Anything else is returned as it is. Raises Failure where it is not said what
+    to predict.
     """
     if not isinstance(document, dict) or "model_type" in document or "features" not in document:
+        if target is not None:
+            raise Failure("--target belongs to a schema.json: a model spec names its own")
         return document
+    if target is not None:
+        document = _asking_for(document, target)
+    elif document.get("target") is None and document.get("targets") is None:
+        raise Failure("the schema leaves open what to predict: name a column with --target")
     targets = [document.get("target"), *(document.get("targets") or ())]
     classes = any(isinstance(target, dict) and target.get("categories") is not None for target in targets)
     return {"model_type": "LOGISTIC_REGRESSION" if classes else "LINEAR_REGRESSION", "data_props": document}
+
+
+def _asking_for(document: dict[str, Any], target: str) -> dict[str, Any]:
+    from pydantic import ValidationError
+
+    from fedtrain.spec.model_spec import DataProps
+    from fedtrain.spec.roles import asking_for
+
+    try:
+        props = DataProps.model_validate_json(json.dumps(document))
+        asked = asking_for(props, target)
+    except ValidationError as error:
+        raise Failure(wrong_fields(error, document)) from None
+    except ValueError as error:
+        raise Failure(str(error)) from None
+    return asked.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
 
 
 def plan_document(document: Any, owners: int | None, rows: int | None, *, again: bool = False) -> dict[str, Any]:

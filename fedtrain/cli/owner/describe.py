@@ -19,6 +19,9 @@ def describe(
     target: Annotated[
         str | None, typer.Option(help="The column to predict; by default the last one that can be used.")
     ] = None,
+    open_target: Annotated[
+        bool, typer.Option("--open-target", help="A data dictionary: every job names its own column to predict.")
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="Write the draft to this new file.")] = None,
     header: Annotated[bool, typer.Option(help="Whether a CSV's first line names its columns.")] = True,
     with_ranges: Annotated[
@@ -33,9 +36,17 @@ def describe(
     from fedtrain.tabular.describe import describe_table
     from fedtrain.tabular.errors import TableError
 
+    if open_target and target is not None:
+        raise Failure("--target names a column, --open-target none: give one of the two")
     try:
         draft = describe_table(
-            data, header, target=target, with_ranges=with_ranges, decimal=decimal, thousands=thousands
+            data,
+            header,
+            target=target,
+            open_target=open_target,
+            with_ranges=with_ranges,
+            decimal=decimal,
+            thousands=thousands,
         )
     except TableError as error:
         raise Failure(str(error)) from None
@@ -67,7 +78,7 @@ def _show(draft: Draft) -> None:
             _values(column),
             column.get("missing"),
         ]
-        for column in (*schema["features"], schema["target"])
+        for column in (*schema["features"], *([schema["target"]] if "target" in schema else []))
     ]
     print_table("", ["column", "type", "range or categories", "missing"], rows)
 

@@ -16,11 +16,6 @@ if TYPE_CHECKING:
 app = typer.Typer(name="schema", help="The columns that a consortium agrees on.", no_args_is_help=True)
 
 
-@app.callback()
-def _commands() -> None:
-    """Keep `merge` a command of its own, as long as there is no other."""
-
-
 def read_schema(path: Path) -> DataProps:
     """Return a schema.json's content. Raises Failure, naming the file and the field."""
     from pydantic import ValidationError
@@ -64,11 +59,7 @@ def merge(
         for note in merged.notes
     ]
     if out is not None:
-        try:
-            with out.open("x", encoding="utf-8") as file:
-                file.write(json.dumps(proposal, indent=2, ensure_ascii=False) + "\n")
-        except FileExistsError:
-            raise Failure(f"{out}: is there already; name another file, or delete it") from None
+        _write(out, proposal)
     if as_json:
         print_json({"schema": proposal, "notes": notes})
         return
@@ -78,3 +69,39 @@ def merge(
         print_json(proposal)
     else:
         echo(f"{out} is written: decide what differs, then each owner drafts its mapping with `fedtrain map`.")
+
+
+@app.command()
+def ask(
+    dictionary: Annotated[Path, typer.Argument(help="The consortium's schema.json.")],
+    target: Annotated[str, typer.Option(help="The column to predict.")],
+    features: Annotated[
+        str | None, typer.Option(help="The columns that predict it: a,b,c. Default: all others.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the spec to this new file; else it is printed.")] = None,
+) -> None:
+    """Write a model spec that predicts one column of a dictionary, for `plan`, `check` and `deploy`."""
+    from fedtrain.spec.roles import asking_for
+
+    try:
+        props = asking_for(read_schema(dictionary), target, None if features is None else features.split(","))
+    except ValueError as error:
+        raise Failure(str(error)) from None
+    classifies = props.all_targets[0].categories is not None
+    spec = {
+        "model_type": "LOGISTIC_REGRESSION" if classifies else "LINEAR_REGRESSION",
+        "data_props": props.model_dump(mode="json", exclude_none=True, exclude_defaults=True),
+    }
+    if out is None:
+        print_json(spec)
+    else:
+        _write(out, spec)
+        echo(f"{out} is written: add what differs from the defaults, then `fedtrain deploy {out}`.")
+
+
+def _write(out: Path, document: object) -> None:
+    try:
+        with out.open("x", encoding="utf-8") as file:
+            file.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    except FileExistsError:
+        raise Failure(f"{out}: is there already; name another file, or delete it") from None

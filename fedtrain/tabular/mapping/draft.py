@@ -119,11 +119,11 @@ def _equal(name: str, others: Sequence[str]) -> list[str]:
 
 
 def _rules(drafted: DraftedColumn, look: Look, column: Column) -> None:
-    if column.range is None:
+    if column.categories is not None:
         _of_categories(drafted, look, column.category_texts)
-    elif look.typed_date or look.date_forms:
+    elif column.range is not None and (look.typed_date or look.date_forms):
         _of_dates(drafted, look)
-    else:
+    elif column.range is not None:
         _of_numbers(drafted, look, column.range)
 
 

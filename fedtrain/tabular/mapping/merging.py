@@ -55,15 +55,17 @@ class _Of:
 def merge_schemas(drafts: Mapping[str, DataProps], *, target: str | None = None, common: bool = False) -> Merged:
     """Propose one schema for `drafts`, each by its name, such as its file's.
 
-    `target`: the column to predict; by default what most drafts have for theirs. `common`: leave out columns that a
-    draft lacks. Marks of numbers stay with each owner's mapping. Raises ValueError where a draft has columns without
-    names, where the target is in no draft, or where no feature is left.
+    `target`: the column to predict; by default what most drafts have for theirs, if any has one. `common`: leave out
+    columns that a draft lacks. Marks of numbers stay with each owner's mapping. Raises ValueError where a draft has
+    columns that cannot be aligned, where the target is in no draft, or where no feature is left.
     """
     groups: dict[str, list[_Of]] = {}
     for draft, props in drafts.items():
         for column in props.columns:
             if column.name is None:
                 raise ValueError(f"{draft}: {column.label} has no name, and columns are aligned by their names")
+            if column.range is None and column.categories is None:
+                raise ValueError(f"{draft}: {column.label} has neither a range nor categories to compare")
             key = folded(column.name) or column.name
             if any(one.draft == draft for one in groups.get(key, ())):
                 raise ValueError(f"{draft}: {column.name!r} and {groups[key][-1].name!r} differ in spelling alone")
@@ -93,17 +95,17 @@ def merge_schemas(drafts: Mapping[str, DataProps], *, target: str | None = None,
             features.append(declared)
     if not features:
         raise ValueError("no feature is left that all drafts have: name a union, or correct the names")
-    schema = DataProps.model_validate({"features": features, "target": targets[0]})
+    schema = DataProps.model_validate({"features": features, "target": targets[0] if targets else None})
     return Merged(schema, tuple(notes))
 
 
-def _target(groups: Mapping[str, Sequence[_Of]], asked: str | None) -> str:
+def _target(groups: Mapping[str, Sequence[_Of]], asked: str | None) -> str | None:
     if asked is not None:
         if folded(asked) not in groups:
             raise ValueError(f"no draft has a column {asked!r} to predict")
         return folded(asked)
     votes = Counter(key for key, found in groups.items() for one in found if isinstance(one.column, Target))
-    return votes.most_common(1)[0][0]
+    return votes.most_common(1)[0][0] if votes else None
 
 
 def _name(found: Sequence[_Of], notes: list[MergeNote]) -> str:

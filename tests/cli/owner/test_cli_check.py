@@ -67,6 +67,31 @@ def test_a_mapping_is_applied_and_its_effects_are_counted(spec: Path, tmp_path: 
     assert refused.exit_code == 1 and "columns.dose.form" in refused.output and "Traceback" not in refused.output
 
 
+def test_a_dictionary_is_described_checked_planned_and_asked(tmp_path: Path) -> None:
+    rows = (f"{row % 10},{'yes' if row % 2 else 'no'},{row % 21}" for row in range(400))
+    data, dictionary, spec = table(tmp_path, "dose,relapse,days", *rows), tmp_path / "s.json", tmp_path / "m.json"
+    described = run("describe", data, "--open-target", "--out", dictionary)
+    assert described.exit_code == 0 and "The target is" not in described.output, described.output
+    assert "target" not in json.loads(dictionary.read_text())
+    checked = run("check", dictionary, "--data", data)
+    assert checked.exit_code == 0 and "The table fits." in checked.output, checked.output
+    refused = run("plan", dictionary)
+    assert refused.exit_code == 1 and "name a column with --target" in refused.output
+    assert json.loads(run("plan", dictionary, "--target", "days", "--json").stdout)["dimensions"] == 3
+    for target, kind in (("days", "LINEAR_REGRESSION"), ("relapse", "LOGISTIC_REGRESSION")):
+        asked = run("schema", "ask", dictionary, "--target", target, "--features", "dose", "--out", spec)
+        assert asked.exit_code == 0, asked.output
+        document = json.loads(spec.read_text())
+        assert document["model_type"] == kind and document["data_props"]["target"]["name"] == target
+        assert run("check", spec, "--data", data).exit_code == 0
+        assert run("plan", spec).exit_code == 0
+        assert "a model spec names its own" in run("plan", spec, "--target", "dose").output
+        spec.unlink()
+    unknown = run("schema", "ask", dictionary, "--target", "weight")
+    assert unknown.exit_code == 1 and "'weight' is no column of the dictionary" in unknown.output
+    assert run("describe", data, "--open-target", "--target", "days").exit_code == 1
+
+
 def test_a_group_that_a_job_would_be_declined_for_is_told_as_the_service_tells_it(spec: Path, tmp_path: Path) -> None:
     data = table(tmp_path, "dose,effect", *["5,10"] * 20, "99,20")
     result = run("check", spec, "--data", data)
