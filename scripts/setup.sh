@@ -85,3 +85,13 @@ setup() {
   rm -rf "$lock"
   trap - EXIT
 }
+
+# PyTorch, at the version that the extra names: in no lock, so that it is installed by a call of its own. Says no where it
+# cannot be had.
+setup_torch() {
+  "$VENV/bin/python" - 2>/dev/null <<'PYTHON' || "$ROOT/scripts/install_extra.sh" torch
+from importlib.metadata import requires, version
+wanted = [one.partition(";")[0].strip() for one in requires("federated-trainer") if one.startswith("torch")]
+raise SystemExit(wanted != ["torch==" + version("torch").partition("+")[0]])
+PYTHON
+}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +34,24 @@ def pytest_configure(config: pytest.Config) -> None:
     """The same examples: hypothesis also draws constants that it reads in the code of whatever is loaded by then."""
     if config.getoption("--hypothesis-profile") in (None, "repeatable"):
         providers.is_local_module_file = lambda _path: False  # it has no setting for it
+
+
+NEEDS_TORCH = re.compile(r"^(import torch|from torch|pytestmark = .*mark\.torch)\b", re.MULTILINE)
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Leave out the files that need PyTorch where it is not installed; `pytest_terminal_summary` says so."""
+    if collection_path.suffix != ".py" or find_spec("torch") is not None:
+        return None
+    return True if NEEDS_TORCH.search(collection_path.read_text(encoding="utf-8")) else None
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what was left out, in one line."""
+    if find_spec("torch") is None:
+        terminalreporter.write_line(
+            "PyTorch is not installed: tests that need it are left out (./run_tests.sh tells why)"
+        )
 
 
 @pytest.fixture

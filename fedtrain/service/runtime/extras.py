@@ -18,6 +18,7 @@ EXTRA_OF: Final[Mapping[str, str]] = {
     "sklearn": "export",
     "skops": "export",
     "psycopg": "postgres",
+    "torch": "torch",
 }
 
 
