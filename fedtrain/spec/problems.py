@@ -255,6 +255,24 @@ class Code(Enum):
         "Ask the owner: its own people see why, and `fedtrain check` says beforehand what to change.",
     )
     DIVERGED = Kind("diverged", 409, "Training diverged", "Lower learning_rate, or use auto.")
+    TRAINING_UNAVAILABLE = Kind(
+        "training-unavailable",
+        503,
+        "Networks cannot be trained here",
+        "Install the extra `torch`, and take a device that is there.",
+    )
+    TRAINING_OUT_OF_MEMORY = Kind(
+        "training-out-of-memory",
+        503,
+        "Training needs more memory than it has",
+        "Take a smaller batch_size, or raise the memory limit of the process that trains.",
+    )
+    TRAINING_STOPPED = Kind(
+        "training-stopped",
+        503,
+        "The process that trains ended",
+        "See in the log of the party how it ended, and whether its machine is short of memory.",
+    )
     DENIED = Kind("denied", 403, "The owner denied the job by hand", "Talk to the owner.")
     SCORING_REFUSED = Kind(
         "scoring-refused",

@@ -1,6 +1,6 @@
 """A network as data: named layers from a fixed list, checked without PyTorch and before anything is allocated."""
 
-from fedtrain.spec.network.layer import Shape
+from fedtrain.spec.network.layer import Shape, numbers
 from fedtrain.spec.network.layers import LAYER_TYPES, Layer
 from fedtrain.spec.network.network import MOST_ACTIVATIONS, MOST_LAYERS, MOST_PARAMETERS, CheckedNetwork, Network
 
@@ -13,4 +13,5 @@ __all__ = [
     "Layer",
     "Network",
     "Shape",
+    "numbers",
 ]

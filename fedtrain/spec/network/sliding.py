@@ -30,7 +30,9 @@ def window_places(length: int, kernel: int, stride: int, padding: int, dilation:
     return places - 1 if ceil and (places - 1) * stride >= length + padding else places
 
 
-class _Window(UnaryLayer):
+class Window(UnaryLayer):
+    """Base of the layers with a kernel."""
+
     axes: ClassVar[int]
     kernel_size: Sizes
 
@@ -57,7 +59,7 @@ class _Window(UnaryLayer):
         return out
 
 
-class _Convolution(_Window):
+class _Convolution(Window):
     in_channels: Size
     out_channels: Size
     stride: Sizes = 1
@@ -96,7 +98,7 @@ class Conv2d(_Convolution):
     type: Literal["Conv2d"]
 
 
-class _Pool(_Window):
+class _Pool(Window):
     stride: Sizes | None = None
     padding: SizesOrZero = 0
     ceil_mode: StrictBool = False
@@ -155,7 +157,9 @@ class AvgPool2d(_AvgPool):
     type: Literal["AvgPool2d"]
 
 
-class _AdaptivePool(UnaryLayer):
+class AdaptivePool(UnaryLayer):
+    """Base of the layers that give as many numbers as they are told."""
+
     axes: ClassVar[int]
     output_size: Sizes
 
@@ -163,28 +167,28 @@ class _AdaptivePool(UnaryLayer):
         return (with_channels(inputs[0], self.axes)[0], *per_axis("output_size", self.output_size, self.axes))
 
 
-class AdaptiveAvgPool1d(_AdaptivePool):
+class AdaptiveAvgPool1d(AdaptivePool):
     """The mean of each of `output_size` windows; 1 is that of a whole channel."""
 
     axes = 1
     type: Literal["AdaptiveAvgPool1d"]
 
 
-class AdaptiveAvgPool2d(_AdaptivePool):
+class AdaptiveAvgPool2d(AdaptivePool):
     """The mean of each of `output_size` windows; 1 is that of a whole channel."""
 
     axes = 2
     type: Literal["AdaptiveAvgPool2d"]
 
 
-class AdaptiveMaxPool1d(_AdaptivePool):
+class AdaptiveMaxPool1d(AdaptivePool):
     """The largest number of each of `output_size` windows; 1 is that of a whole channel."""
 
     axes = 1
     type: Literal["AdaptiveMaxPool1d"]
 
 
-class AdaptiveMaxPool2d(_AdaptivePool):
+class AdaptiveMaxPool2d(AdaptivePool):
     """The largest number of each of `output_size` windows; 1 is that of a whole channel."""
 
     axes = 2

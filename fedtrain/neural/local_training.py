@@ -1,0 +1,104 @@
+"""An owner's turn of training: the same task gives the same bits, in any process on the same machine."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fedtrain.neural.batches import batches, dropout_seed, rows_at_once, step_count
+from fedtrain.neural.examples_files import open_examples
+from fedtrain.neural.losses import hits, losses
+from fedtrain.neural.module import NetworkModule, build, features_of, weights_of
+from fedtrain.neural.tasks import Progress, TrainingResult, TrainingTask, Weights
+from fedtrain.spec.problems import Code, Problem
+from fedtrain.spec.training import LocalOptimizer
+
+#: Rounding a number to float32 makes it longer by 2^−24 at most.
+_BELOW_CLIP = 1 - 2.0**-22
+
+
+def train(task: TrainingTask, progress: Progress | None = None, device: str = "cpu") -> TrainingResult:
+    """Train from the task's weights and return what changed, clipped to the settings' L2 norm.
+
+    Raises Problem(DIVERGED) where the loss or the update is no finite number, ValueError for weights or examples that
+    are not the network's.
+    """
+    settings = task.settings
+    be_repeatable(settings.threads)
+    torch.manual_seed(dropout_seed(task.seed))
+    X, Y = open_examples(task.examples)
+    if not len(X):
+        raise ValueError("there are no examples to train on")
+    module = build(task.network, task.weights).to(device).train()
+    given = copy.deepcopy(list(module.parameters())) if settings.proximal else []
+    optimizer = _OPTIMIZERS[settings.optimizer](module.parameters(), lr=settings.learning_rate)
+    steps, seen, loss_sum, right = step_count(settings, len(X)), 0, 0.0, 0
+    for step, rows in enumerate(batches(settings, len(X), task.seed), start=1):
+        optimizer.zero_grad()
+        lost, hit = _add_gradient(task, module, X, Y, rows, device)
+        if not np.isfinite(lost):
+            raise _diverged("the loss")
+        if given:
+            for parameter, start in zip(module.parameters(), given, strict=True):
+                parameter.grad.add_(parameter.detach() - start.detach(), alpha=settings.proximal)
+        optimizer.step()
+        seen, loss_sum, right = seen + len(rows), loss_sum + lost, right + hit
+        if progress is not None:
+            progress(step, steps)
+    update, norm = clipped_update(task.weights, weights_of(module), settings.clip)
+    return TrainingResult(update, norm, loss_sum, right, seen, steps)
+
+
+def be_repeatable(threads: int) -> None:
+    """Have PyTorch compute the same bits again; how many threads it has decides how sums are split."""
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
+
+
+def clipped_update(given: Weights, trained: Weights, clip: float) -> tuple[dict[str, NDArray[np.float32]], float]:
+    """Return trained − given as float32, no longer than `clip` over all arrays, and its norm before, in float64.
+
+    Raises Problem(DIVERGED) for one that is not finite.
+    """
+    update = {name: trained[name].astype(np.float64) - values for name, values in given.items()}
+    norm = float(np.sqrt(sum(float(np.vdot(values, values)) for values in update.values())))
+    if not np.isfinite(norm):
+        raise _diverged("the update")
+    factor = 1.0 if norm <= clip * _BELOW_CLIP else clip / norm * _BELOW_CLIP
+    return {name: (values * factor).astype(np.float32) for name, values in update.items()}, norm
+
+
+def _add_gradient(
+    task: TrainingTask,
+    module: NetworkModule,
+    X: NDArray[np.float32],
+    Y: NDArray[np.float32],
+    rows: NDArray[np.int64],
+    device: str,
+) -> tuple[float, int]:
+    """Add the gradient of the rows' mean loss, some rows at a time. Returns the sum of their losses, and hits."""
+    loss_sum, right, most = 0.0, 0, rows_at_once(task.network)
+    for start in range(0, len(rows), most):
+        part = rows[start : start + most]
+        scores = module(*features_of(task.network, X[part], device))
+        targets = torch.from_numpy(Y[part]).to(device)
+        total = losses(task.settings.loss, scores, targets).sum()
+        (total / len(rows)).backward()
+        loss_sum += float(total.detach())
+        right += hits(task.settings.loss, scores.detach(), targets)
+    return loss_sum, right
+
+
+def _diverged(what: str) -> Problem:
+    return Problem(
+        Code.DIVERGED,
+        f"In local training {what} became no finite number, and nothing of it is used: take a smaller learning_rate.",
+    )
+
+
+_OPTIMIZERS: dict[LocalOptimizer, Any] = {LocalOptimizer.SGD: torch.optim.SGD, LocalOptimizer.ADAM: torch.optim.Adam}

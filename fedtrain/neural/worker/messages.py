@@ -1,0 +1,108 @@
+"""Messages between a service and its worker, over pipes: a JSON head and a body of float32 numbers, no pickles."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedtrain.neural.tasks import EvaluationTask, ExamplesPart, LocalSettings, TrainingTask, Weights
+from fedtrain.spec.network import CheckedNetwork, Network, Shape, numbers
+from fedtrain.spec.training import LocalOptimizer, Loss
+
+_LENGTHS = struct.Struct(">IQ")
+Head = dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class ScoringTask:
+    """Score rows X, (rows, numbers of all features) float32. `threads`: of PyTorch."""
+
+    network: CheckedNetwork
+    weights: Weights = field(repr=False)
+    X: NDArray[np.float32] = field(repr=False)
+    threads: int = 1
+
+
+Task = TrainingTask | EvaluationTask | ScoringTask
+
+
+def send(stream: BinaryIO, head: Head, body: bytes = b"") -> None:
+    """Write one message."""
+    text = json.dumps(head).encode()
+    stream.write(_LENGTHS.pack(len(text), len(body)) + text)
+    stream.write(body)
+    stream.flush()
+
+
+def receive(stream: BinaryIO) -> tuple[Head, bytes]:
+    """Read one message. Raises EOFError where the other side is gone."""
+    head_length, body_length = _LENGTHS.unpack(_exactly(stream, _LENGTHS.size))
+    head: Head = json.loads(_exactly(stream, head_length))
+    return head, _exactly(stream, body_length)
+
+
+def _exactly(stream: BinaryIO, length: int) -> bytes:
+    found = stream.read(length)
+    if len(found) != length:
+        raise EOFError
+    return found
+
+
+def task_message(task: Task) -> tuple[Head, bytes]:
+    """Return head and body of a task."""
+    body, head = to_bytes(task.network, task.weights), _network_head(task.network)
+    if isinstance(task, ScoringTask):
+        X = np.ascontiguousarray(task.X, dtype=np.float32)
+        return head | {"kind": "score", "rows": len(X), "threads": task.threads}, body + X.tobytes()
+    head |= {"folder": str(task.examples.folder.absolute()), "part": task.examples.part}
+    if isinstance(task, EvaluationTask):
+        return head | {"kind": "evaluate", "loss": task.loss, "threads": task.threads}, body
+    settings = asdict(task.settings)
+    return head | {"kind": "train", "settings": settings, "seed": task.seed.hex(), "round": task.round}, body
+
+
+def task_of(head: Head, body: bytes) -> Task:
+    """Return the task that a message holds."""
+    network = Network.model_validate(head["network"]).checked(
+        {label: tuple(shape) for label, shape in head["inputs"]}, head["outputs"]
+    )
+    size = 4 * network.parameter_count
+    weights = from_bytes(body[:size], network.parameters)
+    if head["kind"] == "score":
+        X = np.frombuffer(body[size:], np.float32).reshape(head["rows"], -1)
+        return ScoringTask(network, weights, X, head["threads"])
+    examples = ExamplesPart(Path(head["folder"]), head["part"])
+    if head["kind"] == "evaluate":
+        return EvaluationTask(network, Loss(head["loss"]), weights, examples, head["threads"])
+    given = head["settings"]
+    settings = LocalSettings(**{**given, "loss": Loss(given["loss"]), "optimizer": LocalOptimizer(given["optimizer"])})
+    return TrainingTask(network, settings, weights, examples, bytes.fromhex(head["seed"]), head["round"])
+
+
+def to_bytes(network: CheckedNetwork, weights: Weights) -> bytes:
+    """Return all arrays' numbers, in the network's order."""
+    return b"".join(np.ascontiguousarray(weights[name], dtype=np.float32).tobytes() for name in network.parameters)
+
+
+def from_bytes(body: bytes, shapes: Mapping[str, Shape]) -> dict[str, NDArray[np.float32]]:
+    """Return the arrays that `to_bytes` wrote."""
+    found, start = {}, 0
+    for name, shape in shapes.items():
+        found[name] = np.frombuffer(body, np.float32, numbers(shape), start).reshape(shape)
+        start += 4 * numbers(shape)
+    return found
+
+
+def _network_head(network: CheckedNetwork) -> Head:
+    return {
+        "network": network.network.model_dump(mode="json"),
+        "inputs": [[label, list(shape)] for label, shape in network.inputs.items()],
+        "outputs": network.outputs,
+    }
