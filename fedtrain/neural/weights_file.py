@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 import numpy as np
@@ -10,15 +11,32 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from fedtrain.neural.tasks import Weights
-from fedtrain.spec.network import CheckedNetwork
+from fedtrain.spec.network import CheckedNetwork, Network
 
 _FLOATS = (np.float16, np.float32, np.float64)
 
 
-def weights_to_bytes(weights: Weights, told: Mapping[str, str] | None = None) -> bytes:
-    """Return a safetensors file. `told`: texts that are kept in it beside the arrays."""
-    arrays = {name: np.ascontiguousarray(values, dtype=np.float32) for name, values in weights.items()}
-    return save(arrays, metadata=dict(told or {}))
+def weights_to_bytes(network: CheckedNetwork, weights: Weights) -> bytes:
+    """Return a safetensors file that has the network itself beside its weights, as text. `network_from_bytes` reads it.
+
+    Raises ValueError for weights that are not the network's.
+    """
+    check_weights(network, weights)
+    arrays = {name: np.ascontiguousarray(weights[name], dtype=np.float32) for name in network.parameters}
+    inputs = [[label, list(shape)] for label, shape in network.inputs.items()]
+    told = {"inputs": json.dumps(inputs), "network": network.network.model_dump_json(), "outputs": str(network.outputs)}
+    return save(arrays, metadata=told)
+
+
+def network_from_bytes(file: bytes) -> CheckedNetwork:
+    """Return the network of a file that `weights_to_bytes` made. Raises ValueError for another file."""
+    try:
+        length = int.from_bytes(file[:8], "little")
+        told = json.loads(file[8 : 8 + length])["__metadata__"]
+        network, inputs = Network.model_validate_json(told["network"]), json.loads(told["inputs"])
+        return network.checked({label: tuple(shape) for label, shape in inputs}, int(told["outputs"]))
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"it is no exported network: {str(error)[:200]}") from None
 
 
 def weights_from_bytes(file: bytes, network: CheckedNetwork) -> dict[str, NDArray[np.float32]]:

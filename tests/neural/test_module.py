@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ import torch
 from torch.nn import functional
 
 from fedtrain.neural.initial import initial_weights
-from fedtrain.neural.module import build, features_of, set_weights, weights_of
+from fedtrain.neural.module import build, features_of, load, set_weights, weights_of
+from fedtrain.neural.weights_file import weights_to_bytes
 from fedtrain.spec.network import CheckedNetwork, Network
 from tests.spec.network.test_network import MNIST
 
@@ -84,3 +86,16 @@ def test_a_layer_may_have_a_name_that_a_module_has_for_something_else(name: str)
     network = Network.model_validate({"layers": [layer], "output": name}).checked({"x": (2,)}, 1)
     assert list(build(network, initial_weights(network, 0)).state_dict()) == [f"{name}.weight", f"{name}.bias"]
     assert build(network).train()(torch.zeros(3, 2)).shape == (3, 1)
+
+
+def test_an_exported_network_is_loaded_as_a_module_with_its_scores(tmp_path: Path) -> None:
+    network = mnist()
+    weights = initial_weights(network, 3)
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(weights_to_bytes(network, weights))
+    module, x = load(path), torch.randn(2, 28, 28)
+    assert not module.training
+    assert torch.equal(module(x), build(network, weights).eval()(x))
+    path.write_bytes(path.read_bytes()[:-4])
+    with pytest.raises(ValueError, match=r"model.safetensors: it is no safetensors file"):
+        load(path)

@@ -9,7 +9,7 @@ import pytest
 from safetensors.numpy import save
 
 from fedtrain.neural.initial import initial_weights
-from fedtrain.neural.weights_file import weights_from_bytes, weights_to_bytes
+from fedtrain.neural.weights_file import network_from_bytes, weights_from_bytes, weights_to_bytes
 from tests.neural.tasks import classifier
 
 NETWORK = classifier()
@@ -18,7 +18,7 @@ WEIGHTS = initial_weights(NETWORK, 1)
 
 def test_a_file_gives_the_same_bits_back_in_the_network_s_order() -> None:
     shuffled = dict(sorted(WEIGHTS.items(), reverse=True))
-    found = weights_from_bytes(weights_to_bytes(shuffled, {"model_id": "a"}), NETWORK)
+    found = weights_from_bytes(weights_to_bytes(NETWORK, shuffled), NETWORK)
     assert list(found) == list(NETWORK.parameters)
     assert all(found[name].tobytes() == values.tobytes() for name, values in WEIGHTS.items())
 
@@ -48,8 +48,30 @@ def test_other_arrays_than_the_network_s_are_refused_by_name(change: dict[str, n
 
 
 @pytest.mark.parametrize(
-    "file", [b"", b"{}", pickle.dumps(WEIGHTS), weights_to_bytes(WEIGHTS)[:-1], (2**40).to_bytes(8, "little") + b"{"]
+    "file",
+    [b"", b"{}", pickle.dumps(WEIGHTS), weights_to_bytes(NETWORK, WEIGHTS)[:-1], (2**40).to_bytes(8, "little") + b"{"],
 )
 def test_what_is_no_safetensors_file_is_refused_and_never_run(file: bytes) -> None:
     with pytest.raises(ValueError, match="no safetensors file"):
         weights_from_bytes(file, NETWORK)
+
+
+def test_a_file_says_which_network_its_weights_are_of() -> None:
+    found = network_from_bytes(weights_to_bytes(NETWORK, WEIGHTS))
+    assert found.network == NETWORK.network
+    assert (dict(found.inputs), found.outputs) == ({"x": (6,)}, 3)
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [None, {"network": "{}"}, {"network": NETWORK.network.model_dump_json(), "inputs": '[["x", [7]]]', "outputs": "3"}],
+)
+def test_a_file_without_its_network_or_with_one_that_cannot_be_is_refused(metadata: dict[str, str] | None) -> None:
+    with pytest.raises(ValueError, match="it is no exported network: "):
+        network_from_bytes(save(WEIGHTS, metadata=metadata))
+
+
+@pytest.mark.parametrize("file", [b"", b"{}", (2**60).to_bytes(8, "little"), (4).to_bytes(8, "little") + b"null"])
+def test_a_file_of_another_kind_has_no_network(file: bytes) -> None:
+    with pytest.raises(ValueError, match="it is no exported network: "):
+        network_from_bytes(file)

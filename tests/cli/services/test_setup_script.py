@@ -132,7 +132,7 @@ def test_an_extra_that_there_is_not_is_refused_with_those_that_there_are(
 ) -> None:
     done = install_extra(checkout, *arguments)
     assert done.returncode == 1
-    assert re.fullmatch(r"install_extra\.sh: .*export, postgres.*\n", done.stderr)
+    assert re.fullmatch(r"install_extra\.sh: .*export, images, postgres, torch.*\n", done.stderr)
     assert not (checkout.parent / "asked").exists()
 
 
