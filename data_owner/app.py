@@ -23,7 +23,7 @@ from fedtrain.data_owner.agent.effects import JobEffects, Workshop
 from fedtrain.data_owner.agent.past import Memory
 from fedtrain.data_owner.agent.service import OwnerService
 from fedtrain.data_owner.data.cluster import SCHEME, Cluster, is_open
-from fedtrain.data_owner.data.datasets import register
+from fedtrain.data_owner.data.datasets import pair_as_table, register
 from fedtrain.data_owner.data.freezing import Freezer
 from fedtrain.data_owner.data.partitions import ClusterReducer
 from fedtrain.data_owner.data.reduction import reduce_here
@@ -293,7 +293,10 @@ def _register_own_table(settings: DataOwnerSettings, store: OwnerStore, register
     if settings.data is None:
         return
     mapping = None if settings.mapping is None else read_mapping(settings.mapping)
-    register(store, DEFAULT_DATASET, settings.data, read_schema(settings.schema_file), registered_at, mapping)
+    data = settings.data
+    if settings.target is not None:
+        data = pair_as_table(data, settings.target, settings.data_folder)
+    register(store, DEFAULT_DATASET, data, read_schema(settings.schema_file), registered_at, mapping)
 
 
 def read_schema(path: Path | None) -> DataProps | None:

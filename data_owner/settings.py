@@ -23,7 +23,8 @@ POLICY_FILE = "policy.toml"
 class DataOwnerSettings(ServiceSettings):
     """`data` is registered at the start as dataset "default", under the encoding in `schema_file`, if there is one.
 
-    `mapping`: the owner's mapping file, by which `data` is read.
+    `mapping`: the owner's mapping file, by which `data` is read. `target`: where `data` is a NumPy array, that of its
+    targets.
     `schema` is taken for `schema_file` (the environment has FEDTRAIN_SCHEMA_FILE). `data_dir` is where `POST /datasets`
     looks for files and keeps uploads. `facilitator_id`: the party id that the Facilitator must have, None for any.
     `policy_file`: else `policy.toml` in the state folder; without one, a service on loopback is open, until somebody is
@@ -39,6 +40,7 @@ class DataOwnerSettings(ServiceSettings):
     facilitator: Address = "http://127.0.0.1:8080"
     facilitator_id: PartyId | None = None
     data: Path | None = None
+    target: Path | None = None
     schema_file: Path | None = None
     mapping: Path | None = None
     data_dir: Path | None = None

@@ -14,12 +14,16 @@ from fedtrain.data_owner.data.moments import MomentsError
 from fedtrain.data_owner.store.records import Dataset
 from fedtrain.spec.model_spec import DataProps
 from fedtrain.spec.problems import Code, Problem
+from fedtrain.tabular.arrays.numpy_pairs import write_pair
 from fedtrain.tabular.errors import TableError
 from fedtrain.tabular.mapping.file import Mapping
 from fedtrain.tabular.reading.read import Table, open_declared_table, open_mapped_table
 
 if TYPE_CHECKING:  # what is answered from a dataset loads no database
     from fedtrain.data_owner.store.sql import OwnerStore
+
+#: Folder, below the data folder, of the tables that this service wrote itself.
+UPLOADS = "uploads"
 
 
 def content_version(path: Path) -> str:
@@ -67,6 +71,14 @@ def as_invalid_data(dataset: Dataset) -> Iterator[None]:
 def open_dataset(dataset: Dataset, schema: DataProps) -> Table:
     """Open a dataset's file as `schema` and the dataset's own mapping say. Raises TableError."""
     return open_declared_table(dataset.path, schema, dataset.mapping)
+
+
+def pair_as_table(features: Path, targets: Path, data_folder: Path) -> Path:
+    """Write two NumPy arrays as one table among the uploads, and return its path. Raises Problem(INVALID_DATA)."""
+    try:
+        return write_pair(features, targets, data_folder / UPLOADS)
+    except TableError as error:
+        raise Problem(Code.INVALID_DATA, f"{error.message}.", reason=error.code) from None
 
 
 def register(

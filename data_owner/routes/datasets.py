@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field, ValidationError
 
-from fedtrain.data_owner.data.datasets import register
+from fedtrain.data_owner.data.datasets import UPLOADS, pair_as_table, register
 from fedtrain.data_owner.data.table_fits import TableFits
 from fedtrain.data_owner.routes.parts import Parts
 from fedtrain.data_owner.routes.uploads import save_upload
@@ -40,12 +40,14 @@ class NewDataset(Strict):
     """A file under the data folder, and the encoding that its consortium agreed on, if there is one yet.
 
     `mapping`: the owner's mapping file, under the data folder too, which turns the table into the schema's columns.
+    `target`: where `path` is a NumPy array, the array of its targets; columns are then x and y.
     """
 
     name: Name = "default"
     path: Annotated[str, Field(min_length=1, max_length=4096)]
     schema_: Annotated[DataProps | None, Field(alias="schema")] = None
     mapping: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
+    target: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
 
 
 class DatasetView(BaseModel):
@@ -131,13 +133,13 @@ async def post_dataset(
     sent = content_type(request)
     if sent == JSON_TYPE:
         new = await asyncio.to_thread(_new_dataset, await request.body())
-        path = file_in(parts.data_folder, new.path)
+        path = await asyncio.to_thread(_table, parts.data_folder, new)
         mapping = await asyncio.to_thread(_mapping, parts.data_folder, new.mapping)
         dataset = await asyncio.to_thread(
             register, parts.store, new.name, path, new.schema_, parts.timestamp(), mapping
         )
     elif sent in _SUFFIXES:
-        path = await save_upload(parts.data_folder / "uploads", _SUFFIXES[sent], _stream(request))
+        path = await save_upload(parts.data_folder / UPLOADS, _SUFFIXES[sent], _stream(request))
         dataset = await asyncio.to_thread(register, parts.store, name, path, None, parts.timestamp())
     else:
         raise unsupported_media_type(sent, JSON_TYPE, *_SUFFIXES)
@@ -153,6 +155,11 @@ async def post_dataset(
 )
 def get_datasets(parts: Parts) -> list[DatasetView]:
     return [DatasetView.of(dataset, parts.fits) for dataset in parts.store.datasets()]
+
+
+def _table(folder: Path, new: NewDataset) -> Path:
+    path = file_in(folder, new.path)
+    return path if new.target is None else pair_as_table(path, file_in(folder, new.target, field="target"), folder)
 
 
 def _mapping(folder: Path, given: str | None) -> Mapping | None:

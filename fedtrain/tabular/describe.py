@@ -1,5 +1,7 @@
 """A first schema for a table that has none, as `plan` and `check` take it, for a person to complete.
 
+Lists of numbers become vectors, and PNG and JPEG images images; free text is left for a person to declare.
+
 A range is as wide as whole steps of 1, 2 or 5 times a power of ten no smaller than the values' own spread: it tells
 others where about the values lie, and no value. Columns that cannot be used are left out, with the reason.
 """
@@ -18,6 +20,7 @@ import pyarrow as pa
 
 from fedtrain.spec.columns import MAX_COLUMNS, MAX_NAME, check_range
 from fedtrain.spec.model_spec import Column, DataProps, DecimalMark, ThousandsMark
+from fedtrain.tabular.arrays.sketch import ArraySketch, holds_arrays
 from fedtrain.tabular.errors import ColumnMismatch, UnreadableTable
 from fedtrain.tabular.extremes import Extremes, Question
 from fedtrain.tabular.findings import shown
@@ -109,7 +112,10 @@ class _Sketch:
         if self.extremes.count >= _MOSTLY * self.values and (self.texts is None or len(self.texts) > _FEW):
             return self.faults["text-in-numeric-column"]
         if self.texts is None:
-            return f"it holds more than {MAX_CATEGORIES} different texts, as names, identifiers and free text do"
+            return (
+                f"it holds more than {MAX_CATEGORIES} different texts, as names, identifiers and free text do; a "
+                'network reads free text that is declared as {"type": "text", "vocabulary": 4096, "tokens": 30}'
+            )
         return "it holds one value only" if len(self.texts) < 2 else None
 
     def _unusable_numbers(self, rounded: _Rounding) -> str | None:
@@ -156,9 +162,10 @@ def describe_table(
     rounded = rounded_outward if with_ranges else in_steps
     wanted = None if target is None else _position(table, target)
     columns = [Column(col_idx=index) for index in range(len(table.columns))]
-    sketches = [_Sketch() for _ in columns]
+    sketches: list[_Sketch | ArraySketch] = []
     rows = 0
     for batch in table.batches(columns):
+        sketches = sketches or [ArraySketch() if holds_arrays(one.type) else _Sketch() for one in batch.arrays]
         for sketch, cells in zip(sketches, batch.cells, strict=True):
             sketch.add(*cells, first_row=rows + 1)
         rows += batch.rows
@@ -171,7 +178,12 @@ def describe_table(
     for index in _keep_some_record(table, sketches, used):
         left_out[index] = "no record has a value in every column of the draft; this is the one that lacks most"
         used.remove(index)
-    chosen = used[-1] if wanted is None and used and not open_target else wanted
+    arrays = {index for index in used if isinstance(sketches[index], ArraySketch)}
+    single = [index for index in used if index not in arrays]
+    chosen = single[-1] if wanted is None and single and not open_target else wanted
+    if chosen in arrays:
+        why = "each of its values is an array"
+        raise ColumnMismatch("column-not-in-file", f"{path}: {labels[chosen]} can be no target: {why}")
     if chosen in left_out:
         raise ColumnMismatch("column-not-in-file", f"{path}: {labels[chosen]} can be no target: {left_out[chosen]}")
     if (chosen is None and not open_target) or len(used) < 2:
@@ -196,8 +208,8 @@ def describe_table(
         tuple(
             question
             for index in used
-            if sketches[index].numeric
-            for question in sketches[index].extremes.questions(labels[index])
+            if isinstance(sketch := sketches[index], _Sketch) and sketch.numeric
+            for question in sketch.extremes.questions(labels[index])
         ),
         target is not None or open_target,
     )
@@ -210,7 +222,7 @@ def _missing(values: Floats, faults: Sequence[Fault]) -> Mask:
     return missing
 
 
-def _keep_some_record(table: Table, sketches: Sequence[_Sketch], used: Sequence[int]) -> list[int]:
+def _keep_some_record(table: Table, sketches: Sequence[_Sketch | ArraySketch], used: Sequence[int]) -> list[int]:
     """The columns to leave out, of those used, so that some record lacks nothing: those that lack most."""
     lacking = sorted((index for index in used if sketches[index].missing), key=lambda index: sketches[index].missing)
     left_out: list[int] = []

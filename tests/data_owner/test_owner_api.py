@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 import structlog
 from fastapi import FastAPI
@@ -216,6 +217,44 @@ def test_the_mapping_in_the_settings_is_taken_at_the_start(tmp_path: Path) -> No
         play(tmp_path, scene, data=tmp_path / "t.csv", mapping=tmp_path / "none.toml")
 
 
+def _save_pair(folder: Path) -> dict[str, Any]:
+    """Write 40 records of 2 × 3 numbers and their targets, and return their schema."""
+    np.save(folder / "x.npy", np.arange(240).reshape(40, 2, 3))
+    np.save(folder / "y.npy", np.arange(40) % 2)
+    vector = {"name": "x", "type": "vector", "shape": [2, 3], "range": [0, 255]}
+    return {"features": [vector], "target": {"name": "y", "categories": [0, 1]}}
+
+
+def test_a_pair_of_numpy_arrays_is_registered_as_one_table(tmp_path: Path) -> None:
+    async def scene(started: Started) -> None:
+        schema = _save_pair(started.data)
+        pair = {"name": "ward", "path": "x.npy", "target": "y.npy"}
+        answer = await started.owner.post("/datasets", json={**pair, "schema": schema})
+        assert answer.status_code == 201, answer.text
+        assert (answer.json()["columns"], answer.json()["fits"]) == (["x", "y"], True)
+        (file,) = (started.data / "uploads").iterdir()
+        assert file.stem == answer.json()["version"]
+        assert file.stat().st_mode & 0o777 == 0o600
+        again = await started.owner.post("/datasets", json={**pair, "schema": schema})
+        assert again.json()["version"] == answer.json()["version"]
+        await started.offers("ward")
+
+    play(tmp_path, scene)
+
+
+def test_a_pair_in_the_settings_is_taken_at_the_start(tmp_path: Path) -> None:
+    async def scene(started: Started) -> None:
+        (dataset,) = (await started.owner.get("/datasets")).json()
+        assert dataset["columns"] == ["x", "y"]
+
+    _save_pair(tmp_path)
+    play(tmp_path, scene, data=tmp_path / "x.npy", target=tmp_path / "y.npy")
+    with pytest.raises(Problem, match="there is no such file"):
+        play(tmp_path, scene, data=tmp_path / "x.npy", target=tmp_path / "z.npy")
+    with pytest.raises(Problem, match="give the array of its targets"):
+        play(tmp_path, scene, data=tmp_path / "x.npy")
+
+
 def test_an_upload_is_kept_under_the_data_folder_and_registered(tmp_path: Path) -> None:
     async def scene(started: Started) -> None:
         answer = await started.owner.post(
@@ -258,6 +297,10 @@ def test_an_upload_over_its_own_limit_is_refused_and_leaves_nothing(tmp_path: Pa
         ({"path": "t.csv", "mapping": "../policy.toml"}, 422, "invalid-request", "mapping"),
         ({"path": "t.csv", "mapping": "bad.toml"}, 422, "invalid-request", "columns.age.form: Extra inputs"),
         ({"path": "t.csv", "mapping": "other.toml"}, 422, "invalid-data", "no column 'Alter'"),
+        ({"path": "x.npy"}, 422, "invalid-data", "give the array of its targets"),
+        ({"path": "x.npy", "target": "../y.npy"}, 422, "invalid-request", "target"),
+        ({"path": "x.npy", "target": "t.csv"}, 422, "invalid-data", "t.csv: cannot be read as a NumPy array"),
+        ({"path": "t.csv", "target": "y.npy"}, 422, "invalid-data", "t.csv: cannot be read as a NumPy array"),
     ],
 )
 def test_a_registration_with_a_mistake_is_refused(
@@ -266,6 +309,7 @@ def test_a_registration_with_a_mistake_is_refused(
     async def scene(started: Started) -> None:
         (started.data / "t.csv").write_text(TABLE)
         (started.data / "empty.csv").write_text("")
+        _save_pair(started.data)
         (started.data / "bad.toml").write_text("[columns.age]\nform = 'x'\n")
         (started.data / "other.toml").write_text("[columns.age]\nfrom = 'Alter'\n")
         assert what in json.dumps(_problem(await started.owner.post("/datasets", json=body), status, slug))

@@ -17,6 +17,7 @@ def check_data(settings: DataOwnerSettings) -> Iterator[Finding]:
     """One finding about the table that the settings register at the start; the whole of it is read."""
     from fedtrain.data_owner.app import read_schema
     from fedtrain.spec.problems import Problem
+    from fedtrain.tabular.arrays.numpy_pairs import one_table
     from fedtrain.tabular.check import check_table
     from fedtrain.tabular.errors import TableError
     from fedtrain.tabular.mapping.file import read_mapping
@@ -28,18 +29,20 @@ def check_data(settings: DataOwnerSettings) -> Iterator[Finding]:
     try:
         schema = read_schema(settings.schema_file)
         mapping = None if settings.mapping is None else read_mapping(settings.mapping)
-        if schema is None:
-            table = open_mapped_table(settings.data, mapping)
-            yield ok(_CHECK, f"{settings.data} has {len(table.columns)} columns, and no schema says what they hold")
-            return
+        with one_table(settings.data, settings.target) as path:
+            if schema is None:
+                table = open_mapped_table(path, mapping)
+                yield ok(_CHECK, f"{settings.data} has {len(table.columns)} columns, and no schema says what they hold")
+                return
+            report = check_table(path, schema, None, mapping=mapping)
     except Problem as problem:
         yield fail("schema", problem.detail, "correct it, or name another with --schema or --mapping")
         return
     except TableError as error:
         yield fail(_CHECK, error.message, "correct the file, or name another with --data")
         return
-    report = check_table(settings.data, schema, None, mapping=mapping)
-    by = "" if settings.mapping is None else f" --mapping {settings.mapping}"
+    by = "" if settings.target is None else f" --target {settings.target}"
+    by += "" if settings.mapping is None else f" --mapping {settings.mapping}"
     where = f"`fedtrain check {settings.schema_file} --data {settings.data}{by}` says more"
     more = len(report.findings) - 1
     found = "".join(report.findings[:1]) + (f"; {more} more" if more > 0 else "")

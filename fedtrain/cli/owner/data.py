@@ -25,16 +25,15 @@ if TYPE_CHECKING:
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 
-def _read_declaration(path: Path) -> tuple[DataProps, ModelType, Scaling, ModelSpec | None]:
-    """Return columns, model type, scaling and the spec itself; a schema.json has the columns alone."""
+def _read_declaration(path: Path) -> tuple[DataProps, ModelType | None, Scaling, ModelSpec | None]:
+    """Return columns, model type, scaling and the spec itself; a schema.json has the columns alone, of any type."""
     from fedtrain.cli.jobs.client import read_json
-    from fedtrain.spec.model_spec import DataProps, ModelSpec, ModelType
+    from fedtrain.spec.model_spec import DataProps, ModelSpec
 
     document = read_json(path)
     if isinstance(document, dict) and "model_type" not in document and "features" in document:
         props: DataProps = _validate(path, document, DataProps)
-        classes = any(target.categories is not None for target in props.all_targets)
-        return props, ModelType.LOGISTIC_REGRESSION if classes else ModelType.LINEAR_REGRESSION, "range", None
+        return props, None, "range", None
     spec: ModelSpec = _validate(path, document, ModelSpec)
     return spec.data_props, spec.model_type, spec.training.scaling, spec
 
@@ -57,7 +56,8 @@ def _as_json(document: object) -> str:
 
 def check(
     spec: Annotated[Path, typer.Argument(help="A model spec, or a consortium's schema.json.")],
-    data: Annotated[Path, typer.Option(help="The table: CSV or Parquet.")],
+    data: Annotated[Path, typer.Option(help="The table: CSV or Parquet, or x.npy with --target y.npy.")],
+    target: Annotated[Path | None, typer.Option(help="The NumPy array of the targets, where --data is one.")] = None,
     policy: Annotated[
         Path | None, typer.Option(help="The policy file that the table is held against; else a service's default.")
     ] = None,
@@ -68,6 +68,7 @@ def check(
 ) -> None:
     """Say which columns of a table don't fit a spec, what its ranges would clip, and which rows would stand out."""
     from fedtrain.data_owner.policy.rules import OwnerPolicy
+    from fedtrain.tabular.arrays.numpy_pairs import one_table
     from fedtrain.tabular.check import check_table
     from fedtrain.tabular.mapping.file import read_mapping
 
@@ -77,12 +78,14 @@ def check(
     if not data.exists():
         raise Failure(f"{data}: there is no such file")
     rules = None if mapping is None else read_mapping(mapping)
-    report = check_table(data, props, model_type, scaling, rules)
-    if report.usable:
-        _hold_against(allowed, whole, props, scaling, report, rules)
+    with one_table(data, target) as table:
+        report = check_table(table, props, model_type, scaling, rules)
+        if report.usable:
+            _hold_against(allowed, whole, props, scaling, report, rules)
+        effects = [] if rules is None else _effects(table, rules, props)
+    report.path = str(data)
     if whole is not None:
         _plan(whole, report)
-    effects = [] if rules is None else _effects(data, rules, props)
     if as_json:
         print_json(report.as_dict() | ({} if rules is None else {"mapping": [asdict(one) for one in effects]}))
     else:

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 
 def describe(
-    data: Annotated[Path, typer.Argument(help="The table: CSV or Parquet.")],
+    data: Annotated[Path, typer.Argument(help="The table: CSV or Parquet, or x.npy.")],
     target: Annotated[
-        str | None, typer.Option(help="The column to predict; by default the last one that can be used.")
+        str | None,
+        typer.Option(help="The column to predict, by default the last one that can be used; of x.npy its y.npy."),
     ] = None,
     open_target: Annotated[
         bool, typer.Option("--open-target", help="A data dictionary: every job names its own column to predict.")
@@ -33,21 +34,25 @@ def describe(
     as_json: Annotated[bool, typer.Option("--json", help="Print the draft as JSON, which is a schema.json.")] = False,
 ) -> None:
     """Draft a schema.json, which `plan` and `check` take, for a person to complete. No row count is in it."""
+    from fedtrain.tabular.arrays.numpy_pairs import one_table
     from fedtrain.tabular.describe import describe_table
     from fedtrain.tabular.errors import TableError
 
-    if open_target and target is not None:
+    if open_target and target is not None and data.suffix != ".npy":
         raise Failure("--target names a column, --open-target none: give one of the two")
+    pair = Path(target) if target is not None and data.suffix == ".npy" else None
+    column = target if pair is None else None if open_target else "y"
     try:
-        draft = describe_table(
-            data,
-            header,
-            target=target,
-            open_target=open_target,
-            with_ranges=with_ranges,
-            decimal=decimal,
-            thousands=thousands,
-        )
+        with one_table(data, pair) as table:
+            draft = describe_table(
+                table,
+                header,
+                target=column,
+                open_target=open_target,
+                with_ranges=with_ranges,
+                decimal=decimal,
+                thousands=thousands,
+            )
     except TableError as error:
         raise Failure(str(error)) from None
     if out is not None:
@@ -85,7 +90,8 @@ def _show(draft: Draft) -> None:
 
 def _values(column: dict[str, Any]) -> str:
     if "range" in column:
-        return "{:g} to {:g}".format(*column["range"])
+        shape = f", shape {column['shape']}" if "shape" in column else ""
+        return "{:g} to {:g}".format(*column["range"]) + shape
     return ", ".join(str(category) for category in column["categories"])
 
 

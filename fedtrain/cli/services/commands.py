@@ -59,7 +59,8 @@ def facilitator(
 def data_owner(
     port: Annotated[int | None, typer.Option(help="Default 5000.")] = None,
     name: Name = None,
-    data: Annotated[Path | None, typer.Option(help="Table of records: CSV or Parquet.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Table of records: CSV or Parquet, or x.npy.")] = None,
+    target: Annotated[Path | None, typer.Option(help="The NumPy array of the targets, where --data is one.")] = None,
     schema: Annotated[
         Path | None, typer.Option(help="The consortium's schema.json; without it the first job's.")
     ] = None,

@@ -28,6 +28,7 @@ _OTHER_FORMATS: Final = (
     (b"\xfd7zXZ", "this is compressed with xz, which is not read; decompress it, or use gzip, bzip2 or zstd"),
     (b"7z\xbc\xaf\x27\x1c", "this is a 7z archive; unpack the table from it"),
     (b"\x04\x22\x4d\x18", "this is compressed with lz4, which is not read; decompress it, or use gzip, bzip2 or zstd"),
+    (b"\x93NUMPY", "this is a NumPy array; give the array of its targets beside it, as target"),
     (b"ARROW1", "this is an Arrow or Feather file; save the table as CSV or Parquet"),
     (b"sep=", "its first line is Excel's own, and no record of the table; delete it"),
     (codecs.BOM_UTF32_LE, "this is text in UTF-32; save it as UTF-8"),
