@@ -112,10 +112,7 @@ class _Sketch:
         if self.extremes.count >= _MOSTLY * self.values and (self.texts is None or len(self.texts) > _FEW):
             return self.faults["text-in-numeric-column"]
         if self.texts is None:
-            return (
-                f"it holds more than {MAX_CATEGORIES} different texts, as names, identifiers and free text do; a "
-                'network reads free text that is declared as {"type": "text", "vocabulary": 4096, "tokens": 30}'
-            )
+            return f"it holds more than {MAX_CATEGORIES} different texts, as names, identifiers and free text do"
         return "it holds one value only" if len(self.texts) < 2 else None
 
     def _unusable_numbers(self, rounded: _Rounding) -> str | None:

@@ -162,9 +162,9 @@ def test_parquet_columns_of_any_type_are_described(tmp_path: Path) -> None:
     pq.write_table(pa.table(columns), path)
     draft = describe_table(path)
     kinds = {column["name"]: column["type"] for column in draft.as_dict()["features"]}
-    assert kinds == {"d": "nominal", "when": "nominal", "money": "continuous"}
+    assert kinds == {"l": "vector", "d": "nominal", "when": "nominal", "money": "continuous"}
     assert draft.as_dict()["target"] == {"name": "f", "range": [0.5, 1.0], "missing": "drop"}
-    assert set(left_out(path)) == {"n", "l", "id"}
+    assert set(left_out(path)) == {"n", "id"}
 
 
 # Everything that a messy column may hold, a cell each.
