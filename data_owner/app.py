@@ -34,6 +34,7 @@ from fedtrain.data_owner.policy.rules import DEFAULT_DATASET, OwnerPolicy
 from fedtrain.data_owner.pruning import prune
 from fedtrain.data_owner.release.marks import AnswerMarks
 from fedtrain.data_owner.release.mask_keys import MaskKeys, SealingKeys
+from fedtrain.data_owner.release.noised_release import NoiseKey
 from fedtrain.data_owner.release.pools import Pools
 from fedtrain.data_owner.release.told_files import RowFiles, ToldSums
 from fedtrain.data_owner.routes import audit, consents, datasets, models, scores
@@ -125,6 +126,7 @@ def create_app(
             inspector=Inspector(moments, owner_policy, freezer.split, rows.key),
             mask_keys=MaskKeys(settings.state_dir / "keys", keys),
             sealing_keys=SealingKeys(settings.state_dir / "keys", keys),
+            noise_key=NoiseKey(settings.state_dir, keys, random_bytes),
             marks=AnswerMarks(settings.state_dir / "keys"),
             memory=memory,
             pools=pools,

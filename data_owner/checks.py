@@ -23,7 +23,8 @@ def check_roster(context: JobContext, state: JobState, signed: SignedDocument, n
     """Return the roster if this owner can work under it.
 
     Raises Problem: BAD_SIGNATURE, or ROSTER_INVALID: any rule of `protocol.documents.roster`, this owner's own
-    acceptance missing or altered, or fewer owners that count than the policy's least roster.
+    acceptance missing or altered, fewer owners that count than the policy's least roster, or fewer that may be taken
+    for honest than the job's privacy counts on.
     """
     roster = context.roster(state, signed)
     if state.join_answer is None or state.join_answer.signed not in roster.entries:
@@ -34,6 +35,14 @@ def check_roster(context: JobContext, state: JobState, signed: SignedDocument, n
             Code.ROSTER_INVALID,
             f"The roster has {counted} owners that count, of {len(roster.parties)}; this owner's least roster is "
             f"{context.policy.least_roster}: pin the others, once checked, or lower least_roster.",
+        )
+    spec, colluders = context.manifest(state).spec, context.policy.privacy.colluders
+    honest = counted - colluders
+    if spec.privacy is not None and spec.honest_owners > honest:
+        raise Problem(
+            Code.ROSTER_INVALID,
+            f"The job's privacy counts on the noise of {spec.honest_owners} honest owners. Of the roster's "
+            f"{len(roster.parties)} owners {counted} count, and {colluders} of those may collude.",
         )
     return roster
 

@@ -190,7 +190,8 @@ class Frozen:
     """The table was read and its moments are on disk.
 
     `compared`: the table against all that was told before. `sealing_key`: to have weights sealed to, where the job
-    shares them. `taken_before`: the risks of this dataset version that a person took for another job.
+    shares them. `taken_before`: the risks of this dataset version that a person took for another job. `noise_share`:
+    what its noise is known by, where the job claims privacy.
     """
 
     compared: Comparison
@@ -199,6 +200,7 @@ class Frozen:
     mask_key: str
     sealing_key: str | None = None
     taken_before: frozenset[str] = frozenset()
+    noise_share: str | None = None
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from fedtrain.data_owner.policy.differencing import (
     table_risks,
 )
 from fedtrain.data_owner.policy.rules import (
+    ACCEPTED,
     DEFAULT_DATASET,
     Ruling,
     Verdict,
@@ -192,13 +193,18 @@ def _waiting_for_consent(state: JobState, statement: RosterConsent) -> JobState:
 
 def _frozen(context: JobContext, state: JobState, message: j.Frozen) -> Outcome:
     manifest = context.manifest(state)
-    verdict = judge_rows(context.policy, manifest.spec, message.compared.table.rows, message.inspection)
+    # Where sums carry noise, neither an answer nor its absence is to tell what rows there are.
+    private = manifest.spec.privacy is not None
+    verdict = ACCEPTED
+    if not private:
+        verdict = judge_rows(context.policy, manifest.spec, message.compared.table.rows, message.inspection)
     if verdict.outcome is Ruling.DECLINE and verdict.code is not None:
         return _declining(context, state, verdict.code, verdict.detail)
     state = _with(state, summed=message.compared.table)
     risks = table_risks(message.compared, context.policy.min_rows) if context.policy.compares_sums else ()
     risks = tuple(risk for risk in risks if risk not in state.risks_taken)
-    risks = (*risks, *_risks_of_rows(context, state, manifest, message))
+    if not private:
+        risks = (*risks, *_risks_of_rows(context, state, manifest, message))
     if risks:
         if state.phase is not Phase.AWAITING_APPROVAL:
             state = _with(state, phase=advance(Role.DATA_OWNER, state.phase, Event.NEEDS_APPROVAL))
@@ -211,6 +217,7 @@ def _frozen(context: JobContext, state: JobState, message: j.Frozen) -> Outcome:
         moments_hash=message.moments_hash,
         membership=context.membership,
         sealing_key=message.sealing_key,
+        noise_share=message.noise_share,
     )
     after = _with(state, moments_hash=message.moments_hash)
     if state.adopts and state.dataset is not None and state.dataset_version is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,19 +15,24 @@ from fedtrain.data_owner import job as j
 from fedtrain.data_owner.agent.past import Memory
 from fedtrain.data_owner.checks import check_roster
 from fedtrain.data_owner.data.encoding import in_roles
-from fedtrain.data_owner.data.freezing import Freezer
+from fedtrain.data_owner.data.freezing import Freezer, places_of
 from fedtrain.data_owner.data.training_rows import TrainingRows
 from fedtrain.data_owner.job import JobContext, JobState
 from fedtrain.data_owner.methods import method_of
-from fedtrain.data_owner.methods.answers import OwnerMethod, PreparedData
+from fedtrain.data_owner.methods.answers import OwnerMethod, Places, PreparedData
 from fedtrain.data_owner.policy.inspector import Inspector
+from fedtrain.data_owner.policy.summed_table import SummedTable
 from fedtrain.data_owner.release.answer import AnsweringJob
 from fedtrain.data_owner.release.fixed_point import check_fits
 from fedtrain.data_owner.release.ledger import Ledger
 from fedtrain.data_owner.release.marks import AnswerMarks
 from fedtrain.data_owner.release.mask_keys import MaskKeys, SealingKeys
+from fedtrain.data_owner.release.noised_release import NoisedRelease, NoiseKey
 from fedtrain.data_owner.release.pools import Pools
+from fedtrain.data_owner.store.records import Dataset
 from fedtrain.data_owner.store.sql import OwnerStore
+from fedtrain.methods.noised_moments import noise_terms
+from fedtrain.methods.plan import Plan
 from fedtrain.protocol.documents.identity import Identity
 from fedtrain.protocol.documents.signed import Acceptance, Decline, JoinAnswer, sign_document
 from fedtrain.spec.model_spec import ModelSpec
@@ -49,6 +54,7 @@ class Workshop:
     inspector: Inspector
     mask_keys: MaskKeys
     sealing_keys: SealingKeys
+    noise_key: NoiseKey
     marks: AnswerMarks
     memory: Memory
     pools: Pools
@@ -103,7 +109,9 @@ class JobEffects:
                 inspection = self._shop.inspector.inspect(dataset, asked, manifest.spec.training.scaling)
             plan = context.documents.plan(state.offer)
             rows = TrainingRows(dataset, manifest.spec) if method.needs_rows else None
-            check_fits(method, PreparedData.of(frozen.moments, plan, rows), plan)
+            places = None if manifest.spec.privacy is None else places_of(dataset, manifest.spec)
+            check_fits(method, PreparedData.of(frozen.moments, plan, rows, places), plan)
+            share = self._noise_share(frozen.table, manifest.spec, plan, places)
         except Problem as problem:
             if problem.code is Code.STORE_UNAVAILABLE:
                 raise  # nothing is wrong with the data: the task is done again
@@ -117,7 +125,14 @@ class JobEffects:
             self._shop.mask_keys.create(state.job_id),
             self._shop.sealing_keys.create(state.job_id) if manifest.spec.shares_weights else None,
             self._taken_before(state),
+            share,
         )
+
+    def _noise_share(self, table: SummedTable, spec: ModelSpec, plan: Plan, places: Places | None) -> str | None:
+        terms = noise_terms(plan)
+        if terms is None or places is None:
+            return None
+        return self._shop.noise_key.share(table, spec, terms, places)
 
     def _taken_before(self, state: JobState) -> frozenset[str]:
         same = (job for job in self._shop.store.jobs() if job.dataset_version == state.dataset_version)
@@ -180,8 +195,12 @@ class JobEffects:
         sealing_key = None
         if manifest.spec.shares_weights:
             sealing_key = self._shop.sealing_keys.load(state.job_id, roster.sealing_keys[context.party_id])
-        data = PreparedData.of(moments, plan, self._rows(state, manifest.spec) if method.needs_rows else None)
+        places = None
+        if manifest.spec.privacy is not None:
+            places = places_of(self._dataset(state), manifest.spec)
+        data = PreparedData.of(moments, plan, self._rows(state, manifest.spec) if method.needs_rows else None, places)
         check_fits(method, data, plan)
+        release = self._noised_release(state, manifest.spec, plan, data, roster.acceptances)
         modulus = int(manifest.modulus, 16)
         job = AnsweringJob(
             manifest_hash=state.manifest_hash,
@@ -198,16 +217,29 @@ class JobEffects:
             pool=self._shop.pools.of_plan(modulus, plan),
             engine=self._shop.engine,
             sealing_key=sealing_key,
+            noise_seed=None if release is None else release.seed,
         )
         self._answering[state.job_id] = job
         return job
 
-    def _rows(self, state: JobState, spec: ModelSpec) -> TrainingRows:
+    def _noised_release(
+        self, state: JobState, spec: ModelSpec, plan: Plan, data: PreparedData, roster: Sequence[Acceptance]
+    ) -> NoisedRelease | None:
+        terms = noise_terms(plan)
+        if terms is None or state.table is None:
+            return None
+        share = self._noise_share(state.table, spec, plan, data.places)
+        return self._shop.noise_key.release(share or "", roster, terms.rho)
+
+    def _dataset(self, state: JobState) -> Dataset:
         dataset = self._shop.store.dataset_version(state.dataset or "", state.dataset_version or "")
         if dataset is None:
             raise Problem(Code.DATASET_NOT_FOUND, f"Dataset {state.dataset!r} is not registered here any more.")
-        return TrainingRows(dataset, spec, of_version=state.summed is not None)
+        return dataset
+
+    def _rows(self, state: JobState, spec: ModelSpec) -> TrainingRows:
+        return TrainingRows(self._dataset(state), spec, of_version=state.summed is not None)
 
 
 def _method(spec: ModelSpec) -> OwnerMethod:
-    return method_of(spec.model_type, shares_weights=spec.shares_weights)
+    return method_of(spec.model_type, shares_weights=spec.shares_weights, noised=spec.privacy is not None)

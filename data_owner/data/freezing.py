@@ -31,8 +31,10 @@ from fedtrain.data_owner.data.examples import (
 from fedtrain.data_owner.data.frozen import FrozenMomentsError, freeze, moments_hash, thaw
 from fedtrain.data_owner.data.moments import Moments
 from fedtrain.data_owner.data.reduction import ReduceTable, Reduction, reduce_here
+from fedtrain.data_owner.data.row_clip import RowClip
 from fedtrain.data_owner.data.row_ids import Ids, RowIds
 from fedtrain.data_owner.data.split import ValidationSplit
+from fedtrain.data_owner.methods.answers import Places
 from fedtrain.data_owner.policy.summed_table import SummedTable
 from fedtrain.data_owner.release.told_files import RowFiles
 from fedtrain.data_owner.store.records import Dataset, FrozenTable
@@ -109,8 +111,8 @@ class Freezer:
         split = self.split() if spec.validates else None
         with as_invalid_data(dataset):
             moments, rows = self._frozen_table(dataset, schema, encoder, spec, split)
-            declared, used = by_position(dataset.columns, props), by_position(dataset.columns, spec.data_props)
-        chosen, outputs = chosen_columns(encoder, list(declared), list(used), len(spec.data_props.features))
+            places = places_of(dataset, spec)
+            chosen, outputs = places.columns, places.outputs
         if spec.validates:
             chosen += [encoder.dimensions + place for place in chosen]
             outputs += [encoder.outputs + place for place in outputs]
@@ -260,13 +262,14 @@ class Freezer:
         self, dataset: Dataset, schema: DataProps, encoder: Encoder, spec: ModelSpec, split: ValidationSplit | None
     ) -> tuple[Moments, RowIds]:
         """The table's moments, kept on disk, and its rows, kept beside the keys."""
-        key = _key(dataset.version, schema, encoder.props, spec, split)
+        clip = RowClip.of(spec, encoder.target_centres.tolist())
+        key = _key(dataset.version, schema, encoder.props, spec, split, clip)
         path, known = self._folder / f"{key}.table", self._rows_of(key)
         if self._store.frozen_table(key) is not None and known is not None and path.exists():
             return thaw(path), known
         settings = (dataset.columns, schema, encoder.props, spec.model_type, spec.training.scaling)
         with reading(dataset):
-            reduced = self._reduce(Reduction(*settings, split, self._rows.key()), open_dataset(dataset, schema))
+            reduced = self._reduce(Reduction(*settings, split, self._rows.key(), clip), open_dataset(dataset, schema))
         moments, rows = reduced.moments, RowIds.of(reduced.ids)
         write_secret(self._folder / f"{key}.rows", self._rows.put(rows).encode())
         freeze(moments, path)
@@ -315,11 +318,20 @@ def of_kind(schema: DataProps, spec: ModelSpec) -> DataProps:
     )
 
 
-def _key(version: str, schema: DataProps, props: DataProps, spec: ModelSpec, split: ValidationSplit | None) -> str:
+def _key(
+    version: str,
+    schema: DataProps,
+    props: DataProps,
+    spec: ModelSpec,
+    split: ValidationSplit | None,
+    clip: RowClip | None,
+) -> str:
     encodings = [json.loads(one.model_dump_json()) for one in (schema, props)]
     what = [version, *encodings, spec.model_type.value, spec.training.scaling, RECORD_FRACTION_BITS]
     if split is not None:
         what.append(split.identity())
+    if clip is not None:
+        what.append(["clipped", clip.squared_length, clip.centres])
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
 
@@ -338,6 +350,19 @@ def _lost(job_id: str, why: str) -> Problem:
         Code.OWNER_LOST_ITS_KEY,
         f"What job {job_id} is answered from is lost: {why}. Restore the state folder, or deploy the job again.",
     )
+
+
+def places_of(dataset: Dataset, spec: ModelSpec) -> Places:
+    """Return the places of a job's columns and of its outputs in the dataset as all of it is encoded for the job.
+
+    Raises TableError where the columns are not there.
+    """
+    schema = dataset.schema_ or spec.data_props
+    props = of_kind(in_roles(schema, spec.data_props, dataset.columns), spec)
+    encoder = Encoder(props, spec.model_type, spec.training.scaling)
+    declared, used = by_position(dataset.columns, props), by_position(dataset.columns, spec.data_props)
+    chosen, outputs = chosen_columns(encoder, list(declared), list(used), len(spec.data_props.features))
+    return Places(chosen, outputs, _encoding_hash(props, dataset.mapping))
 
 
 def chosen_columns(

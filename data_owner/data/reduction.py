@@ -12,6 +12,7 @@ import numpy as np
 
 from fedtrain.data_owner.data.counted_rows import CountedRows, Records
 from fedtrain.data_owner.data.moments import Encoded, Moments, moments_of
+from fedtrain.data_owner.data.row_clip import RowClip
 from fedtrain.data_owner.data.row_ids import Ids
 from fedtrain.data_owner.data.split import ValidationSplit, side_by_side
 from fedtrain.spec.model_spec import DataProps, ModelType
@@ -52,7 +53,8 @@ class Reduction:
     """All that reducing a dataset version depends on, besides its records.
 
     columns: the names of the file's columns. schema: decides which records count. props: what is encoded of them, as
-    `model_type` and `scaling` say. split: both parts side by side; None for none. row_key: 32 secret bytes.
+    `model_type` and `scaling` say. split: both parts side by side; None for none. row_key: 32 secret bytes. clip: for
+    sums that get noise.
     """
 
     columns: tuple[str, ...]
@@ -62,6 +64,7 @@ class Reduction:
     scaling: Scaling
     split: ValidationSplit | None
     row_key: bytes = field(repr=False)
+    clip: RowClip | None = None
 
     def of(self, records: Records) -> Reduced:
         """Reduce consecutive records in one pass. Raises TableError, MomentsError."""
@@ -77,14 +80,25 @@ class Reduction:
                 dropped.append(encoded.dropped)
                 yield encoded
 
-        encoded = _weighted(noted())
+        encoded = _clipped(_weighted(noted()), self.clip)
         reduced: Iterable[Encoded] = encoded
-        bounds, targets = encoder.feature_bounds, np.full(encoder.outputs, encoder.target_bound)
+        largest = encoder.target_bound if self.clip is None else self.clip.target_bound
+        bounds, targets = encoder.feature_bounds, np.full(encoder.outputs, largest)
         if self.split is not None:
             reduced = side_by_side(encoded, self.split, lambda: ids[-1])
             bounds, targets = np.tile(bounds, 2), np.tile(targets, 2)
         moments = moments_of(reduced, bounds, targets)
         return Reduced(moments, np.concatenate([np.empty(0, dtype=np.uint64), *ids]), sum(dropped))
+
+
+def _clipped(batches: Iterable[EncodedBatch], clip: RowClip | None) -> Iterator[EncodedBatch]:
+    """Rows as `clip` leaves them, where there is one."""
+    for batch in batches:
+        if clip is None:
+            yield batch
+        else:
+            X, Y = clip(batch.X, batch.Y)
+            yield replace(batch, X=X, Y=Y, X_rest=None, Y_rest=None)
 
 
 #: Reduces a whole table: here, or in parts on other machines.

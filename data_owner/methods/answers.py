@@ -32,10 +32,23 @@ class Examples(Protocol):
     def validation_rows(self) -> int: ...
 
 
+@dataclass(frozen=True)
+class Places:
+    """A job's columns, the intercept last, and outputs, in X and Y of all that the dataset has for such a job.
+
+    `encoding`: a hash of how that is encoded, and of which columns are features and which are targets.
+    """
+
+    columns: list[int]
+    outputs: list[int]
+    encoding: str
+
+
 @dataclass(frozen=True, eq=False)
 class PreparedData:
     """An owner's data of one job, ready for every round. Secret: not shown by repr.
 
+    `places`: of its columns and outputs, for a method that needs them.
     `training`: the moments that the job's sums are taken over; `validation`: those of
     the held-out part, where the plan has one. `rows`: for a method that needs them, the job's rows, to be gone through
     as often as it likes. A network has no moments, but `examples`, and a `trainer` for them.
@@ -47,12 +60,19 @@ class PreparedData:
     rows: Iterable[Encoded] | None = field(repr=False, default=None)
     examples: Examples | None = field(repr=False, default=None)
     trainer: Trainer | None = field(repr=False, default=None)
+    places: Places | None = None
 
     @classmethod
-    def of(cls, moments: Moments, plan: Plan, rows: Iterable[Encoded] | None = None) -> PreparedData:
+    def of(
+        cls,
+        moments: Moments,
+        plan: Plan,
+        rows: Iterable[Encoded] | None = None,
+        places: Places | None = None,
+    ) -> PreparedData:
         """Take the job's frozen moments apart where they were taken over both parts, side by side."""
         training, validation = moments.parts() if plan.holds_out else (moments, None)
-        return cls(plan, training, validation, rows)
+        return cls(plan, training, validation, rows, places=places)
 
     @property
     def moments(self) -> Moments:

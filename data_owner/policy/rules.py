@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, ValidationError
 
 from fedtrain.data_owner.data.encoding import DatasetFacts, differences
+from fedtrain.data_owner.policy.budget import PrivacyPolicy
 from fedtrain.data_owner.policy.inspected import CellKind, InspectedPart, Inspection
 from fedtrain.protocol.documents.signed import Acceptance, Manifest, Name, PartyId, SignedDocument
 from fedtrain.protocol.documents.trust import Trust
@@ -68,7 +69,7 @@ class OwnerPolicy(Strict):
     whose training or validation part, where a job shows them, has smaller cells; `standing_out` can be not looked at.
     `differencing`: what could be subtracted from an earlier sum waits for people; "unchecked", it is not looked at as
     long as nobody is pinned. `least_roster` counts owners, this one included; once data owners are pinned, only pinned
-    ones. `adopt_first_encoding`: a dataset without a schema takes the first job's.
+    ones. `adopt_first_encoding`: a dataset without a schema takes the first job's. `privacy`: for claims of it.
     """
 
     trust: Trust = Trust()
@@ -86,6 +87,7 @@ class OwnerPolicy(Strict):
     adopt_first_encoding: bool = False
     differencing: Literal["by_hand", "unchecked"] = "by_hand"
     standing_out: Literal["by_hand", "unchecked"] = "by_hand"
+    privacy: PrivacyPolicy = PrivacyPolicy()
 
     @classmethod
     def for_loopback(cls, least_roster: int = LEAST_ROSTER) -> Self:
@@ -208,6 +210,13 @@ def _refused_terms(policy: OwnerPolicy, spec: ModelSpec, rounds: int) -> str | N
         return (
             f"min_data_owners {training.min_data_owners} allows a roster below this owner's least, "
             f"{policy.least_roster}"
+        )
+    honest = training.min_data_owners - policy.privacy.colluders
+    if spec.privacy is not None and spec.honest_owners > honest:
+        return (
+            f"privacy counts on the noise of {spec.honest_owners} honest owners, of {training.min_data_owners} with "
+            f"privacy.colluders {policy.privacy.colluders} there may be {max(0, honest)}: give privacy.honest_owners "
+            f"{max(1, honest)} or less, or raise min_data_owners"
         )
     return None
 

@@ -2,7 +2,7 @@
 
 So nobody, not even who decrypts, ever sees a sum without it. Each number's share is drawn from a seed of its own, which
 follows from the release's secret seed and the number's name: the same number of one release carries the same noise
-after a restart, and in every job that tells it; no two numbers share any.
+after a restart, and in every job that tells it; no two numbers share any. Source: docs/privacy.md.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +17,6 @@ from fedtrain.protocol.documents.signed import SignedDocument
 from fedtrain.service.vault.key_files import KeyFiles
 from fedtrain.service.vault.secret_files import (
     ROW_KEY_FILE,
-    SecretFileError,
     append_line,
     read_lines,
     read_secret,
@@ -29,7 +27,6 @@ from fedtrain.service.vault.secret_files import (
 TOLD_FOLDER: Final = "told"
 SUMS_FILE: Final = "sums.jsonl"
 CONSENTS_FILE: Final = "consents.jsonl"
-KEY_BYTES: Final = 32
 
 
 class ToldSums:
@@ -74,13 +71,7 @@ class RowFiles:
 
     def key(self) -> bytes:
         """The 32 secret bytes, made the first time. Raises SecretFileError where the file is not usable."""
-        if not self._key_path.exists():
-            with suppress(FileExistsError):  # another thread was first, and its key is the one
-                self._keys.write(self._key_path, self._random_bytes(KEY_BYTES), replace=False)
-        key = self._keys.read(self._key_path)
-        if len(key) != KEY_BYTES:
-            raise SecretFileError(f"{self._key_path} holds {len(key)} bytes instead of {KEY_BYTES}: restore it.")
-        return key
+        return self._keys.kept(self._key_path, self._random_bytes)
 
     def key_id(self) -> str:
         """Return what hashes under this key are known by: those under another one cannot be compared with them."""

@@ -22,7 +22,7 @@ from fedtrain.facilitator.job import (
 from fedtrain.facilitator.rounds.ending import end_job, end_task, not_declined
 from fedtrain.facilitator.rounds.moves import given_again, moved, step_task
 from fedtrain.protocol.documents.identity import sha256_hex
-from fedtrain.protocol.documents.roster import check_sealing_key
+from fedtrain.protocol.documents.roster import check_belongs
 from fedtrain.protocol.documents.signed import Acceptance, JobEnd, Roster, sign_document
 from fedtrain.protocol.messages.rounds import LogEntry, Step, to_cbor
 from fedtrain.protocol.messages.tasks import JSON_TYPE, TaskKind
@@ -67,7 +67,7 @@ def join(context: JobContext, state: JobState, message: JoinAnswered, now: datet
         )
     changes: dict[str, object] = {"join_answers": {**state.join_answers, said.party: message.answer_hash}}
     if isinstance(said, Acceptance):
-        check_sealing_key(said, context.manifest)
+        check_belongs(said, context.manifest)
         twin = next((owner for owner in state.accepted if owner.mask_key == said.mask_key), None)
         if twin is not None:
             raise Problem(Code.ROSTER_INVALID, f"{said.name} sent the mask key of {twin.name}: make a fresh one.")

@@ -8,6 +8,7 @@ from typing import Final
 
 from fedtrain.methods.method import Method
 from fedtrain.methods.network.method import NetworkRounds
+from fedtrain.methods.noised_moments import NoisedMoments
 from fedtrain.methods.regression.method import Regression
 from fedtrain.methods.schedule import Schedule
 from fedtrain.spec.model_spec import ModelSpec
@@ -17,11 +18,13 @@ _OWN: Final[Mapping[str, Method]] = {"NEURAL_NETWORK": NetworkRounds()}
 
 #: Every other model type is a regression: its rules in `fedtrain.spec.model_types` say all that differs.
 METHODS: Final[Mapping[str, Method]] = MappingProxyType({**dict.fromkeys(MODEL_KINDS, Regression()), **_OWN})
+#: Of every spec that claims privacy; which model types it takes, its plan says.
+NOISED: Final[Method] = NoisedMoments()
 
 
 def method_of(spec: ModelSpec) -> Method:
-    """Return the method of the spec's model type."""
-    return METHODS[spec.model_type]
+    """Return the method of the spec's model type, that for noise where it claims privacy."""
+    return METHODS[spec.model_type] if spec.privacy is None else NOISED
 
 
 def schedule_of(spec: ModelSpec) -> Schedule:

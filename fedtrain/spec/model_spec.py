@@ -36,6 +36,7 @@ from fedtrain.spec.columns import (
 from fedtrain.spec.model_types import MODEL_KINDS, ModelKind
 from fedtrain.spec.model_types.network import NeuralNetwork
 from fedtrain.spec.network import Network
+from fedtrain.spec.privacy import Privacy
 from fedtrain.spec.training import Optimizer, Training
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "ModelSpec",
     "ModelType",
     "Optimizer",
+    "Privacy",
     "Strict",
     "Target",
     "ThousandsMark",
@@ -84,9 +86,10 @@ def _check_printable(text: str) -> str:
 class ModelSpec(Strict):
     """The spec that `POST /models` takes.
 
-    `name` and `purpose` are for people, at every party; left out of what is signed where they are not given, so that
-    owners which do not know the fields can take part. `auditors`: party ids that may read the job's evidence at the
-    Facilitator, as its own parties may, and verify it. `network`: of the one model type that has one.
+    `name` and `purpose` are for people, at every party. They and `privacy` are left out of what is signed where they
+    are not given, so that owners which do not know the fields can take part. `auditors`: party ids that may read the
+    job's evidence at the Facilitator, as its own parties may, and verify it. `network`: of the one model type that
+    has one.
     """
 
     spec_version: Literal[1] = 1
@@ -95,6 +98,7 @@ class ModelSpec(Strict):
     data_props: DataProps
     training: Training = Training()
     network: Network | None = None
+    privacy: Privacy | None = None
     auditors: Annotated[tuple[Annotated[StrictStr, Field(pattern=r"^[0-9a-f]{64}$")], ...], Field(max_length=16)] = ()
     name: Annotated[StrictStr, Field(min_length=1, max_length=100), AfterValidator(_check_printable)] | None = None
     purpose: Annotated[StrictStr, Field(min_length=1, max_length=1000), AfterValidator(_check_printable)] | None = None
@@ -102,7 +106,7 @@ class ModelSpec(Strict):
     @model_serializer(mode="wrap")
     def _without_unused(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
         fields: dict[str, Any] = serialise(self)
-        for name in ("name", "purpose", "network"):
+        for name in ("name", "purpose", "network", "privacy"):
             if fields.get(name) is None:
                 fields.pop(name, None)
         return fields
@@ -132,6 +136,11 @@ class ModelSpec(Strict):
             raise ValueError(f"network: {self.model_type} has none: leave it out")
         if self.validates and len(self.kind.fitted(targets)) < len(targets):
             raise ValueError(f'training.l2: {self.model_type} weighs rows, and "auto" counts them: give a number')
+        if self.honest_owners > self.training.min_data_owners:
+            raise ValueError(
+                f"privacy.honest_owners {self.honest_owners} is above training.min_data_owners "
+                f"{self.training.min_data_owners}: a claim cannot count on the noise of owners that may not take part"
+            )
         return self
 
     @property
@@ -143,6 +152,13 @@ class ModelSpec(Strict):
     def classifies(self) -> bool:
         """True where what is predicted has categories."""
         return self.data_props.all_targets[0].categories is not None
+
+    @property
+    def honest_owners(self) -> int:
+        """Owners whose noise a privacy claim counts on."""
+        if self.privacy is None or self.privacy.honest_owners is None:
+            return max(1, self.training.min_data_owners - 1)
+        return self.privacy.honest_owners
 
     @property
     def shares_weights(self) -> bool:

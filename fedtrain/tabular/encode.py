@@ -67,6 +67,7 @@ class Encoder:
         feature_bounds: (d,) float64, the largest |x| after scaling. target_bound: the largest |y| after scaling.
         centre, half_width: (d,) float64, x = (raw − centre) / half_width. target_half_width: (k,) float64.
         exact_centre, exact_half_width, exact_target_half_width: the same as exact rationals, which those round.
+        target_centres: (k,) the middle of each target's range in units of its half width, ½ of one with categories.
         roundings: (d,), target_roundings: (k,), how far a double can be from the number it stands for, scaled.
     """
 
@@ -90,6 +91,7 @@ class Encoder:
         self.centre: Floats = np.concatenate([*(codec.centre for codec in self.features), [0.0] * ones])
         self.half_width: Floats = np.concatenate([*(codec.half_width for codec in self.features), [1.0] * ones])
         self.target_half_width: Floats = np.concatenate([codec.half_width for codec in fitted])
+        self.target_centres: Floats = np.array([_middle(codec) for codec in fitted for _ in codec.names])
         self.exact_centre = (*_each(self.features, "exact_centre"), *[Fraction(0)] * ones)
         self.exact_half_width = (*_each(self.features, "exact_half_width"), *[Fraction(1)] * ones)
         self.exact_target_half_width = _each(fitted, "exact_half_width")
@@ -191,6 +193,13 @@ class Encoder:
                 message = f"{codec.label}: row {row} has no value, and a prediction needs one"
                 return BadValues("missing-values", message, column=codec.label, rows=(row,))
         raise AssertionError("a row was dropped without a column to blame")
+
+
+def _middle(codec: Codec) -> float:
+    if codec.column.range is None:
+        return 0.5
+    low, high = (Fraction(end) for end in codec.column.range)
+    return float((low + high) / (high - low))
 
 
 def _each(codecs: Sequence[Codec], attribute: str) -> tuple[Fraction, ...]:

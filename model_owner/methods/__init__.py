@@ -8,6 +8,7 @@ from typing import Final
 
 from fedtrain.model_owner.methods.descent.method import DescentMethod
 from fedtrain.model_owner.methods.method import Method
+from fedtrain.model_owner.methods.noised_moments import NoisedMoments
 from fedtrain.model_owner.methods.quadratic.method import QuadraticMethod
 from fedtrain.model_owner.results.classes import Classes, SurrogateClasses
 from fedtrain.model_owner.results.linear import Values, ValuesOfSharedWeights
@@ -27,6 +28,14 @@ REGRESSIONS: Final[Mapping[tuple[str, bool], Method]] = MappingProxyType(
 )
 
 
+#: Regressions that claim privacy, by whether they classify.
+NOISED: Final[Mapping[bool, Method]] = MappingProxyType(
+    {False: NoisedMoments(Values), True: NoisedMoments(SurrogateClasses)}
+)
+
+
 def method_of(spec: ModelSpec) -> Method:
     """The method that trains a job of that spec."""
+    if spec.privacy is not None:
+        return NOISED[spec.kind.classifies]
     return _OWN.get(spec.model_type) or REGRESSIONS[spec.training.weights, spec.kind.classifies]

@@ -30,6 +30,8 @@ class RemarkCode(StrEnum):
     SEPARABLE = "separable"
     OUTSIDE_RANGE = "outside-range"
     RARE_CLASS = "rare-class"
+    NOISED = "noised"
+    NOISE_DOMINATES = "noise-dominates"
 
 
 TEXTS: Final[Mapping[RemarkCode, str]] = MappingProxyType(
@@ -71,6 +73,14 @@ TEXTS: Final[Mapping[RemarkCode, str]] = MappingProxyType(
         RemarkCode.OUTSIDE_RANGE: (
             "{count} of {rows} rows have a {column} outside its declared range, and are predicted for as if it was at "
             "the range's end; `clipped` names them."
+        ),
+        RemarkCode.NOISED: (
+            "All sums carry noise, for ε = {epsilon:g} at δ = {delta:g} for each record: coefficients, and the "
+            "{rows:,} rows, are off by it, and shrunk towards 0."
+        ),
+        RemarkCode.NOISE_DOMINATES: (
+            "{rows:,} rows do not carry so much noise: it alone adds an error of at least {error:.2g} of half a "
+            "target's range to predictions. Take more rows, fewer columns, a smaller row_bound or a larger epsilon."
         ),
         RemarkCode.RARE_CLASS: (
             "At a probability of 0.5 only {recall:.1%} of the class {label} are found. At {threshold:.4g}, chosen on "

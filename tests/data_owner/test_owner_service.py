@@ -26,6 +26,7 @@ from fedtrain.data_owner.policy.rules import OwnerPolicy
 from fedtrain.data_owner.release.audit import DecisionRecord
 from fedtrain.data_owner.release.marks import AnswerMarks
 from fedtrain.data_owner.release.mask_keys import MaskKeys, SealingKeys
+from fedtrain.data_owner.release.noised_release import NoiseKey
 from fedtrain.data_owner.release.pools import Pools
 from fedtrain.data_owner.release.told_files import RowFiles, ToldSums
 from fedtrain.data_owner.store.records import DecisionKind
@@ -127,6 +128,7 @@ class Bench:
                 inspector=Inspector(self.folder / "moments", self.policy, freezer.split, self.rows.key),
                 mask_keys=MaskKeys(self.folder / "keys", KeyFiles(self.folder)),
                 sealing_keys=SealingKeys(self.folder / "keys", KeyFiles(self.folder)),
+                noise_key=NoiseKey(self.folder, KeyFiles(self.folder), lambda count: b"\7" * count),
                 marks=AnswerMarks(self.folder / "keys"),
                 memory=self.memory,
                 pools=self.pools,

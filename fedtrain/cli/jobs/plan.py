@@ -116,11 +116,31 @@ def _show(plan: dict[str, Any]) -> None:
     for step in plan["steps"] if "steps" in plan else plan["rounds"]:
         out.print(bar_line(step, plan["bits_available"]), markup=False, no_wrap=True)
     _show_costs(job)
+    if "privacy" in job:
+        _show_noise(job["privacy"], job["rows"])
     out.print(_what_is_decrypted(plan), markup=False)
+
+
+def _show_noise(noise: dict[str, Any], rows: int) -> None:
+    """The noise of the spec's ε against that of others, and whether the rows carry it."""
+    lines: list[list[object]] = [
+        [f"{line['epsilon']:g}", f"{line['noise']:.4g}", f"{line['least_error']:.2g}", f"{line['least_rows']:,}"]
+        for line in sorted([noise, *noise["by_epsilon"]], key=lambda line: float(line["epsilon"]))
+    ]
+    title = f"noise by epsilon, at delta {noise['delta']:g}, and the error that it adds at least over {rows:,} rows"
+    print_table(title, ["epsilon", "noise of a sum", "error, of half a target's range", "takes rows"], lines)
+    if noise["dominates"]:
+        console().print(
+            f"Warning: {rows:,} rows do not carry the noise of epsilon {noise['epsilon']:g}. It takes at least "
+            f"{noise['least_rows']:,} rows, or fewer columns, a smaller row_bound or a larger epsilon.\n",
+            markup=False,
+        )
 
 
 def _what_is_decrypted(plan: dict[str, Any]) -> str:
     job = plan["forecast"]
+    if "privacy" in job:
+        return f"The Model Owner decrypts {job['sums_decrypted']:,} sums of the federation, and N, all with noise."
     if "loss_shift_bits" in plan:  # only where owners see the weights and tell their loss
         return (
             f"The Model Owner decrypts at most {job['sums_decrypted']:,} sums over all owners: a gradient and a loss a "

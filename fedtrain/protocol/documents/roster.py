@@ -57,7 +57,7 @@ def open_roster(signed: SignedDocument, manifest: Manifest, manifest_hash: str, 
     if len({entry.mask_key for entry in entries}) < len(entries):
         raise _invalid("a mask key is on it twice")
     for acceptance in entries:
-        check_sealing_key(acceptance, manifest)
+        check_belongs(acceptance, manifest)
     own_keys = {key for one in entries for key in (one.mask_key, one.sealing_key) if key is not None}
     if len(own_keys) < len(entries) * (2 if manifest.spec.shares_weights else 1):
         raise _invalid("a sealing key is on it twice")
@@ -69,7 +69,17 @@ def open_roster(signed: SignedDocument, manifest: Manifest, manifest_hash: str, 
     return OpenRoster(signed.hash, entries, roster.entries)
 
 
-def check_sealing_key(acceptance: Acceptance, manifest: Manifest) -> None:
+def check_belongs(acceptance: Acceptance, manifest: Manifest) -> None:
+    """Check that an acceptance has what the job asks for, and nothing else. Raises Problem(ROSTER_INVALID)."""
+    _check_sealing_key(acceptance, manifest)
+    if (acceptance.noise_share is None) != (manifest.spec.privacy is None):
+        named = "does not name its noise, and this job claims privacy"
+        if manifest.spec.privacy is None:
+            named = "names its noise, and this job claims no privacy"
+        raise _invalid(f"{acceptance.name} {named}")
+
+
+def _check_sealing_key(acceptance: Acceptance, manifest: Manifest) -> None:
     """Check that an owner gave a key to seal weights to where the job shares them, and none elsewhere."""
     name = acceptance.name
     if not manifest.spec.shares_weights and acceptance.sealing_key is not None:

@@ -89,8 +89,9 @@ class Manifest(Document):
 class Acceptance(Document):
     """A Data Owner joins. `moments_hash` binds it to what it froze; `mask_key` is a fresh X25519 public key.
 
-    `sealing_key`: another one, for the weights, where the job shares them with owners. Left out where it does not, so
-    that parties which do not know the field can take part in all other jobs.
+    `sealing_key`: another one, for the weights, where the job shares them with owners. `noise_share`: where the job
+    claims privacy, by what this owner's noise is known. Each is left out of other jobs, so that parties which do not
+    know the field can take part in them.
     """
 
     manifest_hash: Hash
@@ -100,12 +101,14 @@ class Acceptance(Document):
     moments_hash: Hash
     membership: SignedDocument | None = None
     sealing_key: MaskKey | None = None
+    noise_share: Hash | None = None
 
     @model_serializer(mode="wrap")
     def _without_unused(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
         fields: dict[str, Any] = serialise(self)
-        if self.sealing_key is None:
-            fields.pop("sealing_key", None)
+        for name in ("sealing_key", "noise_share"):
+            if fields.get(name) is None:
+                fields.pop(name, None)
         return fields
 
 

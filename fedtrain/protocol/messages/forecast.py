@@ -13,6 +13,7 @@ from typing import Any
 
 from fedtrain.methods import schedule_of
 from fedtrain.planning.costs import JobCost, PartyCost, cost_of
+from fedtrain.planning.noise_cost import noise_forecast
 from fedtrain.planning.plans import plan_spec
 from fedtrain.planning.unit_costs import UnitCosts
 from fedtrain.protocol.messages.sizes import JobBytes, job_bytes
@@ -46,7 +47,9 @@ def _forecast(spec: ModelSpec, owners: int, rows_total: int | None, unit: UnitCo
     cost = cost_of(spec, owners, None if unit is None else unit.multi_exponentiation_cost, rows_total)
     rows_total = spec.training.max_rows * owners if rows_total is None else rows_total
     sizes = job_bytes(plan, schedule_of(spec), owners, rows_total)
+    noise = noise_forecast(spec, owners, rows_total)
     return {
+        **({} if noise is None else {"privacy": noise}),
         "owners": owners,
         "rows": rows_total,
         "rounds": cost.rounds,

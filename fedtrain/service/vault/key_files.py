@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +24,7 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from fedtrain.service.vault.secret_files import (
     IDENTITY_FILE,
+    NOISE_KEY_FILE,
     ROW_KEY_FILE,
     SEALED,
     TEMPORARY_NAME,
@@ -33,6 +36,8 @@ from fedtrain.service.vault.secret_files import (
 )
 
 MASTER_FILE = "master.key"
+#: Of keys that are drawn when they are first needed, and kept.
+KEPT_KEY_BYTES = 32
 #: Folders of private keys beside the identity; `.answered` are marks, which hold no secret and grow line by line.
 KEY_FOLDERS = ("keys", "scoring-keys")
 _NO_KEY = ".answered"
@@ -132,6 +137,19 @@ class KeyFiles:
             key = SEALED + nonce + ChaCha20Poly1305(self._master).encrypt(nonce, key, self._place(path))
         write_secret(path, key, replace=replace)
 
+    def kept(self, path: Path, random_bytes: Callable[[int], bytes]) -> bytes:
+        """Return the KEPT_KEY_BYTES secret bytes at `path`, drawn the first time.
+
+        Raises SecretFileError where the file is not usable.
+        """
+        if not path.exists():
+            with suppress(FileExistsError):  # another thread was first, and its key is the one
+                self.write(path, random_bytes(KEPT_KEY_BYTES), replace=False)
+        key = self.read(path)
+        if len(key) != KEPT_KEY_BYTES:
+            raise SecretFileError(f"{path} holds {len(key)} bytes instead of {KEPT_KEY_BYTES}: restore it.")
+        return key
+
     def _place(self, path: Path) -> bytes:
         return path.relative_to(self._state_dir).as_posix().encode()
 
@@ -222,7 +240,7 @@ def change_secret(state_dir: Path, old: KeySecret, new: KeySecret) -> None:
 
 def key_paths(state_dir: Path) -> list[Path]:
     """Return the files of private keys in the folder, those that are there."""
-    found = [state_dir / IDENTITY_FILE, state_dir / ROW_KEY_FILE]
+    found = [state_dir / IDENTITY_FILE, state_dir / ROW_KEY_FILE, state_dir / NOISE_KEY_FILE]
     for name in KEY_FOLDERS:
         found += sorted(path for path in (state_dir / name).glob("*") if path.suffix != _NO_KEY)
     return [path for path in found if path.is_file() and not path.name.startswith(".")]

@@ -14,6 +14,8 @@ from fedtrain.spec.setup_error import SetupError
 IDENTITY_FILE = "identity.key"
 #: The key that a Data Owner hashes its rows under.
 ROW_KEY_FILE = "rows.key"
+#: The key that a Data Owner's noise follows from.
+NOISE_KEY_FILE = "noise.key"
 #: What a sealed key's file begins with; `fedtrain.service.vault.key_files` says what follows.
 SEALED = b"fedtrain sealed key 1\n"
 #: What `write_secret` calls a file until it is whole: the name it will have between a dot and a random number.

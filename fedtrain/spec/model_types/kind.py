@@ -27,7 +27,8 @@ class ModelKind:
     `least_squares`: ordinary ones, so that standard errors follow from the moments. `target_shift`: what is taken off
     every target before b is formed, with a power of two as its denominator. `row_loss`: what is minimised where weights
     are shared with owners; None for a type that is not trained in that way. `takes_arrays`: features may be vectors,
-    texts and images. `has_network`: a spec declares a network.
+    texts and images. `has_network`: a spec declares a network. `takes_privacy`: its moments can carry noise, each row
+    counting as one.
     """
 
     name: ClassVar[str]
@@ -37,6 +38,7 @@ class ModelKind:
     row_loss: ClassVar[RowLoss | None] = None
     takes_arrays: ClassVar[bool] = False
     has_network: ClassVar[bool] = False
+    takes_privacy: ClassVar[bool] = False
 
     def check_features(self, features: Sequence[Feature]) -> None:
         """Raise ValueError, naming the feature, where this type cannot learn from its values."""

@@ -10,3 +10,4 @@ class LinearRegression(ModelKind):
 
     name = "LINEAR_REGRESSION"
     least_squares = True
+    takes_privacy = True

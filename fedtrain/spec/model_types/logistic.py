@@ -28,6 +28,7 @@ class LogisticRegression(ModelKind):
     classifies = True
     target_shift = Fraction(1, 2)
     row_loss = LogLoss()
+    takes_privacy = True
 
     def check_targets(self, targets: Sequence[Target]) -> None:
         super().check_targets(targets)

@@ -1,0 +1,99 @@
+"""Whole jobs that claim privacy: what comes out, what is told, and what is told again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fedtrain.data_owner.policy.budget import PrivacyPolicy
+from fedtrain.data_owner.policy.rules import OwnerPolicy
+from fedtrain.simulation.federation import Federation, federation
+from tests.harness.one_process import write_table
+
+ROWS = 6000
+TRUE = np.array([3.0, -2.0, 5.0])
+
+
+def spec(privacy: Mapping[str, Any], *, classes: bool = False, features: int = 2, **training: Any) -> dict[str, Any]:
+    target: dict[str, Any] = {"col_idx": 3, "categories": [0, 1]} if classes else {"col_idx": 2, "range": [-20, 40]}
+    return {
+        "model_type": "LOGISTIC_REGRESSION" if classes else "LINEAR_REGRESSION",
+        "data_props": {
+            "features": [{"col_idx": at, "type": "continuous", "range": [0, 10]} for at in range(features)],
+            "target": target,
+        },
+        "training": {"optimizer": "newton", "key_bits": 512, "max_rows": 4000, "max_data_owners": 3, **training},
+        "privacy": {"epsilon": 4.0, "delta": 1e-6, "row_bound": 1.75, **privacy},
+    }
+
+
+def tables(folder: Path) -> dict[str, Path]:
+    draw = np.random.default_rng(1)
+    X = draw.uniform(0, 10, (ROWS, 2))
+    y = X @ TRUE[:2] + TRUE[2] + draw.normal(0, 1, ROWS)
+    rows = [[*map(float, x), float(value), int(value > 10)] for x, value in zip(X, y.clip(-20, 40), strict=True)]
+    return {f"owner-{n}": write_table(folder / f"owner-{n}.csv", rows[n::3]) for n in range(3)}
+
+
+def jobs(folder: Path, specs: list[dict[str, Any]], policy: OwnerPolicy | None = None) -> list[dict[str, Any]]:
+    """Each job's end, one after the other in one federation."""
+
+    async def ends() -> list[dict[str, Any]]:
+        async with federation(folder, tables(folder), allow_small_keys=True, owner_policy=policy) as parties:
+            return [await end_of(parties, each) for each in specs]
+
+    return asyncio.run(ends())
+
+
+async def end_of(parties: Federation, document: dict[str, Any]) -> dict[str, Any]:
+    return await parties.wait(await parties.deploy(document))
+
+
+def found(model: dict[str, Any]) -> list[float]:
+    assert model["status"] == "FINISHED", model
+    return list(model["coefficients"].values())
+
+
+def test_noised_sums_lead_near_the_truth_and_are_the_same_for_every_job_of_one_release(tmp_path: Path) -> None:
+    linear, fewer = spec({}), spec({}, features=1)
+    first, again, block, other, wider = jobs(
+        tmp_path, [linear, linear, fewer, spec({"epsilon": 3.9}), spec({"row_bound": 1.8})]
+    )
+    assert np.allclose(found(first), TRUE, atol=0.5)
+    assert found(first) != list(TRUE)
+    assert first["no_coefficient_table"].startswith("the moments carry noise")
+    assert first["privacy"]["noise_standard_deviation"] > 1
+    assert [remark["code"] for remark in first["remarks"]] == ["noised"]
+    assert abs(first["rows_total"] - ROWS) < 100
+
+    # Nothing new is told under another key, nor of a part of the columns: the same noise, number by number.
+    assert found(again) == found(first)
+    assert (again["rows_total"], block["rows_total"]) == (first["rows_total"],) * 2
+    # Another claim is another release, and has noise of its own.
+    for model in (other, wider):
+        assert not set(found(model)) & set(found(first))
+
+
+def test_classes_by_the_surrogate(tmp_path: Path) -> None:
+    (model,) = jobs(tmp_path, [spec({}, classes=True)])
+    assert np.sign(found(model)).tolist() == [1, -1, -1]
+    assert {remark["code"] for remark in model["remarks"]} == {"surrogate-coefficients", "noised"}
+
+
+def test_owners_decline_a_claim_that_counts_on_more_than_they_do(tmp_path: Path) -> None:
+    policy = OwnerPolicy.for_loopback().model_copy(update={"privacy": PrivacyPolicy(colluders=2)})
+    refused, taken = jobs(tmp_path, [spec({}), spec({"honest_owners": 1, "epsilon": 8.0})], policy)
+    assert refused["status"] == "FAILED"
+    assert "policy-refuses" in refused["reason"]
+    assert taken["status"] == "FINISHED"
+
+
+def test_a_job_whose_rows_do_not_carry_its_noise_says_so_from_the_first_sum_on(tmp_path: Path) -> None:
+    (model,) = jobs(tmp_path, [spec({"epsilon": 0.01})])
+    assert [remark["code"] for remark in model["remarks"]] == ["noised", "noise-dominates"]
+    assert model["plan"]["forecast"]["privacy"]["dominates"]
+    assert model["privacy"]["ridge"] > 0
