@@ -36,6 +36,7 @@ from fedtrain.crypto.paillier.encryption import (
     decrypt_array,
     encrypt_array,
 )
+from fedtrain.crypto.paillier.factor_pool import FactorPool
 from fedtrain.crypto.paillier.key_proof import check_key, prove_key
 from fedtrain.crypto.paillier.keys import (
     LEAST_MODULUS_BITS,
@@ -46,6 +47,7 @@ from fedtrain.crypto.paillier.keys import (
     private_key_from_dict,
     private_key_to_dict,
 )
+from fedtrain.crypto.paillier.pool_filler import PoolFiller
 from fedtrain.crypto.paillier.rerandomise import RerandomiserPool, rerandomise
 from fedtrain.crypto.paillier.vector import (
     EncryptedVector,
@@ -65,6 +67,7 @@ __all__ = [
     "EncryptedVector",
     "Encryptor",
     "Engine",
+    "FactorPool",
     "FixedBaseTable",
     "FreshNoncePool",
     "KeyHolderEncryptor",
@@ -74,6 +77,7 @@ __all__ = [
     "LocalEngine",
     "MalformedCiphertext",
     "MalformedKey",
+    "PoolFiller",
     "ProcessEngine",
     "PublicEncryptor",
     "RerandomiserPool",

@@ -197,7 +197,8 @@ class _Parts:
                 await asyncio.to_thread(datasets.register_file, settings.test_data.absolute())
             app.state.desk = Desk(service, preparation, predictions, datasets, store, views, doorbell, scoring)
             await preparation.resume()
-            self._metrics.service.watch(engine, store.engine)
+            self._metrics.watch(engine, store.engine, keys.filler)
+            keys.filler.start()
             self._metrics.service.jobs.watch(store.phase_counts)
             polling = asyncio.create_task(agent.run(app.state.stop), name="model owner agent")
             pruning = asyncio.create_task(
@@ -213,7 +214,8 @@ class _Parts:
             await preparation.close()
             await views.close()
             await client.aclose()
-            self._metrics.service.unwatch()
+            self._metrics.unwatch()
+            await asyncio.to_thread(keys.filler.stop)
             await asyncio.to_thread(store.close)
 
     def _key_ring(self, folder: str, engine: Engine) -> KeyRing:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from sqlalchemy import Engine as Database
 
+from fedtrain.crypto import Engine, PoolFiller
 from fedtrain.model_owner.job import JobState
 from fedtrain.service.metrics.agent_metrics import AgentMetrics
 from fedtrain.service.metrics.service_metrics import ServiceMetrics
@@ -21,7 +23,21 @@ class Metrics:
         self.rounds = Counter("fedtrain_rounds", "Rounds asked", registry=registry)
         self.jobs_ended = Counter("fedtrain_jobs_ended", "Jobs ended", ("status", "code"), registry=registry)
         self.step_seconds = Histogram("fedtrain_step_seconds", "Arithmetic of one step of a job", registry=registry)
+        self.nonces_ready = Gauge("fedtrain_nonces_ready", "Nonces made ahead of need", registry=registry)
+        self.nonces_wanted = Gauge("fedtrain_nonces_wanted", "Nonces that the pools aim at", registry=registry)
         self.windows = WindowGauges(registry)
+
+    def watch(self, engine: Engine, database: Database, filler: PoolFiller[str]) -> None:
+        """Report on these from now on."""
+        self.service.watch(engine, database)
+        self.nonces_ready.set_function(lambda: filler.level)
+        self.nonces_wanted.set_function(lambda: filler.target)
+
+    def unwatch(self) -> None:
+        """Report on nothing of it any more."""
+        self.service.unwatch()
+        for gauge in (self.nonces_ready, self.nonces_wanted):
+            gauge.set_function(lambda: 0)
 
     def observe(self, before: JobState, after: JobState) -> None:
         """Count what one message changed."""

@@ -196,7 +196,8 @@ class ModelService:
     async def _timed(self, job_id: str, work: Callable[[], T]) -> T:
         began = self._own.clock.monotonic()
         try:
-            return await self._run(work)
+            with self._own.keys.filler.resting():
+                return await self._run(work)
         finally:
             self._spent_s[job_id] += self._own.clock.monotonic() - began
 
@@ -330,7 +331,8 @@ class ModelService:
                 sealed = seal_point(effect.turn.ask, context.plan, effect.sealing)
                 return j.PointEncrypted(effect.turn, None, sealed=sealed)
             planned = planned_weights(context.plan, effect.turn.ask.kind)
-            encryptor = encryptor_of(own.keys, job_id, lambda: planned.layout.ciphertexts * context.rounds)
+            a_request = planned.layout.ciphertexts * (2 if planned.with_previous else 1)
+            encryptor = encryptor_of(own.keys, job_id, lambda: a_request * context.rounds, ahead=a_request)
             modulus = int(private_key_of(own.keys, job_id).public_key.n)
             return j.PointEncrypted(effect.turn, *encrypt_points(effect.turn.ask, planned, encryptor, modulus))
 

@@ -16,8 +16,9 @@ from phe.paillier import PaillierPrivateKey, PaillierPublicKey
 from fedtrain.crypto.engine import Engine
 from fedtrain.crypto.errors import EncodingOverflow, KeyMismatch
 from fedtrain.crypto.packing.slots import SlotLayout, pack, unpack
+from fedtrain.crypto.paillier.factor_pool import FactorPool
 from fedtrain.crypto.paillier.keys import key_id as key_id_of
-from fedtrain.crypto.paillier.rerandomise import RerandomiserPool, draw_unit
+from fedtrain.crypto.paillier.rerandomise import draw_unit
 from fedtrain.crypto.paillier.vector import EncryptedVector
 from fedtrain.crypto.powers.fixed_base import FixedBaseTable
 
@@ -62,18 +63,14 @@ class FreshNonces:
         raise TypeError("what draws nonces stays in its process")
 
 
-class FreshNoncePool(RerandomiserPool):
+class FreshNoncePool(FactorPool):
     """`FreshNonces` ahead of need, for answers of many ciphertexts. Never for what came from someone else's ciphertext.
 
     Source: docs/threat-model.md, what the kept nonces would tell.
     """
 
     def __init__(self, n: int, engine: Engine, target: int) -> None:
-        super().__init__(n, engine, target)
-        self._nonces = FreshNonces(n, engine, max(target, DEFAULT_EXPECTED_COUNT))
-
-    def _compute(self, count: int) -> list[mpz]:
-        return self._nonces.draw(count) if count > 0 else []
+        super().__init__(FreshNonces(n, engine, max(target, DEFAULT_EXPECTED_COUNT)).draw, target, at_once=64)
 
 
 class PublicEncryptor:
@@ -98,7 +95,7 @@ class KeyHolderEncryptor:
     The n-th residues mod p² are the cyclic group of order p − 1. Its generator here is tested against every
     prime factor of p − 1 under 2^16, so that a uniform exponent gives the distribution of rⁿ for uniform r,
     unless a larger prime divides the index, of probability below |p|/16·2^−16, which leaves at most that
-    one large factor out.
+    one large factor out. `pool`: factors made ahead of need, none unless its target is raised.
     """
 
     def __init__(
@@ -111,16 +108,18 @@ class KeyHolderEncryptor:
         self._p_square_inverse = gmpy2.invert(self._p_square, self._q_square)
         self._table_p = _residue_table(self._p, expected_count)
         self._table_q = _residue_table(self._q, expected_count)
+        self.pool = FactorPool(self._factors, target=0)
 
     def encrypt(self, plaintexts: Sequence[int]) -> list[mpz]:
-        count = len(plaintexts)
+        return _with_nonces(plaintexts, self.pool.take(len(plaintexts)), self._n)
+
+    def _factors(self, count: int) -> list[mpz]:
         powers_p = self._engine.fixed_base_powers(self._table_p, _exponents(self._p, count))
         powers_q = self._engine.fixed_base_powers(self._table_q, _exponents(self._q, count))
-        factors = [
+        return [
             a + self._p_square * ((b - a) * self._p_square_inverse % self._q_square)
             for a, b in zip(powers_p, powers_q, strict=True)
         ]
-        return _with_nonces(plaintexts, factors, self._n)
 
     def __repr__(self) -> str:
         return f"<KeyHolderEncryptor for {key_id_of(int(self._n))}>"

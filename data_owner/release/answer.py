@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from fedtrain.crypto import EncryptedVector, RerandomiserPool, blind, encode_context, sum_of_masks
+from fedtrain.crypto import EncryptedVector, FactorPool, blind, encode_context, sum_of_masks
 from fedtrain.crypto.engine import Engine
 from fedtrain.data_owner.data.moments import Integers
 from fedtrain.data_owner.job import Answered, AnswerFacts
@@ -60,7 +60,7 @@ class AnsweringJob:
     plan: Plan
     method: OwnerMethod
     data: PreparedData
-    pool: RerandomiserPool
+    pool: FactorPool
     engine: Engine
     sealing_key: X25519PrivateKey | None = field(default=None, repr=False)
     noise_seed: bytes | None = field(default=None, repr=False)

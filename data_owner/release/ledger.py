@@ -59,7 +59,7 @@ class Ledger:
         if self.marks.set(state.job_id, request.round, request.kind, asked.request_hash):
             # Same request, same frozen moments, same masks: the same plaintexts under a fresh nonce.
             log.warning("the store has no answer to a round that is marked", job=state.job_id, round=request.round)
-        return compute_answer(job, request, asked.request_hash, self.pools.answering)
+        return compute_answer(job, request, asked.request_hash, self.pools.resting)
 
     def take_back(self, context: JobContext, state: JobState, lost: LostAnswer) -> j.Answered:
         """Return an answer that this owner gave and its restored state has forgotten, which is kept next.

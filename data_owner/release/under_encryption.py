@@ -14,7 +14,7 @@ from dataclasses import replace
 from fedtrain.crypto import (
     EncryptedVector,
     Engine,
-    FreshNoncePool,
+    FactorPool,
     RerandomiserPool,
     affine_matrix,
     blind,
@@ -27,7 +27,7 @@ from fedtrain.data_owner.methods.answers import Affine
 from fedtrain.methods.plan import Answer
 
 
-def encrypted(integers: Integers, planned: Answer, n: int, pool: RerandomiserPool) -> EncryptedVector:
+def encrypted(integers: Integers, planned: Answer, n: int, pool: FactorPool) -> EncryptedVector:
     """Pack and encrypt an owner's own (rows, columns) integers, each ciphertext under a fresh nonce.
 
     Raises EncodingOverflow, LayoutMismatch where they do not fit the slots.
@@ -59,12 +59,12 @@ def applied(answer: Affine, planned: Answer, weights: EncryptedVector, n: int, e
     )
 
 
-def rerandomised(vector: EncryptedVector, n: int, pool: RerandomiserPool) -> EncryptedVector:
+def rerandomised(vector: EncryptedVector, n: int, pool: FactorPool) -> EncryptedVector:
     """Multiply a full, uniform rⁿ into each ciphertext of what was computed from somebody else's.
 
-    Raises TypeError for a pool of h^r: a malicious key holder could read this owner's scalars out of such nonces.
+    Raises TypeError for another pool, such as one of h^r: a malicious key holder could read this owner's scalars out of such nonces.
     """
-    if isinstance(pool, FreshNoncePool):
+    if not isinstance(pool, RerandomiserPool):
         raise TypeError("what was computed from somebody else's ciphertexts is re-randomised by full powers alone")
     fresh = rerandomise(vector.ciphertexts, n, pool.take(len(vector.ciphertexts)))
     return replace(vector, ciphertexts=tuple(fresh))

@@ -15,6 +15,7 @@ from fedtrain.crypto import (
     CryptoError,
     Engine,
     KeyHolderEncryptor,
+    PoolFiller,
     generate_keypair,
     private_key_from_dict,
     private_key_to_dict,
@@ -29,13 +30,17 @@ _KEPT_IN_MEMORY = 32
 
 
 class KeyRing:
-    """The private keys in `folder`. Any thread may share it; making a key and the first encryption take long."""
+    """The private keys in `folder`. Any thread may share it; making a key and the first encryption take long.
+
+    `filler`: makes nonces for jobs that ask ahead, once it is started.
+    """
 
     def __init__(self, folder: Path, files: KeyFiles, engine: Engine, *, allow_small: bool = False) -> None:
         self._folder = folder
         self._files = files
         self._engine = engine
         self._allow_small = allow_small
+        self.filler: PoolFiller[str] = PoolFiller(engine)
         self._lock = threading.Lock()
         # A key is checked for primality when it is read, and an encryptor's tables cost about as much as a round.
         self._loaded: OrderedDict[str, PaillierPrivateKey] = OrderedDict()
@@ -55,13 +60,20 @@ class KeyRing:
             self._loaded, job_id, lambda: private_key_from_dict(json.loads(self._files.read(self._path(job_id))))
         )
 
-    def encryptor(self, job_id: str, expected_count: Callable[[], int]) -> KeyHolderEncryptor:
-        """Return the job's encryptor, its tables cut for `expected_count()` ciphertexts in all. Raises as `load`."""
-        return self._kept(
+    def encryptor(self, job_id: str, expected_count: Callable[[], int], ahead: int = 0) -> KeyHolderEncryptor:
+        """Return the job's encryptor, its tables cut for `expected_count()` ciphertexts in all. Raises as `load`.
+
+        `ahead`: so many nonces are made for its next request while nothing else is computed.
+        """
+        encryptor = self._kept(
             self._encryptors,
             job_id,
             lambda: KeyHolderEncryptor(self.load(job_id), self._engine, expected_count()),
         )
+        with self._lock:
+            if ahead and self._encryptors.get(job_id) is encryptor:
+                self.filler.raised(job_id, lambda: encryptor.pool, ahead)
+        return encryptor
 
     def _kept(self, kept: OrderedDict[str, T], job_id: str, make: Callable[[], T]) -> T:
         with self._lock:
@@ -73,7 +85,8 @@ class KeyRing:
             if self._path(job_id).exists():  # else it was destroyed meanwhile, and is nobody's to find here
                 kept[job_id] = made
             while len(kept) > _KEPT_IN_MEMORY:
-                kept.popitem(last=False)
+                oldest, _ = kept.popitem(last=False)
+                self.filler.drop(oldest)
         return made
 
     def jobs(self) -> list[str]:
@@ -86,6 +99,7 @@ class KeyRing:
         with self._lock:
             self._loaded.pop(job_id, None)
             self._encryptors.pop(job_id, None)
+            self.filler.drop(job_id)
 
     def _path(self, job_id: str) -> Path:
         return self._folder / f"{job_id}.json"
@@ -96,9 +110,9 @@ def private_key_of(keys: KeyRing, job_id: str) -> PaillierPrivateKey:
     return _usable(job_id, lambda: keys.load(job_id))
 
 
-def encryptor_of(keys: KeyRing, job_id: str, expected_count: Callable[[], int]) -> KeyHolderEncryptor:
+def encryptor_of(keys: KeyRing, job_id: str, expected_count: Callable[[], int], ahead: int) -> KeyHolderEncryptor:
     """Return the job's encryptor, as `KeyRing.encryptor`. Raises Problem(INTERNAL) where its key cannot be used."""
-    return _usable(job_id, lambda: keys.encryptor(job_id, expected_count))
+    return _usable(job_id, lambda: keys.encryptor(job_id, expected_count, ahead))
 
 
 def _usable(job_id: str, get: Callable[[], T]) -> T:
