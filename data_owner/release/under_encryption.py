@@ -62,7 +62,8 @@ def applied(answer: Affine, planned: Answer, weights: EncryptedVector, n: int, e
 def rerandomised(vector: EncryptedVector, n: int, pool: FactorPool) -> EncryptedVector:
     """Multiply a full, uniform rⁿ into each ciphertext of what was computed from somebody else's.
 
-    Raises TypeError for another pool, such as one of h^r: a malicious key holder could read this owner's scalars out of such nonces.
+    Raises TypeError for another pool, such as one of h^r: a malicious key holder could read this owner's scalars out of
+    such nonces.
     """
     if not isinstance(pool, RerandomiserPool):
         raise TypeError("what was computed from somebody else's ciphertexts is re-randomised by full powers alone")

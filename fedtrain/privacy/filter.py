@@ -1,4 +1,4 @@
-"""What a dataset's records may still spend, over all jobs: a Rényi filter.
+"""The budget that a dataset's records may still spend, over all jobs: a Rényi filter.
 
 Its order is fixed before anything is asked, as the one at which Gaussian noise spends a budget best. Whatever is asked
 after seeing earlier answers, the whole is (ε, δ)-differentially private as long as divergences at that order add up to

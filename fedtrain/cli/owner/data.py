@@ -149,7 +149,7 @@ def _plan(spec: ModelSpec, report: TableReport) -> None:
 
 
 def _effects(data: Path, rules: Mapping, props: DataProps) -> list[ColumnEffects]:
-    """What the mapping did; nothing where the table cannot be read, which the report says."""
+    """List what the mapping did; nothing where the table cannot be read, which the report says."""
     from fedtrain.tabular.errors import TableError
     from fedtrain.tabular.mapping.effects import mapping_effects
 

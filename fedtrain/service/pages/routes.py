@@ -24,7 +24,7 @@ class LinkCode(Strict):
 
 
 class SessionView(BaseModel):
-    """What the caller may do here: look, and decide. `access`: whether looking takes a session or token at all."""
+    """The caller's rights here: look, and decide. `access`: whether looking takes a session or token at all."""
 
     model_config = ConfigDict(
         json_schema_extra={"example": {"access": "open", "session": True, "looks": True, "decides": True}}
@@ -116,5 +116,5 @@ def _access(request: Request) -> Literal["open", "token"]:
 
 
 def _over_tls(request: Request) -> bool:
-    """Whether the browser speaks TLS, to this service or to a proxy before it."""
+    """Say whether the browser speaks TLS, to this service or to a proxy before it."""
     return request.url.scheme == "https" or request.headers.get("Origin", "").startswith("https://")

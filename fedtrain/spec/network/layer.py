@@ -1,4 +1,4 @@
-"""What all layers have in common: a name, inputs, and fields named as PyTorch names a layer's arguments."""
+"""The common part of all layers: a name, inputs, and fields named as PyTorch names a layer's arguments."""
 
 from __future__ import annotations
 
@@ -82,5 +82,5 @@ def described(shape: Shape) -> str:
 
 
 def numbers(shape: Shape) -> int:
-    """How many numbers an array of that shape holds."""
+    """Count the numbers that an array of that shape holds."""
     return math.prod(shape)

@@ -96,7 +96,7 @@ class Network(Strict):
 
 @dataclass(frozen=True)
 class CheckedNetwork:
-    """What `Network.checked` returns.
+    """A network whose layers fit together, as `Network.checked` returns it.
 
     `inputs`: the shape of each feature. `shapes`: of features and of what each layer gives, for one record.
     `parameters`: the shape of each array of weights by its name in a state_dict, in the order of the layers and of
@@ -110,12 +110,12 @@ class CheckedNetwork:
 
     @property
     def parameter_count(self) -> int:
-        """How many weights there are."""
+        """Count of all weights."""
         return sum(numbers(shape) for shape in self.parameters.values())
 
     @property
     def outputs(self) -> int:
-        """How many scores a record gets."""
+        """Count of the scores that a record gets."""
         return self.shapes[self.network.output][0]
 
 

@@ -33,7 +33,7 @@ class NotThisImage(Exception):  # noqa: N818 - named for what happened
 
 
 def most_bytes(feature: Feature) -> int:
-    """What the file of one image of the declared size may have."""
+    """Return what the file of one image of the declared size may have."""
     return 4 * feature.width + _BESIDE_BYTES
 
 

@@ -100,7 +100,7 @@ def replaced(array: Any, rule: ColumnMapping) -> Any:
 
 
 class Replacement:
-    """What becomes of single values under a column's rules."""
+    """Replacement of single values under a column's rules."""
 
     def __init__(self, rule: ColumnMapping) -> None:
         self._rule = rule

@@ -51,7 +51,7 @@ def written(fields: dict[str, Any], array: pa.Array, scaling: Any = "range") -> 
 
 
 def refused(fields: dict[str, Any], array: pa.Array, scaling: Any = "range") -> str:
-    """What its owner is told of the first finding."""
+    """Return what its owner is told of the first finding."""
     findings = read(fields, array, scaling).findings
     assert len(findings) == 1
     error = findings[0].error(first_row=1)
