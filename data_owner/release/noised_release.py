@@ -1,4 +1,4 @@
-"""What noise belongs to: a release of one table's noised moments to one roster.
+"""The release that noise belongs to: one of one table's noised moments to one roster.
 
 Whoever asks within a release is told the same noised numbers, so that it costs once. An owner's **share** says all that
 its own part of a release follows from; its name, which its acceptance carries, is a keyed hash that tells nobody more

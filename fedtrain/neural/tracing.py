@@ -86,7 +86,7 @@ class _Shapes(fx.Interpreter):
 
 @dataclass(frozen=True)
 class _State:
-    """What a GRU or LSTM gives beside its sequence; `pair`: an LSTM's (h, c)."""
+    """State that a GRU or LSTM gives beside its sequence; `pair`: an LSTM's (h, c)."""
 
     layer: str
     pair: bool
@@ -297,7 +297,7 @@ def _fields_of(module: Any, name: str) -> Fields:
 
 
 def _plain(fields: Fields, name: str) -> Fields:
-    """What JSON can hold; a tuple of equal numbers is one number, as people write it."""
+    """Return what JSON can hold; a tuple of equal numbers is one number, as people write it."""
     plain: Fields = {}
     for field, value in fields.items():
         if isinstance(value, tuple | list | torch.Size) and field not in ("shape", "normalized_shape"):

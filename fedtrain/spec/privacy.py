@@ -1,4 +1,4 @@
-"""What a job claims of its records' privacy: the spec's field `privacy`."""
+"""A job's claim of its records' privacy: the spec's field `privacy`."""
 
 from __future__ import annotations
 

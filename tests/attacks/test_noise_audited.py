@@ -55,7 +55,7 @@ def moments(rows: Any) -> Moments:
 
 
 def told(of: Moments, seed: bytes) -> Any:
-    """What one owner's answers are before they are masked, both rounds: by the release's own stages."""
+    """Return what one owner's answers are before they are masked, both rounds: by the release's own stages."""
     data = PreparedData.of(of, PLAN, places=Places([0, 1, 2], [0], ""))
     method = method_of(SPEC.model_type, noised=True)
     no = cast(Any, None)  # what only masks and signatures need

@@ -19,7 +19,7 @@ _MOST_AXES: Final = 4
 
 
 def holds_arrays(kind: Any) -> bool:
-    """Whether a pyarrow type is one of lists or of bytes."""
+    """Say whether a pyarrow type is one of lists or of bytes."""
     return bool(pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 

@@ -1,4 +1,4 @@
-"""What noise is bound to: the same release has the same noise for ever, and nothing else has any of it."""
+"""Noise and the release it is bound to: the same release has one noise for ever, and nothing else has any of it."""
 
 from __future__ import annotations
 
