@@ -43,6 +43,8 @@ from fedtrain.data_owner.scoring.desk import ScoringDesk, ScoringParts
 from fedtrain.data_owner.scoring.kept_scores import KeptScores
 from fedtrain.data_owner.settings import DataOwnerSettings
 from fedtrain.data_owner.store.sql import OwnerStore
+from fedtrain.neural import Trainer
+from fedtrain.neural.worker_process import WorkerProcess
 from fedtrain.protocol.clock import Clock, timestamp
 from fedtrain.protocol.documents.signed import SignedDocument, parse_json
 from fedtrain.protocol.documents.trust import Trust
@@ -77,12 +79,14 @@ def create_app(
     transport: httpx.AsyncBaseTransport | None = None,
     policy: OwnerPolicy | None = None,
     engine: Engine | None = None,
+    trainer: Trainer | None = None,
     random_bytes: Callable[[int], bytes] = secrets.token_bytes,
 ) -> FastAPI:
     """Return the application; the store is opened, and the agent runs, within its lifespan.
 
     `executor` runs what takes long, over `engine`: without one, workers of its own. `transport` is how the Facilitator
-    is reached, by default the network. `policy` stands in for the settings'. Raises Problem(INVALID_REQUEST) for a
+    is reached, by default the network. `policy` stands in for the settings', and `trainer` for the worker process that
+    trains networks, which starts when it is needed. Raises Problem(INVALID_REQUEST) for a
     policy file that cannot be used, and SecretFileError where the identity in the state folder is not usable.
     """
     keys = key_files_of(settings)
@@ -112,6 +116,7 @@ def create_app(
     async def running_over(app: FastAPI, arithmetic: Engine, cluster: Cluster | None) -> AsyncIterator[None]:
         store = await asyncio.to_thread(OwnerStore, settings.database)
         pools = Pools(arithmetic)
+        worker = WorkerProcess()
         client = facilitator_client(settings, settings.facilitator, identity.party_id, transport)
         rows = RowFiles(settings.state_dir, keys, random_bytes)
         memory = Memory(ToldSums(settings.state_dir), rows, store, clock.now, restored_at(settings.state_dir))
@@ -132,6 +137,7 @@ def create_app(
             pools=pools,
             engine=arithmetic,
             now=clock.now,
+            trainer=trainer or worker,
         )
         service = _service(settings, membership, owner_policy, trust.value, workshop, client, metered)
         agent = TaskAgent(
@@ -184,6 +190,7 @@ def create_app(
             yield
         finally:
             app.state.stop.set()
+            await asyncio.to_thread(worker.close)
             await asyncio.gather(*running, return_exceptions=True)
             app.state.parts = app.state.agent = None
             metrics.unwatch()

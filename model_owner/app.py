@@ -166,6 +166,7 @@ class _Parts:
                 unit_costs=cache(
                     partial(unit_costs, settings.state_dir, monotonic=self._clock.monotonic, choice=settings.engine)
                 ),
+                data_folder=settings.data_folder,
                 membership=self._membership,
             )
         )

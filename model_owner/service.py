@@ -13,6 +13,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
 
@@ -29,6 +30,7 @@ from fedtrain.methods.plan import Plan
 from fedtrain.model_owner import job as j
 from fedtrain.model_owner import round as rounds
 from fedtrain.model_owner.job import JobContext, JobState, Outcome
+from fedtrain.model_owner.jobs.initial_weights import beginning
 from fedtrain.model_owner.jobs.specs import plan_of
 from fedtrain.model_owner.metrics import Metrics
 from fedtrain.model_owner.store import ModelStore
@@ -64,7 +66,8 @@ class Resources:
     """Resources that the Model Owner is given. `draw_hex`: fresh random hex digits, two a byte.
 
     `membership`: the consortium's signed word that this party is a member, where there is one. `unit_costs`: this
-    machine's speed for keys of so many bits; it may block to measure it.
+    machine's speed for keys of so many bits; it may block to measure it. `data_folder`: where files are that a spec
+    names.
     """
 
     store: ModelStore
@@ -79,6 +82,7 @@ class Resources:
     metrics: Metrics
     allow_small_keys: bool
     unit_costs: Callable[[int], UnitCosts]
+    data_folder: Path
     membership: SignedDocument | None = None
     draw_hex: Callable[[int], str] = secrets.token_hex
 
@@ -122,6 +126,7 @@ class ModelService:
         """
         allow_small = self._own.allow_small_keys
         plan = await self._run(lambda: plan_of(spec, allow_small_keys=allow_small))
+        await self._run(lambda: beginning(self._own.data_folder, spec, plan))
         now = self._own.clock.now()
         state = JobState(
             job_id=job_id or uuid4().hex,
@@ -239,6 +244,10 @@ class ModelService:
 
     async def _stepped(self, step: Step, size_bytes: int, replayed: j.Replayed | None = None) -> TaskAnswer | None:
         learning = await asyncio.to_thread(self._own.store.learning, step.job_id)
+        if learning is None:
+            state = await self.job(step.job_id)
+            plan = (await self._run(partial(self._context, state))).plan
+            learning = await self._run(lambda: beginning(self._own.data_folder, state.spec, plan))
         driven = await self.apply(step.job_id, j.StepArrived(step, size_bytes, learning, replayed))
         if driven.answer is None:
             raise LookupError("a step led to nothing")

@@ -33,6 +33,7 @@ from fedtrain.data_owner.store.records import Dataset
 from fedtrain.data_owner.store.sql import OwnerStore
 from fedtrain.methods.noised_moments import noise_terms
 from fedtrain.methods.plan import Plan
+from fedtrain.neural import Trainer
 from fedtrain.protocol.documents.identity import Identity
 from fedtrain.protocol.documents.signed import Acceptance, Decline, JoinAnswer, sign_document
 from fedtrain.spec.model_spec import ModelSpec
@@ -60,6 +61,16 @@ class Workshop:
     pools: Pools
     engine: Engine
     now: Callable[[], datetime]
+    trainer: Trainer
+
+
+@dataclass(frozen=True)
+class _Frozen:
+    """Data of a job as they were frozen: whose rows, the salted hash that is committed to, and what answers rounds."""
+
+    table: SummedTable
+    committed: str
+    data: PreparedData
 
 
 class JobEffects:
@@ -102,16 +113,14 @@ class JobEffects:
                 raise Problem(Code.DATASET_NOT_FOUND, f"Dataset {effect.dataset!r} is not registered here any more.")
             method = _method(manifest.spec)
             schema = dataset.schema_ or manifest.spec.data_props
+            plan = context.documents.plan(state.offer)
             with self._freezing:
-                frozen = self._shop.freezer.freeze_job(state.job_id, dataset, manifest.spec, context.policy.min_rows)
+                frozen = self._frozen(state.job_id, dataset, manifest.spec, plan, context.policy.min_rows)
                 # What rounding makes of a column depends on its role, and so do its cells.
                 asked = in_roles(schema, manifest.spec.data_props, dataset.columns)
                 inspection = self._shop.inspector.inspect(dataset, asked, manifest.spec.training.scaling)
-            plan = context.documents.plan(state.offer)
-            rows = TrainingRows(dataset, manifest.spec) if method.needs_rows else None
-            places = None if manifest.spec.privacy is None else places_of(dataset, manifest.spec)
-            check_fits(method, PreparedData.of(frozen.moments, plan, rows, places), plan)
-            share = self._noise_share(frozen.table, manifest.spec, plan, places)
+            check_fits(method, frozen.data, plan)
+            share = self._noise_share(frozen.table, manifest.spec, plan, frozen.data.places)
         except Problem as problem:
             if problem.code is Code.STORE_UNAVAILABLE:
                 raise  # nothing is wrong with the data: the task is done again
@@ -121,7 +130,7 @@ class JobEffects:
         return j.Frozen(
             self._shop.memory.past(state.job_id, frozen.table, context.policy).compared,
             inspection,
-            frozen.moments_hash,
+            frozen.committed,
             self._shop.mask_keys.create(state.job_id),
             self._shop.sealing_keys.create(state.job_id) if manifest.spec.shares_weights else None,
             self._taken_before(state),
@@ -133,6 +142,17 @@ class JobEffects:
         if terms is None or places is None:
             return None
         return self._shop.noise_key.share(table, spec, terms, places)
+
+    def _frozen(self, job_id: str, dataset: Dataset, spec: ModelSpec, plan: Plan, min_rows: int) -> _Frozen:
+        """Freeze what the job is answered from: moments, or for a network the records themselves."""
+        freezer, method = self._shop.freezer, _method(spec)
+        if spec.kind.has_network:
+            kept = freezer.freeze_examples(job_id, dataset, spec, min_rows)
+            return _Frozen(kept.table, kept.examples_hash, PreparedData(plan, None, examples=kept.examples))
+        frozen = freezer.freeze_job(job_id, dataset, spec, min_rows)
+        rows = TrainingRows(dataset, spec) if method.needs_rows else None
+        places = None if spec.privacy is None else places_of(dataset, spec)
+        return _Frozen(frozen.table, frozen.moments_hash, PreparedData.of(frozen.moments, plan, rows, places))
 
     def _taken_before(self, state: JobState) -> frozenset[str]:
         same = (job for job in self._shop.store.jobs() if job.dataset_version == state.dataset_version)
@@ -191,14 +211,10 @@ class JobEffects:
         own_keys = roster.mask_keys
         # A job that an earlier version joined is answered by that version's plan, or not at all.
         method, plan = _method(manifest.spec), context.documents.plan(state.offer)
-        moments = self._shop.freezer.thaw_job(state.job_id, state.moments_hash)
+        data = self._thawed(state, manifest.spec, plan, state.moments_hash)
         sealing_key = None
         if manifest.spec.shares_weights:
             sealing_key = self._shop.sealing_keys.load(state.job_id, roster.sealing_keys[context.party_id])
-        places = None
-        if manifest.spec.privacy is not None:
-            places = places_of(self._dataset(state), manifest.spec)
-        data = PreparedData.of(moments, plan, self._rows(state, manifest.spec) if method.needs_rows else None, places)
         check_fits(method, data, plan)
         release = self._noised_release(state, manifest.spec, plan, data, roster.acceptances)
         modulus = int(manifest.modulus, 16)
@@ -231,14 +247,22 @@ class JobEffects:
         share = self._noise_share(state.table, spec, plan, data.places)
         return self._shop.noise_key.release(share or "", roster, terms.rho)
 
+    def _thawed(self, state: JobState, spec: ModelSpec, plan: Plan, committed: str) -> PreparedData:
+        freezer, job_id = self._shop.freezer, state.job_id
+        if spec.kind.has_network:
+            examples = freezer.thaw_examples(job_id, self._dataset(state), spec, committed)
+            return PreparedData(plan, None, examples=examples, trainer=self._shop.trainer)
+        rows = None
+        if _method(spec).needs_rows:
+            rows = TrainingRows(self._dataset(state), spec, of_version=state.summed is not None)
+        places = None if spec.privacy is None else places_of(self._dataset(state), spec)
+        return PreparedData.of(freezer.thaw_job(job_id, committed), plan, rows, places)
+
     def _dataset(self, state: JobState) -> Dataset:
         dataset = self._shop.store.dataset_version(state.dataset or "", state.dataset_version or "")
         if dataset is None:
             raise Problem(Code.DATASET_NOT_FOUND, f"Dataset {state.dataset!r} is not registered here any more.")
         return dataset
-
-    def _rows(self, state: JobState, spec: ModelSpec) -> TrainingRows:
-        return TrainingRows(self._dataset(state), spec, of_version=state.summed is not None)
 
 
 def _method(spec: ModelSpec) -> OwnerMethod:

@@ -138,7 +138,7 @@ class ModelOwner:
         return document
 
     def export(self, model_id: str, format: str = "json") -> bytes:  # noqa: A002 - the route's own word
-        """A finished model as a file: "json", "onnx" or "sklearn"."""
+        """A finished model as a file: "json", "onnx", "sklearn" or, of a network, "safetensors"."""
         return self._call("GET", f"/models/{model_id}/export", params={"format": format}).content
 
     def cancel(self, model_id: str) -> Json:

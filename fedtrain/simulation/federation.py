@@ -25,6 +25,7 @@ from fedtrain.facilitator.app import create_app as create_facilitator
 from fedtrain.facilitator.settings import FacilitatorSettings
 from fedtrain.model_owner.app import create_app as create_model_owner
 from fedtrain.model_owner.settings import ModelOwnerSettings
+from fedtrain.neural import Trainer
 from fedtrain.protocol.clock import Clock
 from fedtrain.service.runtime.engines import engine_of
 from fedtrain.service.runtime.settings import ADMIN_TOKEN_FILE
@@ -104,6 +105,7 @@ async def federation(
     line: Callable[[FastAPI], ASGIApp] | None = None,
     engine: Engine | None = None,
     database_urls: Mapping[str, str] | None = None,
+    trainer: Trainer | None = None,
 ) -> AsyncIterator[Federation]:
     """Start a Facilitator, a Model Owner and one Data Owner for each of `tables` (name → path), state in `folder`.
 
@@ -111,14 +113,15 @@ async def federation(
     `owner_settings` are further settings of every Data Owner, and `owner_policy` stands in for their policy. `wiretap`
     is given each request line and each piece of a body that reaches the Facilitator from a party; `line` returns what
     they reach in its place. All share one `engine`, by default with workers of its own. `database_urls`
-    (party's name → URL) are stores elsewhere than in `folder`. All are stopped when the context is left.
+    (party's name → URL) are stores elsewhere than in `folder`. `trainer` trains networks for all owners, in the place
+    of a worker process of each. All are stopped when the context is left.
     """
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
         executor = stack.enter_context(ThreadPoolExecutor(thread_name_prefix="engine"))
         common = {} if allow_small_keys is None else {"allow_small_keys": allow_small_keys}
         urls = database_urls or {}
-        start = _Starter(stack, folder, clock, executor, common, wiretap, line, engine, urls, owner_policy)
+        start = _Starter(stack, folder, clock, executor, common, wiretap, line, engine, urls, owner_policy, trainer)
         facilitator = await start.facilitator()
         model_owner = await start.model_owner(facilitator, test_data)
         owners = [
@@ -140,6 +143,7 @@ class _Starter:
     engine: Engine | None
     database_urls: Mapping[str, str]
     owner_policy: OwnerPolicy | None
+    trainer: Trainer | None
 
     async def facilitator(self) -> Party:
         settings = FacilitatorSettings(
@@ -179,6 +183,7 @@ class _Starter:
             transport=transport,
             policy=self.owner_policy,
             engine=self.engine,
+            trainer=self.trainer,
         )
         return await self._run(name, app, settings.state_dir)
 

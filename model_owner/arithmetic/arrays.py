@@ -6,11 +6,12 @@ linear algebra library orders its sums, so that a job that was interrupted ends 
 
 from __future__ import annotations
 
+import base64
 import math
 from collections.abc import Callable
 from fractions import Fraction
 from functools import cache
-from typing import Annotated, Any, TypeAlias, TypeVar
+from typing import Annotated, Any, Final, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,6 +89,28 @@ def floats_from_json(stored: Any) -> Floats:
     return _array(stored, float.fromhex, np.float64)
 
 
+_BINARY_TYPES: Final = {"<f4": np.float32, "<f8": np.float64}
+
+
+def binary_to_json(values: NDArray[Any]) -> Json:
+    """float32 or float64 of any shape, its bytes in little-endian order as base64: for arrays of millions."""
+    kind = values.dtype.newbyteorder("<").str
+    if kind not in _BINARY_TYPES:
+        raise ValueError(f"an array of {values.dtype} is not kept in binary")
+    content = base64.b64encode(np.ascontiguousarray(values, dtype=kind).tobytes()).decode("ascii")
+    return {"shape": list(values.shape), "type": kind, "base64": content}
+
+
+def binary_from_json(stored: Any) -> NDArray[Any]:
+    """The inverse of `binary_to_json`; an array is itself. Raises ValueError for anything else."""
+    if isinstance(stored, np.ndarray):
+        return stored
+    if not isinstance(stored, dict) or stored.get("type") not in _BINARY_TYPES:
+        raise ValueError("a binary array is stored as an object with its shape, type and base64")
+    flat = np.frombuffer(base64.b64decode(stored["base64"], validate=True), dtype=stored["type"])
+    return flat.astype(_BINARY_TYPES[stored["type"]]).reshape(stored["shape"])
+
+
 def _array(stored: Any, number: Callable[[str], Any], dtype: Any) -> NDArray[Any]:
     if isinstance(stored, np.ndarray):
         return stored
@@ -105,6 +128,9 @@ IntegerArray: TypeAlias = Annotated[
 ]
 FloatArray: TypeAlias = Annotated[
     Floats, PlainValidator(floats_from_json), PlainSerializer(floats_to_json, return_type=Any)
+]
+BinaryArray: TypeAlias = Annotated[
+    NDArray[Any], PlainValidator(binary_from_json), PlainSerializer(binary_to_json, return_type=Any)
 ]
 HexFloat: TypeAlias = Annotated[
     float,

@@ -8,14 +8,21 @@ from typing import Final
 
 from fedtrain.model_owner.methods.descent.method import DescentMethod
 from fedtrain.model_owner.methods.method import Method
+from fedtrain.model_owner.methods.network.method import NetworkMethod
 from fedtrain.model_owner.methods.noised_moments import NoisedMoments
 from fedtrain.model_owner.methods.quadratic.method import QuadraticMethod
 from fedtrain.model_owner.results.classes import Classes, SurrogateClasses
 from fedtrain.model_owner.results.linear import Values, ValuesOfSharedWeights
+from fedtrain.model_owner.results.network import NetworkClasses, NetworkValues
 from fedtrain.spec.model_spec import ModelSpec
 
 #: By model type.
 _OWN: Final[Mapping[str, Method]] = {}
+
+#: Networks, by whether they classify.
+NETWORKS: Final[Mapping[bool, Method]] = MappingProxyType(
+    {False: NetworkMethod(NetworkValues), True: NetworkMethod(NetworkClasses)}
+)
 
 #: Every other model type is a regression: by how its weights travel, and whether it classifies.
 REGRESSIONS: Final[Mapping[tuple[str, bool], Method]] = MappingProxyType(
@@ -38,4 +45,6 @@ def method_of(spec: ModelSpec) -> Method:
     """The method that trains a job of that spec."""
     if spec.privacy is not None:
         return NOISED[spec.kind.classifies]
+    if spec.kind.has_network:
+        return NETWORKS[spec.classifies]
     return _OWN.get(spec.model_type) or REGRESSIONS[spec.training.weights, spec.kind.classifies]

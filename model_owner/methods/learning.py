@@ -13,6 +13,8 @@ class HistoryRow(Strict):
 
     With windows there is no loss, and `gradient` is what the whole window tells of it (see `quadratic.windowed`).
     `validation_loss`: of the owners' validation parts, where the round was evaluated.
+    Of a network the loss is the mean of the owners' while they trained, `gradient` the L2 norm of the mean update, and
+    `accuracy` the share of hits, where targets have categories.
     """
 
     round: int
@@ -20,6 +22,8 @@ class HistoryRow(Strict):
     gradient: float
     at: datetime
     validation_loss: float | None = None
+    accuracy: float | None = None
+    validation_accuracy: float | None = None
 
 
 class Pending(Strict):

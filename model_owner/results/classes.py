@@ -10,7 +10,7 @@ import numpy as np
 
 from fedtrain.model_owner.arithmetic.arrays import Floats
 from fedtrain.model_owner.results.estimators import classifier
-from fedtrain.model_owner.results.fitted import Json, TrainedModel, linear_report
+from fedtrain.model_owner.results.fitted import Json, Predicting, TrainedModel, linear_report
 from fedtrain.model_owner.results.linear import LinearModel, listed
 from fedtrain.model_owner.results.probabilities import classification
 from fedtrain.model_owner.results.probabilities.calibration import Calibration, calibration_rows, fit, sigmoid
@@ -19,7 +19,7 @@ from fedtrain.model_owner.results.remarks import Remark, RemarkCode, remark
 from fedtrain.spec.model_spec import ModelSpec
 
 
-class Classes(LinearModel):
+class PredictedClasses(Predicting):
     """Values are probabilities: of the second class where there are two, else of every class.
 
     They are σ(z), or for more than two classes softmax(z).
@@ -27,25 +27,13 @@ class Classes(LinearModel):
 
     loss_is: ClassVar[str] = "mean log loss on the training rows"
 
-    def __init__(self, spec: ModelSpec, model: TrainedModel) -> None:
-        super().__init__(spec, model)
-        self.class_names: tuple[str, ...] = spec.data_props.all_targets[0].category_texts
-
-    @classmethod
-    def share_at_zero(cls, outputs: int) -> Fraction:
-        """The probability that w = 0 gives each output."""
-        return Fraction(1, max(outputs, 2))
-
-    @classmethod
-    def missing_classes(cls, slopes: Sequence[Fraction], rows: int) -> tuple[int, ...]:
-        # A slope is Σ(share − y) of a class.
-        counts = [rows * cls.share_at_zero(len(slopes)) - slope for slope in slopes]
-        if len(counts) == 1:
-            counts = [rows - counts[0], counts[0]]
-        return tuple(place for place, count in enumerate(counts) if count < Fraction(1, 2))
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes, in declared order."""
+        return self.spec.data_props.all_targets[0].category_texts
 
     def on_test_set(self, scores: Floats, Y: Floats, seed: int) -> Json:
-        names = self.class_names
+        names = self.labels
         labels = np.rint(Y[:, 0]).astype(np.int64) if len(names) == 2 else Y.argmax(axis=1)
         rows = calibration_rows(labels, len(names), seed) if self.calibrates else None
         calibration = None if rows is None else fit(scores, Y, rows)
@@ -79,14 +67,38 @@ class Classes(LinearModel):
         probabilities = _probabilities(scores, None if kept is None else Calibration.from_json(kept))
         return {
             "values": _values(probabilities),
-            "class_names": list(self.class_names),
-            "classes": [self.class_names[label] for label in probabilities.argmax(axis=1)],
+            "class_names": list(self.labels),
+            "classes": [self.labels[label] for label in probabilities.argmax(axis=1)],
         }
+
+    def explained(self, document: Mapping[str, Any]) -> tuple[Json, tuple[Remark, ...]]:
+        return {"cost_is": "mean log loss on the test rows"}, _rare_class(document)
+
+
+class Classes(PredictedClasses, LinearModel):
+    """Classes of a linear model."""
+
+    def __init__(self, spec: ModelSpec, model: TrainedModel) -> None:
+        super().__init__(spec, model)
+        self.class_names = self.labels
+
+    @classmethod
+    def share_at_zero(cls, outputs: int) -> Fraction:
+        """The probability that w = 0 gives each output."""
+        return Fraction(1, max(outputs, 2))
+
+    @classmethod
+    def missing_classes(cls, slopes: Sequence[Fraction], rows: int) -> tuple[int, ...]:
+        # A slope is Σ(share − y) of a class.
+        counts = [rows * cls.share_at_zero(len(slopes)) - slope for slope in slopes]
+        if len(counts) == 1:
+            counts = [rows - counts[0], counts[0]]
+        return tuple(place for place, count in enumerate(counts) if count < Fraction(1, 2))
 
     def explained(self, document: Mapping[str, Any]) -> tuple[Json, tuple[Remark, ...]]:
         calibration = document.get("calibration")
         if calibration is None:
-            return {"cost_is": "mean log loss on the test rows"}, _rare_class(document)
+            return super().explained(document)
         more = {
             "cost_is": "mean log loss on the test rows that calibration did not use",
             "calibrated_coefficients": self._calibrated(calibration),
@@ -101,7 +113,7 @@ class Classes(LinearModel):
         return shown
 
     def estimator(self, calibration: Mapping[str, Any] | None) -> Any:
-        return classifier(self.weights, self.class_names, calibration)
+        return classifier(self.weights, self.labels, calibration)
 
 
 class SurrogateClasses(Classes):

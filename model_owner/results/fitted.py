@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from numpy.typing import NDArray
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
-from fedtrain.model_owner.arithmetic.arrays import Floats, floats_from_json, floats_to_json
+from fedtrain.model_owner.arithmetic.arrays import (
+    Floats,
+    binary_from_json,
+    binary_to_json,
+    floats_from_json,
+    floats_to_json,
+)
 from fedtrain.model_owner.results.remarks import Remark, as_json
 from fedtrain.spec.model_spec import ModelSpec, Strict
+from fedtrain.tabular.encode import Encoder
 
 Json = dict[str, Any]
 
@@ -19,18 +27,32 @@ EXPORT_VERSION = 1
 
 
 class Array(Strict):
-    """float64 of any shape, to the last bit: hexadecimal digits in C order."""
+    """float64 of any shape, to the last bit: hexadecimal digits in C order; or float32, as the weights of networks are,
+    in base64 of little-endian bytes.
+    """
 
     shape: tuple[int, ...]
-    hex: str
+    hex: str | None = None
+    type: Literal["<f4"] | None = None
+    base64: str | None = None
 
     @classmethod
-    def of(cls, values: Floats) -> Self:
-        return cls.model_validate(floats_to_json(values))
+    def of(cls, values: NDArray[np.float32] | Floats) -> Self:
+        kept = binary_to_json(values) if values.dtype == np.float32 else floats_to_json(values.astype(np.float64))
+        return cls.model_validate(kept)
 
     @property
     def values(self) -> Floats:
-        return floats_from_json(self.model_dump())
+        return floats_from_json({"shape": self.shape, "hex": self.hex})
+
+    @property
+    def singles(self) -> NDArray[np.float32]:
+        """The same for an array of float32. Raises ValueError for one of float64."""
+        return binary_from_json({"shape": self.shape, "type": self.type, "base64": self.base64})
+
+    @model_serializer(mode="wrap")
+    def _without_unused(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in serialise(self).items() if value is not None}
 
 
 class TrainedModel(Strict):
@@ -124,6 +146,10 @@ class Predicting(Fitted, ABC):
     """
 
     calibrates: ClassVar[bool] = False
+
+    def __init__(self, spec: ModelSpec, model: TrainedModel) -> None:
+        super().__init__(spec, model)
+        self.encoder = Encoder.of_spec(spec)
 
     @abstractmethod
     def scores(self, X: Floats) -> Floats:

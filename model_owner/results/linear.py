@@ -14,7 +14,6 @@ from fedtrain.model_owner.results.estimators import regressor
 from fedtrain.model_owner.results.fitted import EXPORT_VERSION, Json, Predicting, TrainedModel
 from fedtrain.model_owner.results.remarks import Remark, as_json
 from fedtrain.spec.model_spec import ModelSpec
-from fedtrain.tabular.encode import Encoder
 
 
 class LinearModel(Predicting):
@@ -24,7 +23,6 @@ class LinearModel(Predicting):
 
     def __init__(self, spec: ModelSpec, model: TrainedModel) -> None:
         super().__init__(spec, model)
-        self.encoder = Encoder.of_spec(spec)
         #: (d, k) in scaled units.
         self.weights: Floats = model.arrays["weights"].values
 
@@ -77,8 +75,11 @@ class LinearModel(Predicting):
         }
 
 
-class Values(LinearModel):
-    """Values in the units of the targets. Cost and metrics are averaged over the targets."""
+class PredictedValues(Predicting):
+    """Values in the units of the targets, scores of which are divided by the half-widths of their ranges.
+
+    Cost and metrics are averaged over the targets.
+    """
 
     loss_is: ClassVar[str] = "mean squared error on the training rows"
 
@@ -94,6 +95,10 @@ class Values(LinearModel):
 
     def explained(self, document: Mapping[str, Any]) -> tuple[Json, tuple[Remark, ...]]:  # noqa: ARG002
         return {"cost_is": "mean squared error on the test rows"}, ()
+
+
+class Values(PredictedValues, LinearModel):
+    """Values of a linear model."""
 
     def estimator(self, calibration: Mapping[str, Any] | None) -> Any:  # noqa: ARG002
         return regressor(self.weights * self.encoder.target_half_width)

@@ -53,6 +53,8 @@ class Round(BaseModel):
     gradient: float
     at: datetime
     validation_loss: float | None = None
+    accuracy: float | None = None
+    validation_accuracy: float | None = None
 
 
 class Suspect(BaseModel):

@@ -93,7 +93,7 @@ async def resume(model_id: ModelIdInPath, desk: Service) -> ModelView:
 @router.get(
     "/{model_id}/export",
     response_class=Response,
-    summary="A finished model as a file: JSON, ONNX, or a scikit-learn pipeline that skops reads",
+    summary="A finished model as a file: JSON, ONNX, a scikit-learn pipeline that skops reads, or safetensors",
     description="A classifier's probabilities are calibrated as those of GET /prediction are now. ONNX and sklearn need"
     " the extra `export`. A missing value is replaced where its feature declares a constant for it.",
 )

@@ -69,6 +69,7 @@ from tests.harness.data_owner.owner_bench import (
     spec_of,
     weights_message,
 )
+from tests.harness.networks.small_trainer import DrawnTrainer
 
 T = TypeVar("T")
 
@@ -134,6 +135,7 @@ class Bench:
                 pools=self.pools,
                 engine=ENGINE,
                 now=lambda: NOW,
+                trainer=DrawnTrainer(0),
             )
         )
         self.service = OwnerService(

@@ -33,7 +33,7 @@ def simulate(
     out: Annotated[Path | None, typer.Option(help="Where to write the model, with its tables, as JSON.")] = None,
     export: Annotated[
         list[Path] | None,
-        typer.Option(help="A file to export the model to: .json, .onnx or .skops; again for more."),
+        typer.Option(help="A file to export the model to: .json, .onnx, .skops or .safetensors; again for more."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
 ) -> None:
@@ -86,10 +86,16 @@ def _format_of(path: Path) -> str:
     """The export format of a file by the end of its name. Raises Failure, also where its packages are missing."""
     from fedtrain.service.runtime.extras import how_to_install
 
-    formats = {".json": ("json", None), ".onnx": ("onnx", "skl2onnx"), ".skops": ("sklearn", "skops")}
+    formats = {
+        ".json": ("json", None),
+        ".onnx": ("onnx", "skl2onnx"),
+        ".skops": ("sklearn", "skops"),
+        ".safetensors": ("safetensors", None),
+    }
     if path.suffix not in formats:
         raise Failure(
-            f"--export {path}: give it a name that ends in .json, .onnx or .skops, which says what it is to be"
+            f"--export {path}: give it a name that ends in .json, .onnx, .skops or .safetensors, which says what it is "
+            "to be"
         )
     chosen, package = formats[path.suffix]
     if package is not None and find_spec(package) is None:

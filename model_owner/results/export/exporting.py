@@ -12,17 +12,24 @@ from fedtrain.model_owner.results.export.onnx_graph import graph_of
 from fedtrain.model_owner.results.export.scikit_learn import pipeline_of
 from fedtrain.model_owner.results.fitted import Fitted
 from fedtrain.model_owner.results.linear import LinearModel
+from fedtrain.model_owner.results.network import NetworkModel
 from fedtrain.model_owner.results.remarks import Remark
+from fedtrain.neural.onnx_graph import onnx_of
+from fedtrain.neural.weights_file import weights_to_bytes
 from fedtrain.service.runtime.extras import how_to_install
+from fedtrain.spec.model_types.network import loss_of
 from fedtrain.spec.problems import Code, Problem
 
 
 class ExportFormat(StrEnum):
-    """`json`: a document; `onnx`: float64 in and out, equal to about 1e-7; `sklearn`: a pipeline, written by skops."""
+    """`json`: a document; `onnx`: float64 in and out, equal to about 1e-7; `sklearn`: a pipeline, written by skops;
+    `safetensors`: of a network, which is float32 in ONNX too.
+    """
 
     JSON = "json"
     ONNX = "onnx"
     SKLEARN = "sklearn"
+    SAFETENSORS = "safetensors"
 
 
 @dataclass(frozen=True)
@@ -49,9 +56,11 @@ def export(
     if chosen is ExportFormat.JSON:
         document = json.dumps(fitted.document(model_id, remarks, calibration), indent=1)
         return Exported(document.encode(), "application/json", "json")
-    if not isinstance(fitted, LinearModel):
-        raise _refused(chosen, f"a {fitted.spec.model_type} has no place in it, use json")
     try:
+        if isinstance(fitted, NetworkModel) and chosen is not ExportFormat.SKLEARN:
+            return _network(fitted, chosen)
+        if not isinstance(fitted, LinearModel) or chosen is ExportFormat.SAFETENSORS:
+            raise _refused(chosen, f"a {fitted.spec.model_type} has no place in it, use json")
         if chosen is ExportFormat.ONNX:
             return Exported(graph_of(fitted, calibration), "application/octet-stream", "onnx")
         import skops.io
@@ -62,6 +71,16 @@ def export(
         if how is None:
             raise
         raise _refused(chosen, how) from None
+
+
+def _network(fitted: NetworkModel, chosen: ExportFormat) -> Exported:
+    if chosen is ExportFormat.SAFETENSORS:
+        return Exported(weights_to_bytes(fitted.network, fitted.weights), "application/octet-stream", "safetensors")
+    loss = loss_of(fitted.spec.data_props.all_targets)
+    try:
+        return Exported(onnx_of(fitted.network, fitted.weights, loss), "application/octet-stream", "onnx")
+    except ValueError as error:
+        raise _refused(chosen, f"{error}, use safetensors") from None
 
 
 def _refused(chosen: ExportFormat, why: str) -> Problem:

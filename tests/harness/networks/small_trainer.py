@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fedtrain.neural import EvaluationResult, EvaluationTask, Progress, TrainingResult, TrainingTask
+from fedtrain.neural import EvaluationResult, EvaluationTask, Progress, TrainingResult, TrainingTask, Weights
 
 
 @dataclass(frozen=True)
@@ -52,3 +52,50 @@ class DrawnTrainer:
 
 def flat(arrays: dict[str, NDArray[np.float32]]) -> NDArray[np.float64]:
     return np.concatenate([one.astype(np.float64).ravel() for one in arrays.values()])
+
+
+class LinearTrainer:
+    """Gradient descent on the mean squared error of one Linear layer, on all rows of the frozen examples in each step.
+
+    It draws nothing, so that a test can do the same in the open.
+    """
+
+    def __init__(self) -> None:
+        self.results: list[TrainingResult] = []
+
+    def train(self, task: TrainingTask, progress: Progress | None = None) -> TrainingResult:
+        X, Y = _arrays(task)
+        result = descended(
+            task.weights, X, Y, task.settings.learning_rate, task.settings.steps or 1, task.settings.clip
+        )
+        self.results.append(result)
+        return result
+
+    def evaluate(self, task: EvaluationTask) -> EvaluationResult:
+        X, Y = _arrays(task)
+        weight, bias = (one.astype(np.float64) for one in task.weights.values())
+        return EvaluationResult(float(np.square(X @ weight.T + bias - Y).mean(axis=1).sum()), 0, len(X))
+
+
+def descended(
+    weights: Weights, X: NDArray[np.float64], Y: NDArray[np.float64], rate: float, steps: int, clip: float
+) -> TrainingResult:
+    """Return the clipped update of one Linear layer by `steps` of gradient descent, in float64."""
+    (weight_name, given), (bias_name, given_bias) = weights.items()
+    weight, bias, loss_sum = given.astype(np.float64), given_bias.astype(np.float64), 0.0
+    for _ in range(steps):
+        residuals = X @ weight.T + bias - Y
+        loss_sum += float(np.square(residuals).mean(axis=1).sum())
+        slope = 2 * residuals / residuals.size
+        weight, bias = weight - rate * slope.T @ X, bias - rate * slope.sum(axis=0)
+    update = {weight_name: weight - given, bias_name: bias - given_bias}
+    norm = float(np.sqrt(sum(float(np.square(one).sum()) for one in update.values())))
+    scale = min(1.0, clip / norm) if norm else 1.0
+    clipped = {name: (one * scale).astype(np.float32) for name, one in update.items()}
+    return TrainingResult(clipped, norm, loss_sum, 0, steps * len(X), steps)
+
+
+def _arrays(task: TrainingTask | EvaluationTask) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    folder, part = task.examples.folder, task.examples.part
+    X, Y = (np.load(folder / f"{part}-{name}.npy").astype(np.float64) for name in "xy")
+    return X, Y

@@ -1,0 +1,1 @@
+"""The Model Owner's half of networks: the mean of the owners' updates, applied round by round."""

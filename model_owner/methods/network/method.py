@@ -1,0 +1,163 @@
+"""Rounds of a network: the counts, then updates, with the validation parts' loss between; the best weights are kept."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from fedtrain.methods import schedule_of
+from fedtrain.methods.network.kinds import NetworkKind
+from fedtrain.methods.network.plan import NetworkPlan, network_plan, network_plan_of
+from fedtrain.methods.network.settings import server_settings
+from fedtrain.methods.plan import split
+from fedtrain.model_owner.arithmetic.arrays import Floats, from_json, to_json
+from fedtrain.model_owner.methods.learning import HistoryRow, Learning
+from fedtrain.model_owner.methods.method import Finished, JobFacts, Method, Opened, Taken
+from fedtrain.model_owner.methods.moves import Ask
+from fedtrain.model_owner.methods.network.server_optimizer import server_step
+from fedtrain.model_owner.methods.network.state import Best, NetworkState
+from fedtrain.model_owner.results.fitted import Array, Fitted, TrainedModel
+from fedtrain.neural import Weights
+from fedtrain.neural.initial import initial_weights
+from fedtrain.spec.model_spec import ModelSpec
+from fedtrain.spec.problems import Code, Problem
+
+#: Evaluations without a lower loss, after which training ends.
+PATIENCE = 3
+
+
+class NetworkMethod(Method):
+    """`Learning.optimiser` holds a `NetworkState`; before the counts it may hold weights to begin with."""
+
+    leakage_theorem = False
+
+    def __init__(self, fitted: type[Fitted]) -> None:
+        self.fitted = fitted
+
+    def numbers_in_all(self, spec: ModelSpec, rounds: int) -> int:
+        """Every round's mean is of other updates, and every evaluation of other weights."""
+        plan = network_plan(spec)
+        evaluation = plan.round(NetworkKind.VALIDATION).revealed if plan.evaluates else 0
+        return rounds * plan.round(NetworkKind.UPDATE).revealed + schedule_of(spec).evaluations() * evaluation
+
+    def step(self, job: JobFacts, learning: Learning | None, opened: Opened) -> Taken:
+        plan = network_plan_of(job.plan)
+        if opened.kind == NetworkKind.COUNTS:
+            return _counted(job, plan, learning, opened)
+        if learning is None or job.rows_total is None:
+            raise Problem(Code.WRONG_STATE, "The job has no counts yet.")
+        state = from_json(NetworkState, learning.optimiser)
+        if opened.kind == NetworkKind.VALIDATION:
+            return _evaluated(job, state, opened)
+        return _updated(job, plan, state, opened)
+
+
+def _counted(job: JobFacts, plan: NetworkPlan, learning: Learning | None, opened: Opened) -> Taken:
+    rows, *held = (int(value) for value in opened.values.ravel())
+    if rows < job.owners or rows > plan.max_rows_total or (held and held[0] < 1):
+        raise Problem(
+            Code.SUM_OUT_OF_BOUND,
+            "The counts do not add up to a number of rows that the plan allows: an owner answered something else.",
+        )
+    if learning is not None and learning.optimiser is not None:
+        weights = from_json(NetworkState, learning.optimiser).weights
+    else:
+        weights = initial_weights(plan.checked, job.spec.training.seed or 0)
+    state = NetworkState(weights, validation_rows=held[0] if held else 0)
+    return Taken(_learned(state), _asking(state, NetworkKind.UPDATE), 1, 0, rows_total=rows)
+
+
+def _updated(job: JobFacts, plan: NetworkPlan, state: NetworkState, opened: Opened) -> Taken:
+    """Apply the mean of a round's updates. Raises Problem(DIVERGED) for weights beyond the plan's bound."""
+    bits = plan.round(NetworkKind.UPDATE).answer.fraction_bits
+    # Integers of at most 61 bits, of which 53 are enough for what an update is told to.
+    numbers = np.ldexp(opened.values.ravel().astype(np.int64).astype(np.float64), -bits)
+    mean, (told_loss, told_hits) = numbers[:-2], numbers[-2:]
+    settings = server_settings(job.spec.training)
+    stepped = server_step(settings, _column(state.weights), mean, state.first, state.second)
+    with np.errstate(over="ignore"):
+        found = stepped.weights.astype(np.float32)
+    # NaN is not at most the bound either.
+    if not bool((np.abs(found) <= float(plan.weight_bound)).all()):
+        raise Problem(
+            Code.DIVERGED,
+            f"Training diverged in round {opened.round}: a weight is beyond {float(plan.weight_bound):g}, "
+            "weight_bound. Lower learning_rate, server_learning_rate or clip.",
+        )
+    after = replace(
+        state,
+        weights=split(found, plan.checked.parameters),
+        first=stepped.first,
+        second=stepped.second,
+        loss=float(np.ldexp(told_loss, plan.loss_shift_bits)),
+        accuracy=float(np.ldexp(told_hits, plan.hits_shift_bits)) if job.spec.classifies else None,
+        # Correctly rounded, and so the same on every machine.
+        norm=math.sqrt(math.fsum(np.square(mean).tolist())),
+    )
+    every = job.spec.training.evaluate_every
+    if every and opened.round % every == 0 and opened.round < job.rounds:
+        return Taken(_learned(after), _asking(after, NetworkKind.VALIDATION), opened.round, numbers.size)
+    history = _row(after, opened)
+    if opened.round < job.rounds:
+        return Taken(_learned(after), _asking(after, NetworkKind.UPDATE), opened.round + 1, numbers.size, None, history)
+    end = _finished(after, f"all {job.rounds} rounds are done")
+    return Taken(_learned(after), end, opened.round, numbers.size, None, history)
+
+
+def _evaluated(job: JobFacts, state: NetworkState, opened: Opened) -> Taken:
+    """Take the validation parts' loss; end where it has not fallen for so many evaluations."""
+    bits = network_plan_of(job.plan).round(NetworkKind.VALIDATION).answer.fraction_bits
+    loss_sum, hits = (int(value) / (1 << bits) for value in opened.values.ravel())
+    loss, accuracy = loss_sum / state.validation_rows, hits / state.validation_rows
+    best = state.best
+    if best is None or loss < best.loss:
+        best = Best(loss, opened.round, state.weights)
+    else:
+        best = replace(best, worse=best.worse + 1)
+    after = replace(state, best=best)
+    history = _row(after, opened).model_copy(
+        update={"validation_loss": loss, "validation_accuracy": accuracy if job.spec.classifies else None}
+    )
+    if best.worse >= PATIENCE:
+        end = _finished(after, f"the validation loss has not fallen for {PATIENCE} evaluations")
+        return Taken(_learned(after), end, opened.round, opened.values.size, None, history)
+    ask = _asking(after, NetworkKind.UPDATE)
+    return Taken(_learned(after), ask, opened.round + 1, opened.values.size, None, history)
+
+
+def _finished(state: NetworkState, why: str) -> Finished:
+    weights, report = state.weights, dict[str, object]()
+    if state.best is not None:
+        weights, report = state.best.weights, {"best_round": state.best.round}
+        why = f"{why}: the weights are those of round {state.best.round}, with the least validation loss"
+    arrays = {name: Array.of(values) for name, values in weights.items()}
+    parameters = {name: list(values.shape) for name, values in weights.items()}
+    return Finished(TrainedModel(arrays=arrays, report={"parameters": parameters, **report}), True, why)
+
+
+def _asking(state: NetworkState, kind: NetworkKind) -> Ask:
+    return Ask(kind, arrays=state.weights)
+
+
+def _learned(state: NetworkState) -> Learning:
+    return Learning(optimiser=to_json(state))
+
+
+def _row(state: NetworkState, opened: Opened) -> HistoryRow:
+    return HistoryRow(round=opened.round, loss=state.loss, gradient=state.norm, at=opened.at, accuracy=state.accuracy)
+
+
+def _column(weights: Weights) -> Floats:
+    return np.concatenate([values.ravel() for values in weights.values()]).astype(np.float64)
+
+
+def starting_from(plan: NetworkPlan, weights: Weights) -> Learning:
+    """Return what a job begins with where the network's weights are given.
+
+    Raises ValueError for a weight beyond the plan's bound.
+    """
+    if not bool((np.abs(_column(weights)) <= float(plan.weight_bound)).all()):
+        raise ValueError(f"a weight is beyond {float(plan.weight_bound):g}, weight_bound")
+    return _learned(NetworkState(weights))

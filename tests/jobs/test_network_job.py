@@ -1,0 +1,180 @@
+"""Whole jobs of networks, all parties in one process, with a small trainer in the place of PyTorch."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from safetensors.numpy import load, save_file
+
+from fedtrain.model_owner.arithmetic.arrays import binary_from_json
+from fedtrain.model_owner.jobs.initial_weights import beginning
+from fedtrain.neural.initial import initial_weights
+from fedtrain.planning.plans import plan_spec
+from fedtrain.simulation.federation import Federation, federation
+from fedtrain.spec.model_spec import ModelSpec
+from fedtrain.spec.problems import Code, Problem
+from tests.harness.networks.small_trainer import LinearTrainer, descended
+from tests.harness.one_process import write_table
+
+ROWS = (40, 25, 70)
+RATE, STEPS, CLIP = 0.1, 3, 0.15
+
+
+def tables(seed: int = 4) -> list[NDArray[np.float64]]:
+    draw = np.random.default_rng(seed)
+    found = []
+    for rows in ROWS:
+        X = draw.uniform(0, 10, (rows, 3))
+        found.append(np.column_stack([X, X @ [2.0, -1.0, 0.5] + 3]))
+    return found
+
+
+def spec_of(**training: Any) -> dict[str, Any]:
+    layers = [
+        {"name": "all", "type": "Concat", "inputs": ["column 0", "column 1", "column 2"]},
+        {"name": "scores", "type": "Linear", "inputs": ["all"], "in_features": 3, "out_features": 1},
+    ]
+    return {
+        "model_type": "NEURAL_NETWORK",
+        "data_props": {
+            "features": [{"col_idx": j, "type": "continuous", "range": [0, 10]} for j in range(3)],
+            "target": {"col_idx": 3, "range": [-10, 30]},
+        },
+        "network": {"layers": layers, "output": "scores"},
+        "training": {
+            "key_bits": 512,
+            "max_rows": 1000,
+            "min_data_owners": 3,
+            "max_data_owners": 3,
+            "rounds": 4,
+            "learning_rate": RATE,
+            "local_steps": STEPS,
+            "clip": CLIP,
+            **training,
+        },
+    }
+
+
+def running(folder: Path, **more: Any) -> AbstractAsyncContextManager[Federation]:
+    named = {f"owner-{at}": write_table(folder / f"{at}.csv", table.tolist()) for at, table in enumerate(tables())}
+    settings = {"least_roster": 1, "share_weights": True}
+    return federation(
+        folder, named, allow_small_keys=True, owner_settings=settings, **{"trainer": LinearTrainer(), **more}
+    )
+
+
+def train(folder: Path, spec: Mapping[str, Any], **more: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what GET /models/{id} says at the end, and the export as JSON."""
+
+    async def run() -> tuple[dict[str, Any], dict[str, Any]]:
+        async with running(folder, **more) as parties:
+            model_id = await parties.deploy(spec)
+            model = await asyncio.wait_for(parties.wait(model_id), 60)
+            assert model["status"] == "FINISHED", model["reason"]
+            export = await parties.model_owner.get_bytes(f"/models/{model_id}/export", format="json")
+            return model, json.loads(export)
+
+    return asyncio.run(run())
+
+
+def in_the_open(rounds: int, bits: int = 16) -> tuple[dict[str, NDArray[np.float32]], float]:
+    """The same schedule by one party that has all tables; and how far rounding can have led an honest job from it."""
+    spec = ModelSpec.model_validate(spec_of())
+    weights: Any = initial_weights(plan_spec(spec).checked, 0)  # type: ignore[attr-defined]
+    for _ in range(rounds):
+        mean: Any = {name: np.zeros(values.shape) for name, values in weights.items()}
+        for table in tables():
+            X, Y = (table[:, :3] - 5) / 5, table[:, 3:] / 20
+            X, Y = (one.astype(np.float32).astype(np.float64) for one in (X, Y))
+            update = descended(weights, X, Y, RATE, STEPS, CLIP).update
+            mean = {name: mean[name] + len(X) / sum(ROWS) * update[name].astype(np.float64) for name in mean}
+        weights = {
+            name: (values.astype(np.float64) + mean[name]).astype(np.float32) for name, values in weights.items()
+        }
+    return weights, rounds * len(ROWS) * 2.0**-bits
+
+
+def weights_of(export: Mapping[str, Any]) -> dict[str, NDArray[np.float32]]:
+    return {name: binary_from_json(stored) for name, stored in export["weights"].items()}
+
+
+def test_a_network_is_trained_as_one_party_with_all_rows_would_by_the_same_schedule(tmp_path: Path) -> None:
+    model, export = train(tmp_path, spec_of())
+    expected, close = in_the_open(4)
+    found = weights_of(export)
+    assert found.keys() == expected.keys()
+    for name, values in found.items():
+        np.testing.assert_allclose(values, expected[name], atol=2 * close, rtol=0)
+    assert [row["round"] for row in model["history"]] == [1, 2, 3, 4]
+    losses = [row["loss"] for row in model["history"]]
+    assert losses == sorted(losses, reverse=True)
+    assert model["history"][0]["gradient"] <= CLIP * (1 + 1e-5)
+    assert model["rows_total"] == sum(ROWS)
+    assert model["leak"]["numbers_decrypted"] == model["leak"]["of"] == 4 * (4 + 2)
+    assert "the leakage theorem does not hold" in model["leak"]["holds"]
+    assert model["parameters"] == {"scores.weight": [1, 3], "scores.bias": [1]}
+
+
+def test_rounds_are_evaluated_on_what_owners_hold_out_and_the_best_weights_are_kept(tmp_path: Path) -> None:
+    model, export = train(tmp_path, spec_of(rounds=5, evaluate_every=2, server_optimizer="momentum"))
+    told = {row["round"]: row["validation_loss"] for row in model["history"]}
+    assert told.keys() == {1, 2, 3, 4, 5}
+    assert told[1] is told[3] is told[5] is None
+    best = min((2, 4), key=lambda number: told[number])
+    assert model["best_round"] == best
+    assert f"the weights are those of round {best}" in model["reason"]
+    assert weights_of(export)["scores.weight"].shape == (1, 3)
+    assert 0 < model["rows_total"] < sum(ROWS), "rows that are held out are in no training sum"
+
+
+def test_a_job_that_runs_away_fails_as_diverged(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="a weight is beyond 2, weight_bound"):
+        train(tmp_path, spec_of(weight_bound=2.0, clip=5.0, server_learning_rate=10.0, learning_rate=3.0))
+
+
+def test_training_goes_on_from_a_file_of_weights_and_is_exported_as_one(tmp_path: Path) -> None:
+    given = {"scores.weight": np.array([[0.25, -0.5, 0.125]], np.float32), "scores.bias": np.array([0.5], np.float32)}
+    folder = tmp_path / "model-owner" / "data"
+    folder.mkdir(parents=True)
+    save_file(given, folder / "before.safetensors")
+
+    async def run() -> bytes:
+        async with running(tmp_path) as parties:
+            with pytest.raises(Problem, match=r"other\.safetensors"):
+                await parties.deploy(spec_of(initial_weights="other.safetensors"))
+            model_id = await parties.deploy(spec_of(rounds=1, clip=1e-6, initial_weights="before.safetensors"))
+            model = await asyncio.wait_for(parties.wait(model_id), 60)
+            assert model["status"] == "FINISHED", model["reason"]
+            return await parties.model_owner.get_bytes(f"/models/{model_id}/export", format="safetensors")
+
+    found = load(asyncio.run(run()))
+    for name, values in given.items():
+        np.testing.assert_allclose(found[name], values, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("weights", "told"),
+    [
+        ({"scores.weight": np.zeros((1, 3), np.float32)}, "scores.bias"),
+        ({"scores.weight": np.zeros((3, 1), np.float32), "scores.bias": np.zeros(1, np.float32)}, "scores.weight"),
+        ({"scores.weight": np.full((1, 3), np.nan, np.float32), "scores.bias": np.zeros(1, np.float32)}, "not finite"),
+        ({"scores.weight": np.full((1, 3), 2e6, np.float32), "scores.bias": np.zeros(1, np.float32)}, "weight_bound"),
+    ],
+)
+def test_weights_of_another_network_are_refused_before_a_job_is_kept(
+    tmp_path: Path, weights: dict[str, NDArray[np.float32]], told: str
+) -> None:
+    save_file(weights, tmp_path / "before.safetensors")
+    spec = ModelSpec.model_validate(spec_of(initial_weights="before.safetensors"))
+    with pytest.raises(Problem, match=told) as refused:
+        beginning(tmp_path, spec, plan_spec(spec))
+    assert refused.value.code is Code.INVALID_SPEC
+    assert "training.initial_weights" in refused.value.detail
