@@ -236,19 +236,21 @@ class JobService:
             raise Problem(Code.NOT_FOUND, f"The job's log has {state.log_length} entries; there is no number {index}.")
         return stored.entry
 
-    async def evidence(self, job_id: str, content_hash: str, caller: str) -> StoredBlob:
+    async def evidence(self, job_id: str, content_hash: str, caller: str | None) -> StoredBlob:
         """Bytes that the log names, for the job's parties and the auditors that its spec names.
+
+        `caller` None: for the Facilitator's own people, in whose store they lie.
 
         Raises Problem: MODEL_NOT_FOUND, FORBIDDEN for everybody else.
         """
         return await asyncio.to_thread(self._evidence, job_id, content_hash, caller)
 
-    def _evidence(self, job_id: str, content_hash: str, caller: str) -> StoredBlob:
+    def _evidence(self, job_id: str, content_hash: str, caller: str | None) -> StoredBlob:
         manifest = self._runner.context(job_id).manifest
         with self._own.store.read() as tx:
             state, blob = tx.known_job(job_id), tx.job_blob(job_id, content_hash)
         readers = {manifest.model_owner, *manifest.spec.auditors, *(owner.party for owner in state.roster)}
-        if caller not in readers:
+        if caller is not None and caller not in readers:
             raise Problem(
                 Code.FORBIDDEN, f"Evidence is for the job's parties and its auditors; {caller[:16]}… is neither."
             )

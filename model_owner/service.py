@@ -142,6 +142,19 @@ class ModelService:
         log.info("job created", job=state.job_id, optimizer=spec.training.optimizer.value, rounds=state.rounds)
         return state
 
+    async def planned(self, spec: ModelSpec) -> dict[str, Any]:
+        """Return the plan of a job that is not started, and what it costs with the fewest owners.
+
+        Raises Problem: INVALID_SPEC, DOES_NOT_FIT.
+        """
+
+        def plan() -> dict[str, Any]:
+            budget = plan_of(spec, allow_small_keys=self._own.allow_small_keys)
+            unit = self._own.unit_costs(spec.training.key_bits)
+            return {**budget.to_dict(), "forecast": forecast(spec, unit=unit)}
+
+        return await self._run(plan)
+
     async def job(self, job_id: str) -> JobState:
         """Return a job's state. Raises Problem(MODEL_NOT_FOUND)."""
         state = await asyncio.to_thread(self._own.store.job, job_id)

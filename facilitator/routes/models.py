@@ -18,7 +18,8 @@ from fedtrain.facilitator.routes.access import (
 from fedtrain.facilitator.status import ModelView
 from fedtrain.protocol.documents.signed import SignedDocument
 from fedtrain.protocol.states import ENDED
-from fedtrain.service.web.caller import AnyCaller, CallingModelOwner, CallingParty
+from fedtrain.service.vault.tokens import Scope
+from fedtrain.service.web.caller import AnyCaller, CallingModelOwner, require_party
 from fedtrain.service.web.event_streams import EVENTS, CountedStream, LastEventId, Sight, events_of, looking
 from fedtrain.service.web.responses import JSON_TYPE, CborResponse, body_as
 
@@ -123,10 +124,11 @@ async def log_entry(
 
 @router.get(
     "/{job_id}/blobs/{content_hash}",
-    summary="Evidence by its SHA-256: requests, answers, products; for the job's parties",
+    summary="Evidence by its SHA-256: requests, answers, products; for the job's parties, and who runs the service",
     response_class=Response,
     responses=bytes_response("application/cbor", "RoundRequest, SignedBytes or RoundAnswer; a product's ciphertexts"),
 )
-async def blob(job_id: JobIdInPath, content_hash: HashInPath, caller: CallingParty, service: Service) -> Response:
-    found = await service.evidence(job_id, content_hash, caller)
+async def blob(job_id: JobIdInPath, content_hash: HashInPath, who: AnyCaller, service: Service) -> Response:
+    reader = None if who.scope is Scope.ADMIN else require_party(who)
+    found = await service.evidence(job_id, content_hash, reader)
     return Response(found.content, media_type=found.content_type)

@@ -2,7 +2,21 @@ import { t } from './texts';
 
 /** The screens of each role, in the order of its navigation; the first one is where it begins. */
 export const screens = {
-  'data-owner': [{ path: '/about', name: t.about.title }],
-  facilitator: [{ path: '/about', name: t.about.title }],
-  'model-owner': [{ path: '/about', name: t.about.title }],
+  'data-owner': [
+    { path: '/data-owner/inbox', name: t.inbox.title },
+    { path: '/data-owner/datasets', name: t.datasets.title },
+    { path: '/data-owner/jobs', name: t.jobs.title },
+    { path: '/data-owner/releases', name: t.releases.title },
+    { path: '/about', name: t.about.title },
+  ],
+  facilitator: [
+    { path: '/facilitator/federation', name: t.federation.title },
+    { path: '/facilitator/jobs', name: t.jobs.title },
+    { path: '/about', name: t.about.title },
+  ],
+  'model-owner': [
+    { path: '/model-owner/jobs', name: t.jobs.title },
+    { path: '/model-owner/new', name: t.deploy.title },
+    { path: '/about', name: t.about.title },
+  ],
 } as const;

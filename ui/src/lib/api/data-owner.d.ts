@@ -376,7 +376,7 @@ export interface components {
         };
         /**
          * Consents
-         * @description What owners signed, each at its own port.
+         * @description Consents that owners signed, each at its own port.
          */
         Consents: {
             /** Consents */
@@ -404,7 +404,8 @@ export interface components {
          *
          *     `fits`: true where the table is as its schema says; null without a schema, and as long as the table is being read.
          *     `findings`: what does not fit, questions that only its owner can answer, and why the policy would decline jobs on
-         *     it or have them wait for a person; with values and counts, and what to change.
+         *     it or have them wait for a person; with values and counts, and what to change. `mapping`: a hash of what its mapping
+         *     file said, which belongs to `version`; null where there is none.
          */
         DatasetView: {
             /** Adopted From */
@@ -417,6 +418,8 @@ export interface components {
             findings: string[];
             /** Fits */
             fits: boolean | null;
+            /** Mapping */
+            mapping: string | null;
             /** Name */
             name: string;
             /** Registered At */
@@ -470,7 +473,7 @@ export interface components {
         };
         /**
          * Denial
-         * @description Why this owner does not take part. It stays here: others are told `denied` alone.
+         * @description Reason for this owner not to take part. It stays here: others are told `denied` alone.
          */
         Denial: {
             /** Reason */
@@ -563,7 +566,7 @@ export interface components {
         };
         /**
          * Leak
-         * @description What the Model Owner learns if it follows the protocol: numbers a decrypted round, of so many there are.
+         * @description Numbers that the Model Owner learns by the protocol: so many a decrypted round, of so many there are.
          */
         Leak: {
             /**
@@ -652,7 +655,7 @@ export interface components {
         };
         /**
          * Phase
-         * @description Where a job stands at one party. The last three end it, at every party.
+         * @description Phase of a job at one party. The last three end it, at every party.
          * @enum {string}
          */
         Phase: "PREPARING" | "DEPLOYING" | "JOINING" | "WAITING_FOR_MODEL_OWNER" | "WAITING_FOR_DATA_OWNERS" | "ADDING" | "TRAINING" | "OFFERED" | "AWAITING_APPROVAL" | "JOINED" | "DECLINED" | "FINISHED" | "FAILED" | "CANCELLED";
@@ -704,7 +707,7 @@ export interface components {
         };
         /**
          * Released
-         * @description What left this owner for the job so far.
+         * @description All that left this owner for the job so far.
          */
         Released: {
             /** Answers */
@@ -823,7 +826,7 @@ export interface components {
         };
         /**
          * Status
-         * @description What a person is told.
+         * @description Status as a person is told it.
          * @enum {string}
          */
         Status: "INITIATED" | "IN_PROGRESS" | "FINISHED" | "FAILED" | "CANCELLED";
@@ -1681,6 +1684,8 @@ export interface operations {
                  *     }
                  */
                 "application/json": {
+                    /** Mapping */
+                    mapping?: string | null;
                     /**
                      * Name
                      * @default default
@@ -1714,11 +1719,17 @@ export interface operations {
                                 number,
                                 number
                             ] | null;
+                            /** Shape */
+                            shape?: number[] | null;
+                            /** Tokens */
+                            tokens?: number | null;
                             /**
                              * FeatureType
                              * @enum {string}
                              */
-                            type: "continuous" | "discrete" | "ordinal" | "nominal";
+                            type: "continuous" | "discrete" | "ordinal" | "nominal" | "vector" | "text" | "image";
+                            /** Vocabulary */
+                            vocabulary?: number | null;
                         }[];
                         /**
                          * Header

@@ -129,7 +129,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Evidence by its SHA-256: requests, answers, products; for the job's parties */
+        /** Evidence by its SHA-256: requests, answers, products; for the job's parties, and who runs the service */
         get: operations["blob_models__job_id__blobs__content_hash__get"];
         put?: never;
         post?: never;
@@ -612,7 +612,7 @@ export interface components {
         };
         /**
          * Phase
-         * @description Where a job stands at one party. The last three end it, at every party.
+         * @description Phase of a job at one party. The last three end it, at every party.
          * @enum {string}
          */
         Phase: "PREPARING" | "DEPLOYING" | "JOINING" | "WAITING_FOR_MODEL_OWNER" | "WAITING_FOR_DATA_OWNERS" | "ADDING" | "TRAINING" | "OFFERED" | "AWAITING_APPROVAL" | "JOINED" | "DECLINED" | "FINISHED" | "FAILED" | "CANCELLED";
@@ -697,7 +697,7 @@ export interface components {
         };
         /**
          * Status
-         * @description What a person is told.
+         * @description Status as a person is told it.
          * @enum {string}
          */
         Status: "INITIATED" | "IN_PROGRESS" | "FINISHED" | "FAILED" | "CANCELLED";

@@ -178,6 +178,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/plans": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Plan a model without starting it: rounds, bytes, seconds, bits of the key; or what would fit */
+        post: operations["plan_plans_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/prediction": {
         parameters: {
             query?: never;
@@ -485,7 +502,7 @@ export interface components {
         };
         /**
          * Leak
-         * @description How many numbers of the federation's sums were decrypted, of how many there are in its moments (A, b).
+         * @description Count of the federation's numbers that were decrypted, and of those that there are in its moments (A, b).
          *
          *     Where owners see the weights: of how many the rounds can have.
          */
@@ -750,7 +767,7 @@ export interface components {
         };
         /**
          * Phase
-         * @description Where a job stands at one party. The last three end it, at every party.
+         * @description Phase of a job at one party. The last three end it, at every party.
          * @enum {string}
          */
         Phase: "PREPARING" | "DEPLOYING" | "JOINING" | "WAITING_FOR_MODEL_OWNER" | "WAITING_FOR_DATA_OWNERS" | "ADDING" | "TRAINING" | "OFFERED" | "AWAITING_APPROVAL" | "JOINED" | "DECLINED" | "FINISHED" | "FAILED" | "CANCELLED";
@@ -965,7 +982,7 @@ export interface components {
         };
         /**
          * ScoringView
-         * @description How it stands with scoring a model. Bits are those that scores tell of it, over all owners together.
+         * @description State of scoring a model. Bits are those that scores tell of it, over all owners together.
          *
          *     `entropy_bits`: what the model can tell at the precision of its scores; that many bits would be the model.
          * @example {
@@ -1039,7 +1056,7 @@ export interface components {
         };
         /**
          * Status
-         * @description What a person is told.
+         * @description Status as a person is told it.
          * @enum {string}
          */
         Status: "INITIATED" | "IN_PROGRESS" | "FINISHED" | "FAILED" | "CANCELLED";
@@ -2736,6 +2753,118 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ScoringView"];
+                };
+            };
+        };
+    };
+    plan_plans_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    [key: string]: unknown;
+                };
+            };
+        };
+        responses: {
+            /** @description The request is refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description The service cannot answer now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
                 };
             };
         };

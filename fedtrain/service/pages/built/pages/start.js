@@ -6,8 +6,8 @@ base: new URL('.', location).pathname.slice(0, -1)
 const element = document.currentScript.parentElement;
 
 Promise.all([
-import("./immutable/entry/start.F0Ig7cev.js"),
-import("./immutable/entry/app.DNWzQMeE.js")
+import("./immutable/entry/start.kqYNLfMi.js"),
+import("./immutable/entry/app.DgjTebZO.js")
 ]).then(([kit, app]) => {
 kit.start(app, element);
 });

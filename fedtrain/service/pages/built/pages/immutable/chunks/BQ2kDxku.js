@@ -1,1 +1,0 @@
-import{e as t,g as e,d as i}from"./C8Z7X3qz.js";import{a}from"./BcI1wx_W.js";class o{#s=t();get about(){return e(this.#s)}set about(s){i(this.#s,s)}#t=t();get session(){return e(this.#t)}set session(s){i(this.#t,s)}async load(){[this.about,this.session]=await Promise.all([a("identity"),a("session")])}}const u=new o;export{u as s};

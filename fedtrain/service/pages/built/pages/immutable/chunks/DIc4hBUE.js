@@ -1,0 +1,1 @@
+import{K as a}from"./UR7WSWss.js";a();

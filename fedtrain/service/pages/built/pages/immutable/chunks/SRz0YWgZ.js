@@ -1,1 +1,0 @@
-import{t}from"./BcI1wx_W.js";const o={"data-owner":[{path:"/about",name:t.about.title}],facilitator:[{path:"/about",name:t.about.title}],"model-owner":[{path:"/about",name:t.about.title}]};export{o as s};
