@@ -30,4 +30,7 @@ done
 [ -n "$example" ] && [ -f "$ROOT/examples/$example/make_data.py" ] ||
   setup_fail "--example '$example' is none: name a folder in examples/ that has a make_data.py, such as diabetes"
 setup requirements.txt
+if grep -q '"NEURAL_NETWORK"' "$ROOT/examples/$example/model.json"; then
+  setup_torch || setup_fail "example $example trains a network, which needs PyTorch: see its message above"
+fi
 exec "$VENV/bin/fedtrain" demo "$ROOT/examples/$example" --state-dir "$ROOT/.fedtrain/demo" "$@"

@@ -162,7 +162,12 @@ def main(example: Path, description: str) -> None:
     found = compare(example, arguments.folder, prediction)
     if arguments.json:
         print(json.dumps(found))
-        return
+    else:
+        show(found)
+
+
+def show(found: Row) -> None:
+    """Print the table."""
     measures = [name for name in found["table"][0] if name not in ("trained", "rows")]
     print(f"{'trained on':<34}{'rows':>7}" + "".join(f"{name:>12}" for name in measures))
     for row in found["table"]:

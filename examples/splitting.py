@@ -8,16 +8,19 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 Indices = NDArray[np.intp]
 
 
-def random_split(rows: int, test_rows: int, shares: Mapping[str, float], seed: int) -> dict[str, Indices]:
-    """Return, per file, the indices of its rows: `test_rows` in test.csv, the others by their shares (of 1)."""
+def random_split(
+    rows: int, test_rows: int, shares: Mapping[str, float], seed: int, test: str = "test.csv"
+) -> dict[str, Indices]:
+    """Return, per file, the indices of its rows: `test_rows` in `test`, the others by their shares (of 1)."""
     order = np.random.default_rng(seed).permutation(rows)
     edges = test_rows + np.round(np.cumsum(list(shares.values())) * (rows - test_rows)).astype(int)
-    return dict(zip(("test.csv", *shares), np.split(order, [test_rows, *edges[:-1]]), strict=True))
+    return dict(zip((test, *shares), np.split(order, [test_rows, *edges[:-1]]), strict=True))
 
 
 def write_tables(
@@ -40,4 +43,10 @@ def main(write: Callable[[Path], list[Path]]) -> None:
     if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
         sys.exit("usage: make_data.py OUT_DIR")
     for written in write(Path(sys.argv[1])):
-        print(f"{written}: {len(written.read_text().splitlines()) - 1} rows")
+        print(f"{written}: {_rows(written)} rows")
+
+
+def _rows(path: Path) -> int:
+    if path.suffix == ".parquet":
+        return int(pq.read_metadata(path).num_rows)
+    return len(path.read_text().splitlines()) - 1

@@ -1,6 +1,7 @@
 """`fedtrain demo`: the whole system on this machine, with an example's data, as real processes on real ports.
 
-An example is a folder with `model.json`, `make_data.py OUT_DIR` (writes test.csv and one more .csv per Data Owner) and
+An example is a folder with `model.json`, `make_data.py OUT_DIR` (writes test.csv and one more .csv per Data Owner, or
+test.parquet and others of that kind) and
 `compare.py DATA_DIR --prediction FILE --json` (the federated model beside one trained on all records in one place, and
 beside the best that a single owner could train); `policy.toml`, where it has one, is the policy of every Data Owner.
 """
@@ -21,6 +22,7 @@ import typer
 from fedtrain.cli.output import Failure, console, print_json, print_table
 
 MARKER = "demo.json"
+_TABLES = (".csv", ".parquet")
 _NO_MODULE = re.compile(r"ModuleNotFoundError: No module named '([^']+)'")
 INTERRUPTED = 130  # what shells give a command that Ctrl-C ended
 
@@ -105,7 +107,11 @@ class _Parties:
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / MARKER).write_text("{}")
         _run_script(self.example / "make_data.py", self.data)
-        tables = sorted(path for path in self.data.glob("*.csv") if path.name != "test.csv")
+        found = sorted(path for path in self.data.iterdir() if path.suffix in _TABLES)
+        tables = [path for path in found if path.stem != "test"]
+        test = next((path for path in found if path.stem == "test"), None)
+        if test is None:
+            raise Failure(f"{self.example / 'make_data.py'}: wrote no test.csv and no test.parquet")
         for offset in range(len(tables)):
             check_port_free(data_owner_port + offset)
         self.facilitator = f"http://127.0.0.1:{facilitator_port}"
@@ -116,8 +122,8 @@ class _Parties:
         self._start(children, "facilitator", "facilitator", facilitator_port)
         for table in tables:
             self._start(children, "data-owner", table.stem, ports[table.stem], "--data", str(table.absolute()), *own)
-        test_data = str((self.data / "test.csv").absolute())
-        self._start(children, "model-owner", "model-owner", model_owner_port, "--test-data", test_data, *own)
+        test_data = ("--test-data", str(test.absolute()))
+        self._start(children, "model-owner", "model-owner", model_owner_port, *test_data, *own)
         pids = [child.process.pid for child in children.started]
         (self.folder / MARKER).write_text(json.dumps({"pids": pids}))
         children.wait_ready()
@@ -169,8 +175,11 @@ def _shares_weights(spec: Path) -> bool:
     from fedtrain.cli.jobs.client import read_json
 
     document = read_json(spec)
-    training = document.get("training") if isinstance(document, dict) else None
-    return isinstance(training, dict) and training.get("weights") == "shared_with_owners"
+    if not isinstance(document, dict):
+        return False
+    training = document.get("training")
+    shared = isinstance(training, dict) and training.get("weights") == "shared_with_owners"
+    return shared or document.get("model_type") == "NEURAL_NETWORK"
 
 
 def _listed(answer: Any, key: str) -> list[Any]:

@@ -146,8 +146,9 @@ def _checked(spec: ModelSpec) -> CheckedNetwork:
     if spec.network is None:
         raise ValueError("a spec of this type has a network")
     shapes: Mapping[str, tuple[int, ...]] = {one.label: one.array_shape for one in spec.data_props.features}
+    ids = {one.label: one.vocabulary for one in spec.data_props.features if one.vocabulary is not None}
     try:
-        network = spec.network.checked(shapes, spec.outputs)
+        network = spec.network.checked(shapes, spec.outputs, ids)
     except ValueError as error:
         raise Problem(Code.INVALID_SPEC, f"network: {error}.") from None
     if not 1 <= network.parameter_count <= MOST_PARAMETERS:
