@@ -6,8 +6,10 @@ from datetime import datetime
 
 from fedtrain.data_owner.job import AnswerFacts, JobContext, JobState
 from fedtrain.protocol.documents.identity import sha256_hex
+from fedtrain.protocol.documents.quorum import doubt_of_quorum, quorum_of
 from fedtrain.protocol.documents.roster import OpenRoster
 from fedtrain.protocol.documents.signed import SignedDocument
+from fedtrain.protocol.evidence.sum_set import SumSet
 from fedtrain.protocol.messages.rounds import (
     NO_ENTRY,
     Compute,
@@ -44,6 +46,10 @@ def check_roster(context: JobContext, state: JobState, signed: SignedDocument, n
             f"The job's privacy counts on the noise of {spec.honest_owners} honest owners. Of the roster's "
             f"{len(roster.parties)} owners {counted} count, and {colluders} of those may collude.",
         )
+    training, owners = spec.training, len(roster.parties)
+    doubt = doubt_of_quorum(quorum_of(training, owners), owners, owners - honest) if training.goes_on else None
+    if doubt is not None:
+        raise Problem(Code.ROSTER_INVALID, f"The roster is refused, since rounds go on without an owner: {doubt}.")
     return roster
 
 
@@ -58,6 +64,9 @@ def check_log(context: JobContext, state: JobState, request: RoundRequest, previ
     if state.roster is None or (entry.manifest_hash, entry.roster_hash) != (state.manifest_hash, state.roster.hash):
         raise _inconsistent("the entry belongs to another manifest or roster")
     last = state.last
+    if context.manifest(state).spec.training.goes_on:
+        _check_log_that_goes_on(context, state, request, entry)
+        return
     if last is None:
         if (entry.index, entry.previous, entry.answers) != (0, NO_ENTRY, ()):
             raise _inconsistent("before the first round there must be the opening entry alone")
@@ -73,6 +82,26 @@ def check_log(context: JobContext, state: JobState, request: RoundRequest, previ
     expected = (last.answer_hash, last.ciphertexts_hash, bytes.fromhex(last.signature))
     if (own.answer_hash, own.ciphertexts_hash, own.signature) != expected:
         raise _inconsistent(f"entry {entry.index} records another answer of this owner than it gave")
+
+
+def _check_log_that_goes_on(context: JobContext, state: JobState, request: RoundRequest, entry: LogEntry) -> None:
+    """Check that a log holds the sum over the set that this owner signed last, and its answer in no other way.
+
+    Rounds that came to nothing are in no log, and an owner that was away did not see all entries; but one that follows
+    the head its latest answer stood on is of that answer's round, or of a later one.
+    """
+    last, signed = state.last, state.signed_set
+    if last is None or request.log_head == last.log_head or entry.previous != last.log_head:
+        return
+    if entry.round < last.round:
+        raise _inconsistent(f"entry {entry.index} is of round {entry.round}, and round {last.round} stood before it")
+    if entry.round > last.round:
+        return
+    own = next((record for record in entry.answers if record.party == context.party_id), None)
+    if own is not None and (own.answer_hash, own.ciphertexts_hash) != (last.answer_hash, last.ciphertexts_hash):
+        raise _inconsistent(f"entry {entry.index} records another answer of this owner than it gave")
+    if signed is not None and signed.round == entry.round and SumSet.of_entry(entry).hash != signed.set_hash:
+        raise _inconsistent(f"entry {entry.index} records the sum over another set than this owner signed")
 
 
 def own_answer(context: JobContext, compute: Compute, entry: LogEntry, body: bytes) -> tuple[RoundAnswer, AnswerFacts]:

@@ -36,6 +36,7 @@ from fedtrain.protocol.documents.signed import (
     SignedDocument,
     Withdrawal,
 )
+from fedtrain.protocol.evidence.sum_set import SetRequest, SumSet, UnmaskRequest
 from fedtrain.protocol.messages.rounds import Compute, Kind, RoundRequest
 from fedtrain.protocol.states import ENDED, Phase, Status, status_of
 from fedtrain.spec.model_spec import DataProps, ModelSpec, Strict
@@ -80,6 +81,14 @@ class AnswerFacts(Strict):
     answer_hash: Hash
     ciphertexts_hash: Hash
     signature: Hex
+    weights_hash: Hash | None = None
+
+
+class SignedSet(Strict):
+    """The set of owners whose answers are summed in a round, as this owner signed it: one a round, ever."""
+
+    round: int
+    set_hash: Hash
 
 
 class Refusal(Strict):
@@ -93,12 +102,12 @@ class JobState(Strict):
     """All that decides what happens next. `join_answer` is there once given; `last` is this owner's latest answer.
 
     `dataset`, `dataset_version` and `rounds` (the most the plan allows) are known once the manifest was verified.
-    `adopts`: the dataset takes its encoding from this job. `answers` counts them. `rows_total`: the federation's rows,
-    as the first request after the counts said, and later ones must say too. `refusal` is why the job was declined,
-    `problem` the latest request that was refused, `ending` how the job ended. `summed`: what its
-    sums are taken over, once frozen; `rows` and `encoding` of jobs that were frozen before it was kept. `risks`: of
-    differencing, for which the job waits; `risks_taken`: those a person approved. `consent`: the statement that owners
-    have yet to sign, for which it waits.
+    `adopts`: the dataset takes its encoding from this job. `answers` counts them. `signed_set`: the latest, where
+    rounds go on without an owner. `rows_total`: the federation's rows, as the first request after the counts said, and
+    later ones must say too. `refusal` is why the job was declined, `problem` the latest request that was refused,
+    `ending` how the job ended. `summed`: what its sums are taken over, once frozen; `rows` and `encoding` of jobs that
+    were frozen before it was kept. `risks`: of differencing, for which the job waits; `risks_taken`: those a person
+    approved. `consent`: the statement that owners have yet to sign, for which it waits.
     """
 
     job_id: JobId
@@ -125,6 +134,7 @@ class JobState(Strict):
     roster: SignedDocument | None = None
     last: AnswerFacts | None = None
     answers: int = 0
+    signed_set: SignedSet | None = None
     rows_total: int | None = None
     refusal: Refusal | None = None
     problem: Refusal | None = None
@@ -243,6 +253,20 @@ class Asked:
 
 
 @dataclass(frozen=True)
+class SetAsked:
+    """A SIGN_SET task."""
+
+    request: SetRequest
+
+
+@dataclass(frozen=True)
+class KeysAsked:
+    """An UNMASK task."""
+
+    request: UnmaskRequest
+
+
+@dataclass(frozen=True)
 class ConsentTaken:
     """A consent was signed or handed in: whether it is enough is seen when the job is asked again."""
 
@@ -292,6 +316,8 @@ Message: TypeAlias = (
     | DataRefused
     | Signed
     | Asked
+    | SetAsked
+    | KeysAsked
     | ConsentTaken
     | RosterFetched
     | Answered
@@ -369,6 +395,20 @@ class SendStored:
 
 
 @dataclass(frozen=True)
+class SignSet:
+    """Sign the set, once that is marked beside the keys, and give the signature."""
+
+    sum_set: SumSet
+
+
+@dataclass(frozen=True)
+class TellKeys:
+    """Tell the Model Owner, sealed, this owner's keys under a set that all of it have signed."""
+
+    sum_set: SumSet
+
+
+@dataclass(frozen=True)
 class KeepAnswer:
     """Keep an answer and the record of its release with the state; then it may be sent."""
 
@@ -399,6 +439,8 @@ Effect: TypeAlias = (
     | FetchRoster
     | Answer
     | SendStored
+    | SignSet
+    | TellKeys
     | KeepAnswer
     | KeepDecision
     | DestroyMaskKey

@@ -29,10 +29,12 @@ from fedtrain.data_owner.policy.rules import (
     standing_out_risks,
 )
 from fedtrain.data_owner.release.decisions import decided_on, released
+from fedtrain.data_owner.sum_sets import keys_asked, set_asked
 from fedtrain.methods import schedule_of
 from fedtrain.planning.plans import rounds_of
 from fedtrain.protocol.documents.consent import RosterConsent
 from fedtrain.protocol.documents.offer import check_offered_key
+from fedtrain.protocol.documents.quorum import size_band
 from fedtrain.protocol.documents.signed import Acceptance, Decline, Manifest, SignedDocument, Withdrawal
 from fedtrain.protocol.messages.rounds import REQUEST_TAG, RoundRequest, from_cbor
 from fedtrain.protocol.states import Event, Phase, Role, advance
@@ -71,6 +73,12 @@ def _take(context: JobContext, state: JobState, message: j.Message, now: datetim
             return _roster_fetched(context, state, message, now)
         case j.Asked():
             return _asked(context, state, message)
+        case j.SetAsked():
+            _must_be_joined(state)
+            return set_asked(context, state, message)
+        case j.KeysAsked():
+            _must_be_joined(state)
+            return keys_asked(context, state, message)
         case j.ConsentTaken():
             return Outcome(state if state.consent is None else _with(state, consent=None, waits_because=None))
         case j.Answered():
@@ -218,6 +226,7 @@ def _frozen(context: JobContext, state: JobState, message: j.Frozen) -> Outcome:
         membership=context.membership,
         sealing_key=message.sealing_key,
         noise_share=message.noise_share,
+        size_band=_size_band(manifest.spec, message.compared.table.rows),
     )
     after = _with(state, moments_hash=message.moments_hash)
     if state.adopts and state.dataset is not None and state.dataset_version is not None:
@@ -225,6 +234,10 @@ def _frozen(context: JobContext, state: JobState, message: j.Frozen) -> Outcome:
             after, (j.Adopt(state.dataset, state.dataset_version, manifest.spec.data_props), j.Sign(acceptance))
         )
     return Outcome(after, (j.Sign(acceptance),))
+
+
+def _size_band(spec: ModelSpec, rows: int) -> int | None:
+    return size_band(rows, spec.training.max_rows) if spec.training.goes_on else None
 
 
 def _declining(context: JobContext, state: JobState, code: Code, detail: str) -> Outcome:
@@ -318,6 +331,12 @@ def _asked(context: JobContext, state: JobState, message: j.Asked) -> Outcome:
             )
         return Outcome(state, (j.SendStored(request.round, request.kind),))
     _check_turn(state, request, manifest.spec)
+    bands = context.roster(state, state.roster).size_bands
+    if bands and request.rows_total != sum(bands.values()):
+        raise Problem(
+            Code.ROWS_TOTAL_REFUSED,
+            f"The request says {request.rows_total} rows in all, the roster's size bands are {sum(bands.values())}.",
+        )
     checks.check_log(context, state, request, compute.previous_entry)
     if state.last is None:
         waiting = _held_against_the_past(context, state, message.past)
@@ -346,6 +365,8 @@ def _check_turn(state: JobState, request: RoundRequest, spec: ModelSpec) -> None
     schedule, last = schedule_of(spec), state.last
     due = schedule.following(None) if last is None else schedule.following(last.round, last.kind)
     turn = next((turn for turn in due if (turn.round, turn.kind) == (request.round, request.kind)), None)
+    # Rounds that came to nothing, or were without this owner, it has not seen.
+    turn = turn or schedule.skips_to(request.round, request.kind, None if last is None else last.round)
     if turn is None:
         names = " or ".join(f"round {turn.round} ({turn.kind})" for turn in due)
         raise Problem(

@@ -12,7 +12,9 @@ from fedtrain.facilitator.job import JobState, Message, StepAnswered
 from fedtrain.facilitator.rounds.incoming import (
     read_join_answer,
     read_round_answer,
+    read_set_signature,
     read_step_result,
+    read_unmasking,
     read_withdrawal,
 )
 from fedtrain.facilitator.runner import JobRunner, Resources
@@ -25,6 +27,8 @@ from fedtrain.spec.problems import Code, Problem
 _LISTED_TASKS = 500
 _RESULT_TYPES = {
     TaskKind.JOIN: (JSON_TYPE,),
+    TaskKind.SIGN_SET: (CBOR_TYPE,),
+    TaskKind.UNMASK: (CBOR_TYPE,),
     TaskKind.STEP: (CBOR_TYPE,),
     TaskKind.COMPUTE: (CBOR_TYPE, JSON_TYPE),  # a RoundAnswer, or a signed Withdrawal
     TaskKind.END: (JSON_TYPE,),
@@ -139,6 +143,10 @@ class TaskDesk:
         message: Message
         if kind is TaskKind.JOIN:
             message = await self._in_executor(read_join_answer, given.body, given.party)
+            return message
+        if kind is TaskKind.SIGN_SET or kind is TaskKind.UNMASK:
+            read = read_set_signature if kind is TaskKind.SIGN_SET else read_unmasking
+            message = await self._in_executor(read, given.body, given.party, state)
             return message
         if kind is TaskKind.COMPUTE and given.content_type == JSON_TYPE:
             message = await self._in_executor(read_withdrawal, given.body, given.party)

@@ -26,6 +26,7 @@ from fedtrain.protocol.documents.signed import (
     SignedDocument,
     Withdrawal,
 )
+from fedtrain.protocol.evidence.sum_set import SetSignature, Unmasking
 from fedtrain.protocol.messages.rounds import (
     NO_ENTRY,
     Kind,
@@ -82,7 +83,12 @@ class Answer(Strict):
 
 
 class CurrentRound(Strict):
-    """The request that was posted last. `signed_request_hash` is of its SignedBytes. `answers` are by party."""
+    """The request that was posted last. `signed_request_hash` is of its SignedBytes. `answers` are by party.
+
+    Where rounds go on without an owner: `commitments` (hashes of the answers') and `answered_after_s` (seconds since
+    the request) are by party, `members` are those whose answers are summed, once they are named, `set_signatures` and
+    `unmaskings` (hashes of their bytes) what has come of them.
+    """
 
     round: int
     kind: Kind
@@ -92,6 +98,11 @@ class CurrentRound(Strict):
     window_step: int
     started_at: datetime
     answers: dict[PartyId, Answer] = Field(default_factory=dict)
+    commitments: dict[PartyId, Hash] = Field(default_factory=dict)
+    answered_after_s: dict[PartyId, float] = Field(default_factory=dict)
+    members: tuple[PartyId, ...] = ()
+    set_signatures: dict[PartyId, Hex] = Field(default_factory=dict)
+    unmaskings: dict[PartyId, Hash] = Field(default_factory=dict)
 
 
 class Ending(Strict):
@@ -107,6 +118,8 @@ class JobState(Strict):
 
     `step`: STEP tasks created so far. `step_result_hash`: of the result of STEP task number step − 1, once it is in.
     `deadline`: when the join or round timeout is due. `round_seconds` over `rounds_done` is the mean round time.
+    Where rounds go on without an owner: `voids` of them in a row came to nothing, `left` are owners that have gone for
+    good, and `absences` counts the rounds that each owner's answer was not in time for.
     """
 
     job_id: JobId
@@ -130,6 +143,9 @@ class JobState(Strict):
     current: CurrentRound | None = None
     rounds_done: int = 0
     round_seconds: float = 0.0
+    voids: int = 0
+    left: tuple[PartyId, ...] = ()
+    absences: dict[PartyId, int] = Field(default_factory=dict)
     ending: Ending | None = None
     pruned_at: datetime | None = None
 
@@ -146,9 +162,24 @@ class JobState(Strict):
                 for owner in self.invited
                 if owner.party not in self.join_answers
             )
-        if self.phase is Phase.WAITING_FOR_DATA_OWNERS and self.current is not None:
-            return tuple(owner for owner in self.roster if owner.party not in self.current.answers)
+        current = self.current
+        if current is None:
+            return ()
+        if self.phase is Phase.WAITING_FOR_DATA_OWNERS:
+            done = {*current.answers, *self.left}
+            return tuple(owner for owner in self.roster if owner.party not in done)
+        if self.phase in (Phase.AGREEING, Phase.UNMASKING):
+            told = current.set_signatures if self.phase is Phase.AGREEING else current.unmaskings
+            return tuple(owner for owner in self.summed if owner.party not in told)
         return ()
+
+    @property
+    def summed(self) -> tuple[Member, ...]:
+        """Return the owners whose answers are summed in the current round: all of the roster, or those named."""
+        if self.current is None or not self.current.members:
+            return self.roster
+        members = frozenset(self.current.members)
+        return tuple(owner for owner in self.roster if owner.party in members)
 
 
 @dataclass(frozen=True)
@@ -211,6 +242,22 @@ class RoundAnswered:
 
 
 @dataclass(frozen=True)
+class SetSigned:
+    """A member's verified signature on the set whose answers are summed."""
+
+    answer_hash: str
+    signed: SetSignature
+
+
+@dataclass(frozen=True)
+class Unmasked:
+    """A member's keys for the Model Owner, its signature verified. `answer_hash` is of the exact bytes."""
+
+    answer_hash: str
+    unmasking: Unmasking
+
+
+@dataclass(frozen=True)
 class OwnerLeft:
     """An owner's verified word, in place of an answer, that it answers no more."""
 
@@ -222,6 +269,7 @@ class SumReady:
     """The product of the current round's answers. `answers` are their exact bytes by ascending party id.
 
     In a window that goes on or ends, `weights` are the next encrypted weights (`previous_weights` with momentum).
+    `unmaskings`: where rounds go on without an owner, the exact bytes of each, in the order of the answers.
     """
 
     request: SignedBytes
@@ -229,6 +277,7 @@ class SumReady:
     total: VectorMessage
     weights: VectorMessage | None = None
     previous_weights: VectorMessage | None = None
+    unmaskings: tuple[bytes, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -263,6 +312,8 @@ Message: TypeAlias = (
     | JoinAnswered
     | StepAnswered
     | RoundAnswered
+    | SetSigned
+    | Unmasked
     | OwnerLeft
     | SumReady
     | TimePassed

@@ -28,6 +28,12 @@ class Metrics:
         self._registry = registry
         self.service = ServiceMetrics(registry)
         self.rounds = Counter("fedtrain_rounds", "Rounds added up", ("kind",), registry=registry)
+        self.rounds_void = Counter(
+            "fedtrain_rounds_void", "Rounds without a sum, for want of owners", registry=registry
+        )
+        self.answers_missed = Counter(
+            "fedtrain_answers_missed", "Answers that were not in time for a sum that went on without", registry=registry
+        )
         self.jobs_ended = Counter("fedtrain_jobs_ended", "Jobs ended", ("status", "code"), registry=registry)
         self.results_refused = Counter("fedtrain_results_refused", "Task results refused", ("code",), registry=registry)
         self.result_bytes = Counter("fedtrain_result_bytes", "Bytes of accepted results", ("kind",), registry=registry)
@@ -49,6 +55,9 @@ class Metrics:
         if after.phase is not before.phase:
             seconds = (after.phase_since - before.phase_since).total_seconds()
             self.phase_seconds.labels(before.phase.value).observe(max(0.0, seconds))
+        if after.voids > before.voids:
+            self.rounds_void.inc()
+        self.answers_missed.inc(sum(after.absences.values()) - sum(before.absences.values()))
         if after.ended and not before.ended and after.ending is not None:
             self.jobs_ended.labels(after.phase.value, _label(after.ending.code)).inc()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from fedtrain.crypto.masks import ROUND_KEY_BYTES
 from fedtrain.facilitator.job import (
     Add,
     AddingFailed,
@@ -28,12 +29,15 @@ from fedtrain.facilitator.job import (
     OwnerLeft,
     OwnerOffers,
     RoundAnswered,
+    SetSigned,
     StepAnswered,
     SumReady,
     TimePassed,
+    Unmasked,
 )
 from fedtrain.facilitator.rounds.deadlines import clock_jumped, time_passed
-from fedtrain.facilitator.rounds.ending import end_job, owner_left, took_seconds
+from fedtrain.facilitator.rounds.ending import check_leaver, end_job, owner_left, took_seconds
+from fedtrain.facilitator.rounds.going_on import answered, gone_for_good, set_signed, unmasked
 from fedtrain.facilitator.rounds.joining import invite, join
 from fedtrain.facilitator.rounds.moves import given_again, moved, step_task
 from fedtrain.facilitator.rounds.order import check_answer, check_request
@@ -77,9 +81,15 @@ def step(context: JobContext, state: JobState, message: Message, now: datetime) 
         case StepAnswered():
             return _step_answered(context, state, message, now)
         case RoundAnswered():
-            return _answer(state, message, now)
+            return _answer(context, state, message, now)
+        case SetSigned():
+            return set_signed(context, state, message, now)
+        case Unmasked():
+            return unmasked(state, message, now)
         case OwnerLeft():
-            return owner_left(context, state, message, now)
+            check_leaver(state, message)
+            leave = gone_for_good if context.manifest.spec.training.goes_on else owner_left
+            return leave(context, state, message, now)
         case SumReady():
             return _sum(context, state, message, now)
         case TimePassed():
@@ -142,6 +152,7 @@ def _ask_owners(
             request=compute,
         )
         for owner in state.roster
+        if owner.party not in state.left
     )
     after = moved(
         state,
@@ -166,21 +177,31 @@ def _ask_owners(
 # The owners' answers
 
 
-def _answer(state: JobState, message: RoundAnswered, now: datetime) -> Outcome:
+def _answer(context: JobContext, state: JobState, message: RoundAnswered, now: datetime) -> Outcome:
     answer = message.answer
     current = check_answer(state, answer)
     known = current.answers.get(answer.party)
     if known is not None:
         return given_again(state, known.answer_hash, message.answer_hash, f"round {answer.round} ({answer.kind})")
-    if state.ended:
+    if state.ended or state.phase in (Phase.AGREEING, Phase.UNMASKING):
         raise Problem(Code.TASK_CLOSED, f"The job is {state.phase}.")
+    goes_on = context.manifest.spec.training.goes_on
+    committed = None if answer.commitments is None else len(answer.commitments.pair_keys)
+    if committed != (ROUND_KEY_BYTES * (len(state.roster) - 1) if goes_on else None):
+        raise Problem(Code.MALFORMED_MESSAGE, "The answer commits to no keys, or to other ones than this job's are.")
     kept = Answer(
         answer_hash=message.answer_hash,
         ciphertexts_hash=answer.vector.ciphertexts_hash,
         signature=answer.signature.hex(),
     )
-    answers = {**current.answers, answer.party: kept}
-    after = state.model_copy(update={"current": current.model_copy(update={"answers": answers})})
+    changes: dict[str, object] = {"answers": {**current.answers, answer.party: kept}}
+    if answer.commitments is not None:
+        took_s = max(0.0, (now - current.started_at).total_seconds())
+        changes["commitments"] = {**current.commitments, answer.party: answer.commitments.hash}
+        changes["answered_after_s"] = {**current.answered_after_s, answer.party: took_s}
+    after = state.model_copy(update={"current": current.model_copy(update=changes)})
+    if goes_on:
+        return answered(context, after, now)
     if after.awaited_owners:
         return Outcome(after)
     return Outcome(moved(after, Transition.LAST_ANSWER, now), (CloseTasks(frozenset({TaskKind.COMPUTE})), Add()))
@@ -196,13 +217,17 @@ def _sum(context: JobContext, state: JobState, message: SumReady, now: datetime)
             party=owner.party,
             answer_hash=current.answers[owner.party].answer_hash,
             ciphertexts_hash=current.answers[owner.party].ciphertexts_hash,
+            commitments_hash=current.commitments.get(owner.party),
             signature=bytes.fromhex(current.answers[owner.party].signature),
         )
-        for owner in state.roster
+        for owner in state.summed
     )
     given = [message.request.hash, *(sha256_hex(answer) for answer in message.answers)]
     if given != [current.request_hash, *(record.answer_hash for record in records)]:
         raise Problem(Code.WRONG_STATE, f"The sum is not of round {current.round}'s request and answers.")
+    told = [sha256_hex(unmasking) for unmasking in message.unmaskings or ()]
+    if told != [current.unmaskings[party] for party in current.members]:
+        raise Problem(Code.WRONG_STATE, f"The keys are not those that round {current.round}'s owners told.")
     entry = to_cbor(
         LogEntry(
             protocol=context.manifest.protocol,
@@ -215,6 +240,7 @@ def _sum(context: JobContext, state: JobState, message: SumReady, now: datetime)
             request_hash=current.request_hash,
             answers=records,
             product_hash=message.total.ciphertexts_hash,
+            set_signatures=tuple(bytes.fromhex(current.set_signatures[party]) for party in current.members) or None,
         )
     )
     logged = state.model_copy(update={"log_head": sha256_hex(entry), "log_length": state.log_length + 1})
@@ -233,6 +259,7 @@ def _sum(context: JobContext, state: JobState, message: SumReady, now: datetime)
         sum=message.total if message.weights is None else None,
         weights=message.weights,
         previous_weights=message.previous_weights,
+        unmaskings=message.unmaskings,
     )
     after = moved(logged, Transition.SUM_READY, now, step=state.step + 1, step_result_hash=None)
     return Outcome(after, (*kept, step_task(context, step)))

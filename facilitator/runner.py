@@ -55,6 +55,7 @@ from fedtrain.spec.problems import Code, Problem
 log = structlog.get_logger("facilitator")
 
 _RETRY_SUM_AFTER_S = 5.0
+_WITH_DEADLINE = (Phase.JOINING, Phase.WAITING_FOR_DATA_OWNERS, Phase.AGREEING, Phase.UNMASKING)
 #: Whom a job waits for, by name in its log lines: of many owners, one line an answer, all names would be too much.
 _NAMED = 10
 
@@ -181,7 +182,7 @@ class JobRunner:
         inputs = await asyncio.to_thread(self._read_answers, job_id)
         if inputs is None:
             return
-        request, answers = inputs
+        request, answers, unmaskings = inputs
         asked = from_cbor(request.body, RoundRequest)
         bind_contextvars(round=asked.round)
         began = self._own.clock.monotonic()
@@ -195,7 +196,7 @@ class JobRunner:
             await self._apply_unless_over(job_id, failed)
             return
         self._own.metrics.adding_seconds.observe(self._own.clock.monotonic() - began)
-        state = await self._apply_unless_over(job_id, SumReady(request, answers, total, weights, previous))
+        state = await self._apply_unless_over(job_id, SumReady(request, answers, total, weights, previous, unmaskings))
         if state is not None:
             self._own.metrics.rounds.labels(asked.kind).inc()
 
@@ -209,18 +210,21 @@ class JobRunner:
             log.info("sum no longer needed", job=job_id)
             return None
 
-    def _read_answers(self, job_id: str) -> tuple[SignedBytes, tuple[bytes, ...]] | None:
-        """The signed request and the answers by ascending party, None where the job is no longer ADDING."""
+    def _read_answers(self, job_id: str) -> tuple[SignedBytes, tuple[bytes, ...], tuple[bytes, ...] | None] | None:
+        """Return the signed request and the answers by ascending party, None where the job is no longer ADDING."""
         with self._own.store.read() as tx:
             state = tx.known_job(job_id)
             current = state.current
             if state.phase is not Phase.ADDING or current is None:
                 return None
             evidence = tx.blob(current.signed_request_hash)
-            answers = [tx.blob(current.answers[owner.party].answer_hash) for owner in state.roster]
-        if evidence is None or any(answer is None for answer in answers):
+            answers = [tx.blob(current.answers[owner.party].answer_hash) for owner in state.summed]
+            told = [tx.blob(current.unmaskings[party]) for party in current.members]
+        if evidence is None or any(found is None for found in (*answers, *told)):
             raise LookupError(f"the store has lost answers of round {current.round} of job {job_id}")
-        return from_cbor(evidence, SignedBytes), tuple(answer for answer in answers if answer is not None)
+        unmaskings = tuple(found for found in told if found is not None)
+        found = tuple(answer for answer in answers if answer is not None)
+        return from_cbor(evidence, SignedBytes), found, unmaskings or None
 
     def check_store(self) -> None:
         """Raises an exception when the store cannot be read. Blocks."""
@@ -258,7 +262,7 @@ class JobRunner:
 
     def _with_deadline(self) -> list[str]:
         with self._own.store.read() as tx:
-            return [job for phase in (Phase.JOINING, Phase.WAITING_FOR_DATA_OWNERS) for job in tx.jobs_in(phase)]
+            return [job for phase in _WITH_DEADLINE for job in tx.jobs_in(phase)]
 
     def _look(self, now: datetime) -> tuple[list[str], list[str]]:
         with self._own.store.read() as tx:

@@ -40,6 +40,20 @@ class DeclinedOwner(BaseModel):
     code: str
 
 
+class OwnerPace(BaseModel):
+    """Pace of an owner, where rounds go on without those who are late.
+
+    `answered_after_s`: seconds from the round's request to its answer, None while there is none. `rounds_missed`: whose
+    sum is without it. `left`: it is asked no more.
+    """
+
+    party: str
+    name: str
+    answered_after_s: float | None
+    rounds_missed: int
+    left: bool
+
+
 _EXAMPLE: JsonDict = {
     "id": "0f4b6d1c9e7a4c52b8d3a6e5f1029384",
     "status": "IN_PROGRESS",
@@ -58,6 +72,7 @@ _EXAMPLE: JsonDict = {
     "ended_at": None,
     "pruned_at": None,
     "due_at": "2026-01-12T09:40:05.120Z",
+    "pace": None,
     "seconds_left": 41.5,
     "window": {
         "step": 2,
@@ -74,7 +89,8 @@ _EXAMPLE: JsonDict = {
 class ModelView(JobView):
     """A job. `due_at`: when its timeout comes. `seconds_left`: an estimate, should it need all its rounds.
 
-    `window`: scale and bits of the training round that is asked, None outside those.
+    `window`: scale and bits of the training round that is asked, None outside those. `pace`: of each owner, where
+    rounds go on without some; None elsewhere.
     """
 
     model_config = ConfigDict(json_schema_extra={"example": _EXAMPLE})
@@ -90,6 +106,7 @@ class ModelView(JobView):
     due_at: datetime | None
     seconds_left: float | None
     window: WindowPosition | None
+    pace: list[OwnerPace] | None
 
 
 @dataclass(frozen=True)
@@ -130,7 +147,22 @@ def describe(outline: JobOutline, state: JobState, facilitator: Member, now: dat
         due_at=state.deadline,
         seconds_left=_seconds_left(state, outline, now),
         window=position_of(outline, state),
+        pace=_pace(state) if outline.schedule.goes_on else None,
     )
+
+
+def _pace(state: JobState) -> list[OwnerPace]:
+    after_s = {} if state.current is None else state.current.answered_after_s
+    return [
+        OwnerPace(
+            party=owner.party,
+            name=owner.name,
+            answered_after_s=after_s.get(owner.party),
+            rounds_missed=state.absences.get(owner.party, 0),
+            left=owner.party in state.left,
+        )
+        for owner in state.roster
+    ]
 
 
 def position_of(outline: JobOutline, state: JobState) -> WindowPosition | None:
@@ -152,7 +184,7 @@ def _awaited(state: JobState, model_owner: Member, facilitator: Member) -> list[
             for owner in state.invited
             if owner.party not in state.join_answers
         ]
-    if state.phase is Phase.WAITING_FOR_DATA_OWNERS:
+    if state.phase in (Phase.WAITING_FOR_DATA_OWNERS, Phase.AGREEING, Phase.UNMASKING):
         members: tuple[Member, ...] = state.awaited_owners
     elif state.phase is Phase.WAITING_FOR_MODEL_OWNER:
         members = (model_owner,)

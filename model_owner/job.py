@@ -176,11 +176,15 @@ def facts_of(context: JobContext, state: JobState) -> JobFacts:
 
 @dataclass(frozen=True)
 class KeyMade:
-    """The key pair exists and is stored. `nonce`: 64 hex digits, fresh, which the proof is bound to."""
+    """The key pair exists and is stored. `nonce`: 64 hex digits, fresh, which the proof is bound to.
+
+    `unmasking_key`: what owners seal keys of masks to, X25519 in hex; for jobs whose rounds go on without an owner.
+    """
 
     modulus: int
     key_proof: tuple[int, ...]
     nonce: str
+    unmasking_key: str | None = None
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from fedtrain.methods.plan import counts_of
 from fedtrain.methods.schedule import COUNTS
 from fedtrain.model_owner import job as j
 from fedtrain.model_owner.job import JobContext, JobState, Outcome, facts_of
@@ -16,7 +17,9 @@ from fedtrain.model_owner.methods import method_of
 from fedtrain.model_owner.methods.method import Finished, Opened, Taken
 from fedtrain.model_owner.sums import replay, windows
 from fedtrain.model_owner.sums.sealing import sealing_of
+from fedtrain.model_owner.sums.unmasking import share_in_sum
 from fedtrain.protocol.documents.identity import sha256_hex
+from fedtrain.protocol.documents.quorum import quorum_of
 from fedtrain.protocol.documents.signed import Manifest, sign_document
 from fedtrain.protocol.evidence.addition import SumContext
 from fedtrain.protocol.messages.expected import planned_round
@@ -85,6 +88,7 @@ def _key_made(context: JobContext, state: JobState, message: j.KeyMade, now: dat
         key_proof=tuple(_hex(root) for root in message.key_proof),
         nonce=message.nonce,
         membership=context.membership,
+        unmasking_key=message.unmasking_key,
     )
     signed = sign_document(manifest, context.identity)
     phase = advance(Role.MODEL_OWNER, state.phase, Event.KEY_MADE)
@@ -114,6 +118,8 @@ def _step_arrived(context: JobContext, state: JobState, arrived: j.StepArrived, 
         )
     if step.step == 0:
         return _roster_closed(context, state, arrived, now)
+    if step.void is not None:
+        return _asked_in_vain(context, state, arrived, now)
     if windows.in_window(context, state):
         return Outcome(state, (windows.expect_window(context, state, arrived),))
     return Outcome(state, (_open_sum(context, state, arrived),))
@@ -130,14 +136,31 @@ def _roster_closed(context: JobContext, state: JobState, arrived: j.StepArrived,
         raise Problem(Code.LOG_INCONSISTENT, "The log does not begin with this job's manifest and roster.")
     after = _with(
         state,
-        phase=advance(Role.MODEL_OWNER, state.phase, Event.ROSTER_CLOSED),
+        # The state is kept before the first point is sealed: the same step may come again.
+        phase=state.phase
+        if state.roster == step.roster
+        else advance(Role.MODEL_OWNER, state.phase, Event.ROSTER_CLOSED),
         roster=step.roster,
         owners=tuple(j.Member(party=entry.party, name=entry.name) for entry in roster.acceptances),
         started_at=now,
         log_head=sha256_hex(step.log_entry),
         log_length=1,
     )
-    return _asking(context, after, arrived, _request(context, after, 0, COUNTS), ())
+    if not state.spec.training.goes_on:
+        return _asking(context, after, arrived, _request(context, after, 0, COUNTS), ())
+    # Everybody knows N: nobody is asked for it.
+    rows_total = sum(roster.size_bands.values())
+    after = _with(after, rows_total=rows_total)
+    opened = Opened(COUNTS, 0, counts_of(context.plan, rows_total), now)
+    return _moved_on(
+        context,
+        after,
+        after,
+        arrived,
+        method_of(state.spec).step(facts_of(context, after), arrived.learning, opened),
+        0,
+        now,
+    )
 
 
 def _open_sum(context: JobContext, state: JobState, arrived: j.StepArrived) -> j.OpenSum:
@@ -163,6 +186,7 @@ def _open_sum(context: JobContext, state: JobState, arrived: j.StepArrived) -> j
         kind=asked.kind,
         request_hash=asked.request_hash,
         previous_head=asked.log_head,
+        quorum=_quorum(context, state),
     )
     return j.OpenSum(arrived, sum_context, expected)
 
@@ -173,14 +197,42 @@ def _opened(context: JobContext, state: JobState, message: j.SumOpened, now: dat
     if asked is None or arrived.step.step != state.next_step or state.ended:
         raise Problem(Code.WRONG_STATE, f"Job {state.job_id} has gone on, or ended, without this sum.")
     entries = windows.entries_due(context, state)
-    opened = Opened(asked.kind, asked.round, message.values, now, message.previous, entries)
+    share = share_in_sum(arrived.step, context.roster(state).size_bands)
+    opened = Opened(asked.kind, asked.round, message.values, now, message.previous, entries, share)
     taken = method_of(state.spec).step(facts_of(context, state), arrived.learning, opened)
-    after = _after(state, arrived, taken, entries)
+    return _moved_on(context, state, _after(state, arrived, taken, entries), arrived, taken, entries, now)
+
+
+def _asked_in_vain(context: JobContext, state: JobState, arrived: j.StepArrived, now: datetime) -> Outcome:
+    """Ask a new round in the place of one that has no sum, for want of owners. Raises Problem(WRONG_STATE)."""
+    asked = state.asked
+    if asked is None or arrived.learning is None or not state.spec.training.goes_on:
+        raise Problem(Code.WRONG_STATE, f"No round of job {state.job_id} can come to nothing.")
+    taken = method_of(state.spec).again(facts_of(context, state), arrived.learning, asked.round)
+    return _moved_on(context, state, _after(state, arrived, taken, 0), arrived, taken, 0, now)
+
+
+def _quorum(context: JobContext, state: JobState) -> int | None:
+    training = state.spec.training
+    return quorum_of(training, len(context.roster(state).parties)) if training.goes_on else None
+
+
+def _moved_on(
+    context: JobContext,
+    state: JobState,
+    after: JobState,
+    arrived: j.StepArrived,
+    taken: Taken,
+    entries: int,
+    now: datetime,
+) -> Outcome:
+    """Follow the method's turn. `state`: what is kept until the next point is encrypted, `after`: once it is."""
     if isinstance(taken.next, Finished):
         if arrived.replayed is not None and arrived.replayed.request is not None:
             raise replay.differs(arrived.step.step, None, arrived.replayed)
         # From here on the round is the last one that was answered.
-        after = _with(after, asked=asked.model_copy(update={"round": taken.round}))
+        if after.asked is not None:
+            after = _with(after, asked=after.asked.model_copy(update={"round": taken.round}))
         return _finished(after, arrived, taken, taken.next, now)
     if not taken.next.has_weights:
         return _asking(context, after, arrived, _request(context, after, taken.round, taken.next.kind), _kept(taken))
@@ -192,7 +244,7 @@ def _after(state: JobState, arrived: j.StepArrived, taken: Taken, entries: int) 
     """The state that an answer leads to. The log has so many more entries, the last of which came with the step."""
     return _with(
         state,
-        log_head=sha256_hex(arrived.step.log_entry),
+        log_head=sha256_hex(arrived.step.log_entry) if entries else state.log_head,
         log_length=state.log_length + entries,
         rows_total=state.rows_total if taken.rows_total is None else taken.rows_total,
         numbers_decrypted=state.numbers_decrypted + taken.numbers_decrypted,
@@ -202,8 +254,8 @@ def _after(state: JobState, arrived: j.StepArrived, taken: Taken, entries: int) 
 
 
 def _encrypted(context: JobContext, state: JobState, message: j.PointEncrypted) -> Outcome:
-    turn, asked = message.turn, state.asked
-    if asked is None or turn.arrived.step.step != state.next_step or state.ended:
+    turn = message.turn
+    if state.roster is None or turn.arrived.step.step != state.next_step or state.ended:
         raise Problem(Code.WRONG_STATE, f"Job {state.job_id} has gone on, or ended, without this request.")
     after = _after(state, turn.arrived, turn.taken, turn.entries)
     request = _request(
@@ -299,7 +351,9 @@ FATAL = frozenset(
         Code.PROTOCOL_VERSION,
         Code.RESTORED_TOO_OLD,
         Code.ROSTER_INVALID,
+        Code.SET_REFUSED,
         Code.SUM_OUT_OF_BOUND,
+        Code.UNMASKING_REFUSED,
     }
 )
 

@@ -38,6 +38,7 @@ from fedtrain.model_owner.sums import replay, windows
 from fedtrain.model_owner.sums.keys import KeyRing, encryptor_of, private_key_of
 from fedtrain.model_owner.sums.opening import encrypt_points, open_sum, open_window, opened_point, planned_weights
 from fedtrain.model_owner.sums.sealing import seal_point
+from fedtrain.model_owner.sums.unmasking import public_unmasking_key
 from fedtrain.planning.plans import plan_spec, rounds_of
 from fedtrain.planning.unit_costs import UnitCosts
 from fedtrain.protocol.clock import Clock
@@ -230,7 +231,8 @@ class ModelService:
             private_key = own.keys.make(job_id, state.spec.training.key_bits)
             identity = bytes.fromhex(own.identity.party_id)
             proof = prove_key(private_key, identity, bytes.fromhex(nonce))
-            return j.KeyMade(int(private_key.public_key.n), tuple(int(root) for root in proof), nonce)
+            unmasking_key = public_unmasking_key(private_key) if state.spec.training.goes_on else None
+            return j.KeyMade(int(private_key.public_key.n), tuple(int(root) for root in proof), nonce, unmasking_key)
 
         return await self.apply(job_id, await self._timed(job_id, make))
 
@@ -273,6 +275,12 @@ class ModelService:
         before ends the job as FAILED (RESTORED_TOO_OLD). Raises Problem where the evidence is not to be had.
         """
         state = await self.job(job_id)
+        if state.spec.training.goes_on:
+            raise Problem(
+                Code.RESTORED_TOO_OLD,
+                f"Job {job_id} has gone on since this state was backed up, and the masks' keys that owners told since "
+                "then are in no log: cancel it, and deploy it again.",
+            )
         log.warning("state older than the job: catching up from the log", job=job_id, step=state.next_step, until=until)
         roster = await _persist(job_id, lambda: self._own.client.roster(job_id))
         while not state.ended and (until is None or state.next_step < until):

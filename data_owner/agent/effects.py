@@ -92,6 +92,12 @@ class JobEffects:
                 state.job_id, kept.facts.round, kept.facts.kind
             ),
             j.SendStored: lambda _context, state, effect: self.ledger.stored(state.job_id, effect.round, effect.kind),
+            j.SignSet: lambda context, state, effect: self.ledger.sign_set(
+                state, self._answering_job(context, state), effect.sum_set
+            ),
+            j.TellKeys: lambda context, state, effect: self.ledger.tell_keys(
+                state, self._answering_job(context, state), effect.sum_set, context.manifest(state).unmasking_key
+            ),
             j.DestroyMaskKey: lambda context, state, _effect: self.forget(context, state),
         }
 
@@ -234,6 +240,7 @@ class JobEffects:
             engine=self._shop.engine,
             sealing_key=sealing_key,
             noise_seed=None if release is None else release.seed,
+            size_band=roster.size_bands.get(context.party_id),
         )
         self._answering[state.job_id] = job
         return job

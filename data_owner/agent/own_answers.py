@@ -52,9 +52,12 @@ class OwnAnswers:
         return LostAnswer(Compute(job_id=job_id, request=signed, previous_entry=previous), entry, body)
 
 
-def is_behind(state: JobState, compute: Compute) -> bool:
-    """Say whether the log that a request stands on has more of this owner's answers than its state knows of."""
-    if state.phase is not Phase.JOINED or state.waits_because is not None:
+def is_behind(state: JobState, compute: Compute, *, goes_on: bool = False) -> bool:
+    """Say whether the log that a request stands on has more of this owner's answers than its state knows of.
+
+    `goes_on`: the log has sums without this owner too, which it has nothing to take back of.
+    """
+    if state.phase is not Phase.JOINED or state.waits_because is not None or goes_on:
         return False
     try:
         return from_cbor(compute.previous_entry, LogEntry).index > state.answers

@@ -28,6 +28,7 @@ from fedtrain.protocol.documents.identity import Identity
 from fedtrain.protocol.documents.opened import OpenedDocuments
 from fedtrain.protocol.documents.signed import Decline, JobEnd, Manifest, SignedDocument, parse_json, sign_document
 from fedtrain.protocol.documents.trust import Trust
+from fedtrain.protocol.evidence.sum_set import SetRequest, UnmaskRequest
 from fedtrain.protocol.messages.rounds import Compute, RoundRequest, from_cbor
 from fedtrain.protocol.messages.task_sizes import EvidenceLimits
 from fedtrain.protocol.messages.tasks import JSON_TYPE, TaskHeader, TaskKind
@@ -129,7 +130,13 @@ class OwnerService:
     @property
     def handlers(self) -> Mapping[TaskKind, Handler]:
         """For the task agent."""
-        return {TaskKind.JOIN: self.on_join, TaskKind.COMPUTE: self.on_compute, TaskKind.END: self.on_end}
+        return {
+            TaskKind.JOIN: self.on_join,
+            TaskKind.COMPUTE: self.on_compute,
+            TaskKind.SIGN_SET: self.on_set,
+            TaskKind.UNMASK: self.on_unmask,
+            TaskKind.END: self.on_end,
+        }
 
     # Registration
 
@@ -187,7 +194,8 @@ class OwnerService:
     async def _computed(self, job_id: str, compute: Compute, request: RoundRequest) -> TaskAnswer | None:
         async with self._driver.holding(job_id):
             state = await self._joined(job_id)
-            if is_behind(state, compute):
+            goes_on = self._context(state).manifest(state).spec.training.goes_on
+            if is_behind(state, compute, goes_on=goes_on):
                 try:
                     state = await self._taker.catch_up(state, compute)
                 except Problem as problem:
@@ -213,6 +221,24 @@ class OwnerService:
             if driven.answer is None:
                 log.warning("waits for a person", job=job_id, why=f"GET /models/{job_id} has the reason")
             return driven.answer
+
+    async def on_set(self, header: TaskHeader, body: bytes) -> TaskAnswer | None:
+        """Sign the set of owners whose answers are summed. Raises Problem, which stays in view, where it refuses."""
+        return await self._of_set(_job_of(header), j.SetAsked(from_cbor(body, SetRequest)))
+
+    async def on_unmask(self, header: TaskHeader, body: bytes) -> TaskAnswer | None:
+        """Tell the Model Owner keys of masks under the signed set. Raises Problem as `on_set`."""
+        return await self._of_set(_job_of(header), j.KeysAsked(from_cbor(body, UnmaskRequest)))
+
+    async def _of_set(self, job_id: str, asked: j.SetAsked | j.KeysAsked) -> TaskAnswer | None:
+        async with self._driver.holding(job_id):
+            await self._joined(job_id)
+            try:
+                return (await self._drive(job_id, asked)).answer
+            except Problem as problem:
+                if problem.code is not Code.STORE_UNAVAILABLE:
+                    await self._note(job_id, problem)
+                raise
 
     async def on_end(self, header: TaskHeader, body: bytes) -> TaskAnswer:
         """Close a job; an END for one that is not known here is answered all the same."""

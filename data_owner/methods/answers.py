@@ -91,7 +91,8 @@ class PreparedData:
 class Question:
     """A request, opened. `kind`: of the round. `weights`: where the job shares them with owners, what they are.
 
-    `seed`: what this owner draws from for this request alone, the same after any restart. Secret.
+    `seed`: what this owner draws from for this request alone, the same after any restart. Secret. `size_band`: what
+    this owner's answer weighs, of `rows_total`, in place of its rows where rounds go on without an owner; None else.
     """
 
     kind: str
@@ -99,6 +100,7 @@ class Question:
     rows_total: int | None = None
     weights: SharedWeights | None = field(repr=False, default=None)
     seed: bytes = field(repr=False, default=b"")
+    size_band: int | None = None
 
 
 @dataclass(frozen=True, eq=False)

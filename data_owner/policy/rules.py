@@ -68,8 +68,10 @@ class OwnerPolicy(Strict):
     of two indicators either. `max_leverage`: a table with a row above it waits for a person (1: none does), as does one
     whose training or validation part, where a job shows them, has smaller cells; `standing_out` can be not looked at.
     `differencing`: what could be subtracted from an earlier sum waits for people; "unchecked", it is not looked at as
-    long as nobody is pinned. `least_roster` counts owners, this one included; once data owners are pinned, only pinned
-    ones. `adopt_first_encoding`: a dataset without a schema takes the first job's. `privacy`: for claims of it.
+    long as nobody is pinned. `continue_without_noise`: rounds may go on without an owner although no noise hides what
+    the difference of two of them tells. `least_roster` counts owners, this one included; once data owners are pinned,
+    only pinned ones. `adopt_first_encoding`: a dataset without a schema takes the first job's. `privacy`: for claims of
+    it, and how many owners may collude.
     """
 
     trust: Trust = Trust()
@@ -88,6 +90,7 @@ class OwnerPolicy(Strict):
     differencing: Literal["by_hand", "unchecked"] = "by_hand"
     standing_out: Literal["by_hand", "unchecked"] = "by_hand"
     privacy: PrivacyPolicy = PrivacyPolicy()
+    continue_without_noise: bool = False
 
     @classmethod
     def for_loopback(cls, least_roster: int = LEAST_ROSTER) -> Self:
@@ -99,6 +102,7 @@ class OwnerPolicy(Strict):
             least_roster=least_roster,
             differencing="unchecked",
             standing_out="unchecked",
+            continue_without_noise=True,
         )
 
     @classmethod
@@ -206,6 +210,11 @@ def _refused_terms(policy: OwnerPolicy, spec: ModelSpec, rounds: int) -> str | N
         return f"reencrypt_every {training.reencrypt_every} is above {policy.max_reencrypt_every}"
     if rounds > policy.max_rounds:
         return f"{rounds} rounds are more than {policy.max_rounds}"
+    if training.goes_on and not policy.continue_without_noise:
+        return (
+            'on_dropout "continue" adds no noise in this version, so that two rounds, one without this owner, tell its '
+            "update: it needs continue_without_noise"
+        )
     if training.min_data_owners < policy.least_roster:
         return (
             f"min_data_owners {training.min_data_owners} allows a roster below this owner's least, "

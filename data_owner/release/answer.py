@@ -22,13 +22,14 @@ from fedtrain.data_owner.data.moments import Integers
 from fedtrain.data_owner.job import Answered, AnswerFacts
 from fedtrain.data_owner.methods.answers import Affine, OwnerMethod, Plain, PreparedData, Question
 from fedtrain.data_owner.release.fixed_point import fixed_point
+from fedtrain.data_owner.release.mask_keys import RoundKeys
 from fedtrain.data_owner.release.noise import with_noise
 from fedtrain.data_owner.release.under_encryption import applied, encrypted, rerandomised
 from fedtrain.methods.plan import Answer as PlannedAnswer
 from fedtrain.methods.plan import EncryptedWeights, Plan, SharedArrays
 from fedtrain.protocol.documents.identity import Identity, sha256_hex
 from fedtrain.protocol.messages.expected import check_asks, open_planned, planned_round
-from fedtrain.protocol.messages.rounds import RoundAnswer, RoundRequest, VectorMessage, to_cbor
+from fedtrain.protocol.messages.rounds import Commitments, Kind, RoundAnswer, RoundRequest, VectorMessage, to_cbor
 from fedtrain.protocol.messages.shared_weights import (
     SealingContext,
     SharedWeights,
@@ -48,7 +49,8 @@ class AnsweringJob:
     """All that does not change between the rounds of a job that this owner has joined.
 
     `peers`: X25519 public keys of the roster's other owners, by party id, both as bytes; empty only on a roster of one.
-    `sealing_key`: where the job shares its weights with owners. `noise_seed`: where the plan has noise.
+    `sealing_key`: where the job shares its weights with owners. `noise_seed`: where the plan has noise. `size_band`:
+    where rounds go on without an owner.
     """
 
     manifest_hash: str
@@ -64,6 +66,7 @@ class AnsweringJob:
     engine: Engine
     sealing_key: X25519PrivateKey | None = field(default=None, repr=False)
     noise_seed: bytes | None = field(default=None, repr=False)
+    size_band: int | None = None
 
 
 def compute_answer(
@@ -91,10 +94,11 @@ def compute_answer(
             vector = applied(numbers, planned, weights, job.modulus, job.engine)
         else:
             vector = encrypted(numbers, planned, job.modulus, job.pool)
-        vector = _masked(job, request, request_hash, vector, shared)
+        asked = AskedFacts.of(request, request_hash, shared)
+        vector, commitments = _masked(job, asked, vector)
         if isinstance(numbers, Affine):
             vector = rerandomised(vector, job.modulus, job.pool)
-        return _signed(job, request, request_hash, vector)
+        return _signed(job, asked, vector, commitments)
 
 
 def numbers_of(
@@ -117,12 +121,39 @@ def numbers_of(
     if (kind in job.method.needs_weights) != (shared is not None):
         raise Problem(Code.MALFORMED_MESSAGE, f"The weights of a {kind} request are not as this job has them.")
     training, rounding = (_seed(job, request, request_hash, shared, tag) for tag in (TRAINING_TAG, ROUNDING_TAG))
-    question = Question(kind, request.round, rows_total, shared, training)
+    question = Question(kind, request.round, rows_total, shared, training, job.size_band)
     answer = job.method.answers[kind](job.data, question)
     numbers = fixed_point(answer, planned, rounding)
     if isinstance(answer, Plain) and not isinstance(numbers, Affine):
         numbers = with_noise(numbers, planned, answer.names, job.noise_seed)
     return numbers, planned
+
+
+@dataclass(frozen=True)
+class AskedFacts:
+    """A question, as far as masks are bound to it. `weights_hash`: of opened weights, where there are any."""
+
+    round: int
+    kind: Kind
+    request_hash: str
+    log_head: str
+    weights_hash: str | None
+
+    @classmethod
+    def of(cls, request: RoundRequest, request_hash: str, shared: SharedWeights | None) -> AskedFacts:
+        weights_hash = None if shared is None else shared.hash
+        return cls(request.round, request.kind, request_hash, request.log_head, weights_hash)
+
+    def context(self, job: AnsweringJob) -> list[bytes | str | int]:
+        """Return all that an owner was asked with, which masks and what it draws are bound to."""
+        context: list[bytes | str | int]
+        context = [job.manifest_hash, job.roster_hash, self.round, self.kind, self.request_hash]
+        # Owners that were given different weights under one request must not cancel each other's masks.
+        return context if self.weights_hash is None else [*context, self.weights_hash]
+
+    def mask_context(self, job: AnsweringJob) -> list[bytes | str | int]:
+        """Return what the masks are bound to, but for the owners that share each."""
+        return [MASK_TAG, *self.context(job)]
 
 
 def _seed(
@@ -132,53 +163,54 @@ def _seed(
 
     Of the mask key, which the job alone has, and which is gone when it ends: HKDF (RFC 5869) keeps purposes apart.
     """
-    info = encode_context(purpose, *_context(job, request, request_hash, shared))
+    info = encode_context(purpose, *AskedFacts.of(request, request_hash, shared).context(job))
     secret = job.mask_key.private_bytes_raw()
     return HKDF(algorithm=SHA256(), length=SEED_BYTES, salt=None, info=info).derive(secret)
 
 
-def _context(
-    job: AnsweringJob, request: RoundRequest, request_hash: str, shared: SharedWeights | None
-) -> list[bytes | str | int]:
-    """All that an owner was asked with."""
-    context: list[bytes | str | int]
-    context = [job.manifest_hash, job.roster_hash, request.round, request.kind, request_hash]
-    # Owners that were given different weights under one request must not cancel each other's masks.
-    return context if shared is None else [*context, shared.hash]
+def round_keys(job: AnsweringJob, asked: AskedFacts) -> RoundKeys:
+    """Return the keys of an answer's masks, in a job whose rounds go on without an owner."""
+    return RoundKeys.of(bytes.fromhex(job.identity.party_id), job.mask_key, job.peers, asked.mask_context(job))
 
 
 def _masked(
-    job: AnsweringJob, request: RoundRequest, request_hash: str, vector: EncryptedVector, shared: SharedWeights | None
-) -> EncryptedVector:
-    """Add the masks that this owner shares with the roster's others, bound to all that they were asked with."""
-    context = [MASK_TAG, *_context(job, request, request_hash, shared)]
-    own_id = bytes.fromhex(job.identity.party_id)
-    masks = sum_of_masks(own_id, job.mask_key, job.peers, context, len(vector.ciphertexts), job.modulus)
-    return replace(vector, ciphertexts=tuple(blind(vector.ciphertexts, masks, job.modulus)))
+    job: AnsweringJob, asked: AskedFacts, vector: EncryptedVector
+) -> tuple[EncryptedVector, Commitments | None]:
+    """Add the masks that this owner shares with the roster's others, and its own where rounds go on without it."""
+    own_id, count = bytes.fromhex(job.identity.party_id), len(vector.ciphertexts)
+    commitments = None
+    if job.size_band is None:
+        masks = sum_of_masks(own_id, job.mask_key, job.peers, asked.mask_context(job), count, job.modulus)
+    else:
+        keys = round_keys(job, asked)
+        masks, commitments = keys.masks(count, job.modulus), keys.commitments
+    return replace(vector, ciphertexts=tuple(blind(vector.ciphertexts, masks, job.modulus))), commitments
 
 
-def _signed(job: AnsweringJob, request: RoundRequest, request_hash: str, vector: EncryptedVector) -> Answered:
+def _signed(job: AnsweringJob, asked: AskedFacts, vector: EncryptedVector, commitments: Commitments | None) -> Answered:
     message = VectorMessage.of(vector, job.modulus)
     answer = RoundAnswer(
         party=job.identity.party_id,
         manifest_hash=job.manifest_hash,
         roster_hash=job.roster_hash,
-        round=request.round,
-        kind=request.kind,
-        request_hash=request_hash,
-        log_head=request.log_head,
+        round=asked.round,
+        kind=asked.kind,
+        request_hash=asked.request_hash,
+        log_head=asked.log_head,
         vector=message,
+        commitments=commitments,
         signature=b"\0" * 64,
     ).signed_by(job.identity)
     body = to_cbor(answer)
     facts = AnswerFacts(
-        round=request.round,
-        kind=request.kind,
-        request_hash=request_hash,
-        log_head=request.log_head,
+        round=asked.round,
+        kind=asked.kind,
+        request_hash=asked.request_hash,
+        log_head=asked.log_head,
         answer_hash=sha256_hex(body),
         ciphertexts_hash=message.ciphertexts_hash,
         signature=answer.signature.hex(),
+        weights_hash=asked.weights_hash,
     )
     return Answered(facts, body, vector.layout.rows * vector.layout.columns)
 

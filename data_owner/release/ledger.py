@@ -18,11 +18,12 @@ from fedtrain.data_owner import job as j
 from fedtrain.data_owner.agent.past import Memory
 from fedtrain.data_owner.checks import own_answer
 from fedtrain.data_owner.job import JobContext, JobState
-from fedtrain.data_owner.release.answer import AnsweringJob, compute_answer
+from fedtrain.data_owner.release.answer import AnsweringJob, AskedFacts, compute_answer, round_keys
 from fedtrain.data_owner.release.marks import AnswerMarks
 from fedtrain.data_owner.release.pools import Pools
 from fedtrain.data_owner.store.sql import OwnerStore
-from fedtrain.protocol.messages.rounds import Compute, Kind, LogEntry
+from fedtrain.protocol.evidence.sum_set import SetSignature, SumSet
+from fedtrain.protocol.messages.rounds import Compute, Kind, LogEntry, to_cbor
 from fedtrain.protocol.messages.tasks import CBOR_TYPE
 from fedtrain.spec.problems import Code, Problem
 
@@ -72,6 +73,25 @@ class Ledger:
         layout = SlotLayout.from_dict(answer.vector.layout)
         log.warning("an answer that this state had forgotten is taken back", job=state.job_id, round=facts.round)
         return j.Answered(facts, lost.body, layout.rows * layout.columns)
+
+    def sign_set(self, state: JobState, job: AnsweringJob, summed: SumSet) -> TaskAnswer:
+        """Sign a set, marked before it leaves. Raises Problem(SET_REFUSED) where the marks know another one."""
+        self.marks.set_signed(state.job_id, summed.round, summed.hash)
+        party = job.identity.party_id
+        signed = SetSignature(party=party, set_hash=summed.hash, signature=summed.signed_by(job.identity))
+        return TaskAnswer(to_cbor(signed), CBOR_TYPE)
+
+    def tell_keys(self, state: JobState, job: AnsweringJob, summed: SumSet, recipient: str | None) -> TaskAnswer:
+        """Return this owner's keys under a set, sealed. Raises Problem(SET_REFUSED) where the marks do not know it.
+
+        `recipient`: the manifest's unmasking_key, in hex.
+        """
+        last = state.last
+        if recipient is None or last is None or not self.marks.has_signed(state.job_id, summed.round, summed.hash):
+            raise Problem(Code.SET_REFUSED, f"The set of round {summed.round} is not marked as signed here.")
+        asked = AskedFacts(last.round, last.kind, last.request_hash, last.log_head, last.weights_hash)
+        told = round_keys(job, asked).told(summed, recipient, job.identity)
+        return TaskAnswer(to_cbor(told), CBOR_TYPE)
 
     def stored(self, job_id: str, round_: int, kind: Kind) -> TaskAnswer:
         """Return what is sent: the bytes in the store. Raises Problem: INTERNAL where it lost them, EVIDENCE_PRUNED."""

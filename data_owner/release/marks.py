@@ -40,13 +40,35 @@ class AnswerMarks:
         append_line(self._path(job_id), f"{round_} {kind} {request_hash}".encode())
         return False
 
+    def set_signed(self, job_id: str, round_: int, set_hash: str) -> None:
+        """Mark that this set is signed in a round, durably. Raises Problem(SET_REFUSED) where another one was."""
+        path = self._signed_path(job_id)
+        marked = dict(line.decode().split(" ") for line in read_lines(path))
+        known = marked.get(str(round_))
+        if known not in (None, set_hash):
+            raise Problem(
+                Code.SET_REFUSED,
+                f"In round {round_} the set {str(known)[:16]}… was signed, and now {set_hash[:16]}… is to be: an owner "
+                "signs one a round. The store does not know the first: it is an older copy.",
+            )
+        if known is None:
+            append_line(path, f"{round_} {set_hash}".encode())
+
+    def has_signed(self, job_id: str, round_: int, set_hash: str) -> bool:
+        """Say whether this set is marked as signed in the round."""
+        return f"{round_} {set_hash}".encode() in read_lines(self._signed_path(job_id))
+
+    def _signed_path(self, job_id: str) -> Path:
+        return self._folder / f"{job_id}.signed-sets"
+
     def has(self, job_id: str) -> bool:
         """Say whether the job has marks."""
-        return self._path(job_id).exists()
+        return self._path(job_id).exists() or self._signed_path(job_id).exists()
 
     def forget(self, job_id: str) -> None:
         """Delete the job's marks, if there are any: without its mask key nothing is answered any more."""
         delete_secret(self._path(job_id))
+        delete_secret(self._signed_path(job_id))
 
     def _read(self, job_id: str) -> dict[tuple[int, str], str]:
         marks: dict[tuple[int, str], str] = {}

@@ -7,11 +7,17 @@ that was sealed to it would open.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from fedtrain.crypto.masks import masks_of_pairs, pair_keys, pair_mask, self_mask_key
+from fedtrain.protocol.documents.identity import Identity
+from fedtrain.protocol.evidence.sum_set import SumSet, Unmasking, commitments_to, outside, seal_keys
+from fedtrain.protocol.messages.rounds import Commitments
 from fedtrain.service.vault.key_files import KeyFiles
 from fedtrain.service.vault.secret_files import delete_secret
 from fedtrain.spec.problems import Code, Problem
@@ -83,6 +89,47 @@ class SealingKeys(JobKeys):
 
     def __init__(self, folder: Path, files: KeyFiles) -> None:
         super().__init__(folder, files, "sealing", ".sealing.x25519")
+
+
+@dataclass(frozen=True)
+class RoundKeys:
+    """The keys of one answer's masks where rounds go on without an owner. `pairs`: by the other owner's id.
+
+    They follow from the job's mask key and what was asked, so that they are the same after any restart; they are told
+    by `told`, and in no other way.
+    """
+
+    own_id: bytes
+    self_mask: bytes = field(repr=False)
+    pairs: Mapping[bytes, bytes] = field(repr=False)
+
+    @classmethod
+    def of(
+        cls,
+        own_id: bytes,
+        mask_key: X25519PrivateKey,
+        peers: Mapping[bytes, bytes],
+        context: Sequence[bytes | str | int],
+    ) -> RoundKeys:
+        """Derive the keys. `context`: what the masks are bound to. Raises MalformedKey for a peer's bad key."""
+        pairs = pair_keys(own_id, mask_key, peers, context)
+        return cls(own_id, self_mask_key(mask_key, (*context, own_id)), pairs)
+
+    @property
+    def commitments(self) -> Commitments:
+        return commitments_to(self.self_mask, self.pairs)
+
+    def masks(self, count: int, modulus: int) -> list[int]:
+        """Return `count` residues mod n, which no other owner's masks cancel."""
+        pairs = masks_of_pairs(self.own_id, self.pairs, count, modulus)
+        return [(pairs[index] + pair_mask(self.self_mask, index, modulus)) % modulus for index in range(count)]
+
+    def told(self, summed: SumSet, recipient: str, identity: Identity) -> Unmasking:
+        """Return what this owner tells under a set that it and all others in it have signed: never the key of a pair
+        that are both in it. `recipient`: the manifest's unmasking_key."""
+        roster = [self.own_id.hex(), *(peer.hex() for peer in self.pairs)]
+        keys = [self.pairs[bytes.fromhex(party)] for party in outside(roster, summed)]
+        return seal_keys(summed, self.self_mask, keys, recipient, identity)
 
 
 def _public(key: X25519PrivateKey) -> str:

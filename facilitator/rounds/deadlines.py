@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from fedtrain.facilitator.job import ClockJumped, JobContext, JobState, Outcome
 from fedtrain.facilitator.rounds.ending import end_job
+from fedtrain.facilitator.rounds.going_on import time_is_over
 from fedtrain.facilitator.rounds.joining import close_roster
 from fedtrain.protocol.states import Event as Transition
 from fedtrain.protocol.states import Phase
@@ -19,6 +20,8 @@ def time_passed(context: JobContext, state: JobState, now: datetime) -> Outcome:
     if state.phase is Phase.JOINING:
         return close_roster(context, state, now)
     training = context.manifest.spec.training
+    if training.goes_on:
+        return time_is_over(context, state, now)
     if training.on_dropout == "wait" or state.current is None:
         # The deadline has done its work: `GET /models/{id}` names who is late, and the job waits.
         return Outcome(state.model_copy(update={"deadline": None}))

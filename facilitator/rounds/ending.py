@@ -21,7 +21,7 @@ from fedtrain.protocol.messages.tasks import JSON_TYPE, TaskKind
 from fedtrain.protocol.states import Event, Phase, Role, advance
 from fedtrain.spec.problems import Code, Problem
 
-_WORK = frozenset({TaskKind.JOIN, TaskKind.COMPUTE, TaskKind.STEP})
+_WORK = frozenset({TaskKind.JOIN, TaskKind.COMPUTE, TaskKind.SIGN_SET, TaskKind.UNMASK, TaskKind.STEP})
 
 
 def end_job(
@@ -71,8 +71,8 @@ def not_declined(state: JobState) -> tuple[Invited, ...]:
     return tuple(owner for owner in state.invited if owner.party not in declined)
 
 
-def owner_left(context: JobContext, state: JobState, message: OwnerLeft, now: datetime) -> Outcome:
-    """The job fails where an owner of the roster answers no more: without it the others' masks do not cancel.
+def check_leaver(state: JobState, message: OwnerLeft) -> None:
+    """Check that an owner that says it leaves is in the job.
 
     Raises Problem: FORBIDDEN for an owner that is not on the roster, MALFORMED_MESSAGE for another manifest,
     TASK_CLOSED where the job has ended.
@@ -87,6 +87,11 @@ def owner_left(context: JobContext, state: JobState, message: OwnerLeft, now: da
         )
     if state.ended:
         raise Problem(Code.TASK_CLOSED, f"The job is {state.phase}.")
+
+
+def owner_left(context: JobContext, state: JobState, message: OwnerLeft, now: datetime) -> Outcome:
+    """Fail the job whose owner answers no more: without it the others' masks do not cancel."""
+    said = message.statement
     reason = f"{said.name} left the job ({said.code})."
     return end_job(context, state, Event.FAIL, now, code=Code.OWNER_LEFT.slug, reason=reason)
 

@@ -6,10 +6,11 @@ results can be pickled.
 
 from __future__ import annotations
 
-from fedtrain.facilitator.job import JobState, JoinAnswered, OwnerLeft, RoundAnswered
+from fedtrain.facilitator.job import JobState, JoinAnswered, OwnerLeft, RoundAnswered, SetSigned, Unmasked
+from fedtrain.facilitator.rounds.going_on import sum_set_of
 from fedtrain.facilitator.rounds.order import check_answer
 from fedtrain.methods.plan import Plan
-from fedtrain.protocol.documents.identity import sha256_hex
+from fedtrain.protocol.documents.identity import sha256_hex, verify
 from fedtrain.protocol.documents.signed import (
     Acceptance,
     Decline,
@@ -21,6 +22,7 @@ from fedtrain.protocol.documents.signed import (
     open_document,
     parse_json,
 )
+from fedtrain.protocol.evidence.sum_set import SET_TAG, SetSignature, SumSet, Unmasking
 from fedtrain.protocol.messages.expected import check_request_vectors, open_planned, planned_round
 from fedtrain.protocol.messages.rounds import REQUEST_TAG, RoundAnswer, RoundRequest, StepResult, from_cbor
 from fedtrain.spec.problems import Code, Problem
@@ -86,6 +88,36 @@ def read_withdrawal(body: bytes, party: str) -> OwnerLeft:
     if statement.party != party:
         raise Problem(Code.FORBIDDEN, f"The withdrawal is of {statement.party[:16]}…; {party[:16]}… sent it.")
     return OwnerLeft(statement)
+
+
+def read_set_signature(body: bytes, party: str, state: JobState) -> SetSigned:
+    """Return a member's signature on the current round's set, verified.
+
+    Raises Problem: MALFORMED_CBOR, MALFORMED_MESSAGE, FORBIDDEN, TASK_CLOSED, BAD_SIGNATURE.
+    """
+    signed = from_cbor(body, SetSignature)
+    if signed.party != party:
+        raise Problem(Code.FORBIDDEN, f"The signature is of {signed.party[:16]}…; {party[:16]}… sent it.")
+    summed = _current_set(state)
+    if signed.set_hash != summed.hash:
+        raise Problem(Code.MALFORMED_MESSAGE, f"The signature is on another set than round {summed.round}'s.")
+    verify(party, SET_TAG, summed.statement(), signed.signature)
+    return SetSigned(sha256_hex(body), signed)
+
+
+def read_unmasking(body: bytes, party: str, state: JobState) -> Unmasked:
+    """Return a member's keys for the Model Owner, its signature verified. Raises Problem as `read_set_signature`."""
+    unmasking = from_cbor(body, Unmasking)
+    if unmasking.party != party:
+        raise Problem(Code.FORBIDDEN, f"The keys are of {unmasking.party[:16]}…; {party[:16]}… sent them.")
+    unmasking.check(_current_set(state), party)
+    return Unmasked(sha256_hex(body), unmasking)
+
+
+def _current_set(state: JobState) -> SumSet:
+    if state.current is None or not state.current.members:
+        raise Problem(Code.TASK_CLOSED, f"No set is to be signed now; the job is {state.phase}.")
+    return sum_set_of(state)
 
 
 def read_round_answer(body: bytes, party: str, state: JobState, modulus: int, plan: Plan) -> RoundAnswered:

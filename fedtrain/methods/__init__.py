@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
@@ -29,7 +30,8 @@ def method_of(spec: ModelSpec) -> Method:
 
 def schedule_of(spec: ModelSpec) -> Schedule:
     """Return the order of the rounds of the spec's job."""
-    return method_of(spec).schedule(spec)
+    schedule = method_of(spec).schedule(spec)
+    return replace(schedule, goes_on=True) if spec.training.goes_on else schedule
 
 
 __all__ = ["METHODS", "Method", "method_of", "schedule_of"]

@@ -43,6 +43,8 @@ TAKEN = frozenset(
         "key_bits",
         "scaling",
         "on_dropout",
+        "quorum",
+        "void_rounds",
         "join_timeout_s",
         "round_timeout_s",
     }

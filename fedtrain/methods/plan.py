@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from fedtrain.crypto import EncryptedVector, SlotLayout
 from fedtrain.crypto.engine import Engine
 from fedtrain.crypto.errors import CryptoError
+from fedtrain.methods.schedule import COUNTS
 
 #: Names and shapes, in the order in which the arrays are laid out.
 Arrays = Mapping[str, tuple[int, ...]]
@@ -132,6 +134,12 @@ class Round:
     updates: bool = False
 
 
+def counts_of(plan: Plan, rows_total: int) -> NDArray[Any]:
+    """Return the answer to the counts that N is the first number of, (numbers, 1), where nobody was asked for it."""
+    numbers = numbers_in(plan.round(COUNTS).answer.arrays)
+    return np.array([rows_total, *[0] * (numbers - 1)], dtype=object).reshape(-1, 1)
+
+
 class NotPlanned(LookupError):  # noqa: N818 - named for what happened
     """A plan has no round of that kind, or not at that step of a window."""
 
@@ -188,6 +196,15 @@ class Plan(ABC):
     @property
     def holds_out(self) -> bool:
         """True where owners keep a part of their rows for validation, apart from the part that answers are over."""
+        return False
+
+    @property
+    def may_go_on(self) -> bool:
+        """Say whether rounds may go on without an owner: no two answers of one owner tell the same secret.
+
+        Answers that are linear in fixed moments do: the sum of a round less that of another, without an owner, is that
+        owner's alone. There, no method may say so.
+        """
         return False
 
     @property

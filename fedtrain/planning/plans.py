@@ -17,7 +17,7 @@ def plan_spec(spec: ModelSpec) -> Plan:
     Problem(INVALID_SPEC) where the spec leaves open what the plan needs.
     """
     try:
-        return method_of(spec).plan(spec)
+        plan = method_of(spec).plan(spec)
     except DoesNotFit as error:
         raise Problem(
             Code.DOES_NOT_FIT,
@@ -26,6 +26,14 @@ def plan_spec(spec: ModelSpec) -> Plan:
             needed_bits=error.needed_bits,
             available_bits=error.available_bits,
         ) from error
+    if spec.training.goes_on and not plan.may_go_on:
+        why = (
+            f"{spec.model_type} answers every round from the same sums: the difference of two rounds, one without an "
+            'owner, would be that owner\'s alone. Use "wait" or "end".'
+        )
+        errors = [{"field": "training.on_dropout", "message": why, "value": "continue"}]
+        raise Problem(Code.INVALID_SPEC, f"training.on_dropout: {why}", errors=errors)
+    return plan
 
 
 @lru_cache(maxsize=256)

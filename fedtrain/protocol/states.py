@@ -35,6 +35,8 @@ class Phase(StrEnum):
     WAITING_FOR_MODEL_OWNER = "WAITING_FOR_MODEL_OWNER"  # facilitator
     WAITING_FOR_DATA_OWNERS = "WAITING_FOR_DATA_OWNERS"  # facilitator
     ADDING = "ADDING"  # facilitator: multiplying ciphertexts, or a step of a window
+    AGREEING = "AGREEING"  # facilitator: owners sign whose answers are summed
+    UNMASKING = "UNMASKING"  # facilitator: owners tell the Model Owner keys of masks
     TRAINING = "TRAINING"  # model owner
     OFFERED = "OFFERED"  # data owner: manifest received
     AWAITING_APPROVAL = "AWAITING_APPROVAL"  # data owner: a person decides
@@ -56,6 +58,10 @@ class Event(StrEnum):
     LAST_ANSWER = "LAST_ANSWER"
     SUM_READY = "SUM_READY"
     WINDOW_CONTINUES = "WINDOW_CONTINUES"
+    SET_NAMED = "SET_NAMED"
+    SET_SIGNED = "SET_SIGNED"
+    LAST_UNMASKING = "LAST_UNMASKING"
+    ROUND_VOID = "ROUND_VOID"
     OWNER_TIMED_OUT = "OWNER_TIMED_OUT"
     NEEDS_APPROVAL = "NEEDS_APPROVAL"
     ACCEPT = "ACCEPT"
@@ -87,7 +93,21 @@ TRANSITIONS: dict[tuple[Role, Phase, Event], Phase] = {
     (_F, Phase.WAITING_FOR_DATA_OWNERS, Event.OWNER_TIMED_OUT): Phase.FAILED,
     (_F, Phase.ADDING, Event.SUM_READY): Phase.WAITING_FOR_MODEL_OWNER,
     (_F, Phase.ADDING, Event.WINDOW_CONTINUES): Phase.WAITING_FOR_DATA_OWNERS,
-    **_ends(_F, Phase.JOINING, Phase.WAITING_FOR_MODEL_OWNER, Phase.WAITING_FOR_DATA_OWNERS, Phase.ADDING),
+    (_F, Phase.WAITING_FOR_DATA_OWNERS, Event.SET_NAMED): Phase.AGREEING,
+    (_F, Phase.WAITING_FOR_DATA_OWNERS, Event.ROUND_VOID): Phase.WAITING_FOR_MODEL_OWNER,
+    (_F, Phase.AGREEING, Event.SET_SIGNED): Phase.UNMASKING,
+    (_F, Phase.AGREEING, Event.ROUND_VOID): Phase.WAITING_FOR_MODEL_OWNER,
+    (_F, Phase.UNMASKING, Event.LAST_UNMASKING): Phase.ADDING,
+    (_F, Phase.UNMASKING, Event.ROUND_VOID): Phase.WAITING_FOR_MODEL_OWNER,
+    **_ends(
+        _F,
+        Phase.JOINING,
+        Phase.WAITING_FOR_MODEL_OWNER,
+        Phase.WAITING_FOR_DATA_OWNERS,
+        Phase.AGREEING,
+        Phase.UNMASKING,
+        Phase.ADDING,
+    ),
     (_M, Phase.PREPARING, Event.KEY_MADE): Phase.DEPLOYING,
     (_M, Phase.DEPLOYING, Event.MANIFEST_POSTED): Phase.JOINING,
     (_M, Phase.JOINING, Event.ROSTER_CLOSED): Phase.TRAINING,
@@ -103,7 +123,15 @@ TRANSITIONS: dict[tuple[Role, Phase, Event], Phase] = {
 }
 
 _IN_PROGRESS = frozenset(
-    {Phase.WAITING_FOR_MODEL_OWNER, Phase.WAITING_FOR_DATA_OWNERS, Phase.ADDING, Phase.TRAINING, Phase.JOINED}
+    {
+        Phase.WAITING_FOR_MODEL_OWNER,
+        Phase.WAITING_FOR_DATA_OWNERS,
+        Phase.AGREEING,
+        Phase.UNMASKING,
+        Phase.ADDING,
+        Phase.TRAINING,
+        Phase.JOINED,
+    }
 )
 
 

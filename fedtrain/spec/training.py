@@ -43,6 +43,8 @@ class ServerOptimizer(StrEnum):
 
 
 Auto = Literal["auto"]
+#: Fields of jobs whose rounds go on without an owner. Left out of what is signed where they are not given.
+_OF_ROUNDS_THAT_GO_ON: Final = ("quorum", "void_rounds")
 Positive = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False)]
 
 
@@ -66,6 +68,8 @@ NETWORK_FIELDS: Final = (
     "seed",
 )
 
+_LEFT_OUT: Final = frozenset({*NETWORK_FIELDS, *_OF_ROUNDS_THAT_GO_ON})
+
 
 class Training(Strict):
     """Fields of training, each with a default; those of `NETWORK_FIELDS` are None where they are not given."""
@@ -85,7 +89,9 @@ class Training(Strict):
     max_rows: Annotated[StrictInt, Field(ge=1, le=10**12)] = 10_000_000
     weight_bound: Positive | Auto = "auto"
     evaluate_every: Annotated[StrictInt, Field(ge=0)] = 0
-    on_dropout: Literal["wait", "end"] = "wait"
+    on_dropout: Literal["wait", "end", "continue"] = "wait"
+    quorum: Annotated[StrictInt, Field(ge=2, le=10_000)] | None = None
+    void_rounds: Annotated[StrictInt, Field(ge=1, le=1000)] | None = None
     join_timeout_s: Annotated[float, Field(strict=True, gt=0, le=30 * 86400)] = 600
     round_timeout_s: Annotated[float, Field(strict=True, gt=0, le=30 * 86400)] = 600
     key_bits: Annotated[StrictInt, Field(ge=256, le=16384, multiple_of=64)] = 3072
@@ -107,10 +113,27 @@ class Training(Strict):
     @model_serializer(mode="wrap")
     def _without_unused(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
         fields: dict[str, Any] = serialise(self)
-        return {name: value for name, value in fields.items() if value is not None or name not in NETWORK_FIELDS}
+        return {name: value for name, value in fields.items() if value is not None or name not in _LEFT_OUT}
+
+    @property
+    def goes_on(self) -> bool:
+        """Say whether a round goes on without an owner that is not there in time."""
+        return self.on_dropout == "continue"
+
+    @property
+    def most_void_rounds(self) -> int:
+        """Rounds in a row that may come to nothing; then the job waits."""
+        return self.void_rounds or 5
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
+        for name in _OF_ROUNDS_THAT_GO_ON:
+            if getattr(self, name) is not None and not self.goes_on:
+                raise ValueError(f'{name} {getattr(self, name)} belongs to on_dropout "continue": leave it out')
+        if self.goes_on and self.min_data_owners < 3:
+            raise ValueError(f'on_dropout "continue" needs min_data_owners 3 at least, not {self.min_data_owners}')
+        if self.quorum is not None and self.quorum > self.min_data_owners:
+            raise ValueError(f"quorum {self.quorum} is above min_data_owners {self.min_data_owners}")
         if self.min_data_owners > self.max_data_owners:
             raise ValueError(f"min_data_owners {self.min_data_owners} is above max_data_owners {self.max_data_owners}")
         if self.reencrypt_every > 1 and self.optimizer not in (Optimizer.GRADIENT_DESCENT, Optimizer.MOMENTUM):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from datetime import datetime
+from fractions import Fraction
 
 from fedtrain.methods.plan import Plan
 from fedtrain.model_owner.arithmetic.arrays import Integers
@@ -13,6 +14,7 @@ from fedtrain.model_owner.methods.moves import Ask
 from fedtrain.model_owner.results.fitted import Fitted, TrainedModel
 from fedtrain.protocol.messages.rounds import Kind
 from fedtrain.spec.model_spec import ModelSpec
+from fedtrain.spec.problems import Code, Problem
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class Opened:
     """Answer to a question, decrypted: a sum, (rows, columns) integers within their bound, or a window's weights.
 
     `round`: the one that was asked. `rounds`: how many the answer took, 1 without windows. `previous`: the weights
-    before a window's last update, with momentum alone. `at`: now.
+    before a window's last update, with momentum alone. `at`: now. `share`: of the roster's weight, that of the owners
+    whose answers are in the sum; below 1 where the round went on without some.
     """
 
     kind: Kind
@@ -42,6 +45,7 @@ class Opened:
     at: datetime
     previous: Integers | None = field(default=None, repr=False)
     rounds: int = 1
+    share: Fraction = Fraction(1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +75,8 @@ class Taken:
 class Method(ABC):
     """Pure, with all its state in `Learning`: the same arguments give the same bits. One line each in the registry.
 
-    The first answer is that to the counts, as round 0. `fitted`: how its models report, predict and are exported.
+    The first answer is that to the counts, as round 0; where rounds go on without an owner nobody is asked for them,
+    and it holds the sum of all size bands. `fitted`: how its models report, predict and are exported.
     `leakage_theorem`: it holds that no more can be learnt than there is in the sums.
     """
 
@@ -81,6 +86,13 @@ class Method(ABC):
     def numbers_in_all(self, spec: ModelSpec, rounds: int) -> int | None:  # noqa: ARG002
         """Count the numbers that the sums have to tell in so many rounds; None where each is told once."""
         return None
+
+    def again(self, job: JobFacts, learning: Learning, round_: int) -> Taken:  # noqa: ARG002
+        """Ask anew, as the round after it, what round `round_` asked and got no sum for; or finish with what there is.
+
+        Only of methods whose rounds may go on without an owner.
+        """
+        raise Problem(Code.WRONG_STATE, f"Round {round_} cannot come to nothing in this job.")
 
     @abstractmethod
     def step(self, job: JobFacts, learning: Learning | None, opened: Opened) -> Taken:

@@ -22,6 +22,7 @@ from fedtrain.model_owner.arithmetic.arrays import Integers
 from fedtrain.model_owner.job import OpenSum, OpenWindow, PointEncrypted, Replayed, Turn
 from fedtrain.model_owner.methods.moves import Ask
 from fedtrain.model_owner.sums import replay
+from fedtrain.model_owner.sums.unmasking import unmasked, unmasking_key_of
 from fedtrain.protocol.evidence.addition import check_sum
 from fedtrain.protocol.evidence.verification import LogItem, LogVerifier
 from fedtrain.protocol.messages.expected import planned_round
@@ -34,7 +35,7 @@ def open_sum(effect: OpenSum, private_key: PaillierPrivateKey, engine: Engine) -
     """Return the decrypted sum, (rows, columns) integers, after every check; nothing is decrypted before.
 
     Raises Problem: ADDITION_NOT_PROVEN, LOG_INCONSISTENT, BAD_SIGNATURE, MALFORMED_CBOR, MALFORMED_MESSAGE,
-    MALFORMED_CIPHERTEXT, SUM_OUT_OF_BOUND.
+    MALFORMED_CIPHERTEXT, SUM_OUT_OF_BOUND, SET_REFUSED, UNMASKING_REFUSED.
     """
     step = effect.arrived.step
     if step.sum is None:
@@ -47,6 +48,8 @@ def open_sum(effect: OpenSum, private_key: PaillierPrivateKey, engine: Engine) -
 
     try:
         total = check_sum(effect.context, step.answers, step.log_entry, step.sum.ciphertexts, add)
+        if effect.context.quorum is not None:
+            total = unmasked(effect.context, step, total, unmasking_key_of(private_key))
         return decrypt_array(total, private_key, engine)
     except DecodedOutOfBound as error:
         raise Problem(

@@ -19,7 +19,8 @@ def check_offer(manifest: Manifest, *, allow_small_keys: bool) -> Plan:
 
 
 def check_offered_key(manifest: Manifest, *, allow_small_keys: bool) -> None:
-    """Check the manifest's key by the Model Owner's proof. Raises Problem(MALFORMED_KEY)."""
+    """Check the manifest's key by the Model Owner's proof, and that there is one to seal masks' keys to where they are
+    told. Raises Problem(MALFORMED_KEY)."""
     try:
         check_key(
             int(manifest.modulus, 16),
@@ -31,6 +32,10 @@ def check_offered_key(manifest: Manifest, *, allow_small_keys: bool) -> None:
         )
     except CryptoError as error:
         raise Problem(Code.MALFORMED_KEY, f"The Model Owner's key is refused: {error}.") from None
+    if manifest.spec.training.goes_on != (manifest.unmasking_key is not None):
+        raise Problem(
+            Code.MALFORMED_KEY, "The manifest has an unmasking_key, or none, unlike its on_dropout: both or neither."
+        )
 
 
 def agreed_plan(manifest: Manifest) -> Plan:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fedtrain.protocol.documents.quorum import size_band
 from fedtrain.protocol.documents.signed import Acceptance, Manifest, Roster, SignedDocument, open_document
 from fedtrain.spec.problems import Code, Problem
 
@@ -32,6 +33,11 @@ class OpenRoster:
     def sealing_keys(self) -> dict[str, str]:
         """X25519 public keys in hex, by party, for weights that are shared with owners; empty for other jobs."""
         return {entry.party: entry.sealing_key for entry in self.acceptances if entry.sealing_key is not None}
+
+    @property
+    def size_bands(self) -> dict[str, int]:
+        """Weights of the owners' answers where rounds go on without some, by party; empty for other jobs."""
+        return {entry.party: entry.size_band for entry in self.acceptances if entry.size_band is not None}
 
 
 def open_roster(signed: SignedDocument, manifest: Manifest, manifest_hash: str, facilitator: str) -> OpenRoster:
@@ -77,6 +83,15 @@ def check_belongs(acceptance: Acceptance, manifest: Manifest) -> None:
         if manifest.spec.privacy is None:
             named = "names its noise, and this job claims no privacy"
         raise _invalid(f"{acceptance.name} {named}")
+    band, training = acceptance.size_band, manifest.spec.training
+    if training.goes_on and band is None:
+        raise _invalid(f"{acceptance.name} gave no size band, and this job's rounds go on without an owner")
+    if not training.goes_on and band is not None:
+        raise _invalid(f"{acceptance.name} gave a size band, and this job counts rows")
+    if band is not None and band != size_band(band, training.max_rows):
+        raise _invalid(
+            f"{acceptance.name} gave the size band {band}, no power of two up to max_rows {training.max_rows}"
+        )
 
 
 def _check_sealing_key(acceptance: Acceptance, manifest: Manifest) -> None:

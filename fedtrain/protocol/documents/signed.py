@@ -72,7 +72,11 @@ class Membership(Document):
 
 
 class Manifest(Document):
-    """A job: what is trained, under which key. Signed by the Model Owner."""
+    """A job: what is trained, under which key. Signed by the Model Owner.
+
+    `unmasking_key`: the X25519 public key that owners seal keys of masks to, where rounds go on without an owner; left
+    out of other jobs' manifests.
+    """
 
     job_id: JobId
     created_at: str
@@ -84,14 +88,23 @@ class Manifest(Document):
     key_proof: Annotated[tuple[Hex, ...], Field(max_length=64)]
     nonce: Hash
     membership: SignedDocument | None = None
+    unmasking_key: MaskKey | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_unused(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = serialise(self)
+        if self.unmasking_key is None:
+            fields.pop("unmasking_key", None)
+        return fields
 
 
 class Acceptance(Document):
     """A Data Owner joins. `moments_hash` binds it to what it froze; `mask_key` is a fresh X25519 public key.
 
     `sealing_key`: another one, for the weights, where the job shares them with owners. `noise_share`: where the job
-    claims privacy, by what this owner's noise is known. Each is left out of other jobs, so that parties which do not
-    know the field can take part in them.
+    claims privacy, by what this owner's noise is known. `size_band`: where rounds go on without an owner, what its
+    answers weigh in place of its rows (`documents.quorum.size_band`). Each is left out of other jobs, so that parties
+    which do not know the field can take part in them.
     """
 
     manifest_hash: Hash
@@ -102,11 +115,12 @@ class Acceptance(Document):
     membership: SignedDocument | None = None
     sealing_key: MaskKey | None = None
     noise_share: Hash | None = None
+    size_band: Annotated[int, Field(ge=1, le=10**12)] | None = None
 
     @model_serializer(mode="wrap")
     def _without_unused(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
         fields: dict[str, Any] = serialise(self)
-        for name in ("sealing_key", "noise_share"):
+        for name in ("sealing_key", "noise_share", "size_band"):
             if fields.get(name) is None:
                 fields.pop(name, None)
         return fields

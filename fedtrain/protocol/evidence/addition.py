@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from fedtrain.crypto import EncryptedVector
 from fedtrain.protocol.documents.identity import sha256_hex
 from fedtrain.protocol.documents.roster import OpenRoster
+from fedtrain.protocol.evidence.sum_set import SumSet, check_fully_signed, check_members
 from fedtrain.protocol.messages.rounds import (
     AnswerRecord,
     LogEntry,
@@ -26,7 +27,7 @@ AddVectors = Callable[[Sequence[EncryptedVector], int], EncryptedVector]
 
 @dataclass(frozen=True)
 class SumContext:
-    """Context that a sum must belong to."""
+    """Context that a sum must belong to. `quorum`: how many owners, where not all."""
 
     manifest_hash: str
     roster: OpenRoster
@@ -35,6 +36,7 @@ class SumContext:
     kind: str
     request_hash: str
     previous_head: str
+    quorum: int | None = None
 
 
 def record_of(answer_bytes: bytes, answer: RoundAnswer) -> AnswerRecord:
@@ -56,7 +58,7 @@ def check_answers(context: SumContext, answers: Sequence[bytes]) -> list[tuple[A
     """
     opened = sorted(((from_cbor(data, RoundAnswer), data) for data in answers), key=lambda pair: pair[0].party)
     parties = tuple(answer.party for answer, _ in opened)
-    if parties != context.roster.parties:
+    if context.quorum is None and parties != context.roster.parties:
         missing = [party[:16] + "…" for party in context.roster.parties if party not in parties]
         raise _unproven(f"it needs one answer of each of the {len(context.roster.parties)} owners; missing: {missing}")
     for answer, _ in opened:
@@ -65,6 +67,8 @@ def check_answers(context: SumContext, answers: Sequence[bytes]) -> list[tuple[A
         if given != expected or answer.log_head != context.previous_head:
             raise _unproven(f"the answer of {answer.party[:16]}… belongs to another round, request, roster or log")
         answer.check_signature()
+        if (answer.commitments is None) != (context.quorum is None):
+            raise _unproven(f"the answer of {answer.party[:16]}… commits to keys where it must not, or does not")
     return [(record_of(data, answer), answer.vector.open(context.modulus)) for answer, data in opened]
 
 
@@ -83,12 +87,28 @@ def check_sum(
     expected = (context.manifest_hash, context.roster.hash, context.round, context.kind, context.request_hash)
     if given != expected or entry.answers != tuple(record for record, _ in checked):
         raise Problem(Code.LOG_INCONSISTENT, f"Log entry {entry.index} does not record this round's answers.")
+    check_set(entry, context.roster, context.quorum)
     product = add([vector for _, vector in checked], context.modulus)
     if VectorMessage.of(product, context.modulus).ciphertexts != product_bytes:
         raise _unproven("the product of the answers is another ciphertext")
     if entry.product_hash != sha256_hex(product_bytes):
         raise Problem(Code.LOG_INCONSISTENT, f"Log entry {entry.index} records another product.")
     return product
+
+
+def check_set(entry: LogEntry, roster: OpenRoster, quorum: int | None) -> None:
+    """Check that the owners whose answers an entry records have all signed that it is theirs which are summed.
+
+    `quorum`: how many there must be; None where the answers are all of the roster's, and nobody signs a set. Raises
+    Problem: LOG_INCONSISTENT, SET_REFUSED, BAD_SIGNATURE.
+    """
+    if (entry.set_signatures is None) != (quorum is None):
+        raise Problem(Code.LOG_INCONSISTENT, f"Log entry {entry.index} has signatures on its set, unlike its job.")
+    if quorum is None or entry.set_signatures is None:
+        return
+    summed = SumSet.of_entry(entry)
+    check_members(summed, roster.parties, quorum)
+    check_fully_signed(summed, entry.set_signatures)
 
 
 def _unproven(why: str) -> Problem:

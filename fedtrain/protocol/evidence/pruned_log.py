@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fedtrain.protocol.documents.identity import sha256_hex, verify
+from fedtrain.protocol.evidence.addition import check_set
 from fedtrain.protocol.evidence.verification import Job
 from fedtrain.protocol.messages.rounds import ANSWER_TAG, NO_ENTRY, LogEntry, answer_statement, from_cbor
 from fedtrain.spec.problems import Code, Problem
@@ -38,7 +39,8 @@ def _check(job: Job, index: int, head: str, entry: LogEntry) -> None:
         return
     if entry.kind is None or entry.request_hash is None or entry.product_hash is None:
         raise Problem(Code.LOG_INCONSISTENT, "it records no sum.")
-    if tuple(record.party for record in entry.answers) != job.roster.parties:
+    check_set(entry, job.roster, job.quorum)
+    if job.quorum is None and tuple(record.party for record in entry.answers) != job.roster.parties:
         raise Problem(Code.LOG_INCONSISTENT, "it does not record one answer of every owner on the roster.")
     for record in entry.answers:
         statement = answer_statement(

@@ -16,6 +16,7 @@ from fedtrain.methods.plan import Plan
 from fedtrain.methods.schedule import Schedule
 from fedtrain.planning.plans import plan_spec
 from fedtrain.protocol.documents.identity import sha256_hex
+from fedtrain.protocol.documents.quorum import quorum_of
 from fedtrain.protocol.documents.roster import OpenRoster, open_roster
 from fedtrain.protocol.documents.signed import Manifest, SignedDocument, open_document
 from fedtrain.protocol.evidence.addition import SumContext, check_sum
@@ -65,6 +66,12 @@ class Job:
     @property
     def schedule(self) -> Schedule:
         return schedule_of(self.manifest.spec)
+
+    @property
+    def quorum(self) -> int | None:
+        """Return how many owners a sum needs where rounds go on without the others; None where it needs all."""
+        training = self.manifest.spec.training
+        return quorum_of(training, len(self.roster.parties)) if training.goes_on else None
 
     @classmethod
     def open(cls, signed_manifest: SignedDocument, signed_roster: SignedDocument, facilitator: str) -> Job:
@@ -175,7 +182,14 @@ class LogVerifier:
             raise Problem(Code.LOG_INCONSISTENT, f"it says that it is entry {entry.index}.")
         self._check_protocol(entry)
         context = SumContext(
-            job.manifest_hash, job.roster, job.modulus, request.round, request.kind, signed.hash, self.head
+            job.manifest_hash,
+            job.roster,
+            job.modulus,
+            request.round,
+            request.kind,
+            signed.hash,
+            self.head,
+            job.quorum,
         )
         total = check_sum(context, item.answers, item.entry, item.product, self._adder(request))
         self._update = self._updated(request, total)
@@ -193,8 +207,11 @@ class LogVerifier:
         given = (request.manifest_hash, request.roster_hash, request.log_head)
         if given != (job.manifest_hash, job.roster.hash, self.head):
             raise Problem(Code.LOG_INCONSISTENT, "its request belongs to another job, roster or point of the log.")
-        due = self._schedule.following(self._last_round if self._last_round >= 0 else None, self._last_kind)
-        if (request.round, request.kind) not in [(turn.round, turn.kind) for turn in due]:
+        last = self._last_round if self._last_round >= 0 else None
+        due = self._schedule.following(last, self._last_kind)
+        # A round that came to nothing is in no log.
+        skipped = self._schedule.skips_to(request.round, request.kind, last)
+        if skipped is None and (request.round, request.kind) not in [(turn.round, turn.kind) for turn in due]:
             raise Problem(
                 Code.LOG_INCONSISTENT, f"round {request.round} ({request.kind}) follows round {self._last_round}."
             )

@@ -21,6 +21,7 @@ INVITATION_BYTES = 8 << 20
 REGISTRATION_BYTES = 256 << 10
 _FRAME = 16 << 10
 _OF_ENTRY = 512  # an owner's record in a log entry
+_OF_KEY = 32  # of a mask, or its commitment
 _OF_ROSTER = 16 << 10  # an owner's signed acceptance, with its membership
 _SCORE_BYTES = 5  # an integer below 2^32 in CBOR
 _CALIBRATION_BYTES = 128
@@ -30,7 +31,9 @@ def most_result_bytes(kind: TaskKind, spec: ModelSpec, plan: Plan) -> int:
     """Return the most bytes of a task's result, as CBOR; as JSON a result is a statement of STATEMENT_BYTES."""
     match kind:
         case TaskKind.COMPUTE:
-            return _answer(plan)
+            return _answer(plan) + _commitments(spec)
+        case TaskKind.UNMASK:
+            return _FRAME + _commitments(spec)
         case TaskKind.STEP:
             return _request(spec, plan)
         case TaskKind.SCORING:  # a ScoringOffer
@@ -55,7 +58,11 @@ def most_request_bytes(kind: TaskKind, spec: ModelSpec, plan: Plan) -> int:
         case TaskKind.STEP:
             owners = spec.training.max_data_owners
             sums = _answer(plan) + 2 * _weights(plan)
-            return _request(spec, plan) + _entry(spec) + sums + owners * (_answer(plan) + _OF_ROSTER)
+            answers = owners * (_answer(plan) + _OF_ROSTER)
+            # Commitments, and the keys that are told, are one a pair.
+            return _request(spec, plan) + _entry(spec) + sums + answers + 2 * owners * _commitments(spec)
+        case TaskKind.SIGN_SET | TaskKind.UNMASK:
+            return _entry(spec)
         case TaskKind.SCORE:  # a ScoreRequest
             return _FRAME + spec.outputs * MAX_ROWS * plan.ciphertext_bytes
         case _:
@@ -76,11 +83,16 @@ class EvidenceLimits:
 
     @classmethod
     def of(cls, spec: ModelSpec, plan: Plan) -> EvidenceLimits:
-        return cls(_entry(spec), max(_request(spec, plan), _answer(plan)))
+        return cls(_entry(spec), max(_request(spec, plan), _answer(plan) + _commitments(spec)))
 
 
 def _answer(plan: Plan) -> int:
     return _FRAME + plan.ciphertext_bytes * max(plan.round(kind).answer.layout.ciphertexts for kind in plan.kinds)
+
+
+def _commitments(spec: ModelSpec) -> int:
+    """Return the bytes of a key, or of the hash of one, for each owner there may be; 0 where rounds do not go on."""
+    return spec.training.max_data_owners * _OF_KEY if spec.training.goes_on else 0
 
 
 def _weights(plan: Plan) -> int:

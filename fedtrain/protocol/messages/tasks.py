@@ -18,6 +18,8 @@ from fedtrain.spec.model_spec import Strict
 class TaskKind(StrEnum):
     JOIN = "join"  # to a Data Owner: SignedDocument(Manifest), JSON → JoinAnswer, JSON
     COMPUTE = "compute"  # to a Data Owner: Compute, CBOR → RoundAnswer, CBOR
+    SIGN_SET = "sign_set"  # to a Data Owner: SetRequest, CBOR → SetSignature, CBOR
+    UNMASK = "unmask"  # to a Data Owner: UnmaskRequest, CBOR → Unmasking, CBOR
     STEP = "step"  # to the Model Owner: Step, CBOR → StepResult, CBOR
     END = "end"  # to either: JobEnd, JSON → {} , JSON
     SCORING = "scoring"  # Data Owner to Model Owner: ScoringAsk, CBOR → ScoringReply, CBOR

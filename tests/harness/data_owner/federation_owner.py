@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -20,18 +20,18 @@ from fedtrain.data_owner.policy.row_groups import Comparison
 from fedtrain.data_owner.policy.rules import OwnerPolicy
 from fedtrain.data_owner.policy.summed_table import SummedTable
 from fedtrain.data_owner.release.answer import AnsweringJob, compute_answer
+from fedtrain.data_owner.release.ledger import Ledger
 from fedtrain.planning.plans import plan_spec
 from fedtrain.protocol.documents.identity import sha256_hex
 from fedtrain.protocol.documents.signed import (
     Acceptance,
     JobEnd,
     JoinAnswer,
-    Roster,
     SignedDocument,
-    open_document,
     parse_json,
 )
 from fedtrain.protocol.documents.signed import sign_document as sign
+from fedtrain.protocol.evidence.sum_set import SetRequest, UnmaskRequest
 from fedtrain.protocol.messages.rounds import Compute, Kind, RoundRequest, from_cbor
 from fedtrain.protocol.messages.tasks import CBOR_TYPE, JSON_TYPE, TaskKind
 from fedtrain.spec.problems import Code, Problem
@@ -75,6 +75,22 @@ class OwnerKept:
     answers: dict[tuple[int, Kind], tuple[str, bytes]] = field(default_factory=dict)
 
 
+class SignedMarks:
+    """Marks of signed sets, as `fedtrain.data_owner.release.marks` has them, on a disk of the play."""
+
+    def __init__(self, disk: Disk) -> None:
+        self.by_round: dict[int, str] = {}
+        self._disk = disk
+
+    def set_signed(self, _job_id: str, round_: int, set_hash: str) -> None:
+        if self.by_round.setdefault(round_, set_hash) != set_hash:
+            raise Problem(Code.SET_REFUSED, "the marks say that another set was signed")
+        self._disk.written()
+
+    def has_signed(self, _job_id: str, round_: int, set_hash: str) -> bool:
+        return self.by_round.get(round_) == set_hash
+
+
 class OwnerParty:
     """One Data Owner. The order of its writes is that of `fedtrain.data_owner.agent`: mark, compute, keep, send."""
 
@@ -86,6 +102,7 @@ class OwnerParty:
         self.kept = OwnerKept()
         self.mask_key: bytes | None = None
         self.marks: dict[tuple[int, Kind], str] = {}
+        self.signed_marks = SignedMarks(self.disk)
         policy = OwnerPolicy.for_loopback(least_roster=2)
         if by_hand:
             policy = policy.model_copy(update={"approval": "by_hand"})
@@ -108,7 +125,28 @@ class OwnerParty:
             if self.state is not None:
                 self.take(o.Ended(parse_json(task.request, JobEnd)))
             return b"{}", JSON_TYPE
+        if task.kind is TaskKind.SIGN_SET:
+            return self._of_set(o.SetAsked(from_cbor(task.request, SetRequest)))
+        if task.kind is TaskKind.UNMASK:
+            return self._of_set(o.KeysAsked(from_cbor(task.request, UnmaskRequest)))
         return self._compute(from_cbor(task.request, Compute), facilitator)
+
+    def _of_set(self, asked: o.SetAsked | o.KeysAsked) -> tuple[bytes, str]:
+        """Sign a set or tell keys, as the agent does: the state first, then the mark, then what leaves."""
+        if self.state is None:
+            raise Problem(Code.MODEL_NOT_FOUND, "the job is not known here")
+        after, effects = owner_round.step(self.owner, self.state, asked, START)
+        self._keep(after)
+        job = self._answering(after)
+        ledger = Ledger(cast(Any, None), cast(Any, None), cast(Any, self.signed_marks), cast(Any, None))
+        match effects:
+            case (o.SignSet(sum_set=summed),):
+                return ledger.sign_set(after, job, summed).body, CBOR_TYPE
+            case (o.TellKeys(sum_set=summed),):
+                recipient = self.owner.manifest(after).unmasking_key
+                assert recipient is not None
+                return ledger.tell_keys(after, job, summed, recipient).body, CBOR_TYPE
+        raise AssertionError(effects)
 
     def take(self, message: o.Message) -> None:
         """A message, and all that follows from it until nothing is left to do."""
@@ -199,8 +237,8 @@ class OwnerParty:
 
     def _answering(self, state: o.JobState) -> AnsweringJob:
         assert state.roster is not None
-        entries = [open_document(entry, Acceptance) for entry in open_document(state.roster, Roster).entries]
-        keys = {entry.party: entry.mask_key for entry in entries}
+        roster = self.owner.roster(state, state.roster)
+        keys = roster.mask_keys
         if self.mask_key is None or self._public_mask_key() != keys[self.party_id]:
             raise Problem(Code.OWNER_LOST_ITS_KEY, "the mask key is gone")
         if self.moments_hash != state.moments_hash:
@@ -220,4 +258,5 @@ class OwnerParty:
             data=PreparedData.of(self.moments, budget),
             pool=RerandomiserPool(modulus, ENGINE, 4),
             engine=ENGINE,
+            size_band=roster.size_bands.get(self.party_id),
         )

@@ -20,12 +20,15 @@ from fedtrain.facilitator.rounds.incoming import (
     open_manifest,
     read_join_answer,
     read_round_answer,
+    read_set_signature,
     read_step_result,
+    read_unmasking,
     read_withdrawal,
 )
 from fedtrain.model_owner import job as m
 from fedtrain.model_owner import round as model_owner_round
 from fedtrain.model_owner.sums.opening import encrypt_points, open_sum, planned_weights
+from fedtrain.model_owner.sums.unmasking import public_unmasking_key
 from fedtrain.planning.plans import plan_spec, rounds_of
 from fedtrain.protocol.documents.identity import Identity, sha256_hex
 from fedtrain.protocol.documents.signed import JobEnd, SignedDocument, parse_json
@@ -149,6 +152,10 @@ class FacilitatorParty:
             event = read_join_answer(body, party)
         elif content_type == JSON_TYPE:
             event = read_withdrawal(body, party)
+        elif task.kind is TaskKind.SIGN_SET:
+            event = read_set_signature(body, party, state)
+        elif task.kind is TaskKind.UNMASK:
+            event = read_unmasking(body, party, state)
         elif task.kind is TaskKind.COMPUTE:
             event = read_round_answer(body, party, state, self.context.modulus, self.budget)
         else:
@@ -165,9 +172,10 @@ class FacilitatorParty:
         if state is None or state.phase is not Phase.ADDING or state.current is None or self.context is None:
             return None
         request = from_cbor(self.kept.blobs[state.current.signed_request_hash], SignedBytes)
-        answers = tuple(self.kept.blobs[state.current.answers[one.party].answer_hash] for one in state.roster)
+        answers = tuple(self.kept.blobs[state.current.answers[one.party].answer_hash] for one in state.summed)
+        told = tuple(self.kept.blobs[state.current.unmaskings[party]] for party in state.current.members) or None
         total, weights, previous = add_answers(self.context.modulus, self.budget, request.body, answers, ENGINE)
-        return f.SumReady(request, answers, total, weights, previous)
+        return f.SumReady(request, answers, total, weights, previous, told)
 
     def sum_arrives(self, ready: f.SumReady) -> None:
         self._happen(ready)
@@ -234,7 +242,8 @@ class ModelOwnerParty:
         if self.state.phase is Phase.PREPARING:
             nonce = "ab" * 32
             proof = prove_key(private_key(), bytes.fromhex(self.party_id), bytes.fromhex(nonce))
-            self.take(m.KeyMade(int(private_key().public_key.n), tuple(int(root) for root in proof), nonce))
+            told = public_unmasking_key(private_key()) if self.state.spec.training.goes_on else None
+            self.take(m.KeyMade(int(private_key().public_key.n), tuple(int(root) for root in proof), nonce, told))
         if self.state.phase is Phase.DEPLOYING and self.state.manifest is not None:
             facilitator.post_manifest(self.state.manifest)
             self.take(m.ManifestPosted(facilitator.identity.party_id))
