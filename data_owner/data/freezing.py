@@ -313,7 +313,7 @@ def of_kind(schema: DataProps, spec: ModelSpec) -> DataProps:
         header=schema.header,
         decimal=schema.decimal,
         thousands=schema.thousands,
-        features=tuple(one for one in schema.features if spec.kind.takes_arrays or one.type not in ARRAYS),
+        features=tuple(one for one in schema.features if spec.kind.has_network or one.type not in ARRAYS),
         targets=targets,
     )
 

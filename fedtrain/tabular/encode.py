@@ -76,7 +76,7 @@ class Encoder:
         self._kind.check_targets(props.all_targets)
         self._kind.check_features(props.features)
         # A network has biases of its own, and no column of ones.
-        ones = 0 if self._kind.takes_arrays else 1
+        ones = 0 if self._kind.has_network else 1
         self.props = props
         self.features: tuple[Codec, ...] = tuple(feature_codec(feature, scaling) for feature in props.features)
         self.targets: tuple[Codec, ...] = tuple(target_codec(target, scaling) for target in props.all_targets)
@@ -108,7 +108,7 @@ class Encoder:
         codecs = (*self.features, *self.targets)
         if len(batch.arrays) != len(codecs):
             raise ValueError(f"the batch has {len(batch.arrays)} columns, the encoder takes {len(codecs)}")
-        return self._encode(batch, codecs, exact=not self._kind.takes_arrays)
+        return self._encode(batch, codecs, exact=not self._kind.has_network)
 
     def encode_all(self, batches: Iterable[TableBatch]) -> Iterator[EncodedBatch]:
         """Encode batch by batch. Raises BadValues, and UnreadableTable ("no-rows") where not one record is left."""

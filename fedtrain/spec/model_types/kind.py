@@ -26,8 +26,8 @@ class ModelKind:
     `name`: as specs have it. `classifies`: targets have categories, not ranges.
     `least_squares`: ordinary ones, so that standard errors follow from the moments. `target_shift`: what is taken off
     every target before b is formed, with a power of two as its denominator. `row_loss`: what is minimised where weights
-    are shared with owners; None for a type that is not trained in that way. `takes_arrays`: features may be vectors,
-    texts and images. `has_network`: a spec declares a network. `takes_privacy`: its moments can carry noise, each row
+    are shared with owners; None for a type that is not trained in that way. `has_network`: a spec declares a network,
+    whose features may be vectors, texts and images, too. `takes_privacy`: its moments can carry noise, each row
     counting as one.
     """
 
@@ -36,14 +36,13 @@ class ModelKind:
     least_squares: ClassVar[bool] = False
     target_shift: ClassVar[Fraction] = Fraction(0)
     row_loss: ClassVar[RowLoss | None] = None
-    takes_arrays: ClassVar[bool] = False
     has_network: ClassVar[bool] = False
     takes_privacy: ClassVar[bool] = False
 
     def check_features(self, features: Sequence[Feature]) -> None:
         """Raise ValueError, naming the feature, where this type cannot learn from its values."""
         for feature in features:
-            if feature.type in ARRAYS and not self.takes_arrays:
+            if feature.type in ARRAYS and not self.has_network:
                 raise ValueError(
                     f"{feature.label}: {self.name} learns from numbers and categories, and this is of type "
                     f"{feature.type}, which a network takes: leave the column out, or use model_type NEURAL_NETWORK"

@@ -13,7 +13,6 @@ class NeuralNetwork(ModelKind):
     """One target with categories, or any number of them with ranges. It has no surrogate, moments or coefficients."""
 
     name = "NEURAL_NETWORK"
-    takes_arrays = True
     has_network = True
 
     def check_targets(self, targets: Sequence[Target]) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from fedtrain.data_owner.data.datasets import register
@@ -26,10 +29,11 @@ from fedtrain.service.store.database import sqlite_url
 from fedtrain.service.vault.key_files import KeyFiles
 from fedtrain.spec.model_spec import DataProps, ModelSpec
 from fedtrain.spec.problems import Code, Problem
+from fedtrain.tabular.arrays.texts import token_ids
 from tests.harness.data_owner.owner_bench import JOB_ID, spec_of
 
 SALT = b"\7" * 32
-SCHEMA = {
+SCHEMA: dict[str, Any] = {
     "features": [
         {"name": "age", "type": "continuous", "range": [0, 100], "missing": "drop"},
         {"name": "ward", "type": "nominal", "categories": ["a", "b", "c"]},
@@ -173,6 +177,74 @@ def test_a_job_is_joined_with_the_rows_that_count(owner: Owner) -> None:
     np.testing.assert_allclose(Y[:, 0], (ages % 50) / 25, atol=1e-7)
     assert frozen.table.whole is not None
     assert len(owner.rows.get(frozen.table.whole)) == 59
+
+
+ARRAYS = {
+    "features": [
+        {"name": "scan", "type": "vector", "shape": [2, 2], "range": [0, 8], "missing": "drop"},
+        {"name": "note", "type": "text", "vocabulary": 50, "tokens": 3},
+        *SCHEMA["features"],
+    ],
+    "target": SCHEMA["target"],
+}
+
+
+def register_arrays(owner: Owner) -> Dataset:
+    """Register 60 records of a Parquet table, of which one lacks its scan and another its age."""
+    scans = [None if row == 5 else [row % 9, 0, 4, 8] for row in range(60)]
+    columns = {
+        "scan": pa.array(scans, pa.list_(pa.int64())),
+        "note": pa.array([f"record {'ab'[row % 2]}" for row in range(60)]),
+        "age": pa.array([None if row == 3 else row / 8 for row in range(60)]),
+        "ward": pa.array(["abc"[row % 3] for row in range(60)]),
+        "days": pa.array([float(row % 50) for row in range(60)]),
+    }
+    path = owner.folder / "table.parquet"
+    pq.write_table(pa.table(columns), path)
+    return register(owner.store, "default", path, DataProps.model_validate(ARRAYS), "now")
+
+
+def network_spec(*names: str) -> ModelSpec:
+    """A network on those features, whose layers join them and make one score."""
+    features = [feature for name in names for feature in ARRAYS["features"] if feature["name"] == name]
+    layers: list[dict[str, Any]] = []
+    for feature in features:
+        layers.append({"name": f"flat_{feature['name']}", "type": "Flatten", "inputs": [feature["name"]]})
+        if feature["type"] == "text":
+            ids = {"num_embeddings": feature["vocabulary"], "embedding_dim": 2}
+            layers[-1:] = [
+                {"name": "embedded", "type": "Embedding", "inputs": [feature["name"]], **ids},
+                {"name": f"flat_{feature['name']}", "type": "Flatten", "inputs": ["embedded"]},
+            ]
+    widths = {"scan": 4, "note": 6, "age": 1, "ward": 2}
+    layers.append({"name": "all", "type": "Concat", "inputs": [f"flat_{name}" for name in names]})
+    width = sum(widths[name] for name in names)
+    layers.append({"name": "score", "type": "Linear", "inputs": ["all"], "in_features": width, "out_features": 1})
+    props = {"features": features, "target": ARRAYS["target"]}
+    document = {"model_type": "NEURAL_NETWORK", "data_props": props, "network": {"layers": layers, "output": "score"}}
+    return ModelSpec.model_validate_json(json.dumps(document))
+
+
+def test_a_network_is_given_its_own_columns_in_its_order_and_no_ones(owner: Owner) -> None:
+    dataset = register_arrays(owner)
+    spec = network_spec("ward", "note", "scan")
+    frozen = owner.freezer.freeze_examples(JOB_ID, dataset, spec)
+    X = array(frozen.examples.folder / "training-x.npy")
+    rows = np.delete(np.arange(60), [3, 5])  # what lacks a value in any column of the schema counts for no job
+    assert X.shape == (58, 2 + 3 + 4)
+    np.testing.assert_array_equal(X[:, :2], np.eye(3)[rows % 3][:, 1:])
+    np.testing.assert_array_equal(X[:, 2:5], [token_ids(f"record {'ab'[row % 2]}", 50, 3) for row in rows])
+    np.testing.assert_array_equal(X[:, 5:], [[row % 9 / 4 - 1, -1, 0, 1] for row in rows])
+    np.testing.assert_allclose(array(frozen.examples.folder / "training-y.npy")[:, 0], rows % 50 / 25, atol=1e-7)
+
+
+def test_a_regression_on_the_same_dataset_leaves_arrays_alone_and_counts_the_same_rows(owner: Owner) -> None:
+    dataset = register_arrays(owner)
+    of_sums = owner.freezer.freeze_job(JOB_ID, dataset, spec())
+    network = owner.freezer.freeze_examples("cd" * 16, dataset, network_spec("scan", "age"))
+    assert of_sums.moments.dimensions == 4
+    assert of_sums.table == network.table
+    assert of_sums.table.rows == 58
 
 
 def test_the_same_rows_are_told_of_as_a_job_of_sums_tells(owner: Owner) -> None:
