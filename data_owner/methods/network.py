@@ -46,6 +46,8 @@ class NetworkUpdate:
     def update(self, data: PreparedData, question: Question) -> Plain:
         """(numbers of the weights + 2, 1) float64: the update array by array, the loss and the share of hits.
 
+        Where rounds go on without an owner it is the update alone, weighted by this owner's size band.
+
         Raises Problem: DIVERGED for an update that is not finite, INTERNAL for one that is longer than `clip`, and
         what the trainer raises.
         """
@@ -62,7 +64,8 @@ class NetworkUpdate:
             question.round,
         )
         result = _trainer(data).train(task)
-        return Plain([_column(plan, result) * (examples.training_rows / rows_total)], stochastic=True)
+        weight = examples.training_rows if question.size_band is None else question.size_band
+        return Plain([_column(plan, result) * (weight / rows_total)], stochastic=True)
 
     def validation(self, data: PreparedData, question: Question) -> Plain:
         """(2, 1) float64: the sum of the losses of the rows that are held out, and the hits among them."""
@@ -76,7 +79,7 @@ class NetworkUpdate:
 
 
 def _column(plan: NetworkPlan, result: TrainingResult) -> Floats:
-    """The update's numbers in the plan's order, then loss and hits, each at most `clip`."""
+    """The update's numbers in the plan's order, then loss and hits where they are told, each at most `clip`."""
     parts = []
     for name, shape in plan.checked.parameters.items():
         found = result.update.get(name)
@@ -97,7 +100,8 @@ def _column(plan: NetworkPlan, result: TrainingResult) -> Floats:
         raise _refused("a training over no rows, or with more hits than rows")
     loss = np.ldexp(_loss(result.loss_sum, result.rows), -plan.loss_shift_bits)
     hits = np.ldexp(result.hits / result.rows, -plan.hits_shift_bits)
-    column: Floats = np.clip(np.append(update, [loss, hits]), -clip, clip).reshape(-1, 1)
+    told = [loss, hits] if plan.tells_loss else []
+    column: Floats = np.clip(np.append(update, told), -clip, clip).reshape(-1, 1)
     return column
 
 

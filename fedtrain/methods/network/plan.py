@@ -52,7 +52,10 @@ class MeanAnswer(PlainAnswer):
 
 @dataclass(frozen=True)
 class NetworkPlan(PlainPlan):
-    """`network`: with the shapes that the features' columns give it. `weight_bound`: of a weight that is sent."""
+    """`network`: with the shapes that the features' columns give it. `weight_bound`: of a weight that is sent.
+
+    `tells_loss`: the loss and the hits travel beside the update, which they do not where rounds go on without an owner.
+    """
 
     network: CheckedNetwork | None = field(default=None, kw_only=True)
     settings: LocalSettings | None = field(default=None, kw_only=True)
@@ -60,6 +63,12 @@ class NetworkPlan(PlainPlan):
     loss_shift_bits: int = field(default=0, kw_only=True)
     hits_shift_bits: int = field(default=0, kw_only=True)
     evaluates: bool = field(default=False, kw_only=True)
+    tells_loss: bool = field(default=True, kw_only=True)
+
+    @property
+    def may_go_on(self) -> bool:
+        """Say that rounds may: each asks for updates from other weights."""
+        return True
 
     @property
     def checked(self) -> CheckedNetwork:
@@ -108,11 +117,20 @@ def network_plan(spec: ModelSpec) -> NetworkPlan:
     settings = local_settings(spec)
     training, network = spec.training, _checked(spec)
     clip, bits, owners = Fraction(clip_of(training)), update_bits_of(training), training.max_data_owners
-    evaluates = training.evaluate_every > 0
+    evaluates, tells_loss = training.evaluate_every > 0, not training.goes_on
+    if evaluates and training.goes_on:
+        why = (
+            'with on_dropout "continue" owners evaluate nothing: losses over one set of owners after another would '
+            "tell those of a single one. Leave it out, and give the Model Owner a test set."
+        )
+        errors = [{"field": "training.evaluate_every", "message": why, "value": training.evaluate_every}]
+        raise Problem(Code.INVALID_SPEC, f"training.evaluate_every: {why}", errors=errors)
     rows: Arrays = {"rows": (1,), "validation_rows": (1,)} if evaluates else {"rows": (1,)}
     answers: dict[str, PlainAnswer] = {
         NetworkKind.COUNTS: PlainAnswer(rows, Fraction(1)),
-        NetworkKind.UPDATE: MeanAnswer(update_arrays(network), clip, bits, _largest(clip, bits, owners)),
+        NetworkKind.UPDATE: MeanAnswer(
+            update_arrays(network, tells_loss=tells_loss), clip, bits, _largest(clip, bits, owners)
+        ),
     }
     if evaluates:
         arrays = {"loss": (1,), "hits": (1,)}
@@ -128,13 +146,15 @@ def network_plan(spec: ModelSpec) -> NetworkPlan:
         loss_shift_bits=_shift_bits(LOSS_BOUND / clip),
         hits_shift_bits=_shift_bits(1 / clip),
         evaluates=evaluates,
+        tells_loss=tells_loss,
     )
 
 
-def update_arrays(network: CheckedNetwork) -> dict[str, tuple[int, ...]]:
-    """Return the arrays of an update: those of the weights, then the loss and the share of hits."""
+def update_arrays(network: CheckedNetwork, *, tells_loss: bool = True) -> dict[str, tuple[int, ...]]:
+    """Return the arrays of an update: those of the weights, then, where they are told, the loss and share of hits."""
     # No weights have these names: theirs have a dot in them.
-    return {**network.parameters, "loss": (1,), "hits": (1,)}
+    told: dict[str, tuple[int, ...]] = {"loss": (1,), "hits": (1,)} if tells_loss else {}
+    return {**network.parameters, **told}
 
 
 def _largest(clip: Fraction, bits: int, owners: int) -> int:

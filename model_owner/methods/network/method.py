@@ -53,6 +53,13 @@ class NetworkMethod(Method):
             return _evaluated(job, state, opened)
         return _updated(job, plan, state, opened)
 
+    def again(self, job: JobFacts, learning: Learning, round_: int) -> Taken:
+        """Ask for updates from the same weights, as a new round; the owners draw other batches for it."""
+        state = from_json(NetworkState, learning.optimiser)
+        if round_ < job.rounds:
+            return Taken(learning, _asking(state, NetworkKind.UPDATE), round_ + 1, 0)
+        return Taken(learning, _finished(state, f"all {job.rounds} rounds are done"), round_, 0)
+
 
 def _counted(job: JobFacts, plan: NetworkPlan, learning: Learning | None, opened: Opened) -> Taken:
     rows, *held = (int(value) for value in opened.values.ravel())
@@ -74,7 +81,9 @@ def _updated(job: JobFacts, plan: NetworkPlan, state: NetworkState, opened: Open
     bits = plan.round(NetworkKind.UPDATE).answer.fraction_bits
     # Integers of at most 61 bits, of which 53 are enough for what an update is told to.
     numbers = np.ldexp(opened.values.ravel().astype(np.int64).astype(np.float64), -bits)
-    mean, (told_loss, told_hits) = numbers[:-2], numbers[-2:]
+    told = numbers[numbers.size - 2 :] if plan.tells_loss else None
+    # Of the owners that are in the sum: those that were not there share their weight among the others.
+    mean = numbers[: numbers.size - (0 if told is None else 2)] / float(opened.share)
     settings = server_settings(job.spec.training)
     stepped = server_step(settings, _column(state.weights), mean, state.first, state.second)
     with np.errstate(over="ignore"):
@@ -91,8 +100,8 @@ def _updated(job: JobFacts, plan: NetworkPlan, state: NetworkState, opened: Open
         weights=split(found, plan.checked.parameters),
         first=stepped.first,
         second=stepped.second,
-        loss=float(np.ldexp(told_loss, plan.loss_shift_bits)),
-        accuracy=float(np.ldexp(told_hits, plan.hits_shift_bits)) if job.spec.classifies else None,
+        loss=None if told is None else float(np.ldexp(told[0], plan.loss_shift_bits)),
+        accuracy=None if told is None or not job.spec.classifies else float(np.ldexp(told[1], plan.hits_shift_bits)),
         # Correctly rounded, and so the same on every machine.
         norm=math.sqrt(math.fsum(np.square(mean).tolist())),
     )

@@ -23,7 +23,7 @@ class NetworkState:
     """`weights`: float32 by name. `first`, `second`: the server optimiser's moments, float64, one column.
 
     `validation_rows`: those that all owners hold out together, 0 where they hold out none. `loss`, `accuracy` and
-    `norm` are of the last round, whose row of the history waits for its evaluation.
+    `norm` are of the last round, whose row of the history waits for its evaluation; None where they are not told.
     """
 
     weights: Mapping[str, BinaryArray]
@@ -31,6 +31,6 @@ class NetworkState:
     second: BinaryArray | None = None
     validation_rows: int = 0
     best: Best | None = None
-    loss: HexFloat = 0.0
+    loss: HexFloat | None = 0.0
     accuracy: HexFloat | None = None
     norm: HexFloat = 0.0
