@@ -7,26 +7,35 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fedtrain.client.estimators import FederatedLinearRegression, FederatedLogisticRegression
+    from fedtrain.client.exported import load
     from fedtrain.client.session import JobEnded, ModelOwner, RemarkWarning
+    from fedtrain.simulation.arrays_given import split_among
+    from fedtrain.simulation.federated_network import FederatedNetwork
     from fedtrain.simulation.whole_job import simulate
 
 #: Where each public name is. It is imported when it is asked for: a service needs no client.
 _PUBLIC = {
     "FederatedLinearRegression": "fedtrain.client.estimators",
     "FederatedLogisticRegression": "fedtrain.client.estimators",
+    "FederatedNetwork": "fedtrain.simulation.federated_network",
     "JobEnded": "fedtrain.client.session",
     "ModelOwner": "fedtrain.client.session",
     "RemarkWarning": "fedtrain.client.session",
+    "load": "fedtrain.client.exported",
     "simulate": "fedtrain.simulation.whole_job",
+    "split_among": "fedtrain.simulation.arrays_given",
 }
 
 __all__ = [
     "FederatedLinearRegression",
     "FederatedLogisticRegression",
+    "FederatedNetwork",
     "JobEnded",
     "ModelOwner",
     "RemarkWarning",
+    "load",
     "simulate",
+    "split_among",
 ]
 
 

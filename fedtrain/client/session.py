@@ -106,7 +106,7 @@ class ModelOwner:
 
         A service that is away for a minute, as over a restart, ends no wait: training goes on by itself.
         """
-        with _progress(f"model {model_id[:8]}", shown=show_progress) as show:
+        with progress_bar(f"model {model_id[:8]}", shown=show_progress) as show:
             while True:
                 model = for_a_minute(partial(self.model, model_id), sleep=self._sleep)
                 show(model)
@@ -242,7 +242,7 @@ def _plain(value: Any) -> Any:
 
 
 @contextmanager
-def _progress(title: str, *, shown: bool) -> Iterator[Callable[[Json], None]]:
+def progress_bar(title: str, *, shown: bool) -> Iterator[Callable[[Json], None]]:
     """A bar of rounds with the loss, on stderr; in a notebook below the cell."""
     if not shown:
         yield lambda _: None

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from fedtrain.neural.tasks import Weights
-from fedtrain.neural.weights_file import check_weights, network_from_bytes, weights_from_bytes
+from fedtrain.neural.weights_file import check_weights
 from fedtrain.spec.network import CheckedNetwork, Layer, numbers
 from fedtrain.spec.network.sliding import AdaptivePool, Window
 
@@ -39,21 +37,6 @@ def build(network: CheckedNetwork, weights: Weights | None = None) -> NetworkMod
     module = NetworkModule(network)
     if weights is not None:
         set_weights(module, weights)
-    return module
-
-
-def load(path: str | os.PathLike[str]) -> NetworkModule:
-    """Return an exported network as a torch.nn.Module, ready to give scores. Nothing of the file is run.
-
-    Takes one tensor a feature, as the network was trained on it. Raises OSError, and ValueError for another file.
-    """
-    file = Path(path).read_bytes()
-    try:
-        network = network_from_bytes(file)
-        module = build(network, weights_from_bytes(file, network))
-    except ValueError as error:
-        raise ValueError(f"{os.fspath(path)}: {error}") from None
-    module.eval()
     return module
 
 

@@ -10,10 +10,11 @@ import asyncio
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from fedtrain.client.session import JobEnded
 from fedtrain.crypto import Engine, LocalEngine
 from fedtrain.crypto.engine.native.engine import why_not
 from fedtrain.data_owner.policy.rules import OwnerPolicy
+from fedtrain.neural import Trainer
 from fedtrain.simulation.federation import ENDED, POLL_S, Federation, federation
 
 #: How often the job is looked at between two looks at the owners.
@@ -73,13 +75,29 @@ def simulate(
     FileNotFoundError, and ValueError for an array of another shape.
     """
     document = json.loads(Path(spec).read_text("utf-8-sig")) if isinstance(spec, str | Path) else dict(spec)
-    # The processes of the engine that does without the kernel start this program's main module again.
-    engine = LocalEngine() if why_not() is not None else None
-    with tempfile.TemporaryDirectory(prefix="fedtrain-") as folder, _errors_logged_alone():
+    with tempfile.TemporaryDirectory(prefix="fedtrain-") as folder:
         place = Path(folder)
         files = {f"owner-{at}": _as_file(one, place / f"{at}.parquet") for at, one in enumerate(tables, start=1)}
         test_file = None if test is None else _as_file(test, place / "test.parquet")
-        outcome = _to_the_end(place, document, files, test_file, export, engine)
+        return run_whole_job(place, document, files, test=test_file, export=export)
+
+
+def run_whole_job(
+    folder: Path,
+    spec: Mapping[str, Any],
+    tables: Mapping[str, Path],
+    *,
+    test: Path | None = None,
+    export: Sequence[str] = (),
+    show: Show = lambda _state: None,
+    trainer: Trainer | None = None,
+) -> Outcome:
+    """Return what came of `whole_job`, whether or not a loop runs here already. Raises JobEnded without a model."""
+    # The processes of the engine that does without the kernel start this program's main module again.
+    engine = LocalEngine() if why_not() is not None else None
+    with _errors_logged_alone():
+        more = {"test": test, "export": export, "show": show, "engine": engine, "trainer": trainer}
+        outcome = _to_the_end(partial(whole_job, folder, spec, tables, **more))
     if outcome.model["status"] != "FINISHED":
         whys = "; ".join(f"{name}: {why}" for name, why in outcome.refusals.items())
         reason = str(outcome.model.get("reason") or "no reason given")
@@ -97,10 +115,12 @@ async def whole_job(
     export: Sequence[str] = (),
     show: Show = lambda _state: None,
     engine: Engine | None = None,
+    trainer: Trainer | None = None,
 ) -> Outcome:
     """Return what came of the job of `spec`, with all state in `folder`. Raises Problem for a spec that is refused.
 
-    `policy` stands in for every owner's. `show` is given what GET /models/{id} says on the way.
+    `policy` stands in for every owner's, and `trainer` for the process that each one trains networks in. `show` is
+    given what GET /models/{id} says on the way.
     """
     settings = {"least_roster": 1, "share_weights": True} if policy is None else {}
     async with federation(
@@ -110,6 +130,7 @@ async def whole_job(
         owner_settings=settings,
         owner_policy=policy,
         engine=engine,
+        trainer=trainer,
     ) as parties:
         model_id = await parties.deploy(spec)
         model = await _ended(parties, model_id, show)
@@ -121,16 +142,9 @@ async def whole_job(
         return Outcome(model, prediction, files)
 
 
-def _to_the_end(
-    folder: Path,
-    spec: Mapping[str, Any],
-    tables: Mapping[str, Path],
-    test: Path | None,
-    export: Sequence[str],
-    engine: Engine | None,
-) -> Outcome:
+def _to_the_end(job: Callable[[], Coroutine[Any, Any, Outcome]]) -> Outcome:
     def run() -> Outcome:
-        return asyncio.run(whole_job(folder, spec, tables, test=test, export=export, engine=engine))
+        return asyncio.run(job())
 
     try:
         asyncio.get_running_loop()

@@ -127,10 +127,13 @@ def test_the_public_surface_is_what_it_was_agreed_to_be() -> None:
     assert set(fedtrain.__all__) == {
         "FederatedLinearRegression",
         "FederatedLogisticRegression",
+        "FederatedNetwork",
         "JobEnded",
         "ModelOwner",
         "RemarkWarning",
+        "load",
         "simulate",
+        "split_among",
     }
     assert all(getattr(fedtrain, name).__name__ == name for name in fedtrain.__all__)
     with pytest.raises(AttributeError, match="nothing"):
