@@ -96,8 +96,10 @@ def run_whole_job(
     # The processes of the engine that does without the kernel start this program's main module again.
     engine = LocalEngine() if why_not() is not None else None
     with _errors_logged_alone():
-        more = {"test": test, "export": export, "show": show, "engine": engine, "trainer": trainer}
-        outcome = _to_the_end(partial(whole_job, folder, spec, tables, **more))
+        job = partial(
+            whole_job, folder, spec, tables, test=test, export=export, show=show, engine=engine, trainer=trainer
+        )
+        outcome = _to_the_end(job)
     if outcome.model["status"] != "FINISHED":
         whys = "; ".join(f"{name}: {why}" for name, why in outcome.refusals.items())
         reason = str(outcome.model.get("reason") or "no reason given")
