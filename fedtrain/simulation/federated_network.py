@@ -167,7 +167,7 @@ def _label(module: torch.nn.Module) -> str:
 
 
 def _ids_of(network: Any, label: str) -> int | None:
-    """How many ids the layer knows that takes the features; None where they are no ids."""
+    """Return the number of ids of the layer that takes the features; None where they are no ids."""
     taken = [layer.num_embeddings for layer in network.layers if layer.type == "Embedding" and label in layer.inputs]
     return min(taken, default=None)
 
