@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fedtrain.client.estimators import FederatedLinearRegression, FederatedLogisticRegression
-    from fedtrain.client.exported import load
     from fedtrain.client.session import JobEnded, ModelOwner, RemarkWarning
+    from fedtrain.neural.loading import load
     from fedtrain.simulation.arrays_given import split_among
     from fedtrain.simulation.federated_network import FederatedNetwork
     from fedtrain.simulation.whole_job import simulate
@@ -21,7 +21,7 @@ _PUBLIC = {
     "JobEnded": "fedtrain.client.session",
     "ModelOwner": "fedtrain.client.session",
     "RemarkWarning": "fedtrain.client.session",
-    "load": "fedtrain.client.exported",
+    "load": "fedtrain.neural.loading",
     "simulate": "fedtrain.simulation.whole_job",
     "split_among": "fedtrain.simulation.arrays_given",
 }

@@ -6,9 +6,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fedtrain.neural.batches import rows_at_once
 from fedtrain.neural.examples_files import open_examples
-from fedtrain.neural.local_training import be_repeatable
+from fedtrain.neural.local_training import be_repeatable, rows_at_once
 from fedtrain.neural.losses import hits, losses
 from fedtrain.neural.module import build, features_of
 from fedtrain.neural.tasks import EvaluationResult, EvaluationTask, Weights

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import copy
+import hashlib
+import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fedtrain.neural.batches import batches, dropout_seed, rows_at_once, step_count
 from fedtrain.neural.examples_files import open_examples
 from fedtrain.neural.losses import hits, losses
 from fedtrain.neural.module import NetworkModule, build, features_of, weights_of
-from fedtrain.neural.tasks import Progress, TrainingResult, TrainingTask, Weights
+from fedtrain.neural.tasks import LocalSettings, Progress, TrainingResult, TrainingTask, Weights
+from fedtrain.spec.network import CheckedNetwork, numbers
 from fedtrain.spec.problems import Code, Problem
 from fedtrain.spec.training import LocalOptimizer
 
+_BATCHES, _DROPOUT = b"fedtrain/batches/1", b"fedtrain/dropout/1"
+#: Numbers that the layers may hold at a time, forwards; 256 MB.
+_MOST_AT_ONCE = 1 << 26
 #: Rounding a number to float32 makes it longer by 2^−24 at most.
 _BELOW_CLIP = 1 - 2.0**-22
 
@@ -71,6 +77,45 @@ def clipped_update(given: Weights, trained: Weights, clip: float) -> tuple[dict[
         raise _diverged("the update")
     factor = 1.0 if norm <= clip * _BELOW_CLIP else clip / norm * _BELOW_CLIP
     return {name: (values * factor).astype(np.float32) for name, values in update.items()}, norm
+
+
+def step_count(settings: LocalSettings, rows: int) -> int:
+    """Return how many steps a round has: `steps`, or `epochs` times the batches of an epoch, at least 1."""
+    if settings.steps is not None:
+        return settings.steps
+    return max(1, math.floor((settings.epochs or 0) * _batches(settings, rows) + 0.5))
+
+
+def batches(settings: LocalSettings, rows: int, seed: bytes) -> Iterator[NDArray[np.int64]]:
+    """Yield the rows of each step. Every epoch goes through all rows once, in an order of its own."""
+    draws = np.random.Generator(np.random.Philox(key=_number(_BATCHES, seed, 16)))
+    size = settings.batch_size or rows
+    left = step_count(settings, rows)
+    while left:
+        order = np.arange(rows) if size >= rows else draws.permutation(rows)
+        for start in range(0, rows, size):
+            if not left:
+                return
+            left -= 1
+            yield order[start : start + size]
+
+
+def dropout_seed(seed: bytes) -> int:
+    """Return what dropout draws from, apart from the order of batches."""
+    return _number(_DROPOUT, seed, 8) >> 1
+
+
+def rows_at_once(network: CheckedNetwork) -> int:
+    """Return of how many records the layers' numbers are held at a time, at least one."""
+    return max(1, _MOST_AT_ONCE // sum(numbers(shape) for shape in network.shapes.values()))
+
+
+def _batches(settings: LocalSettings, rows: int) -> int:
+    return -(-rows // (settings.batch_size or rows))
+
+
+def _number(tag: bytes, seed: bytes, length: int) -> int:
+    return int.from_bytes(hashlib.shake_256(tag + seed).digest(length))
 
 
 def _add_gradient(

@@ -11,12 +11,11 @@ import pytest
 import torch
 from torch.nn import functional
 
-from fedtrain.neural import batches as batching
-from fedtrain.neural.batches import batches, step_count
+from fedtrain.neural import local_training
 from fedtrain.neural.evaluation import evaluate, scores_of
 from fedtrain.neural.examples_files import open_examples, x_file, y_file
 from fedtrain.neural.initial import initial_weights
-from fedtrain.neural.local_training import clipped_update, train
+from fedtrain.neural.local_training import batches, clipped_update, rows_at_once, step_count, train
 from fedtrain.neural.tasks import EvaluationTask, TrainingResult, TrainingTask
 from fedtrain.spec.problems import Code, Problem
 from fedtrain.spec.training import LocalOptimizer, Loss
@@ -84,9 +83,9 @@ def test_one_step_over_all_rows_is_their_gradient(tmp_path: Path) -> None:
 def test_rows_that_do_not_fit_at_once_are_taken_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = task(tmp_path, batch_size=None, steps=2, epochs=None)
     whole = train(asked)
-    monkeypatch.setattr(batching, "_MOST_AT_ONCE", 60)
+    monkeypatch.setattr(local_training, "_MOST_AT_ONCE", 60)
     parts = train(asked)
-    assert batching.rows_at_once(asked.network) < 5
+    assert rows_at_once(asked.network) < 5
     assert parts.loss_sum == pytest.approx(whole.loss_sum, rel=1e-6)
     for name, values in whole.update.items():
         np.testing.assert_allclose(parts.update[name], values, rtol=1e-4, atol=1e-6)

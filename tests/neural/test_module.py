@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from fedtrain.client.exported import load
 from fedtrain.neural.initial import initial_weights
+from fedtrain.neural.loading import load
 from fedtrain.neural.module import build, features_of, set_weights, weights_of
 from fedtrain.neural.weights_file import weights_to_bytes
 from fedtrain.spec.network import CheckedNetwork, Network
