@@ -22,6 +22,7 @@ from fedtrain.crypto.engine.dask import over_cluster
 from fedtrain.data_owner.agent.effects import JobEffects, Workshop
 from fedtrain.data_owner.agent.past import Memory
 from fedtrain.data_owner.agent.service import OwnerService
+from fedtrain.data_owner.agent.spending import Spendings
 from fedtrain.data_owner.data.cluster import SCHEME, Cluster, is_open
 from fedtrain.data_owner.data.datasets import pair_as_table, register
 from fedtrain.data_owner.data.freezing import Freezer
@@ -37,7 +38,7 @@ from fedtrain.data_owner.release.mask_keys import MaskKeys, SealingKeys
 from fedtrain.data_owner.release.noised_release import NoiseKey
 from fedtrain.data_owner.release.pools import Pools
 from fedtrain.data_owner.release.told_files import RowFiles, ToldSums
-from fedtrain.data_owner.routes import audit, consents, datasets, models, scores
+from fedtrain.data_owner.routes import audit, budget, consents, datasets, models, scores
 from fedtrain.data_owner.routes.parts import OwnerParts
 from fedtrain.data_owner.scoring.desk import ScoringDesk, ScoringParts
 from fedtrain.data_owner.scoring.kept_scores import KeptScores
@@ -119,7 +120,9 @@ def create_app(
         worker = WorkerProcess()
         client = facilitator_client(settings, settings.facilitator, identity.party_id, transport)
         rows = RowFiles(settings.state_dir, keys, random_bytes)
-        memory = Memory(ToldSums(settings.state_dir), rows, store, clock.now, restored_at(settings.state_dir))
+        told = ToldSums(settings.state_dir)
+        memory = Memory(told, rows, store, clock.now, restored_at(settings.state_dir))
+        spendings = Spendings(store, told, rows.get, clock.now)
         await asyncio.to_thread(memory.take_over)
         moments = settings.state_dir / "moments"
         reduce = reduce_here if cluster is None else ClusterReducer(cluster)
@@ -134,6 +137,7 @@ def create_app(
             noise_key=NoiseKey(settings.state_dir, keys, random_bytes),
             marks=AnswerMarks(settings.state_dir / "keys"),
             memory=memory,
+            spendings=spendings,
             pools=pools,
             engine=arithmetic,
             now=clock.now,
@@ -163,6 +167,7 @@ def create_app(
                 _scoring(settings, workshop, client, metered, service, clock),
                 fits,
                 workshop.inspector,
+                spendings,
             )
             app.state.agent = agent
             metrics.watch(arithmetic, pools, client, store)
@@ -207,7 +212,7 @@ def create_app(
         role=Role.DATA_OWNER,
         identity=identity,
         name=settings.name,
-        routers=(datasets.router, models.router, consents.router, audit.router, scores.router),
+        routers=(datasets.router, models.router, consents.router, audit.router, budget.router, scores.router),
         lifespan=lifespan,
         gate=gate_of(settings, own_people=True),
         rate_limit=settings.rate_limit,

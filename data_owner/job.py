@@ -222,6 +222,13 @@ class DataRefused:
 
 
 @dataclass(frozen=True)
+class BudgetShort:
+    """The records' privacy budget does not cover the job. `detail`: what is left, for this owner's people."""
+
+    detail: str
+
+
+@dataclass(frozen=True)
 class Signed:
     """The acceptance or decline was signed: from now on this is the job's answer."""
 
@@ -289,9 +296,10 @@ class Answered:
 
 @dataclass(frozen=True)
 class KeyLost:
-    """The mask key or the frozen moments, from which the job is answered, are gone."""
+    """The mask key or the frozen moments, from which the job is answered, are gone; or `code` says what else is."""
 
     detail: str
+    code: Code = Code.OWNER_LOST_ITS_KEY
 
 
 @dataclass(frozen=True)
@@ -314,6 +322,7 @@ Message: TypeAlias = (
     | Denied
     | Frozen
     | DataRefused
+    | BudgetShort
     | Signed
     | Asked
     | SetAsked
@@ -336,6 +345,16 @@ class Freeze:
 
     dataset: str
     version: str
+
+
+@dataclass(frozen=True)
+class Reserve:
+    """Set apart what the job's privacy costs. Comes back as `BudgetShort`, before signing, where it cannot be.
+
+    `share`: what this owner's noise is known by.
+    """
+
+    share: str
 
 
 @dataclass(frozen=True)
@@ -431,6 +450,7 @@ class DestroyMaskKey:
 
 Effect: TypeAlias = (
     Freeze
+    | Reserve
     | Adopt
     | Sign
     | GiveJoinAnswer

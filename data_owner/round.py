@@ -13,6 +13,7 @@ from fedtrain.data_owner import checks
 from fedtrain.data_owner import job as j
 from fedtrain.data_owner.data.encoding import DatasetFacts
 from fedtrain.data_owner.job import JobContext, JobState, Outcome
+from fedtrain.data_owner.policy.budget import OVER_BUDGET
 from fedtrain.data_owner.policy.differencing import (
     is_consented,
     roster_risks,
@@ -67,6 +68,8 @@ def _take(context: JobContext, state: JobState, message: j.Message, now: datetim
             return _frozen(context, state, message)
         case j.DataRefused():
             return _declining(context, state, message.code, message.detail)
+        case j.BudgetShort():
+            return _budget_short(context, state, message)
         case j.Signed():
             return _signed(state, message)
         case j.RosterFetched():
@@ -85,7 +88,7 @@ def _take(context: JobContext, state: JobState, message: j.Message, now: datetim
             kept = j.KeepAnswer(message.facts, message.body, released(state, message, now))
             return Outcome(_with(state, last=message.facts, answers=state.answers + 1, problem=None), (kept,))
         case j.KeyLost():
-            return _leaving(state, Code.OWNER_LOST_ITS_KEY, message.detail)
+            return _leaving(state, message.code, message.detail)
         case j.RequestRefused():
             return Outcome(_with(state, problem=message.refusal))
         case j.Ended():
@@ -214,9 +217,7 @@ def _frozen(context: JobContext, state: JobState, message: j.Frozen) -> Outcome:
     if not private:
         risks = (*risks, *_risks_of_rows(context, state, manifest, message))
     if risks:
-        if state.phase is not Phase.AWAITING_APPROVAL:
-            state = _with(state, phase=advance(Role.DATA_OWNER, state.phase, Event.NEEDS_APPROVAL))
-        return Outcome(_waiting(state, risks), (j.DestroyMaskKey(),))
+        return _asking(state, risks)
     acceptance = Acceptance(
         manifest_hash=state.manifest_hash,
         party=context.party_id,
@@ -229,11 +230,25 @@ def _frozen(context: JobContext, state: JobState, message: j.Frozen) -> Outcome:
         size_band=_size_band(manifest.spec, message.compared.table.rows),
     )
     after = _with(state, moments_hash=message.moments_hash)
+    first: tuple[j.Effect, ...] = ()
+    if message.noise_share is not None:
+        first = (j.Reserve(message.noise_share),)
     if state.adopts and state.dataset is not None and state.dataset_version is not None:
-        return Outcome(
-            after, (j.Adopt(state.dataset, state.dataset_version, manifest.spec.data_props), j.Sign(acceptance))
-        )
-    return Outcome(after, (j.Sign(acceptance),))
+        first = (*first, j.Adopt(state.dataset, state.dataset_version, manifest.spec.data_props))
+    return Outcome(after, (*first, j.Sign(acceptance)))
+
+
+def _asking(state: JobState, risks: tuple[str, ...]) -> Outcome:
+    """Wait for a person, before this owner has joined."""
+    if state.phase is not Phase.AWAITING_APPROVAL:
+        state = _with(state, phase=advance(Role.DATA_OWNER, state.phase, Event.NEEDS_APPROVAL))
+    return Outcome(_waiting(state, risks), (j.DestroyMaskKey(),))
+
+
+def _budget_short(context: JobContext, state: JobState, message: j.BudgetShort) -> Outcome:
+    if context.policy.privacy.at_end == "ask" and message.detail.startswith(OVER_BUDGET):
+        return _asking(state, (message.detail,))
+    return _declining(context, state, Code.BUDGET_SPENT, message.detail)
 
 
 def _size_band(spec: ModelSpec, rows: int) -> int | None:

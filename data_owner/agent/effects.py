@@ -13,6 +13,7 @@ import structlog
 from fedtrain.crypto import Engine
 from fedtrain.data_owner import job as j
 from fedtrain.data_owner.agent.past import Memory
+from fedtrain.data_owner.agent.spending import Spendings
 from fedtrain.data_owner.checks import check_roster
 from fedtrain.data_owner.data.encoding import in_roles
 from fedtrain.data_owner.data.freezing import Freezer, places_of
@@ -24,7 +25,7 @@ from fedtrain.data_owner.policy.inspector import Inspector
 from fedtrain.data_owner.policy.summed_table import SummedTable
 from fedtrain.data_owner.release.answer import AnsweringJob
 from fedtrain.data_owner.release.fixed_point import check_fits
-from fedtrain.data_owner.release.ledger import Ledger
+from fedtrain.data_owner.release.ledger import Ledger, LostAnswer
 from fedtrain.data_owner.release.marks import AnswerMarks
 from fedtrain.data_owner.release.mask_keys import MaskKeys, SealingKeys
 from fedtrain.data_owner.release.noised_release import NoisedRelease, NoiseKey
@@ -58,6 +59,7 @@ class Workshop:
     noise_key: NoiseKey
     marks: AnswerMarks
     memory: Memory
+    spendings: Spendings
     pools: Pools
     engine: Engine
     now: Callable[[], datetime]
@@ -78,13 +80,14 @@ class JobEffects:
 
     def __init__(self, workshop: Workshop) -> None:
         self._shop = workshop
-        self.ledger = Ledger(workshop.store, workshop.memory, workshop.marks, workshop.pools)
+        self.ledger = Ledger(workshop.store, workshop.memory, workshop.marks, workshop.pools, workshop.spendings)
         self._answering: dict[str, AnsweringJob] = {}
         # Two jobs that both find a dataset without an encoding must not both adopt theirs.
         self._freezing = threading.Lock()
         #: By the type of an effect, what is done: a message, or the answer to a task, comes back.
         self.handlers: Mapping[type, Blocking] = {
             j.Freeze: self._freeze,
+            j.Reserve: self._reserve,
             j.Adopt: self._adopt,
             j.Sign: lambda _context, _state, effect: j.Signed(self.sign(effect.document)),
             j.Answer: self._answer,
@@ -170,6 +173,21 @@ class JobEffects:
             return None
         return self._shop.memory.past(state.job_id, state.table, context.policy)
 
+    def _reserve(self, context: JobContext, state: JobState, effect: j.Reserve) -> j.BudgetShort | None:
+        """Set apart what the job's privacy costs; why it cannot be where too little is left."""
+        terms = noise_terms(context.documents.plan(state.offer))
+        if terms is None or state.table is None:
+            return None
+        try:
+            self._shop.spendings.reserve(
+                state.job_id, state.table, effect.share, terms, context.policy.privacy, state.risks_taken
+            )
+        except Problem as problem:
+            if problem.code is not Code.BUDGET_SPENT:
+                raise
+            return j.BudgetShort(problem.detail)
+        return None
+
     def _adopt(self, _context: JobContext, state: JobState, effect: j.Adopt) -> j.DataRefused | None:
         """Give the dataset its encoding; what is wrong where it has another one by now."""
         try:
@@ -189,10 +207,20 @@ class JobEffects:
         """Compute an answer. It is kept before anybody sees it: `ledger.stored` is what is sent."""
         return self.ledger.answer(context, state, self._answering_job(context, state), effect)
 
+    def take_back(self, context: JobContext, state: JobState, lost: LostAnswer) -> j.Answered:
+        """Take back an answer that this owner gave and its state has forgotten, with what it spent."""
+        terms, release = noise_terms(context.documents.plan(state.offer)), None
+        if terms is not None and state.roster is not None:
+            roster = context.roster(state, state.roster).acceptances
+            own = next((one.noise_share for one in roster if one.party == context.party_id), None)
+            release = self._shop.noise_key.release(own or "", roster, terms)
+        return self.ledger.take_back(context, state, lost, release)
+
     def forget_what_is_left(self, context: JobContext, state: JobState) -> None:
         """Carry `forget` out that a crash cut short: the state was kept first, and nothing asks for it again."""
         shop = self._shop
-        if state.ended and any(kept.has(state.job_id) for kept in (shop.mask_keys, shop.sealing_keys, shop.marks)):
+        keys = (shop.mask_keys, shop.sealing_keys, shop.marks)
+        if state.ended and (any(kept.has(state.job_id) for kept in keys) or shop.spendings.has_reserved(state.job_id)):
             log.warning("keys of a job that is over were left", job=state.job_id)
             self.forget(context, state)
 
@@ -202,6 +230,8 @@ class JobEffects:
         self._shop.sealing_keys.destroy(state.job_id)
         self._shop.marks.forget(state.job_id)
         self._answering.pop(state.job_id, None)
+        # Only now: while there was a mask key, an answer could still have left.
+        self._shop.spendings.give_back(state.job_id)
         if state.moments_hash is not None:  # it got as far as joining, so its manifest opens
             self._shop.pools.drop(int(context.manifest(state).modulus, 16))
 
@@ -239,7 +269,7 @@ class JobEffects:
             pool=self._shop.pools.of_plan(modulus, plan),
             engine=self._shop.engine,
             sealing_key=sealing_key,
-            noise_seed=None if release is None else release.seed,
+            release=release,
             size_band=roster.size_bands.get(context.party_id),
         )
         self._answering[state.job_id] = job
@@ -252,7 +282,7 @@ class JobEffects:
         if terms is None or state.table is None:
             return None
         share = self._noise_share(state.table, spec, plan, data.places)
-        return self._shop.noise_key.release(share or "", roster, terms.rho)
+        return self._shop.noise_key.release(share or "", roster, terms)
 
     def _thawed(self, state: JobState, spec: ModelSpec, plan: Plan, committed: str) -> PreparedData:
         freezer, job_id = self._shop.freezer, state.job_id

@@ -101,7 +101,7 @@ class Taker:
             state, may_answer = await self._held(state, j.Asked(lost.compute, None, past))
             if not may_answer:
                 break
-            answered = await self._run(self._effects.ledger.take_back, self._context(state), state, lost)
+            answered = await self._run(self._effects.take_back, self._context(state), state, lost)
             state = (await self._take(job_id, answered)).state
         return state
 

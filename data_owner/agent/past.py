@@ -46,7 +46,7 @@ class Memory:
         compared = compare(table, told, self._rows.get, self._doubts(job_id, table, told))
         return Past(compared, told, self.consents())
 
-    def tell(self, job_id: str, table: SummedTable, acceptances: Sequence[Acceptance]) -> None:
+    def tell(self, job_id: str, table: SummedTable, acceptances: Sequence[Acceptance], *, noised: bool = False) -> None:
         """Remember, durably, that a job's sums are told of this table, over the owners of this roster.
 
         Whatever the policy says: one that is made stricter finds what was told before.
@@ -60,6 +60,7 @@ class Memory:
                 roster=tuple(one.party for one in acceptances),
                 names=tuple(one.name for one in acceptances),
                 linked=reached,
+                noised=noised,
             )
         )
 

@@ -214,9 +214,9 @@ class OwnerService:
             except Problem as problem:
                 if problem.code is not Code.STORE_UNAVAILABLE:
                     await self._note(job_id, problem)
-                if problem.code is not Code.OWNER_LOST_ITS_KEY:
+                if problem.code not in (Code.OWNER_LOST_ITS_KEY, Code.BUDGET_SPENT):
                     raise
-                await self._drive(job_id, j.KeyLost(problem.detail))
+                await self._drive(job_id, j.KeyLost(problem.detail, problem.code))
                 driven = await self._drive(job_id, j.Asked(compute, answered))
             if driven.answer is None:
                 log.warning("waits for a person", job=job_id, why=f"GET /models/{job_id} has the reason")

@@ -1,15 +1,196 @@
-"""The owner's rules on differential privacy: the table `[privacy]` of its policy."""
+"""The owner's rules on differential privacy, and the account of its records. Pure.
+
+A budget is of the records: whatever was told of a set of rows counts for every set that shares a row with it, under
+whatever name it is registered.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal, Protocol, Self
 
-from pydantic import Field
+import numpy as np
+from pydantic import Field, model_validator
 
-from fedtrain.spec.model_spec import Strict
+from fedtrain.data_owner.data.row_ids import RowIds
+from fedtrain.data_owner.policy.told import Told
+from fedtrain.data_owner.store.records import Spending, SpendingKind
+from fedtrain.privacy.filter import RenyiFilter
+from fedtrain.spec.model_spec import ModelSpec, Strict
+from fedtrain.spec.problems import Code, Problem
+
+#: How a risk begins that a person takes who lets a job in beyond the budget.
+OVER_BUDGET = "This job's privacy costs more than the budget has left."
+_Epsilon = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class PrivacyPolicy(Strict):
-    """`colluders`: other owners that may work together with who decrypts; a claim must not count on their noise."""
+    """`colluders`: other owners that may work together with who decrypts; a claim must not count on their noise.
+
+    `epsilon`, `delta`: what may ever be spent of any record; None: there is no budget, and exact jobs are answered.
+    `per_job`: the largest ε of one job. `at_end`: what becomes of a job that costs more than is left.
+    """
 
     colluders: Annotated[int, Field(ge=0, le=10_000)] = 1
+    epsilon: _Epsilon | None = None
+    delta: Annotated[float, Field(gt=0, lt=1)] | None = None
+    per_job: _Epsilon | None = None
+    at_end: Literal["refuse", "ask"] = "refuse"
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.epsilon is None) != (self.delta is None):
+            raise ValueError("epsilon and delta are one budget: give both, or neither")
+        if self.epsilon is None and (self.per_job is not None or self.at_end != "refuse"):
+            raise ValueError("per_job and at_end are of a budget: give epsilon and delta as well")
+        return self
+
+    @property
+    def budget(self) -> RenyiFilter | None:
+        """Return what may be spent; None where there is no end."""
+        return None if self.epsilon is None or self.delta is None else RenyiFilter(self.epsilon, self.delta)
+
+    def refuses(self, spec: ModelSpec) -> str | None:
+        """Return why a job's claim of privacy is not enough, or counts on too much; None where it is well."""
+        claim, honest = spec.privacy, spec.training.min_data_owners - self.colluders
+        if claim is None:
+            if self.epsilon is None:
+                return None
+            return "exact sums would spend all of the privacy budget: give privacy in the spec"
+        if spec.honest_owners > honest:
+            return (
+                f"privacy counts on the noise of {spec.honest_owners} honest owners, of "
+                f"{spec.training.min_data_owners} with privacy.colluders {self.colluders} there may be "
+                f"{max(0, honest)}: give privacy.honest_owners {max(1, honest)} or less, or raise min_data_owners"
+            )
+        if self.per_job is not None and claim.epsilon > self.per_job:
+            return f"privacy.epsilon {claim.epsilon:g} is above per_job {self.per_job:g}"
+        if self.delta is not None and claim.delta > self.delta:
+            return f"privacy.delta {claim.delta:g} is above the budget's {self.delta:g}"
+        return None
+
+
+class RowSet(Protocol):
+    """Rows that something was spent or told of. `whole`: the name of their set, hashed under `row_key`."""
+
+    @property
+    def dataset(self) -> str: ...
+    @property
+    def version(self) -> str: ...
+    @property
+    def whole(self) -> str | None: ...
+    @property
+    def row_key(self) -> str | None: ...
+
+
+#: Says whether rows have one in common with those that are asked about.
+Shares = Callable[[RowSet], bool]
+
+
+def shares_rows(table: RowSet, rows: Callable[[str], RowIds | None]) -> Shares:
+    """Return what says whether other rows have one in common with the table's; where that is not known, they have.
+
+    `rows`: a set by its name, None where it is lost.
+    """
+    own = None if table.whole is None else rows(table.whole)
+
+    def shares(other: RowSet) -> bool:
+        if other.whole is not None and other.whole == table.whole:
+            return True
+        theirs = None if other.whole is None else rows(other.whole)
+        if own is None or theirs is None or table.row_key != other.row_key:
+            return True
+        return bool(np.isin(own.ids, theirs.ids).any())
+
+    return shares
+
+
+@dataclass(frozen=True)
+class Account:
+    """The spending of one table's rows. `exact`: a job told sums of some of them without noise."""
+
+    entries: tuple[Spending, ...]
+    exact: bool = False
+
+    @classmethod
+    def of(cls, entries: Iterable[Spending], told: Iterable[Told], shares: Shares) -> Account:
+        """Take together what concerns rows that `shares` knows."""
+        concerned = tuple(one for one in entries if shares(one))
+        return cls(concerned, any(not one.noised and shares(one.table) for one in told))
+
+    @property
+    def booked(self) -> dict[str, Spending]:
+        """Return what was spent for good, by release, each once."""
+        found: dict[str, Spending] = {}
+        for one in self.entries:
+            if one.kind is SpendingKind.BOOKED and one.release is not None:
+                found.setdefault(one.release, one)
+        return found
+
+    @property
+    def reserved(self) -> dict[str, Spending]:
+        """Return what is set apart for jobs that have told nothing yet, by job."""
+        found: dict[str, Spending] = {}
+        for one in self.entries:
+            if one.kind is SpendingKind.RESERVED:
+                found[one.job_id] = one
+            else:
+                found.pop(one.job_id, None)
+        return found
+
+    def costs(self, but: str = "") -> list[float]:
+        """Return ρ of everything booked and reserved, but for job `but`."""
+        held = [one.rho for job, one in self.reserved.items() if job != but]
+        return [*(one.rho for one in self.booked.values()), *held]
+
+    def reserving(self, asked: Spending, budget: RenyiFilter | None, *, over: bool) -> Spending | None:
+        """Return what is to be set apart for a job that joins; None where it has that already.
+
+        Nothing is needed for a share of which a release was told: on the same roster it is free. `over`: a person lets
+        the job in beyond the budget. Raises Problem(BUDGET_SPENT).
+        """
+        if asked.job_id in self.reserved:
+            return None
+        known = any(one.share == asked.share for one in self.booked.values())
+        needed = asked.model_copy(update={"rho": 0.0 if known else asked.rho})
+        self._check(needed, budget, over=over)
+        return needed
+
+    def booking(self, asked: Spending, budget: RenyiFilter | None, *, over: bool) -> Spending | None:
+        """Return what is spent for good by a job whose first number is about to leave; None where that was done.
+
+        A release that was told costs nothing more, and the job's reservation goes back. Raises Problem(BUDGET_SPENT).
+        """
+        if asked.release in self.booked:
+            if asked.job_id not in self.reserved:
+                return None
+            return asked.model_copy(update={"kind": SpendingKind.FREE, "rho": 0.0})
+        own = self.reserved.get(asked.job_id)
+        if own is None or own.rho < asked.rho:
+            self._check(asked, budget, over=over)
+        return asked
+
+    def _check(self, asked: Spending, budget: RenyiFilter | None, *, over: bool) -> None:
+        if budget is None:
+            return
+        if self.exact:
+            raise Problem(
+                Code.BUDGET_SPENT,
+                f"Exact sums of some of these rows of {asked.dataset!r} were told, by a job without privacy: "
+                "no budget covers them any more.",
+            )
+        costs = self.costs(asked.job_id)
+        if asked.rho and not over and not budget.allows(costs, asked.rho):
+            raise Problem(
+                Code.BUDGET_SPENT,
+                f"{OVER_BUDGET} At δ = {budget.delta:g}, ε = {budget.epsilon_spent(costs):.4g} of {budget.epsilon:g} "
+                f"is spent or set apart of these rows, a release of ε = {budget.epsilon_left(costs):.4g} is left, "
+                f"and this job takes one of ε = {asked.epsilon:g} at δ = {asked.delta:g}.",
+            )
+
+
+def with_forgotten(stored: Sequence[Spending], marked: Sequence[Spending]) -> tuple[Spending, ...]:
+    """Return the store's entries, and what was booked beside the keys and the store has forgotten."""
+    known = {one.release for one in stored if one.kind is SpendingKind.BOOKED}
+    return (*stored, *(one for one in marked if one.release not in known))

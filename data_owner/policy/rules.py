@@ -70,8 +70,8 @@ class OwnerPolicy(Strict):
     `differencing`: what could be subtracted from an earlier sum waits for people; "unchecked", it is not looked at as
     long as nobody is pinned. `continue_without_noise`: rounds may go on without an owner although no noise hides what
     the difference of two of them tells. `least_roster` counts owners, this one included; once data owners are pinned,
-    only pinned ones. `adopt_first_encoding`: a dataset without a schema takes the first job's. `privacy`: for claims of
-    it, and how many owners may collude.
+    only pinned ones. `adopt_first_encoding`: a dataset without a schema takes the first job's. `privacy`: its claims,
+    the budget of each record, and how many owners may collude.
     """
 
     trust: Trust = Trust()
@@ -220,14 +220,7 @@ def _refused_terms(policy: OwnerPolicy, spec: ModelSpec, rounds: int) -> str | N
             f"min_data_owners {training.min_data_owners} allows a roster below this owner's least, "
             f"{policy.least_roster}"
         )
-    honest = training.min_data_owners - policy.privacy.colluders
-    if spec.privacy is not None and spec.honest_owners > honest:
-        return (
-            f"privacy counts on the noise of {spec.honest_owners} honest owners, of {training.min_data_owners} with "
-            f"privacy.colluders {policy.privacy.colluders} there may be {max(0, honest)}: give privacy.honest_owners "
-            f"{max(1, honest)} or less, or raise min_data_owners"
-        )
-    return None
+    return policy.privacy.refuses(spec)
 
 
 def judge_rows(policy: OwnerPolicy, spec: ModelSpec, rows: int, inspection: Inspection) -> Verdict:

@@ -15,7 +15,8 @@ from fedtrain.spec.model_spec import Strict
 class Told(Strict):
     """A job whose first answer left, or was about to. `names`: the owners' own, by ascending party id as `roster`.
 
-    `linked`: earlier rosters that sums of some of the same rows had gone to by then, or may have.
+    `linked`: earlier rosters that sums of some of the same rows had gone to by then, or may have. `noised`: every
+    number carried noise.
     """
 
     job_id: JobId
@@ -24,3 +25,4 @@ class Told(Strict):
     roster: Parties
     names: Annotated[tuple[Name, ...], Field(max_length=10_000)] = ()
     linked: Annotated[tuple[tuple[PartyId, ...], ...], Field(max_length=100_000)] = ()
+    noised: bool = False

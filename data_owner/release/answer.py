@@ -24,6 +24,7 @@ from fedtrain.data_owner.methods.answers import Affine, OwnerMethod, Plain, Prep
 from fedtrain.data_owner.release.fixed_point import fixed_point
 from fedtrain.data_owner.release.mask_keys import RoundKeys
 from fedtrain.data_owner.release.noise import with_noise
+from fedtrain.data_owner.release.noised_release import NoisedRelease
 from fedtrain.data_owner.release.under_encryption import applied, encrypted, rerandomised
 from fedtrain.methods.plan import Answer as PlannedAnswer
 from fedtrain.methods.plan import EncryptedWeights, Plan, SharedArrays
@@ -49,7 +50,7 @@ class AnsweringJob:
     """All that does not change between the rounds of a job that this owner has joined.
 
     `peers`: X25519 public keys of the roster's other owners, by party id, both as bytes; empty only on a roster of one.
-    `sealing_key`: where the job shares its weights with owners. `noise_seed`: where the plan has noise. `size_band`:
+    `sealing_key`: where the job shares its weights with owners. `release`: where the plan has noise. `size_band`:
     where rounds go on without an owner.
     """
 
@@ -65,7 +66,7 @@ class AnsweringJob:
     pool: FactorPool
     engine: Engine
     sealing_key: X25519PrivateKey | None = field(default=None, repr=False)
-    noise_seed: bytes | None = field(default=None, repr=False)
+    release: NoisedRelease | None = None
     size_band: int | None = None
 
 
@@ -125,7 +126,7 @@ def numbers_of(
     answer = job.method.answers[kind](job.data, question)
     numbers = fixed_point(answer, planned, rounding)
     if isinstance(answer, Plain) and not isinstance(numbers, Affine):
-        numbers = with_noise(numbers, planned, answer.names, job.noise_seed)
+        numbers = with_noise(numbers, planned, answer.names, None if job.release is None else job.release.seed)
     return numbers, planned
 
 

@@ -1,14 +1,14 @@
-"""The audit: all that this owner released and its people decided, each record with the hash of the one before. Pure."""
+"""The audit: all that this owner released and spent, and its people decided, a chain of hashes. Pure."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Annotated, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Final, TypeAlias
 
 from pydantic import Field
 
-from fedtrain.data_owner.store.records import Decision, Release
+from fedtrain.data_owner.store.records import Decision, Release, Spending
 from fedtrain.protocol.documents.identity import sha256_hex
 from fedtrain.protocol.documents.signed import Hash
 from fedtrain.spec.model_spec import Strict
@@ -34,14 +34,24 @@ class DecisionRecord(_Link, Decision):
     """A person's decision, in the chain."""
 
 
-AuditRecord: TypeAlias = ReleaseRecord | DecisionRecord
+class SpendingRecord(_Link, Spending):
+    """A part of the records' privacy, in the chain."""
 
 
-def chained(entry: Release | Decision, index: int, previous: str) -> AuditRecord:
-    """Return a release or a decision as the audit's next record."""
-    record = ReleaseRecord if isinstance(entry, Release) else DecisionRecord
+AuditRecord: TypeAlias = ReleaseRecord | DecisionRecord | SpendingRecord
+AuditEntry: TypeAlias = Release | Decision | Spending
+_RECORDS: Final[Mapping[type, type[AuditRecord]]] = {
+    Release: ReleaseRecord,
+    Decision: DecisionRecord,
+    Spending: SpendingRecord,
+}
+
+
+def chained(entry: AuditEntry, index: int, previous: str) -> AuditRecord:
+    """Return what is to be kept as the audit's next record."""
+    record = _RECORDS[type(entry)]
     link = {"index": index, "previous": previous}
-    unsealed = record.model_validate({**entry.model_dump(), **link, "hash": NO_RECORD})
+    unsealed: AuditRecord = record.model_validate({**entry.model_dump(), **link, "hash": NO_RECORD})
     return unsealed.model_copy(update={"hash": _hash(unsealed)})
 
 

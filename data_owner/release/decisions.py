@@ -23,7 +23,7 @@ def decided_on(state: JobState, message: j.Message, now: datetime) -> Decision |
     return Decision(
         job_id=state.job_id,
         decision=kind,
-        decided_at=_written(now),
+        decided_at=written(now),
         token_id=message.token_id,
         about=state.risks or tuple(why for why in (state.waits_because,) if why is not None),
         reason=reason,
@@ -40,7 +40,7 @@ def consented(signed: SignedDocument, own: str, token_id: str | None, now: datet
     return Decision(
         job_id=open_consent(signed).job_id,
         decision=DecisionKind.CONSENT_SIGNED if signed.signer == own else DecisionKind.CONSENT_TAKEN,
-        decided_at=_written(now),
+        decided_at=written(now),
         token_id=token_id,
         consent=signed.hash,
         signer=signed.signer,
@@ -57,9 +57,10 @@ def released(state: JobState, answered: j.Answered, now: datetime) -> Release:
         recipient=state.model_owner or "",
         dataset=state.dataset or "",
         version=state.dataset_version or "",
-        released_at=_written(now),
+        released_at=written(now),
     )
 
 
-def _written(now: datetime) -> str:
+def written(now: datetime) -> str:
+    """Return a moment as the audit has it: ISO 8601 in UTC, to the millisecond, ending in Z."""
     return now.isoformat(timespec="milliseconds").replace("+00:00", "Z")

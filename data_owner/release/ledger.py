@@ -1,6 +1,6 @@
 """The last stages of an answer: the ledger beside the keys, the store with its audit, and the way to the task client.
 
-    told → marked → computed → stored, with its release in the audit → sent
+    booked → told → marked → computed → stored, with its release in the audit → sent
 
 An answer is on the disk before anybody sees it, and what is sent is what is on the disk: a crash between any two stages
 leaves the same answer to be sent again, or the same request to be answered for the same plaintexts.
@@ -16,10 +16,13 @@ from fedtrain.client.agent.tasks import TaskAnswer
 from fedtrain.crypto import SlotLayout
 from fedtrain.data_owner import job as j
 from fedtrain.data_owner.agent.past import Memory
+from fedtrain.data_owner.agent.spending import Spendings
 from fedtrain.data_owner.checks import own_answer
 from fedtrain.data_owner.job import JobContext, JobState
+from fedtrain.data_owner.policy.budget import PrivacyPolicy
 from fedtrain.data_owner.release.answer import AnsweringJob, AskedFacts, compute_answer, round_keys
 from fedtrain.data_owner.release.marks import AnswerMarks
+from fedtrain.data_owner.release.noised_release import NoisedRelease
 from fedtrain.data_owner.release.pools import Pools
 from fedtrain.data_owner.store.sql import OwnerStore
 from fedtrain.protocol.evidence.sum_set import SetSignature, SumSet
@@ -49,12 +52,17 @@ class Ledger:
     memory: Memory
     marks: AnswerMarks
     pools: Pools
+    spendings: Spendings
 
     def answer(self, context: JobContext, state: JobState, job: AnsweringJob, asked: j.Answer) -> j.Answered:
         """Compute an answer, which is kept next; `stored` sends it. Raises Problem as `compute_answer`.
 
-        REQUEST_DIFFERS where the marks say that this round was answered for another request.
+        REQUEST_DIFFERS where the marks say that this round was answered for another request, BUDGET_SPENT where the
+        budget does not cover the job's noised release any more.
         """
+        if job.release is not None and state.table is not None:
+            policy, taken = context.policy.privacy, state.risks_taken
+            self.spendings.book(state.job_id, state.table, job.release, policy, taken)
         self._tell(context, state)
         request = asked.request
         if self.marks.set(state.job_id, request.round, request.kind, asked.request_hash):
@@ -62,12 +70,18 @@ class Ledger:
             log.warning("the store has no answer to a round that is marked", job=state.job_id, round=request.round)
         return compute_answer(job, request, asked.request_hash, self.pools.resting)
 
-    def take_back(self, context: JobContext, state: JobState, lost: LostAnswer) -> j.Answered:
+    def take_back(
+        self, context: JobContext, state: JobState, lost: LostAnswer, release: NoisedRelease | None = None
+    ) -> j.Answered:
         """Return an answer that this owner gave and its restored state has forgotten, which is kept next.
+
+        `release`: that it told of, which is spent whatever the budget says by now.
 
         Raises Problem: LOG_INCONSISTENT and BAD_SIGNATURE as `own_answer`, REQUEST_DIFFERS as `answer`.
         """
         answer, facts = own_answer(context, lost.compute, lost.entry, lost.body)
+        if release is not None and state.table is not None:
+            self.spendings.book(state.job_id, state.table, release, PrivacyPolicy(), ())
         self._tell(context, state)
         self.marks.set(state.job_id, facts.round, facts.kind, facts.request_hash)
         layout = SlotLayout.from_dict(answer.vector.layout)
@@ -106,4 +120,5 @@ class Ledger:
         """Remember, before the first answer, what is about to be told and to whom."""
         if state.last is None and state.roster is not None and state.table is not None:
             acceptances = context.roster(state, state.roster).acceptances
-            self.memory.tell(state.job_id, state.table, acceptances)
+            noised = context.manifest(state).spec.privacy is not None
+            self.memory.tell(state.job_id, state.table, acceptances, noised=noised)

@@ -33,10 +33,13 @@ _RELEASE_TAG: Final = "noised release, over a roster"
 
 @dataclass(frozen=True)
 class NoisedRelease:
-    """`name`: by which it is booked. `seed`: 32 secret bytes that its noise follows from. `rho`: what it costs."""
+    """`name`: by which it is booked. `share`: this owner's own part of it. `seed`: 32 secret bytes that its noise
+    follows from. `terms`: what it claims, and costs.
+    """
 
     name: str
-    rho: float
+    share: str
+    terms: NoiseTerms
     seed: bytes = field(repr=False)
 
 
@@ -74,7 +77,7 @@ class NoiseKey:
         )
         return hmac.new(self._key(), context, hashlib.sha256).hexdigest()
 
-    def release(self, own_share: str, roster: Iterable[Acceptance], rho: float) -> NoisedRelease:
+    def release(self, own_share: str, roster: Iterable[Acceptance], terms: NoiseTerms) -> NoisedRelease:
         """Return the release of that share to a roster.
 
         Raises Problem(ROSTER_INVALID) where another share of this owner is on it, or none of another owner.
@@ -95,7 +98,7 @@ class NoiseKey:
         key = self._key()
         name = hmac.new(key, encode_context("name", context), hashlib.sha256).hexdigest()
         seed = hashlib.shake_256(encode_context("seed", key, context)).digest(SEED_BYTES)
-        return NoisedRelease(name, rho, seed)
+        return NoisedRelease(name, own_share, terms, seed)
 
     def _key(self) -> bytes:
         return self._keys.kept(self._path, self._random_bytes)

@@ -12,6 +12,7 @@ from typing import Final
 
 from fedtrain.data_owner.data.row_ids import RowIds
 from fedtrain.data_owner.policy.told import Told
+from fedtrain.data_owner.store.records import Spending
 from fedtrain.protocol.documents.consent import RosterConsent, open_consent
 from fedtrain.protocol.documents.signed import SignedDocument
 from fedtrain.service.vault.key_files import KeyFiles
@@ -26,6 +27,7 @@ from fedtrain.service.vault.secret_files import (
 #: In the party's state folder.
 TOLD_FOLDER: Final = "told"
 SUMS_FILE: Final = "sums.jsonl"
+SPENT_FILE: Final = "spent.jsonl"
 CONSENTS_FILE: Final = "consents.jsonl"
 
 
@@ -34,6 +36,7 @@ class ToldSums:
 
     def __init__(self, state_dir: Path) -> None:
         self._sums = state_dir / TOLD_FOLDER / SUMS_FILE
+        self._spent = state_dir / TOLD_FOLDER / SPENT_FILE
         self._consents = state_dir / TOLD_FOLDER / CONSENTS_FILE
 
     def sums(self) -> tuple[Told, ...]:
@@ -44,6 +47,15 @@ class ToldSums:
         """Keep, durably, what is about to be told; a job that is kept already stays as it was first."""
         if all(one.job_id != told.job_id for one in self.sums()):
             append_line(self._sums, told.model_dump_json().encode())
+
+    def spent(self) -> tuple[Spending, ...]:
+        """Every release that was booked, in the order of their first answers."""
+        return tuple(Spending.model_validate_json(line) for line in read_lines(self._spent))
+
+    def spend(self, booked: Spending) -> None:
+        """Keep, durably, a release that is about to be told; one that is kept already stays as it was first."""
+        if all(one.release != booked.release for one in self.spent()):
+            append_line(self._spent, booked.model_dump_json().encode())
 
     def consents(self) -> tuple[SignedDocument, ...]:
         """Every consent that was signed here or handed in."""

@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 
 from fedtrain.data_owner.agent.past import Memory
 from fedtrain.data_owner.agent.service import OwnerService
+from fedtrain.data_owner.agent.spending import Spendings
 from fedtrain.data_owner.data.table_fits import TableFits
 from fedtrain.data_owner.policy.inspector import Inspector
 from fedtrain.data_owner.scoring.desk import ScoringDesk
@@ -30,6 +31,7 @@ class OwnerParts:
     scoring: ScoringDesk
     fits: TableFits
     inspector: Inspector
+    spendings: Spendings
 
 
 def _parts(request: Request) -> OwnerParts:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, PlainSerializer
 
 from fedtrain.data_owner.data.encoding import DatasetFacts
 from fedtrain.protocol.documents.signed import Hash, JobId, Name, PartyId
@@ -96,3 +96,38 @@ class Decision(Strict):
     signer: PartyId | None = None
     dataset: Name | None = None
     version: Hash | None = None
+
+
+#: A number that is hashed as text, which all languages write in one way.
+Real = Annotated[float, PlainSerializer(repr, return_type=str)]
+
+
+class SpendingKind(StrEnum):
+    """Fate of a part of the records' privacy."""
+
+    RESERVED = "reserved"
+    BOOKED = "booked"
+    FREE = "free"
+    GIVEN_BACK = "given_back"
+
+
+class Spending(Strict):
+    """A part of the records' privacy that a job was set apart, spent for good, or gave back.
+
+    `release`: what was booked, by its name; None before the roster is known. `share`: what this owner's noise is known
+    by. `whole`: the set of the rows, hashed under `row_key`. `rho`: the cost; `epsilon`, `delta`: what the job claims.
+    FREE: the release was told before, and what was set apart is given back, as by GIVEN_BACK.
+    """
+
+    job_id: JobId
+    kind: SpendingKind
+    release: Hash | None = None
+    share: Hash
+    dataset: Name
+    version: Hash
+    whole: Hash | None = None
+    row_key: str | None = None
+    rho: Annotated[Real, Field(ge=0)]
+    epsilon: Real
+    delta: Real
+    spent_at: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,17 @@ from sqlalchemy.engine import Connection, RowMapping
 
 from fedtrain.data_owner import job as j
 from fedtrain.data_owner.job import AnswerFacts, JobState
-from fedtrain.data_owner.release.audit import NO_RECORD, AuditRecord, DecisionRecord, ReleaseRecord, chained
+from fedtrain.data_owner.release.audit import (
+    NO_RECORD,
+    AuditEntry,
+    AuditRecord,
+    DecisionRecord,
+    ReleaseRecord,
+    SpendingRecord,
+    chained,
+)
 from fedtrain.data_owner.store import tables
-from fedtrain.data_owner.store.records import Dataset, Decision, FrozenTable, Release
+from fedtrain.data_owner.store.records import Dataset, Decision, FrozenTable, Release, Spending
 from fedtrain.protocol.messages.rounds import Kind
 from fedtrain.service.store.database import read, write
 from fedtrain.service.store.jobs import JobStore, JobTable
@@ -122,6 +131,21 @@ class OwnerStore(JobStore[JobState, j.Effect]):
         with write(self._engine) as connection:
             _append(connection, tables.decisions, decision)
 
+    def spend(self, entry: Callable[[Sequence[Spending]], Spending | None]) -> None:
+        """Keep what `entry` makes of all that was spent before, in one transaction with it; None: nothing.
+
+        Whatever `entry` raises, nothing is kept.
+        """
+        with write(self._engine) as connection:
+            spending = entry(_spendings(connection))
+            if spending is not None:
+                _append(connection, tables.spendings, spending)
+
+    def spendings(self) -> list[Spending]:
+        """Return what was set apart, spent or given back of the records' privacy, in order."""
+        with read(self._engine) as connection:
+            return _spendings(connection)
+
     def answer(self, job_id: str, round_: int, kind: Kind) -> AnswerFacts | None:
         """Return what is kept in view of an answer."""
         facts = self._of_answer(tables.answers.c.facts, job_id, round_, kind)
@@ -168,9 +192,11 @@ class OwnerStore(JobStore[JobState, j.Effect]):
         with read(self._engine) as connection:
             releases = connection.execute(sa.select(tables.releases)).mappings().all()
             decisions = connection.execute(sa.select(tables.decisions)).mappings().all()
+            spendings = connection.execute(sa.select(tables.spendings)).mappings().all()
         records: list[AuditRecord] = [
             *(ReleaseRecord.model_validate(_without_id(row)) for row in releases),
             *(DecisionRecord.model_validate(_without_id(row)) for row in decisions),
+            *(SpendingRecord.model_validate(_without_id(row)) for row in spendings),
         ]
         return sorted(records, key=lambda record: record.index)
 
@@ -214,10 +240,15 @@ def _put_answer(connection: Connection, job_id: str, kept: j.KeepAnswer) -> None
     _append(connection, tables.releases, kept.release)
 
 
-def _append(connection: Connection, table: sa.Table, entry: Release | Decision) -> None:
-    # A write transaction holds the store's only write lock, so that nobody appends to the other table meanwhile.
+def _spendings(connection: Connection) -> list[Spending]:
+    rows = connection.execute(sa.select(tables.spendings).order_by(tables.spendings.c.index)).mappings().all()
+    return [Spending.model_validate({name: row[name] for name in Spending.model_fields}) for row in rows]
+
+
+def _append(connection: Connection, table: sa.Table, entry: AuditEntry) -> None:
+    # A write transaction holds the store's only write lock, so that nobody appends to the other tables meanwhile.
     index, previous = -1, NO_RECORD
-    for t in (tables.releases, tables.decisions):
+    for t in (tables.releases, tables.decisions, tables.spendings):
         last = connection.execute(sa.select(t.c.index, t.c.hash).order_by(t.c.index.desc()).limit(1)).first()
         if last is not None and last[0] > index:
             index, previous = last

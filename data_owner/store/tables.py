@@ -85,7 +85,28 @@ decisions = sa.Table(
     sa.Column("signer", sa.String(64)),
     sa.Column("dataset", sa.String(100)),
     sa.Column("version", sa.String(64)),
-    sa.Column("index", sa.Integer, nullable=False, unique=True),  # counted through `releases` and `decisions`
+    sa.Column("index", sa.Integer, nullable=False, unique=True),  # counted through all tables of the audit
+    sa.Column("previous", sa.String(64), nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+)
+
+spendings = sa.Table(
+    "spendings",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("job_id", sa.String(32), nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("release", sa.String(64)),  # once the roster is known
+    sa.Column("share", sa.String(64), nullable=False),
+    sa.Column("dataset", sa.String(100), nullable=False),
+    sa.Column("version", sa.String(64), nullable=False),
+    sa.Column("whole", sa.String(64)),
+    sa.Column("row_key", sa.String(16)),
+    sa.Column("rho", sa.String(32), nullable=False),
+    sa.Column("epsilon", sa.String(32), nullable=False),
+    sa.Column("delta", sa.String(32), nullable=False),
+    sa.Column("spent_at", sa.String(32), nullable=False),
+    sa.Column("index", sa.Integer, nullable=False, unique=True),
     sa.Column("previous", sa.String(64), nullable=False),
     sa.Column("hash", sa.String(64), nullable=False),
 )

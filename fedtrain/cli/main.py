@@ -10,7 +10,7 @@ from fedtrain.cli.doctor import command as doctor
 from fedtrain.cli.jobs import commands as jobs
 from fedtrain.cli.jobs import plan, score, verify
 from fedtrain.cli.output import OneLineErrors
-from fedtrain.cli.owner import data, describe, mapping, policy, roster_consent, schema
+from fedtrain.cli.owner import budget, data, describe, mapping, policy, roster_consent, schema
 from fedtrain.cli.owner import decisions as owner
 from fedtrain.cli.services import commands as services
 from fedtrain.cli.services import config, pages
@@ -76,6 +76,7 @@ app.command(rich_help_panel=DATA_OWNERS)(owner.approve)
 app.command(rich_help_panel=DATA_OWNERS)(owner.deny)
 app.command("consent", rich_help_panel=DATA_OWNERS)(roster_consent.roster_consent)
 app.command(rich_help_panel=DATA_OWNERS)(owner.audit)
+app.command(rich_help_panel=DATA_OWNERS)(budget.budget)
 app.command(rich_help_panel=DATA_OWNERS)(score.score)
 app.add_typer(policy.app, rich_help_panel=DATA_OWNERS)
 app.add_typer(identity.app, rich_help_panel=ACCESS)

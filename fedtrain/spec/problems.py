@@ -195,6 +195,12 @@ class Code(Enum):
     UNTRUSTED_MODEL_OWNER = Kind(
         "untrusted-model-owner", 403, "The Model Owner is not pinned", "Pin it with `fedtrain trust`."
     )
+    BUDGET_SPENT = Kind(
+        "budget-spent",
+        403,
+        "The records' privacy budget does not cover the job",
+        "Ask for a smaller epsilon, or for the same columns, row_bound and roster as an earlier job.",
+    )
     POLICY_REFUSES = Kind(
         "policy-refuses", 403, "The owner's policy does not allow the job", "Change the job or the policy."
     )

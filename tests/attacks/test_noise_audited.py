@@ -23,6 +23,8 @@ from fedtrain.data_owner.data.row_clip import RowClip
 from fedtrain.data_owner.methods import method_of
 from fedtrain.data_owner.methods.answers import Places, PreparedData
 from fedtrain.data_owner.release import answer as answering
+from fedtrain.data_owner.release.noised_release import NoisedRelease
+from fedtrain.methods.noised_moments import noise_terms
 from fedtrain.methods.plan import Plan
 from fedtrain.planning.plans import plan_spec
 from fedtrain.protocol.messages.rounds import RoundRequest
@@ -58,8 +60,11 @@ def told(of: Moments, seed: bytes) -> Any:
     """Return what one owner's answers are before they are masked, both rounds: by the release's own stages."""
     data = PreparedData.of(of, PLAN, places=Places([0, 1, 2], [0], ""))
     method = method_of(SPEC.model_type, noised=True)
+    terms = noise_terms(PLAN)
+    assert terms is not None
+    release = NoisedRelease("", "", terms, seed)
     no = cast(Any, None)  # what only masks and signatures need
-    job = answering.AnsweringJob("", "", 0, no, MASK_KEY, {}, PLAN, method, data, no, no, noise_seed=seed)
+    job = answering.AnsweringJob("", "", 0, no, MASK_KEY, {}, PLAN, method, data, no, no, release=release)
     numbers = []
     for kind in PLAN.kinds:
         asked = cast(RoundRequest, _Asked(kind, None if kind == "counts" else 100))

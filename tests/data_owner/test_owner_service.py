@@ -19,6 +19,7 @@ from fedtrain.data_owner import job as j
 from fedtrain.data_owner.agent.effects import JobEffects, Workshop
 from fedtrain.data_owner.agent.past import Memory
 from fedtrain.data_owner.agent.service import OwnerService
+from fedtrain.data_owner.agent.spending import Spendings
 from fedtrain.data_owner.data.datasets import register
 from fedtrain.data_owner.data.freezing import Freezer
 from fedtrain.data_owner.policy.inspector import Inspector
@@ -132,6 +133,7 @@ class Bench:
                 noise_key=NoiseKey(self.folder, KeyFiles(self.folder), lambda count: b"\7" * count),
                 marks=AnswerMarks(self.folder / "keys"),
                 memory=self.memory,
+                spendings=Spendings(self.store, ToldSums(self.folder), self.rows.get, lambda: NOW),
                 pools=self.pools,
                 engine=ENGINE,
                 now=lambda: NOW,

@@ -12,7 +12,7 @@ from fedtrain.cli.output import Failure, console, print_json, print_table
 
 if TYPE_CHECKING:
     from fedtrain.cli.jobs.client import Service
-    from fedtrain.data_owner.release.audit import DecisionRecord, ReleaseRecord
+    from fedtrain.data_owner.release.audit import AuditRecord, DecisionRecord, ReleaseRecord, SpendingRecord
 
 DEFAULT_DATA_OWNER = "http://127.0.0.1:5000"
 
@@ -92,7 +92,7 @@ def audit(
     from pydantic import TypeAdapter
 
     from fedtrain.cli.jobs.client import Service
-    from fedtrain.data_owner.release.audit import AuditRecord, ReleaseRecord, verify_records
+    from fedtrain.data_owner.release.audit import AuditRecord, DecisionRecord, ReleaseRecord, verify_records
 
     with Service(data_owner_url(data_owner)) as service:
         records = TypeAdapter(list[AuditRecord]).validate_python(service.get("/audit")["records"])
@@ -101,15 +101,23 @@ def audit(
         print_json({"head": verified, "records": [record.model_dump(mode="json") for record in records]})
         return
     columns = ["record", "when", "job", "round", "kind", "numbers", "to", "by", "about"]
-    print_table("", columns, [_release(one) if isinstance(one, ReleaseRecord) else _decision(one) for one in records])
+    print_table("", columns, [_row(one) for one in records])
     released = [one for one in records if isinstance(one, ReleaseRecord)]
-    decisions = len(records) - len(released)
+    decisions = sum(isinstance(one, DecisionRecord) for one in records)
     console().print(
         f"{len(records)} records, {sum(one.numbers for one in released):,} numbers"
         + (f", {decisions} decisions of people" if decisions else "")
         + f"; the chain holds. Head: {verified}",
         markup=False,
     )
+
+
+def _row(one: AuditRecord) -> list[object]:
+    from fedtrain.data_owner.release.audit import DecisionRecord, ReleaseRecord
+
+    if isinstance(one, ReleaseRecord):
+        return _release(one)
+    return _decision(one) if isinstance(one, DecisionRecord) else _spending(one)
 
 
 def _release(one: ReleaseRecord) -> list[object]:
@@ -124,6 +132,12 @@ def _decision(one: DecisionRecord) -> list[object]:
     about = " ".join((*one.about, *reason, *signed))
     what = one.decision.value.replace("_", " ")
     return [one.index, one.decided_at, one.job_id[:8], None, what, None, None, by, about]
+
+
+def _spending(one: SpendingRecord) -> list[object]:
+    what = f"privacy {one.kind.value.replace('_', ' ')}"
+    about = f"of {one.dataset}: epsilon {one.epsilon:g} at delta {one.delta:g}"
+    return [one.index, one.spent_at, one.job_id[:8], None, what, None, None, None, about]
 
 
 def data_owner_url(option: str | None) -> str:

@@ -73,10 +73,10 @@ def test_the_same_share_on_the_same_roster_is_the_same_release_after_a_restart(t
     key = key_in(tmp_path)
     own = share_of(key)
     roster = [accepted(1, own), accepted(2, "ee" * 32)]
-    first = key.release(own, roster, 0.1)
+    first = key.release(own, roster, terms(spec()))
     again = key_in(tmp_path, byte=9)  # the file is there: nothing new is drawn
     assert share_of(again) == own
-    assert again.release(own, roster, 0.1) == first
+    assert again.release(own, roster, terms(spec())) == first
     assert first.seed.hex() not in repr(first)
 
 
@@ -101,7 +101,10 @@ def test_whatever_the_numbers_or_the_claim_depend_on_makes_another_share(
     key = key_in(tmp_path)
     own, other = share_of(key), share_of(key, table, of, outputs)
     assert other != own
-    assert key.release(other, [accepted(1, other)], 0.1).seed != key.release(own, [accepted(1, own)], 0.1).seed
+    assert (
+        key.release(other, [accepted(1, other)], terms(spec())).seed
+        != key.release(own, [accepted(1, own)], terms(spec())).seed
+    )
 
 
 def test_another_roster_or_another_owners_share_is_another_release_with_noise_of_its_own(tmp_path: Path) -> None:
@@ -113,7 +116,7 @@ def test_another_roster_or_another_owners_share_is_another_release_with_noise_of
         [accepted(1, own), accepted(3, "ee" * 32)],
         [accepted(1, own), accepted(2, "ee" * 32), accepted(3, "dd" * 32)],
     ]
-    releases = [key.release(own, roster, 0.1) for roster in rosters]
+    releases = [key.release(own, roster, terms(spec())) for roster in rosters]
     assert len({release.name for release in releases}) == len(rosters)
     assert len({release.seed for release in releases}) == len(rosters)
 
@@ -136,7 +139,7 @@ def test_a_roster_that_lacks_a_share_or_has_another_of_this_owner_is_refused(tmp
     own = share_of(key)
     for roster in ([accepted(1, own), accepted(2, None)], [accepted(1, "dd" * 32), accepted(2, "ee" * 32)]):
         with pytest.raises(Problem) as caught:
-            key.release(own, roster, 0.1)
+            key.release(own, roster, terms(spec()))
         assert caught.value.code is Code.ROSTER_INVALID
 
 

@@ -138,7 +138,9 @@ class OwnerParty:
         after, effects = owner_round.step(self.owner, self.state, asked, START)
         self._keep(after)
         job = self._answering(after)
-        ledger = Ledger(cast(Any, None), cast(Any, None), cast(Any, self.signed_marks), cast(Any, None))
+        ledger = Ledger(
+            cast(Any, None), cast(Any, None), cast(Any, self.signed_marks), cast(Any, None), cast(Any, None)
+        )
         match effects:
             case (o.SignSet(sum_set=summed),):
                 return ledger.sign_set(after, job, summed).body, CBOR_TYPE

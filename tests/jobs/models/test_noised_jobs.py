@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from fedtrain.data_owner.policy.budget import PrivacyPolicy
 from fedtrain.data_owner.policy.rules import OwnerPolicy
-from fedtrain.simulation.federation import Federation, federation
+from fedtrain.data_owner.release.audit import AuditRecord, verify_records
+from fedtrain.simulation.federation import Federation, Party, federation
+from fedtrain.spec.problems import Problem
 from tests.harness.one_process import write_table
 
 ROWS = 6000
@@ -97,3 +101,51 @@ def test_a_job_whose_rows_do_not_carry_its_noise_says_so_from_the_first_sum_on(t
     assert [remark["code"] for remark in model["remarks"]] == ["noised", "noise-dominates"]
     assert model["plan"]["forecast"]["privacy"]["dominates"]
     assert model["privacy"]["ridge"] > 0
+
+
+def test_a_budget_is_spent_once_a_release_and_ends_with_a_decline_or_a_person(tmp_path: Path) -> None:
+    budget = PrivacyPolicy(epsilon=4.5, delta=1e-6, per_job=4.0, at_end="ask")
+    policy = OwnerPolicy.for_loopback().model_copy(update={"privacy": budget})
+
+    async def ends() -> None:
+        async with federation(tmp_path, tables(tmp_path), allow_small_keys=True, owner_policy=policy) as parties:
+            owner = parties.data_owners[0]
+            first, again = [await end_of(parties, spec({"epsilon": 4.0})) for _ in range(2)]
+            assert found(first) == found(again)
+            exact = {name: value for name, value in spec({}).items() if name != "privacy"}
+            for refused in (exact, spec({"epsilon": 4.1})):
+                model = await end_of(parties, refused)
+                assert (model["status"], "policy-refuses" in model["reason"]) == ("FAILED", True)
+            shown = await owner.get("/budget")
+            (account,) = shown["datasets"]
+            assert (shown["epsilon"], shown["forgotten"], account["exact"]) == (4.5, 0, False)
+            assert (len(account["releases"]), account["reserved"]) == (1, 0)
+            assert abs(account["epsilon_spent"] - 4) < 1e-6 and 0 < account["epsilon_left"] < 2
+
+            over = await parties.deploy(spec({"epsilon": 3.0}))
+            for party in parties.data_owners:
+                await waits(party, over)
+                await party.post(f"/models/{over}/approve", {})
+            assert (await parties.wait(over))["status"] == "FINISHED"
+            (account,) = (await owner.get("/budget"))["datasets"]
+            assert len(account["releases"]) == 2
+            assert account["epsilon_left"] == 0
+
+            audit = await owner.get("/audit")
+            records = TypeAdapter(list[AuditRecord]).validate_python(audit["records"])
+            assert verify_records(records) == audit["head"]
+            kinds = [record["kind"] for record in audit["records"] if "rho" in record]
+            assert kinds == ["reserved", "booked", "reserved", "free", "reserved", "booked"]
+
+    asyncio.run(ends())
+
+
+async def waits(party: Party, job_id: str) -> None:
+    """Return when the job waits for a person of this party, for the budget."""
+    while True:
+        with suppress(Problem):
+            state = await party.get(f"/models/{job_id}")
+            if state["waits_because"] is not None:
+                assert "costs more than the budget has left" in state["waits_because"]
+                return
+        await asyncio.sleep(0.05)
