@@ -172,7 +172,9 @@ def test_messages_are_told_apart_as_well_as_without_encryption(tmp_path: Path, s
     tables = {path.stem: path for path in sorted((tmp_path / "data").glob("worker-*.csv"))}
     settings = {"least_roster": 2, "share_weights": True}
 
-    async def job() -> tuple[Any, Any]:
+    rows = {"rows": [["win a free prize now"], {"text": "the meeting is moved to Monday"}]}
+
+    async def job() -> tuple[Any, Any, Any]:
         async with federation(
             tmp_path / "parties",
             tables,
@@ -182,9 +184,11 @@ def test_messages_are_told_apart_as_well_as_without_encryption(tmp_path: Path, s
         ) as parties:
             model = await parties.wait(await parties.deploy(small_spec()))
             assert model["status"] == "FINISHED", model["reason"]
-            return model, await parties.model_owner.get("/prediction", model_id=model["id"])
+            on_test = await parties.model_owner.get("/prediction", model_id=model["id"])
+            return model, on_test, await parties.model_owner.post("/prediction", rows)
 
-    _model, prediction = asyncio.run(job())
+    _model, prediction, told = asyncio.run(job())
+    assert told["values"][0] > 0.5 > told["values"][1]
     spec = ModelSpec.model_validate_json(json.dumps(small_spec()))
     found = module("network_comparison.py").compare(EXAMPLES / "sms_spam", tmp_path / "data", prediction, spec)
     federated, plain, pooled, single = found["table"]
