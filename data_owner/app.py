@@ -8,6 +8,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import httpx
@@ -23,6 +24,7 @@ from fedtrain.data_owner.agent.effects import JobEffects, Workshop
 from fedtrain.data_owner.agent.past import Memory
 from fedtrain.data_owner.agent.service import OwnerService
 from fedtrain.data_owner.agent.spending import Spendings
+from fedtrain.data_owner.agent.training import ObservedTrainer
 from fedtrain.data_owner.data.cluster import SCHEME, Cluster, is_open
 from fedtrain.data_owner.data.datasets import pair_as_table, register
 from fedtrain.data_owner.data.freezing import Freezer
@@ -45,7 +47,7 @@ from fedtrain.data_owner.scoring.kept_scores import KeptScores
 from fedtrain.data_owner.settings import DataOwnerSettings
 from fedtrain.data_owner.store.sql import OwnerStore
 from fedtrain.neural import Trainer
-from fedtrain.neural.worker_process import WorkerProcess
+from fedtrain.neural.worker_process import WorkerProcess, WorkerSettings
 from fedtrain.protocol.clock import Clock, timestamp
 from fedtrain.protocol.documents.signed import SignedDocument, parse_json
 from fedtrain.protocol.documents.trust import Trust
@@ -55,6 +57,7 @@ from fedtrain.protocol.states import Role
 from fedtrain.service.limits.body_limits import BodyLimit, BodyLimits
 from fedtrain.service.runtime.connection import facilitator_client, gate_of, key_files_of
 from fedtrain.service.runtime.engines import engine_of
+from fedtrain.service.runtime.extras import how_to_install
 from fedtrain.service.store.database import state_of
 from fedtrain.service.store.pruning import prune_regularly
 from fedtrain.service.vault.backup import restored_at
@@ -117,7 +120,10 @@ def create_app(
     async def running_over(app: FastAPI, arithmetic: Engine, cluster: Cluster | None) -> AsyncIterator[None]:
         store = await asyncio.to_thread(OwnerStore, settings.database)
         pools = Pools(arithmetic)
-        worker = WorkerProcess()
+        worker = WorkerProcess(
+            WorkerSettings(settings.training_device, settings.training_memory_mib, settings.training_threads)
+        )
+        observed = ObservedTrainer(trainer or worker, clock.monotonic)
         client = facilitator_client(settings, settings.facilitator, identity.party_id, transport)
         rows = RowFiles(settings.state_dir, keys, random_bytes)
         told = ToldSums(settings.state_dir)
@@ -141,7 +147,8 @@ def create_app(
             pools=pools,
             engine=arithmetic,
             now=clock.now,
-            trainer=trainer or worker,
+            trainer=observed,
+            cannot_train=how_to_install("torch") if trainer is None and find_spec("torch") is None else None,
         )
         service = _service(settings, membership, owner_policy, trust.value, workshop, client, metered)
         agent = TaskAgent(
@@ -170,7 +177,7 @@ def create_app(
                 spendings,
             )
             app.state.agent = agent
-            metrics.watch(arithmetic, pools, client, store)
+            metrics.watch(arithmetic, pools, client, store, observed)
             pools.start()
             running = [
                 asyncio.create_task(agent.run(app.state.stop), name="data owner agent"),

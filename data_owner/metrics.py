@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 
 from fedtrain.client.facilitator import FacilitatorClient
 from fedtrain.crypto import Engine
+from fedtrain.data_owner.agent.training import ObservedTrainer
 from fedtrain.data_owner.release.pools import Pools
 from fedtrain.data_owner.store.sql import OwnerStore
 from fedtrain.service.metrics.agent_metrics import AgentMetrics
@@ -21,14 +22,16 @@ class Metrics(Collector):
     """Read when asked for, from a started service; a service that has not started has none."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._watched: tuple[Pools, FacilitatorClient, OwnerStore] | None = None
+        self._watched: tuple[Pools, FacilitatorClient, OwnerStore, ObservedTrainer] | None = None
         self.service = ServiceMetrics(registry)
         self.agent = AgentMetrics(registry)
         registry.register(self)
 
-    def watch(self, engine: Engine, pools: Pools, client: FacilitatorClient, store: OwnerStore) -> None:
+    def watch(
+        self, engine: Engine, pools: Pools, client: FacilitatorClient, store: OwnerStore, trainer: ObservedTrainer
+    ) -> None:
         """Report on these from now on."""
-        self._watched = (pools, client, store)
+        self._watched = (pools, client, store, trainer)
         self.service.watch(engine, store.engine)
         self.service.jobs.watch(store.phase_counts)
 
@@ -40,9 +43,11 @@ class Metrics(Collector):
     def collect(self) -> Iterator[Metric]:
         if self._watched is None:
             return
-        pools, client, store = self._watched
+        pools, client, store, trainer = self._watched
         yield GaugeMetricFamily("fedtrain_rerandomisers_ready", "Re-randomisers made ahead of need", pools.level)
         yield GaugeMetricFamily("fedtrain_rerandomisers_wanted", "Re-randomisers that the pools aim at", pools.target)
+        yield GaugeMetricFamily("fedtrain_training_step", "Step of the local training that runs", trainer.step)
+        yield GaugeMetricFamily("fedtrain_training_steps", "Steps of the local training that runs", trainer.steps)
         yield CounterMetricFamily("fedtrain_sent_bytes", "Sent to the Facilitator", client.bytes_sent)
         yield CounterMetricFamily("fedtrain_received_bytes", "Received from the Facilitator", client.bytes_received)
         try:

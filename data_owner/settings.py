@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -31,7 +31,8 @@ class DataOwnerSettings(ServiceSettings):
     pinned, and any other strict;
     `least_roster`, if given, is then taken in place of the policy's own, and with `share_weights` jobs may show this
     owner their weights, whatever the policy says of that. `score_timeout_s`: how long `POST /score` waits for the
-    Model Owner. `engine` can be a Dask cluster, too.
+    Model Owner. `engine` can be a Dask cluster, too. `training_…`: of the process that trains networks. Its memory is
+    without a limit of its own by default; how many threads it has decides the last bits of what it finds.
     """
 
     port: Annotated[int, Field(ge=0, le=65535)] = 5000
@@ -51,6 +52,9 @@ class DataOwnerSettings(ServiceSettings):
     poll_wait_s: Annotated[float, Field(ge=0, le=60)] = 20.0
     registration_interval_s: Annotated[float, Field(gt=0)] = 60.0
     score_timeout_s: Annotated[float, Field(gt=0)] = 60.0
+    training_device: Literal["cpu", "cuda"] = "cpu"
+    training_memory_mib: Annotated[int, Field(ge=256)] | None = None
+    training_threads: Annotated[int, Field(ge=1, le=1024)] = 1
 
     @model_validator(mode="before")
     @classmethod

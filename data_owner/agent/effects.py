@@ -48,7 +48,7 @@ Blocking = Callable[[JobContext, JobState, Any], Any]
 
 @dataclass(frozen=True)
 class Workshop:
-    """Resources that an owner works with."""
+    """Resources that an owner works with. `cannot_train`: what is missing for networks, if anything is."""
 
     identity: Identity
     store: OwnerStore
@@ -64,6 +64,7 @@ class Workshop:
     engine: Engine
     now: Callable[[], datetime]
     trainer: Trainer
+    cannot_train: str | None = None
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,8 @@ class JobEffects:
             dataset = self._shop.store.dataset_version(effect.dataset, effect.version)
             if dataset is None:
                 raise Problem(Code.DATASET_NOT_FOUND, f"Dataset {effect.dataset!r} is not registered here any more.")
+            if manifest.spec.kind.has_network and self._shop.cannot_train is not None:
+                raise Problem(Code.TRAINING_UNAVAILABLE, f"Networks are trained here: {self._shop.cannot_train}.")
             method = _method(manifest.spec)
             schema = dataset.schema_ or manifest.spec.data_props
             plan = context.documents.plan(state.offer)

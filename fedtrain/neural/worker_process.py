@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 from typing import BinaryIO, Literal, cast
 
@@ -23,10 +23,11 @@ _ATTEMPTS = 2
 
 @dataclass(frozen=True)
 class WorkerSettings:
-    """Limits of the process. `memory_mib`: None for no limit but the machine's."""
+    """Limits of the process. `memory_mib`: None for no limit but the machine's. `threads`: in the place of a task's."""
 
     device: Device = "cpu"
     memory_mib: int | None = None
+    threads: int | None = None
 
 
 class WorkerProcess:
@@ -49,11 +50,15 @@ class WorkerProcess:
 
         Raises Problem: DIVERGED, TRAINING_OUT_OF_MEMORY, TRAINING_STOPPED, TRAINING_UNAVAILABLE.
         """
+        if self._settings.threads is not None:
+            task = replace(task, settings=replace(task.settings, threads=self._settings.threads))
         told, body = self._ask(task, progress)
         return TrainingResult(from_bytes(body, task.network.parameters), **told)
 
     def evaluate(self, task: EvaluationTask) -> EvaluationResult:
         """Return losses and hits of the weights on a part of the examples. Raises Problem as `train` does."""
+        if self._settings.threads is not None:
+            task = replace(task, threads=self._settings.threads)
         told, _ = self._ask(task)
         return EvaluationResult(**told)
 

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import numpy as np
 import pytest
@@ -154,6 +155,24 @@ def test_a_worker_does_not_outlive_a_service_that_was_killed(tmp_path: Path) -> 
     if Path("/proc").is_dir():
         subprocess.run(["tail", f"--pid={pid}", "-f", "/dev/null"], timeout=60, check=True)
         assert not Path(watched).exists() or "State:\tZ" in Path(watched, "status").read_text()
+
+
+def test_threads_of_the_settings_stand_in_for_a_task_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = task(tmp_path)
+    evaluation = EvaluationTask(asked.network, Loss.CROSS_ENTROPY, asked.weights, asked.examples)
+    for threads, expected in ((None, 1), (3, 3)):
+        worker, seen = WorkerProcess(WorkerSettings(threads=threads)), []
+
+        def note(task: Any, *_: object, seen: list[int] = seen) -> Any:
+            seen.append(getattr(task, "settings", task).threads)
+            raise EOFError
+
+        monkeypatch.setattr(worker, "_ask", note)
+        with pytest.raises(EOFError):
+            worker.train(asked)
+        with pytest.raises(EOFError):
+            worker.evaluate(evaluation)
+        assert seen == [expected, expected]
 
 
 @pytest.mark.parametrize(
