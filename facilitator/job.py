@@ -360,6 +360,17 @@ class KeepBlob:
 
 
 @dataclass(frozen=True)
+class DropEvidence:
+    """The ciphertexts of rounds up to this one go, where a job keeps those of its last ones alone; hashes stay.
+
+    `since`: the log has none of them before this entry.
+    """
+
+    since: int
+    up_to_round: int
+
+
+@dataclass(frozen=True)
 class AppendLog:
     """One more link of the hash chain: the entry's exact bytes, and where the signed request of its sum is."""
 
@@ -373,7 +384,7 @@ class Add:
     """All answers are in: multiply them, then come back with SumReady."""
 
 
-Effect: TypeAlias = CreateTask | CloseTasks | KeepRoster | KeepBlob | AppendLog | Add
+Effect: TypeAlias = CreateTask | CloseTasks | KeepRoster | KeepBlob | AppendLog | DropEvidence | Add
 
 
 Outcome: TypeAlias = outcome.Outcome[JobState, Effect]

@@ -19,6 +19,7 @@ from fedtrain.facilitator.job import (
     CloseTasks,
     CreateTask,
     CurrentRound,
+    DropEvidence,
     Effect,
     JobContext,
     JobState,
@@ -247,6 +248,7 @@ def _sum(context: JobContext, state: JobState, message: SumReady, now: datetime)
     kept: tuple[Effect, ...] = (
         AppendLog(state.log_length, entry, current.signed_request_hash),
         KeepBlob(message.total.ciphertexts, "application/octet-stream"),
+        *_dropped(context, state, current),
     )
     if message.weights is not None and not window_ends(context, current):
         return _continue_window(context, logged, message, entry, kept, now)
@@ -263,6 +265,15 @@ def _sum(context: JobContext, state: JobState, message: SumReady, now: datetime)
     )
     after = moved(logged, Transition.SUM_READY, now, step=state.step + 1, step_result_hash=None)
     return Outcome(after, (*kept, step_task(context, step)))
+
+
+def _dropped(context: JobContext, state: JobState, current: CurrentRound) -> tuple[DropEvidence, ...]:
+    """The evidence that is not kept any more, once this round's is."""
+    keep = context.plan.keep_rounds
+    if keep is None or current.round < keep:
+        return ()
+    # A round has at most two entries, its evaluation's with it, and what came before was dropped with the last sum.
+    return (DropEvidence(max(1, state.log_length - 2 * (keep + 2)), current.round - keep),)
 
 
 def window_ends(context: JobContext, current: CurrentRound) -> bool:

@@ -25,6 +25,7 @@ from fedtrain.facilitator.job import (
     ClockJumped,
     CloseTasks,
     CreateTask,
+    DropEvidence,
     Effect,
     JobContext,
     JobState,
@@ -136,6 +137,8 @@ class JobRunner:
                 tx.put_blob(state.job_id, effect.content, effect.content_type)
             case AppendLog():
                 tx.append_log(state.job_id, effect.index, StoredEntry(effect.entry, effect.signed_request_hash))
+            case DropEvidence():
+                tx.drop_evidence(state.job_id, effect.since, effect.up_to_round)
             case Add():
                 pass  # its trace in the store is the phase ADDING; see `tick`
 

@@ -257,6 +257,13 @@ class JobService:
         if blob is None and state.pruned_at is not None:
             when = state.pruned_at.date().isoformat()
             raise Problem(Code.EVIDENCE_PRUNED, f"The ciphertexts of job {job_id} were deleted by age on {when}.")
+        keep = self._runner.context(job_id).plan.keep_rounds
+        if blob is None and keep is not None:
+            raise Problem(
+                Code.EVIDENCE_PRUNED,
+                f"Job {job_id} keeps the ciphertexts of its last {keep} rounds, and there are none under "
+                f"{content_hash[:16]}….",
+            )
         if blob is None:
             raise Problem(Code.NOT_FOUND, f"The job has no evidence under {content_hash[:64]}.")
         return blob

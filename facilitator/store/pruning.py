@@ -7,7 +7,8 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from fedtrain.facilitator.store.tables import blobs, job_blobs, jobs, tasks
+from fedtrain.facilitator.store.tables import blobs, job_blobs, jobs, log_entries, tasks
+from fedtrain.protocol.messages.rounds import LogEntry, from_cbor
 from fedtrain.protocol.states import ENDED
 
 _AT_ONCE = 500
@@ -43,6 +44,47 @@ def delete_bulk(connection: sa.Connection, job_id: str, created_before: datetime
     connection.execute(sa.delete(tasks).where(*over))
     results = sa.select(tasks.c.result_hash).where(tasks.c.job_id == job_id, tasks.c.result_hash.is_not(None))
     connection.execute(sa.delete(job_blobs).where(job_blobs.c.job_id == job_id, job_blobs.c.hash.not_in(results)))
+    _delete_unused(connection, hashes)
+
+
+def drop_evidence(connection: sa.Connection, job_id: str, since: int, up_to_round: int) -> None:
+    """Delete requests, answers and sums of log entries from `since` on whose round is `up_to_round` at most.
+
+    With the tasks that carried them: a job that keeps those of its last rounds alone has gone on since.
+    """
+    hashes: set[str] = set()
+    over = []
+    rows = connection.execute(
+        sa.select(log_entries.c.index, log_entries.c.entry, log_entries.c.signed_request_hash).where(
+            log_entries.c.job_id == job_id, log_entries.c.index >= since
+        )
+    )
+    for index, stored, signed_request_hash in rows.all():
+        entry = from_cbor(stored, LogEntry)
+        if entry.round > up_to_round or entry.kind is None:
+            continue
+        named = (
+            entry.request_hash,
+            entry.product_hash,
+            signed_request_hash,
+            *(one.answer_hash for one in entry.answers),
+        )
+        hashes.update(one for one in named if one is not None)
+        over += [tasks.c.key == f"step/{job_id}/{index}"]
+        over += [tasks.c.key.startswith(f"compute/{job_id}/{entry.round}/{entry.kind}/", autoescape=True)]
+    if not over:
+        return
+    of_them = (tasks.c.job_id == job_id, sa.or_(*over))
+    for row in connection.execute(sa.select(tasks.c.request_hash, tasks.c.result_hash).where(*of_them)):
+        hashes.update(content_hash for content_hash in row if content_hash is not None)
+    connection.execute(sa.delete(tasks).where(*of_them))
+    for some in _chunks(sorted(hashes)):
+        connection.execute(sa.delete(job_blobs).where(job_blobs.c.job_id == job_id, job_blobs.c.hash.in_(some)))
+    _delete_unused(connection, hashes)
+
+
+def _delete_unused(connection: sa.Connection, hashes: set[str]) -> None:
+    """Delete those of the blobs that nothing refers to."""
     for some in _chunks(sorted(hashes)):
         # The same bytes may be another job's too, such as the empty result of an END task.
         used: set[str | None] = set()

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from fedtrain.facilitator.job import CreateTask, JobState
 from fedtrain.facilitator.store.job_rows import JobRows
 from fedtrain.facilitator.store.notices import tell
-from fedtrain.facilitator.store.pruning import delete_bulk, jobs_with_bulk
+from fedtrain.facilitator.store.pruning import delete_bulk, drop_evidence, jobs_with_bulk
 from fedtrain.facilitator.store.records import Claim, StoredBlob, StoredEntry, StoredParty, StoredTask
 from fedtrain.facilitator.store.tables import (
     TASK_SEQUENCE,
@@ -250,6 +250,10 @@ class WriteTransaction(ReadTransaction):
     def delete_bulk(self, job_id: str, created_before: datetime) -> None:
         """Delete an ended job's evidence and its closed tasks of before that moment; all else of it stays."""
         delete_bulk(self._connection, job_id, created_before)
+
+    def drop_evidence(self, job_id: str, since: int, up_to_round: int) -> None:
+        """Delete the evidence of log entries from `since` on whose round is `up_to_round` at most, with its tasks."""
+        drop_evidence(self._connection, job_id, since, up_to_round)
 
     def _keep(self, content: bytes) -> str:
         content_hash = sha256_hex(content)

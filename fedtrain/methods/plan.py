@@ -194,6 +194,11 @@ class Plan(ABC):
         return None
 
     @property
+    def keep_rounds(self) -> int | None:
+        """Rounds, the last ones, whose ciphertexts the Facilitator keeps while the job runs; None for all of them."""
+        return None
+
+    @property
     def holds_out(self) -> bool:
         """True where owners keep a part of their rows for validation, apart from the part that answers are over."""
         return False

@@ -13,7 +13,10 @@ from fedtrain.cli.services.commands import KeyFile, KeyPassphraseFile
 from fedtrain.cli.services.state_folder import party_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fedtrain.client.facilitator import FacilitatorClient
+    from fedtrain.protocol.evidence.verification import Job
 
 
 #: Exit code where the ciphertexts are gone and what is left of the job holds.
@@ -50,10 +53,15 @@ def verify(
     if as_json:
         print_json(found)
     elif found["pruned"]:
+        gone = (
+            f"Ciphertexts are kept of the job's last rounds alone: {found['recomputed']} of the {found['sums']} sums "
+            f"were recomputed from them, {found['first_recomputed']} and on; of the others there are hashes."
+            if found["recomputed"]
+            else f"The ciphertexts were deleted by age, so that none of the {found['sums']} sums could be recomputed."
+        )
         console().print(
             f"model {found['model_id']}: {found['entries']} log entries hold, from the manifest to "
-            f"{str(found['head'])[:16]}…: hashes and the signatures of {found['owners']} owners.\n"
-            f"The ciphertexts were deleted by age, so that none of the {found['sums']} sums could be recomputed."
+            f"{str(found['head'])[:16]}…: hashes and the signatures of {found['owners']} owners.\n{gone}"
         )
     if found["pruned"]:
         raise typer.Exit(PRUNED)
@@ -74,7 +82,7 @@ async def _verify(client: FacilitatorClient, model: str) -> dict[str, object]:
     from fedtrain.protocol.evidence.verification import Job, verify_log
     from fedtrain.spec.problems import Code, Problem
 
-    pruned = False
+    pruned, first = False, 1
     try:
         me = await client.identity()
         model_id = model if is_whole(model) else whole_id(model, await client.models(), client.base_url)
@@ -88,13 +96,39 @@ async def _verify(client: FacilitatorClient, model: str) -> dict[str, object]:
             pruned = True
             kept = await fetch_entries(client, model_id, job.evidence_limits)
             entries, head = len(kept), verify_entries(job, kept)
+            first = await _recomputed_from(client, model_id, job, kept)
     finally:
         await client.aclose()
     return {
         "model_id": model_id,
         "entries": entries,
         "sums": entries - 1,
+        "recomputed": entries - first,
+        "first_recomputed": first,
         "owners": len(job.roster.parties),
         "head": head,
         "pruned": pruned,
     }
+
+
+async def _recomputed_from(client: FacilitatorClient, model_id: str, job: Job, entries: Sequence[bytes]) -> int:
+    """Recompute the sums of the rounds that the job keeps; return the first log entry of those, the log's end for none.
+
+    Raises Problem where one does not hold.
+    """
+    from fedtrain.client.evidence import fetch_log
+    from fedtrain.crypto import LocalEngine
+    from fedtrain.protocol.evidence.pruned_log import kept_from, verify_kept
+    from fedtrain.spec.problems import Code, Problem
+
+    first = kept_from(job, entries)
+    if first >= len(entries):
+        return first
+    try:
+        items = await fetch_log(client, model_id, job.evidence_limits, first)
+    except Problem as problem:
+        if problem.code is not Code.EVIDENCE_PRUNED:
+            raise
+        return len(entries)  # by age, too
+    verify_kept(job, entries, first, items, LocalEngine())
+    return first

@@ -14,7 +14,7 @@ from fractions import Fraction
 from typing import Final
 
 from fedtrain.methods.network.kinds import NetworkKind
-from fedtrain.methods.network.settings import clip_of, local_settings, update_bits_of
+from fedtrain.methods.network.settings import KEEP_ROUNDS, clip_of, local_settings, update_bits_of
 from fedtrain.methods.plain import TAKEN, PlainAnswer, PlainPlan, check_takes
 from fedtrain.methods.plan import Arrays, Round, SharedArrays
 from fedtrain.neural import LocalSettings
@@ -64,6 +64,7 @@ class NetworkPlan(PlainPlan):
     hits_shift_bits: int = field(default=0, kw_only=True)
     evaluates: bool = field(default=False, kw_only=True)
     tells_loss: bool = field(default=True, kw_only=True)
+    kept: int = field(default=KEEP_ROUNDS, kw_only=True)
 
     @property
     def may_go_on(self) -> bool:
@@ -91,6 +92,10 @@ class NetworkPlan(PlainPlan):
     @property
     def holds_out(self) -> bool:
         return self.evaluates
+
+    @property
+    def keep_rounds(self) -> int:
+        return self.kept
 
     def round(self, kind: str, window_step: int = 0, rows_total: int | None = None) -> Round:
         planned = super().round(kind, window_step, rows_total)
@@ -147,6 +152,7 @@ def network_plan(spec: ModelSpec) -> NetworkPlan:
         hits_shift_bits=_shift_bits(1 / clip),
         evaluates=evaluates,
         tells_loss=tells_loss,
+        kept=KEEP_ROUNDS if training.keep_rounds is None else training.keep_rounds,
     )
 
 

@@ -80,8 +80,3 @@ def clip_of(training: Training) -> float:
 def update_bits_of(training: Training) -> int:
     """Return f: updates travel as integers at 2^−f."""
     return UPDATE_BITS if training.update_bits is None else training.update_bits
-
-
-def keep_rounds_of(training: Training) -> int | None:
-    """Return of how many of the last rounds the ciphertexts are kept; None for all of them, as for other models."""
-    return training.keep_rounds

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from fedtrain.crypto import Engine
 from fedtrain.protocol.documents.identity import sha256_hex, verify
 from fedtrain.protocol.evidence.addition import check_set
-from fedtrain.protocol.evidence.verification import Job
-from fedtrain.protocol.messages.rounds import ANSWER_TAG, NO_ENTRY, LogEntry, answer_statement, from_cbor
+from fedtrain.protocol.evidence.verification import Job, LogItem, LogPoint, LogVerifier
+from fedtrain.protocol.messages.rounds import (
+    ANSWER_TAG,
+    NO_ENTRY,
+    LogEntry,
+    RoundRequest,
+    SignedBytes,
+    answer_statement,
+    from_cbor,
+)
 from fedtrain.spec.problems import Code, Problem
 
 
@@ -27,6 +36,31 @@ def verify_entries(job: Job, entries: Sequence[bytes]) -> str:
     if not entries:
         raise Problem(Code.LOG_INCONSISTENT, "The log is empty.")
     return head
+
+
+def kept_from(job: Job, entries: Sequence[bytes]) -> int:
+    """Return the first entry whose ciphertexts a job keeps that drops those of old rounds; the log's end for others."""
+    keep = job.plan.keep_rounds
+    if keep is None or len(entries) < 2:
+        return len(entries)
+    rounds = [from_cbor(data, LogEntry).round for data in entries]
+    return next(index for index in range(1, len(entries)) if rounds[index] > rounds[-1] - keep)
+
+
+def verify_kept(job: Job, entries: Sequence[bytes], first: int, items: Sequence[LogItem], engine: Engine) -> None:
+    """Recompute the sums of the entries from `first` on, of a log that `verify_entries` went through.
+
+    N is what the first of them says: how it came about can no longer be shown. Raises Problem as `LogVerifier.add`,
+    and LOG_INCONSISTENT where evidence is missing.
+    """
+    if not items or items[0].signed_request is None or [item.entry for item in items] != list(entries[first:]):
+        raise Problem(Code.LOG_INCONSISTENT, f"Log entry {first}: the log has changed, or its evidence is missing.")
+    before = from_cbor(entries[first - 1], LogEntry)
+    told = from_cbor(from_cbor(items[0].signed_request, SignedBytes).body, RoundRequest).rows_total
+    last_round = before.round if first > 1 else -1
+    verifier = LogVerifier(job, engine, LogPoint(sha256_hex(entries[first - 1]), first, last_round, told))
+    for item in items:
+        verifier.add(item)
 
 
 def _check(job: Job, index: int, head: str, entry: LogEntry) -> None:
