@@ -69,11 +69,12 @@ def test_a_range_by_which_rounding_tells_one_person_from_all_others_is_declined(
 
 
 def test_a_validation_part_with_few_rows_of_a_category_waits_for_a_person(tmp_path: Path) -> None:
+    # All ten rows of one category lie in the training part once in nine tables; of twelve, once in 10^11.
     lines = [
-        f"{age},{'rare' if row < 10 else 'common'},{days}"
-        for row, (age, _, days) in enumerate(line.split(",") for line in rows(150, 0))
+        f"{age},{f'rare {row // 10}' if row < 120 else 'common'},{days}"
+        for row, (age, _, days) in enumerate(line.split(",") for line in rows(300, 0))
     ]
-    kind = {"name": "kind", "type": "nominal", "categories": ["common", "rare"]}
+    kind = {"name": "kind", "type": "nominal", "categories": ["common", *(f"rare {each}" for each in range(12))]}
     both_columns: dict[str, Any] = props(features=[props()["features"][0], kind], decimal=".")
 
     async def scene(both: Coalition, owner: Owner) -> None:
