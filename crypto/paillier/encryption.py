@@ -24,6 +24,8 @@ from fedtrain.crypto.powers.fixed_base import FixedBaseTable
 
 # What the window of a table is chosen for, unless the caller knows better.
 DEFAULT_EXPECTED_COUNT = 1000
+# Ciphertexts of one's own plaintexts in one answer from which on a table of nonces pays.
+TABLE_PAYS_FROM = 257
 
 
 class Encryptor(Protocol):

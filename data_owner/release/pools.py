@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fedtrain.crypto import FactorPool, FreshNoncePool, PoolFiller, RerandomiserPool
+from fedtrain.crypto.paillier.encryption import TABLE_PAYS_FROM
 from fedtrain.methods.plan import Plan
 
 ROUNDS_AHEAD = 2
@@ -26,7 +27,7 @@ class Pools(PoolFiller[int]):
         """
         answers = [plan.round(kind).answer for kind in plan.kinds]
         most = max(answer.layout.ciphertexts for answer in answers)
-        if ROUNDS_AHEAD * most <= LARGEST_POOL or any(answer.applied is not None for answer in answers):
+        if most < TABLE_PAYS_FROM or any(answer.applied is not None for answer in answers):
             return self.of(modulus, most)
         target = min(LARGEST_FRESH_POOL, most)
         return self.raised(modulus, lambda: FreshNoncePool(modulus, self.engine, target), target)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
+from fedtrain.crypto.paillier.encryption import TABLE_PAYS_FROM
 from fedtrain.crypto.powers.fixed_base import best_window_bits
 from fedtrain.crypto.powers.squaring import SQUARING_COST
 from fedtrain.methods import schedule_of
@@ -166,7 +167,7 @@ class _JobCosts:
             received_bytes=weights * self.width,
             sent_bytes=answer * self.width,
             multiplications=self._answer_multiplications(planned.answer) + weights * _CHECK,
-            idle_multiplications=answer * self._power(self.plan.modulus_bits),
+            idle_multiplications=answer * self._nonce(planned.answer),
         )
         facilitator = PartyCost(
             received_bytes=self.owners * answer * self.width,
@@ -199,6 +200,13 @@ class _JobCosts:
         # The weights' own power, then the sum's, which is inverted; with momentum one product more.
         powers = sum(self._power(bits) for bits in exponents) + _INVERSE + len(exponents) - 2
         return answer * (powers + 2) + weights * _CHECK
+
+    def _nonce(self, answer: Answer) -> float:
+        """A full power; of many plaintexts of an owner's own h^r of half the length, from a table."""
+        if answer.applied is not None or answer.layout.ciphertexts < TABLE_PAYS_FROM:
+            return self._power(self.plan.modulus_bits)
+        bits = self.plan.modulus_bits // 2
+        return -(-bits // best_window_bits(bits, max(answer.layout.ciphertexts, _EXPECTED_ENCRYPTIONS)))
 
     def _power(self, exponent_bits: int) -> float:
         return exponent_bits * (SQUARING_COST + 1 / _WINDOW_SPACING_BITS)

@@ -97,9 +97,9 @@ def _show(plan: dict[str, Any]) -> None:
     job = plan["forecast"]
     windows = "" if job["rounds_a_turn"] == 1 else f", re-encrypted every {job['rounds_a_turn']}"
     evaluated = f", {job['evaluations']:,} evaluations" if job["evaluations"] else ""
-    layout = plan["answer_layout"] if "answer_layout" in plan else plan["rounds"][-1]["layout"]
+    layout = plan["answer_layout"] if "answer_layout" in plan else _widest(plan["rounds"])
     slots = layout["rows_per_ciphertext"] * layout["columns_per_ciphertext"]
-    columns = ""
+    columns = f"; a network of {plan['parameters']:,} weights" if "parameters" in plan else ""
     if "dimensions" in plan:
         columns = f"; {plan['dimensions']} columns, {plan['outputs']} output{'s' if plan['outputs'] > 1 else ''}"
     out = console()
@@ -137,8 +137,20 @@ def _show_noise(noise: dict[str, Any], rows: int) -> None:
         )
 
 
+def _widest(rounds: list[dict[str, Any]]) -> dict[str, Any]:
+    """The layout of the kind of round whose answer has most numbers."""
+    layouts: list[dict[str, Any]] = [one["layout"] for one in rounds]
+    return max(layouts, key=lambda layout: layout["rows"] * layout["columns"])
+
+
 def _what_is_decrypted(plan: dict[str, Any]) -> str:
     job = plan["forecast"]
+    if "parameters" in plan:
+        return (
+            f"The Model Owner decrypts at most {job['sums_decrypted']:,} sums over all owners: the mean of their "
+            "updates, and what is told of their losses. Each is of other weights, so that no number of rounds has seen "
+            "all there is. Local training comes on top of these seconds."
+        )
     if "privacy" in job:
         return f"The Model Owner decrypts {job['sums_decrypted']:,} sums of the federation, and N, all with noise."
     if "loss_shift_bits" in plan:  # only where owners see the weights and tell their loss

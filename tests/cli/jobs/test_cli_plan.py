@@ -10,10 +10,12 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from benchmarks import network
 from fedtrain.cli.jobs.plan import bar_line
 from fedtrain.cli.main import app
 from fedtrain.crypto.engine.native.engine import why_not
 from fedtrain.methods import schedule_of
+from fedtrain.planning.costs import cost_of
 from fedtrain.planning.plans import plan_spec
 from fedtrain.protocol.messages.forecast import forecast
 from fedtrain.protocol.messages.sizes import job_bytes
@@ -195,3 +197,29 @@ def test_seconds_follow_the_machine_and_bytes_do_not() -> None:
     assert slow["seconds"]["job"] == pytest.approx(2 * fast["seconds"]["job"])
     assert slow["bytes"] == fast["bytes"] == forecast(spec)["bytes"]
     assert forecast(spec)["seconds"] is None
+
+
+def test_a_network_is_planned_with_its_weights_bytes_and_seconds(tmp_path: Path, cache: Path) -> None:
+    path = tmp_path / "network.json"
+    path.write_text(mnist_like().model_dump_json(exclude_none=True))
+    shown = CliRunner().invoke(app, ["plan", str(path)])
+    assert shown.exit_code == 0, shown.output
+    text = " ".join(shown.stdout.split())
+    assert "30 rounds at most; 3 Data Owners; a network of 431,080 weights" in text
+    assert "slots of 20 bits, 153 of an answer in a ciphertext of 768 bytes" in text
+    assert "the mean of their updates" in text
+    job = json.loads(CliRunner().invoke(app, ["plan", str(path), "--json"]).stdout)["forecast"]
+    sent = job["bytes"]["data_owner"]["ciphertexts_sent_a_round"]
+    assert sent == 2818 * 768
+    assert sent / 431_080 < 5.6
+
+
+def test_nonces_of_many_ciphertexts_are_counted_as_a_table_makes_them() -> None:
+    cost = cost_of(mnist_like(), 3)
+    answers = 2818
+    # Windows of nine bits of an exponent of 1,536: 171 products, where a full power takes thousands.
+    assert cost.data_owner.idle_multiplications == answers * 171
+
+
+def mnist_like() -> ModelSpec:
+    return network.spec_of(500, 3072)

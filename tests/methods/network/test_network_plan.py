@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from fedtrain.methods import schedule_of
 from fedtrain.methods.network.plan import NetworkPlan, network_plan_of, update_arrays
@@ -17,7 +18,7 @@ from fedtrain.planning.plans import plan_spec
 from fedtrain.protocol.messages.forecast import forecast
 from fedtrain.spec.model_spec import ModelSpec
 from fedtrain.spec.problems import Code, Problem
-from fedtrain.spec.training import LocalOptimizer, Loss, ServerOptimizer
+from fedtrain.spec.training import NETWORK_FIELDS, LocalOptimizer, Loss, ServerOptimizer
 
 LAYERS = [
     {"name": "both", "type": "Concat", "inputs": ["a", "b"]},
@@ -158,3 +159,50 @@ def test_no_array_of_weights_is_called_as_what_travels_beside_them() -> None:
     arrays = update_arrays(plan_of().checked)
     assert all("." in name for name in list(arrays)[:-2])
     assert list(arrays)[-2:] == ["loss", "hits"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"network": None}, "network: a NEURAL_NETWORK needs one"),
+        ({"model_type": "LINEAR_REGRESSION"}, "training.optimizer: fedavg trains networks"),
+        ({"training": {"weights": "encrypted"}}, "owners train a NEURAL_NETWORK, so they see its weights"),
+        ({"training": {"optimizer": "newton"}}, "takes fedavg or fedsgd, received newton"),
+        ({"training": {"loss": "cross_entropy"}}, "y has a range, which takes mean_squared_error"),
+        ({"training": {"local_epochs": 1.0, "local_steps": 2}}, "local_epochs and local_steps are both given"),
+        ({"training": {"clip": 0.0}}, "clip"),
+        ({"training": {"update_bits": 60}}, "update_bits"),
+    ],
+)
+def test_hostile_and_mistaken_specs_are_refused_by_name(changes: dict[str, Any], told: str) -> None:
+    document = spec_of(optimizer="fedavg").model_dump(mode="json", exclude_none=True)
+    for name, value in changes.items():
+        document[name] = {**document[name], **value} if isinstance(value, dict) else value
+    with pytest.raises(ValidationError, match=told):
+        ModelSpec.model_validate(document)
+
+
+def test_fields_of_networks_are_refused_elsewhere_and_left_out_where_they_are_not_given() -> None:
+    document = {
+        "model_type": "LINEAR_REGRESSION",
+        "data_props": {
+            "features": [{"name": "a", "type": "continuous", "range": [0, 1]}],
+            "target": {"name": "y", "range": [0, 1]},
+        },
+    }
+    plain = ModelSpec.model_validate(document).model_dump_json()
+    assert not [name for name in (*NETWORK_FIELDS, "network") if f'"{name}"' in plain]
+    with pytest.raises(ValidationError, match=r"training\.clip, training\.seed: LINEAR_REGRESSION does not take it"):
+        ModelSpec.model_validate({**document, "training": {"clip": 1.0, "seed": 3}})
+
+
+def test_a_network_of_more_weights_than_are_taken_is_refused() -> None:
+    document = spec_of().model_dump(mode="json", exclude_none=True)
+    document["network"]["layers"] = [
+        LAYERS[0],
+        {"name": "hidden", "type": "Linear", "inputs": ["both"], "in_features": 2, "out_features": 8_000_000},
+        {"name": "scores", "type": "Linear", "inputs": ["hidden"], "in_features": 8_000_000, "out_features": 1},
+    ]
+    with pytest.raises(Problem, match="weights") as refused:
+        plan_spec(ModelSpec.model_validate(document))
+    assert refused.value.code is Code.INVALID_SPEC
