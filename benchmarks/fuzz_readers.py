@@ -20,6 +20,7 @@ from fedtrain.crypto import (
 from fedtrain.crypto.paillier.keys import generate_keypair, key_id
 from fedtrain.crypto.sealing import open_sealed, seal
 from fedtrain.methods.regression.kinds import RoundKind
+from fedtrain.protocol.documents import card
 from fedtrain.protocol.documents import signed as documents
 from fedtrain.protocol.documents.consent import RosterConsent
 from fedtrain.protocol.documents.identity import Identity
@@ -30,7 +31,7 @@ from fedtrain.protocol.messages import rounds as messages
 from fedtrain.protocol.messages.rounds import SignedBytes, VectorMessage, from_cbor, to_cbor
 from fedtrain.protocol.messages.shared_weights import SealedWeights
 from fedtrain.protocol.version import is_newer_minor
-from fedtrain.spec.model_spec import ModelSpec, Strict
+from fedtrain.spec.model_spec import FeatureType, ModelSpec, Strict
 from fedtrain.spec.problems import Code, Problem
 
 _HASH, _ID, _NONCE, _MASK_KEY = "9f" * 32, "0f" * 16, "c4" * 32, "3f" * 32
@@ -242,6 +243,13 @@ def _document_readers() -> tuple[Reader, ...]:
         documents.Decline: documents.Decline(
             manifest_hash=_HASH, party=identity.party_id, name="clinic-a", code="denied"
         ),
+        card.Card: card.Card(
+            party=identity.party_id, name="clinic-a", dataset="default", revision=7, title="Stays",
+            tags=("cardiology",), not_after=datetime(2030, 1, 1, tzinfo=UTC), visible_to=(_HASH,), membership=signed,
+            columns=(card.CardColumn(name="age", type=FeatureType.CONTINUOUS, range=(18, 100)),),
+        ),
+        card.CardWithdrawal: card.CardWithdrawal(party=identity.party_id, dataset="default", revision=8),
+        card.CardList: card.CardList(cards=(signed,), next="7-1"),
         RosterConsent: RosterConsent(
             job_id=_ID, manifest_hash=_HASH, roster=(_HASH, _NONCE), earlier=((_HASH,), (_NONCE,))
         ),

@@ -22,6 +22,7 @@ from fedtrain.crypto.engine import Engine
 from fedtrain.crypto.engine.dask import over_cluster
 from fedtrain.data_owner.agent.effects import JobEffects, Workshop
 from fedtrain.data_owner.agent.past import Memory
+from fedtrain.data_owner.agent.publishing import Publishing
 from fedtrain.data_owner.agent.service import OwnerService
 from fedtrain.data_owner.agent.spending import Spendings
 from fedtrain.data_owner.agent.training import ObservedTrainer
@@ -40,7 +41,7 @@ from fedtrain.data_owner.release.mask_keys import MaskKeys, SealingKeys
 from fedtrain.data_owner.release.noised_release import NoiseKey
 from fedtrain.data_owner.release.pools import Pools
 from fedtrain.data_owner.release.told_files import RowFiles, ToldSums
-from fedtrain.data_owner.routes import audit, budget, consents, datasets, models, scores
+from fedtrain.data_owner.routes import audit, budget, cards, consents, datasets, models, scores
 from fedtrain.data_owner.routes.parts import OwnerParts
 from fedtrain.data_owner.scoring.desk import ScoringDesk, ScoringParts
 from fedtrain.data_owner.scoring.kept_scores import KeptScores
@@ -49,6 +50,7 @@ from fedtrain.data_owner.store.sql import OwnerStore
 from fedtrain.neural import Trainer
 from fedtrain.neural.worker_process import WorkerProcess, WorkerSettings
 from fedtrain.protocol.clock import Clock, timestamp
+from fedtrain.protocol.documents.card import CARD_BYTES
 from fedtrain.protocol.documents.signed import SignedDocument, parse_json
 from fedtrain.protocol.documents.trust import Trust
 from fedtrain.protocol.loopback import is_loopback
@@ -175,6 +177,14 @@ def create_app(
                 fits,
                 workshop.inspector,
                 spendings,
+                Publishing(
+                    identity=identity,
+                    name=settings.name,
+                    store=store,
+                    facilitator=client,
+                    now=clock.now,
+                    membership=membership,
+                ),
             )
             app.state.agent = agent
             metrics.watch(arithmetic, pools, client, store, observed)
@@ -219,7 +229,15 @@ def create_app(
         role=Role.DATA_OWNER,
         identity=identity,
         name=settings.name,
-        routers=(datasets.router, models.router, consents.router, audit.router, budget.router, scores.router),
+        routers=(
+            datasets.router,
+            cards.router,
+            models.router,
+            consents.router,
+            audit.router,
+            budget.router,
+            scores.router,
+        ),
         lifespan=lifespan,
         gate=gate_of(settings, own_people=True),
         rate_limit=settings.rate_limit,
@@ -305,7 +323,12 @@ def _body_limits(settings: DataOwnerSettings) -> BodyLimits:
     uploads = BodyLimit(settings.upload_limit_bytes, MOST_SPEC_ITEMS, json_bytes=most, streamed=True)
     sized = BodyLimit(most, MOST_ITEMS)
     return BodyLimits(
-        by_route={("POST", "/datasets"): uploads, ("POST", "/score"): sized, ("POST", "/consents"): sized}
+        by_route={
+            ("POST", "/datasets"): uploads,
+            ("POST", "/score"): sized,
+            ("PUT", "/datasets/{name}/card"): BodyLimit(CARD_BYTES),
+            ("POST", "/consents"): sized,
+        }
     )
 
 

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from fedtrain.crypto import Engine
 from fedtrain.facilitator.desk import TaskDesk
 from fedtrain.facilitator.metrics import Metrics
+from fedtrain.facilitator.registry.catalogue import Catalogue
 from fedtrain.facilitator.registry.claims import Claims
 from fedtrain.facilitator.registry.mailbox import Mailbox
 from fedtrain.facilitator.registry.pruning import prune
@@ -23,6 +24,7 @@ from fedtrain.facilitator.service import JobService
 from fedtrain.facilitator.settings import FacilitatorSettings
 from fedtrain.facilitator.store import Store
 from fedtrain.protocol.clock import Clock
+from fedtrain.protocol.documents.card import CARD_BYTES
 from fedtrain.protocol.messages.task_sizes import REGISTRATION_BYTES, STATEMENT_BYTES
 from fedtrain.protocol.states import Role
 from fedtrain.service.limits.body_limits import BodyLimit, BodyLimits
@@ -81,6 +83,7 @@ def create_app(
         app.state.service = JobService(resources, runner)
         app.state.desk = TaskDesk(resources, runner)
         app.state.mailbox = Mailbox(resources, runner)
+        app.state.catalogue = Catalogue(resources)
         ticker = asyncio.create_task(runner.run(app.state.stop, settings.tick_interval_s), name="facilitator ticker")
         pruning = asyncio.create_task(
             prune_regularly(lambda before: prune(store, before, clock.now()), settings.prune_after_days, clock, stop),
@@ -120,6 +123,7 @@ def create_app(
                 ("POST", "/tasks"): BodyLimit(settings.result_limit_bytes, json_bytes=STATEMENT_BYTES),
                 ("PUT", "/models/{job_id}"): BodyLimit(settings.manifest_limit_bytes),
                 ("PUT", "/data-owners/{party_id}"): BodyLimit(REGISTRATION_BYTES),
+                ("PUT", "/datasets/{party_id}/{dataset}"): BodyLimit(CARD_BYTES),
             }
         ),
         readiness=readiness,

@@ -13,6 +13,7 @@ import httpx
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
+from fedtrain.client.agent.catalogue import Catalogue
 from fedtrain.client.agent.tasks import TaskAgent
 from fedtrain.crypto import Engine
 from fedtrain.model_owner.jobs.datasets import Datasets
@@ -196,7 +197,10 @@ class _Parts:
         try:
             if settings.test_data is not None:
                 await asyncio.to_thread(datasets.register_file, settings.test_data.absolute())
-            app.state.desk = Desk(service, preparation, predictions, datasets, store, views, doorbell, scoring)
+            catalogue = Catalogue(client, self._clock.now)
+            app.state.desk = Desk(
+                service, preparation, predictions, datasets, store, views, doorbell, scoring, catalogue
+            )
             await preparation.resume()
             self._metrics.watch(engine, store.engine, keys.filler)
             keys.filler.start()

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from fedtrain.data_owner.data.datasets import UPLOADS, pair_as_table, register
 from fedtrain.data_owner.data.table_fits import TableFits
@@ -20,9 +19,8 @@ from fedtrain.protocol.documents.signed import Name
 from fedtrain.service.vault.data_folder import file_in
 from fedtrain.service.web.caller import DECIDES
 from fedtrain.service.web.responses import JSON_TYPE, content_type, schema_of, unsupported_media_type
-from fedtrain.service.web.validation import validation_problem
+from fedtrain.service.web.validation import parsed_body
 from fedtrain.spec.model_spec import DataProps, Strict
-from fedtrain.spec.problems import Code, Problem
 from fedtrain.tabular.mapping.file import Mapping, read_mapping
 
 CSV_TYPE = "text/csv"
@@ -132,7 +130,7 @@ async def post_dataset(
 ) -> DatasetView:
     sent = content_type(request)
     if sent == JSON_TYPE:
-        new = await asyncio.to_thread(_new_dataset, await request.body())
+        new = await asyncio.to_thread(parsed_body, await request.body(), NewDataset)
         path = await asyncio.to_thread(_table, parts.data_folder, new)
         mapping = await asyncio.to_thread(_mapping, parts.data_folder, new.mapping)
         dataset = await asyncio.to_thread(
@@ -164,17 +162,6 @@ def _table(folder: Path, new: NewDataset) -> Path:
 
 def _mapping(folder: Path, given: str | None) -> Mapping | None:
     return None if given is None else read_mapping(file_in(folder, given, field="mapping"))
-
-
-def _new_dataset(body: bytes) -> NewDataset:
-    try:
-        sent = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise Problem(Code.MALFORMED_JSON, f"The body is not JSON: {error}.") from None
-    try:
-        return NewDataset.model_validate_json(body)
-    except ValidationError as error:
-        raise validation_problem(error, sent) from None
 
 
 async def _stream(request: Request) -> AsyncIterator[bytes]:

@@ -10,6 +10,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from fedtrain.data_owner.agent.past import Memory
+from fedtrain.data_owner.agent.publishing import Publishing
 from fedtrain.data_owner.agent.service import OwnerService
 from fedtrain.data_owner.agent.spending import Spendings
 from fedtrain.data_owner.data.table_fits import TableFits
@@ -32,6 +33,7 @@ class OwnerParts:
     fits: TableFits
     inspector: Inspector
     spendings: Spendings
+    publishing: Publishing
 
 
 def _parts(request: Request) -> OwnerParts:

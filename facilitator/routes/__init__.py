@@ -1,9 +1,10 @@
 """The Facilitator's routes: decode, delegate, encode."""
 
 from fedtrain.facilitator.routes.data_owners import router as data_owners
+from fedtrain.facilitator.routes.datasets import router as datasets
 from fedtrain.facilitator.routes.models import router as models
 from fedtrain.facilitator.routes.tasks import router as tasks
 
-ROUTERS = (data_owners, models, tasks)
+ROUTERS = (data_owners, datasets, models, tasks)
 
 __all__ = ["ROUTERS"]

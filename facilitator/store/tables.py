@@ -107,3 +107,39 @@ claims = sa.Table(
 
 # Whose store it is, one row: processes that share it have one identity, or rosters would be signed by two.
 facilitator = sa.Table("facilitator", metadata, sa.Column("party", sa.String(64), primary_key=True))
+
+# The latest that an owner signed of a dataset. A withdrawn card stays as its withdrawal: an older one is refused by it.
+cards = sa.Table(
+    "cards",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("party", sa.String(64), nullable=False),
+    sa.Column("dataset", sa.String(100), nullable=False),
+    sa.Column("revision", sa.BigInteger, nullable=False, index=True),
+    sa.Column("withdrawn", sa.Boolean, nullable=False),
+    sa.Column("not_after_s", sa.Double, nullable=False),
+    sa.Column("public", sa.Boolean, nullable=False),
+    sa.Column("signed", sa.Text, nullable=False),
+    sa.UniqueConstraint("party", "dataset"),
+)
+
+
+def _found_by(name: str, length: int) -> sa.Table:
+    return sa.Table(
+        name,
+        metadata,
+        sa.Column("card", sa.Integer, sa.ForeignKey("cards.id"), primary_key=True),
+        sa.Column("value", sa.String(length), primary_key=True, index=True),
+    )
+
+
+card_tags = _found_by("card_tags", 50)
+card_readers = _found_by("card_readers", 64)
+card_columns = sa.Table(
+    "card_columns",
+    metadata,
+    sa.Column("card", sa.Integer, sa.ForeignKey("cards.id"), primary_key=True),
+    sa.Column("place", sa.Integer, primary_key=True),
+    sa.Column("value", sa.String(512), nullable=False, index=True),  # the name's words
+    sa.Column("type", sa.String(20), nullable=False),
+)

@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from fedtrain.facilitator.job import CreateTask, JobState
+from fedtrain.facilitator.store.cards import CardRows, CardWrites
 from fedtrain.facilitator.store.job_rows import JobRows
 from fedtrain.facilitator.store.notices import tell
 from fedtrain.facilitator.store.pruning import delete_bulk, drop_evidence, jobs_with_bulk
@@ -43,6 +44,11 @@ class ReadTransaction:
     def __init__(self, connection: sa.Connection, job_rows: JobRows) -> None:
         self._connection = connection
         self._job_rows = job_rows
+
+    @property
+    def cards(self) -> CardRows:
+        """Return the cards of datasets."""
+        return CardRows(self._connection)
 
     def party(self, party: str) -> StoredParty | None:
         """Return a registered owner."""
@@ -155,6 +161,11 @@ class WriteTransaction(ReadTransaction):
     """Reads and changes that are committed together, one writer at a time."""
 
     _writes = True
+
+    @property
+    def cards(self) -> CardWrites:
+        """Return the cards of datasets, to be changed."""
+        return CardWrites(self._connection)
 
     def put_party(self, party: StoredParty) -> None:
         """Put an owner on the list of those that jobs ask, or its new registration in the place of the old."""

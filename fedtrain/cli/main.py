@@ -8,9 +8,9 @@ import typer
 
 from fedtrain.cli.doctor import command as doctor
 from fedtrain.cli.jobs import commands as jobs
-from fedtrain.cli.jobs import plan, score, verify
+from fedtrain.cli.jobs import plan, score, search, verify
 from fedtrain.cli.output import OneLineErrors
-from fedtrain.cli.owner import budget, data, describe, mapping, policy, roster_consent, schema
+from fedtrain.cli.owner import budget, data, datasets, describe, mapping, policy, roster_consent, schema
 from fedtrain.cli.owner import decisions as owner
 from fedtrain.cli.services import commands as services
 from fedtrain.cli.services import config, pages
@@ -65,6 +65,7 @@ app.command("map", rich_help_panel=PREPARING)(mapping.map_table)
 app.command(rich_help_panel=PREPARING)(data.check)
 app.command(rich_help_panel=PREPARING)(plan.plan)
 app.command(rich_help_panel=PREPARING)(simulate.simulate)
+app.command(rich_help_panel=JOBS)(search.search)
 app.command(rich_help_panel=JOBS)(jobs.deploy)
 app.command(rich_help_panel=JOBS)(jobs.status)
 app.command(rich_help_panel=JOBS)(jobs.predict)
@@ -78,6 +79,7 @@ app.command("consent", rich_help_panel=DATA_OWNERS)(roster_consent.roster_consen
 app.command(rich_help_panel=DATA_OWNERS)(owner.audit)
 app.command(rich_help_panel=DATA_OWNERS)(budget.budget)
 app.command(rich_help_panel=DATA_OWNERS)(score.score)
+app.add_typer(datasets.app, rich_help_panel=DATA_OWNERS)
 app.add_typer(policy.app, rich_help_panel=DATA_OWNERS)
 app.add_typer(identity.app, rich_help_panel=ACCESS)
 app.command(rich_help_panel=ACCESS)(trust.trust)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from urllib.parse import quote
+from collections.abc import Sequence
+from urllib.parse import quote, urlencode
 
 from fedtrain.client.connection import parse_any_json
 from fedtrain.client.http import ServiceClient
+from fedtrain.protocol.documents.card import CardList
 from fedtrain.protocol.documents.identity import is_party_id
 from fedtrain.protocol.documents.signed import SignedDocument, parse_json
 from fedtrain.protocol.messages.task_sizes import INVITATION_BYTES, STATEMENT_BYTES, EvidenceLimits
@@ -50,6 +52,20 @@ class FacilitatorClient(ServiceClient):
     async def data_owners(self) -> list[dict[str, object]]:
         """Return the registered Data Owners."""
         return await self._list("/data-owners")
+
+    async def publish(self, dataset: str, signed: SignedDocument) -> None:
+        """Show a dataset's card to those whom it is for; the same again changes nothing."""
+        await self._put(_card(signed.signer, dataset), signed)
+
+    async def withdraw(self, dataset: str, signed: SignedDocument) -> None:
+        """Show a dataset's card no more."""
+        await self._put(f"{_card(signed.signer, dataset)}/withdrawal", signed)
+
+    async def cards(self, asked: Sequence[tuple[str, str]]) -> CardList:
+        """Return a page of the cards that fit, as they come: whoever reads one verifies it. `asked`: the route's
+        parameters, some of which may come several times."""
+        listed = await self.request("GET", f"/datasets?{urlencode(asked)}", most_bytes=_MAX_LIST_BYTES)
+        return parse_json(listed, CardList)
 
     async def post_manifest(self, job_id: str, signed: SignedDocument) -> None:
         """Open a job; the same manifest again changes nothing, another one is JOB_EXISTS."""
@@ -143,6 +159,10 @@ def _known_tasks(listed: bytes) -> bytes:
 
 
 _KINDS = frozenset(kind.value for kind in TaskKind)
+
+
+def _card(party: str, dataset: str) -> str:
+    return f"/datasets/{quote(party, safe='')}/{quote(dataset, safe='')}"
 
 
 def _job(job_id: str, *rest: str) -> str:

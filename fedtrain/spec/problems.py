@@ -112,6 +112,12 @@ class Code(Enum):
     ANSWER_CONFLICT = Kind(
         "answer-conflict", 409, "Another answer was already given", "Send the same bytes, or nothing."
     )
+    CARD_SUPERSEDED = Kind(
+        "card-superseded",
+        409,
+        "The dataset has a later card, or its card was withdrawn later",
+        "Publish the dataset again: that makes a newer card.",
+    )
     JOB_EXISTS = Kind("job-exists", 409, "Another job has this id", "Choose a new id.")
     JOB_OVER = Kind("job-over", 409, "The job has ended", "Deploy a new one.")
     WRONG_STATE = Kind("wrong-state", 409, "The job is not in a state that allows this", "Look at its status.")

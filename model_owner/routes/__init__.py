@@ -1,7 +1,15 @@
 """The Model Owner's routes, for its own people. They decode, delegate and encode."""
 
-from fedtrain.model_owner.routes import datasets, events, models, plans, predictions, scoring
+from fedtrain.model_owner.routes import catalogue, datasets, events, models, plans, predictions, scoring
 
-ROUTERS = (models.router, plans.router, events.router, datasets.router, predictions.router, scoring.router)
+ROUTERS = (
+    models.router,
+    plans.router,
+    events.router,
+    datasets.router,
+    catalogue.router,
+    predictions.router,
+    scoring.router,
+)
 
 __all__ = ["ROUTERS"]

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Path, Request
 
+from fedtrain.client.agent.catalogue import Catalogue
 from fedtrain.model_owner.jobs.datasets import Datasets
 from fedtrain.model_owner.jobs.preparation import Preparation
 from fedtrain.model_owner.results.predictions import Predictions
@@ -45,6 +46,7 @@ class Desk:
     views: FacilitatorViews
     doorbell: Doorbell
     scoring: ScoringDesk
+    catalogue: Catalogue
 
 
 def _desk(request: Request) -> Desk:

@@ -28,7 +28,13 @@ def all_readers() -> tuple[Reader, ...]:
 def test_every_kind_of_message_and_document_has_its_reader(all_readers: tuple[Reader, ...]) -> None:
     """If this fails: give benchmarks/fuzz_readers.py a valid one of what is new."""
     names = {reader.name.removesuffix(" (JSON)") for reader in all_readers}
-    parts = {"Message", "Document", "VectorMessage", "AnswerRecord"}  # never come alone, or are opened by their own
+    parts = {
+        "Message",
+        "Document",
+        "VectorMessage",
+        "AnswerRecord",
+        "Commitments",
+    }  # never come alone, or are opened by their own
     for module in (messages, scoring, documents):
         kinds = {
             name

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from fedtrain.service.runtime.logging import SECRET_FIELDS
 from fedtrain.spec.problems import Code, Problem
+
+AnyModel = TypeVar("AnyModel", bound=BaseModel)
 
 _PLACES = ("body", "query", "path", "header", "cookie")
 _MAX_SHOWN = 100
@@ -40,6 +43,18 @@ def validation_problem(error: ValidationError, data: object, code: Code = Code.I
     """Return the problem that names every field in which `data` does not have the model's form."""
     errors = field_errors(error.errors(include_url=False, include_context=False), data)
     return problem_of(errors, code)
+
+
+def parsed_body(body: bytes, kind: type[AnyModel]) -> AnyModel:
+    """Return a request's JSON as `kind`. Raises Problem: MALFORMED_JSON, INVALID_REQUEST naming the fields."""
+    try:
+        sent = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise Problem(Code.MALFORMED_JSON, f"The body is not JSON: {error}.") from None
+    try:
+        return kind.model_validate_json(body)
+    except ValidationError as error:
+        raise validation_problem(error, sent) from None
 
 
 def problem_of(errors: list[dict[str, object]], code: Code = Code.INVALID_REQUEST) -> Problem:
