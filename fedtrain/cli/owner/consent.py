@@ -34,6 +34,7 @@ def consent(job: Mapping[str, Any]) -> dict[str, Any]:
         "auditors": list(spec.get("auditors") or ()),
         "leaves": _leaves(leak),
         "weights": _weights(training),
+        "privacy": _privacy(spec.get("privacy"), least),
         "key": f"{training.get('key_bits')}-bit key, {plan_bits(job['plan'] or {})}",
         "waits_because": job["waits_because"],
         "risks": list(job["differencing_risks"]),
@@ -63,10 +64,20 @@ def _lines(asked_for: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         yield "", f"and {len(columns) - _MOST_COLUMNS} columns more: --json has them all"
     yield from ((name.replace("_", " "), asked_for[name]) for name in ("dataset", "who_else"))
     yield from (("may audit", auditor) for auditor in asked_for["auditors"])
-    yield from ((name.replace("_", " "), asked_for[name]) for name in ("leaves", "weights", "key"))
+    yield from ((name.replace("_", " "), asked_for[name]) for name in ("leaves", "weights", "privacy", "key"))
     yield from (("risk", risk) for risk in asked_for["risks"])
     yield from (("earlier job", earlier) for earlier in asked_for["earlier_jobs"])
     yield "waits because", asked_for["waits_because"]
+
+
+def _privacy(claim: Mapping[str, Any] | None, least_owners: Any) -> str | None:
+    if claim is None:
+        return None
+    honest = claim.get("honest_owners") or max(1, (least_owners or 2) - 1)
+    return (
+        f"every number carries noise: epsilon {claim['epsilon']:g} at delta {claim['delta']:g} for each record, as "
+        f"long as {honest} owners add theirs honestly; `fedtrain budget` says what is left"
+    )
 
 
 def _words(name: object) -> str:

@@ -1,4 +1,4 @@
-"""`fedtrain approve | deny | audit | policy check` against a Data Owner's own service."""
+"""`fedtrain approve | deny | audit | budget | policy check` against a Data Owner's own service."""
 
 from __future__ import annotations
 
@@ -19,12 +19,15 @@ from fedtrain.cli.main import app as command
 from fedtrain.crypto import LocalEngine
 from fedtrain.data_owner import job as j
 from fedtrain.data_owner.app import create_app
+from fedtrain.data_owner.data.datasets import register
 from fedtrain.data_owner.job import JobState, KeepAnswer, Outcome
+from fedtrain.data_owner.policy.budget import PrivacyPolicy
 from fedtrain.data_owner.policy.rules import OwnerPolicy
 from fedtrain.data_owner.round import step
 from fedtrain.data_owner.settings import DataOwnerSettings
-from fedtrain.data_owner.store.records import Release
+from fedtrain.data_owner.store.records import Release, Spending, SpendingKind
 from fedtrain.methods.regression.kinds import RoundKind
+from fedtrain.privacy.accounting import rho_of
 from fedtrain.service.runtime.system_clock import SystemClock
 from fedtrain.service.vault.tokens import Scope, new_token, write_tokens
 from fedtrain.spec.model_spec import ModelSpec
@@ -206,6 +209,44 @@ def test_deny_keeps_the_reason_here(owner: Any) -> None:
     (record,) = document(run("audit", "--json").output)["records"]
     assert (record["decision"], record["reason"], record["token_id"]) == ("denied", "not this quarter", None)
     assert "Because: not this quarter" in run("audit").output
+
+
+def test_budget_shows_what_is_spent_and_left_and_what_the_store_forgot(owner: Any, tmp_path: Path) -> None:
+    table = tmp_path / "patients.csv"
+    table.write_text("age,dose,days\n" + "".join(f"{40 + row % 9},{row % 5},{row % 30}\n" for row in range(40)))
+    registered = owner.state.parts
+    dataset = register(registered.store, "default", table, None, "2026-03-02T08:30:00.000Z")
+    empty = " ".join(run("budget").output.split())
+    assert "no end" in empty and "The policy has no [privacy] epsilon and delta" in empty
+
+    booked = Spending(
+        job_id=JOB_ID,
+        kind=SpendingKind.BOOKED,
+        release="3b" * 32,
+        share="4c" * 32,
+        dataset="default",
+        version=dataset.version,
+        rho=rho_of(0.5, 1e-6),
+        epsilon=0.5,
+        delta=1e-6,
+        spent_at="2026-03-02T08:30:00.000Z",
+    )
+    registered.store.spend(lambda _: booked)
+    registered.service.policy = BY_HAND.model_copy(update={"privacy": PrivacyPolicy(epsilon=1.0, delta=1e-6)})
+    shown = document(run("budget", "--json").output)
+    (account,) = shown["datasets"]
+    assert (account["epsilon_spent"], account["exact"]) == (pytest.approx(0.5), False)
+    assert 0.7 < account["epsilon_left"] < 0.9
+    printed = " ".join(run("budget").output.split())
+    assert f"epsilon 0.5 at delta 1e-06, first told to job {JOB_ID[:8]} on 2026-03-02" in printed
+    assert "budget of each record: epsilon 1 at delta 1e-06" in printed and "older copy" not in printed
+    assert "privacy booked" in " ".join(run("audit").output.split())
+
+    registered.spendings.told.spend(booked.model_copy(update={"release": "5d" * 32}))
+    again = " ".join(run("budget").output.split())
+    assert "does not know 1 of the releases" in again
+    (account,) = document(run("budget", "--json").output)["datasets"]
+    assert len(account["releases"]) == 2
 
 
 def test_an_unknown_job_is_named(owner: Any) -> None:
