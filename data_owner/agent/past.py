@@ -38,6 +38,10 @@ class Memory:
         self._now = now
         self._restored_at = restored_at
 
+    def restored_since(self, moment: datetime) -> bool:
+        """Say whether the whole state folder was put back from a backup after that moment."""
+        return self._restored_at is not None and self._restored_at >= moment
+
     def past(self, job_id: str, table: SummedTable, policy: OwnerPolicy) -> Past:
         """Hold a job's table against all other jobs that were answered; nothing where the policy compares no sums."""
         if not policy.compares_sums:

@@ -59,7 +59,7 @@ class AnswerMarks:
         return f"{round_} {set_hash}".encode() in read_lines(self._signed_path(job_id))
 
     def _signed_path(self, job_id: str) -> Path:
-        return self._folder / f"{job_id}.signed-sets"
+        return self._folder / f"{job_id}.signed-sets.answered"  # no key: see fedtrain.service.vault.key_files
 
     def has(self, job_id: str) -> bool:
         """Say whether the job has marks."""

@@ -5,18 +5,26 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, cast
+from unittest import mock
 
 import pytest
 
+from fedtrain.data_owner.agent.effects import JobEffects
+from fedtrain.data_owner.agent.past import Memory
 from fedtrain.data_owner.checks import check_roster
+from fedtrain.data_owner.job import SignSet
 from fedtrain.data_owner.policy.budget import PrivacyPolicy
 from fedtrain.data_owner.policy.rules import OwnerPolicy, Ruling, judge
+from fedtrain.facilitator.rounds.going_on import sum_set_of
+from fedtrain.methods import schedule_of
 from fedtrain.model_owner.results.fitted import TrainedModel
 from fedtrain.planning.plans import plan_spec
 from fedtrain.protocol.documents.signed import Withdrawal, sign_document
 from fedtrain.protocol.evidence.pruned_log import verify_entries
 from fedtrain.protocol.evidence.verification import verify_log
+from fedtrain.protocol.messages.sizes import job_bytes
 from fedtrain.protocol.messages.tasks import JSON_TYPE, TaskKind
 from fedtrain.protocol.states import Phase
 from fedtrain.spec.problems import Code, Problem
@@ -227,3 +235,40 @@ def test_sums_of_fixed_moments_never_go_on(training: dict[str, Any]) -> None:
 def test_fields_that_do_not_go_together_are_refused(training: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"quorum|void_rounds|min_data_owners"):
         spec_of(**training)
+
+
+def test_the_plan_says_what_the_messages_weigh() -> None:
+    play = Play()
+    play.to_the_end()
+    spec = play.job().manifest.spec
+    planned = job_bytes(plan_spec(spec), schedule_of(spec), len(NAMES), sum(play.job().roster.size_bands.values()))
+    kinds = (TaskKind.COMPUTE, TaskKind.SIGN_SET, TaskKind.UNMASK)
+    own = [
+        task
+        for task in play.facilitator.kept.tasks.values()
+        if task.kind in kinds and task.recipient == play.owners["clinic-a"].party_id
+    ]
+    assert sum(len(task.request) for task in own) == planned.data_owner_received
+    assert sum(len(task.result or b"") for task in own) == planned.data_owner_sent
+    steps = [task for task in play.facilitator.kept.tasks.values() if task.kind is TaskKind.STEP]
+    assert sum(len(task.request) for task in steps[1:]) == planned.model_owner_received
+
+
+def test_an_owner_that_was_put_back_from_a_backup_leaves_a_job_that_goes_on() -> None:
+    """It cannot know what it has signed since the backup, so that it signs, answers and tells nothing more there."""
+    play = Play()
+    play.until(Phase.AGREEING)
+    owner = play.owners["clinic-a"]
+    assert owner.state is not None
+    joined = owner.state.created_at
+
+    def memory(restored_at: datetime | None) -> Memory:
+        nothing = cast(Any, None)
+        return Memory(nothing, nothing, nothing, lambda: START, restored_at)
+
+    assert not memory(None).restored_since(joined)
+    assert not memory(joined - timedelta(seconds=1)).restored_since(joined)
+    effects = JobEffects(mock.Mock(memory=memory(joined + timedelta(seconds=1))))
+    with pytest.raises(Problem) as raised:
+        effects.handlers[SignSet](owner.owner, owner.state, SignSet(sum_set_of(play.state)))
+    assert raised.value.code is Code.OWNER_LOST_ITS_KEY

@@ -3,7 +3,8 @@
 Every part of a message is of fixed width or follows from the plan, so that these are the sizes of real ones, to the
 byte. What is counted are the bodies: requests, answers, steps and results of every round and every evaluation, and the
 evidence that a Model Owner reads at the end of a window. HTTP's headers, polls, listings of the log, and what comes
-before the first round (manifest, invitations, roster) are not.
+before the first round (manifest, invitations, roster) are not. Where rounds go on without an owner, they are those of
+rounds that all are there in.
 """
 
 from __future__ import annotations
@@ -11,10 +12,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from fedtrain.crypto.sealing import OVERHEAD_BYTES
 from fedtrain.methods.plan import Answer, EncryptedWeights, Plan, SharedArrays
 from fedtrain.methods.schedule import COUNTS, Schedule, Turn
+from fedtrain.protocol.evidence.sum_set import (
+    SetMember,
+    SetRequest,
+    SetSignature,
+    SumSet,
+    Unmasking,
+    UnmaskRequest,
+)
 from fedtrain.protocol.messages.rounds import (
     AnswerRecord,
+    Commitments,
     Compute,
     LogEntry,
     RoundAnswer,
@@ -69,14 +80,16 @@ def job_bytes(plan: Plan, schedule: Schedule, owners: int, rows_total: int) -> J
     every = list(round_bytes(plan, schedule, owners, rows_total))
     received = sum(one.compute for one in every)
     sent = sum(one.answer for one in every)
-    asked = sum(one.result for one in every) + _Sizes(plan, owners, rows_total).result(0, next(_asked(schedule)))
+    asked = sum(one.result for one in every) + _Sizes(plan, owners, rows_total, goes_on=schedule.goes_on).result(
+        0, next(_asked(schedule))
+    )
     told = sum(one.step + one.evidence_read for one in every)
     return JobBytes(received, sent, owners * sent + asked, owners * received + told, told, asked)
 
 
 def round_bytes(plan: Plan, schedule: Schedule, owners: int, rows_total: int) -> Iterator[RoundBytes]:
     """Return the sizes of round 0 (the counts), 1, 2, …, each evaluation after its round."""
-    sizes = _Sizes(plan, owners, rows_total)
+    sizes = _Sizes(plan, owners, rows_total, goes_on=schedule.goes_on)
     asked: list[_Asked | None] = [None, *_asked(schedule), None]
     step, evidence = 1, 0
     for before, this, after in zip(asked, asked[1:], asked[2:], strict=False):
@@ -113,8 +126,8 @@ def _asked(schedule: Schedule) -> Iterator[_Asked]:
 class _Sizes:
     """Sizes by what they depend on: the widths of the numbers in a message, and the step of its window."""
 
-    def __init__(self, plan: Plan, owners: int, rows_total: int) -> None:
-        self._plan, self._owners, self._rows_total = plan, owners, rows_total
+    def __init__(self, plan: Plan, owners: int, rows_total: int, *, goes_on: bool = False) -> None:
+        self._plan, self._owners, self._rows_total, self._goes_on = plan, owners, rows_total, goes_on
         self._rounds: dict[tuple[object, ...], RoundBytes] = {}
         self._sizes: dict[tuple[object, ...], int] = {}
         #: Kinds whose sum the Facilitator takes for an update under encryption.
@@ -130,8 +143,27 @@ class _Sizes:
             planned = self._plan.round(this.turn.kind, this.turn.window_step).answer
             product = self._plan.ciphertext_bytes * planned.layout.ciphertexts
             evidence = len(entry) + len(to_cbor(request)) + self._owners * answer + product
-            self._rounds[key] = RoundBytes(len(to_cbor(compute)), answer, evidence)
+            asked, told = self._of_set(this) if self._goes_on else (0, 0)
+            self._rounds[key] = RoundBytes(len(to_cbor(compute)) + asked, answer + told, evidence)
         return self._rounds[key]
+
+    def _of_set(self, asked: _Asked) -> tuple[int, int]:
+        """Bytes that an owner gets and gives besides, where rounds go on without an owner."""
+        member = SetMember(party=_PARTY, answer_hash=_HASH)
+        turn = asked.turn
+        summed = SumSet(
+            manifest_hash=_HASH,
+            roster_hash=_HASH,
+            round=turn.round,
+            kind=turn.kind,
+            request_hash=_HASH,
+            log_head=_HASH,
+            members=(member,) * self._owners,
+        )
+        signed = SetSignature(party=_PARTY, set_hash=_HASH, signature=_SIGNATURE)
+        keys = UnmaskRequest(job_id=_JOB, sum_set=summed, signatures=(_SIGNATURE,) * self._owners)
+        requests = len(to_cbor(SetRequest(job_id=_JOB, sum_set=summed))) + len(to_cbor(keys))
+        return requests, len(to_cbor(signed)) + len(_unmasking())
 
     def step(self, step: int, this: _Asked) -> int:
         """The STEP task after a round."""
@@ -150,6 +182,7 @@ class _Sizes:
                 sum=self._vector(planned.answer, planned.answer.sum_bound) if weights is None else None,
                 weights=None if weights is None else self._vector(weights, weights.bound),
                 previous_weights=None if previous is None else self._vector(previous, previous.bound),
+                unmaskings=(_unmasking(),) * self._owners if self._goes_on else None,
             )
 
         return self._sized(("step", _digits(step), this.shape), message)
@@ -206,6 +239,9 @@ class _Sizes:
             request_hash=_HASH,
             log_head=_HASH,
             vector=self._vector(planned, planned.owner_bound),
+            commitments=Commitments(self_mask=bytes(32), pair_keys=bytes(32 * (self._owners - 1)))
+            if self._goes_on
+            else None,
             signature=_SIGNATURE,
         )
 
@@ -226,7 +262,13 @@ class _Sizes:
         """The log's entry of a round; the one that opens the log where there is none."""
         if asked is None:
             return to_cbor(LogEntry(index=0, previous=_HASH, manifest_hash=_HASH, roster_hash=_HASH))
-        record = AnswerRecord(party=_PARTY, answer_hash=_HASH, ciphertexts_hash=_HASH, signature=_SIGNATURE)
+        record = AnswerRecord(
+            party=_PARTY,
+            answer_hash=_HASH,
+            ciphertexts_hash=_HASH,
+            commitments_hash=_HASH if self._goes_on else None,
+            signature=_SIGNATURE,
+        )
         return to_cbor(
             LogEntry(
                 index=asked.entry,
@@ -238,8 +280,17 @@ class _Sizes:
                 request_hash=_HASH,
                 answers=(record,) * self._owners,
                 product_hash=_HASH,
+                set_signatures=(_SIGNATURE,) * self._owners if self._goes_on else None,
             )
         )
+
+
+def _unmasking() -> bytes:
+    """The keys that an owner tells where nobody is outside the set: that of its own mask, sealed."""
+    box = bytes(32 + OVERHEAD_BYTES)
+    return to_cbor(
+        Unmasking(party=_PARTY, set_hash=_HASH, ephemeral_key=bytes(32), ciphertext=box, signature=_SIGNATURE)
+    )
 
 
 def _blob(weights: SharedArrays) -> bytes | None:

@@ -46,6 +46,24 @@ def test_half_a_line_that_a_crash_left_is_no_mark_and_spoils_none(tmp_path: Path
     assert marks.set(JOB, 0, RoundKind.COUNTS, ONE) is True
 
 
+def test_one_set_a_round_is_marked_as_signed(tmp_path: Path) -> None:
+    marks = AnswerMarks(tmp_path)
+    marks.set_signed(JOB, 1, ONE)
+    again = AnswerMarks(tmp_path)  # as after a restart, whatever the store knows
+    again.set_signed(JOB, 1, ONE)
+    with pytest.raises(Problem) as caught:
+        again.set_signed(JOB, 1, OTHER)
+    assert caught.value.code is Code.SET_REFUSED and "older copy" in caught.value.detail
+    again.set_signed(JOB, 2, OTHER)
+    again.set_signed("cd" * 16, 1, OTHER)
+    assert again.has_signed(JOB, 1, ONE) and again.has_signed(JOB, 2, OTHER)
+    assert not again.has_signed(JOB, 1, OTHER) and not again.has_signed(JOB, 3, ONE)
+    assert marks.has(JOB)
+    assert {path.suffix for path in tmp_path.iterdir()} == {".answered"}, "what is no key is told by its suffix"
+    marks.forget(JOB)
+    assert not marks.has(JOB) and not marks.has_signed(JOB, 1, ONE)
+
+
 def test_marks_go_with_the_mask_key(tmp_path: Path) -> None:
     marks = AnswerMarks(tmp_path)
     marks.set(JOB, 0, RoundKind.COUNTS, ONE)
