@@ -1,0 +1,166 @@
+"""The browser verifies a log as `fedtrain verify` does: the same head, and the same first entry of one that is altered.
+
+The altering Facilitator covers its tracks: every hash fits what it shows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import httpx
+import pytest
+from playwright.sync_api import Page, Route
+
+from fedtrain.client.evidence import fetch_log
+from fedtrain.client.facilitator import FacilitatorClient
+from fedtrain.crypto import LocalEngine
+from fedtrain.protocol.documents.identity import sha256_hex
+from fedtrain.protocol.documents.signed import SignedDocument
+from fedtrain.protocol.evidence.verification import Job, LogItem, verify_log
+from fedtrain.protocol.messages.rounds import LogEntry, RoundAnswer, SignedBytes, from_cbor, to_cbor
+from fedtrain.spec.problems import Problem
+from tests.pages.conftest import Parties, Watched
+
+pytestmark = pytest.mark.slow
+ENGINE = LocalEngine()
+
+
+@dataclass(frozen=True)
+class Log:
+    """A job's log with its evidence, as it was fetched."""
+
+    job: Job
+    items: tuple[LogItem, ...]
+
+
+@pytest.fixture
+def log(finished: tuple[Parties, str]) -> Log:
+    parties, job_id = finished
+    url = parties.urls["facilitator"]
+
+    def signed(name: str) -> SignedDocument:
+        said = httpx.get(f"{url}/models/{job_id}/{name}", trust_env=False).json()
+        return SignedDocument.model_validate(said)
+
+    facilitator = httpx.get(f"{url}/identity", trust_env=False).json()["party_id"]
+    job = Job.open(signed("manifest"), signed("roster"), facilitator)
+
+    async def fetched() -> list[LogItem]:
+        client = FacilitatorClient(url, party_id=job.manifest.model_owner)
+        try:
+            return await fetch_log(client, job_id, job.evidence_limits)
+        finally:
+            await client.aclose()
+
+    with ThreadPoolExecutor(1) as thread:  # the browser's driver has this thread's event loop
+        return Log(job, tuple(thread.submit(asyncio.run, fetched()).result()))
+
+
+def flipped(data: bytes) -> bytes:
+    """The bytes with the last bit of the last one turned over."""
+    return data[:-1] + bytes([data[-1] ^ 1])
+
+
+def with_entry(item: LogItem, **changed: object) -> LogItem:
+    return replace(item, entry=to_cbor(from_cbor(item.entry, LogEntry).model_copy(update=changed)))
+
+
+def of_answer(item: LogItem, answer: RoundAnswer) -> LogItem:
+    """The item with its first owner's answer replaced, and the entry's record of it."""
+    entry = from_cbor(item.entry, LogEntry)
+    data = to_cbor(answer)
+    record = entry.answers[0].model_copy(
+        update={
+            "answer_hash": sha256_hex(data),
+            "ciphertexts_hash": answer.vector.ciphertexts_hash,
+            "signature": answer.signature,
+        }
+    )
+    return with_entry(replace(item, answers=(data, *item.answers[1:])), answers=(record, *entry.answers[1:]))
+
+
+def request_altered(item: LogItem) -> LogItem:
+    assert item.signed_request is not None
+    signed = from_cbor(item.signed_request, SignedBytes)
+    at = signed.body.index(b"ciphertexts") + 40
+    body = signed.body[:at] + bytes([signed.body[at] ^ 1]) + signed.body[at + 1 :]
+    altered = signed.model_copy(update={"body": body})
+    return with_entry(replace(item, signed_request=to_cbor(altered)), request_hash=sha256_hex(body))
+
+
+def answer_altered(item: LogItem) -> LogItem:
+    answer = from_cbor(item.answers[0], RoundAnswer)
+    vector = answer.vector.model_copy(update={"ciphertexts": flipped(answer.vector.ciphertexts)})
+    return of_answer(item, answer.model_copy(update={"vector": vector}))
+
+
+def signature_altered(item: LogItem) -> LogItem:
+    answer = from_cbor(item.answers[0], RoundAnswer)
+    return of_answer(item, answer.model_copy(update={"signature": flipped(answer.signature)}))
+
+
+def sum_altered(item: LogItem) -> LogItem:
+    assert item.product is not None
+    product = flipped(item.product)
+    return with_entry(replace(item, product=product), product_hash=sha256_hex(product))
+
+
+def show(page: Page, items: list[LogItem]) -> None:
+    """Have the page see this log, whatever the service has."""
+    blobs = {sha256_hex(data): data for item in items for data in (item.signed_request, item.product) if data}
+    blobs |= {sha256_hex(data): data for item in items for data in item.answers}
+    lines = [
+        {"index": at, "signed_request_hash": None if item.signed_request is None else sha256_hex(item.signed_request)}
+        for at, item in enumerate(items)
+    ]
+
+    def answered(route: Route) -> None:
+        path = route.request.url
+        if found := re.search(r"/blobs/([0-9a-f]{64})$", path):
+            route.fulfill(body=blobs[found[1]], content_type="application/cbor")
+        elif found := re.search(r"/log/(\d+)$", path):
+            route.fulfill(body=items[int(found[1])].entry, content_type="application/cbor")
+        else:
+            route.fulfill(json=lines)
+
+    page.context.route(re.compile(r"/models/[0-9a-f]{32}/(log|blobs)"), answered)
+
+
+def verified(page: Page, parties: Parties, job_id: str) -> str:
+    """Return what the page says after verifying."""
+    page.goto(parties.link("facilitator"))
+    page.get_by_role("button", name="End the session").wait_for()
+    page.goto(f"{parties.urls['facilitator']}/#/facilitator/job/{job_id}")
+    page.get_by_role("button", name="Verify the log").click()
+    note = page.locator("[role=status] .note")
+    note.wait_for()
+    return note.inner_text()
+
+
+def test_a_log_that_holds_has_the_head_that_the_command_prints(
+    finished: tuple[Parties, str], watched: Watched, log: Log
+) -> None:
+    parties, job_id = finished
+    head = verify_log(log.job, log.items, ENGINE).head
+    said = verified(watched.page(parties.urls["facilitator"]), parties, job_id)
+    assert said.startswith(f"All {len(log.items)} entries hold") and said.endswith(head)
+
+
+@pytest.mark.parametrize("altered", [request_altered, answer_altered, signature_altered, sum_altered])
+def test_one_altered_byte_is_found_in_the_entry_that_the_command_names(
+    finished: tuple[Parties, str], watched: Watched, log: Log, altered: object
+) -> None:
+    parties, job_id = finished
+    items = list(log.items)
+    items[2] = altered(items[2])  # type: ignore[operator]
+    with pytest.raises(Problem) as refused:
+        verify_log(log.job, items, ENGINE)
+    page = watched.page(parties.urls["facilitator"])
+    show(page, items)
+    said = verified(page, parties, job_id)
+    assert said.startswith("The log does not hold.")
+    entry = re.search(r"Log entry (\d+):", refused.value.detail)
+    assert entry is not None and entry[0] in said and entry[1] == "2"
