@@ -1,4 +1,4 @@
-"""The files in the package are what `ui/` builds, byte for byte, of types that the services have."""
+"""The files in the package are what `ui/` builds, byte for byte; and the services answer what its pages read."""
 
 from __future__ import annotations
 
@@ -24,18 +24,13 @@ def files_in(folder: Path) -> dict[str, bytes]:
 
 
 def test_the_files_are_those_that_the_sources_build(installed: Path) -> None:
-    run(installed, "npm", "run", "-s", "check")
     run(installed, "npm", "run", "-s", "build")
     made, kept = files_in(installed.parent / BUILT), files_in(ROOT / BUILT)
     assert sorted(made) == sorted(kept), "run `npm ci && npm run build` in ui/, and commit what it writes"
     assert [name for name, content in made.items() if kept[name] != content] == []
 
 
-def test_the_types_are_those_of_the_services(installed: Path, tmp_path: Path) -> None:
+def test_the_pages_fit_what_the_services_answer(installed: Path, tmp_path: Path) -> None:
     run(ROOT, sys.executable, ROOT / "ui" / "scripts" / "openapi.py", tmp_path)
     run(installed, "node", "scripts/types.mjs", tmp_path)
-    for role in ("data-owner", "facilitator", "model-owner"):
-        name = Path("src", "lib", "api", f"{role}.d.ts")
-        assert (installed / name).read_text() == (ROOT / "ui" / name).read_text(), (
-            f"docs/pages.md says how {name} is made"
-        )
+    run(installed, "npm", "run", "-s", "check")

@@ -7,6 +7,7 @@ export const t = {
     again: 'Try again',
     skip: 'To the page',
     screens: 'Screens',
+    table: 'Table',
   },
   problem: {
     fixes: 'Each of these changes would be enough:',
@@ -241,7 +242,7 @@ export const t = {
   },
   verify: {
     title: 'Verification',
-    what: 'Your browser recomputes the log: every hash, every signature of owners and of who asked, and every sum as the product of the answers. It trusts nothing that this service says of it. The command `fedtrain verify` also checks the plan, and updates within a window.',
+    what: 'Your browser recomputes the log: every hash, every signature of owners and of who asked, and every sum as the product of the answers. The page that does so comes from this service: whoever doubts the service runs the command fedtrain verify, which also checks the plan, and updates within a window.',
     start: 'Verify the log',
     noLog: 'The log begins when the owners have joined.',
     progress: (done: number, of: number) => `${done} of ${of} entries hold so far…`,

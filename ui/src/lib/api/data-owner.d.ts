@@ -791,7 +791,7 @@ export interface components {
         };
         /**
          * SessionView
-         * @description What the caller may do here: look, and decide. `access`: whether looking takes a session or token at all.
+         * @description The caller's rights here: look, and decide. `access`: whether looking takes a session or token at all.
          * @example {
          *       "access": "open",
          *       "decides": true,
@@ -1788,6 +1788,8 @@ export interface operations {
                         /** Thousands */
                         thousands?: ("," | "." | "'" | " ") | null;
                     } | null;
+                    /** Target */
+                    target?: string | null;
                 };
                 "application/vnd.apache.parquet": string;
                 /**

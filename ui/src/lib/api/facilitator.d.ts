@@ -662,7 +662,7 @@ export interface components {
         };
         /**
          * SessionView
-         * @description What the caller may do here: look, and decide. `access`: whether looking takes a session or token at all.
+         * @description The caller's rights here: look, and decide. `access`: whether looking takes a session or token at all.
          * @example {
          *       "access": "open",
          *       "decides": true,

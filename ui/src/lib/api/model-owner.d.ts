@@ -130,7 +130,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * A finished model as a file: JSON, ONNX, or a scikit-learn pipeline that skops reads
+         * A finished model as a file: JSON, ONNX, a scikit-learn pipeline that skops reads, or safetensors
          * @description A classifier's probabilities are calibrated as those of GET /prediction are now. ONNX and sklearn need the extra `export`. A missing value is replaced where its feature declares a constant for it.
          */
         get: operations["export_model_models__model_id__export_get"];
@@ -474,10 +474,11 @@ export interface components {
         };
         /**
          * ExportFormat
-         * @description `json`: a document; `onnx`: float64 in and out, equal to about 1e-7; `sklearn`: a pipeline, written by skops.
+         * @description `json`: a document; `onnx`: float64 in and out, equal to about 1e-7; `sklearn`: a pipeline, written by skops;
+         *     `safetensors`: of a network, which is float32 in ONNX too.
          * @enum {string}
          */
-        ExportFormat: "json" | "onnx" | "sklearn";
+        ExportFormat: "json" | "onnx" | "sklearn" | "safetensors";
         /**
          * Health
          * @description The answer to GET /healthz.
@@ -573,7 +574,7 @@ export interface components {
          * ModelType
          * @enum {string}
          */
-        ModelType: "LINEAR_REGRESSION" | "LOGISTIC_REGRESSION";
+        ModelType: "LINEAR_REGRESSION" | "LOGISTIC_REGRESSION" | "NEURAL_NETWORK";
         /**
          * ModelView
          * @description A job. `waiting_for` and `seconds_left` are the Facilitator's, and None where it cannot be asked.
@@ -748,7 +749,7 @@ export interface components {
          * Optimizer
          * @enum {string}
          */
-        Optimizer: "gradient_descent" | "momentum" | "conjugate_gradient" | "newton" | "adam" | "lbfgs";
+        Optimizer: "gradient_descent" | "momentum" | "conjugate_gradient" | "newton" | "adam" | "lbfgs" | "fedavg" | "fedsgd";
         /**
          * OutputTable
          * @description One target's coefficients. `residual_standard_error`: √(RSS/(N − d)). `r2` is None for a constant target.
@@ -898,7 +899,7 @@ export interface components {
          * @description Codes for programs; `TEXTS` has what they say to a person.
          * @enum {string}
          */
-        RemarkCode: "not-converged" | "surrogate-coefficients" | "column-hardly-varies" | "collinear" | "uncertain" | "directions-left" | "columns-not-judged" | "class-missing" | "separable" | "outside-range" | "rare-class";
+        RemarkCode: "not-converged" | "surrogate-coefficients" | "column-hardly-varies" | "collinear" | "uncertain" | "directions-left" | "columns-not-judged" | "class-missing" | "separable" | "outside-range" | "rare-class" | "noised" | "noise-dominates";
         /**
          * Role
          * @enum {string}
@@ -911,6 +912,8 @@ export interface components {
          *     With windows there is no loss, and `gradient` is what the window's updates tell of it.
          */
         Round: {
+            /** Accuracy */
+            accuracy?: number | null;
             /**
              * At
              * Format: date-time
@@ -922,6 +925,8 @@ export interface components {
             loss: number | null;
             /** Round */
             round: number;
+            /** Validation Accuracy */
+            validation_accuracy?: number | null;
             /** Validation Loss */
             validation_loss?: number | null;
         };
@@ -1033,7 +1038,7 @@ export interface components {
         };
         /**
          * SessionView
-         * @description What the caller may do here: look, and decide. `access`: whether looking takes a session or token at all.
+         * @description The caller's rights here: look, and decide. `access`: whether looking takes a session or token at all.
          * @example {
          *       "access": "open",
          *       "decides": true,
