@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,29 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 import fedtrain
+from fedtrain.neural.worker_process import WorkerProcess
+from fedtrain.simulation import federated_network
 from fedtrain.simulation.arrays_given import records_of, split_among
 
 SMALL = {"key_bits": 512, "show_progress": False}
+
+
+class Kept(WorkerProcess):
+    """One worker for all tests of this file, each of which closes it: importing PyTorch takes seconds."""
+
+    def close(self) -> None: ...
+
+
+@pytest.fixture(scope="module")
+def kept() -> Iterator[Kept]:
+    worker = Kept()
+    yield worker
+    WorkerProcess.close(worker)
+
+
+@pytest.fixture(autouse=True)
+def one_worker(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(federated_network, "WorkerProcess", lambda: kept)
 
 
 @pytest.fixture(autouse=True)
