@@ -46,6 +46,7 @@ SPEC = ModelSpec.model_validate(
 )
 PLAN: Plan = plan_spec(SPEC)
 MASK_KEY = X25519PrivateKey.generate()
+HASH = "a1" * 32
 CANARY = np.array([[1.0, 1.0, 2.0]])  # features at the ends of their ranges, and so the target
 
 
@@ -67,18 +68,13 @@ def told(of: Moments, seed: bytes) -> Any:
     job = answering.AnsweringJob("", "", 0, no, MASK_KEY, {}, PLAN, method, data, no, no, release=release)
     numbers = []
     for kind in PLAN.kinds:
-        asked = cast(RoundRequest, _Asked(kind, None if kind == "counts" else 100))
+        rows, number = (None, 0) if kind == "counts" else (100, 1)
+        asked = RoundRequest(
+            manifest_hash=HASH, roster_hash=HASH, round=number, kind=kind, log_head=HASH, rows_total=rows
+        )
         integers, planned = answering.numbers_of(job, asked, "", None)
         numbers.append(np.array(integers, dtype=float).ravel() / 2.0**planned.fraction_bits)
     return np.concatenate(numbers)
-
-
-class _Asked:
-    window_step = 0
-
-    def __init__(self, kind: str, rows_total: int | None) -> None:
-        self.kind, self.rows_total = kind, rows_total
-        self.round = 0 if rows_total is None else 1
 
 
 def lower_bound_on_epsilon() -> float:

@@ -33,6 +33,7 @@ OF_METHODS = (
     "fedtrain.data_owner.data.moments.",
     "fedtrain.data_owner.methods.",
     "fedtrain.methods.",
+    "fedtrain.neural.",
     "fedtrain.spec.",
     "fedtrain.protocol.messages.shared_weights.SharedWeights",
 )
