@@ -33,6 +33,9 @@ def test_a_wheel_is_for_every_python_and_has_a_kernel_that_loads(tmp_path: Path)
     assert wheel.name.split("-")[2:4] == ["cp311", "abi3"]
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(unpacked)
+    pages = Path("fedtrain", "service", "pages", "built")
+    kept = {path.relative_to(ROOT / pages) for path in (ROOT / pages).rglob("*") if path.is_file()}
+    assert Path("index.html") in kept and all((unpacked / pages / path).is_file() for path in kept)
     (kernel,) = (path for path in unpacked.rglob("_kernel*") if path.suffix != ".pyi")
     assert kernel.name.startswith("_kernel.abi3.")
     loaded = subprocess.run(
