@@ -16,7 +16,9 @@ from fedtrain.spec.model_types import MODEL_KINDS
 from fedtrain.spec.problems import Code, Problem
 
 #: Methods with rounds of their own, by model type; every other one is a regression.
-_OWN: Final[Mapping[str, OwnerMethod]] = {"NEURAL_NETWORK": NetworkUpdate()}
+_OWN: Final[Mapping[str, OwnerMethod]] = {
+    "NEURAL_NETWORK": NetworkUpdate(),
+}
 #: With encrypted weights, and with weights that owners see.
 ENCRYPTED: Final[Mapping[str, OwnerMethod]] = MappingProxyType(
     {name: SecondMoment(kind.target_shift) for name, kind in MODEL_KINDS.items() if not kind.has_network}

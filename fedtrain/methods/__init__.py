@@ -15,7 +15,9 @@ from fedtrain.methods.schedule import Schedule
 from fedtrain.spec.model_spec import ModelSpec
 from fedtrain.spec.model_types import MODEL_KINDS
 
-_OWN: Final[Mapping[str, Method]] = {"NEURAL_NETWORK": NetworkRounds()}
+_OWN: Final[Mapping[str, Method]] = {
+    "NEURAL_NETWORK": NetworkRounds(),
+}
 
 #: Every other model type is a regression: its rules in `fedtrain.spec.model_types` say all that differs.
 METHODS: Final[Mapping[str, Method]] = MappingProxyType({**dict.fromkeys(MODEL_KINDS, Regression()), **_OWN})
