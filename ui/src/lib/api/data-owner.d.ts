@@ -17,6 +17,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/budget": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What each dataset's records have spent of their privacy, and what is left */
+        get: operations["get_budget_budget_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/cards": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** This owner's cards, as the Facilitator shows them, each verified */
+        get: operations["cards_cards_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/consents": {
         parameters: {
             query?: never;
@@ -98,6 +132,24 @@ export interface paths {
         /** Register a dataset: a file under the data folder, or an upload */
         post: operations["post_dataset_datasets_post"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/datasets/{name}/card": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Publish a dataset: sign its card, and have the Facilitator show it */
+        put: operations["publish_datasets__name__card_put"];
+        post?: never;
+        /** Withdraw a dataset's card */
+        delete: operations["withdraw_datasets__name__card_delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -372,7 +424,54 @@ export interface components {
             /** Head */
             head: string;
             /** Records */
-            records: (components["schemas"]["ReleaseRecord"] | components["schemas"]["DecisionRecord"])[];
+            records: (components["schemas"]["ReleaseRecord"] | components["schemas"]["DecisionRecord"] | components["schemas"]["SpendingRecord"])[];
+        };
+        /**
+         * Budget
+         * @description The policy's budget of each record, and each dataset's account.
+         *
+         *     `forgotten`: releases that were told and that the store, an older copy, does not know; they count all the same.
+         * @example {
+         *       "at_end": "refuse",
+         *       "datasets": [
+         *         {
+         *           "dataset": "default",
+         *           "delta": 0.000001,
+         *           "epsilon_left": 2.79,
+         *           "epsilon_spent": 1,
+         *           "exact": false,
+         *           "releases": [
+         *             {
+         *               "booked_at": "2026-01-31T09:30:07.000Z",
+         *               "delta": 0.000001,
+         *               "epsilon": 1,
+         *               "job_id": "0f2d7c1a9b3e4d5f8a6b7c8d9e0f1a2b",
+         *               "release": "3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b"
+         *             }
+         *           ],
+         *           "reserved": 0,
+         *           "version": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+         *         }
+         *       ],
+         *       "delta": 0.000001,
+         *       "epsilon": 3,
+         *       "forgotten": 0,
+         *       "per_job": 1
+         *     }
+         */
+        Budget: {
+            /** At End */
+            at_end: string;
+            /** Datasets */
+            datasets: components["schemas"]["DatasetBudget"][];
+            /** Delta */
+            delta: number | null;
+            /** Epsilon */
+            epsilon: number | null;
+            /** Forgotten */
+            forgotten: number;
+            /** Per Job */
+            per_job: number | null;
         };
         /**
          * Consents
@@ -397,6 +496,31 @@ export interface components {
             roster: components["schemas"]["PartyView"][];
             /** Signed By */
             signed_by: components["schemas"]["PartyView"][];
+        };
+        /**
+         * DatasetBudget
+         * @description A dataset on offer. All ε are at `delta`, the budget's, or where there is none the largest that was claimed.
+         *
+         *     `exact`: sums of some of its rows were told without noise, so that there is no ε for them. `reserved`: jobs that
+         *     have joined and were told nothing yet. `epsilon_left`: of one more release; None without a budget.
+         */
+        DatasetBudget: {
+            /** Dataset */
+            dataset: string;
+            /** Delta */
+            delta: number | null;
+            /** Epsilon Left */
+            epsilon_left: number | null;
+            /** Epsilon Spent */
+            epsilon_spent: number;
+            /** Exact */
+            exact: boolean;
+            /** Releases */
+            releases: components["schemas"]["ReleaseView"][];
+            /** Reserved */
+            reserved: number;
+            /** Version */
+            version: string;
         };
         /**
          * DatasetView
@@ -658,7 +782,7 @@ export interface components {
          * @description Phase of a job at one party. The last three end it, at every party.
          * @enum {string}
          */
-        Phase: "PREPARING" | "DEPLOYING" | "JOINING" | "WAITING_FOR_MODEL_OWNER" | "WAITING_FOR_DATA_OWNERS" | "ADDING" | "TRAINING" | "OFFERED" | "AWAITING_APPROVAL" | "JOINED" | "DECLINED" | "FINISHED" | "FAILED" | "CANCELLED";
+        Phase: "PREPARING" | "DEPLOYING" | "JOINING" | "WAITING_FOR_MODEL_OWNER" | "WAITING_FOR_DATA_OWNERS" | "ADDING" | "AGREEING" | "UNMASKING" | "TRAINING" | "OFFERED" | "AWAITING_APPROVAL" | "JOINED" | "DECLINED" | "FINISHED" | "FAILED" | "CANCELLED";
         /**
          * Ready
          * @description The answer to GET /readyz when all is well. `access`: whether callers must show a token, or are believed.
@@ -744,6 +868,22 @@ export interface components {
             version: string;
         };
         /**
+         * ReleaseView
+         * @description A release that was told, once for all jobs within it. `job_id`: the first of them.
+         */
+        ReleaseView: {
+            /** Booked At */
+            booked_at: string;
+            /** Delta */
+            delta: number;
+            /** Epsilon */
+            epsilon: number;
+            /** Job Id */
+            job_id: string;
+            /** Release */
+            release: string;
+        };
+        /**
          * Role
          * @enum {string}
          */
@@ -823,6 +963,47 @@ export interface components {
             signature: string;
             /** Signer */
             signer: string;
+        };
+        /**
+         * SpendingKind
+         * @description Fate of a part of the records' privacy.
+         * @enum {string}
+         */
+        SpendingKind: "reserved" | "booked" | "free" | "given_back";
+        /**
+         * SpendingRecord
+         * @description A part of the records' privacy, in the chain.
+         */
+        SpendingRecord: {
+            /** Dataset */
+            dataset: string;
+            /** Delta */
+            delta: string;
+            /** Epsilon */
+            epsilon: string;
+            /** Hash */
+            hash: string;
+            /** Index */
+            index: number;
+            /** Job Id */
+            job_id: string;
+            kind: components["schemas"]["SpendingKind"];
+            /** Previous */
+            previous: string;
+            /** Release */
+            release?: string | null;
+            /** Rho */
+            rho: string;
+            /** Row Key */
+            row_key?: string | null;
+            /** Share */
+            share: string;
+            /** Spent At */
+            spent_at: string;
+            /** Version */
+            version: string;
+            /** Whole */
+            whole?: string | null;
         };
         /**
          * Status
@@ -996,6 +1177,237 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["Audit"];
+                };
+            };
+        };
+    };
+    get_budget_budget_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description The service cannot answer now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Budget"];
+                };
+            };
+        };
+    };
+    cards_cards_get: {
+        parameters: {
+            query?: {
+                after?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description The service cannot answer now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "cards": [
+                     *         {
+                     *           "dataset": "default",
+                     *           "description": "One record a stay.",
+                     *           "party": "1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a",
+                     *           "revision": 1767000000000,
+                     *           "size": "10,000 to 100,000",
+                     *           "tags": [
+                     *             "cardiology"
+                     *           ],
+                     *           "terms": "Research on length of stay; ask the data office.",
+                     *           "title": "Stays on the cardiology wards, 2015 to 2024"
+                     *         }
+                     *       ],
+                     *       "refused": []
+                     *     }
+                     */
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
                 };
             };
         };
@@ -1925,6 +2337,290 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["DatasetView"];
+                };
+            };
+        };
+    };
+    publish_datasets__name__card_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "description": "One record a stay.",
+                 *       "size": "10,000 to 100,000",
+                 *       "tags": [
+                 *         "cardiology"
+                 *       ],
+                 *       "terms": "Research on length of stay; ask the data office.",
+                 *       "title": "Stays on the cardiology wards, 2015 to 2024"
+                 *     }
+                 */
+                "application/json": {
+                    /**
+                     * Columns
+                     * @default names
+                     * @enum {string}
+                     */
+                    columns?: "names" | "ranges" | "none";
+                    /**
+                     * Days
+                     * @default 180
+                     */
+                    days?: number;
+                    /**
+                     * Description
+                     * @default
+                     */
+                    description?: string;
+                    /** Size */
+                    size?: ("below 1,000" | "1,000 to 10,000" | "10,000 to 100,000" | "100,000 to 1,000,000" | "above 1,000,000") | null;
+                    /**
+                     * Tags
+                     * @default []
+                     */
+                    tags?: string[];
+                    /**
+                     * Terms
+                     * @default
+                     */
+                    terms?: string;
+                    /** Title */
+                    title: string;
+                    /** Visible To */
+                    visible_to?: string[] | null;
+                };
+            };
+        };
+        responses: {
+            /** @description The request is refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description The service cannot answer now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "dataset": "default",
+                     *       "description": "One record a stay.",
+                     *       "party": "1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a",
+                     *       "revision": 1767000000000,
+                     *       "size": "10,000 to 100,000",
+                     *       "tags": [
+                     *         "cardiology"
+                     *       ],
+                     *       "terms": "Research on length of stay; ask the data office.",
+                     *       "title": "Stays on the cardiology wards, 2015 to 2024"
+                     *     }
+                     */
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
+    withdraw_datasets__name__card_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description The service cannot answer now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "dataset": "default",
+                     *       "revision": 1767000000000
+                     *     }
+                     */
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
                 };
             };
         };

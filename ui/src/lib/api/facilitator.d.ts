@@ -35,6 +35,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/datasets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Cards of datasets, by words, tags and columns, the newest first; each reader sees those that are for it */
+        get: operations["find_datasets_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/datasets/{party_id}/{dataset}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Publish a dataset's card */
+        put: operations["publish_datasets__party_id___dataset__put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/datasets/{party_id}/{dataset}/withdrawal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Withdraw a dataset's card, and every earlier one */
+        put: operations["withdraw_datasets__party_id___dataset__withdrawal_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -384,6 +435,16 @@ export interface components {
             since: string;
         };
         /**
+         * CardList
+         * @description Cards that were found, the newest first. `next`: what to ask for the following ones, None at the end.
+         */
+        CardList: {
+            /** Cards */
+            cards: components["schemas"]["SignedDocument"][];
+            /** Next */
+            next?: string | null;
+        };
+        /**
          * DataOwnerView
          * @description A registered Data Owner.
          * @example {
@@ -417,6 +478,11 @@ export interface components {
             /** Party */
             party: string;
         };
+        /**
+         * FeatureType
+         * @enum {string}
+         */
+        FeatureType: "continuous" | "discrete" | "ordinal" | "nominal" | "vector" | "text" | "image";
         /**
          * Health
          * @description The answer to GET /healthz.
@@ -513,7 +579,8 @@ export interface components {
          * ModelView
          * @description A job. `due_at`: when its timeout comes. `seconds_left`: an estimate, should it need all its rounds.
          *
-         *     `window`: scale and bits of the training round that is asked, None outside those.
+         *     `window`: scale and bits of the training round that is asked, None outside those. `pace`: of each owner, where
+         *     rounds go on without some; None elsewhere.
          * @example {
          *       "created_at": "2026-01-12T09:28:00.000Z",
          *       "declined": [
@@ -585,6 +652,8 @@ export interface components {
             model_owner: components["schemas"]["PartyName"];
             /** Owners */
             owners: components["schemas"]["PartyName"][];
+            /** Pace */
+            pace: components["schemas"]["OwnerPace"][] | null;
             phase: components["schemas"]["Phase"];
             /** Pruned At */
             pruned_at: string | null;
@@ -603,6 +672,25 @@ export interface components {
             waiting_for: components["schemas"]["Awaited"][];
             window: components["schemas"]["WindowPosition"] | null;
         };
+        /**
+         * OwnerPace
+         * @description Pace of an owner, where rounds go on without those who are late.
+         *
+         *     `answered_after_s`: seconds from the round's request to its answer, None while there is none. `rounds_missed`: whose
+         *     sum is without it. `left`: it is asked no more.
+         */
+        OwnerPace: {
+            /** Answered After S */
+            answered_after_s: number | null;
+            /** Left */
+            left: boolean;
+            /** Name */
+            name: string;
+            /** Party */
+            party: string;
+            /** Rounds Missed */
+            rounds_missed: number;
+        };
         /** PartyName */
         PartyName: {
             /** Name */
@@ -615,7 +703,7 @@ export interface components {
          * @description Phase of a job at one party. The last three end it, at every party.
          * @enum {string}
          */
-        Phase: "PREPARING" | "DEPLOYING" | "JOINING" | "WAITING_FOR_MODEL_OWNER" | "WAITING_FOR_DATA_OWNERS" | "ADDING" | "TRAINING" | "OFFERED" | "AWAITING_APPROVAL" | "JOINED" | "DECLINED" | "FINISHED" | "FAILED" | "CANCELLED";
+        Phase: "PREPARING" | "DEPLOYING" | "JOINING" | "WAITING_FOR_MODEL_OWNER" | "WAITING_FOR_DATA_OWNERS" | "ADDING" | "AGREEING" | "UNMASKING" | "TRAINING" | "OFFERED" | "AWAITING_APPROVAL" | "JOINED" | "DECLINED" | "FINISHED" | "FAILED" | "CANCELLED";
         /**
          * Ready
          * @description The answer to GET /readyz when all is well. `access`: whether callers must show a token, or are believed.
@@ -729,7 +817,7 @@ export interface components {
          * TaskKind
          * @enum {string}
          */
-        TaskKind: "join" | "compute" | "step" | "end" | "scoring" | "score";
+        TaskKind: "join" | "compute" | "sign_set" | "unmask" | "step" | "end" | "scoring" | "score";
         /**
          * TaskList
          * @description The answer to `GET /tasks`.
@@ -1109,6 +1197,384 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+        };
+    };
+    find_datasets_get: {
+        parameters: {
+            query?: {
+                /** @description The `next` of the page before */
+                after?: string | null;
+                /** @description Names of columns that it has */
+                column?: string[] | null;
+                limit?: number;
+                /** @description Its owner */
+                party?: string | null;
+                /** @description Words, or how they begin */
+                q?: string | null;
+                tag?: string[] | null;
+                /** @description Types of those */
+                type?: components["schemas"]["FeatureType"][] | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description The service cannot answer now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "cards": [
+                     *         {
+                     *           "document": "{\"protocol\":\"1.0\",\"party\":\"1a1a…\",\"name\":\"clinic-a\",\"datasets\":[\"default\"]}",
+                     *           "signature": "8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e",
+                     *           "signer": "1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["CardList"];
+                };
+            };
+        };
+    };
+    publish_datasets__party_id___dataset__put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset: string;
+                party_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "document": "{\"protocol\":\"1.0\",\"party\":\"1a1a…\",\"name\":\"clinic-a\",\"datasets\":[\"default\"]}",
+                 *       "signature": "8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e",
+                 *       "signer": "1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a"
+                 *     }
+                 */
+                "application/json": {
+                    /** @description The card, as the exact JSON text that is signed */
+                    document: string;
+                    /** @description Over the tag and the document's bytes, in hex */
+                    signature: string;
+                    /** @description Ed25519 public key in hex */
+                    signer: string;
+                };
+            };
+        };
+        responses: {
+            /** @description The request is refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description The service cannot answer now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedDocument"];
+                };
+            };
+        };
+    };
+    withdraw_datasets__party_id___dataset__withdrawal_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dataset: string;
+                party_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "document": "{\"protocol\":\"1.0\",\"party\":\"1a1a…\",\"name\":\"clinic-a\",\"datasets\":[\"default\"]}",
+                 *       "signature": "8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e8e",
+                 *       "signer": "1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a"
+                 *     }
+                 */
+                "application/json": {
+                    /** @description The withdrawal, as the exact JSON text that is signed */
+                    document: string;
+                    /** @description Over the tag and the document's bytes, in hex */
+                    signature: string;
+                    /** @description Ed25519 public key in hex */
+                    signer: string;
+                };
+            };
+        };
+        responses: {
+            /** @description The request is refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description The service cannot answer now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedDocument"];
+                };
             };
         };
     };

@@ -1,5 +1,22 @@
 // The model-owner's routes, written by scripts/types.mjs from its OpenAPI document.
 export interface paths {
+    "/catalogue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Find datasets by words, tags and columns; each card's signature is verified here */
+        get: operations["catalogue_catalogue_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/datasets": {
         parameters: {
             query?: never;
@@ -480,6 +497,11 @@ export interface components {
          */
         ExportFormat: "json" | "onnx" | "sklearn" | "safetensors";
         /**
+         * FeatureType
+         * @enum {string}
+         */
+        FeatureType: "continuous" | "discrete" | "ordinal" | "nominal" | "vector" | "text" | "image";
+        /**
          * Health
          * @description The answer to GET /healthz.
          */
@@ -771,7 +793,7 @@ export interface components {
          * @description Phase of a job at one party. The last three end it, at every party.
          * @enum {string}
          */
-        Phase: "PREPARING" | "DEPLOYING" | "JOINING" | "WAITING_FOR_MODEL_OWNER" | "WAITING_FOR_DATA_OWNERS" | "ADDING" | "TRAINING" | "OFFERED" | "AWAITING_APPROVAL" | "JOINED" | "DECLINED" | "FINISHED" | "FAILED" | "CANCELLED";
+        Phase: "PREPARING" | "DEPLOYING" | "JOINING" | "WAITING_FOR_MODEL_OWNER" | "WAITING_FOR_DATA_OWNERS" | "ADDING" | "AGREEING" | "UNMASKING" | "TRAINING" | "OFFERED" | "AWAITING_APPROVAL" | "JOINED" | "DECLINED" | "FINISHED" | "FAILED" | "CANCELLED";
         /**
          * PredictionLine
          * @description A prediction in a list.
@@ -1123,6 +1145,143 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    catalogue_catalogue_get: {
+        parameters: {
+            query?: {
+                after?: string | null;
+                column?: string[] | null;
+                limit?: number;
+                q?: string | null;
+                tag?: string[] | null;
+                type?: components["schemas"]["FeatureType"][] | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The request is refused */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description The service cannot answer now */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "detail": "training.rounds: Input should be greater than or equal to 1.",
+                     *       "errors": [
+                     *         {
+                     *           "field": "training.rounds",
+                     *           "message": "Input should be greater than or equal to 1.",
+                     *           "value": "0"
+                     *         }
+                     *       ],
+                     *       "remedy": "Correct the fields that `errors` names.",
+                     *       "status": 422,
+                     *       "title": "The request does not have the expected form",
+                     *       "type": "/problems/invalid-request"
+                     *     }
+                     */
+                    "application/problem+json": {
+                        /** @description What happened, with which value */
+                        detail: string;
+                        errors?: {
+                            field: string;
+                            message: string;
+                            value?: unknown;
+                        }[];
+                        /** @description What to do about it */
+                        remedy: string;
+                        status: number;
+                        title: string;
+                        /**
+                         * Format: uri-reference
+                         * @description The page on this problem, at the same service; ends in the problem's code
+                         */
+                        type: string;
+                    };
+                };
+            };
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "cards": [
+                     *         {
+                     *           "columns": [
+                     *             {
+                     *               "description": "years",
+                     *               "name": "age",
+                     *               "type": "continuous"
+                     *             }
+                     *           ],
+                     *           "dataset": "default",
+                     *           "name": "clinic-a",
+                     *           "party": "1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a",
+                     *           "revision": 1767000000000,
+                     *           "tags": [
+                     *             "cardiology"
+                     *           ],
+                     *           "title": "Stays on the cardiology wards, 2015 to 2024"
+                     *         }
+                     *       ],
+                     *       "refused": []
+                     *     }
+                     */
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+        };
+    };
     datasets_datasets_get: {
         parameters: {
             query?: never;
