@@ -13,7 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedtrain.neural.tasks import EvaluationResult, EvaluationTask, Progress, TrainingResult, TrainingTask
-from fedtrain.neural.worker.messages import Head, ScoringTask, Task, from_bytes, receive, send, task_message
+from fedtrain.neural.worker.messages import (
+    NO_MEMORY_STATUS,
+    Head,
+    ScoringTask,
+    Task,
+    from_bytes,
+    no_memory,
+    receive,
+    send,
+    task_message,
+)
 from fedtrain.spec.problems import Code, Problem
 
 Device = Literal["cpu", "cuda"]
@@ -86,6 +96,8 @@ class WorkerProcess:
                     return self._answer(head, body, progress)
                 except (EOFError, BrokenPipeError):
                     status = self._end()
+                    if status == NO_MEMORY_STATUS:
+                        raise no_memory() from None
             raise Problem(
                 Code.TRAINING_STOPPED,
                 f"The process that trains ended twice ({_ending(status)}), and nothing of it is used. Where it was "

@@ -15,7 +15,7 @@ from queue import SimpleQueue
 from typing import BinaryIO
 
 from fedtrain.neural.tasks import EvaluationTask, Progress, TrainingTask
-from fedtrain.neural.worker.messages import Head, Task, receive, send, task_of, to_bytes
+from fedtrain.neural.worker.messages import NO_MEMORY_STATUS, Head, Task, no_memory, receive, send, task_of, to_bytes
 from fedtrain.spec.problems import Code, Problem
 
 _PROGRESS_EVERY_S = 0.25
@@ -45,6 +45,8 @@ def _read(stream: BinaryIO, tasks: SimpleQueue[tuple[Head, bytes]]) -> None:
             tasks.put(receive(stream))
     except EOFError:
         os._exit(0)  # in the middle of a training as well: nobody waits for it any more
+    except MemoryError:
+        os._exit(NO_MEMORY_STATUS)  # a task that cannot be held cannot be answered: the rest of it is still to come
 
 
 def _started(device: str, memory_mib: int | None) -> Head:
@@ -56,6 +58,8 @@ def _started(device: str, memory_mib: int | None) -> Head:
         return {"unavailable": "cuda", "detail": ""}
     torch.set_num_interop_threads(1)
     if memory_mib is not None:
+        # PyTorch loads much of itself with the first optimiser. An import that meets the limit may never end.
+        torch.optim.SGD([torch.zeros(1)], lr=1.0)
         _limit_memory(memory_mib)
     return {"started": os.getpid()}
 
@@ -107,19 +111,11 @@ def _named_memory() -> Iterator[None]:
     try:
         yield
     except MemoryError:
-        raise _no_memory() from None
+        raise no_memory() from None
     except RuntimeError as error:
         if any(words in str(error).lower() for words in _NO_MEMORY):
-            raise _no_memory() from None
+            raise no_memory() from None
         raise
-
-
-def _no_memory() -> Problem:
-    return Problem(
-        Code.TRAINING_OUT_OF_MEMORY,
-        "Training this network needs more memory than its process has: take a smaller batch_size, or raise the "
-        "owner's memory limit.",
-    )
 
 
 if __name__ == "__main__":

@@ -14,9 +14,12 @@ from numpy.typing import NDArray
 
 from fedtrain.neural.tasks import EvaluationTask, ExamplesPart, LocalSettings, TrainingTask, Weights
 from fedtrain.spec.network import CheckedNetwork, Network, Shape, numbers
+from fedtrain.spec.problems import Code, Problem
 from fedtrain.spec.training import LocalOptimizer, Loss
 
 _LENGTHS = struct.Struct(">IQ")
+#: Of a worker that cannot hold the task that it is sent.
+NO_MEMORY_STATUS = 75
 Head = dict[str, Any]
 
 
@@ -106,3 +109,12 @@ def _network_head(network: CheckedNetwork) -> Head:
         "inputs": [[label, list(shape)] for label, shape in network.inputs.items()],
         "outputs": network.outputs,
     }
+
+
+def no_memory() -> Problem:
+    """Return the problem of a task that needs more memory than the process may have."""
+    return Problem(
+        Code.TRAINING_OUT_OF_MEMORY,
+        "Training this network needs more memory than its process has: take a smaller batch_size, or raise the "
+        "owner's memory limit.",
+    )
