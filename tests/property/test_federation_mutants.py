@@ -83,11 +83,11 @@ def test_a_facilitator_that_takes_a_sum_twice(monkeypatch: pytest.MonkeyPatch) -
 def test_a_facilitator_that_lets_a_later_answer_replace_an_accepted_one(monkeypatch: pytest.MonkeyPatch) -> None:
     take_answer = facilitator_round._answer
 
-    def forgetful(state: f.JobState, event: f.RoundAnswered, now: Any) -> f.Outcome:
+    def forgetful(context: f.JobContext, state: f.JobState, event: f.RoundAnswered, now: Any) -> f.Outcome:
         if state.current is not None and len(state.current.answers) > 1:
             kept = dict(list(state.current.answers.items())[1:])
             state = state.model_copy(update={"current": state.current.model_copy(update={"answers": kept})})
-        return take_answer(state, event, now)
+        return take_answer(context, state, event, now)
 
     monkeypatch.setattr(facilitator_round, "_answer", forgetful)
     finds("was accepted, and is lost")
