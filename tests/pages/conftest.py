@@ -148,8 +148,9 @@ def until(holds: object) -> None:
         pause.wait(0.1)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Chromium. It keeps an event loop of its own running in this thread, which no other module's tests are to find."""
     if CHROMIUM is None:
         needed("Chromium")
     with sync_playwright() as playwright:
