@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 from hypothesis.internal.conjecture import providers
 from phe.paillier import PaillierPrivateKey, PaillierPublicKey
@@ -32,6 +33,10 @@ settings.load_profile("repeatable")
 
 def pytest_configure(config: pytest.Config) -> None:
     """The same examples: hypothesis also draws constants that it reads in the code of whatever is loaded by then."""
+    # Its pretty tracebacks show every local variable of every frame: half a minute for one of a group of errors.
+    for processor in structlog.get_config()["processors"]:
+        if isinstance(processor, structlog.dev.ConsoleRenderer):
+            processor.exception_formatter = structlog.dev.plain_traceback
     if config.getoption("--hypothesis-profile") in (None, "repeatable"):
         providers.is_local_module_file = lambda _path: False  # it has no setting for it
 
