@@ -83,7 +83,7 @@ def bare_round(bench: Bench, owners: int) -> dict[str, float]:
 
     def answer() -> VectorMessage:
         opened = open_weights(bench.job, bench.request)
-        numbers, planned = numbers_of(bench.job, bench.request, None)
+        numbers, planned = numbers_of(bench.job, bench.request, bench.request_hash, None)
         if not isinstance(numbers, Affine) or not isinstance(opened, EncryptedVector):
             raise ValueError("the benchmark's request has weights, and a gradient is an affine answer")
         vector = applied(numbers, planned, opened, modulus, ENGINE)
