@@ -34,9 +34,9 @@ def spec_of(**training: Any) -> dict[str, Any]:
             "max_rows": 1000,
             "min_data_owners": 2,
             "max_data_owners": 2,
-            "rounds": 6,
+            "rounds": 11,
             "local_epochs": 4.0,
-            "learning_rate": 0.05,
+            "learning_rate": 0.02,
             "local_optimizer": "adam",
             "batch_size": 16,
             **training,
@@ -58,7 +58,7 @@ def test_owners_train_and_the_model_owner_scores(tmp_path: Path) -> None:
         async with federation(
             tmp_path, owners, test_data=test, allow_small_keys=True, owner_settings=settings
         ) as parties:
-            model_id = await parties.deploy(spec_of(evaluate_every=3))
+            model_id = await parties.deploy(spec_of(evaluate_every=5))
             model = await asyncio.wait_for(parties.wait(model_id), 120)
             assert model["status"] == "FINISHED", model["reason"]
             on_test = await parties.model_owner.get("/prediction", model_id=model_id)
@@ -67,10 +67,10 @@ def test_owners_train_and_the_model_owner_scores(tmp_path: Path) -> None:
 
     model, on_test, of_rows = asyncio.run(run())
     # No line does better than the three fifths that are out. How far above depends on the owners' secret draws.
-    assert on_test["metrics"]["accuracy"] > 0.7, on_test["metrics"]
+    assert on_test["metrics"]["accuracy"] > 0.75, on_test["metrics"]
     assert of_rows["classes"] == ["in", "out"]
     assert of_rows["class_names"] == ["out", "in"]
     evaluated = [row for row in model["history"] if row["validation_loss"] is not None]
-    assert [row["round"] for row in evaluated] == [3]
-    assert evaluated[0]["validation_accuracy"] > 0.62
-    assert model["history"][-1]["accuracy"] > 0.7
+    assert [row["round"] for row in evaluated] == [5, 10]
+    assert max(row["validation_accuracy"] for row in evaluated) > 0.75
+    assert model["history"][-1]["accuracy"] > 0.75

@@ -40,8 +40,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[int, Floats]:
     weights: dict[int, Floats] = {}
     opened_by_owner = compute.open_weights_box
 
-    def opened(boxes: Any, own: str, key: Any, context: SealingContext, budget: Any) -> SharedWeights:
-        box = opened_by_owner(boxes, own, key, context, budget)
+    def opened(boxes: Any, own: str, key: Any, context: SealingContext, *others: Any) -> SharedWeights:
+        box = opened_by_owner(boxes, own, key, context, *others)
         # Three owners find the same.
         np.testing.assert_array_equal(weights.setdefault(context.round, box.arrays["weights"]), box.arrays["weights"])
         return box
