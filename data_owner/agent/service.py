@@ -43,6 +43,8 @@ log = structlog.get_logger("data_owner.agent")
 T = TypeVar("T")
 #: What passes by itself: whether a job has ended is then asked once more.
 _ASKED_AGAIN = frozenset({Code.FACILITATOR_UNREACHABLE, Code.STORE_UNAVAILABLE, Code.RATE_LIMITED})
+#: What no repetition mends: the same weights and draws diverge again.
+_LEFT_FOR = frozenset({Code.OWNER_LOST_ITS_KEY, Code.BUDGET_SPENT, Code.DIVERGED})
 
 
 class Facilitator(Protocol):
@@ -214,7 +216,7 @@ class OwnerService:
             except Problem as problem:
                 if problem.code is not Code.STORE_UNAVAILABLE:
                     await self._note(job_id, problem)
-                if problem.code not in (Code.OWNER_LOST_ITS_KEY, Code.BUDGET_SPENT):
+                if problem.code not in _LEFT_FOR or (goes_on and problem.code is Code.DIVERGED):
                     raise
                 await self._drive(job_id, j.KeyLost(problem.detail, problem.code))
                 driven = await self._drive(job_id, j.Asked(compute, answered))

@@ -30,6 +30,7 @@ class Schedule:
     without an owner that is not there; N is public then, so that there are no counts, and a number is used once: what
     follows a round that came to nothing is the next one.
     After every `evaluate_every`-th of them one of the kind `evaluation` may be asked, under the same number; 0: never.
+    `evaluates_last`: after the last of them too, where evaluations choose the weights, and not only when to stop.
     """
 
     kind: str
@@ -38,6 +39,7 @@ class Schedule:
     evaluation: str = ""
     evaluate_every: int = 0
     stepped: bool = False
+    evaluates_last: bool = False
     goes_on: bool = False
 
     def following(self, number: int | None, kind: str | None = None) -> tuple[Turn, ...]:
@@ -48,8 +50,14 @@ class Schedule:
         if number is None:
             return (Turn(1, self.kind) if self.goes_on else _FIRST,)
         after = Turn(number + 1, self.kind, number % self.window)
-        evaluates = self.evaluate_every and number and number % self.evaluate_every == 0 and kind == self.kind
+        evaluates = kind == self.kind and self.evaluates(number)
         return (after, Turn(number, self.evaluation)) if evaluates else (after,)
+
+    def evaluates(self, number: int) -> bool:
+        """Say whether an evaluation may follow round `number`."""
+        if not self.evaluate_every or not number:
+            return False
+        return number % self.evaluate_every == 0 or (self.evaluates_last and number == self.rounds)
 
     def skips_to(self, number: int, kind: str, last: int | None) -> Turn | None:
         """Return the turn of round `number` for whoever saw no more than round `last`, None where it cannot come.
@@ -60,19 +68,22 @@ class Schedule:
         return Turn(number, kind) if self.goes_on and kind == self.kind and later else None
 
     def every_turn(self) -> Iterator[Turn]:
-        """Return all turns of a job that takes its `rounds`, every evaluation but one after the last of them."""
+        """Return all turns of a job that takes its `rounds`."""
         if not self.goes_on:
             yield _FIRST
         for number in range(1, self.rounds + 1):
             yield Turn(number, self.kind, (number - 1) % self.window)
-            # The last round ends the job: nothing is left to stop early.
-            if self.evaluate_every and number < self.rounds and number % self.evaluate_every == 0:
+            # After the last round nothing is left to stop early.
+            if self.evaluates(number) and (number < self.rounds or self.evaluates_last):
                 yield Turn(number, self.evaluation)
 
     def evaluations(self, later_than: int = 0) -> int:
-        """Return the most evaluations after rounds beyond `later_than`: none comes after the last round."""
+        """Return the most evaluations after rounds beyond `later_than`."""
         every = self.evaluate_every
-        return (self.rounds - 1) // every - later_than // every if every else 0
+        if not every:
+            return 0
+        last = self.evaluates_last and later_than < self.rounds
+        return (self.rounds - 1) // every - min(later_than, self.rounds - 1) // every + last
 
     def rounds_from(self, number: int) -> int:
         """Return how many rounds the window that begins at round `number` has: the last of a job may be short."""

@@ -216,7 +216,8 @@ def _written(records: Records, place: Path, label: str) -> Path:
         label: pyarrow.FixedSizeListArray.from_arrays(pyarrow.array(flat.ravel()), flat.shape[1])
     }
     columns |= {f"y{at}": pyarrow.array(column.tolist()) for at, column in enumerate(records.Y.T)}
-    write_table(pyarrow.table(columns), place)
+    # As it is: what compresses well is refused where it is read, as what would fill the memory.
+    write_table(pyarrow.table(columns), place, compression="none", use_dictionary=False)
     return place
 
 

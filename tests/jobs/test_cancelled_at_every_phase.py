@@ -68,7 +68,7 @@ def whatever(*_arguments: Any) -> bool:
 def asks(kind: Kind, number: int, window_step: int = 0) -> Callable[..., bool]:
     """Say whether an owner is computing its answer to such a request."""
 
-    def is_it(_job: Any, request: RoundRequest, _request_hash: str) -> bool:
+    def is_it(_job: Any, request: RoundRequest, *_others: Any) -> bool:
         return (request.kind, request.round, request.window_step) == (kind, number, window_step)
 
     return is_it

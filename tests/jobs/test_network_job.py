@@ -21,7 +21,7 @@ from fedtrain.planning.plans import plan_spec
 from fedtrain.simulation.federation import Federation, federation
 from fedtrain.spec.model_spec import ModelSpec
 from fedtrain.spec.problems import Code, Problem
-from tests.harness.networks.small_trainer import LinearTrainer, descended
+from tests.harness.networks.small_trainer import DrawnTrainer, LinearTrainer, descended
 from tests.harness.one_process import write_table
 
 ROWS = (40, 25, 70)
@@ -127,8 +127,8 @@ def test_rounds_are_evaluated_on_what_owners_hold_out_and_the_best_weights_are_k
     model, export = train(tmp_path, spec_of(rounds=5, evaluate_every=2, server_optimizer="momentum"))
     told = {row["round"]: row["validation_loss"] for row in model["history"]}
     assert told.keys() == {1, 2, 3, 4, 5}
-    assert told[1] is told[3] is told[5] is None
-    best = min((2, 4), key=lambda number: told[number])
+    assert told[1] is told[3] is None
+    best = min((2, 4, 5), key=lambda number: told[number])
     assert model["best_round"] == best
     assert f"the weights are those of round {best}" in model["reason"]
     assert weights_of(export)["scores.weight"].shape == (1, 3)
@@ -138,6 +138,13 @@ def test_rounds_are_evaluated_on_what_owners_hold_out_and_the_best_weights_are_k
 def test_a_job_that_runs_away_fails_as_diverged(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="a weight is beyond 2, weight_bound"):
         train(tmp_path, spec_of(weight_bound=2.0, clip=5.0, server_learning_rate=10.0, learning_rate=3.0))
+
+
+def test_an_owner_whose_training_diverges_leaves_and_says_so_without_training_again(tmp_path: Path) -> None:
+    trainer = DrawnTrainer(rows=25, spoil=float("nan"))
+    with pytest.raises(AssertionError, match=r"left the job \(diverged\)"):
+        train(tmp_path, spec_of(), trainer=trainer)
+    assert len({task.seed for task in trainer.tasks}) == len(trainer.tasks), "no draws are tried twice"
 
 
 def test_training_goes_on_from_a_file_of_weights_and_is_exported_as_one(tmp_path: Path) -> None:

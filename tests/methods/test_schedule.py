@@ -11,6 +11,8 @@ from fedtrain.methods.schedule import Schedule, Turn
 PLAIN = Schedule("gradient", 5)
 WINDOWS = Schedule("gradient", 5, window=2)
 EVALUATED = Schedule("gradient", 5, evaluation="loss", evaluate_every=2)
+CHOOSING = Schedule("update", 5, evaluation="loss", evaluate_every=2, evaluates_last=True)
+CHOOSING_AT_LAST = Schedule("update", 4, evaluation="loss", evaluate_every=2, evaluates_last=True)
 
 
 @pytest.mark.parametrize(
@@ -25,13 +27,15 @@ EVALUATED = Schedule("gradient", 5, evaluation="loss", evaluate_every=2)
         (EVALUATED, (1, "gradient"), [Turn(2, "gradient")]),
         (EVALUATED, (2, "gradient"), [Turn(3, "gradient"), Turn(2, "loss")]),
         (EVALUATED, (2, "loss"), [Turn(3, "gradient")]),
+        (CHOOSING, (3, "update"), [Turn(4, "update")]),
+        (CHOOSING, (5, "update"), [Turn(6, "update"), Turn(5, "loss")]),
     ],
 )
 def test_what_may_follow(schedule: Schedule, last: tuple[int | None, str | None], due: list[Turn]) -> None:
     assert list(schedule.following(*last)) == due
 
 
-@pytest.mark.parametrize("schedule", [PLAIN, WINDOWS, EVALUATED])
+@pytest.mark.parametrize("schedule", [PLAIN, WINDOWS, EVALUATED, CHOOSING, CHOOSING_AT_LAST])
 def test_every_turn_may_follow_the_one_before(schedule: Schedule) -> None:
     turns = list(schedule.every_turn())
     assert turns[0] in schedule.following(None)
@@ -47,6 +51,15 @@ def test_evaluations_that_are_left() -> None:
         1,
         0,
     ]
+
+
+@pytest.mark.parametrize("rounds", [4, 5])
+def test_evaluations_that_choose_the_weights_come_after_the_last_round_too(rounds: int) -> None:
+    schedule = Schedule("update", rounds, evaluation="loss", evaluate_every=2, evaluates_last=True)
+    evaluated = [turn.round for turn in schedule.every_turn() if turn.kind == "loss"]
+    assert evaluated == sorted({2, 4, rounds})
+    for done in range(rounds + 1):
+        assert schedule.evaluations(done) == sum(number > done for number in evaluated)
 
 
 def test_the_last_window_may_be_short() -> None:

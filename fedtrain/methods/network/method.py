@@ -19,4 +19,6 @@ class NetworkRounds:
         training = spec.training
         rounds = ROUNDS if training.rounds == "auto" else training.rounds
         every = training.evaluate_every
-        return Schedule(NetworkKind.UPDATE, rounds, 1, NetworkKind.VALIDATION if every else "", every)
+        return Schedule(
+            NetworkKind.UPDATE, rounds, 1, NetworkKind.VALIDATION if every else "", every, evaluates_last=True
+        )

@@ -44,7 +44,7 @@ class Network(Strict):
         return self
 
     def checked(
-        self, inputs: Mapping[str, Shape], outputs: int, ids: Mapping[str, int] = MappingProxyType({})
+        self, inputs: Mapping[str, Shape], outputs: int, ids: Mapping[str, int] | None = None
     ) -> CheckedNetwork:
         """Return the network with all its shapes; nothing is allocated.
 
@@ -131,18 +131,25 @@ def _check_sources(layer: NamedLayer, shapes: Mapping[str, Shape], later: Iterab
         raise ValueError(f"layer {layer.name!r}: its input {name[:100]!r} is neither a feature nor a layer")
 
 
-def _check_ids(layer: NamedLayer, inputs: Mapping[str, Shape], ids: Mapping[str, int]) -> None:
+def _check_ids(layer: NamedLayer, inputs: Mapping[str, Shape], ids: Mapping[str, int] | None) -> None:
     if isinstance(layer, Embedding):
         (source,) = layer.inputs
         if source not in inputs:
             raise ValueError(f"layer {layer.name!r}: inputs is {source!r}: an Embedding takes ids, which a feature has")
-        if source in ids and layer.num_embeddings < ids[source]:
+        if ids is None:
+            return
+        if source not in ids:
+            raise ValueError(
+                f"layer {layer.name!r}: inputs is {source!r}, which are no ids: an Embedding takes a vector with a "
+                "vocabulary, or a text"
+            )
+        if layer.num_embeddings < ids[source]:
             raise ValueError(
                 f"layer {layer.name!r}: num_embeddings is {layer.num_embeddings:,}, {source!r} has {ids[source]:,} ids"
             )
         return
     for source in layer.inputs:
-        if source in ids:
+        if source in (ids or {}):
             raise ValueError(
                 f"layer {layer.name!r}: inputs has {source!r}, which are ids: only an Embedding takes them"
             )

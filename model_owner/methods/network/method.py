@@ -105,8 +105,7 @@ def _updated(job: JobFacts, plan: NetworkPlan, state: NetworkState, opened: Open
         # Correctly rounded, and so the same on every machine.
         norm=math.sqrt(math.fsum(np.square(mean).tolist())),
     )
-    every = job.spec.training.evaluate_every
-    if every and opened.round % every == 0 and opened.round < job.rounds:
+    if schedule_of(job.spec).evaluates(opened.round):
         return Taken(_learned(after), _asking(after, NetworkKind.VALIDATION), opened.round, numbers.size)
     history = _row(after, opened)
     if opened.round < job.rounds:
@@ -129,8 +128,10 @@ def _evaluated(job: JobFacts, state: NetworkState, opened: Opened) -> Taken:
     history = _row(after, opened).model_copy(
         update={"validation_loss": loss, "validation_accuracy": accuracy if job.spec.classifies else None}
     )
-    if best.worse >= PATIENCE:
-        end = _finished(after, f"the validation loss has not fallen for {PATIENCE} evaluations")
+    over = opened.round >= job.rounds
+    if over or best.worse >= PATIENCE:
+        why = f"the validation loss has not fallen for {PATIENCE} evaluations"
+        end = _finished(after, f"all {job.rounds} rounds are done" if over else why)
         return Taken(_learned(after), end, opened.round, opened.values.size, None, history)
     ask = _asking(after, NetworkKind.UPDATE)
     return Taken(_learned(after), ask, opened.round + 1, opened.values.size, None, history)

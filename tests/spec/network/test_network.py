@@ -55,7 +55,7 @@ def checked(
     ids: Mapping[str, int] | None = None,
 ) -> CheckedNetwork:
     network = Network.model_validate({"layers": layers, "output": layers[-1]["name"]})
-    return network.checked(inputs or {"x": (4,)}, outputs, ids or {})
+    return network.checked(inputs or {"x": (4,)}, outputs, ids)
 
 
 def refusal(*layers: dict[str, Any], **given: Any) -> str:
@@ -226,6 +226,7 @@ def test_ids_go_into_an_embedding_that_has_all_of_them_and_nowhere_else() -> Non
     words = {"name": "e", "type": "Embedding", "inputs": ["x"], "num_embeddings": 10, "embedding_dim": 4}
     assert "num_embeddings is 10, 'x' has 11 ids" in refusal(words, ids={"x": 11})
     assert "inputs has 'x', which are ids" in refusal(linear("a", "x"), ids={"x": 11})
+    assert "inputs is 'x', which are no ids: an Embedding takes a vector with a vocabulary" in refusal(words, ids={})
     assert "an Embedding takes ids, which a feature has" in refusal(linear("a", "x"), {**words, "inputs": ["a"]})
     assert "padding_idx is 10, num_embeddings only 10" in refusal({**words, "padding_idx": 10})
 
