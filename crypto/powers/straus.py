@@ -232,7 +232,7 @@ def _digits(rows: Sequence[Sequence[int]], exponent_bits: int, window_bits: int)
     if not all(-offset < exponent < offset for exponent in exponents):
         raise EncodingOverflow(f"an exponent does not fit {exponent_bits} bits and its sign")
     digits = window_digits((exponent + offset for exponent in exponents), positions, window_bits)
-    return digits.reshape(len(rows), -1, positions)
+    return digits.astype(np.int64).reshape(len(rows), -1, positions)
 
 
 def _random_unit(modulus: mpz) -> mpz:

@@ -14,7 +14,7 @@ def powers(
     /,
 ) -> bytes: ...
 def fixed_base_table(
-    count: int, digits: int, numbers: bytes, base: bytes, positions: int, window_bits: int, /
+    count: int, digits: int, numbers: bytes, base: bytes, positions: int, window_bits: int, secret: bool, /
 ) -> bytes: ...
 def fixed_base_powers(
     count: int,

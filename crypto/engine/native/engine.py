@@ -43,8 +43,10 @@ else:
     _BUILT = True
 
 _LOCAL = LocalEngine()
-# Windows of secret exponents: every entry is read each time, so that a wider window reads more than it saves.
+# Windows of secret exponents: every entry is read each time, so that a wider window reads more than it saves. Of a
+# table that is one for all lanes sixteen entries are read at once.
 _SECRET_WINDOW_BITS = 4
+_LEAST_SECRET_TABLE_WINDOW_BITS = 4
 SECRET_TABLE_WINDOW_BITS = 5
 _WINDOW_BITS = 5
 _LARGEST_INDEX_BITS = 12
@@ -85,7 +87,9 @@ def joint_plan(bases: int, rows: int, exponent_bits: int, entry_bytes: int) -> J
             if entries * entry_bytes > _LARGEST_TABLES_BYTES and (group_size, window_bits) != (1, 1):
                 continue
             for segments in {1, min(2, groups), min(4, groups), min(8, groups)}:
-                tables = _batches(groups) << (group_size * window_bits)
+                tables = groups * sum(
+                    ((1 << window_bits) - 1) * _batches(1 << (base * window_bits)) for base in range(group_size)
+                )
                 each = positions * -(-groups // segments) + (positions - 1) * window_bits * _SQUARING_COST
                 products = (
                     tables + _batches(rows * segments) * each + (_batches(rows) * segments if segments > 1 else 0)
@@ -319,10 +323,10 @@ def _indices(rows: Sequence[Sequence[int]], bases: int, exponent_bits: int, plan
     positions, groups = -(-(exponent_bits + 1) // width), -(-bases // size)
     shifted = (int(exponent) + shift for row in rows for exponent in row)
     digits = window_digits(shifted, positions, width).reshape(len(rows), bases, positions)
-    filled = np.zeros((len(rows), groups * size, positions), dtype=np.uint16)
-    filled[:, :bases] = digits
-    weights = (1 << (width * np.arange(size))).astype(np.uint16)
-    joint = (filled.reshape(len(rows), groups, size, positions) * weights[:, None]).sum(axis=2, dtype=np.uint16)
+    joint = np.zeros((len(rows), groups, positions), dtype=np.uint16)
+    for base in range(size):
+        of_base = digits[:, base::size]
+        joint[:, : of_base.shape[1]] |= of_base << np.uint16(base * width)
     return np.ascontiguousarray(joint.transpose(0, 2, 1)[:, ::-1, :])
 
 
@@ -359,7 +363,10 @@ def _entries(table: FixedBaseTable) -> _Entries | None:
     ring = square_ring(table.modulus)
     if ring is None:
         return None
-    window_bits = min(table.window_bits, SECRET_TABLE_WINDOW_BITS) if table.secret else table.window_bits
+    window_bits = table.window_bits
+    if table.secret:
+        window_bits = max(_LEAST_SECRET_TABLE_WINDOW_BITS, min(window_bits, SECRET_TABLE_WINDOW_BITS))
     residue = _kernel.load(*ring.parameters, ring.bytes_of([table.base % table.modulus]))
     positions = -(-table.exponent_bits // window_bits)
-    return _Entries(ring, window_bits, _kernel.fixed_base_table(*ring.parameters, residue, positions, window_bits))
+    entries = _kernel.fixed_base_table(*ring.parameters, residue, positions, window_bits, table.secret)
+    return _Entries(ring, window_bits, entries)

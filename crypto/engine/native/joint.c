@@ -9,46 +9,40 @@ typedef struct {
     residues sum, entry, base;
 } joining;
 
+/* One group's table after the other, eight of its entries at a time. */
 VECTOR int joint_tables(uint64_t *tables, const uint64_t *bases, size_t count, int group_size, int window_bits,
                         const ring *r) {
     joining *s = reserve(sizeof *s);
     if (!s) return -1;
     const size_t stride = (size_t)stride_of(r->digits), a_table = stride << (group_size * window_bits);
-    const size_t groups = (count + (size_t)group_size - 1) / (size_t)group_size;
+    const size_t size = (size_t)group_size, groups = (count + size - 1) / size;
     uint64_t one[MOST_WORDS];
     pair_of(one, r, 0, RING_ONE);
     moduli_of(&s->m, r);
-    for (size_t at = 0; at < groups; at += LANES) {
-        const int here = groups - at < LANES ? (int)(groups - at) : LANES;
-        uint64_t *table[LANES], *to[LANES];
-        const uint64_t *from[LANES];
-        for (int l = 0; l < LANES; l++) {
-            table[l] = tables + (at + (size_t)(l < here ? l : 0)) * a_table;
-            if (l < here) memcpy(table[l], one, stride * sizeof(uint64_t));
-        }
-        for (int k = 0; k < group_size; k++) {
-            for (int l = 0; l < LANES; l++) {
-                const size_t base = (at + (size_t)(l < here ? l : 0)) * (size_t)group_size + (size_t)k;
-                from[l] = base < count ? bases + base * stride : one;
-            }
-            gather(&s->base, from, r->digits);
+    for (size_t g = 0; g < groups; g++) {
+        uint64_t *table = tables + g * a_table;
+        memcpy(table, one, stride * sizeof(uint64_t));
+        for (size_t k = 0; k < size; k++) {
+            const size_t base = g * size + k;
+            spread(&s->base, base < count ? bases + base * stride : one, r->digits);
             /* What the bases before this one fill, times each power of this one. */
-            const size_t filled = (size_t)1 << (k * window_bits);
+            const size_t filled = (size_t)1 << (k * (size_t)window_bits);
             for (size_t digit = 1; digit < (size_t)1 << window_bits; digit++) {
-                for (size_t low = 0; low < filled; low++) {
-                    for (int l = 0; l < LANES; l++) {
-                        from[l] = table[l] + ((digit - 1) * filled + low) * stride;
-                        to[l] = table[l] + (digit * filled + low) * stride;
-                    }
-                    gather(&s->entry, from, r->digits);
+                for (size_t low = 0; low < filled; low += LANES) {
+                    const uint64_t *from = table + ((digit - 1) * filled + low) * stride;
+                    const int here = gather_from(&s->entry, from, 0, filled - low, r->digits);
                     multiply(&s->sum, &s->entry, &s->base, &s->m, &s->work);
-                    scatter(to, &s->sum, r->digits, here);
+                    scatter_to(table + (digit * filled + low) * stride, &s->sum, 0, here, r->digits);
                 }
             }
         }
     }
     give_back(s, sizeof *s);
     return 0;
+}
+
+static inline void fetch(const uint64_t *entry, size_t words) {
+    for (size_t j = 0; j < words; j += 8) __builtin_prefetch(entry + j);
 }
 
 VECTOR int joint_products(uint64_t *out, const uint64_t *tables, const uint64_t *first, int first_squarings,
@@ -70,17 +64,31 @@ VECTOR int joint_products(uint64_t *out, const uint64_t *tables, const uint64_t 
         const uint64_t *places[LANES];
         for (int l = 0; l < LANES; l++) places[l] = begin[(at + (size_t)l) % parts == 0];
         gather(&s->sum, places, r->digits);
+        /* The first group of each lane, and where its indices stand. */
+        size_t begins[LANES];
+        const uint16_t *row[LANES];
+        for (int l = 0; l < LANES; l++) {
+            const size_t which = at + (size_t)(l < here ? l : 0);
+            begins[l] = which % parts * groups_each;
+            row[l] = indices + which / parts * (size_t)positions * groups;
+        }
         for (int i = 0; i < positions; i++) {
             if (i) square_times(&s->sum, window_bits, &s->m, &s->work);
             for (size_t g = 0; g < groups_each; g++) {
                 for (int l = 0; l < LANES; l++) {
-                    const size_t which = at + (size_t)(l < here ? l : 0), group = which % parts * groups_each + g;
-                    const uint16_t *row = indices + (which / parts * (size_t)positions + (size_t)i) * groups;
-                    places[l] = group < groups ? tables + group * a_table + row[group] * stride : begin[0];
+                    const size_t group = begins[l] + g;
+                    places[l] = group < groups ? tables + group * a_table + row[l][group] * stride : begin[0];
                 }
                 gather(&s->entry, places, r->digits);
+                /* The tables are larger than a cache: what comes next is fetched while this is multiplied. */
+                for (int l = 0; l < LANES; l++) {
+                    const size_t group = begins[l] + (g + 1 < groups_each ? g + 1 : 0);
+                    const uint16_t *next = row[l] + (g + 1 < groups_each || i + 1 == positions ? 0 : groups);
+                    if (group < groups) fetch(tables + group * a_table + next[group] * stride, stride);
+                }
                 multiply(&s->sum, &s->sum, &s->entry, &s->m, &s->work);
             }
+            for (int l = 0; l < LANES; l++) row[l] += groups;
         }
         scatter_to(out, &s->sum, at, here, r->digits);
     }

@@ -30,10 +30,10 @@ typedef struct {
 } exponents;
 
 static inline uint64_t window_of(const uint64_t *words, int bits, int at, int window_bits) {
-    uint64_t digit = 0;
-    for (int i = 0; i < window_bits && at + i < bits; i++)
-        digit |= (words[(at + i) >> 6] >> ((at + i) & 63) & 1) << i;
-    return digit;
+    const int first = at >> 6, shift = at & 63, here = bits - at < window_bits ? bits - at : window_bits;
+    uint64_t digit = words[first] >> shift;
+    if (shift + here > 64) digit |= words[first + 1] << (64 - shift);
+    return digit & ((UINT64_C(1) << here) - 1);
 }
 
 /* Pairs of numbers below 2m to Montgomery form, and back (to pairs below 2m, of x0 + x1·m mod m²). */
@@ -45,10 +45,12 @@ int from_montgomery(uint8_t *pairs, const uint64_t *residues, size_t count, cons
 int powers_of(uint64_t *out, const uint64_t *in, size_t count, const exponents *e, int window_bits, int secret,
               const ring *r);
 
-/* Entry [i][digit] = base^(digit·2^(window_bits·i)). */
-int fixed_base_table(uint64_t *table, const uint64_t *base, int positions, int window_bits, const ring *r);
+/* Entry [i][digit] = base^(digit·2^(window_bits·i)). With `secret`, for windows of LEAST_SECRET_WINDOW_BITS and more,
+ * word j of it stands at [i][j][digit]: what reads all of them then reads them eight at a time. */
+#define LEAST_SECRET_WINDOW_BITS 4
+int fixed_base_table(uint64_t *table, const uint64_t *base, int positions, int window_bits, int secret, const ring *r);
 /* out[i·segments + s]: the factor of exponent i that part s of its windows makes, so that few exponents fill the lanes;
- * `count` is that of the factors. With `secret`, segments must be 1. */
+ * `count` is that of the factors. With `secret`, the table is a secret one, and segments must be 1. */
 int fixed_base_powers(uint64_t *out, const uint64_t *table, size_t count, const exponents *e, int window_bits,
                       int segments, int secret, const ring *r);
 

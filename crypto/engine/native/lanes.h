@@ -42,6 +42,8 @@ INLINE lanes madd_high(lanes a, lanes x, lanes y) { return _mm512_madd52hi_epu64
 INLINE lanes where_equal(lanes a, lanes b, lanes here, lanes there) {
     return _mm512_mask_mov_epi64(here, _mm512_cmpeq_epi64_mask(a, b), there);
 }
+/* In each lane one of sixteen: the word of low and high that the index's last four bits name. */
+INLINE lanes one_of(lanes index, lanes low, lanes high) { return _mm512_permutex2var_epi64(low, index, high); }
 INLINE lanes load(const uint64_t *from) { return _mm512_loadu_si512(from); }
 INLINE void store(uint64_t *to, lanes a) { _mm512_storeu_si512(to, a); }
 
@@ -111,6 +113,12 @@ INLINE lanes where_equal(lanes a, lanes b, lanes here, lanes there) {
         const uint64_t mask = ((differ | (0 - differ)) >> 63) - 1;
         r.lane[l] = (here.lane[l] & ~mask) | (there.lane[l] & mask);
     }
+    return r;
+}
+INLINE lanes one_of(lanes index, lanes low, lanes high) {
+    lanes r = zero();
+    for (uint64_t i = 0; i < 2 * LANES; i++)
+        r = where_equal(both(index, all(2 * LANES - 1)), all(i), r, all((i < LANES ? low : high).lane[i % LANES]));
     return r;
 }
 INLINE lanes load(const uint64_t *from) {

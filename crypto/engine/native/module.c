@@ -125,22 +125,26 @@ static PyObject *py_powers(PyObject *self, PyObject *args) {
     return out;
 }
 
+#define TABLE_FITS(window_bits, secret)                                                                                \
+    !REFUSED(window_bits >= (secret ? LEAST_SECRET_WINDOW_BITS : 1) && window_bits <= 16)
+
 static PyObject *py_fixed_base_table(PyObject *self, PyObject *args) {
     ring r;
     Py_buffer numbers, base;
-    int positions, window_bits;
+    int positions, window_bits, secret;
     (void)self;
-    if (!PyArg_ParseTuple(args, RING_ARGUMENTS "y*ii", &r.count, &r.digits, &numbers, &base, &positions, &window_bits))
+    if (!PyArg_ParseTuple(args, RING_ARGUMENTS "y*iip", &r.count, &r.digits, &numbers, &base, &positions, &window_bits,
+                          &secret))
         return NULL;
     RING(r, numbers, MOST_HALF_DIGITS);
     PyObject *out = NULL;
     if (!wrong && !REFUSED(r.count == 1) && !REFUSED((size_t)base.len == residue_bytes(&r)) &&
-        !REFUSED(positions >= 1) && !REFUSED(window_bits >= 1 && window_bits <= 16)) {
+        !REFUSED(positions >= 1) && TABLE_FITS(window_bits, secret)) {
         out = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(((size_t)positions * residue_bytes(&r)) << window_bits));
         if (out) {
             uint64_t *to = (uint64_t *)PyBytes_AsString(out);
             int failed;
-            Py_BEGIN_ALLOW_THREADS failed = fixed_base_table(to, base.buf, positions, window_bits, &r);
+            Py_BEGIN_ALLOW_THREADS failed = fixed_base_table(to, base.buf, positions, window_bits, secret, &r);
             Py_END_ALLOW_THREADS out = finish(out, failed);
         }
     }
@@ -162,7 +166,7 @@ static PyObject *py_fixed_base_powers(PyObject *self, PyObject *args) {
     e.shared = 0;
     RING(r, numbers, MOST_HALF_DIGITS);
     PyObject *out = NULL;
-    if (!wrong && !REFUSED(r.count == 1) && !REFUSED(count >= 0) && !REFUSED(window_bits >= 1 && window_bits <= 16) &&
+    if (!wrong && !REFUSED(r.count == 1) && !REFUSED(count >= 0) && TABLE_FITS(window_bits, secret) &&
         !REFUSED(segments >= 1 && (segments == 1 || !secret)) && exponents_fit(&e, &words, (size_t)count) &&
         !REFUSED((size_t)table.len == (((size_t)(e.bits + window_bits - 1) / (size_t)window_bits) * residue_bytes(&r))
                                           << window_bits)) {

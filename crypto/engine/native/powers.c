@@ -12,22 +12,38 @@ typedef struct {
 } powering;
 
 /* entry = table[digit] in each lane, reading every entry: the addresses do not depend on the digits. Eight words at a
- * time, which stay in registers. An entry has words of its own for each lane, or the same for all (`shared`). */
-INLINE void pick(residues *entry, const uint64_t *table, size_t stride, const int shared, int entries,
-                 const uint64_t digit[LANES], int words) {
+ * time, which stay in registers. */
+INLINE void pick(residues *entry, const residues *table, int entries, const uint64_t digit[LANES], int words) {
     const lanes wanted = load(digit);
     for (int j = 0; j < words; j += LANES) {
         lanes kept[LANES];
         for (int k = 0; k < LANES; k++) kept[k] = zero();
         for (int i = 0; i < entries; i++) {
             const lanes here = all((uint64_t)i);
-            const uint64_t *from = table + (size_t)i * stride + (size_t)j * (shared ? 1 : LANES);
-            for (int k = 0; k < LANES; k++)
-                kept[k] = where_equal(wanted, here, kept[k], shared ? all(from[k]) : load(from + k * LANES));
+            for (int k = 0; k < LANES; k++) kept[k] = where_equal(wanted, here, kept[k], table[i].word[j + k]);
         }
         memcpy(entry->word + j, kept, sizeof kept);
     }
 }
+
+/* The same from a position of a secret table, which is one for all lanes: sixteen entries of a word by one permutation. */
+INLINE void pick_shared(residues *entry, const uint64_t *position, const int entries, const uint64_t digit[LANES],
+                        int words) {
+    uint64_t sixteen[LANES];
+    for (int l = 0; l < LANES; l++) sixteen[l] = digit[l] / (2 * LANES);
+    const lanes index = load(digit), wanted = load(sixteen);
+    for (int j = 0; j < words; j++, position += entries) {
+        lanes kept = zero();
+        for (int i = 0; i < entries; i += 2 * LANES) {
+            const lanes found = one_of(index, load(position + i), load(position + i + LANES));
+            kept = where_equal(wanted, all((uint64_t)i / (2 * LANES)), kept, found);
+        }
+        entry->word[j] = kept;
+    }
+    wipe(sixteen, sizeof sixteen);
+}
+
+#define SECRET_ENTRIES 32 /* of the windows that the engine takes: a loop that the compiler unrolls */
 
 static const uint64_t *exponent_of(const exponents *e, size_t i) {
     return e->words + (e->shared ? 0 : i * (size_t)e->words_each);
@@ -98,7 +114,7 @@ VECTOR int powers_of(uint64_t *out, const uint64_t *in, size_t count, const expo
             if (!first) square_times(&p->power, window_bits, &p->m, &p->work);
             const residues *factor = &table[digit[0]];
             if (separately) {
-                pick(&p->entry, (const uint64_t *)table, sizeof *table / sizeof(uint64_t), 0, entries, digit, words);
+                pick(&p->entry, table, entries, digit, words);
                 factor = &p->entry;
             }
             if (first)
@@ -117,15 +133,19 @@ VECTOR int powers_of(uint64_t *out, const uint64_t *in, size_t count, const expo
     return alone ? powers_one_by_one(out + done, in + done, alone, &rest, window_bits, r) : 0;
 }
 
-VECTOR int fixed_base_table(uint64_t *table, const uint64_t *base, int positions, int window_bits, const ring *r) {
+VECTOR int fixed_base_table(uint64_t *table, const uint64_t *base, int positions, int window_bits, int secret,
+                            const ring *r) {
+    const size_t stride = (size_t)stride_of(r->digits), a_position = stride << window_bits;
+    const size_t position_bytes = a_position * sizeof(uint64_t);
     powering *p = reserve(sizeof *p);
     residues *one = reserve(sizeof *one);
-    if (!p || !one) {
+    uint64_t *by_digit = reserve(position_bytes);
+    if (!p || !one || !by_digit) {
         give_back(p, sizeof *p);
         give_back(one, sizeof *one);
+        give_back(by_digit, position_bytes);
         return -1;
     }
-    const size_t stride = (size_t)stride_of(r->digits), a_position = stride << window_bits;
     moduli_of(&p->m, r);
     ones_of(one, r);
     /* The first powers, one after the other: base^(2^(window_bits·i)). */
@@ -158,8 +178,15 @@ VECTOR int fixed_base_table(uint64_t *table, const uint64_t *base, int positions
             scatter(next, &p->power, r->digits, here);
         }
     }
+    for (uint64_t *position = table; secret && position < table + (size_t)positions * a_position; position += a_position) {
+        memcpy(by_digit, position, position_bytes);
+        for (size_t j = 0; j < stride; j++)
+            for (size_t digit = 0; digit < (size_t)1 << window_bits; digit++)
+                position[(j << window_bits) + digit] = by_digit[digit * stride + j];
+    }
     give_back(p, sizeof *p);
     give_back(one, sizeof *one);
+    give_back(by_digit, position_bytes);
     return 0;
 }
 
@@ -190,13 +217,17 @@ VECTOR int fixed_base_powers(uint64_t *out, const uint64_t *table, size_t count,
                 uint64_t digit[LANES];
                 for (int l = 0; l < LANES; l++) {
                     const size_t which = at + (size_t)l < end ? at + (size_t)l : at;
-                    const int first = (int)(which % (size_t)segments) * positions_each, there = first + i < positions;
-                    const uint64_t *words = exponent_of(e, which / (size_t)segments);
+                    const size_t whose = segments == 1 ? which : which / (size_t)segments; /* a division is slow */
+                    const int first = (int)(which - whose * (size_t)segments) * positions_each;
+                    const int there = first + i < positions;
+                    const uint64_t *words = exponent_of(e, whose);
                     digit[l] = there ? window_of(words, e->bits, (first + i) * window_bits, window_bits) : 0;
                     places[l] = position + (size_t)(there ? first : 0) * a_position + digit[l] * stride;
                 }
-                if (secret)
-                    pick(entry, position, stride, 1, 1 << window_bits, digit, 2 * r->digits);
+                if (secret && 1 << window_bits == SECRET_ENTRIES)
+                    pick_shared(entry, position, SECRET_ENTRIES, digit, 2 * r->digits);
+                else if (secret)
+                    pick_shared(entry, position, 1 << window_bits, digit, 2 * r->digits);
                 else
                     gather(entry, places, r->digits);
                 if (i) multiply(here, here, entry, &p->m, &p->work);

@@ -66,8 +66,8 @@ def test_any_number_of_lanes_may_be_filled(bits: int, count: int) -> None:
     square, bases = root * root, numbers(root, count)
     assert NATIVE.powers(bases, 65537, square) == LOCAL.powers(bases, 65537, square)
     exponents = [*[0, 1, (1 << 100) - 1][:count], *(secrets.randbits(100) for _ in range(count - 3))]
-    for secret in (False, True):
-        table = FixedBaseTable(bases[0], square, 100, 3, secret=secret)
+    for secret, window_bits in [(False, 3), (True, 3), (True, 5), (True, 8)]:
+        table = FixedBaseTable(bases[0], square, 100, window_bits, secret=secret)
         assert NATIVE.fixed_base_powers(table, exponents) == LOCAL.fixed_base_powers(table, exponents)
     columns = [bases, [square - 1] * count, [mpz(0)] * count, list(reversed(bases))]
     assert NATIVE.product(columns, square) == LOCAL.product(columns, square)
@@ -188,7 +188,9 @@ def test_without_a_kernel_the_reason_is_named(monkeypatch: pytest.MonkeyPatch, r
         ("powers", (1, 10, bytes(6 * 72), bytes(192), bytes(8), 65, True, 4, False)),
         ("powers", (1, 10, bytes(6 * 72), bytes(192), bytes(8), 0, True, 4, False)),
         ("powers", (1, 10, bytes(6 * 72), bytes(192), bytes(8), 64, True, 9, False)),
+        ("fixed_base_table", (1, 10, bytes(6 * 72), bytes(192), 2, 3, True)),
         ("fixed_base_powers", (1, 10, bytes(6 * 72), bytes(192), bytes(8), 1, 64, 4, 1, False)),
+        ("fixed_base_powers", (1, 10, bytes(6 * 72), bytes(192 * 22 << 3), bytes(8), 1, 64, 3, 1, True)),
         ("fixed_base_powers", (1, 10, bytes(6 * 72), bytes(192 * 16 * 16), bytes(8), 1, 64, 4, 2, True)),
         ("joint_tables", (1, 10, bytes(6 * 72), bytes(192), 5, 4)),
         ("joint_products", (1, 10, bytes(6 * 72), bytes(384), bytes(192), 0, b"\x02\x00", 1, 1, 1, 1, 1)),

@@ -25,7 +25,7 @@ int main(int argc, char **argv) {
     for (int i = 0; i < COUNT * 2; i++) words[i] = 0x9e3779b97f4a7c15u * (uint64_t)(i + 1);
     int failed = to_montgomery(in, pairs, COUNT, &r);
     const exponents each = {words, 2, 128, 0};
-    failed |= fixed_base_table(table, in, 32, 4, &r);
+    failed |= fixed_base_table(table, in, 32, 4, secret, &r);
     VALGRIND_MAKE_MEM_UNDEFINED(words, sizeof words);
     failed |= powers_of(out, in, COUNT, &each, 4, 1, &r);
     const exponents shared = {words, 2, 128, 1};
