@@ -204,12 +204,26 @@ def _opened(context: JobContext, state: JobState, message: j.SumOpened, now: dat
 
 
 def _asked_in_vain(context: JobContext, state: JobState, arrived: j.StepArrived, now: datetime) -> Outcome:
-    """Ask a new round in the place of one that has no sum, for want of owners. Raises Problem(WRONG_STATE)."""
+    """Ask a new round in the place of one that has no sum, for want of owners.
+
+    Raises Problem: WRONG_STATE, TOO_FEW_OWNERS after the last round where none had a sum.
+    """
     asked = state.asked
     if asked is None or arrived.learning is None or not state.spec.training.goes_on:
         raise Problem(Code.WRONG_STATE, f"No round of job {state.job_id} can come to nothing.")
     taken = method_of(state.spec).again(facts_of(context, state), arrived.learning, asked.round)
+    # Nobody signs that a round is void: a Facilitator that says so of all of them gets no untrained model called done.
+    if isinstance(taken.next, Finished) and not _sums(state):
+        raise Problem(
+            Code.TOO_FEW_OWNERS,
+            f"None of {taken.round} rounds had the answers of a quorum of owners, so that nothing was trained.",
+        )
     return _moved_on(context, state, _after(state, arrived, taken, 0), arrived, taken, 0, now)
+
+
+def _sums(state: JobState) -> int:
+    """Return how many rounds had a sum: every entry of the log but the one that opens it is of one."""
+    return state.log_length - 1
 
 
 def _quorum(context: JobContext, state: JobState) -> int | None:
@@ -321,7 +335,8 @@ def _kept(taken: Taken) -> tuple[j.Effect, ...]:
 
 
 def _finished(state: JobState, arrived: j.StepArrived, taken: Taken, end: Finished, now: datetime) -> Outcome:
-    ending = j.Ending(at=now, reason=end.why, converged=end.converged)
+    why = f"{end.why}; {_sums(state)} of them had a sum" if state.spec.training.goes_on else end.why
+    ending = j.Ending(at=now, reason=why, converged=end.converged)
     after = _with(state, phase=advance(Role.MODEL_OWNER, state.phase, Event.FINISH), ending=ending)
     result = StepResult(job_id=state.job_id, step=arrived.step.step, finished="FINISHED")
     return _answering(after, arrived, result, (*_kept(taken), j.KeepModel(end.model), j.DestroyKey()))
@@ -353,6 +368,7 @@ FATAL = frozenset(
         Code.ROSTER_INVALID,
         Code.SET_REFUSED,
         Code.SUM_OUT_OF_BOUND,
+        Code.TOO_FEW_OWNERS,
         Code.UNMASKING_REFUSED,
     }
 )
