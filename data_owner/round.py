@@ -76,11 +76,12 @@ def _take(context: JobContext, state: JobState, message: j.Message, now: datetim
             return _roster_fetched(context, state, message, now)
         case j.Asked():
             return _asked(context, state, message)
-        case j.SetAsked():
+        case j.SetAsked() | j.KeysAsked():
+            if state.left and state.refusal is not None:
+                return _withdrawing(context, state, state.refusal)
             _must_be_joined(state)
-            return set_asked(context, state, message)
-        case j.KeysAsked():
-            _must_be_joined(state)
+            if isinstance(message, j.SetAsked):
+                return set_asked(context, state, message)
             return keys_asked(context, state, message)
         case j.ConsentTaken():
             return Outcome(state if state.consent is None else _with(state, consent=None, waits_because=None))
@@ -156,13 +157,19 @@ def _denied(context: JobContext, state: JobState, message: j.Denied) -> Outcome:
 
 
 def _leaving(state: JobState, code: Code, detail: str) -> Outcome:
-    """Out of a job that was joined, for good. The Facilitator is told when it asks next: see `_asked`."""
+    """Out of a job that was joined, for good. The Facilitator is told when it asks next: see `_withdrawing`."""
     _must_be_joined(state)
     refusal = j.Refusal(code=code.slug, detail=detail)
     phase = advance(Role.DATA_OWNER, state.phase, Event.CANCEL)
     return Outcome(
         _with(state, phase=phase, refusal=refusal, risks=(), consent=None, waits_because=None), (j.DestroyMaskKey(),)
     )
+
+
+def _withdrawing(context: JobContext, state: JobState, why: j.Refusal) -> Outcome:
+    """Say, in place of whatever is asked, that this owner has left."""
+    withdrawal = Withdrawal(manifest_hash=state.manifest_hash, party=context.party_id, name=context.name, code=why.code)
+    return Outcome(state, (j.Withdraw(withdrawal),))
 
 
 def _approved(state: JobState) -> JobState:
@@ -311,10 +318,7 @@ def _risks_of_rows(context: JobContext, state: JobState, manifest: Manifest, mes
 
 def _asked(context: JobContext, state: JobState, message: j.Asked) -> Outcome:
     if state.left and state.refusal is not None:
-        withdrawal = Withdrawal(
-            manifest_hash=state.manifest_hash, party=context.party_id, name=context.name, code=state.refusal.code
-        )
-        return Outcome(state, (j.Withdraw(withdrawal),))
+        return _withdrawing(context, state, state.refusal)
     answered = message.answered
     if state.ending is not None and answered is not None and answered.request_hash == message.compute.request.hash:
         # A Facilitator that was restored from a backup collects again what it had: nothing that it has not seen.

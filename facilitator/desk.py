@@ -25,12 +25,11 @@ from fedtrain.protocol.messages.tasks import CBOR_TYPE, JSON_TYPE, PASSED_ON, Ta
 from fedtrain.spec.problems import Code, Problem
 
 _LISTED_TASKS = 500
+_OF_OWNERS = (TaskKind.COMPUTE, TaskKind.SIGN_SET, TaskKind.UNMASK)
 _RESULT_TYPES = {
     TaskKind.JOIN: (JSON_TYPE,),
-    TaskKind.SIGN_SET: (CBOR_TYPE,),
-    TaskKind.UNMASK: (CBOR_TYPE,),
     TaskKind.STEP: (CBOR_TYPE,),
-    TaskKind.COMPUTE: (CBOR_TYPE, JSON_TYPE),  # a RoundAnswer, or a signed Withdrawal
+    **dict.fromkeys(_OF_OWNERS, (CBOR_TYPE, JSON_TYPE)),  # what is asked for, or a signed Withdrawal
     TaskKind.END: (JSON_TYPE,),
     **dict.fromkeys(PASSED_ON, (CBOR_TYPE,)),
 }
@@ -144,12 +143,12 @@ class TaskDesk:
         if kind is TaskKind.JOIN:
             message = await self._in_executor(read_join_answer, given.body, given.party)
             return message
+        if kind in _OF_OWNERS and given.content_type == JSON_TYPE:
+            message = await self._in_executor(read_withdrawal, given.body, given.party)
+            return message
         if kind is TaskKind.SIGN_SET or kind is TaskKind.UNMASK:
             read = read_set_signature if kind is TaskKind.SIGN_SET else read_unmasking
             message = await self._in_executor(read, given.body, given.party, state)
-            return message
-        if kind is TaskKind.COMPUTE and given.content_type == JSON_TYPE:
-            message = await self._in_executor(read_withdrawal, given.body, given.party)
             return message
         context = await asyncio.to_thread(self._runner.context, state.job_id)
         if kind is TaskKind.COMPUTE:

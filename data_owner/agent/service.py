@@ -43,7 +43,7 @@ log = structlog.get_logger("data_owner.agent")
 T = TypeVar("T")
 #: What passes by itself: whether a job has ended is then asked once more.
 _ASKED_AGAIN = frozenset({Code.FACILITATOR_UNREACHABLE, Code.STORE_UNAVAILABLE, Code.RATE_LIMITED})
-#: What no repetition mends: the same weights and draws diverge again.
+#: What no repetition mends, so that the job ends, or goes on without this owner: the same weights and draws diverge again.
 _LEFT_FOR = frozenset({Code.OWNER_LOST_ITS_KEY, Code.BUDGET_SPENT, Code.DIVERGED})
 
 
@@ -214,18 +214,17 @@ class OwnerService:
                 else:
                     driven = await self._drive(job_id, j.Asked(compute, answered))
             except Problem as problem:
-                if problem.code is not Code.STORE_UNAVAILABLE:
-                    await self._note(job_id, problem)
-                if problem.code not in _LEFT_FOR or (goes_on and problem.code is Code.DIVERGED):
-                    raise
-                await self._drive(job_id, j.KeyLost(problem.detail, problem.code))
+                await self._leave_for(job_id, problem, goes_on=goes_on)
                 driven = await self._drive(job_id, j.Asked(compute, answered))
             if driven.answer is None:
                 log.warning("waits for a person", job=job_id, why=f"GET /models/{job_id} has the reason")
             return driven.answer
 
     async def on_set(self, header: TaskHeader, body: bytes) -> TaskAnswer | None:
-        """Sign the set of owners whose answers are summed. Raises Problem, which stays in view, where it refuses."""
+        """Sign the set of owners whose answers are summed, or say that this owner leaves.
+
+        Raises Problem, which stays in view, where it refuses.
+        """
         return await self._of_set(_job_of(header), j.SetAsked(from_cbor(body, SetRequest)))
 
     async def on_unmask(self, header: TaskHeader, body: bytes) -> TaskAnswer | None:
@@ -238,9 +237,19 @@ class OwnerService:
             try:
                 return (await self._drive(job_id, asked)).answer
             except Problem as problem:
-                if problem.code is not Code.STORE_UNAVAILABLE:
-                    await self._note(job_id, problem)
-                raise
+                await self._leave_for(job_id, problem, goes_on=True)
+                return (await self._drive(job_id, asked)).answer
+
+    async def _leave_for(self, job_id: str, problem: Problem, *, goes_on: bool) -> None:
+        """Leave a job that this owner can answer no more; what is asked is then answered by saying so.
+
+        Raises `problem` where it is anything else, noted for this owner's people.
+        """
+        if problem.code is not Code.STORE_UNAVAILABLE:
+            await self._note(job_id, problem)
+        if problem.code not in _LEFT_FOR or (goes_on and problem.code is Code.DIVERGED):
+            raise problem
+        await self._drive(job_id, j.KeyLost(problem.detail, problem.code))
 
     async def on_end(self, header: TaskHeader, body: bytes) -> TaskAnswer:
         """Close a job; an END for one that is not known here is answered all the same."""

@@ -123,16 +123,19 @@ def unmasked(state: JobState, message: Unmasked, now: datetime) -> Outcome:
 
 
 def gone_for_good(context: JobContext, state: JobState, message: OwnerLeft, now: datetime) -> Outcome:
-    """Go on without an owner that has left, as long as there are as many others as the quorum."""
+    """Go on without an owner that has left, as long as there are as many others as the quorum.
+
+    Where it has answered, and what it is to sign or tell is awaited, the round is void: it cannot come any more.
+    """
     said = message.statement
-    if said.party in state.left:
-        return Outcome(state)
-    after = state.model_copy(update={"left": (*state.left, said.party)})
+    after = state if said.party in state.left else state.model_copy(update={"left": (*state.left, said.party)})
     if len(state.roster) - len(after.left) < _quorum(context, state):
         reason = f"{said.name} left the job ({said.code}), and fewer owners than its quorum are left."
         return end_job(context, state, Transition.FAIL, now, code=Code.OWNER_LEFT.slug, reason=reason)
     if state.phase is Phase.WAITING_FOR_DATA_OWNERS:
         return answered(context, after, now)
+    if any(owner.party == said.party for owner in after.awaited_owners):
+        return _void(context, after, f"{said.name} answered, and then left the job ({said.code}).", now)
     return Outcome(after)
 
 

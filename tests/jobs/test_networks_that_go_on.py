@@ -7,21 +7,18 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import numpy as np
 import pytest
 
-from fedtrain.client.agent.tasks import TaskAnswer
-from fedtrain.data_owner.agent.service import OwnerService
 from fedtrain.data_owner.policy.budget import PrivacyPolicy
 from fedtrain.data_owner.policy.rules import OwnerPolicy
 from fedtrain.neural.initial import initial_weights
 from fedtrain.planning.plans import plan_spec
-from fedtrain.protocol.messages.rounds import Compute, LogEntry, RoundRequest, from_cbor
-from fedtrain.protocol.messages.tasks import TaskHeader
+from fedtrain.protocol.messages.rounds import LogEntry
 from fedtrain.spec.model_spec import ModelSpec
 from fedtrain.spec.problems import Code, Problem
+from tests.harness.going_on import away, log_of, time_is_over_without
 from tests.harness.networks.small_trainer import descended
 from tests.jobs.test_network_job import CLIP, RATE, STEPS, running, spec_of, tables, weights_of
 
@@ -52,35 +49,23 @@ def in_the_open(rounds: Sequence[Sequence[str]]) -> dict[str, Any]:
 @pytest.mark.slow
 def test_a_network_is_trained_by_the_owners_that_are_there(tmp_path: Path) -> None:
     """`owner-1` does not answer round 1 at all."""
-    computed = OwnerService.on_compute
-
-    async def away(self: OwnerService, header: TaskHeader, body: bytes) -> TaskAnswer | None:
-        request = from_cbor(from_cbor(body, Compute).request.body, RoundRequest)
-        if self._name == "owner-1" and request.round == 1:
-            return None
-        return await computed(self, header, body)
 
     async def job() -> tuple[dict[str, Any], dict[str, Any], list[LogEntry], dict[str, Any]]:
         async with running(tmp_path, owner_policy=POLICY) as parties:
-            model_id = await parties.deploy(spec_of(on_dropout="continue", round_timeout_s=2.0))
-            model = await parties.wait(model_id)
+            model_id = await parties.deploy(spec_of(on_dropout="continue"))
+            await asyncio.wait_for(time_is_over_without(parties, model_id, "owner-1"), 60)
+            model = await asyncio.wait_for(parties.wait(model_id), 60)
             assert model["status"] == "FINISHED", model["reason"]
             export = await parties.model_owner.get_bytes(f"/models/{model_id}/export", format="json")
             seen = await parties.facilitator.get(f"/models/{model_id}")
-            log = await parties.facilitator.get(f"/models/{model_id}/log")
-            length = len(log["entries"] if isinstance(log, dict) else log)
-            entries = [
-                from_cbor(await parties.facilitator.get_bytes(f"/models/{model_id}/log/{at}"), LogEntry)
-                for at in range(1, length)
-            ]
-            return model, json.loads(export), entries, seen
+            return model, json.loads(export), await log_of(parties, model_id), seen
 
-    with mock.patch.object(OwnerService, "on_compute", away):
+    with away("owner-1", in_round=1):
         model, export, entries, seen = asyncio.run(job())
     names = {one["party"]: one["name"] for one in seen["owners"]}
     rounds = [[names[record.party] for record in entry.answers] for entry in entries]
-    assert "owner-1" not in rounds[0]
-    assert any("owner-1" in there for there in rounds[1:])
+    assert [entry.round for entry in entries] == [1, 2, 3, 4]
+    assert ["owner-1" in there for there in rounds] == [False, True, True, True]
     expected = in_the_open(rounds)
     found = weights_of(export)
     # Each owner's rounding is divided by the share of the weight that is in the sum, 1/7 at least.

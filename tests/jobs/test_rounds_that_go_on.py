@@ -218,6 +218,41 @@ def test_an_owner_that_leaves_is_asked_no_more_and_below_the_quorum_the_job_fail
     play.check_every_sum()
 
 
+@pytest.mark.parametrize("phase", [Phase.AGREEING, Phase.UNMASKING])
+def test_an_owner_that_loses_its_key_once_it_has_answered_leaves_and_the_round_is_void(phase: Phase) -> None:
+    """However many rounds were void before it: the job would wait for ever for one that cannot come."""
+    play = Play(rounds=4, void_rounds=1)
+    play.until(Phase.AGREEING)
+    play.away = {"clinic-e"}
+    play.until(Phase.ADDING)
+    play.time_is_over()
+    assert play.state.voids == 1
+    play.away = set()
+    play.until(phase)
+    owner = play.owners["clinic-d"]
+    owner.mask_key = None
+    play.until(Phase.WAITING_FOR_MODEL_OWNER)
+    assert play.state.left == (owner.party_id,)
+    assert owner.state is not None and owner.state.left
+    assert play.state.voids == 2
+    step = max((task for task in play.tasks(TaskKind.STEP)), key=lambda one: int(one.id.rsplit("/", 1)[1]))
+    assert "clinic-d" in str(from_cbor(step.request, Step).void)
+    play.to_the_end()
+    assert play.state.phase is Phase.FINISHED
+    assert [(entry.round, len(entry.answers)) for entry in play.entries] == [(3, 5), (4, 5)]
+    play.check_every_sum()
+    assert not play.refused
+
+
+def test_an_owner_that_leaves_once_it_has_answered_ends_a_job_of_a_bare_quorum() -> None:
+    play = Play(names=NAMES[:4], min_data_owners=4, quorum=4)
+    play.until(Phase.UNMASKING)
+    play.owners["clinic-b"].mask_key = None
+    play.to_the_end()
+    assert (play.state.phase, play.state.ending.code) == (Phase.FAILED, "owner-left")
+    assert any(task.recipient == play.model_owner.party_id for task in play.tasks(TaskKind.END))
+
+
 def test_an_owner_without_consent_in_its_policy_declines() -> None:
     play = Play()
     manifest = play.job().manifest if play.state.roster else play.model_owner.context.manifest(play.model_owner.state)

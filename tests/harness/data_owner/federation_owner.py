@@ -137,7 +137,15 @@ class OwnerParty:
             raise Problem(Code.MODEL_NOT_FOUND, "the job is not known here")
         after, effects = owner_round.step(self.owner, self.state, asked, START)
         self._keep(after)
-        job = self._answering(after)
+        match effects:
+            case (o.Withdraw(document=document),):
+                return sign(document, self.identity).model_dump_json().encode(), JSON_TYPE
+        try:
+            job = self._answering(after)
+        except Problem as problem:
+            assert problem.code is Code.OWNER_LOST_ITS_KEY
+            self.take(o.KeyLost(problem.detail))
+            return self._of_set(asked)
         ledger = Ledger(
             cast(Any, None), cast(Any, None), cast(Any, self.signed_marks), cast(Any, None), cast(Any, None)
         )
