@@ -114,6 +114,7 @@ def bench_of(moments: Moments, private_key: PaillierPrivateKey, owners: int = 3,
         data=PreparedData.of(moments, budget),
         pool=RerandomiserPool(n, engine, target=0),
         engine=engine,
+        self_masked=False,
     )
     step = budget.steps[0]
     source = np.random.default_rng(moments.dimensions)

@@ -159,6 +159,7 @@ class Bench:
             data=PreparedData(self.plan, None, examples=_Examples(Path(), ROWS), trainer=_Drawn()),
             pool=FreshNoncePool(self.n, self.engine, answers),
             engine=self.engine,
+            self_masked=False,
             sealing_key=self.sealing[owner],
         )
 

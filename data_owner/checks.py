@@ -88,9 +88,12 @@ def _check_log_that_goes_on(context: JobContext, state: JobState, request: Round
     """Check that a log holds the sum over the set that this owner signed last, and its answer in no other way.
 
     Rounds that came to nothing are in no log, and an owner that was away did not see all entries; but one that follows
-    the head its latest answer stood on is of that answer's round, or of a later one.
+    the head its latest answer stood on is of that answer's round, or of a later one. In the very next round there is
+    that one entry since, or none.
     """
     last, signed = state.last, state.signed_set
+    if last is not None and request.round == last.round + 1 and last.log_head not in (request.log_head, entry.previous):
+        raise _inconsistent(f"entry {entry.index} does not follow the entry that round {last.round} stood on")
     if last is None or request.log_head == last.log_head or entry.previous != last.log_head:
         return
     if entry.round < last.round:

@@ -351,7 +351,7 @@ def _asked(context: JobContext, state: JobState, message: j.Asked) -> Outcome:
         return Outcome(state, (j.SendStored(request.round, request.kind),))
     _check_turn(state, request, manifest.spec)
     bands = context.roster(state, state.roster).size_bands
-    if bands and request.rows_total != sum(bands.values()):
+    if manifest.spec.training.goes_on and request.rows_total != sum(bands.values()):
         raise Problem(
             Code.ROWS_TOTAL_REFUSED,
             f"The request says {request.rows_total} rows in all, the roster's size bands are {sum(bands.values())}.",

@@ -50,8 +50,8 @@ class AnsweringJob:
     """All that does not change between the rounds of a job that this owner has joined.
 
     `peers`: X25519 public keys of the roster's other owners, by party id, both as bytes; empty only on a roster of one.
-    `sealing_key`: where the job shares its weights with owners. `release`: where the plan has noise. `size_band`:
-    where rounds go on without an owner.
+    `self_masked`: rounds go on without an owner, so that each answer has a mask of its owner's own too; `size_band`: in
+    such a job. `sealing_key`: where the job shares its weights with owners. `release`: where the plan has noise.
     """
 
     manifest_hash: str
@@ -65,6 +65,7 @@ class AnsweringJob:
     data: PreparedData
     pool: FactorPool
     engine: Engine
+    self_masked: bool
     sealing_key: X25519PrivateKey | None = field(default=None, repr=False)
     release: NoisedRelease | None = None
     size_band: int | None = None
@@ -180,11 +181,11 @@ def _masked(
     """Add the masks that this owner shares with the roster's others, and its own where rounds go on without it."""
     own_id, count = bytes.fromhex(job.identity.party_id), len(vector.ciphertexts)
     commitments = None
-    if job.size_band is None:
-        masks = sum_of_masks(own_id, job.mask_key, job.peers, asked.mask_context(job), count, job.modulus)
-    else:
+    if job.self_masked:
         keys = round_keys(job, asked)
         masks, commitments = keys.masks(count, job.modulus), keys.commitments
+    else:
+        masks = sum_of_masks(own_id, job.mask_key, job.peers, asked.mask_context(job), count, job.modulus)
     return replace(vector, ciphertexts=tuple(blind(vector.ciphertexts, masks, job.modulus))), commitments
 
 

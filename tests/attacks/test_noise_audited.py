@@ -65,7 +65,7 @@ def told(of: Moments, seed: bytes) -> Any:
     assert terms is not None
     release = NoisedRelease("", "", terms, seed)
     no = cast(Any, None)  # what only masks and signatures need
-    job = answering.AnsweringJob("", "", 0, no, MASK_KEY, {}, PLAN, method, data, no, no, release=release)
+    job = answering.AnsweringJob("", "", 0, no, MASK_KEY, {}, PLAN, method, data, no, no, False, release=release)
     numbers = []
     for kind in PLAN.kinds:
         rows, number = (None, 0) if kind == "counts" else (100, 1)

@@ -73,6 +73,7 @@ def job_of(name: str, plan: NetworkPlan, trainer: DrawnTrainer | None = None, **
         "data": data,
         "pool": RerandomiserPool(modulus(), ENGINE, 4),
         "engine": ENGINE,
+        "self_masked": False,
         "sealing_key": KEYS[name][1],
     }
     return AnsweringJob(**{**fields, **changes})

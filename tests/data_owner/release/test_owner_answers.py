@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from gmpy2 import mpz
 
-from fedtrain.crypto import LocalEngine, RerandomiserPool, rescale, unpack
+from fedtrain.crypto import DecodedOutOfBound, LocalEngine, RerandomiserPool, rescale, unpack
 from fedtrain.data_owner.data.moments import Moments, moments_of
 from fedtrain.data_owner.job import Answered
 from fedtrain.data_owner.methods import method_of
@@ -102,6 +102,7 @@ def _jobs(budget: Budget) -> dict[str, AnsweringJob]:
             data=PreparedData.of(MOMENTS[name], budget),
             pool=RerandomiserPool(modulus(), ENGINE, 4),
             engine=ENGINE,
+            self_masked=False,
         )
     return jobs
 
@@ -245,6 +246,17 @@ def test_every_answer_is_rerandomised_and_signed() -> None:
     with pytest.raises(Problem) as caught:
         a.model_copy(update={"round": 2}).check_signature()
     assert caught.value.code is Code.BAD_SIGNATURE
+
+
+def test_where_rounds_go_on_an_answer_is_under_its_owners_own_mask_whatever_else_is_known() -> None:
+    budget = plan_spec(spec_of())
+    job = replace(_jobs(budget)[OWNERS[0]], peers={}, self_masked=True)
+    assert job.size_band is None
+    answered = compute_answer(job, _request(RoundKind.COUNTS, 0), "d4" * 32)
+    answer = from_cbor(answered.body, RoundAnswer)
+    assert answer.commitments is not None
+    with pytest.raises(DecodedOutOfBound):
+        _decrypted_by_phe([answered], budget.counts_sum_bound)
 
 
 def test_a_single_owner_needs_no_masks() -> None:

@@ -268,5 +268,6 @@ class OwnerParty:
             data=PreparedData.of(self.moments, budget),
             pool=RerandomiserPool(modulus, ENGINE, 4),
             engine=ENGINE,
+            self_masked=spec.training.goes_on,
             size_band=roster.size_bands.get(self.party_id),
         )

@@ -158,6 +158,7 @@ class Peers:
             data=self.data[index],
             pool=RerandomiserPool(self.modulus, ENGINE, target=0),
             engine=ENGINE,
+            self_masked=False,
         )
         return compute_answer(job, request, request_hash).body
 
