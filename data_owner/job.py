@@ -437,6 +437,13 @@ class KeepAnswer:
 
 
 @dataclass(frozen=True)
+class DropAnswers:
+    """The bytes of answers to rounds up to this one go; their hashes and signatures stay."""
+
+    up_to_round: int
+
+
+@dataclass(frozen=True)
 class KeepDecision:
     """Keep a person's decision with the state that it led to."""
 
@@ -462,6 +469,7 @@ Effect: TypeAlias = (
     | SignSet
     | TellKeys
     | KeepAnswer
+    | DropAnswers
     | KeepDecision
     | DestroyMaskKey
 )

@@ -86,8 +86,7 @@ def _take(context: JobContext, state: JobState, message: j.Message, now: datetim
         case j.ConsentTaken():
             return Outcome(state if state.consent is None else _with(state, consent=None, waits_because=None))
         case j.Answered():
-            kept = j.KeepAnswer(message.facts, message.body, released(state, message, now))
-            return Outcome(_with(state, last=message.facts, answers=state.answers + 1, problem=None), (kept,))
+            return _answered(context, state, message, now)
         case j.KeyLost():
             return _leaving(state, message.code, message.detail)
         case j.RequestRefused():
@@ -362,6 +361,15 @@ def _asked(context: JobContext, state: JobState, message: j.Asked) -> Outcome:
         if waiting is not None:
             return Outcome(waiting, (j.AwaitApproval(),))
     return Outcome(_with_rows_total(state, request), (j.Answer(request, compute.request.hash),))
+
+
+def _answered(context: JobContext, state: JobState, message: j.Answered, now: datetime) -> Outcome:
+    """Keep an answer, and of those to old rounds what the Facilitator keeps of them."""
+    kept: tuple[j.Effect, ...] = (j.KeepAnswer(message.facts, message.body, released(state, message, now)),)
+    keep = context.documents.plan(state.offer).keep_rounds
+    if keep is not None and message.facts.round >= keep:
+        kept = (j.DropAnswers(message.facts.round - keep), *kept)
+    return Outcome(_with(state, last=message.facts, answers=state.answers + 1, problem=None), kept)
 
 
 def _with_rows_total(state: JobState, request: RoundRequest) -> JobState:

@@ -371,6 +371,17 @@ class DropEvidence:
 
 
 @dataclass(frozen=True)
+class DropVoidRound:
+    """What a round without a sum was asked and answered with goes, where a job keeps its last rounds alone.
+
+    No log entry names any of it. `signed_request_hash`: of the request's SignedBytes.
+    """
+
+    round: int
+    signed_request_hash: str
+
+
+@dataclass(frozen=True)
 class AppendLog:
     """One more link of the hash chain: the entry's exact bytes, and where the signed request of its sum is."""
 
@@ -384,7 +395,7 @@ class Add:
     """All answers are in: multiply them, then come back with SumReady."""
 
 
-Effect: TypeAlias = CreateTask | CloseTasks | KeepRoster | KeepBlob | AppendLog | DropEvidence | Add
+Effect: TypeAlias = CreateTask | CloseTasks | KeepRoster | KeepBlob | AppendLog | DropEvidence | DropVoidRound | Add
 
 
 Outcome: TypeAlias = outcome.Outcome[JobState, Effect]

@@ -26,6 +26,7 @@ from fedtrain.facilitator.job import (
     CloseTasks,
     CreateTask,
     DropEvidence,
+    DropVoidRound,
     Effect,
     JobContext,
     JobState,
@@ -139,6 +140,8 @@ class JobRunner:
                 tx.append_log(state.job_id, effect.index, StoredEntry(effect.entry, effect.signed_request_hash))
             case DropEvidence():
                 tx.drop_evidence(state.job_id, effect.since, effect.up_to_round)
+            case DropVoidRound():
+                tx.drop_void_round(state.job_id, effect.round, effect.signed_request_hash)
             case Add():
                 pass  # its trace in the store is the phase ADDING; see `tick`
 

@@ -359,6 +359,13 @@ class GiveResult:
 
 
 @dataclass(frozen=True)
+class DropResults:
+    """The answers to steps up to this one go: they are of rounds that the job keeps no ciphertexts of."""
+
+    up_to_step: int
+
+
+@dataclass(frozen=True)
 class SendStored:
     """Send the answer to a step that is kept."""
 
@@ -396,6 +403,7 @@ Effect: TypeAlias = (
     | OpenWindow
     | EncryptPoint
     | GiveResult
+    | DropResults
     | SendStored
     | KeepLearning
     | KeepHistory

@@ -312,7 +312,13 @@ def _asking(
         raise replay.differs(arrived.step.step, signed, arrived.replayed)
     asked = j.Asked(round=request.round, kind=request.kind, request_hash=signed.hash, log_head=request.log_head)
     result = StepResult(job_id=state.job_id, step=arrived.step.step, request=signed)
-    return _answering(_with(state, asked=asked), arrived, result, kept)
+    return _answering(_with(state, asked=asked), arrived, result, (*kept, *_dropped(context, arrived.step.step)))
+
+
+def _dropped(context: JobContext, step: int) -> tuple[j.DropResults, ...]:
+    """Drop what was asked before the rounds that the job keeps: a round has two steps at most, the evaluation's too."""
+    keep = context.plan.keep_rounds
+    return () if keep is None or step < 2 * keep else (j.DropResults(step - 2 * keep),)
 
 
 def _answering(state: JobState, arrived: j.StepArrived, result: StepResult, kept: tuple[j.Effect, ...]) -> Outcome:

@@ -309,7 +309,10 @@ class ModelService:
     async def _send_stored(self, state: JobState, effect: j.SendStored) -> TaskAnswer:
         body = await asyncio.to_thread(self._own.store.result, state.job_id, effect.step)
         if body is None:
-            raise Problem(Code.EVIDENCE_PRUNED, f"The answer to step {effect.step} was deleted by age.")
+            raise Problem(
+                Code.EVIDENCE_PRUNED,
+                f"The answer to step {effect.step} is kept no more.",
+            )
         return TaskAnswer(body, CBOR_TYPE)
 
     async def _destroy_key(self, state: JobState, _effect: j.DestroyKey) -> None:

@@ -113,7 +113,10 @@ class Ledger:
         if body is None:
             raise Problem(Code.INTERNAL, f"The answer to round {round_} of job {job_id} is not in the store.")
         if not body:
-            raise Problem(Code.EVIDENCE_PRUNED, f"The answers of job {job_id} were deleted by age.")
+            raise Problem(
+                Code.EVIDENCE_PRUNED,
+                f"The answer to round {round_} of job {job_id} is kept no more.",
+            )
         return TaskAnswer(body, CBOR_TYPE)
 
     def _tell(self, context: JobContext, state: JobState) -> None:

@@ -52,6 +52,8 @@ class OwnerStore(JobStore[JobState, j.Effect]):
         match effect:
             case j.KeepAnswer():
                 _put_answer(connection, job_id, effect)
+            case j.DropAnswers():
+                _empty(connection, job_id, tables.answers.c.round <= effect.up_to_round)
             case j.KeepDecision():
                 _append(connection, tables.decisions, effect.decision)
             case _:
@@ -170,12 +172,11 @@ class OwnerStore(JobStore[JobState, j.Effect]):
         The state, the releases and the answers' hashes and signatures stay.
         """
         t = tables.answers
-        full = (t.c.job_id == job_id) & (sa.func.length(t.c.body) > 0)
         with read(self._engine) as connection:
-            if connection.execute(sa.select(t.c.round).where(full).limit(1)).first() is None:
+            if connection.execute(sa.select(t.c.round).where(*_full(job_id)).limit(1)).first() is None:
                 return False  # most jobs of most passes: the write lock is left alone
         with write(self._engine) as connection:
-            return connection.execute(sa.update(t).where(full).values(body=b"")).rowcount > 0
+            return _empty(connection, job_id) > 0
 
     def releases(self, job_id: str | None = None) -> list[Release]:
         """Return what left this owner, in order; of one job or of all."""
@@ -273,6 +274,16 @@ def _is_used(connection: Connection, dataset: Dataset) -> bool:
 def _is_answer(job_id: str, round_: int, kind: Kind) -> sa.ColumnElement[bool]:
     t = tables.answers
     return (t.c.job_id == job_id) & (t.c.round == round_) & (t.c.kind == kind)
+
+
+def _full(job_id: str) -> tuple[sa.ColumnElement[bool], ...]:
+    t = tables.answers
+    return t.c.job_id == job_id, sa.func.length(t.c.body) > 0
+
+
+def _empty(connection: Connection, job_id: str, *which: sa.ColumnElement[bool]) -> int:
+    """Empty the bytes of the job's answers of which `which` holds; return how many had any."""
+    return connection.execute(sa.update(tables.answers).where(*_full(job_id), *which).values(body=b"")).rowcount
 
 
 def _another_schema(name: str) -> Problem:

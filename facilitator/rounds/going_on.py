@@ -15,6 +15,7 @@ from fedtrain.facilitator.job import (
     CloseTasks,
     CreateTask,
     CurrentRound,
+    DropVoidRound,
     JobContext,
     JobState,
     Outcome,
@@ -161,7 +162,9 @@ def _void(context: JobContext, state: JobState, why: str, now: datetime) -> Outc
         protocol=context.manifest.protocol, job_id=state.job_id, step=state.step, log_entry=b"", void=why[:2000]
     )
     after = moved(state, Transition.ROUND_VOID, now, step=state.step + 1, step_result_hash=None, voids=state.voids + 1)
-    return Outcome(after, (CloseTasks(_OF_OWNERS), step_task(context, step)))
+    current = _current(state)
+    dropped = () if context.plan.keep_rounds is None else (DropVoidRound(current.round, current.signed_request_hash),)
+    return Outcome(after, (CloseTasks(_OF_OWNERS), step_task(context, step), *dropped))
 
 
 def _to_members(state: JobState, kind: TaskKind, request: bytes) -> tuple[CreateTask, ...]:

@@ -9,9 +9,11 @@ import sqlalchemy as sa
 
 from fedtrain.facilitator.store.tables import blobs, job_blobs, jobs, log_entries, tasks
 from fedtrain.protocol.messages.rounds import LogEntry, from_cbor
+from fedtrain.protocol.messages.tasks import TaskKind
 from fedtrain.protocol.states import ENDED
 
 _AT_ONCE = 500
+_OF_ROUNDS = (TaskKind.COMPUTE, TaskKind.SIGN_SET, TaskKind.UNMASK, TaskKind.STEP)
 
 
 def jobs_with_bulk(connection: sa.Connection, created_before: datetime) -> list[str]:
@@ -53,13 +55,12 @@ def drop_evidence(connection: sa.Connection, job_id: str, since: int, up_to_roun
     With the tasks that carried them: a job that keeps those of its last rounds alone has gone on since.
     """
     hashes: set[str] = set()
-    over = []
     rows = connection.execute(
-        sa.select(log_entries.c.index, log_entries.c.entry, log_entries.c.signed_request_hash).where(
+        sa.select(log_entries.c.entry, log_entries.c.signed_request_hash).where(
             log_entries.c.job_id == job_id, log_entries.c.index >= since
         )
     )
-    for index, stored, signed_request_hash in rows.all():
+    for stored, signed_request_hash in rows.all():
         entry = from_cbor(stored, LogEntry)
         if entry.round > up_to_round or entry.kind is None:
             continue
@@ -70,14 +71,33 @@ def drop_evidence(connection: sa.Connection, job_id: str, since: int, up_to_roun
             *(one.answer_hash for one in entry.answers),
         )
         hashes.update(one for one in named if one is not None)
-        over += [tasks.c.key == f"step/{job_id}/{index}"]
-        over += [tasks.c.key.startswith(f"compute/{job_id}/{entry.round}/{entry.kind}/", autoescape=True)]
-    if not over:
-        return
-    of_them = (tasks.c.job_id == job_id, sa.or_(*over))
-    for row in connection.execute(sa.select(tasks.c.request_hash, tasks.c.result_hash).where(*of_them)):
-        hashes.update(content_hash for content_hash in row if content_hash is not None)
-    connection.execute(sa.delete(tasks).where(*of_them))
+    # Tasks are numbered as they are made: what came before a later round was asked is of rounds up to this one.
+    before_later = tasks.c.sequence < _first_asked_after(connection, job_id, up_to_round)
+    _drop(connection, job_id, hashes, tasks.c.kind.in_([kind.value for kind in _OF_ROUNDS]), before_later)
+
+
+def drop_void_round(connection: sa.Connection, job_id: str, round_: int, signed_request_hash: str) -> None:
+    """Delete the request and the answers of a round that has no sum, with the tasks that carried them."""
+    of_owners = (kind.value for kind in _OF_ROUNDS if kind is not TaskKind.STEP)
+    of_round = [tasks.c.key.startswith(f"{kind}/{job_id}/{round_}/", autoescape=True) for kind in of_owners]
+    _drop(connection, job_id, {signed_request_hash}, sa.or_(*of_round))
+
+
+def _first_asked_after(connection: sa.Connection, job_id: str, round_: int) -> int:
+    """Return the number of the first task that asks owners for a later round; 0 where there is none."""
+    of_job = (tasks.c.job_id == job_id, tasks.c.kind == TaskKind.COMPUTE.value)
+    asked = connection.execute(sa.select(tasks.c.sequence, tasks.c.key).where(*of_job).order_by(tasks.c.sequence))
+    return next((sequence for sequence, key in asked if int(key.split("/")[2]) > round_), 0)
+
+
+def _drop(connection: sa.Connection, job_id: str, hashes: set[str], *over: sa.ColumnElement[bool]) -> None:
+    """Delete the job's tasks of which `over` holds, and all that they carried, beside what is under `hashes`."""
+    of_them, ids = (tasks.c.job_id == job_id, *over), list[str]()
+    for row in connection.execute(sa.select(tasks.c.id, tasks.c.request_hash, tasks.c.result_hash).where(*of_them)):
+        ids.append(row.id)
+        hashes.update(content_hash for content_hash in row[1:] if content_hash is not None)
+    for some in _chunks(ids):
+        connection.execute(sa.delete(tasks).where(tasks.c.id.in_(some)))
     for some in _chunks(sorted(hashes)):
         connection.execute(sa.delete(job_blobs).where(job_blobs.c.job_id == job_id, job_blobs.c.hash.in_(some)))
     _delete_unused(connection, hashes)

@@ -16,7 +16,7 @@ from fedtrain.facilitator.job import CreateTask, JobState
 from fedtrain.facilitator.store.cards import CardRows, CardWrites
 from fedtrain.facilitator.store.job_rows import JobRows
 from fedtrain.facilitator.store.notices import tell
-from fedtrain.facilitator.store.pruning import delete_bulk, drop_evidence, jobs_with_bulk
+from fedtrain.facilitator.store.pruning import delete_bulk, drop_evidence, drop_void_round, jobs_with_bulk
 from fedtrain.facilitator.store.records import Claim, StoredBlob, StoredEntry, StoredParty, StoredTask
 from fedtrain.facilitator.store.tables import (
     TASK_SEQUENCE,
@@ -265,6 +265,10 @@ class WriteTransaction(ReadTransaction):
     def drop_evidence(self, job_id: str, since: int, up_to_round: int) -> None:
         """Delete the evidence of log entries from `since` on whose round is `up_to_round` at most, with its tasks."""
         drop_evidence(self._connection, job_id, since, up_to_round)
+
+    def drop_void_round(self, job_id: str, round_: int, signed_request_hash: str) -> None:
+        """Delete what a round that has no sum was asked and answered with."""
+        drop_void_round(self._connection, job_id, round_, signed_request_hash)
 
     def _keep(self, content: bytes) -> str:
         content_hash = sha256_hex(content)

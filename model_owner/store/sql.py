@@ -58,6 +58,9 @@ class ModelStore(JobStore[JobState, j.Effect]):
                 )
             case j.KeepModel():
                 _put(connection, tables.trained, job_id, model=effect.model.model_dump_json())
+            case j.DropResults():
+                t = tables.outbox
+                connection.execute(sa.delete(t).where(t.c.job_id == job_id, t.c.step <= effect.up_to_step))
             case j.GiveResult():
                 connection.execute(sa.insert(tables.outbox).values(job_id=job_id, step=effect.step, body=effect.body))
 

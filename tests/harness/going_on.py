@@ -17,13 +17,13 @@ from fedtrain.simulation.federation import POLL_S, Federation
 
 
 @contextmanager
-def away(name: str, in_round: int) -> Iterator[None]:
-    """Let that owner not answer that round at all."""
+def away(*names: str, in_round: int) -> Iterator[None]:
+    """Let these owners not answer that round at all."""
     computed = OwnerService.on_compute
 
     async def not_there(self: OwnerService, header: TaskHeader, body: bytes) -> TaskAnswer | None:
         request = from_cbor(from_cbor(body, Compute).request.body, RoundRequest)
-        if self._name == name and request.round == in_round:
+        if self._name in names and request.round == in_round:
             return None
         return await computed(self, header, body)
 
@@ -31,14 +31,14 @@ def away(name: str, in_round: int) -> Iterator[None]:
         yield
 
 
-async def time_is_over_without(parties: Federation, model_id: str, name: str) -> None:
-    """End the time of a round once that owner's answer alone is awaited, however long the others took."""
+async def time_is_over_without(parties: Federation, model_id: str, *names: str) -> None:
+    """End the time of a round once these owners' answers alone are awaited, however long the others took."""
     while not (await parties.facilitator.http.get(f"/models/{model_id}")).is_success:
         await asyncio.sleep(POLL_S)  # the manifest is on its way
     while True:
         seen = await parties.facilitator.get(f"/models/{model_id}")
-        late = [owner["name"] for owner in seen["waiting_for"]]
-        if seen["phase"] == "WAITING_FOR_DATA_OWNERS" and late == [name]:
+        late = {owner["name"] for owner in seen["waiting_for"]}
+        if seen["phase"] == "WAITING_FOR_DATA_OWNERS" and late == set(names):
             break
         assert seen["ended_at"] is None, seen["reason"]
         await asyncio.sleep(POLL_S)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -16,13 +18,20 @@ from fedtrain.client.facilitator import FacilitatorClient
 from fedtrain.crypto import LocalEngine
 from fedtrain.protocol.evidence.pruned_log import kept_from, verify_entries, verify_kept
 from fedtrain.protocol.evidence.verification import Job, LogItem
-from fedtrain.protocol.messages.rounds import LogEntry, from_cbor
+from fedtrain.protocol.messages.rounds import LogEntry, RoundAnswer, RoundRequest, SignedBytes, from_cbor
 from fedtrain.simulation.federation import FACILITATOR, Federation
 from fedtrain.spec.problems import Code, Problem
 from tests.harness.facilitator.roomy import ROOMY
+from tests.harness.going_on import away, log_of, time_is_over_without
 from tests.jobs.test_network_job import running, spec_of
+from tests.jobs.test_networks_that_go_on import POLICY
 
 ROUNDS = 4
+
+
+def rows_of(folder: Path, query: str) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(folder / "state.sqlite3")) as connection:
+        return list(connection.execute(query))
 
 
 async def finished(parties: Federation) -> tuple[str, FacilitatorClient]:
@@ -70,13 +79,49 @@ def test_the_last_rounds_are_recomputed_and_of_the_others_there_are_hashes(tmp_p
             return [from_cbor(entry, LogEntry) for entry in entries]
 
     entries = asyncio.run(run())
-    with closing(sqlite3.connect(tmp_path / "facilitator" / "state.sqlite3")) as connection:
-        evidence, blobs, tasks = (
-            {value for (value,) in connection.execute(f"SELECT {column} FROM {table}")}  # noqa: S608 - names of our own
-            for column, table in (("hash", "job_blobs"), ("hash", "blobs"), ("key", "tasks"))
-        )
+    evidence, blobs, tasks = (
+        {value for (value,) in rows_of(tmp_path / "facilitator", f"SELECT {column} FROM {table}")}  # noqa: S608 - own names
+        for column, table in (("hash", "job_blobs"), ("hash", "blobs"), ("key", "tasks"))
+    )
     for entry in entries[1:]:
         named = {entry.request_hash, entry.product_hash, *(answer.answer_hash for answer in entry.answers)}
         assert named <= evidence & blobs if entry.round > 2 else not named & (evidence | blobs), entry.index
     assert not [key for key in tasks if "/1/update/" in key or "/2/" in key], "their bodies are the ciphertexts, too"
     assert [key for key in tasks if "/3/update/" in key]
+
+    # An owner keeps the bytes of the same rounds' answers, and of all of them the hashes.
+    given = rows_of(tmp_path / "owner-0", "SELECT round, kind, length(body), facts FROM answers ORDER BY round, kind")
+    assert [(number, kind) for number, kind, _, _ in given if kind == "update"] == [(n, "update") for n in (1, 2, 3, 4)]
+    assert all((size > 0) == (number > 2) for number, _, size, _ in given)
+    recorded = {answer.answer_hash for entry in entries for answer in entry.answers}
+    assert all(json.loads(facts)["answer_hash"] in recorded for *_, facts in given)
+    # The Model Owner has the last 2·keep_rounds of its requests, and the end: steps 0 to 6 were answered.
+    asked = [step for (step,) in rows_of(tmp_path / "model-owner", "SELECT step FROM outbox ORDER BY step")]
+    assert asked == [2, 3, 4, 5, 6]
+
+
+def test_nothing_is_kept_of_a_void_round_and_of_old_ones_hashes_alone(tmp_path: Path) -> None:
+    async def run() -> list[LogEntry]:
+        async with running(tmp_path, owner_policy=POLICY) as parties:
+            model_id = await parties.deploy(spec_of(on_dropout="continue", rounds=ROUNDS, keep_rounds=1))
+            await asyncio.wait_for(time_is_over_without(parties, model_id, "owner-1", "owner-2"), 60)
+            model = await asyncio.wait_for(parties.wait(model_id), 60)
+            assert model["status"] == "FINISHED", model["reason"]
+            return await log_of(parties, model_id)
+
+    with away("owner-1", "owner-2", in_round=2):
+        entries = asyncio.run(run())
+    assert [entry.round for entry in entries] == [1, 3, 4]
+    folder = tmp_path / "facilitator"
+    tasks = [key.split("/") for (key,) in rows_of(folder, "SELECT key FROM tasks")]
+    numbers = {
+        kind: {int(key[2]) for key in tasks if key[0] == kind} for kind in ("compute", "sign_set", "unmask", "step")
+    }
+    assert numbers == {"compute": {4}, "sign_set": {4}, "unmask": {4}, "step": {4}}
+    requests, answers = set(), set()
+    for (content,) in rows_of(folder, "SELECT content FROM blobs"):
+        with suppress(Problem):
+            requests.add(from_cbor(from_cbor(content, SignedBytes).body, RoundRequest).round)
+        with suppress(Problem):
+            answers.add(from_cbor(content, RoundAnswer).round)
+    assert (requests, answers) == ({4}, {4})
