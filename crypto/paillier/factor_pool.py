@@ -32,11 +32,6 @@ class FactorPool:
         self._lock = threading.Lock()
         self._factors: list[mpz] = []
 
-    def empty(self) -> None:
-        """Throw away what is ready: after a restore of a saved process or machine, which would use it twice."""
-        with self._lock:
-            self._factors.clear()
-
     @property
     def level(self) -> int:
         """Factors ready now."""

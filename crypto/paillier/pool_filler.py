@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,8 @@ from fedtrain.crypto.engine import Engine
 from fedtrain.crypto.engine.native.engine import NativeEngine
 from fedtrain.crypto.engine.native.ring import LANES
 from fedtrain.crypto.paillier.factor_pool import FactorPool
+
+log = logging.getLogger("crypto.pools")
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -24,6 +27,8 @@ class PoolFiller(Generic[Key]):
         # worker: it releases the GIL and stays in the filling thread. By the kernel eight take as long as five.
         self._chunk = LANES if isinstance(engine, NativeEngine) else 1
         self._pools: dict[Key, FactorPool] = {}
+        #: Pools that could not be filled the last time: they are tried again once anything has changed.
+        self._failed: set[FactorPool] = set()
         self._changed = threading.Condition()
         self._busy = 0
         self._stopped = True
@@ -36,13 +41,14 @@ class PoolFiller(Generic[Key]):
             if pool is None:
                 pool = self._pools[key] = make()
             pool.target = max(pool.target, target)
-            self._changed.notify_all()
+            self._try_again()
         return pool
 
     def drop(self, key: Key) -> None:
         """Forget the pool of a job that ended."""
         with self._changed:
             self._pools.pop(key, None)
+            self._failed.clear()
 
     @property
     def level(self) -> int:
@@ -66,7 +72,11 @@ class PoolFiller(Generic[Key]):
         finally:
             with self._changed:
                 self._busy -= 1
-                self._changed.notify_all()
+                self._try_again()
+
+    def _try_again(self) -> None:
+        self._failed.clear()
+        self._changed.notify_all()
 
     def start(self) -> None:
         """Start filling."""
@@ -90,9 +100,19 @@ class PoolFiller(Generic[Key]):
                     return
                 pool = self._next()
             if pool is not None:
-                pool.fill(pool.at_once or self._chunk)
+                self._fill_one(pool)
+
+    def _fill_one(self, pool: FactorPool) -> None:
+        try:
+            pool.fill(pool.at_once or self._chunk)
+        except Exception:
+            # Factors that are missing are made when they are needed, and what is wrong is then raised there.
+            log.exception("filling a pool failed")
+            with self._changed:
+                self._failed.add(pool)
 
     def _next(self) -> FactorPool | None:
         if self._busy:
             return None
-        return next((pool for pool in self._pools.values() if pool.level < pool.target), None)
+        due = (pool for pool in self._pools.values() if pool not in self._failed)
+        return next((pool for pool in due if pool.level < pool.target), None)

@@ -93,15 +93,6 @@ def test_a_pool_is_never_pickled_and_prints_no_factor(n: int) -> None:
     assert repr(pool) == "<RerandomiserPool level=1 target=1>"
 
 
-def test_an_emptied_pool_hands_out_new_factors(n: int) -> None:
-    pool = RerandomiserPool(n, ENGINE, target=2)
-    pool.fill(2)
-    kept = set(pool._factors)
-    pool.empty()
-    assert pool.level == 0
-    assert not kept & set(pool.take(2))
-
-
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
 def test_a_forked_child_starts_empty_even_where_another_thread_held_the_lock(n: int) -> None:
     pool = RerandomiserPool(n, ENGINE, target=2)

@@ -53,6 +53,36 @@ def test_the_kernel_makes_eight_at_a_time_and_gmpy2_one(
     assert at_a_time == expected, "what was ready is taken, and nothing computed"
 
 
+def test_a_pool_that_cannot_be_filled_is_logged_and_tried_again_once_something_has_changed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Breaking(LocalEngine):
+        broken = True
+
+        def powers(self, bases: Sequence[mpz], exponent: int, modulus: mpz, *, secret: bool = False) -> list[mpz]:
+            if self.broken and modulus == MODULUS**2:
+                raise RuntimeError("no worker is left")
+            return super().powers(bases, exponent, modulus, secret=secret)
+
+    engine = Breaking()
+    pools = Pools(engine)
+    broken = pools.of(MODULUS, 1)
+    other = pools.of(MODULUS + 2, 1)
+    pools.start()
+    try:
+        while other.level < other.target:
+            time.sleep(0.01)
+        assert broken.level == 0
+        assert [record.message for record in caplog.records] == ["filling a pool failed"], "the others are filled"
+        engine.broken = False
+        with pools.resting():
+            pass
+        while broken.level < broken.target:
+            time.sleep(0.01)
+    finally:
+        pools.stop()
+
+
 def test_plain_answers_of_many_ciphertexts_get_nonces_from_a_table() -> None:
     class Engine(LocalEngine):
         def powers(self, *_: object, **__: object) -> list[mpz]:

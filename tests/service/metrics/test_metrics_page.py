@@ -17,7 +17,15 @@ from tests.harness.observed_job import OWNERS, ObservedJob
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs" / "metrics.md").read_text()
 ROLES = {"facilitator": "F", "model-owner": "M", OWNERS[0]: "D"}
-LOGGERS = ("facilitator", "data_owner", "model_owner", "fedtrain/client", "fedtrain/service", "fedtrain/protocol")
+LOGGERS = (
+    "crypto",
+    "facilitator",
+    "data_owner",
+    "model_owner",
+    "fedtrain/client",
+    "fedtrain/service",
+    "fedtrain/protocol",
+)
 LEVELS = {"debug": "debug", "info": "info", "warning": "warning", "error": "error", "exception": "error"}
 
 
