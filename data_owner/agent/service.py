@@ -43,7 +43,8 @@ log = structlog.get_logger("data_owner.agent")
 T = TypeVar("T")
 #: What passes by itself: whether a job has ended is then asked once more.
 _ASKED_AGAIN = frozenset({Code.FACILITATOR_UNREACHABLE, Code.STORE_UNAVAILABLE, Code.RATE_LIMITED})
-#: What no repetition mends, so that the job ends, or goes on without this owner: the same weights and draws diverge again.
+#: What no repetition mends, so that the job ends, or goes on without this owner; the same weights and draws diverge
+#: again, though where rounds go on others are asked next.
 _LEFT_FOR = frozenset({Code.OWNER_LOST_ITS_KEY, Code.BUDGET_SPENT, Code.DIVERGED})
 
 

@@ -219,7 +219,9 @@ class Code(Enum):
     PLAN_DIFFERS = Kind(
         "plan-differs", 409, "The plan is not what the spec gives", "Use the same version at every party."
     )
-    TOO_FEW_OWNERS = Kind("too-few-owners", 409, "Fewer owners took part than the job needs", "See who declined, and why.")
+    TOO_FEW_OWNERS = Kind(
+        "too-few-owners", 409, "Fewer owners took part than the job needs", "See who declined, and why."
+    )
     ROSTER_CLOSED = Kind(
         "roster-closed",
         409,

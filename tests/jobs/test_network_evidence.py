@@ -57,16 +57,16 @@ def test_the_last_rounds_are_recomputed_and_of_the_others_there_are_hashes(tmp_p
                 await fetch_log(client, model_id, ROOMY)
             assert gone.value.code is Code.EVIDENCE_PRUNED
             entries = await fetch_entries(client, model_id, ROOMY)
-            # The opening, the counts, four updates, and one evaluation between them.
-            assert len(entries) == 1 + 1 + ROUNDS + 1
+            # The opening, the counts, four updates, and an evaluation after every second of them.
+            assert len(entries) == 1 + 1 + ROUNDS + 2
             verify_entries(job, entries)
             first = kept_from(job, entries)
-            assert first == len(entries) - 2
+            assert first == len(entries) - 3
             items = await fetch_log(client, model_id, ROOMY, first)
             verify_kept(job, entries, first, items, LocalEngine())
 
             # What is kept is held to its sums: a product of another entry's is refused, and so is what is left out.
-            swapped = [LogItem(items[0].entry, items[0].signed_request, items[0].answers, items[1].product), items[1]]
+            swapped = [LogItem(items[0].entry, items[0].signed_request, items[0].answers, items[1].product), *items[1:]]
             with pytest.raises(Problem, match=f"Log entry {first}") as refused:
                 verify_kept(job, entries, first, swapped, LocalEngine())
             assert refused.value.code is Code.ADDITION_NOT_PROVEN
@@ -74,7 +74,7 @@ def test_the_last_rounds_are_recomputed_and_of_the_others_there_are_hashes(tmp_p
                 verify_kept(job, entries, first, items[1:], LocalEngine())
 
             found = await _verify(client, model_id)
-            assert (found["pruned"], found["sums"], found["recomputed"]) == (True, ROUNDS + 2, 2)
+            assert (found["pruned"], found["sums"], found["recomputed"]) == (True, ROUNDS + 3, 3)
 
             return [from_cbor(entry, LogEntry) for entry in entries]
 
@@ -95,9 +95,9 @@ def test_the_last_rounds_are_recomputed_and_of_the_others_there_are_hashes(tmp_p
     assert all((size > 0) == (number > 2) for number, _, size, _ in given)
     recorded = {answer.answer_hash for entry in entries for answer in entry.answers}
     assert all(json.loads(facts)["answer_hash"] in recorded for *_, facts in given)
-    # The Model Owner has the last 2·keep_rounds of its requests, and the end: steps 0 to 6 were answered.
+    # The Model Owner has the last 2·keep_rounds of its requests, and the end: steps 0 to 7 were answered.
     asked = [step for (step,) in rows_of(tmp_path / "model-owner", "SELECT step FROM outbox ORDER BY step")]
-    assert asked == [2, 3, 4, 5, 6]
+    assert asked == [3, 4, 5, 6, 7]
 
 
 def test_nothing_is_kept_of_a_void_round_and_of_old_ones_hashes_alone(tmp_path: Path) -> None:
