@@ -47,9 +47,10 @@ def open_sum(effect: OpenSum, private_key: PaillierPrivateKey, engine: Engine) -
         return sum_vectors(vectors, modulus, engine, effect.expected.sum_bound)
 
     try:
-        total = check_sum(effect.context, step.answers, step.log_entry, step.sum.ciphertexts, add)
+        checked = check_sum(effect.context, step.answers, step.log_entry, step.sum.ciphertexts, add)
+        total = checked.total
         if effect.context.quorum is not None:
-            total = unmasked(effect.context, step, total, unmasking_key_of(private_key))
+            total = unmasked(effect.context, checked, step.unmaskings or (), unmasking_key_of(private_key))
         return decrypt_array(total, private_key, engine)
     except DecodedOutOfBound as error:
         raise Problem(

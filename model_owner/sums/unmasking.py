@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from phe.paillier import PaillierPrivateKey
 
 from fedtrain.crypto import EncryptedVector, blind, encode_context
-from fedtrain.protocol.evidence.addition import SumContext
+from fedtrain.protocol.evidence.addition import CheckedSum, SumContext
 from fedtrain.protocol.evidence.sum_set import SumSet, Unmasking, masks_of_sum
-from fedtrain.protocol.messages.rounds import LogEntry, RoundAnswer, Step, from_cbor
+from fedtrain.protocol.messages.rounds import LogEntry, Step, from_cbor
 from fedtrain.spec.problems import Code, Problem
 
 _TAG = "unmasking-key"
@@ -34,17 +34,17 @@ def public_unmasking_key(private_key: PaillierPrivateKey) -> str:
     return unmasking_key_of(private_key).public_key().public_bytes_raw().hex()
 
 
-def unmasked(context: SumContext, step: Step, total: EncryptedVector, private_key: X25519PrivateKey) -> EncryptedVector:
-    """Return the sum without its owners' own masks, and those with owners outside the set.
+def unmasked(
+    context: SumContext, checked: CheckedSum, unmaskings: Sequence[bytes], private_key: X25519PrivateKey
+) -> EncryptedVector:
+    """Return a sum, its set checked, without its owners' own masks, and those with owners outside the set.
 
-    The step's set was checked, by `check_sum`. Raises Problem: UNMASKING_REFUSED, naming an owner, BAD_SIGNATURE,
-    MALFORMED_MESSAGE.
+    Raises Problem: UNMASKING_REFUSED, naming an owner, BAD_SIGNATURE, MALFORMED_MESSAGE.
     """
-    summed = SumSet.of_entry(from_cbor(step.log_entry, LogEntry))
-    answers = sorted((from_cbor(data, RoundAnswer) for data in step.answers), key=lambda answer: answer.party)
-    told = [from_cbor(data, Unmasking) for data in step.unmaskings or ()]
+    total, told = checked.total, [from_cbor(data, Unmasking) for data in unmaskings]
     count, parties = len(total.ciphertexts), context.roster.parties
-    masks = masks_of_sum(summed, answers, told, parties, private_key, context.modulus, count)
+    summed = SumSet.of_entry(checked.entry)
+    masks = masks_of_sum(summed, checked.answers, told, parties, private_key, context.modulus, count)
     return replace(total, ciphertexts=tuple(blind(total.ciphertexts, [-mask for mask in masks], context.modulus)))
 
 

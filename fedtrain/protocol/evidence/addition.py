@@ -39,6 +39,15 @@ class SumContext:
     quorum: int | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class CheckedSum:
+    """A sum that was recomputed, and what it was read from: the log's entry, and the answers by ascending party id."""
+
+    total: EncryptedVector
+    entry: LogEntry
+    answers: tuple[RoundAnswer, ...]
+
+
 def record_of(answer_bytes: bytes, answer: RoundAnswer) -> AnswerRecord:
     """Return what the log keeps of an answer."""
     return AnswerRecord(
@@ -50,7 +59,9 @@ def record_of(answer_bytes: bytes, answer: RoundAnswer) -> AnswerRecord:
     )
 
 
-def check_answers(context: SumContext, answers: Sequence[bytes]) -> list[tuple[AnswerRecord, EncryptedVector]]:
+def check_answers(
+    context: SumContext, answers: Sequence[bytes]
+) -> list[tuple[RoundAnswer, AnswerRecord, EncryptedVector]]:
     """Open every answer and check it against the context, by ascending party id.
 
     Raises Problem: ADDITION_NOT_PROVEN when one is missing, doubled, of another round or request, or of someone who
@@ -69,12 +80,12 @@ def check_answers(context: SumContext, answers: Sequence[bytes]) -> list[tuple[A
         answer.check_signature()
         if (answer.commitments is None) != (context.quorum is None):
             raise _unproven(f"the answer of {answer.party[:16]}… commits to keys where it must not, or does not")
-    return [(record_of(data, answer), answer.vector.open(context.modulus)) for answer, data in opened]
+    return [(answer, record_of(data, answer), answer.vector.open(context.modulus)) for answer, data in opened]
 
 
 def check_sum(
     context: SumContext, answers: Sequence[bytes], entry_bytes: bytes, product_bytes: bytes, add: AddVectors
-) -> EncryptedVector:
+) -> CheckedSum:
     """Return the sum after recomputing it; `product_bytes` are the ciphertexts that the Facilitator sent as the sum.
 
     Raises Problem: ADDITION_NOT_PROVEN, LOG_INCONSISTENT, BAD_SIGNATURE.
@@ -85,15 +96,15 @@ def check_sum(
         raise Problem(Code.LOG_INCONSISTENT, f"Log entry {entry.index} does not follow the entry before it.")
     given = (entry.manifest_hash, entry.roster_hash, entry.round, entry.kind, entry.request_hash)
     expected = (context.manifest_hash, context.roster.hash, context.round, context.kind, context.request_hash)
-    if given != expected or entry.answers != tuple(record for record, _ in checked):
+    if given != expected or entry.answers != tuple(record for _, record, _ in checked):
         raise Problem(Code.LOG_INCONSISTENT, f"Log entry {entry.index} does not record this round's answers.")
     check_set(entry, context.roster, context.quorum)
-    product = add([vector for _, vector in checked], context.modulus)
+    product = add([vector for *_, vector in checked], context.modulus)
     if VectorMessage.of(product, context.modulus).ciphertexts != product_bytes:
         raise _unproven("the product of the answers is another ciphertext")
     if entry.product_hash != sha256_hex(product_bytes):
         raise Problem(Code.LOG_INCONSISTENT, f"Log entry {entry.index} records another product.")
-    return product
+    return CheckedSum(product, entry, tuple(answer for answer, *_ in checked))
 
 
 def check_set(entry: LogEntry, roster: OpenRoster, quorum: int | None) -> None:

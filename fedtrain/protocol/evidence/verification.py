@@ -191,7 +191,7 @@ class LogVerifier:
             self.head,
             job.quorum,
         )
-        total = check_sum(context, item.answers, item.entry, item.product, self._adder(request))
+        total = check_sum(context, item.answers, item.entry, item.product, self._adder(request)).total
         self._update = self._updated(request, total)
         self._last_round, self._last_kind = request.round, request.kind
         self._rows_total = request.rows_total
