@@ -372,7 +372,7 @@ class DropEvidence:
 
 @dataclass(frozen=True)
 class DropVoidRound:
-    """What a round without a sum was asked and answered with goes, where a job keeps its last rounds alone.
+    """The request and the answers of a round without a sum go, where a job keeps its last rounds alone.
 
     No log entry names any of it. `signed_request_hash`: of the request's SignedBytes.
     """
