@@ -38,7 +38,8 @@ from fedtrain.crypto.engine.native.engine import NativeEngine, why_not
 from fedtrain.data_owner.data.cluster import Cluster
 from fedtrain.data_owner.data.moments import Moments
 from fedtrain.data_owner.data.partitions import ClusterReducer
-from fedtrain.data_owner.data.reduction import Reduction, reduce_here
+from fedtrain.data_owner.data.reduction import ReduceTable, Reduction, reduce_here
+from fedtrain.data_owner.data.row_ids import RowSpool
 from fedtrain.data_owner.data.split import ValidationSplit
 from fedtrain.tabular.reading.read import open_declared_table
 
@@ -142,7 +143,7 @@ def print_reduced(path: str, address: str | None) -> None:
     """JSON: seconds by the clock, MiB of this process at most, a hash of the result."""
     reduction = reduction_of(Path(path))
     table = open_declared_table(path, reduction.schema)
-    reduce = reduce_here
+    reduce: ReduceTable = reduce_here
     cluster = None
     if address is not None:
         cluster = Cluster(address, 1, time.monotonic)
@@ -150,12 +151,14 @@ def print_reduced(path: str, address: str | None) -> None:
         reduce = ClusterReducer(cluster)
     print("begun", flush=True)
     began, began_cpu = time.perf_counter(), time.process_time()
-    reduced = reduce(reduction, table)
+    with tempfile.TemporaryDirectory() as folder, RowSpool(Path(folder)) as spool:
+        reduced = reduce(reduction, table, spool.add)
+        rows = spool.rows().name
     seconds, owner_cpu_s = time.perf_counter() - began, time.process_time() - began_cpu
     if cluster is not None:
         cluster.close()
     peak = peak_mib()
-    digest = hashlib.sha256(_content(reduced.moments) + reduced.ids.tobytes()).hexdigest()
+    digest = hashlib.sha256(_content(reduced.moments) + rows.encode()).hexdigest()
     print(json.dumps({"seconds": seconds, "owner_cpu_s": owner_cpu_s, "peak_mib": peak, "digest": digest}))
 
 

@@ -14,8 +14,6 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from fedtrain.data_owner.data.counted_rows import CountedRows
 from fedtrain.data_owner.data.datasets import as_invalid_data, open_dataset, reading
 from fedtrain.data_owner.data.encoding import MARKS, by_position, in_roles
@@ -32,7 +30,7 @@ from fedtrain.data_owner.data.frozen import FrozenMomentsError, freeze, moments_
 from fedtrain.data_owner.data.moments import Moments
 from fedtrain.data_owner.data.reduction import ReduceTable, Reduction, reduce_here
 from fedtrain.data_owner.data.row_clip import RowClip
-from fedtrain.data_owner.data.row_ids import Ids, RowIds
+from fedtrain.data_owner.data.row_ids import Ids, Keep, RowSpool
 from fedtrain.data_owner.data.split import ValidationSplit
 from fedtrain.data_owner.methods.answers import Places
 from fedtrain.data_owner.policy.summed_table import SummedTable
@@ -130,7 +128,9 @@ class Freezer:
 
         `min_rows` and what is raised: as for `freeze_job`.
         """
-        examples, ids = self._write_examples(job_id, dataset, spec)
+        with RowSpool(self._folder) as spool:
+            examples = self._write_examples(job_id, dataset, spec, spool.add)
+            name = self._rows.put(spool.rows())
         split = self.split() if spec.validates else None
         if split is not None:
             try:
@@ -138,11 +138,9 @@ class Freezer:
             except Problem:
                 forget_examples(examples.folder)
                 raise
-        rows = RowIds.of(ids)
-        self._rows.put(rows)
         salt = self._random_bytes(SALT_BYTES)
         write_secret(self._salt_path(job_id), salt)
-        table = self._summed(dataset, dataset.schema_ or spec.data_props, rows, split)
+        table = self._summed(dataset, dataset.schema_ or spec.data_props, name, split)
         return JobExamples(table, examples, examples.hash(salt))
 
     def thaw_examples(self, job_id: str, dataset: Dataset, spec: ModelSpec, committed: str) -> FrozenExamples:
@@ -159,34 +157,37 @@ class Freezer:
             raise _lost(job_id, "the salt of its commitment is gone") from None
         folder = self._examples_path(job_id)
         try:
-            examples = thaw_examples(folder) if folder.exists() else self._write_examples(job_id, dataset, spec)[0]
+            examples = (
+                thaw_examples(folder) if folder.exists() else self._write_examples(job_id, dataset, spec, _forget)
+            )
         except FrozenExamplesError as error:
             raise _lost(job_id, str(error)) from None
         if examples.hash(salt) != committed:
             raise _lost(job_id, "the frozen examples are not those that this owner committed to when it joined")
         return examples
 
-    def _write_examples(self, job_id: str, dataset: Dataset, spec: ModelSpec) -> tuple[FrozenExamples, Ids]:
-        """Write the job's examples, and return them and the hashes of their rows."""
+    def _write_examples(self, job_id: str, dataset: Dataset, spec: ModelSpec, keep: Keep) -> FrozenExamples:
+        """Write the job's examples; `keep` is given the hashes of their rows."""
         schema, encoder = dataset.schema_ or spec.data_props, Encoder.of_spec(spec)
         split = self.split() if spec.validates else None
-        ids: list[Ids] = [np.empty(0, dtype=np.uint64)]
         with reading(dataset):
             counted = CountedRows(dataset.columns, schema, self._rows.key())
 
             def batches() -> Iterator[ExampleBatch]:
                 table = open_dataset(dataset, schema)
                 for encoded in encoder.encode_all(counted.batches(table, encoder.columns)):
-                    ids.append(counted.ids)
+                    keep(counted.ids)
                     held_out = None if split is None else split.holds_out(counted.ids)
                     yield ExampleBatch(encoded.X, encoded.Y, held_out)
 
             folder = self._examples_path(job_id)
-            examples = freeze_examples(batches(), folder, encoder.dimensions, encoder.outputs)
-        return examples, np.concatenate(ids)
+            return freeze_examples(batches(), folder, encoder.dimensions, encoder.outputs)
 
-    def _summed(self, dataset: Dataset, schema: DataProps, rows: RowIds, split: ValidationSplit | None) -> SummedTable:
-        training = None if split is None else RowIds(rows.ids[~split.holds_out(rows.ids)])
+    def _summed(self, dataset: Dataset, schema: DataProps, name: str, split: ValidationSplit | None) -> SummedTable:
+        """The table as one that sums are told of. `name`: of its set of rows, which was just kept."""
+        rows = self._rows.get(name)
+        if rows is None:
+            raise Problem(Code.STORE_UNAVAILABLE, "The table's rows, kept a moment ago, are gone from the disk.")
         return SummedTable(
             dataset=dataset.name,
             version=dataset.version,
@@ -196,9 +197,9 @@ class Freezer:
             mapping=None if dataset.mapping is None else dataset.mapping.digest(),
             content=dataset.content,
             row_key=self._rows.key_id(),
-            whole=rows.name,
+            whole=name,
             split=split is not None,
-            training=None if training is None else self._rows.put(training),
+            training=None if split is None else self._rows.put(rows.without(split.holds_out)),
         )
 
     def thaw_job(self, job_id: str, committed: str) -> Moments:
@@ -260,18 +261,20 @@ class Freezer:
 
     def _frozen_table(
         self, dataset: Dataset, schema: DataProps, encoder: Encoder, spec: ModelSpec, split: ValidationSplit | None
-    ) -> tuple[Moments, RowIds]:
-        """The table's moments, kept on disk, and its rows, kept beside the keys."""
+    ) -> tuple[Moments, str]:
+        """The table's moments, kept on disk, and the name of its set of rows, kept beside the keys."""
         clip = RowClip.of(spec, encoder.target_centres.tolist())
         key = _key(dataset.version, schema, encoder.props, spec, split, clip)
         path, known = self._folder / f"{key}.table", self._rows_of(key)
         if self._store.frozen_table(key) is not None and known is not None and path.exists():
             return thaw(path), known
         settings = (dataset.columns, schema, encoder.props, spec.model_type, spec.training.scaling)
-        with reading(dataset):
-            reduced = self._reduce(Reduction(*settings, split, self._rows.key(), clip), open_dataset(dataset, schema))
-        moments, rows = reduced.moments, RowIds.of(reduced.ids)
-        write_secret(self._folder / f"{key}.rows", self._rows.put(rows).encode())
+        reduction = Reduction(*settings, split, self._rows.key(), clip)
+        with RowSpool(self._folder) as spool:
+            with reading(dataset):
+                moments = self._reduce(reduction, open_dataset(dataset, schema), spool.add).moments
+            name = self._rows.put(spool.rows())
+        write_secret(self._folder / f"{key}.rows", name.encode())
         freeze(moments, path)
         table = FrozenTable(
             key=key,
@@ -281,14 +284,19 @@ class Freezer:
             frozen_at=self._timestamp(),
         )
         self._store.put_frozen_table(table)
-        return moments, rows
+        return moments, name
 
-    def _rows_of(self, key: str) -> RowIds | None:
-        """The rows that a frozen table was reduced from; None where they are not known."""
+    def _rows_of(self, key: str) -> str | None:
+        """The name of the rows that a frozen table was reduced from; None where they are not known."""
         try:
-            return self._rows.get(read_secret(self._folder / f"{key}.rows").decode())
+            name = read_secret(self._folder / f"{key}.rows").decode()
         except FileNotFoundError:
             return None
+        return None if self._rows.get(name) is None else name
+
+
+def _forget(_ids: Ids) -> None:
+    """Take hashes of rows that are kept already."""
 
 
 def _check_rows(training: int, validation: int, min_rows: int) -> None:

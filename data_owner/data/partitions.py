@@ -7,7 +7,7 @@ that are sent out: quotes may hold line ends, so that a CSV file has no parts of
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ import pyarrow as pa
 from fedtrain.data_owner.data.cluster import Cluster
 from fedtrain.data_owner.data.counted_rows import CountedRows
 from fedtrain.data_owner.data.reduction import Reduced, Reduction, reduce_here
+from fedtrain.data_owner.data.row_ids import Ids, Keep
 from fedtrain.spec.model_spec import Column
 from fedtrain.tabular.reading.convert import settle_marks
 from fedtrain.tabular.reading.marks import NumberMarks
@@ -25,6 +26,9 @@ from fedtrain.tabular.reading.row_groups import RowGroup, content_hash, row_grou
 #: A part takes a worker a second or so, and a sent one less than what Dask advises against.
 PART_ROWS: Final = 1 << 16
 PART_BYTES: Final = 8 << 20
+
+#: A part's result and the hashes of its rows.
+Part = tuple[Reduced, Ids]
 
 
 @dataclass(frozen=True)
@@ -76,25 +80,29 @@ class ClusterReducer:
         self._cluster = cluster
         self._part_rows = part_rows
 
-    def __call__(self, reduction: Reduction, table: Table) -> Reduced:
-        """Reduce a table. Raises TableError, MomentsError: of the first records that are at fault."""
+    def __call__(self, reduction: Reduction, table: Table, keep: Keep) -> Reduced:
+        """Reduce a table; `keep` is given its hashes, in order.
+
+        Raises TableError, MomentsError: of the first records that are at fault.
+        """
         slots = self._cluster.slots()
         if slots == 0:
-            return reduce_here(reduction, table)
+            return reduce_here(reduction, table, keep)
         groups = _readable_groups(reduction, table)
         if len(groups) >= slots:
             first = next(self._joined(table, groups))
             if self._cluster.everywhere(Groups.are_here, first):
-                return Reduced.sum(self._of_groups(reduction, table, groups))
+                return Reduced.sum(_kept(self._of_groups(reduction, table, groups), keep))
         shipments = _shipments(reduction, table, self._part_rows)
-        return Reduced.sum(self._cluster.ordered(reduction.of, ((shipment,) for shipment in shipments)))
+        parts = self._cluster.ordered(reduction.part, ((shipment,) for shipment in shipments))
+        return Reduced.sum(_kept(parts, keep))
 
-    def _of_groups(self, reduction: Reduction, table: Table, groups: Sequence[RowGroup]) -> Iterator[Reduced]:
+    def _of_groups(self, reduction: Reduction, table: Table, groups: Sequence[RowGroup]) -> Iterator[Part]:
         parts, again = itertools.tee(self._joined(table, groups))
         results = self._cluster.ordered(reduce_groups, ((reduction, part) for part in parts))
         for part, reduced in zip(again, results, strict=True):
             # A worker that came later, and does not see the file.
-            yield reduction.of(part) if reduced is None else reduced
+            yield reduction.part(part) if reduced is None else reduced
 
     def _joined(self, table: Table, groups: Sequence[RowGroup]) -> Iterator[Groups]:
         """Parts of consecutive row groups, small ones together."""
@@ -106,9 +114,15 @@ class ClusterReducer:
                 waiting = []
 
 
-def reduce_groups(reduction: Reduction, part: Groups) -> Reduced | None:
+def _kept(parts: Iterable[Part], keep: Keep) -> Iterator[Reduced]:
+    for reduced, ids in parts:
+        keep(ids)
+        yield reduced
+
+
+def reduce_groups(reduction: Reduction, part: Groups) -> Part | None:
     """Reduce row groups on a worker; None where it does not see what the owner does."""
-    return reduction.of(part) if part.are_here() else None
+    return reduction.part(part) if part.are_here() else None
 
 
 def _readable_groups(reduction: Reduction, table: Table) -> tuple[RowGroup, ...]:

@@ -13,7 +13,7 @@ import numpy as np
 from fedtrain.data_owner.data.counted_rows import CountedRows, Records
 from fedtrain.data_owner.data.moments import Encoded, Moments, moments_of
 from fedtrain.data_owner.data.row_clip import RowClip
-from fedtrain.data_owner.data.row_ids import Ids
+from fedtrain.data_owner.data.row_ids import Ids, Keep
 from fedtrain.data_owner.data.split import ValidationSplit, side_by_side
 from fedtrain.spec.model_spec import DataProps, ModelType
 from fedtrain.tabular.encode import EncodedBatch, Encoder, refuse_no_rows
@@ -26,26 +26,23 @@ from fedtrain.tabular.reading.read import Table
 class Reduced:
     """The result of reducing records: secret, as their moments are.
 
-    ids: (rows,) the hash of each that counts, in order. dropped: records left out because a value is missing.
+    dropped: records left out because a value is missing.
     """
 
     moments: Moments
-    ids: Ids = field(repr=False)
     dropped: int
 
     @classmethod
     def sum(cls, parts: Iterable[Reduced]) -> Reduced:
         """Return the result over consecutive parts. Raises UnreadableTable ("no-rows") where no record counts."""
         moments: Moments | None = None
-        ids: list[Ids] = []
         dropped = 0
         for part in parts:
             moments = part.moments if moments is None else moments + part.moments
-            ids.append(part.ids)
             dropped += part.dropped
         refuse_no_rows(0 if moments is None else moments.rows, dropped)
         assert moments is not None  # noqa: S101 - for the type checker
-        return cls(moments, np.concatenate(ids), dropped)
+        return cls(moments, dropped)
 
 
 @dataclass(frozen=True)
@@ -66,17 +63,19 @@ class Reduction:
     row_key: bytes = field(repr=False)
     clip: RowClip | None = None
 
-    def of(self, records: Records) -> Reduced:
-        """Reduce consecutive records in one pass. Raises TableError, MomentsError."""
+    def of(self, records: Records, keep: Keep) -> Reduced:
+        """Reduce consecutive records in one pass; `keep` is given the hash of each that counts.
+
+        Raises TableError, MomentsError.
+        """
         encoder = Encoder(self.props, self.model_type, self.scaling)
         counted = CountedRows(self.columns, self.schema, self.row_key)
-        ids: list[Ids] = []
         dropped: list[int] = []
 
         def noted() -> Iterator[EncodedBatch]:
             for batch in counted.batches(records, encoder.columns):
                 encoded = encoder.encode(batch)
-                ids.append(counted.ids)
+                keep(counted.ids)
                 dropped.append(encoded.dropped)
                 yield encoded
 
@@ -85,10 +84,15 @@ class Reduction:
         largest = encoder.target_bound if self.clip is None else self.clip.target_bound
         bounds, targets = encoder.feature_bounds, np.full(encoder.outputs, largest)
         if self.split is not None:
-            reduced = side_by_side(encoded, self.split, lambda: ids[-1])
+            reduced = side_by_side(encoded, self.split, lambda: counted.ids)
             bounds, targets = np.tile(bounds, 2), np.tile(targets, 2)
         moments = moments_of(reduced, bounds, targets)
-        return Reduced(moments, np.concatenate([np.empty(0, dtype=np.uint64), *ids]), sum(dropped))
+        return Reduced(moments, sum(dropped))
+
+    def part(self, records: Records) -> tuple[Reduced, Ids]:
+        """Reduce a part of a table, on any machine, and return its hashes too, in order. Raises as `of` does."""
+        ids: list[Ids] = [np.empty(0, dtype=np.uint64)]
+        return self.of(records, ids.append), np.concatenate(ids)
 
 
 def _clipped(batches: Iterable[EncodedBatch], clip: RowClip | None) -> Iterator[EncodedBatch]:
@@ -101,13 +105,13 @@ def _clipped(batches: Iterable[EncodedBatch], clip: RowClip | None) -> Iterator[
             yield replace(batch, X=X, Y=Y, X_rest=None, Y_rest=None)
 
 
-#: Reduces a whole table: here, or in parts on other machines.
-ReduceTable = Callable[[Reduction, Table], Reduced]
+#: Reduces a whole table: here, or in parts on other machines. It is given what keeps the hashes, in order.
+ReduceTable = Callable[[Reduction, Table, Keep], Reduced]
 
 
-def reduce_here(reduction: Reduction, table: Table) -> Reduced:
+def reduce_here(reduction: Reduction, table: Table, keep: Keep) -> Reduced:
     """Reduce a table in this thread. Raises TableError, MomentsError."""
-    return Reduced.sum([reduction.of(table)])
+    return Reduced.sum([reduction.of(table, keep)])
 
 
 def _weighted(batches: Iterable[EncodedBatch]) -> Iterator[EncodedBatch]:

@@ -6,11 +6,14 @@ A line is on the disk before the first answer of its job leaves, and stays when 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from secrets import token_hex
 from typing import Final
 
-from fedtrain.data_owner.data.row_ids import RowIds
+import numpy as np
+
+from fedtrain.data_owner.data.row_ids import MAGIC, Ids, RowIds
 from fedtrain.data_owner.policy.told import Told
 from fedtrain.data_owner.store.records import Spending
 from fedtrain.protocol.documents.consent import RosterConsent, open_consent
@@ -19,8 +22,9 @@ from fedtrain.service.vault.key_files import KeyFiles
 from fedtrain.service.vault.secret_files import (
     ROW_KEY_FILE,
     append_line,
+    open_secret,
     read_lines,
-    read_secret,
+    sync_folder,
     write_secret,
 )
 
@@ -29,6 +33,8 @@ TOLD_FOLDER: Final = "told"
 SUMS_FILE: Final = "sums.jsonl"
 SPENT_FILE: Final = "spent.jsonl"
 CONSENTS_FILE: Final = "consents.jsonl"
+#: Of a set of rows that is read, whole hashes.
+_CHUNK_BYTES: Final = 1 << 20
 
 
 class ToldSums:
@@ -90,21 +96,37 @@ class RowFiles:
         return hashlib.sha256(b"row key" + self.key()).hexdigest()[:16]
 
     def put(self, rows: RowIds) -> str:
-        """Keep a set of rows, durably, and return its name."""
-        name = rows.name
-        if self.get(name) is None:
-            write_secret(self._path(name), rows.to_bytes())
-        return name
+        """Keep a set of rows, durably, and return its name: its hash, which is known when it is written."""
+        digest = hashlib.sha256()
+
+        def hashed() -> Iterator[bytes]:
+            for piece in rows.content():
+                digest.update(piece)
+                yield piece
+
+        written = self._folder / f".rows.{token_hex(8)}"
+        try:
+            write_secret(written, hashed())
+            written.replace(self._path(digest.hexdigest()))
+        finally:
+            written.unlink(missing_ok=True)
+        sync_folder(self._folder)
+        return digest.hexdigest()
 
     def get(self, name: str) -> RowIds | None:
-        """Return the rows of that name; None where they are not there, or not what was kept."""
+        """Return the rows of that name, to be read from there; None where they are not there, or not what was kept."""
         try:
-            content = read_secret(self._path(name))
+            with open_secret(self._path(name)) as file:
+                kept = hashlib.file_digest(file, "sha256").hexdigest() == name
         except FileNotFoundError:
             return None
-        if hashlib.sha256(content).hexdigest() != name:
-            return None
-        return RowIds.from_bytes(content)
+        return RowIds(lambda: self._chunks(name)) if kept else None
+
+    def _chunks(self, name: str) -> Iterator[Ids]:
+        with open_secret(self._path(name)) as file:
+            file.seek(len(MAGIC))
+            while piece := file.read(_CHUNK_BYTES):
+                yield np.frombuffer(piece, dtype=">u8").astype(np.uint64)
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}.rows"

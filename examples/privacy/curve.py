@@ -24,7 +24,7 @@ import numpy as np
 import structlog
 
 from fedtrain import simulate
-from fedtrain.data_owner.data.reduction import Reduction, reduce_here
+from fedtrain.data_owner.data.reduction import Reduction
 from fedtrain.data_owner.data.row_clip import RowClip
 from fedtrain.data_owner.methods import NOISED
 from fedtrain.data_owner.methods.answers import Places, Plain, PreparedData, Question
@@ -70,7 +70,7 @@ def runs_of(document: dict[str, Any], tables: list[Path]) -> Iterator[list[float
     for path in tables:
         table = open_declared_table(path, props)
         reduction = Reduction(table.columns, props, props, spec.model_type, "range", None, b"k" * 32, clip)
-        owners.append(PreparedData.of(reduce_here(reduction, table).moments, plan, places=places))
+        owners.append(PreparedData.of(reduction.part(table)[0].moments, plan, places=places))
     while True:
         seeds = [secrets.token_bytes(32) for _ in owners]
         facts, learning = JobFacts(spec, plan, 1, len(owners), None), None

@@ -6,6 +6,8 @@ import errno
 import os
 import re
 import stat
+from collections.abc import Iterable
+from io import BufferedReader
 from pathlib import Path
 from secrets import token_hex
 
@@ -26,17 +28,18 @@ class SecretFileError(SetupError):
     """A secret cannot be used as it lies there; the message names the file and says what to do."""
 
 
-def write_secret(path: Path, secret: bytes, *, replace: bool = True) -> None:
-    """Write `secret` to `path`, mode 0600, atomically and down to the disk; missing folders are made 0700.
+def write_secret(path: Path, secret: bytes | Iterable[bytes], *, replace: bool = True) -> None:
+    """Write `secret`, at once or in pieces, to `path`, mode 0600, atomically and down to the disk.
 
-    With `replace=False` raises FileExistsError when there is one already, whoever is first.
+    Missing folders are made 0700. With `replace=False` raises FileExistsError when there is one already, whoever is
+    first.
     """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     temporary = path.with_name(f".{path.name}.{token_hex(8)}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(secret)
+            file.writelines([secret] if isinstance(secret, bytes) else secret)
             file.flush()
             os.fsync(file.fileno())
         if replace:
@@ -65,14 +68,24 @@ def read_secret(path: Path) -> bytes:
 
 def read_secret_as_it_is(path: Path) -> bytes:
     """Return what the file holds, a sealed key as it is sealed. Raises as `read_secret` does otherwise."""
-    with path.open("rb") as file:
+    with open_secret(path) as file:
+        return file.read()
+
+
+def open_secret(path: Path) -> BufferedReader:
+    """Open a file that only its owner can read or change, for reading. Raises as `read_secret_as_it_is` does."""
+    file = path.open("rb")
+    try:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise SecretFileError(f"{path} is not a regular file.")
         if status.st_mode & 0o077:
             mode = stat.S_IMODE(status.st_mode)
             raise SecretFileError(f"{path} has mode {mode:04o}, so others may use it: chmod 600 {path}")
-        return file.read()
+    except BaseException:
+        file.close()
+        raise
+    return file
 
 
 def append_line(path: Path, line: bytes) -> None:

@@ -23,7 +23,9 @@ from fedtrain.data_owner.data import cluster as cluster_module
 from fedtrain.data_owner.data.cluster import Cluster, check_address, code_version
 from fedtrain.data_owner.data.partitions import ClusterReducer
 from fedtrain.data_owner.data.reduction import Reduced, reduce_here
+from fedtrain.data_owner.data.row_ids import Ids
 from fedtrain.tabular.reading.read import open_declared_table
+from tests.harness.data_owner.reducing import reduced_with_ids
 from tests.harness.free_ports import free_port
 
 
@@ -60,15 +62,16 @@ def own_number(number: int) -> tuple[int, str]:
     return number, str(os.getpid())
 
 
-def reduced_by(path: Path, cluster: Any) -> Reduced:
+def reduced_by(path: Path, cluster: Any) -> tuple[Reduced, Ids]:
     reduction = reduction_of(path)
-    return ClusterReducer(cluster, 500)(reduction, open_declared_table(path, reduction.schema))
+    table = open_declared_table(path, reduction.schema)
+    return reduced_with_ids(ClusterReducer(cluster, 500), reduction, table)
 
 
-def check_moments(path: Path, reduced: Reduced) -> None:
+def check_moments(path: Path, there: tuple[Reduced, Ids]) -> None:
     reduction = reduction_of(path)
-    here = reduce_here(reduction, open_declared_table(path, reduction.schema))
-    assert reduced.moments == here.moments and np.array_equal(reduced.ids, here.ids)
+    here, ids = reduced_with_ids(reduce_here, reduction, open_declared_table(path, reduction.schema))
+    assert there[0].moments == here.moments and np.array_equal(there[1], ids)
 
 
 def test_moments_in_forty_parts_and_products_are_those_of_one_process(cluster: Cluster, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from fedtrain.spec.model_spec import DataProps, ModelType
 from fedtrain.tabular.errors import TableError
 from fedtrain.tabular.mapping.file import Mapping
 from fedtrain.tabular.reading.read import open_declared_table
+from tests.harness.data_owner.reducing import reduced_with_ids
 from tests.harness.pickled_cluster import PickledCluster
 
 SCHEMA: dict[str, Any] = {
@@ -39,9 +40,10 @@ def both(path: Path, cluster: PickledCluster, split: ValidationSplit | None = SP
     """The table in parts of some 10 records, once it is seen to be what it is at once."""
     table = open_declared_table(path, DataProps.model_validate({**SCHEMA, **schema}))
     asked = reduction(table.columns, split, **schema)
-    here, there = reduce_here(asked, table), ClusterReducer(cluster, part_rows=10)(asked, table)  # type: ignore[arg-type]
+    here, ids = reduced_with_ids(reduce_here, asked, table)
+    there, theirs = reduced_with_ids(ClusterReducer(cluster, part_rows=10), asked, table)  # type: ignore[arg-type]
     assert there.moments == here.moments
-    assert np.array_equal(there.ids, here.ids) and there.dropped == here.dropped
+    assert np.array_equal(theirs, ids) and there.dropped == here.dropped
     return there
 
 
@@ -101,9 +103,11 @@ def test_a_mapped_table_is_reduced_in_parts_as_in_one(tmp_path: Path, suffix: st
     props = DataProps.model_validate(SCHEMA)
     table = open_declared_table(path, props, Mapping.from_toml(rules))
     asked = reduction(table.columns)
-    here, there = reduce_here(asked, table), ClusterReducer(PickledCluster(), part_rows=10)(asked, table)  # type: ignore[arg-type]
-    assert there.moments == here.moments and np.array_equal(there.ids, here.ids)
-    assert here.moments != reduce_here(asked, open_declared_table(path, props)).moments
+    here, ids = reduced_with_ids(reduce_here, asked, table)
+    parts = ClusterReducer(PickledCluster(), part_rows=10)  # type: ignore[arg-type]
+    there, theirs = reduced_with_ids(parts, asked, table)
+    assert there.moments == here.moments and np.array_equal(theirs, ids)
+    assert here.moments != asked.part(open_declared_table(path, props))[0].moments
 
 
 def test_another_file_under_the_same_path_is_not_taken_for_it(tmp_path: Path) -> None:
@@ -153,7 +157,7 @@ def test_marks_that_another_part_shows_are_held_against_every_value(tmp_path: Pa
         both(path, PickledCluster())
     table = open_declared_table(path, DataProps.model_validate(SCHEMA))
     with pytest.raises(TableError, match=r"record 61 has '0.25'.*a decimal comma is what '0,25' in this column shows"):
-        ClusterReducer(PickledCluster(), 10)(reduction(table.columns), table)  # type: ignore[arg-type]
+        reduced_with_ids(ClusterReducer(PickledCluster(), 10), reduction(table.columns), table)  # type: ignore[arg-type]
 
 
 def test_numbers_that_parquet_holds_as_texts_are_read_as_one_column(tmp_path: Path) -> None:
@@ -182,9 +186,9 @@ def test_a_value_that_does_not_fit_is_named_with_its_record_in_the_whole_table(t
     table = open_declared_table(path, DataProps.model_validate({**SCHEMA, **schema}))
     asked = reduction(table.columns, **schema)
     with pytest.raises(TableError, match=said) as here:
-        reduce_here(asked, table)
+        reduced_with_ids(reduce_here, asked, table)
     with pytest.raises(TableError, match=said) as there:
-        ClusterReducer(PickledCluster(), 10)(asked, table)  # type: ignore[arg-type]
+        reduced_with_ids(ClusterReducer(PickledCluster(), 10), asked, table)  # type: ignore[arg-type]
     assert (there.value.rows, there.value.column) == (here.value.rows, here.value.column)
 
 
@@ -192,7 +196,7 @@ def test_a_table_without_a_record_that_counts_is_refused_as_anywhere(tmp_path: P
     path = write_csv(tmp_path / "table.csv", [])
     table = open_declared_table(path, DataProps.model_validate(SCHEMA))
     with pytest.raises(TableError, match="the table has no records"):
-        ClusterReducer(PickledCluster(), 10)(reduction(table.columns), table)  # type: ignore[arg-type]
+        reduced_with_ids(ClusterReducer(PickledCluster(), 10), reduction(table.columns), table)  # type: ignore[arg-type]
 
 
 def test_parts_say_nothing_of_their_secrets_when_they_are_shown() -> None:
