@@ -239,7 +239,7 @@ def create_app(
             scores.router,
         ),
         lifespan=lifespan,
-        gate=gate_of(settings, own_people=True),
+        gate=gate_of(settings),
         rate_limit=settings.rate_limit,
         monotonic=clock.monotonic,
         body_limits=_body_limits(settings),

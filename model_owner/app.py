@@ -97,7 +97,7 @@ def create_app(
         name=settings.name,
         routers=ROUTERS,
         lifespan=lifespan,
-        gate=gate_of(settings, own_people=True),
+        gate=gate_of(settings),
         rate_limit=settings.rate_limit,
         monotonic=clock.monotonic,
         body_limits=_body_limits(settings),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from fedtrain.cli.jobs.client import Service
 from fedtrain.protocol.documents.identity import Identity, sha256_hex
 from fedtrain.service.web.caller import PARTY_HEADER
 from tests.harness.served_federation import Served, served_federation
@@ -27,8 +28,10 @@ def test_who_has_a_session_reads_it(served: Served) -> None:
     with httpx.Client(base_url=served.urls["facilitator"], trust_env=False) as http:
         blob = product_of(served, http)
         assert http.get(blob).status_code == 401
-        link = http.post("/session/links").json()["path"]
-        http.post("/session", json={"code": link.rpartition("/")[2]})
+        assert http.post("/session/links").status_code == http.post("/session", json={}).status_code == 401
+        with Service(served.urls["facilitator"]) as command:
+            link = command.post("/session/links", {})["path"]
+        http.post("/session", json={"code": str(link).rpartition("/")[2]})
         assert sha256_hex(http.get(blob).content) == blob.rpartition("/")[2]
         http.delete("/session")
         assert http.get(blob).status_code == 401

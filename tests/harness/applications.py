@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 
 import pytest
 import uvicorn
@@ -17,6 +18,7 @@ from fedtrain.protocol.states import Role
 from fedtrain.service.limits.body_limits import BodyLimits
 from fedtrain.service.web.app import create_service
 from fedtrain.service.web.caller import Gate, OpenGate
+from fedtrain.service.web.decision_token import DecisionToken
 
 ServiceMaker = Callable[..., FastAPI]
 
@@ -48,7 +50,7 @@ def make_service() -> ServiceMaker:
             name="tested",
             routers=[router],
             lifespan=lifespan,
-            gate=gate or OpenGate(),
+            gate=gate or OpenGate(DecisionToken(Path())),
             body_limits=body_limits or BodyLimits(),
             readiness=readiness,
             registry=CollectorRegistry(),

@@ -76,9 +76,8 @@ async def _serve(folder: Path, started: Future[Served], stop: threading.Event) -
             }
             listeners = {name: socket.create_server(("127.0.0.1", 0)) for name in parties}
             for name, party in parties.items():
-                decisions = party.app.state.gate.decisions
-                if decisions is not None:  # as whoever starts a service does: its own people pick the token up
-                    decisions.publish("127.0.0.1", listeners[name].getsockname()[1])
+                # As whoever starts a service does: its own people pick the token up.
+                party.app.state.gate.decisions.publish("127.0.0.1", listeners[name].getsockname()[1])
             servers = [_server(party.app) for party in parties.values()]
             serving = [
                 asyncio.create_task(server.serve(sockets=[listener]))

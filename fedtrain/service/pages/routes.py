@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from fedtrain.service.pages.sessions import SESSION_S, Sessions
-from fedtrain.service.web.caller import DECIDES, AnyCaller, Gate, OpenGate
+from fedtrain.service.web.caller import Gate, OpenGate, require_decides
 from fedtrain.spec.model_spec import Strict
 from fedtrain.spec.problems import Code, Problem
 
@@ -75,8 +75,7 @@ async def open_session(given: LinkCode, request: Request, response: Response) ->
                 "another.",
             )
     else:
-        gate: Gate = request.app.state.gate
-        who = gate.identify(request.headers)
+        who = _gate(request).identify(request.headers)
         who.check("GET", request.app.state.role)
         if not who.decides and who.token_id is None:
             raise Problem(Code.UNAUTHENTICATED, "A session is opened by a link, or by a token: this request has none.")
@@ -98,10 +97,11 @@ async def end_session(request: Request, response: Response) -> None:
 links = APIRouter(prefix=PATH, tags=["session"])
 
 
-@links.post(
-    "/links", status_code=201, dependencies=[DECIDES], summary="Make a link that opens one session, within an hour"
-)
-async def new_link(request: Request, who: AnyCaller) -> Link:
+@links.post("/links", status_code=201, summary="Make a link that opens one session, within an hour; takes a token")
+async def new_link(request: Request) -> Link:
+    # The gate's caller: a session that made links would outlive its end, and whoever copied its cookie with it.
+    who = _gate(request).identify(request.headers)
+    require_decides(who, _gate(request))
     return Link(path=link_path(_sessions(request).new_link(who.token_id)))
 
 
@@ -110,9 +110,13 @@ def _sessions(request: Request) -> Sessions:
     return sessions
 
 
-def _access(request: Request) -> Literal["open", "token"]:
+def _gate(request: Request) -> Gate:
     gate: Gate = request.app.state.gate
-    return "open" if isinstance(gate, OpenGate) else "token"
+    return gate
+
+
+def _access(request: Request) -> Literal["open", "token"]:
+    return "open" if isinstance(_gate(request), OpenGate) else "token"
 
 
 def _over_tls(request: Request) -> bool:

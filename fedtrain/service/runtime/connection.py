@@ -40,15 +40,15 @@ def key_files_of(settings: ServiceSettings) -> KeyFiles:
     return open_key_files(settings.state_dir, secret)
 
 
-def gate_of(settings: ServiceSettings, *, own_people: bool = False) -> Gate:
+def gate_of(settings: ServiceSettings) -> Gate:
     """Return the gate: tokens where the state folder has a token list, else open, which only loopback may be.
 
-    With `own_people` what decides asks for a token there, too, which is then drawn and lies in the state folder.
+    What decides asks for a token there, too, which is drawn now and lies in the state folder once the service listens.
 
     Raises SecretFileError for a token list that cannot be used.
     """
     if not (settings.state_dir / TOKENS_FILE).exists():
-        return OpenGate(DecisionToken(settings.state_dir) if own_people else None)
+        return OpenGate(DecisionToken(settings.state_dir))
     tokens = watched_tokens(settings.state_dir)
     tokens.value()
     return TokenGate(tokens)

@@ -67,9 +67,9 @@ def run_service(
     except OSError as error:
         print(port_line(host, port, error), file=sys.stderr, flush=True)  # noqa: T201 - what the person at the terminal reads
         return 1
-    if (decisions := getattr(app.state.gate, "decisions", None)) is not None:
+    if isinstance(app.state.gate, OpenGate):
         try:
-            path = decisions.publish(*listener.getsockname()[:2])
+            path = app.state.gate.decisions.publish(*listener.getsockname()[:2])
         except OSError as error:
             listener.close()
             print(f"The token for decisions cannot be written: {error}", file=sys.stderr, flush=True)  # noqa: T201

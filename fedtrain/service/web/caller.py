@@ -74,14 +74,14 @@ class Gate(Protocol):
 class OpenGate:
     """For services on loopback without tokens: believes the `Fedtrain-Party` header.
 
-    Who shows the token `decisions` may decide; without one there, everybody may.
+    Who shows the token `decisions` may decide, and nobody else.
     """
 
-    def __init__(self, decisions: DecisionToken | None = None) -> None:
+    def __init__(self, decisions: DecisionToken) -> None:
         self.decisions = decisions
 
     def identify(self, headers: Mapping[str, str]) -> Caller:
-        decides = self.decisions is None or self.decisions.fits(headers.get("Authorization", ""))
+        decides = self.decisions.fits(headers.get("Authorization", ""))
         return Caller(_stated_party(headers), None, authenticated=False, decides=decides)
 
     def in_session(self, token_id: str | None) -> Caller | None:
@@ -148,11 +148,15 @@ async def caller(request: Request) -> Caller:
 
 
 async def deciding(request: Request, who: Annotated[Caller, Depends(caller)]) -> None:
-    """Dependency of routes that decide for the service. Raises Problem(UNAUTHENTICATED) or (FORBIDDEN) for others."""
+    """Dependency of routes that decide for the service. Raises as `require_decides`."""
+    require_decides(who, request.app.state.gate)
+
+
+def require_decides(who: Caller, gate: Gate) -> None:
+    """Raises Problem(UNAUTHENTICATED) or (FORBIDDEN) for who does not decide for the service."""
     if who.decides:
         return
-    gate: Gate = request.app.state.gate
-    if not isinstance(gate, OpenGate) or gate.decisions is None:
+    if not isinstance(gate, OpenGate):
         raise Problem(Code.FORBIDDEN, "This decides for the service, which takes a token with the scope admin.")
     path = gate.decisions.path
     raise Problem(

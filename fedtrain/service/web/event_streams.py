@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from fedtrain.service.limits.held_requests import HeldRequests
 from fedtrain.service.web.caller import Caller
+from fedtrain.spec.problems import Problem
 
 MOST_OF_A_CALLER = 32
 MOST = 256
@@ -114,11 +115,24 @@ def event_streams() -> HeldRequests:
     return HeldRequests("event streams", "close one, or ask for the job's state instead", MOST_OF_A_CALLER, MOST)
 
 
+async def _while_known(request: Request, events: AsyncIterator[ServerSentEvent]) -> AsyncIterator[ServerSentEvent]:
+    """Yield what comes while the service still lets the caller in: not past a session's end or a token's."""
+    async for event in events:
+        try:
+            request.app.state.sessions.identify(request.headers)
+        except Problem:
+            return
+        yield event
+
+
 class CountedStream(EventSourceResponse):
-    """Server-sent events, counted from here until the stream ends, however it does. Raises as `HeldRequests.take`."""
+    """Server-sent events, counted from here until the stream ends, however it does. Raises as `HeldRequests.take`.
+
+    It ends at the first event for which its caller would no longer be let in.
+    """
 
     def __init__(self, request: Request, who: Caller, events: AsyncIterator[ServerSentEvent]) -> None:
-        super().__init__(events, ping=KEEP_ALIVE_S, ping_message_factory=_still_there, sep="\n")
+        super().__init__(_while_known(request, events), ping=KEEP_ALIVE_S, ping_message_factory=_still_there, sep="\n")
         self._streams: HeldRequests = request.app.state.event_streams
         address = request.client.host if request.client is not None else ""
         self._caller = f"token {who.token_id}" if who.token_id is not None else f"address {address}"

@@ -27,6 +27,7 @@ from fedtrain.protocol.documents.trust import Trust
 from fedtrain.service.vault.secret_files import SecretFileError
 from fedtrain.service.vault.trust_file import parse_pins
 from fedtrain.service.web.caller import PARTY_HEADER, OpenGate
+from fedtrain.service.web.decision_token import DecisionToken
 from fedtrain.spec.problems import Code, Problem
 
 P = 2**255 - 19
@@ -123,7 +124,7 @@ def test_a_second_encoding_of_a_key_is_no_identity(y: int, sign: int) -> None:
 def test_a_small_order_key_is_refused_wherever_a_key_comes_in(tmp_path: Path) -> None:
     key = encoded(0, 1)
     with pytest.raises(Problem, match=PARTY_HEADER) as caught:
-        OpenGate().identify({PARTY_HEADER: key})
+        OpenGate(DecisionToken(tmp_path)).identify({PARTY_HEADER: key})
     assert caught.value.code is Code.UNAUTHENTICATED
     with pytest.raises(SecretFileError, match=r"pin\.0\.key.*small order"):
         parse_pins(f'[[pin]]\nkey = "{key}"\nrole = "consortium"\nname = "x"\n'.encode())

@@ -19,6 +19,7 @@ from fedtrain.service.limits.rate_limit import RateLimit, TokenBuckets
 from fedtrain.service.vault.tokens import Scope, new_token, watched_tokens, write_tokens
 from fedtrain.service.web.app import create_service
 from fedtrain.service.web.caller import Gate, OpenGate, TokenGate
+from fedtrain.service.web.decision_token import DecisionToken
 from fedtrain.spec.problems import Code, Problem
 
 pytestmark = pytest.mark.anyio
@@ -95,9 +96,9 @@ def _calling(app: FastAPI, headers: dict[str, str], address: str = "10.0.0.1") -
     return httpx.AsyncClient(transport=transport, base_url="http://service.invalid", headers=headers)
 
 
-async def test_a_caller_over_its_limit_gets_429_with_retry_after_and_is_let_in_again_then() -> None:
+async def test_a_caller_over_its_limit_gets_429_with_retry_after_and_is_let_in_again_then(tmp_path: Path) -> None:
     seconds = Seconds()
-    app = _service(OpenGate(), seconds)
+    app = _service(OpenGate(DecisionToken(tmp_path)), seconds)
     async with _calling(app, {}) as http:
         assert [(await http.get("/look")).status_code for _ in range(3)] == [200, 200, 429]
         refused = await http.get("/look")

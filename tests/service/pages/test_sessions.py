@@ -79,9 +79,9 @@ def test_a_session_that_was_ended_is_nobodys(sessions: Sessions) -> None:
     assert sessions.caller_of(cookie(sessions, other)) is not None
 
 
-def test_a_cookie_of_another_name_or_value_is_no_session(sessions: Sessions, hour: Hour) -> None:
+def test_a_cookie_of_another_name_or_value_is_no_session(sessions: Sessions, hour: Hour, tmp_path: Path) -> None:
     secret = sessions.open(None)
-    other = Sessions(OpenGate(), "cd" * 32, hour)
+    other = Sessions(OpenGate(DecisionToken(tmp_path)), "cd" * 32, hour)
     assert sessions.caller_of(cookie(other, secret)) is None
     for shown in (f"{sessions.cookie}=", f"x{sessions.cookie}={secret}", f"{sessions.cookie}={secret}x", secret):
         assert sessions.caller_of({"Cookie": shown}) is None
@@ -192,6 +192,20 @@ async def test_nobody_without_a_right_to_decide_makes_a_link_or_opens_a_session(
     assert link.status_code == 201
     code = link.json()["path"].removeprefix("/#/open/")
     assert (await browser.post("/session", json={"code": code})).json()["decides"]
+
+
+@pytest.mark.anyio
+async def test_a_session_makes_no_link_that_would_outlive_it(open_service: Asked, guarded: Guarded) -> None:
+    shown = {"Authorization": f"Bearer {guarded.token(Scope.ADMIN)}"}
+    for service in (open_service, guarded):
+        browser = service.browser
+        link = service.app.state.sessions.new_link(guarded.records[0].id if service is guarded else None)
+        assert (await browser.post("/session", json={"code": link})).json()["decides"]
+        assert (await browser.post("/session/links")).status_code == 401
+        assert (await browser.post("/session", json={})).status_code == 401
+    assert (await guarded.browser.post("/session/links", headers=shown)).status_code == 201
+    read = {"Authorization": f"Bearer {guarded.token(Scope.READ)}"}
+    assert (await guarded.browser.post("/session/links", headers=read)).status_code == 403
 
 
 @pytest.mark.anyio

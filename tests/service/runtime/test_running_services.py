@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import httpx
 import pytest
@@ -24,9 +25,10 @@ from fedtrain.service.runtime.serve import port_line
 ROOT = Path(__file__).resolve().parents[3]
 
 PROGRAM = """
-import gc, sys, threading
+import gc, os, sys, threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from fastapi import APIRouter, Request
 from prometheus_client import CollectorRegistry
@@ -35,6 +37,7 @@ from fedtrain.protocol.documents.identity import Identity
 from fedtrain.service.web.app import create_service
 from fedtrain.service.limits.body_limits import BodyLimits
 from fedtrain.service.web.caller import OpenGate
+from fedtrain.service.web.decision_token import DecisionToken
 from fedtrain.service.runtime import serve
 from fedtrain.service.runtime.doorbell import Doorbell
 from fedtrain.service.runtime.logging import configure_logging
@@ -72,7 +75,8 @@ async def lifespan(app):
 
 app = create_service(
     title="Test", description="", role=Role.FACILITATOR, identity=Identity.generate(), name="tested", routers=[router],
-    lifespan=lifespan, gate=OpenGate(), body_limits=BodyLimits(), readiness=dict, registry=CollectorRegistry(),
+    lifespan=lifespan, gate=OpenGate(DecisionToken(Path(os.environ["STATE"]))), body_limits=BodyLimits(),
+    readiness=dict, registry=CollectorRegistry(),
 )
 serve.STOP_WITHIN_S = 20 if "stuck" in sys.argv else 3600  # a busy machine must not cut off what is looked for
 code = serve.run_service(app, sys.argv[1], int(sys.argv[2]))
@@ -83,19 +87,20 @@ sys.exit(code)
 
 @contextmanager
 def service(*arguments: str) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, *arguments],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
+    with TemporaryDirectory() as state:
+        process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, *arguments],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", "STATE": state},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.communicate()
 
 
 def get(url: str) -> httpx.Response:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,14 +13,15 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import StreamingResponse
 from sse_starlette import ServerSentEvent
 
-from fedtrain.service.web.caller import AnyCaller
+from fedtrain.service.vault.tokens import Scope, new_token, watched_tokens, write_tokens
+from fedtrain.service.web.caller import AnyCaller, TokenGate
 from fedtrain.service.web.event_streams import MOST, MOST_OF_A_CALLER, CountedStream
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-def app(make_service: Any) -> FastAPI:
+def served(make_service: Any) -> Callable[..., FastAPI]:
     router = APIRouter()
 
     @router.get("/events", response_class=StreamingResponse)
@@ -27,25 +30,37 @@ def app(make_service: Any) -> FastAPI:
             yield ServerSentEvent("{}", event="status")
             if breaks:
                 raise ValueError("the store is away")
+            await request.app.state.more.wait()
+            yield ServerSentEvent("more", event="round")
             await asyncio.Event().wait()
 
         return CountedStream(request, who, endless())
 
-    return make_service(router)
+    def serve(**options: Any) -> FastAPI:
+        made: FastAPI = make_service(router, **options)
+        made.state.more = asyncio.Event()
+        return made
+
+    return serve
+
+
+@pytest.fixture
+def app(served: Callable[..., FastAPI]) -> FastAPI:
+    return served()
 
 
 class Reader:
     """A client at an address that reads a stream until it is closed."""
 
-    def __init__(self, app: FastAPI, address: str, query: bytes = b"") -> None:
+    def __init__(self, app: FastAPI, address: str, query: bytes = b"", cookie: str = "") -> None:
         self.status = 0
         self.body = b""
         self.began, self.gone = asyncio.Event(), asyncio.Event()
         self._asked = False
         scope = {
             "type": "http", "method": "GET", "path": "/events", "raw_path": b"/events", "query_string": query,
-            "headers": [(b"host", b"127.0.0.1")], "client": (address, 1), "server": ("127.0.0.1", 80),
-            "scheme": "http", "root_path": "", "asgi": {"spec_version": "2.3"},
+            "headers": [(b"host", b"127.0.0.1"), (b"cookie", cookie.encode())],
+            "client": (address, 1), "server": ("127.0.0.1", 80), "scheme": "http", "root_path": "", "asgi": {"spec_version": "2.3"},
         }  # fmt: skip
         self.running = asyncio.create_task(app(scope, self._receive, self._send))  # type: ignore[arg-type]
 
@@ -67,8 +82,8 @@ class Reader:
         await self.running
 
 
-async def opened(app: FastAPI, address: str) -> Reader:
-    reader = Reader(app, address)
+async def opened(app: FastAPI, address: str, cookie: str = "") -> Reader:
+    reader = Reader(app, address, cookie=cookie)
     await reader.began.wait()
     return reader
 
@@ -104,3 +119,29 @@ async def test_a_stream_that_breaks_makes_room(app: FastAPI) -> None:
         with pytest.raises((ValueError, ExceptionGroup)):
             await broken.running
         assert broken.status == 200
+
+
+@pytest.mark.parametrize("ends", ["logout", "revoked", "not"])
+async def test_a_session_that_has_ended_is_told_nothing_more(
+    served: Callable[..., FastAPI], tmp_path: Path, ends: str
+) -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    _, record = new_token("a", Scope.READ, now)
+    write_tokens(tmp_path, [record])
+    app = served(gate=TokenGate(watched_tokens(tmp_path)))
+    cookie = f"{app.state.sessions.cookie}={app.state.sessions.open(record.id)}"
+    reader = await opened(app, "127.0.0.1", cookie)
+    if ends == "logout":
+        app.state.sessions.end({"Cookie": cookie})
+    elif ends == "revoked":
+        write_tokens(tmp_path, [record.model_copy(update={"revoked_at": now})])
+    reader.began.clear()
+    app.state.more.set()
+    if ends == "not":
+        await reader.began.wait()
+        await reader.close()
+        assert b"more" in reader.body
+    else:
+        await reader.running
+        assert b"more" not in reader.body
+    assert app.state.event_streams.total == 0
