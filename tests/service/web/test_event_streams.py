@@ -60,7 +60,8 @@ class Reader:
         scope = {
             "type": "http", "method": "GET", "path": "/events", "raw_path": b"/events", "query_string": query,
             "headers": [(b"host", b"127.0.0.1"), (b"cookie", cookie.encode())],
-            "client": (address, 1), "server": ("127.0.0.1", 80), "scheme": "http", "root_path": "", "asgi": {"spec_version": "2.3"},
+            "client": (address, 1), "server": ("127.0.0.1", 80), "scheme": "http", "root_path": "",
+            "asgi": {"spec_version": "2.3"},
         }  # fmt: skip
         self.running = asyncio.create_task(app(scope, self._receive, self._send))  # type: ignore[arg-type]
 
