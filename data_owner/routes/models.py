@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, field_serializer
 
 from fedtrain.data_owner.job import JobState
 from fedtrain.data_owner.policy.told import Told
+from fedtrain.data_owner.routes.asked import Asked, Leak
 from fedtrain.data_owner.routes.consents import ConsentView
 from fedtrain.data_owner.routes.parts import OwnerParts, Parts
 from fedtrain.data_owner.store.records import Release
@@ -31,15 +32,6 @@ class Denial(Strict):
     """Reason for this owner not to take part. It stays here: others are told `denied` alone."""
 
     reason: Annotated[str, Field(min_length=1, max_length=2000)]
-
-
-class Leak(BaseModel):
-    """Numbers that the Model Owner learns by the protocol: so many a decrypted round, of so many there are."""
-
-    numbers_per_round: int
-    rounds_at_most: int
-    numbers_in_all_moments: int
-    holds_if: str = "the Model Owner follows the protocol; one crafted request can carry all of the summed moments"
 
 
 class Released(BaseModel):
@@ -112,7 +104,8 @@ class JobDetail(OwnerJobView):
     `spec`: the whole spec that its Model Owner signed: name and purpose, model, features and targets.
 
     `differencing_risks` are those that a person has to take, or has taken; `earlier_jobs` are those on the same rows,
-    as far as that is known, with the owners that each was over; `consents` are those to this job.
+    as far as that is known, with the owners that each was over; `consents` are those to this job. `asked`: all of it in
+    the words that a person decides on, None where the job's manifest could not be opened.
     """
 
     spec: dict[str, Any] | None
@@ -122,6 +115,7 @@ class JobDetail(OwnerJobView):
     differencing_risks: list[str]
     earlier_jobs: list[EarlierView]
     consents: list[ConsentView]
+    asked: Asked | None
 
 
 _EXAMPLE = {
@@ -144,7 +138,7 @@ _EXAMPLE = {
     "created_at": "2025-01-31T09:30:00+00:00",
     "changed_at": "2025-01-31T09:30:07+00:00",
 }
-_DETAIL = _EXAMPLE | {"releases": [], "differencing_risks": [], "earlier_jobs": [], "consents": []}
+_DETAIL = _EXAMPLE | {"releases": [], "differencing_risks": [], "earlier_jobs": [], "consents": [], "asked": None}
 _DENIED = _EXAMPLE | {"status": "CANCELLED", "phase": "DECLINED", "code": "denied", "reason": "Not this quarter."}
 
 
@@ -170,6 +164,7 @@ def get_model(job_id: JobIdPath, parts: Parts) -> JobDetail:
     state = _known(parts, job_id)
     releases = parts.store.releases(job_id)
     manifest = parts.service.manifest(state)
+    earlier = parts.memory.related(job_id, state.table) if state.table else []
     return JobDetail(
         **OwnerJobView.of(parts, state, (len(releases), sum(release.numbers for release in releases))).model_dump(),
         spec=manifest.spec.model_dump(mode="json", exclude_none=True) if manifest else None,
@@ -177,8 +172,9 @@ def get_model(job_id: JobIdPath, parts: Parts) -> JobDetail:
         plan=manifest.plan if manifest else None,
         releases=releases,
         differencing_risks=[*state.risks_taken, *state.risks],
-        earlier_jobs=[EarlierView.of(one) for one in parts.memory.related(job_id, state.table)] if state.table else [],
+        earlier_jobs=[EarlierView.of(one) for one in earlier],
         consents=ConsentView.of_job(parts.memory, job_id, state.consent),
+        asked=Asked.of(state, manifest, _leak(state, manifest), earlier) if manifest else None,
     )
 
 

@@ -35,16 +35,16 @@ def approve(
 ) -> None:
     """Let a job in that waits for a person, after showing what it is for, what leaves, and its risks."""
     from fedtrain.cli.jobs.client import Service
-    from fedtrain.cli.owner.consent import consent, print_consent
+    from fedtrain.cli.owner.consent import print_consent
 
     with Service(data_owner_url(data_owner)) as service:
         if job is None:
             _list_waiting(service, as_json)
             return
         waiting = _waiting_job(service, job)
-        asked_for = consent(waiting)
+        asked = _asked(waiting)
         if not as_json:
-            print_consent(asked_for)
+            print_consent(asked)
         if not yes:
             if not sys.stdin.isatty():
                 raise Failure(f"job {waiting['id']} was not approved: there is nobody to ask here; --yes approves it")
@@ -52,9 +52,9 @@ def approve(
         state = service.post(f"/models/{waiting['id']}/approve", {})
     what_next = (
         "This owner freezes its sums and joins; training begins by itself once the other owners have answered and at "
-        f"least {asked_for['least_owners']} take part. `fedtrain audit` shows all that has left."
+        f"least {asked['least_owners']} take part. `fedtrain audit` shows all that has left."
     )
-    _decided({**state, "consent": asked_for}, "approved", what_next, as_json)
+    _decided({**state, "consent": asked}, "approved", what_next, as_json)
 
 
 def deny(
@@ -156,11 +156,20 @@ def _waiting_job(service: Service, job: str) -> dict[str, Any]:
     return detail
 
 
-def _list_waiting(service: Service, as_json: bool) -> None:
-    from fedtrain.cli.owner.consent import consent
+def _asked(job: dict[str, Any]) -> dict[str, Any]:
+    """Return what a person decides on. Raises Failure where that cannot be shown."""
+    asked: dict[str, Any] | None = job["asked"]
+    if asked is None:
+        raise Failure(
+            f"what job {job['id']}'s Model Owner signed cannot be opened here, so that nobody sees what it asks: "
+            f"`fedtrain deny {job['id']}` declines it"
+        )
+    return asked
 
+
+def _list_waiting(service: Service, as_json: bool) -> None:
     waiting = [
-        consent(service.get(f"/models/{one['id']}"))
+        _asked(service.get(f"/models/{one['id']}"))
         for one in service.get("/models")
         if one["waits_because"] is not None
     ]

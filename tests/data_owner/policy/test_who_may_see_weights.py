@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from fedtrain.cli.owner.consent import consent, print_consent
 from fedtrain.cli.simulate.demo import _Parties
+from fedtrain.data_owner.routes.asked import weights_in_words
 from fedtrain.data_owner.settings import DataOwnerSettings
+from fedtrain.spec.training import Training
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -43,14 +44,9 @@ def test_the_demo_shares_weights_where_its_spec_does(tmp_path: Path, model: str,
 @pytest.mark.parametrize(
     ("weights", "says"), [("encrypted", "every 4 rounds"), ("shared_with_owners", "single out a row")]
 )
-def test_who_approves_by_hand_is_told_what_it_means(
-    weights: str, says: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    training = {"weights": weights, "reencrypt_every": 4}
-    job = dict.fromkeys(("id", "model_owner", "model_owner_name", "dataset", "dataset_version", "rounds"), "7")
-    rest = {"leak": {}, "plan": {}, "spec": None, "waits_because": "", "differencing_risks": [], "earlier_jobs": []}
-    print_consent(consent({**job, **rest, "training": training}))
-    assert says in " ".join(capsys.readouterr().out.split())
+def test_who_approves_by_hand_is_told_what_it_means(weights: str, says: str) -> None:
+    training = Training.model_validate({"weights": weights, "reencrypt_every": 4, "optimizer": "gradient_descent"})
+    assert says in weights_in_words(training)
 
 
 def test_both_digits_specs_train_on_the_same_columns() -> None:

@@ -1,0 +1,133 @@
+"""The terms that a person at a Data Owner decides about, in plain words: the same for a page and for the command."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel
+
+from fedtrain.data_owner.job import JobState
+from fedtrain.data_owner.policy.told import Told
+from fedtrain.protocol.documents.signed import Manifest
+from fedtrain.spec.privacy import Privacy
+from fedtrain.spec.training import Training
+
+_MOST_VALUES = 40
+_NOT_SAID = "not said: ask its Model Owner before you decide"
+
+
+class Leak(BaseModel):
+    """Numbers that the Model Owner learns by the protocol: so many a decrypted round, of so many there are."""
+
+    numbers_per_round: int
+    rounds_at_most: int
+    numbers_in_all_moments: int
+    holds_if: str = "the Model Owner follows the protocol; one crafted request can carry all of the summed moments"
+
+
+class Asked(BaseModel):
+    """A job in the words that are shown before a person approves or declines it, a line a matter.
+
+    `predicts` has the names of `targets` alone, and `least_owners` is the first number of `who_else`: for lists.
+    """
+
+    job: str
+    name: str | None
+    purpose: str
+    model_owner: str
+    model: str
+    predicts: str
+    targets: list[str]
+    columns: list[str]
+    dataset: str
+    least_owners: int
+    who_else: str
+    auditors: list[str]
+    leaves: str | None
+    weights: str
+    privacy: str | None
+    key: str
+    risks: list[str]
+    earlier_jobs: list[str]
+    waits_because: str | None
+
+    @classmethod
+    def of(cls, job: JobState, manifest: Manifest, leak: Leak | None, earlier: Sequence[Told]) -> Asked:
+        """Return what `job` asks, whose Model Owner signed `manifest`; `earlier`: the jobs on the same rows."""
+        spec, training = manifest.spec, manifest.spec.training
+        props = spec.data_props.model_dump(mode="json", exclude_none=True)
+        targets = props.get("targets") or [props["target"]]
+        least, most = training.min_data_owners, training.max_data_owners
+        return cls(
+            job=job.job_id,
+            name=spec.name,
+            purpose=spec.purpose or _NOT_SAID,
+            model_owner=f"{job.model_owner_name} ({job.model_owner})",
+            model=f"{_words(spec.model_type)}, by {_words(training.optimizer)}, at most {job.rounds} rounds",
+            predicts=", ".join(_label(target) for target in targets),
+            targets=[_column(target) for target in targets],
+            columns=[_column(feature) for feature in props["features"]],
+            dataset=f"{job.dataset}, version {str(job.dataset_version)[:16]}…",
+            least_owners=least,
+            who_else=f"{least} to {most} owners in all; who they are is fixed when all have answered",
+            auditors=list(spec.auditors),
+            leaves=None if leak is None else _leaves(leak),
+            weights=weights_in_words(training),
+            privacy=None if spec.privacy is None else _privacy(spec.privacy, least),
+            key=f"{training.key_bits}-bit key, {_plan_bits(manifest.plan)}",
+            risks=[*job.risks_taken, *job.risks],
+            earlier_jobs=[f"{one.job_id} over {', '.join(sorted(one.names))}" for one in earlier],
+            waits_because=job.waits_because,
+        )
+
+
+def weights_in_words(training: Training) -> str:
+    """Return what this owner is shown of the model's weights."""
+    if training.weights == "shared_with_owners":
+        return "shown to this owner; who makes them steep enough can single out a row of the sum"
+    every = training.reencrypt_every
+    return "encrypted, afresh in every round" if every == 1 else f"encrypted, afresh in every {every} rounds"
+
+
+def _privacy(claim: Privacy, least_owners: int) -> str:
+    honest = claim.honest_owners or max(1, least_owners - 1)
+    return (
+        f"every number carries noise: epsilon {claim.epsilon:g} at delta {claim.delta:g} for each record, as "
+        f"long as {honest} owners add theirs honestly; `fedtrain budget` says what is left"
+    )
+
+
+def _words(name: str) -> str:
+    return str(name).replace("_", " ").lower()
+
+
+def _label(column: Mapping[str, Any]) -> str:
+    return str(column["name"]) if column.get("name") is not None else f"column {column.get('col_idx')}"
+
+
+def _column(column: Mapping[str, Any]) -> str:
+    kind = column.get("type") or ("category" if column.get("categories") else "number")
+    held = column.get("categories") or column.get("range") or ()
+    between = " or " if column.get("categories") else " to "
+    shown = between.join(_value(value) for value in held[:_MOST_VALUES]) + (" …" if len(held) > _MOST_VALUES else "")
+    described = f": {column['description']}" if column.get("description") else ""
+    return f"{_label(column)}, {kind} {shown}".rstrip() + described
+
+
+def _value(value: object) -> str:
+    return f"{value:.15g}" if isinstance(value, float) else str(value)
+
+
+def _leaves(leak: Leak) -> str:
+    return (
+        f"encrypted and masked, so that only sums over all owners can be read: {leak.numbers_per_round} sums a "
+        f"decrypted round, at most {leak.rounds_at_most} rounds, of {leak.numbers_in_all_moments} that "
+        f"there are; if {leak.holds_if}"
+    )
+
+
+def _plan_bits(plan: Mapping[str, object]) -> str:
+    """Return the plan's own numbers in a line: whatever is a plain number in it."""
+    shown = [f"{name} {value}" for name, value in sorted(plan.items()) if isinstance(value, int)]
+    return ", ".join(shown) or "no numbers"
