@@ -6,7 +6,7 @@ import asyncio
 import math
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -106,6 +106,7 @@ _EXAMPLE: dict[str, Any] = {
     "remarks": [],
     "owners": [{"party": "1a" * 32, "name": "clinic-a"}, {"party": "c4" * 32, "name": "clinic-b"}],
     "declined": [],
+    "on_dropout": "wait",
     "waiting_for": [{"party": "c4" * 32, "name": "clinic-b", "since": "2026-01-12T09:28:41.100Z"}],
     "seconds_left": 41.5,
     "refusal": None,
@@ -139,7 +140,8 @@ class ModelView(ModelLine):
     owners of the roster, those first whose jobs ended so most often.
     `test_set_problem`: in the answer to POST /models, why the test set could not score the model that it will be.
     Members that are not here are what a method reports that fits no coefficients.
-    `window`: scale and bits of the round that is asked. `plan`: the budget, and under `forecast` what the job costs.
+    `on_dropout`: what its spec says of rounds without an owner. `window`: scale and bits of the round that is
+    asked. `plan`: the budget, and under `forecast` what the job costs.
     """
 
     model_config = ConfigDict(extra="allow", json_schema_extra={"example": _EXAMPLE})
@@ -156,6 +158,7 @@ class ModelView(ModelLine):
     owners: list[dict[str, str]]
     may_have_caused: list[Suspect] = Field(default=[])
     declined: list[dict[str, Any]]
+    on_dropout: Literal["wait", "end", "continue"]
     waiting_for: list[dict[str, Any]] | None
     seconds_left: float | None
     refusal: str | None
@@ -216,6 +219,7 @@ def view(
         remarks=list(remarks_on(state, model)),
         owners=[owner.model_dump() for owner in state.owners],
         declined=_listed(said.get("declined")),
+        on_dropout=state.spec.training.on_dropout,
         waiting_for=[] if state.ended else None if elsewhere is None else _listed(said.get("waiting_for")),
         seconds_left=None if state.ended else _number(said.get("seconds_left")),
         refusal=refusal,

@@ -12,6 +12,7 @@ from tests.pages.conftest import ROOT
 
 pytestmark = pytest.mark.slow
 BUILT = Path("fedtrain", "service", "pages", "built")
+TYPES = Path("src", "lib", "api")
 
 
 def run(folder: Path, *command: object) -> None:
@@ -33,4 +34,7 @@ def test_the_files_are_those_that_the_sources_build(installed: Path) -> None:
 def test_the_pages_fit_what_the_services_answer(installed: Path, tmp_path: Path) -> None:
     run(ROOT, sys.executable, ROOT / "ui" / "scripts" / "openapi.py", tmp_path)
     run(installed, "node", "scripts/types.mjs", tmp_path)
+    written = {path.name: path.read_text() for path in (installed / TYPES).glob("*.d.ts")}
+    kept = {path.name: path.read_text() for path in (ROOT / "ui" / TYPES).glob("*.d.ts")}
+    assert kept == written, "write the types again, as docs/pages.md says, and commit them"
     run(installed, "npm", "run", "-s", "check")

@@ -17,8 +17,8 @@ from playwright.sync_api import Page, Route
 from fedtrain.client.evidence import fetch_log
 from fedtrain.client.facilitator import FacilitatorClient
 from fedtrain.crypto import LocalEngine
-from fedtrain.protocol.documents.identity import sha256_hex
-from fedtrain.protocol.documents.signed import SignedDocument
+from fedtrain.protocol.documents.identity import Identity, sha256_hex
+from fedtrain.protocol.documents.signed import SignedDocument, sign_document
 from fedtrain.protocol.evidence.verification import Job, LogItem, verify_log
 from fedtrain.protocol.messages.rounds import LogEntry, RoundAnswer, SignedBytes, from_cbor, to_cbor
 from fedtrain.spec.problems import Problem
@@ -164,3 +164,79 @@ def test_one_altered_byte_is_found_in_the_entry_that_the_command_names(
     assert said.startswith("The log does not hold.")
     entry = re.search(r"Log entry (\d+):", refused.value.detail)
     assert entry is not None and entry[0] in said and entry[1] == "2"
+
+
+PRUNED = {"type": "/problems/evidence-pruned", "title": "x", "status": 410, "detail": "The ciphertexts were deleted."}
+NOT_FOUND = {"type": "/problems/not-found", "title": "x", "status": 404, "detail": "The job has no such evidence."}
+
+
+@pytest.mark.parametrize(
+    ("answered", "says"),
+    [
+        ({"status": 410, "json": PRUNED}, "Could not be verified here: Log entry 1: The ciphertexts were deleted."),
+        (
+            {"status": 502, "body": "<h1>Bad gateway</h1>"},
+            "Could not be verified here: Log entry 1: what was asked for",
+        ),
+        (None, "Could not be verified here: Log entry 1: the service does not answer. Run fedtrain verify"),
+        # The service itself says that the log names what it never had: `fedtrain verify` calls that inconsistent.
+        ({"status": 404, "json": NOT_FOUND}, "The log does not hold. Log entry 1: The job has no such evidence"),
+    ],
+)
+def test_evidence_that_does_not_come_shows_nothing_of_the_log(
+    finished: tuple[Parties, str], watched: Watched, answered: dict[str, object] | None, says: str
+) -> None:
+    parties, job_id = finished
+    page = watched.page(parties.urls["facilitator"])
+    page.context.route(
+        re.compile(r"/blobs/"),
+        lambda route: route.abort() if answered is None else route.fulfill(**answered),  # type: ignore[arg-type]
+    )
+    assert verified(page, parties, job_id).startswith(says)
+
+
+def test_a_session_that_ended_meanwhile_is_no_fault_of_the_logs(
+    finished: tuple[Parties, str], watched: Watched
+) -> None:
+    parties, job_id = finished
+    page = watched.page(parties.urls["facilitator"])
+    page.goto(parties.link("facilitator"))
+    page.get_by_role("button", name="End the session").wait_for()
+    page.goto(f"{parties.urls['facilitator']}/#/facilitator/job/{job_id}")
+    page.get_by_role("button", name="Verify the log").wait_for()
+    page.context.clear_cookies()
+    page.get_by_role("button", name="Verify the log").click()
+    note = page.locator("[role=status] .note")
+    note.wait_for()
+    assert note.inner_text().startswith("Could not be verified here: Log entry 1: This route is for parties")
+
+
+def test_a_browser_without_ed25519_says_so(finished: tuple[Parties, str], watched: Watched) -> None:
+    parties, job_id = finished
+    page = watched.page(parties.urls["facilitator"])
+
+    def without(route: Route) -> None:
+        refuse = "crypto.subtle.importKey = async () => { throw new DOMException('none', 'NotSupportedError') };\n"
+        route.fulfill(body=refuse + route.fetch().text(), content_type="text/javascript")
+
+    page.context.route(re.compile(r"/workers/worker-"), without)
+    said = verified(page, parties, job_id)
+    assert said.startswith("Could not be verified here: this browser checks no Ed25519 signatures.")
+
+
+def test_a_job_whose_rounds_may_go_on_without_an_owner_is_left_to_the_command(
+    finished: tuple[Parties, str], watched: Watched, log: Log
+) -> None:
+    parties, job_id = finished
+    signer = Identity.generate()
+    manifest = log.job.manifest.model_copy(update={"model_owner": signer.party_id, "unmasking_key": "09" + "00" * 31})
+    page = watched.page(parties.urls["facilitator"])
+    signed = sign_document(manifest, signer).model_dump()
+    page.context.route(re.compile(r"/manifest$"), lambda route: route.fulfill(json=signed))
+    said = verified(page, parties, job_id)
+    assert said.startswith("Could not be verified here: the rounds of this job may go on without an owner")
+    # What says so has to be signed: who alters a manifest does not get past its signature that way.
+    page = watched.page(parties.urls["facilitator"])
+    forged = signed | {"document": signed["document"].replace('"unmasking_key":"09', '"unmasking_key":"19')}
+    page.context.route(re.compile(r"/manifest$"), lambda route: route.fulfill(json=forged))
+    assert verified(page, parties, job_id).startswith("The log does not hold. the manifest is not signed by")

@@ -1,4 +1,5 @@
 // Calls to the service that these pages come from. Addresses are relative: no page asks another party.
+import { t } from '$lib/texts';
 
 export interface FieldError {
   field: string;
@@ -17,13 +18,25 @@ export interface Problem {
   [more: string]: unknown;
 }
 
-/** What the service refused, or why nothing came from it (`problem` undefined). */
+/** What the service refused, as its problem says; or, where `problem` is undefined, what else went wrong. */
 export class Failure extends Error {
   constructor(
     message: string,
     readonly problem?: Problem,
   ) {
     super(message);
+  }
+
+  /** An error as a failure: those of another kind say what they say. */
+  static of(error: unknown): Failure {
+    return error instanceof Failure ? error : new Failure(error instanceof Error ? error.message : String(error));
+  }
+}
+
+/** Nothing came from the service. */
+export class Unreached extends Failure {
+  constructor() {
+    super(t.problem.unreached);
   }
 }
 
@@ -53,7 +66,7 @@ export async function answer(path: string, sent: Sent = {}): Promise<Response> {
     });
   } catch (error) {
     if (sent.signal?.aborted) throw error;
-    throw new Failure('unreached');
+    throw new Unreached();
   }
   if (!response.ok) throw await refusal(response);
   return response;
@@ -62,7 +75,12 @@ export async function answer(path: string, sent: Sent = {}): Promise<Response> {
 /** The JSON that a route answers with. Throws Failure. */
 export async function ask<T>(path: string, sent: Sent = {}): Promise<T> {
   const response = await answer(path, sent);
-  return (response.status === 204 ? undefined : await response.json()) as T;
+  try {
+    return (response.status === 204 ? undefined : await response.json()) as T;
+  } catch (error) {
+    if (sent.signal?.aborted) throw error;
+    throw error instanceof SyntaxError ? new Failure(t.problem.notJson) : new Unreached();
+  }
 }
 
 export function problemIn(text: string, status: number): Failure {
@@ -72,9 +90,10 @@ export function problemIn(text: string, status: number): Failure {
   } catch {
     // Not JSON: it is not this service that answered.
   }
-  return new Failure(`status ${status}`);
+  return new Failure(t.problem.notTheService(status));
 }
 
-async function refusal(response: Response): Promise<Failure> {
+/** Why the service refused. */
+export async function refusal(response: Response): Promise<Failure> {
   return problemIn(await response.text(), response.status);
 }

@@ -22,7 +22,7 @@ export class Resource<T> {
       this.failure = undefined;
     } catch (error) {
       if (turn !== this.#asked) return;
-      this.failure = error instanceof Failure ? error : new Failure(String(error));
+      this.failure = Failure.of(error);
     } finally {
       if (turn === this.#asked) this.loading = false;
     }

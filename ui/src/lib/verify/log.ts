@@ -1,7 +1,9 @@
 // A job's log, recomputed by the reader's own machine: hashes, signatures and products. Pure but for what fetches bytes.
 import { fromHex, hex, sha256, type Bytes } from './bytes';
 import { decode, encode, type Plain } from './cbor';
+import { t } from '$lib/texts';
 import { checkSignature } from './signatures';
+import { Unverifiable } from './unverifiable';
 
 export interface SignedDocument {
   document: string;
@@ -38,10 +40,12 @@ async function opened(signed: SignedDocument, tag: string, signer: string): Prom
   return JSON.parse(signed.document) as Record<string, unknown>;
 }
 
-/** What the log belongs to, once manifest, roster and every acceptance were checked. Throws. */
+/** What the log belongs to, once manifest, roster and every acceptance were checked. Throws, Unverifiable for a job of another kind. */
 export async function openJob(manifest: SignedDocument, roster: SignedDocument, facilitator: string): Promise<Job> {
   const said = await opened(manifest, 'manifest', manifest.signer);
   if (said['model_owner'] !== manifest.signer) throw new Error('the manifest is not signed by the Model Owner that it names');
+  // By what the Model Owner signed: were it by the log, a Facilitator could have any log pass as one of these.
+  if (said['unmasking_key'] !== undefined) throw new Unverifiable(t.verify.goesOn);
   const manifestHash = await hashOf(manifest.document);
   const list = await opened(roster, 'roster', facilitator);
   if (list['manifest_hash'] !== manifestHash) throw new Error('the roster belongs to another manifest');
@@ -74,7 +78,7 @@ function same(given: Plain[], due: Plain[], why: string): void {
   if (given.length !== due.length || given.some((one, at) => (one ?? null) !== (due[at] ?? null))) throw new Error(why);
 }
 
-/** Verify entry after entry; returns the head. The first that fails is named in what is thrown. */
+/** Verify entry after entry; returns the head. The first that fails, or is Unverifiable, is named in what is thrown. */
 export async function verifyLog(job: Job, from: Evidence, progress: (done: number) => void): Promise<string> {
   if (from.entries === 0) throw new Error('The log is empty.');
   let head = NO_ENTRY;
@@ -85,7 +89,8 @@ export async function verifyLog(job: Job, from: Evidence, progress: (done: numbe
       else await verifySum(job, from, index, head, fields(bytes));
       head = hex(await sha256(bytes));
     } catch (error) {
-      throw new Error(`Log entry ${index}: ${error instanceof Error ? error.message : String(error)}`);
+      const why = `Log entry ${index}: ${error instanceof Error ? error.message : String(error)}`;
+      throw error instanceof Unverifiable ? new Unverifiable(why, error.problem) : new Error(why);
     }
     progress(index + 1);
   }

@@ -7,7 +7,7 @@ const element = document.currentScript.parentElement;
 
 Promise.all([
 import("./immutable/entry/start.kqYNLfMi.js"),
-import("./immutable/entry/app.B0s4Q1Cj.js")
+import("./immutable/entry/app.UKIKEBZT.js")
 ]).then(([kit, app]) => {
 kit.start(app, element);
 });
