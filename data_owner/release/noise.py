@@ -22,15 +22,15 @@ from fedtrain.spec.problems import Code, Problem
 
 NOISE_TAG: Final = "noise"
 #: Of the way in which noise follows from a seed; another way has another number, and so other noise.
-NOISE_VERSION: Final = 1
+NOISE_VERSION: Final = 2
 
 
 def with_noise(integers: Integers, planned: Answer, names: Sequence[bytes], seed: bytes | None) -> Integers:
     """Return integers (any shape) plus this owner's shares as the plan has them; themselves where it has none.
 
-    What is beyond the plan's bound with its noise ends there, which tells no more than the noised number does. Raises
-    Problem(INTERNAL) where the plan has noise and there is no seed to draw it from, or not a name of its own for each
-    number.
+    A number ends at the plan's bound before its noise is added: two tables that differ by a row are no further apart
+    for that, and the noise stays whole. Raises Problem(INTERNAL) where the plan has noise and there is no seed to draw
+    it from, or not a name of its own for each number.
     """
     if planned.noise is None:
         return integers
@@ -39,13 +39,18 @@ def with_noise(integers: Integers, planned: Answer, names: Sequence[bytes], seed
         raise Problem(
             Code.INTERNAL, f"Noise for {count} numbers cannot be drawn by {len(names)} names: nothing of them leaves."
         )
-    bound = planned.owner_bound
+    tail = planned.noise.tail
+    bound = planned.owner_bound - tail
     noised = [
-        max(-bound, min(bound, int(value) + discrete_gaussian(variance, RandomStream(_seed_of(seed, name)))))
+        _ended(int(value), bound) + _ended(discrete_gaussian(variance, RandomStream(_seed_of(seed, name))), tail)
         for value, variance, name in zip(integers.ravel(), planned.noise.variances, names, strict=True)
     ]
     result: Integers = np.array(noised, dtype=object).reshape(integers.shape)
     return result
+
+
+def _ended(value: int, bound: int) -> int:
+    return max(-bound, min(bound, value))
 
 
 def _seed_of(seed: bytes, name: bytes) -> bytes:

@@ -57,6 +57,9 @@ class NoiseKey:
     def share(self, table: SummedTable, spec: ModelSpec, terms: NoiseTerms, places: Places) -> str:
         """Return the name of this owner's share of a release. `places`: of the job's columns.
 
+        The most rows that the job has room for are part of it: numbers end there, and the same noise on numbers that
+        end elsewhere would cancel in the difference.
+
         Raises SecretFileError where the key's file is not usable.
         """
         privacy = terms.privacy
@@ -71,6 +74,8 @@ class NoiseKey:
             terms.honest_owners,
             terms.variance,
             terms.variance_off_diagonal,
+            terms.tail,
+            spec.training.max_rows,
             "classes" if spec.kind.classifies else "values",
             places.encoding,
             *sorted(places.outputs),

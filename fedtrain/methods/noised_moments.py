@@ -26,8 +26,10 @@ from fedtrain.spec.problems import Code, Problem
 GRID_BITS: Final = 24
 #: Of what is told: products of two numbers of the grid.
 FRACTION_BITS: Final = 2 * GRID_BITS
-#: Slots have room for so many standard deviations of a share; a number beyond them, one in 10^32, ends there.
+#: A share of noise ends after so many standard deviations, or more where δ asks for it.
 _TAIL: Final = 12
+#: Of δ, what is kept for the chance that a share ends at its tail.
+_TAIL_PART: Final = 2.0**-40
 #: So many bits of ρ count, rounded down: mathematics libraries differ in the last ones, and parties must not.
 _RHO_BITS: Final = 32
 #: What of `training` goes with it, with optimizer newton.
@@ -39,7 +41,7 @@ class NoiseTerms:
     """The noise that a privacy claim needs. `squared_sensitivity`: Δ² in squared units of the told integers.
 
     `rho`: what the sum of `honest_owners` shares spends. `variance`: of an owner's share of a number; of A's numbers
-    off the diagonal it is `variance_off_diagonal`.
+    off the diagonal it is `variance_off_diagonal`. `tail`: the largest share of noise there is.
     """
 
     privacy: Privacy
@@ -48,28 +50,26 @@ class NoiseTerms:
     rho: float
     variance: int
     variance_off_diagonal: int
+    tail: int
 
     @classmethod
     def of(cls, spec: ModelSpec, privacy: Privacy) -> NoiseTerms:
         row, targets = Fraction(privacy.row_bound) ** 2, squared_target_bound(spec)
         squares = targets**2 if spec.kind.least_squares else Fraction(0)
         sensitivity = (row**2 + row * targets + squares) * (1 << 2 * FRACTION_BITS)
-        rho = _rounded_down(rho_of(privacy.epsilon, privacy.delta))
+        rho = _rounded_down(rho_of(privacy.epsilon, privacy.delta * (1 - _TAIL_PART)))
         variance = share_variance(rho, sensitivity, spec.honest_owners)
         half = -(-variance // 2)
         numbers = sum(math.prod(shape) for shape in _arrays(spec).values())
         spent = rho_of_sum(sensitivity, min(variance, 2 * half), spec.honest_owners, numbers)
-        return cls(privacy, spec.honest_owners, sensitivity, spent, variance, half)
+        deviations = _tail_deviations(privacy, numbers * spec.honest_owners)
+        tail = deviations * (math.isqrt(variance) + 1)
+        return cls(privacy, spec.honest_owners, sensitivity, spent, variance, half, tail)
 
     @property
     def standard_deviation(self) -> float:
         """Of one owner's share of a number of b, in units of the scaled moments."""
         return math.sqrt(self.variance) / (1 << FRACTION_BITS)
-
-    @property
-    def tail(self) -> int:
-        """The largest share of noise that a slot has room for."""
-        return _TAIL * (math.isqrt(self.variance) + 1)
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,8 @@ class NoisedPlan(PlainPlan):
         if not isinstance(answer, NoisedAnswer):
             raise TypeError(f"{kind} carries no noise")
         own = PlainAnswer.bound(answer, self.max_rows) + answer.tail
-        return replace(planned, answer=replace(planned.answer, owner_bound=own, noise=Noise(answer.variances)))
+        noise = Noise(answer.variances, answer.tail)
+        return replace(planned, answer=replace(planned.answer, owner_bound=own, noise=noise))
 
     def to_dict(self) -> dict[str, object]:
         if (terms := self.terms) is None:
@@ -180,6 +181,17 @@ def _answer(
 ) -> NoisedAnswer:
     # Every number of a row is within ±1 once it is scaled, and so is every product.
     return NoisedAnswer(arrays, Fraction(1), FRACTION_BITS, variances, terms.tail, training.max_data_owners)
+
+
+def _tail_deviations(privacy: Privacy, shares: int) -> int:
+    """Return how many standard deviations it takes for `shares` shares of noise to end at none, but for a part of δ.
+
+    Where noise ends with a chance of p in all, (ε, δ) becomes (ε, δ + (1 + e^ε)·p); of each share the chance is at most
+    exp(−t²/2). Source: Canonne, Kamath, Steinke 2020, proposition 25.
+    """
+    one_plus_power = privacy.epsilon + math.log1p(math.exp(-privacy.epsilon))
+    log_chance = math.log(privacy.delta) + math.log(_TAIL_PART / shares) - one_plus_power
+    return max(_TAIL, math.ceil(math.sqrt(-2 * log_chance)))
 
 
 def _rounded_down(rho: float) -> float:

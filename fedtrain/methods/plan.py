@@ -94,10 +94,13 @@ class AffineMap:
 class Noise:
     """The noise that each owner adds to its numbers, as the owners' privacy claims need it.
 
-    `variances`: of one owner's share of each number, as integers at the answer's scale.
+    `variances`: of one owner's share of each number, as integers at the answer's scale. `tail`: where each share ends,
+    on either side of 0. Numbers end where rows do, and noise at its tail, each for itself: a number that ended together
+    with its noise would have less of it.
     """
 
     variances: Sequence[int]
+    tail: int
 
 
 @dataclass(frozen=True)
@@ -106,8 +109,8 @@ class Answer:
 
     `owner_bound`: the bound that one owner's encrypted vector names; `sum_bound`: of all owners' together. An answer
     is masked, so that only the sum can be held against its bound. `applied`: where owners apply a map of theirs to
-    encrypted weights; None where the numbers are plain ones of their own. `noise`: what is added to plain ones, which
-    then end at ± `owner_bound`.
+    encrypted weights; None where the numbers are plain ones of their own. `noise`: what is added to plain ones, for
+    whose tail `owner_bound` has room.
     """
 
     arrays: Arrays

@@ -21,7 +21,7 @@ def epsilon_at_order(order: float, divergence: float, delta: float) -> float:
 
     Source: Canonne, Kamath, Steinke 2020, proposition 12.
     """
-    surplus = math.log(1 / delta) + (order - 1) * math.log1p(-1 / order) - math.log(order)
+    surplus = -math.log(delta) + (order - 1) * math.log1p(-1 / order) - math.log(order)
     return divergence + surplus / (order - 1)
 
 

@@ -33,17 +33,16 @@ from fedtrain.spec.model_spec import ModelSpec
 RUNS = 500
 EPSILON, DELTA = 1.0, 1e-4
 HONEST = 2
-SPEC = ModelSpec.model_validate(
-    {
-        "model_type": "LINEAR_REGRESSION",
-        "data_props": {
-            "features": [{"col_idx": at, "type": "continuous", "range": [0, 10]} for at in range(2)],
-            "target": {"col_idx": 2, "range": [0, 100]},
-        },
-        "training": {"optimizer": "newton"},
-        "privacy": {"epsilon": EPSILON, "delta": DELTA, "row_bound": 1.6, "honest_owners": HONEST},
-    }
-)
+DOCUMENT: dict[str, Any] = {
+    "model_type": "LINEAR_REGRESSION",
+    "data_props": {
+        "features": [{"col_idx": at, "type": "continuous", "range": [0, 10]} for at in range(2)],
+        "target": {"col_idx": 2, "range": [0, 100]},
+    },
+    "training": {"optimizer": "newton"},
+    "privacy": {"epsilon": EPSILON, "delta": DELTA, "row_bound": 1.6, "honest_owners": HONEST},
+}
+SPEC = ModelSpec.model_validate(DOCUMENT)
 PLAN: Plan = plan_spec(SPEC)
 MASK_KEY = X25519PrivateKey.generate()
 HASH = "a1" * 32
@@ -57,18 +56,18 @@ def moments(rows: Any) -> Moments:
     return moments_of([MomentRows(X, Y)], np.ones(3), np.ones(1))
 
 
-def told(of: Moments, seed: bytes) -> Any:
+def told(of: Moments, seed: bytes, plan: Plan = PLAN) -> Any:
     """Return what one owner's answers are before they are masked, both rounds: by the release's own stages."""
-    data = PreparedData.of(of, PLAN, places=Places([0, 1, 2], [0], ""))
+    data = PreparedData.of(of, plan, places=Places([0, 1, 2], [0], ""))
     method = method_of(SPEC.model_type, noised=True)
-    terms = noise_terms(PLAN)
+    terms = noise_terms(plan)
     assert terms is not None
     release = NoisedRelease("", "", terms, seed)
     no = cast(Any, None)  # what only masks and signatures need
-    job = answering.AnsweringJob("", "", 0, no, MASK_KEY, {}, PLAN, method, data, no, no, False, release=release)
+    job = answering.AnsweringJob("", "", 0, no, MASK_KEY, {}, plan, method, data, no, no, False, release=release)
     numbers = []
-    for kind in PLAN.kinds:
-        rows, number = (None, 0) if kind == "counts" else (100, 1)
+    for kind in plan.kinds:
+        rows, number = (None, 0) if kind == "counts" else (plan.max_rows_total, 1)
         asked = RoundRequest(
             manifest_hash=HASH, roster_hash=HASH, round=number, kind=kind, log_head=HASH, rows_total=rows
         )
@@ -139,3 +138,18 @@ def test_noise_that_is_too_small_breaks_the_claim_as_well(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(answering, "with_noise", smaller)
     assert lower_bound_on_epsilon() > EPSILON
+
+
+def test_a_job_with_room_for_hardly_a_row_leaves_the_noise_as_it_is() -> None:
+    """A number that ended together with its noise would have none left where the rows alone fill its room."""
+    least = plan_spec(ModelSpec.model_validate({**DOCUMENT, "training": {"optimizer": "newton", "max_rows": 1}}))
+    many = moments(np.tile(CANARY, (10**6, 1)))  # by far beyond the room for rows and noise together
+    room = least.round("moments").answer.owner_bound
+    assert min(map(abs, many.xtx.ravel())) > 100 * room
+    answers = np.array([told(many, _seed("least", run), least) for run in range(RUNS)])
+    planned = np.concatenate([_variances("counts"), _variances("moments")]) / HONEST
+    # χ² of so many draws at fixed seeds: half as much noise, or none, is far outside.
+    ratios = answers.var(axis=0, ddof=1) / planned
+    assert (np.abs(ratios - 1) < 0.25).all()
+    # Rows ended where there is room for them, so that it is N = 1 that the noise is around.
+    assert abs(answers[:, 0].mean() - 1) < 5 * math.sqrt(planned[0] / RUNS)

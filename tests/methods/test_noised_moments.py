@@ -78,6 +78,17 @@ def test_what_the_claim_counts_on_is_said_and_can_be_given() -> None:
         spec({**CLAIM, "honest_owners": 4})
 
 
+@pytest.mark.parametrize(("epsilon", "delta"), [(1.0, 1e-6), (30.0, 1e-6), (100.0, 5e-324)])
+def test_delta_covers_the_chance_that_noise_ends_at_its_tail(epsilon: float, delta: float) -> None:
+    terms = noise_terms(plan_spec(spec({**CLAIM, "epsilon": epsilon, "delta": delta})))
+    assert terms is not None
+    deviations = terms.tail / math.sqrt(terms.variance)
+    assert deviations >= 12
+    shares = 10 * 2  # of ten numbers, by the two owners whose noise counts
+    log_of_delta_more = epsilon + math.log1p(math.exp(-epsilon)) + math.log(shares) - deviations**2 / 2
+    assert log_of_delta_more <= math.log(delta) - 40 * math.log(2)
+
+
 def test_a_spec_without_privacy_is_signed_as_ever() -> None:
     plain = ModelSpec.model_validate(document())
     assert "privacy" not in json.loads(plain.model_dump_json())

@@ -26,7 +26,7 @@ def key_in(folder: Path, byte: int = 7) -> NoiseKey:
     return NoiseKey(folder, KeyFiles(folder), lambda count: bytes([byte]) * count)
 
 
-def spec(*, classes: bool = False, **privacy: Any) -> ModelSpec:
+def spec(*, classes: bool = False, max_rows: int = 10_000, **privacy: Any) -> ModelSpec:
     target: dict[str, Any] = {"col_idx": 1, "categories": [0, 1]} if classes else {"col_idx": 1, "range": [0, 100]}
     return ModelSpec.model_validate(
         {
@@ -35,7 +35,7 @@ def spec(*, classes: bool = False, **privacy: Any) -> ModelSpec:
                 "features": [{"col_idx": 0, "type": "continuous", "range": [0, 10]}],
                 "target": target,
             },
-            "training": {"optimizer": "newton"},
+            "training": {"optimizer": "newton", "max_rows": max_rows},
             "privacy": {"epsilon": 1.0, "delta": 1e-6, "row_bound": 2.0, **privacy},
         }
     )
@@ -90,6 +90,7 @@ def test_the_same_share_on_the_same_roster_is_the_same_release_after_a_restart(t
         (TABLE, spec(delta=1e-7), (0,)),
         (TABLE, spec(row_bound=2.5), (0,)),
         (TABLE, spec(honest_owners=1), (0,)),
+        (TABLE, spec(max_rows=9_999), (0,)),
         (TABLE, spec(classes=True), (0,)),
         (TABLE, spec(), (1,)),
         (TABLE, spec(), (0, 1)),

@@ -115,7 +115,8 @@ def test_what_is_within_comes_out_as_integers_at_the_plans_scale() -> None:
     assert fixed_point(Plain([half, half]), COUNTS).tolist() == [[0, 4]]
 
 
-NOISED = replace(COUNTS, noise=Noise((4 << 40, 9 << 40)))
+TAIL = 1 << 30
+NOISED = replace(COUNTS, owner_bound=COUNTS.owner_bound + TAIL, noise=Noise((4 << 40, 9 << 40), TAIL))
 SEED, NAMES = b"s" * 32, (b"rows", b"squares")
 
 
@@ -129,7 +130,7 @@ def test_a_number_carries_the_same_noise_wherever_its_release_tells_it_and_no_ot
     assert noised.shape == ONES.shape
     assert (noised != ONES).all()
     assert with_noise(ONES, NOISED, NAMES, SEED).tolist() == noised.tolist()
-    first = replace(COUNTS, noise=Noise((4 << 40,)))
+    first = replace(NOISED, noise=Noise((4 << 40,), TAIL))
     assert with_noise(ONES[:, :1], first, NAMES[:1], SEED).ravel().tolist() == [noised.ravel()[0]]
     for names, seed in ((NAMES[::-1], SEED), (NAMES, b"t" * 32)):
         assert not set(with_noise(ONES, NOISED, names, seed).ravel()) & set(noised.ravel())
@@ -144,11 +145,20 @@ def test_nothing_leaves_without_noise_where_it_is_planned(names: tuple[bytes, ..
     assert caught.value.code is Code.INTERNAL
 
 
-def test_what_is_beyond_its_bound_with_noise_ends_there_and_is_not_refused() -> None:
-    huge = np.array([[COUNTS.owner_bound * 4, -COUNTS.owner_bound * 4]], dtype=object)
-    assert fixed_point(Plain([huge], COUNTS.fraction_bits), NOISED).tolist() == huge.tolist()
+def test_what_is_beyond_its_bound_ends_there_before_its_noise_is_added_and_is_not_refused() -> None:
     bound = COUNTS.owner_bound
-    assert with_noise(huge, NOISED, NAMES, SEED).tolist() == [[bound, -bound]]
+    huge = np.array([[bound * 4, -bound * 4]], dtype=object)
+    assert fixed_point(Plain([huge], COUNTS.fraction_bits), NOISED).tolist() == huge.tolist()
+    ended = np.array([[bound, -bound]], dtype=object)
+    assert with_noise(huge, NOISED, NAMES, SEED).tolist() == with_noise(ended, NOISED, NAMES, SEED).tolist()
+    noise = with_noise(0 * ONES, NOISED, NAMES, SEED)
+    assert (with_noise(huge, NOISED, NAMES, SEED) - ended).tolist() == noise.tolist()
+    assert (noise != 0).all()
+
+
+def test_noise_ends_at_its_tail() -> None:
+    close = replace(NOISED, owner_bound=COUNTS.owner_bound + 5, noise=Noise((4 << 40, 9 << 40), 5))
+    assert set(np.abs(with_noise(0 * ONES, close, NAMES, SEED)).ravel()) == {5}
 
 
 @dataclass(frozen=True)
