@@ -14,7 +14,15 @@ from datetime import datetime
 from typing import Any
 
 from fedtrain.data_owner.data.row_ids import RowIds
-from fedtrain.data_owner.policy.budget import OVER_BUDGET, Account, PrivacyPolicy, RowSet, shares_rows, with_forgotten
+from fedtrain.data_owner.policy.budget import (
+    OVER_BUDGET,
+    Account,
+    PrivacyPolicy,
+    RowSet,
+    UnreadRows,
+    shares_rows,
+    with_forgotten,
+)
 from fedtrain.data_owner.policy.summed_table import SummedTable
 from fedtrain.data_owner.release.decisions import written
 from fedtrain.data_owner.release.noised_release import NoisedRelease
@@ -45,7 +53,7 @@ class Spendings:
         """Set apart what a job costs, once. `taken`: the risks that a person took. Raises Problem(BUDGET_SPENT)."""
         asked = self._spending(SpendingKind.RESERVED, job_id, table, share, None, terms, terms.rho)
         over = is_over(taken)
-        self.store.spend(lambda stored: self.account(table, stored).reserving(asked, policy.budget, over=over))
+        self.store.spend(lambda stored: self.account(table, policy, stored).reserving(asked, policy.budget, over=over))
 
     def book(
         self,
@@ -62,7 +70,7 @@ class Spendings:
         over = is_over(taken)
 
         def entry(stored: Sequence[Spending]) -> Spending | None:
-            account = self.account(table, stored)
+            account = self.account(table, policy, stored)
             if asked.release in account.booked and all(one.release != asked.release for one in stored):
                 return asked  # booked beside the keys, and forgotten by the store: it costs what it cost
             found = account.booking(asked, policy.budget, over=over)
@@ -88,19 +96,16 @@ class Spendings:
         """Return True while something is set apart for the job."""
         return job_id in Account(tuple(self.store.spendings())).reserved
 
-    def account(self, table: RowSet, stored: Sequence[Spending] | None = None) -> Account:
+    def account(self, table: RowSet, policy: PrivacyPolicy, stored: Sequence[Spending] | None = None) -> Account:
         """Return what these rows have spent."""
         entries = with_forgotten(self.store.spendings() if stored is None else stored, self.told.spent())
-        return Account.of(entries, self.told.sums(), shares_rows(table, self.rows))
+        return Account.of(entries, self.told.sums(), shares_rows(table, self.rows, policy.apart))
 
-    def of_dataset(self, name: str, version: str) -> Account:
-        """Return what the rows of a dataset version have spent; where none of them was told yet, those of its name."""
-        entries, told = with_forgotten(self.store.spendings(), self.told.spent()), self.told.sums()
-        known: list[RowSet] = [*reversed(entries), *(one.table for one in reversed(told))]
-        own = next((one for one in known if one.version == version), None)
-        if own is not None:
-            return Account.of(entries, told, shares_rows(own, self.rows))
-        return Account.of(entries, told, lambda one: one.dataset == name)
+    def of_dataset(self, name: str, version: str, policy: PrivacyPolicy) -> Account:
+        """Return what the rows of a dataset version have spent; all that they may have, where no job has read them."""
+        known: list[RowSet] = [*self.store.spendings(), *self.told.spent(), *(one.table for one in self.told.sums())]
+        of_version = [one for one in known if (one.dataset, one.version) == (name, version)]
+        return self.account(of_version[-1] if of_version else UnreadRows(name, version), policy)
 
     def forgotten(self) -> int:
         """Return how many releases the store does not know, being older than what was told."""
@@ -126,6 +131,7 @@ class Spendings:
             "version": table.version,
             "whole": table.whole,
             "row_key": table.row_key,
+            "encoding": table.encoding,
             "rho": rho,
             "epsilon": terms.privacy.epsilon,
             "delta": terms.privacy.delta,

@@ -1,7 +1,8 @@
 """The owner's rules on differential privacy, and the account of its records. Pure.
 
-A budget is of the records: whatever was told of a set of rows counts for every set that shares a row with it, under
-whatever name it is registered.
+A budget is of the records: whatever was told of a set of rows counts for every set that may share a row with it, under
+whatever name, dictionary or mapping it is registered. Rows are known by what dictionary and mapping make of them, so
+that two sets are known to have none in common only where both are read by the same ones.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from fedtrain.data_owner.data.row_ids import RowIds
 from fedtrain.data_owner.policy.told import Told
 from fedtrain.data_owner.store.records import Spending, SpendingKind
 from fedtrain.privacy.filter import RenyiFilter
+from fedtrain.protocol.documents.signed import Name
 from fedtrain.spec.model_spec import ModelSpec, Strict
 from fedtrain.spec.problems import Code, Problem
 
@@ -29,7 +31,8 @@ class PrivacyPolicy(Strict):
     """`colluders`: other owners that may work together with who decrypts; a claim must not count on their noise.
 
     `epsilon`, `delta`: what may ever be spent of any record; None: there is no budget, and exact jobs are answered.
-    `per_job`: the largest ε of one job. `at_end`: what becomes of a job that costs more than is left.
+    `per_job`: the largest ε of one job. `at_end`: what becomes of a job that costs more than is left. `apart`: datasets
+    that have records of nobody who is in another one, as a person knows: each has a budget of its own.
     """
 
     colluders: Annotated[int, Field(ge=0, le=10_000)] = 1
@@ -37,13 +40,14 @@ class PrivacyPolicy(Strict):
     delta: Annotated[float, Field(gt=0, lt=1)] | None = None
     per_job: _Epsilon | None = None
     at_end: Literal["refuse", "ask"] = "refuse"
+    apart: tuple[Name, ...] = ()
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if (self.epsilon is None) != (self.delta is None):
             raise ValueError("epsilon and delta are one budget: give both, or neither")
-        if self.epsilon is None and (self.per_job is not None or self.at_end != "refuse"):
-            raise ValueError("per_job and at_end are of a budget: give epsilon and delta as well")
+        if self.epsilon is None and (self.per_job is not None or self.at_end != "refuse" or self.apart):
+            raise ValueError("per_job, at_end and apart are of a budget: give epsilon and delta as well")
         return self
 
     @property
@@ -72,7 +76,9 @@ class PrivacyPolicy(Strict):
 
 
 class RowSet(Protocol):
-    """Rows that something was spent or told of. `whole`: the name of their set, hashed under `row_key`."""
+    """Rows that something was spent or told of. `whole`: the name of their set, hashed under `row_key`. `encoding`: a
+    hash of the dictionary and the mapping that they are read by; None where it is not known.
+    """
 
     @property
     def dataset(self) -> str: ...
@@ -82,26 +88,46 @@ class RowSet(Protocol):
     def whole(self) -> str | None: ...
     @property
     def row_key(self) -> str | None: ...
+    @property
+    def encoding(self) -> str | None: ...
+
+
+@dataclass(frozen=True)
+class UnreadRows:
+    """A registered dataset version of which no job has read the rows."""
+
+    dataset: str
+    version: str
+    whole: None = None
+    row_key: None = None
+    encoding: None = None
 
 
 #: Says whether rows have one in common with those that are asked about.
 Shares = Callable[[RowSet], bool]
 
 
-def shares_rows(table: RowSet, rows: Callable[[str], RowIds | None]) -> Shares:
+def shares_rows(table: RowSet, rows: Callable[[str], RowIds | None], apart: Sequence[str] = ()) -> Shares:
     """Return what says whether other rows have one in common with the table's; where that is not known, they have.
 
-    `rows`: a set by its name, None where it is lost.
+    `rows`: a set by its name, None where it is lost. `apart`: names of datasets that share no record with others; rows
+    that are seen to be the same are so all the same.
     """
     own = None if table.whole is None else rows(table.whole)
 
     def shares(other: RowSet) -> bool:
-        if other.whole is not None and other.whole == table.whole:
+        if other.version == table.version or (other.whole is not None and other.whole == table.whole):
             return True
         theirs = None if other.whole is None else rows(other.whole)
-        if own is None or theirs is None or table.row_key != other.row_key:
-            return True
-        return bool(np.isin(own.ids, theirs.ids).any())
+        compared = False
+        if own is not None and theirs is not None and table.row_key == other.row_key:
+            if np.isin(own.ids, theirs.ids).any():
+                return True
+            compared = other.encoding is not None and other.encoding == table.encoding
+        if other.dataset != table.dataset and not {other.dataset, table.dataset}.isdisjoint(apart):
+            return False
+        # Another dictionary or mapping makes other values of the same records, whose hashes then differ.
+        return not compared
 
     return shares
 
@@ -177,8 +203,9 @@ class Account:
         if self.exact:
             raise Problem(
                 Code.BUDGET_SPENT,
-                f"Exact sums of some of these rows of {asked.dataset!r} were told, by a job without privacy: "
-                "no budget covers them any more.",
+                f"Exact sums of some of these rows of {asked.dataset!r} were told, or may have been, by a job without "
+                "privacy: no budget covers them any more. If they were another dataset's, and nobody is in both, name "
+                "one of the two in privacy.apart.",
             )
         costs = self.costs(asked.job_id)
         if asked.rho and not over and not budget.allows(costs, asked.rho):

@@ -107,7 +107,7 @@ def _budget(parts: OwnerParts) -> Budget:
 
 
 def _dataset(parts: OwnerParts, policy: PrivacyPolicy, dataset: Dataset) -> DatasetBudget:
-    account = parts.spendings.of_dataset(dataset.name, dataset.version)
+    account = parts.spendings.of_dataset(dataset.name, dataset.version, policy)
     costs, budget = account.costs(), policy.budget
     delta = policy.delta or max((one.delta for one in account.entries), default=None)
     return DatasetBudget(

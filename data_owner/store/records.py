@@ -115,7 +115,8 @@ class Spending(Strict):
     """A part of the records' privacy that a job was set apart, spent for good, or gave back.
 
     `release`: what was booked, by its name; None before the roster is known. `share`: what this owner's noise is known
-    by. `whole`: the set of the rows, hashed under `row_key`. `rho`: the cost; `epsilon`, `delta`: what the job claims.
+    by. `whole`: the set of the rows, hashed under `row_key`. `encoding`: of dictionary and mapping; None of what an
+    earlier version spent. `rho`: the cost; `epsilon`, `delta`: what the job claims.
     FREE: the release was told before, and what was set apart is given back, as by GIVEN_BACK.
     """
 
@@ -127,6 +128,7 @@ class Spending(Strict):
     version: Hash
     whole: Hash | None = None
     row_key: str | None = None
+    encoding: Hash | None = None
     rho: Annotated[Real, Field(ge=0)]
     epsilon: Real
     delta: Real

@@ -102,6 +102,7 @@ spendings = sa.Table(
     sa.Column("version", sa.String(64), nullable=False),
     sa.Column("whole", sa.String(64)),
     sa.Column("row_key", sa.String(16)),
+    sa.Column("encoding", sa.String(64)),  # not known of what an earlier version spent
     sa.Column("rho", sa.String(32), nullable=False),
     sa.Column("epsilon", sa.String(32), nullable=False),
     sa.Column("delta", sa.String(32), nullable=False),

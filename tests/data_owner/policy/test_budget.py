@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fedtrain.data_owner.data.row_ids import RowIds
-from fedtrain.data_owner.policy.budget import OVER_BUDGET, Account, shares_rows, with_forgotten
+from fedtrain.data_owner.policy.budget import OVER_BUDGET, Account, UnreadRows, shares_rows, with_forgotten
 from fedtrain.data_owner.policy.rules import OwnerPolicy
 from fedtrain.data_owner.policy.summed_table import SummedTable
 from fedtrain.data_owner.policy.told import Told
@@ -37,6 +37,7 @@ def spending(job: int, rho: float = WHOLE, *, share: str = "own", release: str |
         "version": named("version"),
         "whole": named("rows"),
         "row_key": "aa" * 8,
+        "encoding": named("encoding"),
         "rho": rho,
         "epsilon": 1.0,
         "delta": 1e-6,
@@ -141,13 +142,30 @@ def ids(*values: int) -> RowIds:
 def test_a_budget_is_of_rows_and_not_of_names() -> None:
     rows = Rows({named("rows"): ids(1, 2, 3), named("some"): ids(3, 4), named("others"): ids(5, 6)})
     shares = shares_rows(spending(1), rows.get)
-    some = spending(2, whole=named("some"), dataset="another-name", version=named("another file"))
-    assert shares(some)
-    assert not shares(spending(3, whole=named("others")))
-    # What cannot be compared counts.
+    other = {"dataset": "another-name", "version": named("another file")}
+    assert shares(spending(2, whole=named("some"), **other))
+    assert not shares(spending(3, whole=named("others"), **other))
+    # What cannot be compared counts: lost or unknown rows, or what another key, dictionary or mapping made of them.
     for unknown in (None, named("lost")):
-        assert shares(spending(4, whole=unknown))
-    assert shares(spending(5, whole=named("others"), row_key="bb" * 8))
+        assert shares(spending(4, whole=unknown, **other))
+    assert shares(spending(5, whole=named("others"), row_key="bb" * 8, **other))
+    for encoding in (None, named("another encoding")):
+        assert shares(spending(6, whole=named("others"), encoding=encoding, **other))
+    assert shares(UnreadRows("another-name", named("another file")))
+
+
+def test_a_dataset_that_a_person_sets_apart_has_a_budget_of_its_own_but_for_rows_that_are_seen_in_both() -> None:
+    rows = Rows({named("rows"): ids(1, 2, 3), named("some"): ids(3, 4)})
+    suppliers = {"dataset": "suppliers", "version": named("another file"), "encoding": named("another encoding")}
+    for apart in (["suppliers"], ["clinic"]):
+        shares = shares_rows(spending(1), rows.get, apart)
+        assert not shares(spending(2, whole=None, **suppliers))
+        assert not shares(UnreadRows("suppliers", named("another file")))
+        assert shares(spending(3, whole=named("some"), **suppliers))
+        assert shares(spending(4, whole=None, **{**suppliers, "version": named("version")})), "the same file"
+        # Of one dataset, nothing is apart: a later version has some of the rows of the one before.
+        assert shares(spending(5, whole=None, version=named("a later version")))
+    assert shares_rows(spending(1), rows.get, ["others"])(spending(2, whole=None, **suppliers))
 
 
 @pytest.mark.parametrize(
@@ -160,6 +178,7 @@ def test_a_budget_is_of_rows_and_not_of_names() -> None:
         ("per_job = 1.0", "privacy"),
         ('at_end = "ask"', "privacy"),
         ('epsilon = 1.0\ndelta = 1e-6\nat_end = "wait"', "privacy.at_end"),
+        ('apart = ["suppliers"]', "privacy"),
         ("colluders = -1", "privacy.colluders"),
         ("sigma = 1", "privacy.sigma"),
     ],
@@ -171,6 +190,9 @@ def test_a_policy_that_makes_no_sense_is_refused_by_its_field(text: str, field: 
 
 
 def test_a_budget_is_read_from_a_policy() -> None:
-    policy = OwnerPolicy.from_toml("[privacy]\nepsilon = 3\ndelta = 1e-6\nper_job = 1\nat_end = 'ask'\ncolluders = 2\n")
+    policy = OwnerPolicy.from_toml(
+        "[privacy]\nepsilon = 3\ndelta = 1e-6\nper_job = 1\nat_end = 'ask'\ncolluders = 2\napart = ['suppliers']\n"
+    )
+    assert policy.privacy.apart == ("suppliers",)
     assert policy.privacy.budget == RenyiFilter(3.0, 1e-6)
     assert OwnerPolicy().privacy.budget is None
