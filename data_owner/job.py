@@ -199,13 +199,14 @@ class Denied:
 class Frozen:
     """The table was read and its moments are on disk.
 
-    `compared`: the table against all that was told before. `sealing_key`: to have weights sealed to, where the job
+    `compared`: the table against all that was told before. `inspection`: None for a job that claims privacy, of which
+    nothing is to depend on what rows there are. `sealing_key`: to have weights sealed to, where the job
     shares them. `taken_before`: the risks of this dataset version that a person took for another job. `noise_share`:
     what its noise is known by, where the job claims privacy.
     """
 
     compared: Comparison
-    inspection: Inspection
+    inspection: Inspection | None
     moments_hash: str
     mask_key: str
     sealing_key: str | None = None

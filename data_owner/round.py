@@ -211,17 +211,19 @@ def _waiting_for_consent(state: JobState, statement: RosterConsent) -> JobState:
 def _frozen(context: JobContext, state: JobState, message: j.Frozen) -> Outcome:
     manifest = context.manifest(state)
     # Where sums carry noise, neither an answer nor its absence is to tell what rows there are.
-    private = manifest.spec.privacy is not None
-    verdict = ACCEPTED
-    if not private:
-        verdict = judge_rows(context.policy, manifest.spec, message.compared.table.rows, message.inspection)
+    inspection, verdict = message.inspection, ACCEPTED
+    if inspection is not None:
+        verdict = judge_rows(context.policy, manifest.spec, message.compared.table.rows, inspection)
     if verdict.outcome is Ruling.DECLINE and verdict.code is not None:
         return _declining(context, state, verdict.code, verdict.detail)
     state = _with(state, summed=message.compared.table)
     risks = table_risks(message.compared, context.policy.min_rows) if context.policy.compares_sums else ()
     risks = tuple(risk for risk in risks if risk not in state.risks_taken)
-    if not private:
-        risks = (*risks, *_risks_of_rows(context, state, manifest, message))
+    if inspection is not None:
+        found = standing_out_risks(context.policy, inspection, validates=manifest.spec.validates)
+        # What a person took for the same version is not asked again.
+        taken = {*state.risks_taken, *message.taken_before}
+        risks = (*risks, *(risk for risk in found if risk not in taken))
     if risks:
         return _asking(state, risks)
     acceptance = Acceptance(
@@ -307,12 +309,6 @@ def _held_against_the_past(context: JobContext, state: JobState, past: j.Past | 
         return None
     statement = RosterConsent(job_id=state.job_id, manifest_hash=state.manifest_hash, roster=roster, earlier=earlier)
     return _waiting_for_consent(state, statement)
-
-
-def _risks_of_rows(context: JobContext, state: JobState, manifest: Manifest, message: j.Frozen) -> tuple[str, ...]:
-    """Rows that sums over the table could single out. What a person took for the same version is not asked again."""
-    found = standing_out_risks(context.policy, message.inspection, validates=manifest.spec.validates)
-    return tuple(risk for risk in found if risk not in state.risks_taken and risk not in message.taken_before)
 
 
 def _asked(context: JobContext, state: JobState, message: j.Asked) -> Outcome:

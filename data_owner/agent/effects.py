@@ -128,9 +128,11 @@ class JobEffects:
             plan = context.documents.plan(state.offer)
             with self._freezing:
                 frozen = self._frozen(state.job_id, dataset, manifest.spec, plan, context.policy.min_rows)
-                # What rounding makes of a column depends on its role, and so do its cells.
-                asked = in_roles(schema, manifest.spec.data_props, dataset.columns)
-                inspection = self._shop.inspector.inspect(dataset, asked, manifest.spec.training.scaling)
+                inspection = None
+                if manifest.spec.privacy is None:
+                    # What rounding makes of a column depends on its role, and so do its cells.
+                    asked = in_roles(schema, manifest.spec.data_props, dataset.columns)
+                    inspection = self._shop.inspector.inspect(dataset, asked, manifest.spec.training.scaling)
             check_fits(method, frozen.data, plan)
             share = self._noise_share(frozen.table, manifest.spec, plan, frozen.data.places)
         except Problem as problem:

@@ -43,8 +43,12 @@ class Records(Protocol):
 class CountedRows:
     """Streams a table's batches with the records marked that count. `ids`: of those of the latest batch, in order."""
 
-    def __init__(self, columns: Sequence[str], schema: DataProps, key: bytes | None = None) -> None:
+    def __init__(
+        self, columns: Sequence[str], schema: DataProps, key: bytes | None = None, *, leaves_out: bool = False
+    ) -> None:
         """`columns`: the names of the file's columns. `key`: 32 secret bytes that hashes are under; None for none.
+
+        `leaves_out`: records with a value that does not fit its declaration do not count; else they are refused.
 
         Raises fedtrain.tabular.errors.ColumnMismatch where the schema does not fit them.
         """
@@ -53,6 +57,7 @@ class CountedRows:
         """The schema's columns, by the names that the file gives them."""
         self.ids: Ids = np.empty(0, dtype=np.uint64)
         self._key = key
+        self._leaves_out = leaves_out
         self._positions = tuple(places)
         self._declared = tuple(places.values())
         self._codecs: tuple[Codec, ...] = tuple(_codec(column) for column in self._declared)
@@ -68,7 +73,8 @@ class CountedRows:
     def batches(self, table: Records, wanted: Sequence[Column]) -> Iterator[TableBatch]:
         """Batches of the `wanted` columns, all of them the schema's, for `fedtrain.tabular.encode.Encoder`.
 
-        Raises `tabular.errors.TableError` where a value of any column of the schema does not fit its declaration.
+        Raises `tabular.errors.TableError` where a value of any column of the schema does not fit its declaration, and
+        such records are not left out.
         """
         places = {position: index for index, position in enumerate(self._positions)}
         chosen = [places[position] for position in table.positions(wanted)]
@@ -79,8 +85,12 @@ class CountedRows:
 
     def _count(self, batch: TableBatch) -> Mask:
         readings = [codec.read(*cells) for codec, cells in zip(self._codecs, batch.cells, strict=True)]
-        refuse_findings(readings, batch.first_row)
         counted = np.ones(batch.rows, dtype=bool)
+        if not self._leaves_out:
+            refuse_findings(readings, batch.first_row)
+        else:
+            for unfit in (rows for reading in readings for rows in reading.unfit):
+                counted &= ~unfit
         for column, reading in zip(self._declared, readings, strict=True):
             if column.missing == "drop" and reading.dropped is not None:
                 counted &= ~reading.dropped

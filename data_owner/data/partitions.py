@@ -92,10 +92,10 @@ class ClusterReducer:
         if len(groups) >= slots:
             first = next(self._joined(table, groups))
             if self._cluster.everywhere(Groups.are_here, first):
-                return Reduced.sum(_kept(self._of_groups(reduction, table, groups), keep))
+                return reduction.sum(_kept(self._of_groups(reduction, table, groups), keep))
         shipments = _shipments(reduction, table, self._part_rows)
         parts = self._cluster.ordered(reduction.part, ((shipment,) for shipment in shipments))
-        return Reduced.sum(_kept(parts, keep))
+        return reduction.sum(_kept(parts, keep))
 
     def _of_groups(self, reduction: Reduction, table: Table, groups: Sequence[RowGroup]) -> Iterator[Part]:
         parts, again = itertools.tee(self._joined(table, groups))

@@ -32,18 +32,6 @@ class Reduced:
     moments: Moments
     dropped: int
 
-    @classmethod
-    def sum(cls, parts: Iterable[Reduced]) -> Reduced:
-        """Return the result over consecutive parts. Raises UnreadableTable ("no-rows") where no record counts."""
-        moments: Moments | None = None
-        dropped = 0
-        for part in parts:
-            moments = part.moments if moments is None else moments + part.moments
-            dropped += part.dropped
-        refuse_no_rows(0 if moments is None else moments.rows, dropped)
-        assert moments is not None  # noqa: S101 - for the type checker
-        return cls(moments, dropped)
-
 
 @dataclass(frozen=True)
 class Reduction:
@@ -51,7 +39,7 @@ class Reduction:
 
     columns: the names of the file's columns. schema: decides which records count. props: what is encoded of them, as
     `model_type` and `scaling` say. split: both parts side by side; None for none. row_key: 32 secret bytes. clip: for
-    sums that get noise.
+    sums that get noise; no record is then refused, and no table for having none, which would tell of it.
     """
 
     columns: tuple[str, ...]
@@ -68,13 +56,13 @@ class Reduction:
 
         Raises TableError, MomentsError.
         """
-        encoder = Encoder(self.props, self.model_type, self.scaling)
-        counted = CountedRows(self.columns, self.schema, self.row_key)
+        encoder, leaves_out = self._encoder, self.clip is not None
+        counted = CountedRows(self.columns, self.schema, self.row_key, leaves_out=leaves_out)
         dropped: list[int] = []
 
         def noted() -> Iterator[EncodedBatch]:
             for batch in counted.batches(records, encoder.columns):
-                encoded = encoder.encode(batch)
+                encoded = encoder.encode(batch, leaves_out=leaves_out)
                 keep(counted.ids)
                 dropped.append(encoded.dropped)
                 yield encoded
@@ -94,6 +82,22 @@ class Reduction:
         ids: list[Ids] = [np.empty(0, dtype=np.uint64)]
         return self.of(records, ids.append), np.concatenate(ids)
 
+    def sum(self, parts: Iterable[Reduced]) -> Reduced:
+        """Return the result over consecutive parts. Raises UnreadableTable ("no-rows") where no record counts."""
+        sides = 1 if self.split is None else 2
+        moments = Moments.zero(sides * self._encoder.dimensions, sides * self._encoder.outputs)
+        dropped = 0
+        for part in parts:
+            moments = moments + part.moments
+            dropped += part.dropped
+        if self.clip is None:
+            refuse_no_rows(moments.rows, dropped)
+        return Reduced(moments, dropped)
+
+    @property
+    def _encoder(self) -> Encoder:
+        return Encoder(self.props, self.model_type, self.scaling)
+
 
 def _clipped(batches: Iterable[EncodedBatch], clip: RowClip | None) -> Iterator[EncodedBatch]:
     """Rows as `clip` leaves them, where there is one."""
@@ -111,7 +115,7 @@ ReduceTable = Callable[[Reduction, Table, Keep], Reduced]
 
 def reduce_here(reduction: Reduction, table: Table, keep: Keep) -> Reduced:
     """Reduce a table in this thread. Raises TableError, MomentsError."""
-    return Reduced.sum([reduction.of(table, keep)])
+    return reduction.sum([reduction.of(table, keep)])
 
 
 def _weighted(batches: Iterable[EncodedBatch]) -> Iterator[EncodedBatch]:

@@ -263,14 +263,16 @@ def _risks(policy: OwnerPolicy, inspection: Inspection, parts: Sequence[Inspecte
 def table_findings(policy: OwnerPolicy, inspection: Inspection) -> tuple[str, ...]:
     """Say what will become of jobs on a table, and what to change, before any comes; () where nothing is in the way."""
     verdict = judge_table(policy, inspection)
-    declined = [f"Every job will be declined. {verdict.detail}"] if verdict.outcome is Ruling.DECLINE else []
+    declined = []
+    if verdict.outcome is Ruling.DECLINE:
+        declined = [f"Every job without privacy will be declined. {verdict.detail}"]
     always = _risks(policy, inspection, inspection.parts[:1])
     # A cell that is small in all rows is so in a part: that is said once.
     by_part = () if declined else _risks(policy, inspection, inspection.parts)[len(always) :]
     when = "will wait" if policy.standing_out == "by_hand" else "will, once a Model Owner is pinned, wait"
     return (
         *declined,
-        *(f"Every job {when} for a person. {risk}" for risk in always),
+        *(f"Every job without privacy {when} for a person. {risk}" for risk in always),
         *(f"A job that holds rows out for validation {when} for a person. {risk}" for risk in by_part),
     )
 

@@ -17,7 +17,7 @@ from fedtrain.tabular.columns import CategoryCodec, Codec, NumericCodec, feature
 from fedtrain.tabular.encode import category_counts, kept_rows, tails
 from fedtrain.tabular.errors import TableError
 from fedtrain.tabular.extremes import Extremes, Question
-from fedtrain.tabular.findings import Finding, Reading, Scaling
+from fedtrain.tabular.findings import TARGET_OUT_OF_RANGE, Finding, Reading, Scaling
 from fedtrain.tabular.mapping.file import Mapping
 from fedtrain.tabular.reading.convert import Floats
 from fedtrain.tabular.reading.read import Table, open_declared_table
@@ -95,11 +95,14 @@ def check_table(
     model_type: ModelType | None,
     scaling: Scaling = "range",
     mapping: Mapping | None = None,
+    *,
+    leaves_out: bool = False,
 ) -> TableReport:
     """Read the whole table once and report on it. Never raises TableError: that is what the report is for.
 
-    `model_type`: None for a schema, whose targets may be of any. `mapping`: its owner's, under which it is read. Raises
-    ValueError for targets that the model type cannot have.
+    `model_type`: None for a schema, whose targets may be of any. `mapping`: its owner's, under which it is read.
+    `leaves_out`: records are held against a job that claims privacy, which leaves out what does not fit, and refuses
+    nothing. Raises ValueError for targets that the model type cannot have.
     """
     report = TableReport(str(path))
     if model_type is not None:
@@ -114,7 +117,7 @@ def check_table(
         return report
     present = _present(table, codecs, report)
     if present:
-        _read(table, present, report)
+        _read(table, present, report, leaves_out=leaves_out)
     if not report.problems and report.rows == report.rows_dropped:
         why = "every record lacks a value" if report.rows else "the table has no records"
         report.problems.append(Problem("no-rows", f"{path}: {why}; there is nothing to use"))
@@ -139,7 +142,7 @@ def _present(table: Table, codecs: list[Codec], report: TableReport) -> list[Cod
     return present
 
 
-def _read(table: Table, codecs: list[Codec], report: TableReport) -> None:
+def _read(table: Table, codecs: list[Codec], report: TableReport, *, leaves_out: bool) -> None:
     tally = Tally({codec.label: codec.texts for codec in codecs if isinstance(codec, CategoryCodec)})
     found: dict[tuple[str, str], Problem] = {}
     missing = dict.fromkeys((codec.label for codec in codecs), 0)
@@ -147,7 +150,7 @@ def _read(table: Table, codecs: list[Codec], report: TableReport) -> None:
     try:
         for batch in table.batches([codec.column for codec in codecs]):
             readings = [codec.read(*cells) for codec, cells in zip(codecs, batch.cells, strict=True)]
-            keep = kept_rows(readings)
+            keep = kept_rows(readings, leaves_out=leaves_out)
             report.rows += batch.rows
             report.rows_dropped += 0 if keep is None else int((~keep).sum())
             for codec, reading in zip(codecs, readings, strict=True):
@@ -159,7 +162,10 @@ def _read(table: Table, codecs: list[Codec], report: TableReport) -> None:
             tally.add(low, high, category_counts(codecs, readings, keep))
     except TableError as error:
         report.problems.append(_problem(error))
-    report.problems += found.values()
+    if leaves_out:
+        report.questions += (_left_out(problem) for problem in found.values())
+    else:
+        report.problems += found.values()
     report.columns = [_summary(codec, tally, missing[codec.label], extremes[codec.label]) for codec in codecs]
     for codec, column in zip(codecs, report.columns, strict=True):
         # Where values outside the range are a problem they are one already.
@@ -188,6 +194,13 @@ def _merge(found: dict[tuple[str, str], Problem], finding: Finding, first_row: i
         found[finding.column, finding.code] = Problem(
             earlier.code, earlier.message, earlier.column, count, earlier.first_record
         )
+
+
+def _left_out(problem: Problem) -> Question:
+    """Say of a problem what a job that claims privacy makes of such records."""
+    becomes = "are counted at that end" if problem.code == TARGET_OUT_OF_RANGE else "are left out"
+    message = f"{problem.message}. With privacy such records {becomes}. Is that right?"
+    return Question(problem.code, problem.column or "", message, problem.count or 0)
 
 
 def _summary(codec: Codec, tally: Tally, missing: int, extremes: Extremes) -> ColumnSummary:

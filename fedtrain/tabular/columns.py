@@ -16,7 +16,7 @@ import numpy as np
 
 from fedtrain.spec.model_spec import ARRAYS, NUMERIC, Column, Feature, FeatureType, Target, category_text
 from fedtrain.tabular.arrays.codec import ArrayCodec
-from fedtrain.tabular.findings import Finding, Reading, Scaling, finding, missing_advice
+from fedtrain.tabular.findings import TARGET_OUT_OF_RANGE, Finding, Reading, Scaling, finding, missing_advice
 from fedtrain.tabular.pairs import Affine
 from fedtrain.tabular.reading.convert import MISSING, UNKNOWN, Floats, Ints, Mask, to_codes, to_numbers
 from fedtrain.tabular.reading.marks import NumberMarks
@@ -171,6 +171,6 @@ def feature_codec(feature: Feature, scaling: Scaling) -> Codec:
 def target_codec(target: Target, scaling: Scaling) -> NumericCodec | CategoryCodec:
     """The codec of a target: for two classes one line, the second being 1; for more, a line a class."""
     if target.categories is None:
-        return NumericCodec(target, (target.label,), scaling, "target-out-of-range")
+        return NumericCodec(target, (target.label,), scaling, TARGET_OUT_OF_RANGE)
     texts = target.category_texts
     return CategoryCodec(target, texts[1:] if len(texts) == 2 else texts, scaling)

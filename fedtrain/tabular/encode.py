@@ -103,12 +103,15 @@ class Encoder:
         """The encoder that a model spec declares."""
         return cls(spec.data_props, spec.model_type, spec.training.scaling)
 
-    def encode(self, batch: TableBatch) -> EncodedBatch:
-        """Encode a batch of `columns`. Raises BadValues for the first column that does not fit its declaration."""
+    def encode(self, batch: TableBatch, *, leaves_out: bool = False) -> EncodedBatch:
+        """Encode a batch of `columns`. Raises BadValues for the first column that does not fit its declaration.
+
+        `leaves_out`: nothing is raised, records with such a value are left out, and targets out of range clipped.
+        """
         codecs = (*self.features, *self.targets)
         if len(batch.arrays) != len(codecs):
             raise ValueError(f"the batch has {len(batch.arrays)} columns, the encoder takes {len(codecs)}")
-        return self._encode(batch, codecs, exact=not self._kind.has_network)
+        return self._encode(batch, codecs, exact=not self._kind.has_network, leaves_out=leaves_out)
 
     def encode_all(self, batches: Iterable[TableBatch]) -> Iterator[EncodedBatch]:
         """Encode batch by batch. Raises BadValues, and UnreadableTable ("no-rows") where not one record is left."""
@@ -149,10 +152,13 @@ class Encoder:
         slopes[-1] -= self.centre[:-1] @ slopes[:-1]
         return slopes * self.target_half_width
 
-    def _encode(self, batch: TableBatch, codecs: Sequence[Codec], *, exact: bool = False) -> EncodedBatch:
+    def _encode(
+        self, batch: TableBatch, codecs: Sequence[Codec], *, exact: bool = False, leaves_out: bool = False
+    ) -> EncodedBatch:
         readings = [codec.read(*cells) for codec, cells in zip(codecs, batch.cells, strict=True)]
-        refuse_findings(readings, batch.first_row)
-        keep = kept_rows(readings)
+        if not leaves_out:
+            refuse_findings(readings, batch.first_row)
+        keep = kept_rows(readings, leaves_out=leaves_out)
         if batch.counted is not None:
             keep = batch.counted if keep is None else keep & batch.counted
         ones = self.dimensions - sum(len(codec.names) for codec in self.features)
@@ -229,9 +235,14 @@ def refuse_findings(readings: Sequence[Reading], first_row: int) -> None:
     raise BadValues(error.code, message, column=error.column, rows=error.rows)
 
 
-def kept_rows(readings: Sequence[Reading]) -> Mask | None:
-    """(rows,) which records no column drops, or None where that is all of them."""
+def kept_rows(readings: Sequence[Reading], *, leaves_out: bool = False) -> Mask | None:
+    """(rows,) which records no column drops, or None where that is all of them.
+
+    `leaves_out`: nor has any a value that does not fit.
+    """
     masks = [reading.dropped for reading in readings if reading.dropped is not None]
+    if leaves_out:
+        masks += [rows for reading in readings for rows in reading.unfit]
     return ~np.logical_or.reduce(masks) if masks else None
 
 

@@ -25,7 +25,11 @@ _USUAL_CODE: Final = re.compile(r"-?9{2,}|-[19]|-8{2,}")
 
 @dataclass(frozen=True)
 class Question:
-    """Something that only the table's owner can tell. `code`: "may-mean-missing", "many-clipped" or "hardly-varies"."""
+    """Something that only the table's owner can tell.
+
+    `code`: "may-mean-missing", "many-clipped" or "hardly-varies"; for a job that claims privacy also that of a problem
+    which other jobs would be refused for, or "rows-beyond-plan".
+    """
 
     code: str
     column: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -14,11 +14,12 @@ from fedtrain.tabular.reading.convert import Floats, Ints, Mask
 
 Scaling = Literal["range", "none"]
 SHOWN_CHARACTERS: Final = 40
+TARGET_OUT_OF_RANGE: Final = "target-out-of-range"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Values of one column in one batch that do not fit. `first` counts from 0 within the batch."""
+    """Values of one column in one batch that do not fit. `first` counts from 0 within the batch; `rows`: a mask."""
 
     code: str
     column: str
@@ -26,6 +27,7 @@ class Finding:
     first: int
     example: str
     expected: str
+    rows: Mask = field(repr=False, compare=False)
 
     @property
     def what(self) -> str:
@@ -60,6 +62,11 @@ class Reading:
     findings: tuple[Finding, ...] = ()
     imputed: Mask | None = None
 
+    @property
+    def unfit(self) -> tuple[Mask, ...]:
+        """Rows of each finding, but for targets out of range, which have an end to be clipped to."""
+        return tuple(one.rows for one in self.findings if one.code != TARGET_OUT_OF_RANGE)
+
 
 def missing_advice(column: Column) -> str:
     """Say what to do about a missing value."""
@@ -70,7 +77,7 @@ def missing_advice(column: Column) -> str:
 def finding(code: str, label: str, rows: NDArray[np.bool_], array: Any, expected: str) -> Finding:
     """A Finding about the rows of a mask, of which at least one is set."""
     first = int(np.argmax(rows))
-    return Finding(code, label, int(rows.sum()), first, shown(array[first]), expected)
+    return Finding(code, label, int(rows.sum()), first, shown(array[first]), expected, rows)
 
 
 def shown(cell: Any) -> str:

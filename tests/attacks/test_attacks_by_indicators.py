@@ -133,12 +133,14 @@ def test_what_will_be_declined_or_wait_is_said_when_the_table_is_registered(tmp_
         answer = await owner.http.post("/datasets", json=sent)
         assert answer.status_code == 201, answer.text
         first, *of_parts = answer.json()["findings"]
-        assert first.startswith("Every job will wait for a person. 1 of 60 rows")
+        assert first.startswith("Every job without privacy will wait for a person. 1 of 60 rows")
         assert all("validation will wait" in finding for finding in of_parts)
         (tmp_path / "few.csv").write_text("\n".join(["age,dose,days", *rows(60, 0), "101,0,3"]))
         answer = await owner.http.post("/datasets", json={"name": "few", "path": "few.csv", "schema": schema})
         (declined,) = answer.json()["findings"]
-        assert declined.startswith("Every job will be declined.") and "age above its range: 1" in declined
+        assert (
+            declined.startswith("Every job without privacy will be declined.") and "age above its range: 1" in declined
+        )
         listed = {one["name"]: one["findings"] for one in (await owner.http.get("/datasets")).json()}
         assert listed["typo"] == [first, *of_parts] and listed["few"] == [declined] and listed["default"] == []
 

@@ -79,8 +79,11 @@ def check(
         raise Failure(f"{data}: there is no such file")
     rules = None if mapping is None else read_mapping(mapping)
     with one_table(data, target) as table:
-        report = check_table(table, props, model_type, scaling, rules)
-        if report.usable:
+        private = whole is not None and whole.privacy is not None
+        report = check_table(table, props, model_type, scaling, rules, leaves_out=private)
+        if whole is not None and private:
+            _hold_against_room(whole, report)
+        elif report.usable:
             _hold_against(allowed, whole, props, scaling, report, rules)
         effects = [] if rules is None else _effects(table, rules, props)
     report.path = str(data)
@@ -132,8 +135,22 @@ def _hold_against(
         judge_table(policy, inspection) if spec is None else judge_rows(policy, spec, report.rows_used, inspection)
     )
     if verdict.outcome is not Ruling.ACCEPT and verdict.code is not None:
-        report.problems.append(Problem(verdict.code.value.slug, f"jobs would be declined: {verdict.detail}"))
+        report.problems.append(
+            Problem(verdict.code.value.slug, f"jobs without privacy would be declined: {verdict.detail}")
+        )
     report.waits += standing_out_risks(policy, inspection, validates=validates)
+
+
+def _hold_against_room(spec: ModelSpec, report: TableReport) -> None:
+    """Ask about rows beyond those that a job with privacy has room for, for which it is not declined."""
+    from fedtrain.tabular.extremes import Question
+
+    rows, room = report.rows_used, spec.training.max_rows
+    if rows > room:
+        message = (
+            f"{rows} rows are in use, and sums of this job end where those of {room} do: ask for a larger max_rows."
+        )
+        report.questions.append(Question("rows-beyond-plan", "", message, rows - room))
 
 
 def _plan(spec: ModelSpec, report: TableReport) -> None:
@@ -183,7 +200,7 @@ def _unit(one: ColumnEffects) -> str | None:
 
 
 def _print_report(report: TableReport) -> None:
-    dropped = f", {report.rows_dropped:,} of them dropped for a missing value" if report.rows_dropped else ""
+    dropped = f", {report.rows_dropped:,} of them left out" if report.rows_dropped else ""
     console().print(f"{report.path}: {report.rows:,} records{dropped}", markup=False)
     print_table(
         "",

@@ -79,7 +79,7 @@ class ArrayCodec:
 
     def _finding(self, fault: ArrayFault) -> Finding:
         count, first = int(fault.rows.sum()), int(np.argmax(fault.rows))
-        return Finding(fault.code, self.label, count, first, fault.example, fault.expected)
+        return Finding(fault.code, self.label, count, first, fault.example, fault.expected, fault.rows)
 
     def lacking(self, array: Any) -> Mask:
         """(rows,) which values are missing, without reading the others."""

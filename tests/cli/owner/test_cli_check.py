@@ -67,6 +67,29 @@ def test_a_mapping_is_applied_and_its_effects_are_counted(spec: Path, tmp_path: 
     assert refused.exit_code == 1 and "columns.dose.form" in refused.output and "Traceback" not in refused.output
 
 
+def test_of_a_job_with_privacy_nothing_is_declined_for_what_rows_there_are(spec: Path, tmp_path: Path) -> None:
+    rows = ["dose,effect", *["5,10"] * 30, "8,20", "7,101", "much,3"]  # a cell of one row, a target beyond its range
+    data = table(tmp_path, *rows)
+    exact = json.loads(run("check", spec, "--data", data, "--json").stdout)
+    assert {problem["code"] for problem in exact["problems"]} == {"target-out-of-range", "text-in-numeric-column"}
+    fitting = table(tmp_path, *rows[:-2])
+    declined = run("check", spec, "--data", fitting)
+    assert declined.exit_code == 1 and "jobs without privacy would be declined" in declined.output
+
+    training = {"optimizer": "newton", "max_rows": 20}
+    claim = {"epsilon": 1.0, "delta": 1e-6, "row_bound": 2.0}
+    spec.write_text(json.dumps({**SPEC, "training": training, "privacy": claim}))
+    data = table(tmp_path, *rows)
+    result = run("check", spec, "--data", data, "--json")
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    assert (report["problems"], report["waits"], report["rows_dropped"]) == ([], [], 1)
+    asked = {one["code"]: one for one in report["questions"]}
+    assert "counted at that end" in asked["target-out-of-range"]["message"]
+    assert "left out" in asked["text-in-numeric-column"]["message"]
+    assert asked["rows-beyond-plan"]["count"] == 12
+
+
 def test_a_dictionary_is_described_checked_planned_and_asked(tmp_path: Path) -> None:
     rows = (f"{row % 10},{'yes' if row % 2 else 'no'},{row % 21}" for row in range(400))
     data, dictionary, spec = table(tmp_path, "dose,relapse,days", *rows), tmp_path / "s.json", tmp_path / "m.json"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import stat
 from pathlib import Path
 
@@ -127,6 +128,47 @@ def test_bad_data_are_refused_with_the_record_for_the_owners_eyes(bench: Bench, 
     assert caught.value.code is Code.INVALID_DATA and why in caught.value.detail
     # What goes to the log says where, never what.
     assert caught.value.extra["finding"] and why not in str({**caught.value.extra, "column": ""})
+
+
+def _private(*features: dict[str, object]) -> ModelSpec:
+    claim = {"epsilon": 1.0, "delta": 1e-6, "row_bound": 2.0}
+    document = json.loads(_spec(*features).model_dump_json())
+    return ModelSpec.model_validate_json(
+        json.dumps({**document, "training": {"optimizer": "newton"}, "privacy": claim})
+    )
+
+
+@pytest.mark.parametrize(
+    "record", [",1.0,a,3", "forty,1.0,a,3", "41,inf,a,3", "41,1.0,d,3", "41,1.0,,3", "41,1.0,a,", "41,1.0,a,many"]
+)
+def test_a_job_with_privacy_leaves_out_what_does_not_fit_and_refuses_nothing(bench: Bench, record: str) -> None:
+    spec = _private(AGE, WARD)  # the dose is of the dictionary, and decides on a record too
+    without = bench.freezer.freeze_job(JOB_ID, bench.register(_table(), SCHEMA), spec)
+    dataset = bench.register(_table(last=record), SCHEMA)
+    with pytest.raises(Problem):
+        bench.freezer.freeze_job("ab" * 16, dataset, _spec(AGE, WARD))
+    found = bench.freezer.freeze_job("cd" * 16, dataset, spec)
+    assert found.moments == without.moments
+    assert found.table.whole == without.table.whole
+
+
+@pytest.mark.parametrize(("beyond", "end"), [("51", "50"), ("1e300", "50"), ("-7", "0")])
+def test_a_job_with_privacy_clips_targets_and_counts_their_rows(bench: Bench, beyond: str, end: str) -> None:
+    spec = _private(AGE, WARD, DOSE)
+    at_end = bench.freezer.freeze_job(JOB_ID, bench.register(_table(last=f"41,1.0,a,{end}"), SCHEMA), spec)
+    found = bench.freezer.freeze_job("cd" * 16, bench.register(_table(last=f"41,1.0,a,{beyond}"), SCHEMA), spec)
+    assert found.moments == at_end.moments
+    assert found.table.rows == at_end.table.rows == 61
+
+
+@pytest.mark.parametrize("records", ["", "forty,1.0,a,3\n"])
+def test_a_job_with_privacy_has_moments_of_no_rows_too(bench: Bench, records: str) -> None:
+    dataset = bench.register("age,dose,ward,days\n" + records, SCHEMA)
+    with pytest.raises(Problem):
+        bench.freezer.freeze_job(JOB_ID, dataset, _spec(AGE))
+    frozen = bench.freezer.freeze_job("cd" * 16, dataset, _private(AGE))
+    assert frozen.table.rows == 0 and not frozen.moments.xtx.any()
+    assert bench.freezer.thaw_job("cd" * 16, frozen.moments_hash) == frozen.moments
 
 
 @pytest.mark.parametrize("lost", ["gone", "damaged", "salt gone", "others"])

@@ -40,6 +40,8 @@ def tables(folder: Path) -> dict[str, Path]:
     X = draw.uniform(0, 10, (ROWS, 2))
     y = X @ TRUE[:2] + TRUE[2] + draw.normal(0, 1, ROWS)
     rows = [[*map(float, x), float(value), int(value > 10)] for x, value in zip(X, y.clip(-20, 40), strict=True)]
+    # What no exact job is answered over: a target far beyond its range, and one that is missing.
+    rows[:2] = [[*rows[0][:2], 1e6, 1], [*rows[1][:2], "", 0]]
     return {f"owner-{n}": write_table(folder / f"owner-{n}.csv", rows[n::3]) for n in range(3)}
 
 
