@@ -6,6 +6,7 @@ import datetime
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final
 
 import pyarrow as pa
@@ -119,11 +120,13 @@ class Replacement:
         if recoded is not None:
             return recoded
         if self._rule.date is None or text in MISSING_TEXTS:
-            return _written(text, self._rule) if isinstance(value, float) else text
+            return _written(text, self._rule) if isinstance(value, float | Decimal) else text
         return _as_number(value if isinstance(value, datetime.date) else text, self._rule)
 
 
 def _text(value: object) -> str:
+    if isinstance(value, Decimal):
+        return format(value, "f")
     is_plain = isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value))
     return category(value) if is_plain else str(value)  # type: ignore[arg-type]
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from fedtrain.spec.columns import Column, DataProps, category_text
 from fedtrain.tabular.mapping.look import Look, look_at
-from fedtrain.tabular.mapping.matching import folded, like_name, same_category, same_name, units_between
+from fedtrain.tabular.mapping.matching import folded, folded_value, like_name, same_category, same_name, units_between
 
 #: How people write that there is no value, without case and punctuation; codes of numbers show by where they lie.
 _NO_VALUE: Final = frozenset(
@@ -150,7 +150,11 @@ def _of_categories(drafted: DraftedColumn, look: Look, categories: Sequence[str]
         right = {" ".join(text.casefold().split()) for text in look.every if category_text(text) in categories}
         drafted.rules["fold"] = True
         missing = [text for text in dict.fromkeys(missing) if text not in right]
-        recode = {text: meant for text, meant in recode.items() if text not in right or folded(text) == folded(meant)}
+        recode = {
+            text: meant
+            for text, meant in recode.items()
+            if text not in right or folded_value(text) == folded_value(meant)
+        }
     if recode:
         drafted.rules["recode"] = dict(list(recode.items())[:_MOST_RECODED])
     if missing:

@@ -38,8 +38,13 @@ from fedtrain.spec.problems import Code, Problem
 
 Unit = Literal["seconds", "minutes", "hours", "days", "weeks", "years"]
 
-#: Directives of strptime that leave the century, or the day, to be guessed, or depend on the machine's language.
-_GUESSED: Final = re.compile(r"%[yaAbBpcxXZ]")
+_DIRECTIVE: Final = re.compile(r"%(.)", re.DOTALL)
+#: Directives of strptime that are refused, with what is wrong.
+_REFUSED: Final = {
+    **dict.fromkeys("yaAbBpcxXZ", "leaves the century open, or depends on a language"),
+    **dict.fromkeys("UWuwGV", "counts weeks or their days, which strptime leaves out of the date"),
+    "I": "counts twelve hours, and leaves it open which of the two a day has",
+}
 _COMMA_NUMBER: Final = re.compile(r"-?[0-9]+,[0-9]+")
 #: A number with a fraction, as `category_text` writes it.
 FRACTION: Final = re.compile(r"-?[0-9]+\.[0-9]+")
@@ -70,12 +75,11 @@ class ColumnMapping(Strict):
     @field_validator("date")
     @classmethod
     def _nothing_guessed(cls, value: str | None) -> str | None:
-        guessed = None if value is None else _GUESSED.search(value)
-        if guessed is not None:
-            raise ValueError(
-                f"{guessed[0]} leaves the century open, or depends on a language: write the dates in full, as %Y-%m-%d"
-            )
-        if value is not None and "%Y" not in value:
+        used = [] if value is None else _DIRECTIVE.findall(value)
+        for letter in used:
+            if letter in _REFUSED:
+                raise ValueError(f"%{letter} {_REFUSED[letter]}: write the dates in full, as %Y-%m-%d")
+        if value is not None and "Y" not in used:
             raise ValueError(f'{value!r} has no %Y, the year: the form of 31.12.2020 is "%d.%m.%Y"')
         return value
 

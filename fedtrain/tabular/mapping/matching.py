@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 _LIKE: Final = 0.75
+#: Characters that people type, or programs put, for a minus.
+_MINUS: Final = re.compile("[\u2010-\u2015\u2212\ufe63\uff0d]")
 #: Units by the words that names have for them: what one of the first is, in the second.
 _FACTORS: Final[dict[tuple[str, str], tuple[float, float]]] = {
     ("lb", "kg"): (0.45359237, 0.0),
@@ -50,6 +52,26 @@ def folded(text: str) -> str:
     return "".join(letter for letter in plain if letter.isalnum())
 
 
+def folded_value(text: str) -> str:
+    """Return a value's text as `folded` does, but with the signs that make it another value.
+
+    "-1" is not "1", nor "A-" "A+", "<5" "5", "1.5" "15", or "2-3" "23"; a hyphen within words says nothing.
+    """
+    plain = unicodedata.normalize("NFKD", text.casefold().replace("ß", "ss")).strip()
+    plain = _MINUS.sub("-", plain)
+    return "".join(letter for place, letter in enumerate(plain) if letter.isalnum() or _is_sign(letter, plain, place))
+
+
+def _is_sign(letter: str, text: str, place: int) -> bool:
+    before, after = text[:place], text[place + 1 :]
+    if letter in ".,/:":
+        return before[-1:].isdigit() and after[:1].isdigit()
+    if letter == "-":
+        before, after = before.rstrip()[-1:], after.lstrip()[:1]
+        return not (before.isalnum() and after.isalnum()) or (before.isdigit() and after.isdigit())
+    return unicodedata.category(letter) == "Sm" or letter in "%‰°"
+
+
 def words(name: str) -> list[str]:
     """Return the words of a column's name, without case: "WeightKg", "weight_kg" and "weight (kg)" have two."""
     return [word.casefold() for word in re.findall(r"[^\W\d_]+?(?=[A-Z][a-z])|[^\W\d_]+|\d+", name)]
@@ -80,13 +102,17 @@ def same_category(text: str, categories: Sequence[str]) -> tuple[str | None, boo
 
     A value that starts as one category alone does, or as which one category alone starts, is a guess.
     """
-    plain = folded(text)
-    spelt = [category for category in categories if folded(category) == plain]
+    plain = folded_value(text)
+    spelt = [category for category in categories if folded_value(category) == plain]
     if len(spelt) == 1:
         return spelt[0], True
-    starting = [
-        category
-        for category in categories
-        if plain and folded(category) and (plain.startswith(folded(category)) or folded(category).startswith(plain))
-    ]
+    starting = [category for category in categories if _starts(plain, folded_value(category))]
     return (starting[0], False) if len(starting) == 1 else (None, False)
+
+
+def _starts(one: str, other: str) -> bool:
+    """Say whether a text begins the other and only letters, or digits after letters, come after it."""
+    short, long = sorted((one, other), key=len)
+    rest = long[len(short) :]
+    number_goes_on = short[-1:].isdigit() and rest[:1].isdigit()
+    return short != "" and long.startswith(short) and (rest == "" or rest.isalnum()) and not number_goes_on

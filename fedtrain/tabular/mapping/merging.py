@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from fedtrain.spec.columns import NUMERIC, Column, DataProps, Feature, FeatureType, Target, category_text
-from fedtrain.tabular.mapping.matching import folded, like_name, same_category
+from fedtrain.tabular.mapping.matching import folded, folded_value, like_name, same_category
 
 #: Widths of two ranges that differ so many times may be in two units.
 _ANOTHER_UNIT: Final = 5.0
@@ -176,7 +176,7 @@ def _categories(name: str, found: Sequence[_Of], notes: list[MergeNote]) -> list
     drafts: dict[str, list[str]] = {}
     for one in found:
         for category in one.column.categories or ():
-            key = folded(category_text(category)) or category_text(category)
+            key = folded_value(category_text(category)) or category_text(category)
             if key in merged and category_text(merged[key]) != category_text(category):
                 said = f"{category!r} in {one.draft} is spelt {merged[key]!r} here, which a mapping there has to make"
                 notes.append(MergeNote("spelling", name, said, False))
@@ -186,7 +186,7 @@ def _categories(name: str, found: Sequence[_Of], notes: list[MergeNote]) -> list
     partial = {key: held for key, held in drafts.items() if len(held) < len(everywhere)}
     texts = [category_text(category) for category in merged.values()]
     for key, held in partial.items():
-        others = [text for text in texts if folded(text) != key]
+        others = [text for text in texts if (folded_value(text) or text) != key]
         meant, _ = same_category(category_text(merged[key]), others)
         guess = f": is it {meant!r}?" if meant is not None else ""
         said = f"{merged[key]!r} is in {', '.join(held)} alone{guess}"

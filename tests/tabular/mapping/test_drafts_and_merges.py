@@ -10,7 +10,7 @@ import pytest
 from fedtrain.spec.model_spec import DataProps
 from fedtrain.tabular.mapping.draft import draft_mapping
 from fedtrain.tabular.mapping.file import Mapping
-from fedtrain.tabular.mapping.matching import folded, like_name, same_category, units_between, words
+from fedtrain.tabular.mapping.matching import folded, folded_value, like_name, same_category, units_between, words
 from fedtrain.tabular.mapping.merging import Merged, merge_schemas
 
 DOSE = {"name": "dose", "type": "continuous", "range": [0, 10]}
@@ -145,3 +145,57 @@ def test_names_and_values_are_matched_by_what_they_say() -> None:
     assert same_category("MALE", ["male", "female"]) == ("male", True)
     assert same_category("f", ["male", "female"]) == ("female", False)
     assert same_category("s", ["single", "separated"]) == (None, False)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("-1", "1"),
+        ("−1", "1"),
+        ("(-1)", "1"),
+        ("- 1", "+ 1"),
+        ("A-", "A+"),
+        ("A", "A-"),
+        ("AB -", "AB"),
+        ("<5", "5"),
+        ("≤5", "<5"),
+        ("5+", "5"),
+        ("1.5", "15"),
+        ("2-3", "23"),
+        ("1/2", "12"),
+        ("10 %", "10"),
+        ("1", "10"),
+    ],
+)
+def test_signs_make_another_value(one: str, other: str) -> None:
+    assert folded_value(one) != folded_value(other)
+    for value, category in ((one, other), (other, one)):
+        assert same_category(value, [category, "none of these"]) == (None, False)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("−1", "-1"),
+        ("A –", "a-"),
+        ("Non-Smoker", "non smoker"),
+        ("yes - often", "YES, often"),
+        ("n. a.", "N.A."),
+        ("Größe", "GROSSE"),
+        ("X-ray", "xray"),
+    ],
+)
+def test_spelling_alone_makes_no_other_value(one: str, other: str) -> None:
+    assert same_category(one, [other, "none of these"]) == (other, True)
+
+
+def test_values_that_a_sign_tells_apart_are_kept_apart_in_drafts_and_merges(tmp_path: Path) -> None:
+    group = {"name": "group", "type": "nominal", "categories": ["A+", "B+", "1"]}
+    mapping, text = drafted(tmp_path, "group,effect\na+,3\nA-,4\n-1,5\nB+,6\n1,7\n", group)
+    assert mapping.columns["group"].recode == {"a+": "A+"}
+    assert "what do 'A-', '-1' mean" in text
+    first, second = [{**group, "categories": categories} for categories in (["A+", "1", "-1"], ["A-", "-1", "a+"])]
+    found = merged(schema(first, DOSE), schema(second, DOSE))
+    assert found.schema.features[0].category_texts == ("A+", "1", "-1", "A-")
+    said = " ".join(note.message for note in found.notes)
+    assert "'A-' is in b.json alone" in said and "is it" not in said

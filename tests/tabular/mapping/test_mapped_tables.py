@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,15 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from fedtrain.spec.model_spec import DataProps, ModelType
+from fedtrain.spec.model_spec import Column, DataProps, ModelType
 from fedtrain.spec.problems import Code, Problem
 from fedtrain.tabular import ColumnMismatch, Encoder
 from fedtrain.tabular.check import check_table
 from fedtrain.tabular.errors import BadValues
 from fedtrain.tabular.mapping.effects import mapping_effects
 from fedtrain.tabular.mapping.file import Mapping, read_mapping
-from fedtrain.tabular.reading.read import open_declared_table
+from fedtrain.tabular.reading.convert import to_numbers
+from fedtrain.tabular.reading.read import open_declared_table, open_mapped_table
 
 SCHEMA = {
     "features": [
@@ -112,6 +114,19 @@ def test_a_parquet_file_with_codes_and_dates_of_its_own_types_is_mapped_too(tmp_
         np.testing.assert_allclose(one, other, rtol=1e-12)
 
 
+@pytest.mark.parametrize("decimal", [",", "."])
+def test_a_parquet_file_of_decimals_is_read_as_the_numbers_that_they_are(tmp_path: Path, decimal: str) -> None:
+    numbers = [Decimal("1.500"), Decimal("-999.000"), Decimal("2.250"), None]
+    table = pa.table({"w": pa.array(numbers, pa.decimal128(9, 3))})
+    pa.parquet.write_table(table, tmp_path / "table.parquet")
+    mapping = Mapping.from_toml(f'[columns.w]\ndecimal = "{decimal}"\nmissing = [-999]\n')
+    column = Column(name="w")
+    (batch,) = open_mapped_table(tmp_path / "table.parquet", mapping).batches([column])
+    values, faults = to_numbers(*batch.cells[0])
+    assert faults == ()
+    np.testing.assert_array_equal(values, [1.5, np.nan, 2.25, np.nan])
+
+
 def test_a_table_without_a_header_takes_its_names_from_the_mapping(tmp_path: Path) -> None:
     path = written(tmp_path, "".join(MESSY.splitlines(keepends=True)[1:]))
     rules = RULES.replace('"Geschlecht"', "0").replace('"weight (lb)"', "1").replace('"Aufnahme"', "2")
@@ -195,6 +210,13 @@ def test_a_rule_without_its_column_is_refused_by_name(tmp_path: Path, rules: str
         ("[columns.sex]\nform = 'x'", "columns.sex.form: Extra inputs"),
         ("[columns.sex", "not TOML"),
         ('[columns.a]\ndate = "%d.%m.%y"', "%y leaves the century open"),
+        ('[columns.a]\ndate = "%Y-%W"', "%W counts weeks"),
+        ('[columns.a]\ndate = "%Y %U %w"', "%U counts weeks"),
+        ('[columns.a]\ndate = "%G-%V-%u"', "%G counts weeks"),
+        ('[columns.a]\ndate = "%Y-%m-%d %u"', "%u counts weeks"),
+        ('[columns.a]\ndate = "%Y-%m-%d %w"', "%w counts weeks"),
+        ('[columns.a]\ndate = "%Y-%m-%d %I:%M"', "%I counts twelve hours"),
+        ('[columns.a]\ndate = "%%Y-%m-%d"', "has no %Y"),
         ('[columns.a]\ndate = "%d.%b.%Y"', "depends on a language"),
         ('[columns.a]\ndate = "%d.%m."', "no %Y"),
         ("[columns.a]\nfactor = 0", "makes all values one"),
