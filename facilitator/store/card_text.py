@@ -41,4 +41,7 @@ def with_words(connection: sa.Connection, card: sa.ColumnElement[int], words: Se
     else:
         asked = " AND ".join(f'"{word}"*' for word in words)
         found = sa.text("SELECT rowid AS card FROM card_text WHERE card_text MATCH :asked").bindparams(asked=asked)
+        # SQLite would read each card that has the words, and sort them all. A sum is no key: it goes through the cards
+        # by revision, the newest first, holds each against the list of those that have the words, and stops at a page.
+        card = card + 0
     return card.in_(found.columns(sa.column("card", sa.BigInteger)).subquery().select())
