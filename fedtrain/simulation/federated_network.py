@@ -50,7 +50,7 @@ class FederatedNetwork:
         `owners`: each one's records by its name, a pair (X, y) of arrays, tensors or frames, or a torch Dataset; see
         `fedtrain.split_among`. Sets model_, what is known of the job, history_, its rounds, and classes_ for
         categories, or scale_, (targets,), for numbers. Raises ValueError for records, or for a layer that has no
-        place, Problem and JobEnded.
+        place, or weights that no layer trains alone, Problem and JobEnded.
         """
         from fedtrain.neural.tracing import from_module
         from fedtrain.neural.weights_file import weights_from_bytes, weights_to_bytes
@@ -61,6 +61,7 @@ class FederatedNetwork:
         first = _alike(records)
         label = _label(self.module)
         traced = from_module(self.module, {label: first.X[:1]})
+        _check_weights(self.module, traced.weights)
         spec = _spec_of(records, label, _ids_of(traced.network, label))
         self.classes_ = _classes(records) if first.classifies else None
         if not first.classifies:
@@ -164,6 +165,21 @@ def _label(module: torch.nn.Module) -> str:
     while label in taken:
         label += "_"
     return label
+
+
+def _check_weights(module: torch.nn.Module, traced: Mapping[str, object]) -> None:
+    """Check, before anything is trained, that what is found will fit into the module.
+
+    Raises ValueError, which names them, for weights and buffers of no layer that is used, and for tied weights.
+    """
+    unused = sorted(set(module.state_dict()) - set(traced))
+    if unused:
+        raise ValueError(f"{', '.join(unused)}: forward uses no layer that has them, so that nothing trains them")
+    places: dict[int, str] = {}
+    for name, weights in module.named_parameters(remove_duplicate=False):
+        first = places.setdefault(weights.data_ptr(), name)
+        if first != name:
+            raise ValueError(f"{first} and {name} are the same weights: each layer has its own here")
 
 
 def _ids_of(network: Any, label: str) -> int | None:

@@ -156,6 +156,39 @@ def test_what_cannot_be_trained_on_is_refused_by_its_owner(owners: Any, said: st
         fedtrain.FederatedNetwork(network(), **SMALL).fit(owners)
 
 
+class Unused(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.used, self.spare = nn.Linear(4, 3), nn.Linear(4, 3, bias=False)
+        self.register_buffer("seen", torch.zeros(2))
+
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.used(X)
+        return found
+
+
+def tied() -> nn.Module:
+    module = nn.Sequential(nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 3))
+    module[2].weight = module[0].weight
+    return module
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [(Unused, "seen, spare.weight: forward uses no layer"), (tied, "0.weight and 2.weight are the same weights")],
+)
+def test_weights_that_would_not_fit_back_are_refused_before_anything_is_trained(
+    make: Callable[[], nn.Module], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(federated_network, "run_whole_job", None)
+    X, y = blobs(30)
+    module = make()
+    before = {name: values.clone() for name, values in module.state_dict().items()}
+    with pytest.raises(ValueError, match=said):
+        fedtrain.FederatedNetwork(module, **SMALL).fit(split_among(["bob", "alice", "carol"], X, y))
+    assert all(torch.equal(values, before[name]) for name, values in module.state_dict().items())
+
+
 def test_owners_are_named_once_and_have_records() -> None:
     with pytest.raises(ValueError, match="give at least one, and each once"):
         split_among(["bob", "bob"], X, Y)
