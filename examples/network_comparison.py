@@ -21,11 +21,12 @@ from numpy.typing import NDArray
 
 from fedtrain.methods.network.plan import network_plan
 from fedtrain.methods.network.settings import server_settings
+from fedtrain.model_owner.methods.network.server_optimizer import ADAPTIVITY, SECOND_DECAY
 from fedtrain.neural.initial import initial_weights
 from fedtrain.neural.losses import losses
 from fedtrain.neural.module import build, features_of
 from fedtrain.spec.model_spec import ModelSpec
-from fedtrain.spec.training import LocalOptimizer
+from fedtrain.spec.training import LocalOptimizer, ServerOptimizer
 from fedtrain.tabular import Encoder, open_declared_table
 
 
@@ -71,18 +72,30 @@ class Schedule:
         torch.manual_seed(seed)
         module = build(self.plan.checked, initial_weights(self.plan.checked, seed))
         state = [parameter.detach().clone() for parameter in module.parameters()]
-        velocity = [torch.zeros_like(one) for one in state]
+        first, second = ([torch.zeros_like(one) for one in state] for _ in range(2))
         total = sum(len(owner.X) for owner in owners)
         for _ in range(rounds or self.plan_rounds):
             mean = [torch.zeros_like(one) for one in state]
             for owner in owners:
                 for sum_, change in zip(mean, self._update(module, state, owner), strict=True):
                     sum_.add_(change, alpha=len(owner.X) / total)
-            for one, past, change in zip(state, velocity, mean, strict=True):
-                past.mul_(self.server.momentum if self.server.optimizer == "momentum" else 0.0).add_(change)
-                one.add_(past, alpha=self.server.learning_rate)
+            for one, *moments, change in zip(state, first, second, mean, strict=True):
+                one.add_(self.along(*moments, change), alpha=self.server.learning_rate)
         _put(module, state)
         return module.eval()
+
+    def along(self, first: torch.Tensor, second: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
+        """Return the direction of the server's step along the mean update; both moments are carried on."""
+        decay = self.server.momentum
+        match self.server.optimizer:
+            case ServerOptimizer.AVERAGE:
+                return mean
+            case ServerOptimizer.MOMENTUM:
+                return first.mul_(decay).add_(mean)
+            case ServerOptimizer.ADAM:
+                first.mul_(decay).add_(mean, alpha=1 - decay)
+                second.mul_(SECOND_DECAY).addcmul_(mean, mean, value=1 - SECOND_DECAY)
+                return first / (second.sqrt() + ADAPTIVITY)
 
     @property
     def plan_rounds(self) -> int:

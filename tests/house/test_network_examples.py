@@ -17,9 +17,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from fedtrain.model_owner.methods.network.server_optimizer import Stepped, server_step
 from fedtrain.planning.plans import plan_spec
 from fedtrain.simulation.federation import federation
 from fedtrain.spec.model_spec import ModelSpec
+from fedtrain.spec.training import ServerOptimizer
 from fedtrain.tabular import check_table
 
 pytestmark = pytest.mark.torch
@@ -198,3 +200,20 @@ def test_messages_are_told_apart_as_well_as_without_encryption(tmp_path: Path, s
         assert federated[name] == pytest.approx(prediction["metrics"][name], rel=1e-6)
     assert federated["auc"] > 0.99
     assert abs(federated["auc"] - plain["auc"]) < 0.01
+
+
+@pytest.mark.parametrize("optimizer", list(ServerOptimizer))
+def test_the_schedule_without_encryption_steps_as_the_model_owner_does(optimizer: ServerOptimizer) -> None:
+    import torch
+
+    spec = spec_of("sms_spam")
+    training = spec.training.model_copy(update={"server_optimizer": optimizer, "server_momentum": 0.7})
+    schedule = module("network_comparison.py").Schedule(spec.model_copy(update={"training": training}))
+    draw = np.random.default_rng(5)
+    means = draw.normal(size=(4, 6))
+    first, second, direction = torch.zeros(6).double(), torch.zeros(6).double(), torch.zeros(6).double()
+    stepped = Stepped(np.zeros(6), None, None)
+    for mean in means:
+        direction += schedule.along(first, second, torch.from_numpy(mean))
+        stepped = server_step(schedule.server, stepped.weights, mean, stepped.first, stepped.second)
+    np.testing.assert_allclose(schedule.server.learning_rate * direction.numpy(), stepped.weights, rtol=1e-12)
