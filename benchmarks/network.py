@@ -113,6 +113,9 @@ class _Drawn:
     def evaluate(self, task: EvaluationTask) -> EvaluationResult:
         raise NotImplementedError(task)
 
+    def cancel(self, folder: Path) -> None:
+        raise NotImplementedError(folder)
+
 
 class Bench:
     """A round on the bench: its request, and each owner's job."""

@@ -6,7 +6,7 @@ import asyncio
 import json
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -152,7 +152,9 @@ def create_app(
             trainer=observed,
             cannot_train=how_to_install("torch") if trainer is None and find_spec("torch") is None else None,
         )
-        service = _service(settings, membership, owner_policy, trust.value, workshop, client, metered)
+        # Of its own: what else there is to do must not wait for networks. One trains at a time, whatever the threads.
+        training = ThreadPoolExecutor(1, thread_name_prefix="training")
+        service = _service(settings, membership, owner_policy, trust.value, workshop, client, metered, training)
         agent = TaskAgent(
             client,
             metrics.agent.timed(service.handlers),
@@ -160,6 +162,7 @@ def create_app(
             wait_s=settings.poll_wait_s,
             on_event=metrics.agent.on_event,
             on_dropped=service.on_dropped,
+            on_listed=service.on_listed,
             on_connect=service.connected,
         )
         service.retry = agent.retry
@@ -212,6 +215,7 @@ def create_app(
             yield
         finally:
             app.state.stop.set()
+            training.shutdown(wait=False, cancel_futures=True)
             await asyncio.to_thread(worker.close)
             await asyncio.gather(*running, return_exceptions=True)
             app.state.parts = app.state.agent = None
@@ -274,6 +278,7 @@ def _service(
     workshop: Workshop,
     client: FacilitatorClient,
     executor: Executor,
+    training: Executor,
 ) -> OwnerService:
     return OwnerService(
         identity=workshop.identity,
@@ -283,6 +288,7 @@ def _service(
         effects=JobEffects(workshop),
         facilitator=client,
         executor=executor,
+        training=training,
         now=workshop.now,
         allow_small_keys=settings.allow_small_keys,
         registration_interval_s=settings.registration_interval_s,

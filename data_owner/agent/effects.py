@@ -221,6 +221,10 @@ class JobEffects:
             release = self._shop.noise_key.release(own or "", roster, terms)
         return self.ledger.take_back(context, state, lost, release)
 
+    def stop_training(self, job_id: str) -> None:
+        """End the local training of a job that is over, from any thread."""
+        self._shop.trainer.cancel(self._shop.freezer.examples_folder(job_id))
+
     def forget_what_is_left(self, context: JobContext, state: JobState) -> None:
         """Carry `forget` out that a crash cut short: the state was kept first, and nothing asks for it again."""
         shop = self._shop

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
+from contextvars import copy_context
 from datetime import datetime
+from functools import partial
 from typing import Protocol, TypeVar
 
 import structlog
@@ -23,6 +25,7 @@ from fedtrain.data_owner.release.decisions import consented
 from fedtrain.data_owner.round import new_job, step
 from fedtrain.data_owner.store.sql import OwnerStore
 from fedtrain.methods.plan import Plan
+from fedtrain.methods.schedule import COUNTS
 from fedtrain.protocol.documents.consent import open_consent
 from fedtrain.protocol.documents.identity import Identity
 from fedtrain.protocol.documents.opened import OpenedDocuments
@@ -73,6 +76,7 @@ class OwnerService:
         effects: JobEffects,
         facilitator: Facilitator,
         executor: Executor,
+        training: Executor,
         now: Callable[[], datetime],
         allow_small_keys: bool,
         registration_interval_s: float,
@@ -80,8 +84,8 @@ class OwnerService:
         facilitator_id: str | None = None,
         trust: Callable[[], Trust] = Trust,
     ) -> None:
-        """`facilitator_id`: whom the Facilitator must be; None for anyone. `trust`: pins besides the policy's, asked
-        for whenever they count."""
+        """`training`: runs what trains networks, and may be hours at one. `facilitator_id`: whom the Facilitator must
+        be; None for anyone. `trust`: pins besides the policy's, asked for whenever they count."""
         self._identity = identity
         self._name = name
         self.policy = policy
@@ -90,6 +94,7 @@ class OwnerService:
         self._effects = effects
         self._facilitator = facilitator
         self._executor = executor
+        self._training = training
         self._now = now
         self._allow_small_keys = allow_small_keys
         self._membership = membership
@@ -103,6 +108,7 @@ class OwnerService:
             run=self._run,
             handlers={
                 **{effect: self._in_thread(call) for effect, call in effects.handlers.items()},
+                j.Answer: self._answer,
                 j.FetchRoster: self._fetch_roster,
                 j.Withdraw: self._withdraw,
             },
@@ -251,6 +257,11 @@ class OwnerService:
         if problem.code not in _LEFT_FOR or (goes_on and problem.code is Code.DIVERGED):
             raise problem
         await self._drive(job_id, j.KeyLost(problem.detail, problem.code))
+
+    def on_listed(self, header: TaskHeader) -> None:
+        """End the training of a job that is over: its END waits behind the task that trains."""
+        if header.kind is TaskKind.END and header.job_id is not None:
+            self._effects.stop_training(header.job_id)
 
     async def on_end(self, header: TaskHeader, body: bytes) -> TaskAnswer:
         """Close a job; an END for one that is not known here is answered all the same."""
@@ -416,6 +427,16 @@ class OwnerService:
 
     def _in_thread(self, call: Blocking) -> Callable[[JobState, j.Effect], Awaitable[j.Message | TaskAnswer | None]]:
         return lambda state, effect: self._run(call, self._context(state), state, effect)
+
+    async def _answer(self, state: JobState, effect: j.Answer) -> j.Answered:
+        """Compute an answer; those of networks wait for each other, and nothing else for them."""
+        context = self._context(state)
+        call = partial(self._effects.handlers[j.Answer], context, state, effect)
+        trains = context.manifest(state).spec.kind.has_network and effect.request.kind != COUNTS
+        answered: j.Answered
+        # The log's lines of a training are about its job.
+        answered = await (call_in(self._training, copy_context().run, call) if trains else self._run(call))
+        return answered
 
     async def _fetch_roster(self, state: JobState, effect: j.FetchRoster) -> j.Asked:
         await self._driver.take(state.job_id, j.RosterFetched(await self._roster(state.job_id)))

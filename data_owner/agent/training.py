@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -46,3 +47,6 @@ class ObservedTrainer:
 
     def evaluate(self, task: EvaluationTask) -> EvaluationResult:
         return self._trainer.evaluate(task)
+
+    def cancel(self, folder: Path) -> None:
+        self._trainer.cancel(folder)

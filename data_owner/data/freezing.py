@@ -155,7 +155,7 @@ class Freezer:
             salt = read_secret(self._salt_path(job_id))
         except FileNotFoundError:
             raise _lost(job_id, "the salt of its commitment is gone") from None
-        folder = self._examples_path(job_id)
+        folder = self.examples_folder(job_id)
         try:
             examples = (
                 thaw_examples(folder) if folder.exists() else self._write_examples(job_id, dataset, spec, _forget)
@@ -180,7 +180,7 @@ class Freezer:
                     held_out = None if split is None else split.holds_out(counted.ids)
                     yield ExampleBatch(encoded.X, encoded.Y, held_out)
 
-            folder = self._examples_path(job_id)
+            folder = self.examples_folder(job_id)
             return freeze_examples(batches(), folder, encoder.dimensions, encoder.outputs)
 
     def _summed(self, dataset: Dataset, schema: DataProps, name: str, split: ValidationSplit | None) -> SummedTable:
@@ -232,7 +232,7 @@ class Freezer:
         The dataset's own moments stay for further jobs.
         """
         block, salt = self._job_path(job_id), self._salt_path(job_id)
-        had_examples = forget_examples(self._examples_path(job_id))
+        had_examples = forget_examples(self.examples_folder(job_id))
         if not had_examples and not block.exists() and not salt.exists():
             return False
         block.unlink(missing_ok=True)
@@ -256,7 +256,8 @@ class Freezer:
     def _salt_path(self, job_id: str) -> Path:
         return self._folder / f"{job_id}.salt"
 
-    def _examples_path(self, job_id: str) -> Path:
+    def examples_folder(self, job_id: str) -> Path:
+        """Return the folder of a job's frozen examples, whether there are any or not."""
         return self._folder / f"{job_id}{SUFFIX}"
 
     def _frozen_table(

@@ -97,9 +97,11 @@ class Trainer(Protocol):
     """A worker process, or in tests something small. Blocks.
 
     Raises Problem where the work cannot be done: no memory, a worker that died again after a restart, an update that
-    is not finite.
+    is not finite. `cancel`, from any thread, ends the work on the examples in that folder, now and for ever.
     """
 
     def train(self, task: TrainingTask, progress: Progress | None = None) -> TrainingResult: ...
 
     def evaluate(self, task: EvaluationTask) -> EvaluationResult: ...
+
+    def cancel(self, folder: Path) -> None: ...

@@ -6,17 +6,14 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass, replace
+from pathlib import Path
 from threading import Lock
 from typing import BinaryIO, Literal, cast
-
-import numpy as np
-from numpy.typing import NDArray
 
 from fedtrain.neural.tasks import EvaluationResult, EvaluationTask, Progress, TrainingResult, TrainingTask
 from fedtrain.neural.worker.messages import (
     NO_MEMORY_STATUS,
     Head,
-    ScoringTask,
     Task,
     from_bytes,
     no_memory,
@@ -48,6 +45,8 @@ class WorkerProcess:
         self._busy = Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._closed = False
+        self._cancelled: set[Path] = set()
+        self._at_work_on: Path | None = None
 
     @property
     def pid(self) -> int | None:
@@ -72,10 +71,16 @@ class WorkerProcess:
         told, _ = self._ask(task)
         return EvaluationResult(**told)
 
-    def scores(self, task: ScoringTask) -> NDArray[np.float32]:
-        """Return (rows, outputs) scores, logits for categories. Raises Problem as `train` does."""
-        _, body = self._ask(task)
-        return np.frombuffer(body, np.float32).reshape(len(task.X), task.network.outputs)
+    def cancel(self, folder: Path) -> None:
+        """End the work on the examples in that folder, whether it has begun or waits for its turn.
+
+        It raises Problem(TRAINING_STOPPED) then; other tasks are done.
+        """
+        # Whoever is at work holds the lock, so it is done without: the mark first, which is looked at after each start.
+        self._cancelled.add(folder)
+        process = self._process
+        if process is not None and self._at_work_on == folder:
+            process.kill()
 
     def close(self) -> None:
         """End the process, in the middle of a task as well, which then raises Problem(TRAINING_STOPPED)."""
@@ -88,24 +93,31 @@ class WorkerProcess:
     def _ask(self, task: Task, progress: Progress | None = None) -> tuple[Head, bytes]:
         head, body = task_message(task)
         with self._busy:
-            status = None
+            status, self._at_work_on = None, task.examples.folder
             for _ in range(_ATTEMPTS):
-                if self._closed:
-                    raise Problem(Code.TRAINING_STOPPED, "Training was stopped with its service.")
+                self._check_goes_on()
                 try:
                     return self._answer(head, body, progress)
                 except (EOFError, BrokenPipeError):
                     status = self._end()
                     if status == NO_MEMORY_STATUS:
                         raise no_memory() from None
+            self._check_goes_on()
             raise Problem(
                 Code.TRAINING_STOPPED,
                 f"The process that trains ended twice ({_ending(status)}), and nothing of it is used. Where it was "
                 "killed for its memory, a smaller batch_size helps, or a machine with more.",
             )
 
+    def _check_goes_on(self) -> None:
+        if self._closed:
+            raise Problem(Code.TRAINING_STOPPED, "Training was stopped with its service.")
+        if self._at_work_on in self._cancelled:
+            raise Problem(Code.TRAINING_STOPPED, "Training was stopped: its job is over.")
+
     def _answer(self, head: Head, body: bytes, progress: Progress | None) -> tuple[Head, bytes]:
         process = self._process or self._start()
+        self._check_goes_on()
         send(cast("BinaryIO", process.stdin), head, body)
         while True:
             answer, numbers = receive(cast("BinaryIO", process.stdout))

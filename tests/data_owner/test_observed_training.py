@@ -40,6 +40,9 @@ class Steps:
     def evaluate(self, task: EvaluationTask) -> EvaluationResult:
         return EvaluationResult(1.0, 2, 3)
 
+    def cancel(self, folder: Path) -> None:
+        self.cancelled = folder
+
     @property
     def observed(self) -> ObservedTrainer:
         return self._observed
@@ -63,6 +66,12 @@ def test_steps_are_told_while_it_runs_and_in_the_log_every_half_a_minute() -> No
         ("trained", None),
     ]
     assert (lines[-1]["round"], lines[-1]["steps"], lines[-1]["seconds"]) == (7, 4, 80.0)
+
+
+def test_what_is_to_end_is_told_to_what_trains() -> None:
+    steps = Steps()
+    steps.watch().cancel(Path("a job"))
+    assert steps.cancelled == Path("a job")
 
 
 def test_a_training_that_ends_with_a_problem_leaves_no_step_behind() -> None:

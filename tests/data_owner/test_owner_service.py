@@ -148,6 +148,7 @@ class Bench:
             effects=self.effects,
             facilitator=self.facilitator,
             executor=self.executor,
+            training=self.executor,
             now=lambda: NOW,
             allow_small_keys=True,
             registration_interval_s=3600,

@@ -14,14 +14,12 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-import numpy as np
 import pytest
 import torch  # noqa: F401 - what the worker needs
 
-from fedtrain.neural.evaluation import evaluate, scores_of
+from fedtrain.neural.evaluation import evaluate
 from fedtrain.neural.local_training import train
 from fedtrain.neural.tasks import EvaluationTask, TrainingResult
-from fedtrain.neural.worker.messages import ScoringTask
 from fedtrain.neural.worker_process import WorkerProcess, WorkerSettings
 from fedtrain.spec.network import Network
 from fedtrain.spec.problems import Code, Problem
@@ -50,9 +48,6 @@ def test_a_worker_gives_what_the_process_itself_would(worker: WorkerProcess, tmp
     assert told[-1] == (12, 12)
     evaluation = EvaluationTask(asked.network, Loss.CROSS_ENTROPY, asked.weights, asked.examples)
     assert worker.evaluate(evaluation) == evaluate(evaluation)
-    X = np.linspace(-1, 1, 12, dtype=np.float32).reshape(2, 6)
-    scores = worker.scores(ScoringTask(asked.network, asked.weights, X))
-    assert np.array_equal(scores, scores_of(asked.network, asked.weights, X))
 
 
 def test_one_that_is_killed_in_mid_epoch_starts_again_and_gives_the_same_bits(
@@ -130,6 +125,30 @@ def test_closing_ends_a_training_by_name_and_the_process_with_it(tmp_path: Path)
     assert caught.value.code is Code.TRAINING_STOPPED
     with pytest.raises(ProcessLookupError):
         os.kill(pids[0] or 0, 0)
+
+
+@pytest.mark.slow
+def test_a_training_that_is_cancelled_ends_and_one_that_waits_for_it_is_done(tmp_path: Path) -> None:
+    worker, begun = WorkerProcess(), Event()
+    for name in ("over", "waits", "queued"):
+        (tmp_path / name).mkdir()
+    with ThreadPoolExecutor(3) as pool:
+        training = pool.submit(worker.train, task(tmp_path / "over", epochs=1e6), lambda *_: begun.set())
+        assert begun.wait(60)
+        waits = pool.submit(worker.train, task(tmp_path / "waits"))
+        queued = pool.submit(worker.train, task(tmp_path / "queued"))
+        worker.cancel(tmp_path / "queued")
+        worker.cancel(tmp_path / "elsewhere")
+        assert not training.done(), "what others are told to end goes on"
+        worker.cancel(tmp_path / "over")
+        for ended in (training, queued):
+            with pytest.raises(Problem, match="its job is over") as caught:
+                ended.result(60)
+            assert caught.value.code is Code.TRAINING_STOPPED
+        assert waits.result(60).steps == 4
+    with pytest.raises(Problem, match="its job is over"):
+        worker.train(task(tmp_path / "over"))
+    worker.close()
 
 
 @pytest.mark.slow

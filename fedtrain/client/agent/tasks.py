@@ -67,6 +67,7 @@ PlanOf = Callable[[str], Awaitable[tuple[ModelSpec, Plan] | None]]
 OnEvent = Callable[[AgentEvent, TaskHeader | None], None]
 OnProblem = Callable[[TaskHeader, Problem], Awaitable[None] | None]
 OnDropped = Callable[[TaskHeader], Awaitable[None]]
+OnListed = Callable[[TaskHeader], None]
 
 
 class TaskSource(Protocol):
@@ -103,6 +104,10 @@ def _only_logged(_header: TaskHeader, _problem: Problem) -> None:
     return None
 
 
+def _only_taken(_header: TaskHeader) -> None:
+    return None
+
+
 async def _let_go(_header: TaskHeader) -> None:
     return None
 
@@ -114,7 +119,8 @@ class TaskAgent:
     back by `retry(job_id)`. A handler that raises Problem has failed: `on_problem` is told, and the task comes back by
     `retry` and at every resynchronisation, for as long as the Facilitator lists it. Only where this party's own store
     is away it is run again, with pauses, until it is back. Handlers are cancelled on a stop, so they must bear being
-    run again. `on_dropped` is told of a task that was over before its answer came.
+    run again. `on_dropped` is told of a task that was over before its answer came, `on_listed` of each task as soon as
+    it is listed, whatever its job is at work on; more than once, and it must raise nothing.
 
     No more of a request is read than a job's plan, which `plan_of` returns, says that it can have.
 
@@ -132,6 +138,7 @@ class TaskAgent:
         on_event: OnEvent = _ignore,
         on_problem: OnProblem = _only_logged,
         on_dropped: OnDropped = _let_go,
+        on_listed: OnListed = _only_taken,
         on_connect: Callable[[], Awaitable[None]] = _nothing,
         resync_every_s: float = RESYNC_EVERY_S,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -145,6 +152,7 @@ class TaskAgent:
         self._on_event = on_event
         self._on_problem = on_problem
         self._on_dropped = on_dropped
+        self._on_listed = on_listed
         self._on_connect = on_connect
         self._resync_every_s = resync_every_s
         self._sleep = sleep
@@ -218,6 +226,7 @@ class TaskAgent:
         by_job: dict[str, list[TaskHeader]] = {}
         for header in sorted(listed, key=lambda one: one.sequence):
             by_job.setdefault(header.job_id or header.id, []).append(header)
+            self._on_listed(header)
         for job in by_job.keys() - self._queues.keys():
             self._queues[job] = JobQueue(self._work, lambda: self._polls)
         for job, queue in list(self._queues.items()):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,17 +23,7 @@ NO_MEMORY_STATUS = 75
 Head = dict[str, Any]
 
 
-@dataclass(frozen=True, eq=False)
-class ScoringTask:
-    """Score rows X, (rows, numbers of all features) float32. `threads`: of PyTorch."""
-
-    network: CheckedNetwork
-    weights: Weights = field(repr=False)
-    X: NDArray[np.float32] = field(repr=False)
-    threads: int = 1
-
-
-Task = TrainingTask | EvaluationTask | ScoringTask
+Task = TrainingTask | EvaluationTask
 
 
 def send(stream: BinaryIO, head: Head, body: bytes = b"") -> None:
@@ -61,9 +51,6 @@ def _exactly(stream: BinaryIO, length: int) -> bytes:
 def task_message(task: Task) -> tuple[Head, bytes]:
     """Return head and body of a task."""
     body, head = to_bytes(task.network, task.weights), _network_head(task.network)
-    if isinstance(task, ScoringTask):
-        X = np.ascontiguousarray(task.X, dtype=np.float32)
-        return head | {"kind": "score", "rows": len(X), "threads": task.threads}, body + X.tobytes()
     head |= {"folder": str(task.examples.folder.absolute()), "part": task.examples.part}
     if isinstance(task, EvaluationTask):
         return head | {"kind": "evaluate", "loss": task.loss, "threads": task.threads}, body
@@ -76,11 +63,7 @@ def task_of(head: Head, body: bytes) -> Task:
     network = Network.model_validate(head["network"]).checked(
         {label: tuple(shape) for label, shape in head["inputs"]}, head["outputs"]
     )
-    size = 4 * network.parameter_count
-    weights = from_bytes(body[:size], network.parameters)
-    if head["kind"] == "score":
-        X = np.frombuffer(body[size:], np.float32).reshape(head["rows"], -1)
-        return ScoringTask(network, weights, X, head["threads"])
+    weights = from_bytes(body, network.parameters)
     examples = ExamplesPart(Path(head["folder"]), head["part"])
     if head["kind"] == "evaluate":
         return EvaluationTask(network, Loss(head["loss"]), weights, examples, head["threads"])

@@ -41,6 +41,24 @@ async def test_tasks_of_one_job_are_handled_one_after_another_in_the_order_of_th
         assert began == tasks
 
 
+async def test_what_is_listed_is_told_at_once_whatever_its_job_is_at_work_on() -> None:
+    gate = asyncio.Event()
+
+    async def handler(header: TaskHeader, request: bytes) -> TaskAnswer:
+        await gate.wait()
+        return await answer_at_once(header, request)
+
+    async with running(handler) as it:
+        held = it.facilitator.add(JOB_A)
+        await it.until(lambda: bool(it.listed))
+        end = it.facilitator.add(JOB_A, TaskKind.END)
+        await it.until(lambda: len(it.listed) == 2)
+        assert it.listed == [(held, TaskKind.COMPUTE), (end, TaskKind.END)]
+        assert not it.facilitator.results
+        gate.set()
+        await it.until(lambda: len(it.facilitator.results) == 2)
+
+
 async def test_a_job_that_is_held_up_does_not_hold_up_another() -> None:
     gate = asyncio.Event()
 

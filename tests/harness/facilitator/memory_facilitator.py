@@ -112,6 +112,7 @@ class Setting:
         self.events: list[tuple[AgentEvent, str | None]] = []
         self.problems: list[tuple[str, Code]] = []
         self.dropped: list[str] = []
+        self.listed: list[tuple[str, TaskKind]] = []
         self.drop_problems: list[Problem] = []
         self.connects = 0
         self.plans: dict[str, tuple[ModelSpec, Plan]] = {}
@@ -158,6 +159,7 @@ async def running(
         on_event=lambda event, header: it.events.append((event, header.id if header else None)),
         on_problem=lambda header, problem: it.problems.append((header.id, problem.code)),
         on_dropped=it.on_dropped,
+        on_listed=lambda header: it.listed.append((header.id, header.kind)),
         on_connect=it.on_connect,
         sleep=it.clock.sleep,
         monotonic=it.clock.monotonic,

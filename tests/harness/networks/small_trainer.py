@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event, current_thread
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fedtrain.neural import EvaluationResult, EvaluationTask, Progress, TrainingResult, TrainingTask, Weights
+from fedtrain.spec.problems import Code, Problem
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,9 @@ class DrawnTrainer:
         self.tasks.append(task)
         return EvaluationResult(0.25 * self.rows, self.hits, self.rows)
 
+    def cancel(self, folder: Path) -> None:
+        """There is nothing to end: it is done at once."""
+
 
 def flat(arrays: dict[str, NDArray[np.float32]]) -> NDArray[np.float64]:
     return np.concatenate([one.astype(np.float64).ravel() for one in arrays.values()])
@@ -75,6 +81,32 @@ class LinearTrainer:
         X, Y = _arrays(task)
         weight, bias = (one.astype(np.float64) for one in task.weights.values())
         return EvaluationResult(float(np.square(X @ weight.T + bias - Y).mean(axis=1).sum()), 0, len(X))
+
+    def cancel(self, folder: Path) -> None:
+        """There is nothing to end: it is done at once."""
+
+
+class HeldTrainer(LinearTrainer):
+    """A training that takes for ever, until it is cancelled. `begun`: set once one has."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun = Event()
+        self.threads: list[str] = []
+        self._ended: defaultdict[Path, Event] = defaultdict(Event)
+
+    def train(self, task: TrainingTask, progress: Progress | None = None) -> TrainingResult:
+        self.threads.append(current_thread().name)
+        self.begun.set()
+        self._ended[task.examples.folder].wait()
+        raise Problem(Code.TRAINING_STOPPED, "Training was stopped: its job is over.")
+
+    def cancel(self, folder: Path) -> None:
+        self._ended[folder].set()
+
+    def let_go(self) -> None:
+        for ended in self._ended.values():
+            ended.set()
 
 
 def descended(
