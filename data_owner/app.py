@@ -41,7 +41,7 @@ from fedtrain.data_owner.release.mask_keys import MaskKeys, SealingKeys
 from fedtrain.data_owner.release.noised_release import NoiseKey
 from fedtrain.data_owner.release.pools import Pools
 from fedtrain.data_owner.release.told_files import RowFiles, ToldSums
-from fedtrain.data_owner.routes import audit, budget, cards, consents, datasets, models, scores
+from fedtrain.data_owner.routes import audit, budget, cards, consents, datasets, models, scores, sign_offs
 from fedtrain.data_owner.routes.parts import OwnerParts
 from fedtrain.data_owner.scoring.desk import ScoringDesk, ScoringParts
 from fedtrain.data_owner.scoring.kept_scores import KeptScores
@@ -237,6 +237,7 @@ def create_app(
             datasets.router,
             cards.router,
             models.router,
+            sign_offs.router,
             consents.router,
             audit.router,
             budget.router,

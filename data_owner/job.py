@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeAlias
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import Field
 
 from fedtrain.data_owner.data.encoding import DatasetFacts
 from fedtrain.data_owner.policy.inspected import Inspection
@@ -91,6 +93,25 @@ class SignedSet(Strict):
     set_hash: Hash
 
 
+class Signatory(Strict):
+    """A person who has signed a result off. `by`: the name as given. `token_id`: of the token that was shown, where the
+    service has a list of them."""
+
+    by: str | None = None
+    token_id: str | None = None
+    why: str | None = None
+    at: datetime
+
+
+class AwaitedSignOff(Strict):
+    """A result that people of this owner sign off before it opens. `result`: the hash of the set of all owners' answers
+    that all of them have signed, over `owners` of them. `signed`: who has signed here so far."""
+
+    result: Hash
+    owners: Annotated[int, Field(ge=1)]
+    signed: tuple[Signatory, ...] = ()
+
+
 class Refusal(Strict):
     """A reason to decline or refuse: `code` is what others are told, `detail` is for this owner's people."""
 
@@ -103,7 +124,8 @@ class JobState(Strict):
 
     `dataset`, `dataset_version` and `rounds` (the most the plan allows) are known once the manifest was verified.
     `adopts`: the dataset takes its encoding from this job. `answers` counts them. `signed_set`: the latest, where
-    rounds go on without an owner. `rows_total`: the federation's rows, as the first request after the counts said, and
+    owners sign whose answers are summed; `sign_off`: the result that then waits for this owner's people, or had their
+    signature. `rows_total`: the federation's rows, as the first request after the counts said, and
     later ones must say too. `refusal` is why the job was declined, `problem` the latest request that was refused,
     `ending` how the job ended. `summed`: what its sums are taken over, once frozen; `rows` and `encoding` of jobs that
     were frozen before it was kept. `risks`: of differencing, for which the job waits; `risks_taken`: those a person
@@ -135,6 +157,7 @@ class JobState(Strict):
     last: AnswerFacts | None = None
     answers: int = 0
     signed_set: SignedSet | None = None
+    sign_off: AwaitedSignOff | None = None
     rows_total: int | None = None
     refusal: Refusal | None = None
     problem: Refusal | None = None
@@ -160,7 +183,8 @@ class JobState(Strict):
     @property
     def left(self) -> bool:
         """Say whether this owner left the job after it had joined."""
-        return self.phase is Phase.CANCELLED and self.refusal is not None and self.ending is None
+        over = self.phase is Phase.CANCELLED or self.phase is Phase.FAILED
+        return over and self.refusal is not None and self.ending is None
 
     @property
     def status(self) -> Status:
@@ -192,6 +216,20 @@ class Denied:
     """A person of this owner refuses the job. `token_id`: as in `Approved`."""
 
     reason: str
+    token_id: str | None = None
+
+
+@dataclass(frozen=True)
+class SignOffDecided:
+    """A person of this owner signs a result off, or refuses it, with the reason that all parties are told.
+
+    `result`: what this person saw; None for the one that waits. `by`, `token_id`: as in `Signatory`.
+    """
+
+    decision: Literal["sign_off", "refuse"]
+    by: str | None = None
+    why: str | None = None
+    result: str | None = None
     token_id: str | None = None
 
 
@@ -321,6 +359,7 @@ Message: TypeAlias = (
     Offered
     | Approved
     | Denied
+    | SignOffDecided
     | Frozen
     | DataRefused
     | BudgetShort

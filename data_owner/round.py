@@ -30,12 +30,13 @@ from fedtrain.data_owner.policy.rules import (
     standing_out_risks,
 )
 from fedtrain.data_owner.release.decisions import decided_on, released
+from fedtrain.data_owner.sign_off import check_decision, signed_off
 from fedtrain.data_owner.sum_sets import keys_asked, set_asked
 from fedtrain.methods import schedule_of
 from fedtrain.planning.plans import rounds_of
 from fedtrain.protocol.documents.consent import RosterConsent
 from fedtrain.protocol.documents.offer import check_offered_key
-from fedtrain.protocol.documents.quorum import size_band
+from fedtrain.protocol.documents.quorum import most_rows, size_band
 from fedtrain.protocol.documents.signed import Acceptance, Decline, Manifest, SignedDocument, Withdrawal
 from fedtrain.protocol.messages.rounds import REQUEST_TAG, RoundRequest, from_cbor
 from fedtrain.protocol.states import Event, Phase, Role, advance
@@ -64,6 +65,8 @@ def _take(context: JobContext, state: JobState, message: j.Message, now: datetim
             return Outcome(_approved(state))
         case j.Denied():
             return _denied(context, state, message)
+        case j.SignOffDecided():
+            return _sign_off_decided(context, state, message, now)
         case j.Frozen():
             return _frozen(context, state, message)
         case j.DataRefused():
@@ -155,11 +158,11 @@ def _denied(context: JobContext, state: JobState, message: j.Denied) -> Outcome:
     return _declining(context, state, Code.DENIED, message.reason)
 
 
-def _leaving(state: JobState, code: Code, detail: str) -> Outcome:
+def _leaving(state: JobState, code: Code, detail: str, event: Event = Event.CANCEL) -> Outcome:
     """Out of a job that was joined, for good. The Facilitator is told when it asks next: see `_withdrawing`."""
     _must_be_joined(state)
     refusal = j.Refusal(code=code.slug, detail=detail)
-    phase = advance(Role.DATA_OWNER, state.phase, Event.CANCEL)
+    phase = advance(Role.DATA_OWNER, state.phase, event)
     return Outcome(
         _with(state, phase=phase, refusal=refusal, risks=(), consent=None, waits_because=None), (j.DestroyMaskKey(),)
     )
@@ -167,8 +170,23 @@ def _leaving(state: JobState, code: Code, detail: str) -> Outcome:
 
 def _withdrawing(context: JobContext, state: JobState, why: j.Refusal) -> Outcome:
     """Say, in place of whatever is asked, that this owner has left."""
-    withdrawal = Withdrawal(manifest_hash=state.manifest_hash, party=context.party_id, name=context.name, code=why.code)
+    withdrawal = Withdrawal(
+        manifest_hash=state.manifest_hash,
+        party=context.party_id,
+        name=context.name,
+        code=why.code,
+        # Of all reasons only that of people who were told so goes to others.
+        reason=why.detail if why.code == Code.SIGN_OFF_REFUSED.slug else None,
+    )
     return Outcome(state, (j.Withdraw(withdrawal),))
+
+
+def _sign_off_decided(context: JobContext, state: JobState, message: j.SignOffDecided, now: datetime) -> Outcome:
+    """A person signs the result off, or refuses it: with the mask's key it is then out of reach for good."""
+    if message.decision == "sign_off":
+        return Outcome(signed_off(context, state, message, now))
+    check_decision(context, state, message)
+    return _leaving(state, Code.SIGN_OFF_REFUSED, message.why or "no reason given", Event.FAIL)
 
 
 def _approved(state: JobState) -> JobState:
@@ -351,6 +369,8 @@ def _asked(context: JobContext, state: JobState, message: j.Asked) -> Outcome:
             Code.ROWS_TOTAL_REFUSED,
             f"The request says {request.rows_total} rows in all, the roster's size bands are {sum(bands.values())}.",
         )
+    if manifest.spec.signs_off:
+        _check_rows_unknown(request, manifest.spec, len(context.roster(state, state.roster).parties))
     checks.check_log(context, state, request, compute.previous_entry)
     if state.last is None:
         waiting = _held_against_the_past(context, state, message.past)
@@ -381,6 +401,17 @@ def _with_rows_total(state: JobState, request: RoundRequest) -> JobState:
             f"The request says {request.rows_total} rows in all, this job's requests said {state.rows_total} before.",
         )
     return _with(state, rows_total=request.rows_total)
+
+
+def _check_rows_unknown(request: RoundRequest, spec: ModelSpec, owners: int) -> None:
+    """Nobody knows N before the result is signed off, so that a request has the public bound in its place."""
+    most = most_rows(spec.training, owners)
+    if request.rows_total != most:
+        raise Problem(
+            Code.ROWS_TOTAL_REFUSED,
+            f"The request says {request.rows_total} rows in all. Before the result is signed off that is the most "
+            f"there can be, {most}: max_rows times {owners} owners.",
+        )
 
 
 def _check_turn(state: JobState, request: RoundRequest, spec: ModelSpec) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from fedtrain.data_owner import job as j
 from fedtrain.data_owner.job import JobContext, JobState, Outcome
-from fedtrain.protocol.documents.quorum import quorum_of
+from fedtrain.data_owner.sign_off import keys_once_signed_off
+from fedtrain.protocol.documents.quorum import least_in_set
 from fedtrain.protocol.evidence.sum_set import SumSet, check_fully_signed, check_members
 from fedtrain.spec.problems import Code, Problem
 
@@ -29,7 +30,7 @@ def set_asked(context: JobContext, state: JobState, message: j.SetAsked) -> Outc
         raise _refused(f"this owner is not in the set of round {summed.round} that it is to sign")
     if own.answer_hash != last.answer_hash:
         raise _refused(f"it names another answer of this owner to round {summed.round} than it gave")
-    check_members(summed, roster, quorum_of(context.manifest(state).spec.training, len(roster)))
+    check_members(summed, roster, least_in_set(context.manifest(state).spec, len(roster)) or len(roster))
     signed = state.signed_set
     if signed is not None and signed.round >= summed.round and signed.set_hash != summed.hash:
         raise _refused(f"another set was signed in round {signed.round} before, and an owner signs one a round")
@@ -40,8 +41,8 @@ def set_asked(context: JobContext, state: JobState, message: j.SetAsked) -> Outc
 def keys_asked(context: JobContext, state: JobState, message: j.KeysAsked) -> Outcome:
     """Tell the keys of the set that was signed, once all of it have signed it.
 
-    Raises Problem: SET_REFUSED for a set that this owner did not sign, or not the latest, or with a signature missing;
-    BAD_SIGNATURE.
+    Where the result is signed off by people, not before they have. Raises Problem: SET_REFUSED for a set that this
+    owner did not sign, or not the latest, or with a signature missing; BAD_SIGNATURE.
     """
     summed, last = message.request.sum_set, state.last
     _check_job(context, state, message.request.job_id, summed)
@@ -50,12 +51,14 @@ def keys_asked(context: JobContext, state: JobState, message: j.KeysAsked) -> Ou
     if last is None or last.round != summed.round:
         raise _refused(f"this owner has gone on to another round than {summed.round}")
     check_fully_signed(summed, message.request.signatures)
+    if context.manifest(state).spec.signs_off:
+        return keys_once_signed_off(context, state, summed)
     return Outcome(state, (j.TellKeys(summed),))
 
 
 def _check_job(context: JobContext, state: JobState, job_id: str, summed: SumSet) -> None:
-    if not context.manifest(state).spec.training.goes_on:
-        raise _refused("the rounds of this job do not go on without an owner")
+    if not context.manifest(state).spec.self_masked:
+        raise _refused("nobody signs one in this job: its rounds do not go on without an owner, and no one signs off")
     if state.roster is None or job_id != state.job_id:
         raise _refused(f"it is of another job than {state.job_id}")
     if (summed.manifest_hash, summed.roster_hash) != (state.manifest_hash, state.roster.hash):

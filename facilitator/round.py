@@ -186,9 +186,9 @@ def _answer(context: JobContext, state: JobState, message: RoundAnswered, now: d
         return given_again(state, known.answer_hash, message.answer_hash, f"round {answer.round} ({answer.kind})")
     if state.ended or state.phase in (Phase.AGREEING, Phase.UNMASKING):
         raise Problem(Code.TASK_CLOSED, f"The job is {state.phase}.")
-    goes_on = context.manifest.spec.training.goes_on
+    self_masked = context.manifest.spec.self_masked
     committed = None if answer.commitments is None else len(answer.commitments.pair_keys)
-    if committed != (ROUND_KEY_BYTES * (len(state.roster) - 1) if goes_on else None):
+    if committed != (ROUND_KEY_BYTES * (len(state.roster) - 1) if self_masked else None):
         raise Problem(Code.MALFORMED_MESSAGE, "The answer commits to no keys, or to other ones than this job's are.")
     kept = Answer(
         answer_hash=message.answer_hash,
@@ -201,7 +201,7 @@ def _answer(context: JobContext, state: JobState, message: RoundAnswered, now: d
         changes["commitments"] = {**current.commitments, answer.party: answer.commitments.hash}
         changes["answered_after_s"] = {**current.answered_after_s, answer.party: took_s}
     after = state.model_copy(update={"current": current.model_copy(update=changes)})
-    if goes_on:
+    if self_masked:
         return answered(context, after, now)
     if after.awaited_owners:
         return Outcome(after)

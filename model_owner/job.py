@@ -178,7 +178,7 @@ def facts_of(context: JobContext, state: JobState) -> JobFacts:
 class KeyMade:
     """The key pair exists and is stored. `nonce`: 64 hex digits, fresh, which the proof is bound to.
 
-    `unmasking_key`: what owners seal keys of masks to, X25519 in hex; for jobs whose rounds go on without an owner.
+    `unmasking_key`: what owners seal keys of masks to, X25519 in hex; for jobs in which they tell any.
     """
 
     modulus: int

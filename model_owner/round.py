@@ -19,7 +19,7 @@ from fedtrain.model_owner.sums import replay, windows
 from fedtrain.model_owner.sums.sealing import sealing_of
 from fedtrain.model_owner.sums.unmasking import share_in_sum
 from fedtrain.protocol.documents.identity import sha256_hex
-from fedtrain.protocol.documents.quorum import quorum_of
+from fedtrain.protocol.documents.quorum import least_in_set, most_rows
 from fedtrain.protocol.documents.signed import Manifest, sign_document
 from fedtrain.protocol.evidence.addition import SumContext
 from fedtrain.protocol.messages.expected import planned_round
@@ -146,10 +146,10 @@ def _roster_closed(context: JobContext, state: JobState, arrived: j.StepArrived,
         log_head=sha256_hex(step.log_entry),
         log_length=1,
     )
-    if not state.spec.training.goes_on:
+    if not state.spec.self_masked:
         return _asking(context, after, arrived, _request(context, after, 0, COUNTS), ())
-    # Everybody knows N: nobody is asked for it.
-    rows_total = sum(roster.size_bands.values())
+    # Everybody knows N, or nobody may before the result is signed off: no round asks for it.
+    rows_total = sum(roster.size_bands.values()) or most_rows(state.spec.training, len(roster.parties))
     after = _with(after, rows_total=rows_total)
     opened = Opened(COUNTS, 0, counts_of(context.plan, rows_total), now)
     return _moved_on(
@@ -227,8 +227,7 @@ def _sums(state: JobState) -> int:
 
 
 def _quorum(context: JobContext, state: JobState) -> int | None:
-    training = state.spec.training
-    return quorum_of(training, len(context.roster(state).parties)) if training.goes_on else None
+    return least_in_set(state.spec, len(context.roster(state).parties))
 
 
 def _moved_on(

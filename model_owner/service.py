@@ -231,7 +231,7 @@ class ModelService:
             private_key = own.keys.make(job_id, state.spec.training.key_bits)
             identity = bytes.fromhex(own.identity.party_id)
             proof = prove_key(private_key, identity, bytes.fromhex(nonce))
-            unmasking_key = public_unmasking_key(private_key) if state.spec.training.goes_on else None
+            unmasking_key = public_unmasking_key(private_key) if state.spec.self_masked else None
             return j.KeyMade(int(private_key.public_key.n), tuple(int(root) for root in proof), nonce, unmasking_key)
 
         return await self.apply(job_id, await self._timed(job_id, make))
@@ -275,7 +275,7 @@ class ModelService:
         before ends the job as FAILED (RESTORED_TOO_OLD). Raises Problem where the evidence is not to be had.
         """
         state = await self.job(job_id)
-        if state.spec.training.goes_on:
+        if state.spec.self_masked:
             raise Problem(
                 Code.RESTORED_TOO_OLD,
                 f"Job {job_id} has gone on since this state was backed up, and the masks' keys that owners told since "

@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 
+from fedtrain.client.agent.tasks import TaskAnswer
 from fedtrain.crypto import Engine
 from fedtrain.data_owner import job as j
 from fedtrain.data_owner.agent.past import Memory
@@ -99,9 +100,7 @@ class JobEffects:
             j.SignSet: lambda context, state, effect: self.ledger.sign_set(
                 state, self._answering_job(context, state), effect.sum_set
             ),
-            j.TellKeys: lambda context, state, effect: self.ledger.tell_keys(
-                state, self._answering_job(context, state), effect.sum_set, context.manifest(state).unmasking_key
-            ),
+            j.TellKeys: self._tell_keys,
             j.DestroyMaskKey: lambda context, state, _effect: self.forget(context, state),
         }
 
@@ -212,6 +211,12 @@ class JobEffects:
         """Compute an answer. It is kept before anybody sees it: `ledger.stored` is what is sent."""
         return self.ledger.answer(context, state, self._answering_job(context, state), effect)
 
+    def _tell_keys(self, context: JobContext, state: JobState, effect: j.TellKeys) -> TaskAnswer:
+        """Tell keys under a set, once what they open is booked."""
+        job = self._answering_job(context, state)
+        self.ledger.book(context, state, job)
+        return self.ledger.tell_keys(state, job, effect.sum_set, context.manifest(state).unmasking_key)
+
     def take_back(self, context: JobContext, state: JobState, lost: LostAnswer) -> j.Answered:
         """Take back an answer that this owner gave and its state has forgotten, with what it spent."""
         terms, release = noise_terms(context.documents.plan(state.offer)), None
@@ -287,6 +292,7 @@ class JobEffects:
             sealing_key=sealing_key,
             release=release,
             size_band=roster.size_bands.get(context.party_id),
+            self_masked=manifest.spec.self_masked,
         )
         self._answering[state.job_id] = job
         return job

@@ -23,12 +23,14 @@ from fedtrain.data_owner.job import JobContext, JobState
 from fedtrain.data_owner.policy.rules import OwnerPolicy
 from fedtrain.data_owner.release.decisions import consented
 from fedtrain.data_owner.round import new_job, step
+from fedtrain.data_owner.sign_off import people_missing, waits_for_sign_off
 from fedtrain.data_owner.store.sql import OwnerStore
 from fedtrain.methods.plan import Plan
 from fedtrain.methods.schedule import COUNTS
 from fedtrain.protocol.documents.consent import open_consent
 from fedtrain.protocol.documents.identity import Identity
 from fedtrain.protocol.documents.opened import OpenedDocuments
+from fedtrain.protocol.documents.roster import OpenRoster
 from fedtrain.protocol.documents.signed import Decline, JobEnd, Manifest, SignedDocument, parse_json, sign_document
 from fedtrain.protocol.documents.trust import Trust
 from fedtrain.protocol.evidence.sum_set import SetRequest, UnmaskRequest
@@ -286,6 +288,10 @@ class OwnerService:
         """Refuse a waiting job. Raises Problem: MODEL_NOT_FOUND, WRONG_STATE."""
         return await self._decide(job_id, j.Denied(reason, token_id))
 
+    async def decide_release(self, job_id: str, decided: j.SignOffDecided) -> JobState:
+        """Sign a job's result off, or refuse it. Raises Problem: MODEL_NOT_FOUND, WRONG_STATE, SIGN_OFF_INVALID."""
+        return await self._decide(job_id, decided)
+
     async def consents_taken(self, signed: Sequence[SignedDocument], token_id: str | None = None) -> tuple[str, ...]:
         """Keep consents, and look again at the jobs that wait for them; return the jobs that they are for.
 
@@ -323,7 +329,7 @@ class OwnerService:
         await self.consents_taken([signed], token_id)
         return signed
 
-    async def _decide(self, job_id: str, message: j.Approved | j.Denied) -> JobState:
+    async def _decide(self, job_id: str, message: j.Approved | j.Denied | j.SignOffDecided) -> JobState:
         async with self._driver.holding(job_id):
             await self._job(job_id)  # whose name is right
             state = (await self._drive(job_id, message)).state
@@ -390,6 +396,15 @@ class OwnerService:
     def policy_now(self) -> OwnerPolicy:
         """The policy with all that is pinned by now."""
         return self.policy.knowing(self._trust())
+
+    def people_missing(self, state: JobState) -> int | None:
+        """Return how many people have yet to sign a result off that waits for them; None where none waits."""
+        context = self._context(state)
+        return people_missing(context, state) if waits_for_sign_off(context, state) else None
+
+    def roster(self, state: JobState, signed: SignedDocument) -> OpenRoster:
+        """Return a job's roster, opened. Raises Problem."""
+        return self._context(state).roster(state, signed)
 
     def manifest(self, state: JobState) -> Manifest | None:
         """Return a job's manifest, None where it was declined because it could not be opened."""

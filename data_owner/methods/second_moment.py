@@ -46,11 +46,14 @@ class SecondMoment:
         return Affine(data.moments.xtx, _scale(data.moments), self._b(data.moments), self._b_scale(data.moments))
 
     def moments(self, data: PreparedData, _question: Question) -> Plain:
-        """All of A and b as one column; where the job validates, then those of the validation part, and its Σy²."""
-        entries = self._triangle_and_b(data.moments)
-        if "validation_matrix" in data.plan.round(RoundKind.MOMENTS).answer.arrays and data.validation is not None:
+        """All of A and b as one column; where the job validates, then those of the validation part, and its Σy²; where
+        all is told at once, then Σy²."""
+        entries, told = self._triangle_and_b(data.moments), data.plan.round(RoundKind.MOMENTS).answer.arrays
+        if "validation_matrix" in told and data.validation is not None:
             squares = self._at_b_scale(data.validation.yty)
             entries = np.concatenate([entries, self._triangle_and_b(data.validation), squares])
+        if "target_squares" in told:
+            entries = np.concatenate([entries, self._at_b_scale(data.moments.yty)])
         return Plain([entries.reshape(-1, 1)], self._b_scale(data.moments))
 
     def validation_loss(self, data: PreparedData, _question: Question) -> Affine:

@@ -60,6 +60,12 @@ class DatasetOffer(Strict):
     model_owners: tuple[PartyId, ...] | None = None
 
 
+class ReleasePolicy(Strict):
+    """`people`: how many of this owner's people sign a result off before it opens."""
+
+    people: Annotated[int, Field(ge=1, le=10)] = 1
+
+
 class OwnerPolicy(Strict):
     """The owner's policy, as its TOML file has it; the defaults are the strict ones.
 
@@ -71,7 +77,7 @@ class OwnerPolicy(Strict):
     long as nobody is pinned. `continue_without_noise`: rounds may go on without an owner although no noise hides what
     the difference of two of them tells. `least_roster` counts owners, this one included; once data owners are pinned,
     only pinned ones. `adopt_first_encoding`: a dataset without a schema takes the first job's. `privacy`: its claims,
-    the budget of each record, and how many owners may collude.
+    the budget of each record, and how many owners may collude. `release`: who signs results off.
     """
 
     trust: Trust = Trust()
@@ -91,6 +97,7 @@ class OwnerPolicy(Strict):
     standing_out: Literal["by_hand", "unchecked"] = "by_hand"
     privacy: PrivacyPolicy = PrivacyPolicy()
     continue_without_noise: bool = False
+    release: ReleasePolicy = ReleasePolicy()
 
     @classmethod
     def for_loopback(cls, least_roster: int = LEAST_ROSTER) -> Self:

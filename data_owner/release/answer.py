@@ -50,8 +50,8 @@ class AnsweringJob:
     """All that does not change between the rounds of a job that this owner has joined.
 
     `peers`: X25519 public keys of the roster's other owners, by party id, both as bytes; empty only on a roster of one.
-    `self_masked`: rounds go on without an owner, so that each answer has a mask of its owner's own too; `size_band`: in
-    such a job. `sealing_key`: where the job shares its weights with owners. `release`: where the plan has noise.
+    `self_masked`: each answer has a mask of its owner's own too; `size_band`: where rounds go on without an owner.
+    `sealing_key`: where the job shares its weights with owners. `release`: where the plan has noise.
     """
 
     manifest_hash: str
@@ -69,6 +69,7 @@ class AnsweringJob:
     sealing_key: X25519PrivateKey | None = field(default=None, repr=False)
     release: NoisedRelease | None = None
     size_band: int | None = None
+    self_masked: bool = False
 
 
 def compute_answer(
@@ -171,14 +172,14 @@ def _seed(
 
 
 def round_keys(job: AnsweringJob, asked: AskedFacts) -> RoundKeys:
-    """Return the keys of an answer's masks, in a job whose rounds go on without an owner."""
+    """Return the keys of an answer's masks, in a job whose answers carry one of this owner's own."""
     return RoundKeys.of(bytes.fromhex(job.identity.party_id), job.mask_key, job.peers, asked.mask_context(job))
 
 
 def _masked(
     job: AnsweringJob, asked: AskedFacts, vector: EncryptedVector
 ) -> tuple[EncryptedVector, Commitments | None]:
-    """Add the masks that this owner shares with the roster's others, and its own where rounds go on without it."""
+    """Add the masks that this owner shares with the roster's others, and its own where answers carry one."""
     own_id, count = bytes.fromhex(job.identity.party_id), len(vector.ciphertexts)
     commitments = None
     if job.self_masked:

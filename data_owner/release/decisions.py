@@ -14,6 +14,8 @@ from fedtrain.protocol.documents.signed import SignedDocument
 def decided_on(state: JobState, message: j.Message, now: datetime) -> Decision | None:
     """Return what a person decided about a job in `state` by this message; None where no person did."""
     match message:
+        case j.SignOffDecided():
+            return _signed_off(state, message, now)
         case j.Approved():
             kind, reason = DecisionKind.RISKS_TAKEN if state.risks else DecisionKind.APPROVED, None
         case j.Denied():
@@ -29,6 +31,20 @@ def decided_on(state: JobState, message: j.Message, now: datetime) -> Decision |
         reason=reason,
         dataset=state.dataset,
         version=state.dataset_version,
+    )
+
+
+def _signed_off(state: JobState, message: j.SignOffDecided, now: datetime) -> Decision:
+    return Decision(
+        job_id=state.job_id,
+        decision=DecisionKind.SIGNED_OFF if message.decision == "sign_off" else DecisionKind.SIGN_OFF_REFUSED,
+        decided_at=written(now),
+        token_id=message.token_id,
+        reason=message.why,
+        dataset=state.dataset,
+        version=state.dataset_version,
+        result=None if state.sign_off is None else state.sign_off.result,
+        by=message.by,
     )
 
 

@@ -60,15 +60,21 @@ class Ledger:
         REQUEST_DIFFERS where the marks say that this round was answered for another request, BUDGET_SPENT where the
         budget does not cover the job's noised release any more.
         """
-        if job.release is not None and state.table is not None:
-            policy, taken = context.policy.privacy, state.risks_taken
-            self.spendings.book(state.job_id, state.table, job.release, policy, taken)
+        if not job.self_masked:
+            self.book(context, state, job)
         self._tell(context, state)
         request = asked.request
         if self.marks.set(state.job_id, request.round, request.kind, asked.request_hash):
             # Same request, same frozen moments, same masks: the same plaintexts under a fresh nonce.
             log.warning("the store has no answer to a round that is marked", job=state.job_id, round=request.round)
         return compute_answer(job, request, asked.request_hash, self.pools.resting)
+
+    def book(self, context: JobContext, state: JobState, job: AnsweringJob) -> None:
+        """Spend a noised release for good: before an answer leaves, or where it has a mask of this owner's own, before
+        that one's key does. Raises Problem(BUDGET_SPENT)."""
+        if job.release is not None and state.table is not None:
+            policy, taken = context.policy.privacy, state.risks_taken
+            self.spendings.book(state.job_id, state.table, job.release, policy, taken)
 
     def take_back(
         self, context: JobContext, state: JobState, lost: LostAnswer, release: NoisedRelease | None = None

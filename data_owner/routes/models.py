@@ -15,6 +15,7 @@ from fedtrain.data_owner.policy.told import Told
 from fedtrain.data_owner.routes.asked import Asked, Leak
 from fedtrain.data_owner.routes.consents import ConsentView
 from fedtrain.data_owner.routes.parts import OwnerParts, Parts
+from fedtrain.data_owner.routes.sign_offs import SignOffStanding, standing
 from fedtrain.data_owner.store.records import Release
 from fedtrain.planning.plans import numbers_revealed
 from fedtrain.protocol.documents.signed import Manifest
@@ -51,6 +52,7 @@ class OwnerJobView(JobView):
     dataset_version: str | None
     released: Released
     waits_because: str | None
+    sign_off: SignOffStanding | None = None
     last_refused_request: dict[str, str] | None
     leak: Leak | None
     changed_at: datetime
@@ -78,7 +80,8 @@ class OwnerJobView(JobView):
             released=Released(answers=released[0], numbers=released[1]),
             code=code,
             reason=reason,
-            waits_because=state.waits_because,
+            waits_because=state.waits_because or _waits_for_sign_off(parts, state),
+            sign_off=standing(parts, state),
             last_refused_request=state.problem.model_dump() if state.problem else None,
             leak=_leak(state, manifest),
             created_at=state.created_at,
@@ -133,6 +136,7 @@ _EXAMPLE = {
     "code": None,
     "reason": None,
     "waits_because": None,
+    "sign_off": None,
     "last_refused_request": None,
     "leak": {"numbers_per_round": 11, "rounds_at_most": 48, "numbers_in_all_moments": 77, "holds_if": "…"},
     "created_at": "2025-01-31T09:30:00+00:00",
@@ -186,7 +190,8 @@ async def events(
 
     def look(seen: int) -> Sight:
         state = _known(parts, job_id)
-        status = OwnerJobView.of(parts, state).progress() | {"waits_because": state.waits_because}
+        shown = OwnerJobView.of(parts, state)
+        status = shown.progress() | {"waits_because": shown.waits_because}
         left: dict[int, int] = {}
         for release in parts.store.releases(job_id):
             left[release.round] = left.get(release.round, 0) + release.numbers
@@ -244,6 +249,14 @@ def _reason(state: JobState) -> tuple[str | None, str | None]:
     if state.refusal is not None:
         return state.refusal.code, state.refusal.detail
     return None, None
+
+
+def _waits_for_sign_off(parts: OwnerParts, state: JobState) -> str | None:
+    missing = parts.service.people_missing(state)
+    if missing is None:
+        return None
+    who = "a person" if missing == 1 else f"{missing} people"
+    return f"The result of this job waits for {who} of this owner to sign it off: fedtrain sign-off {state.job_id[:8]}."
 
 
 def _leak(state: JobState, manifest: Manifest | None) -> Leak | None:

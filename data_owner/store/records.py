@@ -75,14 +75,17 @@ class DecisionKind(StrEnum):
     DENIED = "denied"
     CONSENT_SIGNED = "consent_signed"
     CONSENT_TAKEN = "consent_taken"
+    SIGNED_OFF = "signed_off"
+    SIGN_OFF_REFUSED = "sign_off_refused"
 
 
 class Decision(Strict):
     """A decision that a person of this owner took about a job.
 
     `about`: what the job waited for, in the words that were shown: why it was not let in by itself, or each risk.
-    `reason`: why it was denied. `consent`: the hash of the consent as it was signed, `signer`: who signed it; a job
-    that another owner's consent is for need not be known here. `token_id`: of the token that was shown; None where the
+    `reason`: why it was denied, or a result was signed off or not; `result`: that result, `by`: the person, as named.
+    `consent`: the hash of the consent as it was signed, `signer`: who signed it; a job that another owner's consent is
+    for need not be known here. `token_id`: of the token that was shown; None where the
     service has no token list, and whoever runs it decides.
     """
 
@@ -96,6 +99,8 @@ class Decision(Strict):
     signer: PartyId | None = None
     dataset: Name | None = None
     version: Hash | None = None
+    result: Hash | None = None
+    by: str | None = None
 
 
 #: A number that is hashed as text, which all languages write in one way.

@@ -85,6 +85,8 @@ decisions = sa.Table(
     sa.Column("signer", sa.String(64)),
     sa.Column("dataset", sa.String(100)),
     sa.Column("version", sa.String(64)),
+    sa.Column("result", sa.String(64)),
+    sa.Column("by", sa.String(100)),
     sa.Column("index", sa.Integer, nullable=False, unique=True),  # counted through all tables of the audit
     sa.Column("previous", sa.String(64), nullable=False),
     sa.Column("hash", sa.String(64), nullable=False),

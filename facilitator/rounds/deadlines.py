@@ -26,7 +26,8 @@ def time_passed(context: JobContext, state: JobState, now: datetime) -> Outcome:
         # The deadline has done its work: `GET /models/{id}` names who is late, and the job waits.
         return Outcome(state.model_copy(update={"deadline": None}))
     late = ", ".join(owner.name for owner in state.awaited_owners)
-    reason = f"{late} did not answer round {state.current.round} within {training.round_timeout_s:g} s."
+    what = "sign the set of" if state.phase is Phase.AGREEING else "answer"
+    reason = f"{late} did not {what} round {state.current.round} within {training.round_timeout_s:g} s."
     return end_job(context, state, Transition.OWNER_TIMED_OUT, now, code=Code.OWNER_TIMED_OUT.slug, reason=reason)
 
 

@@ -20,6 +20,7 @@ from fedtrain.protocol.documents.signed import JobEnd
 from fedtrain.protocol.messages.tasks import JSON_TYPE, TaskKind
 from fedtrain.protocol.states import Event, Phase, Role, advance
 from fedtrain.spec.problems import Code, Problem
+from fedtrain.spec.shown_text import shown
 
 _WORK = frozenset({TaskKind.JOIN, TaskKind.COMPUTE, TaskKind.SIGN_SET, TaskKind.UNMASK, TaskKind.STEP})
 
@@ -90,8 +91,14 @@ def check_leaver(state: JobState, message: OwnerLeft) -> None:
 
 
 def owner_left(context: JobContext, state: JobState, message: OwnerLeft, now: datetime) -> Outcome:
-    """Fail the job whose owner answers no more: without it the others' masks do not cancel."""
+    """Fail the job whose owner answers no more: without it the others' masks do not cancel.
+
+    People of an owner that do not sign the result off are told of with their reason.
+    """
     said = message.statement
+    if said.code == Code.SIGN_OFF_REFUSED.slug and said.reason is not None:
+        reason = f"{said.name} did not sign the result off: {shown(said.reason)}"
+        return end_job(context, state, Event.FAIL, now, code=Code.SIGN_OFF_REFUSED.slug, reason=reason)
     reason = f"{said.name} left the job ({said.code})."
     return end_job(context, state, Event.FAIL, now, code=Code.OWNER_LEFT.slug, reason=reason)
 

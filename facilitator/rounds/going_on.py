@@ -1,9 +1,12 @@
-"""Rounds that go on without an owner: whose answers are summed, who has signed that, and rounds that come to nothing.
+"""Sets of owners whose answers are summed: who has signed that, and what is told under it.
+
+Of rounds that go on without an owner, and of results that are signed off before they open, whose set is the roster.
 
     WAITING_FOR_DATA_OWNERS → AGREEING → UNMASKING → ADDING
               └──────────────────┴───────────┴─────────▶ void: the Model Owner asks a new round
 
-The Facilitator names the set; it is the owners who see to it that there is one of them a round.
+A round is void where it goes on without owners, and nowhere else. The Facilitator names the set; it is the owners who
+see to it that there is one of them a round.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ from fedtrain.facilitator.job import (
 )
 from fedtrain.facilitator.rounds.ending import end_job
 from fedtrain.facilitator.rounds.moves import given_again, moved, step_task
-from fedtrain.protocol.documents.quorum import quorum_of
+from fedtrain.protocol.documents.quorum import least_in_set
 from fedtrain.protocol.evidence.sum_set import SetMember, SetRequest, SumSet, UnmaskRequest
 from fedtrain.protocol.messages.rounds import Step, to_cbor
 from fedtrain.protocol.messages.tasks import TaskKind
@@ -56,7 +59,7 @@ def sum_set_of(state: JobState) -> SumSet:
 
 def answered(context: JobContext, state: JobState, now: datetime) -> Outcome:
     """Name the set where every owner has answered that may; or the quorum has, and the time for the others is over."""
-    enough = len(_current(state).answers) >= quorum_of(context.manifest.spec.training, len(state.roster))
+    enough = len(_current(state).answers) >= _quorum(context, state)
     waits_no_more = not state.awaited_owners or state.deadline is None
     return _name_set(context, state, now) if enough and waits_no_more else Outcome(state)
 
@@ -98,7 +101,9 @@ def set_signed(context: JobContext, state: JobState, message: SetSigned, now: da
             signatures=tuple(bytes.fromhex(signatures[party]) for party in current.members),
         )
     )
-    unmasking = moved(after, Transition.SET_SIGNED, now, deadline=_deadline(context, now))
+    # People take the time that they need.
+    deadline = None if context.manifest.spec.signs_off else _deadline(context, now)
+    unmasking = moved(after, Transition.SET_SIGNED, now, deadline=deadline)
     return Outcome(
         unmasking, (CloseTasks(frozenset({TaskKind.SIGN_SET})), *_to_members(after, TaskKind.UNMASK, request))
     )
@@ -196,7 +201,8 @@ def _current(state: JobState) -> CurrentRound:
 
 
 def _quorum(context: JobContext, state: JobState) -> int:
-    return quorum_of(context.manifest.spec.training, len(state.roster))
+    owners = len(state.roster)
+    return least_in_set(context.manifest.spec, owners) or owners
 
 
 def _deadline(context: JobContext, now: datetime) -> datetime:

@@ -10,7 +10,7 @@ from fedtrain.cli.doctor import command as doctor
 from fedtrain.cli.jobs import commands as jobs
 from fedtrain.cli.jobs import plan, score, search, verify
 from fedtrain.cli.output import OneLineErrors
-from fedtrain.cli.owner import budget, data, datasets, describe, mapping, policy, roster_consent, schema
+from fedtrain.cli.owner import budget, data, datasets, describe, mapping, policy, roster_consent, schema, sign_off
 from fedtrain.cli.owner import decisions as owner
 from fedtrain.cli.services import commands as services
 from fedtrain.cli.services import config, pages
@@ -75,6 +75,7 @@ app.command(rich_help_panel=JOBS)(verify.verify)
 app.command(rich_help_panel=JOBS)(score.allow_scoring)
 app.command(rich_help_panel=DATA_OWNERS)(owner.approve)
 app.command(rich_help_panel=DATA_OWNERS)(owner.deny)
+app.command("sign-off", rich_help_panel=DATA_OWNERS)(sign_off.sign_off)
 app.command("consent", rich_help_panel=DATA_OWNERS)(roster_consent.roster_consent)
 app.command(rich_help_panel=DATA_OWNERS)(owner.audit)
 app.command(rich_help_panel=DATA_OWNERS)(budget.budget)

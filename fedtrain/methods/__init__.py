@@ -33,7 +33,7 @@ def method_of(spec: ModelSpec) -> Method:
 def schedule_of(spec: ModelSpec) -> Schedule:
     """Return the order of the rounds of the spec's job."""
     schedule = method_of(spec).schedule(spec)
-    return replace(schedule, goes_on=True) if spec.training.goes_on else schedule
+    return replace(schedule, goes_on=spec.training.goes_on, signs_off=spec.signs_off)
 
 
 __all__ = ["METHODS", "Method", "method_of", "schedule_of"]

@@ -90,6 +90,10 @@ class NoisedPlan(PlainPlan):
 
     terms: NoiseTerms | None = None
 
+    @property
+    def opens_at_once(self) -> bool:
+        return True
+
     def round(self, kind: str, window_step: int = 0, rows_total: int | None = None) -> Round:
         """Return the round without bounds from N, which is noised; values of it that cannot be are refused."""
         super().round(kind, window_step, rows_total)

@@ -139,8 +139,9 @@ class Round:
 
 def counts_of(plan: Plan, rows_total: int) -> NDArray[Any]:
     """Return the answer to the counts that N is the first number of, (numbers, 1), where nobody was asked for it."""
-    numbers = numbers_in(plan.round(COUNTS).answer.arrays)
-    return np.array([rows_total, *[0] * (numbers - 1)], dtype=object).reshape(-1, 1)
+    answer = plan.round(COUNTS).answer
+    numbers = [rows_total << answer.fraction_bits, *[0] * (numbers_in(answer.arrays) - 1)]
+    return np.array(numbers, dtype=object).reshape(-1, 1)
 
 
 class NotPlanned(LookupError):  # noqa: N818 - named for what happened
@@ -213,6 +214,11 @@ class Plan(ABC):
         Answers that are linear in fixed moments do: the sum of a round less that of another, without an owner, is that
         owner's alone. There, no method may say so.
         """
+        return False
+
+    @property
+    def opens_at_once(self) -> bool:
+        """Say whether one round tells all that the model follows from, so that nothing has to be opened before it."""
         return False
 
     @property

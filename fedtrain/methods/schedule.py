@@ -28,7 +28,8 @@ class Schedule:
 
     `stepped`: the plan's document has the worst cases of each step of a window under `steps`. `goes_on`: rounds go on
     without an owner that is not there; N is public then, so that there are no counts, and a number is used once: what
-    follows a round that came to nothing is the next one.
+    follows a round that came to nothing is the next one. `signs_off`: the one round tells the counts too, since nothing
+    opens before it is signed off.
     After every `evaluate_every`-th of them one of the kind `evaluation` may be asked, under the same number; 0: never.
     `evaluates_last`: after the last of them too, where evaluations choose the weights, and not only when to stop.
     """
@@ -41,6 +42,12 @@ class Schedule:
     stepped: bool = False
     evaluates_last: bool = False
     goes_on: bool = False
+    signs_off: bool = False
+
+    @property
+    def self_masked(self) -> bool:
+        """Say whether answers carry masks of the owners' own; nobody is asked for the counts by themselves then."""
+        return self.goes_on or self.signs_off
 
     def following(self, number: int | None, kind: str | None = None) -> tuple[Turn, ...]:
         """Return the turns that may follow round `number` of that kind; the first one where there was none.
@@ -48,7 +55,7 @@ class Schedule:
         The last of them is the one that need not come: an evaluation. `rounds` is not held against them.
         """
         if number is None:
-            return (Turn(1, self.kind) if self.goes_on else _FIRST,)
+            return (Turn(1, self.kind) if self.self_masked else _FIRST,)
         after = Turn(number + 1, self.kind, number % self.window)
         evaluates = kind == self.kind and self.evaluates(number)
         return (after, Turn(number, self.evaluation)) if evaluates else (after,)
@@ -69,7 +76,7 @@ class Schedule:
 
     def every_turn(self) -> Iterator[Turn]:
         """Return all turns of a job that takes its `rounds`."""
-        if not self.goes_on:
+        if not self.self_masked:
             yield _FIRST
         for number in range(1, self.rounds + 1):
             yield Turn(number, self.kind, (number - 1) % self.window)

@@ -33,6 +33,14 @@ def plan_spec(spec: ModelSpec) -> Plan:
         )
         errors = [{"field": "training.on_dropout", "message": why, "value": "continue"}]
         raise Problem(Code.INVALID_SPEC, f"training.on_dropout: {why}", errors=errors)
+    if spec.signs_off and not plan.opens_at_once:
+        why = (
+            f"{spec.model_type} by {spec.training.optimizer} goes on from sums that the Model Owner opens round by "
+            "round, so that there would be nothing left to hold back when owners sign off. Only what opens in one "
+            'round is signed off: use training.optimizer "newton", or leave release out.'
+        )
+        errors = [{"field": "release", "message": why, "value": "sign_off"}]
+        raise Problem(Code.INVALID_SPEC, f"release: {why}", errors=errors)
     return plan
 
 

@@ -36,7 +36,7 @@ class Phase(StrEnum):
     WAITING_FOR_DATA_OWNERS = "WAITING_FOR_DATA_OWNERS"  # facilitator
     ADDING = "ADDING"  # facilitator: multiplying ciphertexts, or a step of a window
     AGREEING = "AGREEING"  # facilitator: owners sign whose answers are summed
-    UNMASKING = "UNMASKING"  # facilitator: owners tell the Model Owner keys of masks
+    UNMASKING = "UNMASKING"  # facilitator: owners tell the Model Owner keys of masks, once signed off where that is due
     TRAINING = "TRAINING"  # model owner
     OFFERED = "OFFERED"  # data owner: manifest received
     AWAITING_APPROVAL = "AWAITING_APPROVAL"  # data owner: a person decides
@@ -97,6 +97,7 @@ TRANSITIONS: dict[tuple[Role, Phase, Event], Phase] = {
     (_F, Phase.WAITING_FOR_DATA_OWNERS, Event.ROUND_VOID): Phase.WAITING_FOR_MODEL_OWNER,
     (_F, Phase.AGREEING, Event.SET_SIGNED): Phase.UNMASKING,
     (_F, Phase.AGREEING, Event.ROUND_VOID): Phase.WAITING_FOR_MODEL_OWNER,
+    (_F, Phase.AGREEING, Event.OWNER_TIMED_OUT): Phase.FAILED,
     (_F, Phase.UNMASKING, Event.LAST_UNMASKING): Phase.ADDING,
     (_F, Phase.UNMASKING, Event.ROUND_VOID): Phase.WAITING_FOR_MODEL_OWNER,
     **_ends(

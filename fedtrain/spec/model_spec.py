@@ -76,7 +76,7 @@ else:
     ModelType = StrEnum("ModelType", {name: name for name in MODEL_KINDS}, module=__name__)
 
 
-def _check_printable(text: str) -> str:
+def check_printable(text: str) -> str:
     """Raise ValueError for a control character, a line break or a mark that changes how other text is shown."""
     if not text.isprintable() or text != text.strip():
         raise ValueError("one line of printable text is needed, without spaces around it")
@@ -86,10 +86,11 @@ def _check_printable(text: str) -> str:
 class ModelSpec(Strict):
     """The spec that `POST /models` takes.
 
-    `name` and `purpose` are for people, at every party. They and `privacy` are left out of what is signed where they
-    are not given, so that owners which do not know the fields can take part. `auditors`: party ids that may read the
-    job's evidence at the Facilitator, as its own parties may, and verify it. `network`: of the one model type that
-    has one.
+    `name` and `purpose` are for people, at every party. They, `privacy` and `release` are left out of what is signed
+    where they are not given, so that owners which do not know the fields can take part. `release`: "sign_off" has the
+    result open only once people of every owner have signed it off; None, once it is summed. `auditors`: party ids that
+    may read the job's evidence at the Facilitator, as its own parties may, and verify it. `network`: of the one model
+    type that has one.
     """
 
     spec_version: Literal[1] = 1
@@ -99,14 +100,15 @@ class ModelSpec(Strict):
     training: Training = Training()
     network: Network | None = None
     privacy: Privacy | None = None
+    release: Literal["sign_off"] | None = None
     auditors: Annotated[tuple[Annotated[StrictStr, Field(pattern=r"^[0-9a-f]{64}$")], ...], Field(max_length=16)] = ()
-    name: Annotated[StrictStr, Field(min_length=1, max_length=100), AfterValidator(_check_printable)] | None = None
-    purpose: Annotated[StrictStr, Field(min_length=1, max_length=1000), AfterValidator(_check_printable)] | None = None
+    name: Annotated[StrictStr, Field(min_length=1, max_length=100), AfterValidator(check_printable)] | None = None
+    purpose: Annotated[StrictStr, Field(min_length=1, max_length=1000), AfterValidator(check_printable)] | None = None
 
     @model_serializer(mode="wrap")
     def _without_unused(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
         fields: dict[str, Any] = serialise(self)
-        for name in ("name", "purpose", "network", "privacy"):
+        for name in ("name", "purpose", "network", "privacy", "release"):
             if fields.get(name) is None:
                 fields.pop(name, None)
         return fields
@@ -159,6 +161,16 @@ class ModelSpec(Strict):
         if self.privacy is None or self.privacy.honest_owners is None:
             return max(1, self.training.min_data_owners - 1)
         return self.privacy.honest_owners
+
+    @property
+    def signs_off(self) -> bool:
+        """Say whether the result opens only once people of every owner have signed it off."""
+        return self.release == "sign_off"
+
+    @property
+    def self_masked(self) -> bool:
+        """Say whether each answer carries a mask of its owner's own, told under a set that all in it have signed."""
+        return self.training.goes_on or self.signs_off
 
     @property
     def shares_weights(self) -> bool:

@@ -161,6 +161,12 @@ class Code(Enum):
         "An owner told other keys than those its answer was masked with",
         "Ask the owner that is named; deploy the job again without it.",
     )
+    SIGN_OFF_INVALID = Kind(
+        "sign-off-invalid",
+        409,
+        "A signature under a result is refused",
+        "Look at what waits with `fedtrain sign-off JOB`, and sign that, each person once.",
+    )
     ADDITION_NOT_PROVEN = Kind(
         "addition-not-proven", 409, "The sum is not the product of the owners' answers", "Run `fedtrain verify`."
     )
@@ -233,6 +239,12 @@ class Code(Enum):
         409,
         "An owner left the job after it had joined",
         "Ask that owner why, and deploy the job again.",
+    )
+    SIGN_OFF_REFUSED = Kind(
+        "sign-off-refused",
+        409,
+        "An owner's people did not sign the result off",
+        "Read their reason, talk to them, and deploy the job again.",
     )
     OWNER_TIMED_OUT = Kind(
         "owner-timed-out", 504, "An owner did not answer in time", "Start it again, or use on_dropout: wait."

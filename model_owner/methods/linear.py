@@ -67,14 +67,8 @@ class LinearMethod(Method, Generic[Goal]):
         numbers = [int(value) for value in opened.values.ravel()]
         budget = budget_of(job.plan)
         inputs, counts_bits = budget.inputs, budget.counts_fraction_bits
-        (scaled_rows, *squares), held = numbers[: 1 + inputs.outputs], numbers[1 + inputs.outputs :]
-        rows, rest = divmod(scaled_rows, 1 << counts_bits)
-        if rest or rows < job.owners or rows > inputs.max_rows_total or min(squares) < 0:
-            raise Problem(
-                Code.SUM_OUT_OF_BOUND,
-                "The counts do not add up to a number of rows that the plan allows: an owner answered something else.",
-            )
-        completed = completed_squares(job.spec, squares, counts_bits, rows, counts_bits)
+        told, held = numbers[: 1 + inputs.outputs], numbers[1 + inputs.outputs :]
+        rows, completed = counted(job, told[0], told[1:], counts_bits)
         move = self.first_move(job, self.goal(job, rows, completed))
         validation = None
         if held:
@@ -118,6 +112,21 @@ class LinearMethod(Method, Generic[Goal]):
         remarks = (*remarks_on_classes(job.spec, learning.missing_classes), *found)
         model = self.model(job, goal, move.state, move.next, remarks)
         return Taken(after, model, number, decrypted, history=history)
+
+
+def counted(job: JobFacts, scaled_rows: int, squares: Sequence[int], bits: int) -> tuple[int, tuple[int, ...]]:
+    """Return N, and Σy² a target as it completes the squares, at the scale of the counts; both are told at 2^−bits.
+
+    Raises Problem(SUM_OUT_OF_BOUND) for what no owners of the plan's can have.
+    """
+    budget = budget_of(job.plan)
+    rows, rest = divmod(scaled_rows, 1 << bits)
+    if rest or rows < job.owners or rows > budget.inputs.max_rows_total or min(squares) < 0:
+        raise Problem(
+            Code.SUM_OUT_OF_BOUND,
+            "The counts do not add up to a number of rows that the plan allows: an owner answered something else.",
+        )
+    return rows, completed_squares(job.spec, squares, bits, rows, budget.counts_fraction_bits)
 
 
 def completed_squares(

@@ -67,13 +67,14 @@ class NoisedMoments(Method):
         if terms is None:
             raise ValueError("this job's plan has no noise")
         if opened.kind == RoundKind.COUNTS:
-            # Noise can take N anywhere; what is asked next must have one that a federation can have.
-            counted = round(Fraction(int(opened.values[0, 0]), 1 << FRACTION_BITS))
-            rows = max(job.owners, min(job.plan.max_rows_total, counted))
+            rows = _rows(job, int(opened.values[0, 0]))
             return Taken(Learning(), Ask(RoundKind.MOMENTS), 1, 0, rows_total=rows)
         if learning is None or job.rows_total is None or opened.kind != RoundKind.MOMENTS:
             raise Problem(Code.WRONG_STATE, f"An answer to {opened.kind} is not due.")
-        return Taken(learning, self._finished(job, terms, job.rows_total, opened.values), 1, opened.values.size)
+        d, rows = job.spec.data_props.dimensions, job.rows_total
+        if job.spec.signs_off:  # it was not asked for by itself: it is A's last number
+            rows = _rows(job, int(opened.values[d * (d + 1) // 2 - 1, 0]))
+        return Taken(learning, self._finished(job, terms, rows, opened.values), 1, opened.values.size, rows_total=rows)
 
     def _finished(self, job: JobFacts, terms: NoiseTerms, rows: int, values: Integers) -> Finished:
         spec, encoder = job.spec, Encoder.of_spec(job.spec)
@@ -101,6 +102,11 @@ class NoisedMoments(Method):
         return Finished(
             model, True, "all noised moments are told, and the minimum was found with a ridge for the noise"
         )
+
+
+def _rows(job: JobFacts, told: int) -> int:
+    """N as it was told. Noise can take it anywhere; what is asked next must have one that a federation can have."""
+    return max(job.owners, min(job.plan.max_rows_total, round(Fraction(told, 1 << FRACTION_BITS))))
 
 
 def _remarks(job: JobFacts, rows: int) -> tuple[Remark, ...]:

@@ -108,6 +108,7 @@ _EXAMPLE: dict[str, Any] = {
     "declined": [],
     "on_dropout": "wait",
     "waiting_for": [{"party": "c4" * 32, "name": "clinic-b", "since": "2026-01-12T09:28:41.100Z"}],
+    "not_signed_off": None,
     "seconds_left": 41.5,
     "refusal": None,
     "bytes_sent": 181_204,
@@ -135,7 +136,9 @@ _EXAMPLE: dict[str, Any] = {
 class ModelView(ModelLine):
     """A job. `waiting_for` and `seconds_left` are the Facilitator's, and None where it cannot be asked.
 
-    `refusal`: why this party last refused what the Facilitator sent. `converged`: whether the tolerance was reached.
+    `not_signed_off`: names of owners whose people have yet to sign the result off, once that is all it waits for; None
+    before, and where nobody does. `refusal`: why this party last refused what the Facilitator sent. `converged`:
+    whether the tolerance was reached.
     `remarks`: what people must know of the finished model. `may_have_caused`: where its sums could not be used, the
     owners of the roster, those first whose jobs ended so most often.
     `test_set_problem`: in the answer to POST /models, why the test set could not score the model that it will be.
@@ -160,6 +163,7 @@ class ModelView(ModelLine):
     declined: list[dict[str, Any]]
     on_dropout: Literal["wait", "end", "continue"]
     waiting_for: list[dict[str, Any]] | None
+    not_signed_off: list[str] | None
     seconds_left: float | None
     refusal: str | None
     test_set_problem: str | None = None
@@ -221,16 +225,24 @@ def view(
         declined=_listed(said.get("declined")),
         on_dropout=state.spec.training.on_dropout,
         waiting_for=[] if state.ended else None if elsewhere is None else _listed(said.get("waiting_for")),
+        not_signed_off=_not_signed_off(state, said),
         seconds_left=None if state.ended else _number(said.get("seconds_left")),
         refusal=refusal,
         bytes_sent=state.bytes_sent,
         bytes_received=state.bytes_received,
         seconds_spent=round(state.seconds_spent, 3),
-        rows_total=state.rows_total,
+        # Before a result is signed off it is but the most there can be.
+        rows_total=None if state.spec.signs_off and not state.numbers_decrypted else state.rows_total,
         leak=leak(state),
         window=position_of(state, elsewhere),
         plan={**state.plan, "forecast": forecast},
     )
+
+
+def _not_signed_off(state: JobState, said: dict[str, Any]) -> list[str] | None:
+    if not state.spec.signs_off or state.ended or said.get("phase") != Phase.UNMASKING:
+        return None
+    return [str(owner.get("name")) for owner in _listed(said.get("waiting_for"))]
 
 
 def suspects(state: JobState, jobs: Sequence[JobState]) -> list[Suspect]:

@@ -243,7 +243,10 @@ def print_model(model: dict[str, Any]) -> None:
         ("loss", f"{model['loss']:.6f}{_of_what(model)}" if model.get("loss") is not None else ""),
         ("reason", model.get("reason") or ""),
         ("may have caused it", ", ".join(map(_suspect, model.get("may_have_caused") or ()))),
-        ("waiting for", ", ".join(owner["name"] for owner in model.get("waiting_for") or ())),
+        (
+            "waiting for" if model.get("not_signed_off") is None else "not signed off by",
+            ", ".join(owner["name"] for owner in model.get("waiting_for") or ()),
+        ),
     ):
         if text:
             console().print(f"  {label}: {text}", markup=False)

@@ -126,10 +126,12 @@ def _release(one: ReleaseRecord) -> list[object]:
 
 
 def _decision(one: DecisionRecord) -> list[object]:
-    by = None if one.token_id is None else f"token {one.token_id}"
+    token = None if one.token_id is None else f"token {one.token_id}"
+    by = ", ".join(said for said in (one.by, token) if said is not None) or None
     signed = () if one.signer is None else (f"signed by {one.signer[:16]}…",)
     reason = () if one.reason is None else (f"Because: {one.reason}",)
-    about = " ".join((*one.about, *reason, *signed))
+    result = () if one.result is None else (f"Result {one.result[:16]}….",)
+    about = " ".join((*one.about, *result, *reason, *signed))
     what = one.decision.value.replace("_", " ")
     return [one.index, one.decided_at, one.job_id[:8], None, what, None, None, by, about]
 
@@ -149,6 +151,8 @@ def _waiting_job(service: Service, job: str) -> dict[str, Any]:
     from fedtrain.cli.jobs.job_ids import job_id
 
     detail: dict[str, Any] = service.get(f"/models/{job_id(service, job)}")
+    if detail["sign_off"] == "waits":
+        raise Failure(f"the result of job {detail['id']} waits to be signed off: fedtrain sign-off {detail['id'][:8]}")
     if detail["waits_because"] is None:
         raise Failure(
             f"job {detail['id']} is {detail['phase']} and does not wait for a person: there is nothing to decide"
@@ -171,7 +175,7 @@ def _list_waiting(service: Service, as_json: bool) -> None:
     waiting = [
         _asked(service.get(f"/models/{one['id']}"))
         for one in service.get("/models")
-        if one["waits_because"] is not None
+        if one["waits_because"] is not None and one["sign_off"] != "waits"
     ]
     if as_json:
         print_json(waiting)

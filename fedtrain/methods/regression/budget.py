@@ -55,7 +55,8 @@ __all__ = [
 class NewtonBudget:
     """The one message of `newton`: the upper triangle of A row by row, then b row by row, as one column.
 
-    Where owners validate, the same of their validation parts follows, and Σy² a target of those.
+    Where owners validate, the same of their validation parts follows, and Σy² a target of those; last, where all is
+    told at once, Σy² a target.
     """
 
     layout: SlotLayout
@@ -161,6 +162,10 @@ class Budget(Plan):
         return RoundKind.COUNTS, trains, *evaluates
 
     @property
+    def opens_at_once(self) -> bool:
+        return self.inputs.at_once
+
+    @property
     def holds_out(self) -> bool:
         return self.inputs.validates or self.inputs.evaluates
 
@@ -224,6 +229,8 @@ class Budget(Plan):
         if self.inputs.validates:
             arrays |= {f"validation_{name}": shape for name, shape in arrays.items()}
             arrays["validation_target_squares"] = (k,)
+        if self.inputs.at_once:
+            arrays["target_squares"] = (k,)
         answer = Answer(arrays, newton.layout, newton.fraction_bits, newton.owner_bound, newton.sum_bound)
         return Round(RoundKind.MOMENTS, answer, revealed=newton.layout.rows)
 
@@ -375,6 +382,8 @@ def _newton(inputs: BudgetInputs) -> NewtonBudget:
     entries = d * (d + 1) // 2 + d * inputs.outputs
     if inputs.validates:
         entries += entries + inputs.outputs
+    if inputs.at_once:
+        entries += inputs.outputs
     layout = SlotLayout.packed(entries, 1, newton_bits(inputs), inputs.modulus_bits)
     sum_bound = terms.owners_in_sum(inputs) * owner_bound
     return NewtonBudget(layout, inputs.newton_fraction_bits, owner_bound, sum_bound)

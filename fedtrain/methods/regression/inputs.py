@@ -68,6 +68,8 @@ class BudgetInputs:
     newton_fraction_bits: int = 60
     # newton sends the moments of the owners' validation parts too, with their Σy².
     validates: bool = False
+    # newton tells Σy² too, and N is in it: nobody is asked for the counts before it.
+    at_once: bool = False
     # The loss of the owners' validation parts is asked for during training.
     evaluates: bool = False
     # Changes no bound: advice to take fewer owners than a job must have would be no advice.

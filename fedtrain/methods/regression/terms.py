@@ -62,11 +62,11 @@ def counts_entry(inputs: BudgetInputs) -> int:
 
 
 def newton_entry(inputs: BudgetInputs) -> int:
-    """The largest entry of one owner's A or b, or with validation of Σy², at `newton_fraction_bits`."""
+    """The largest entry of one owner's A or b, or where it tells Σy² too of that, at `newton_fraction_bits`."""
     largest = inputs.largest_feature
     target = round(inputs.max_rows * largest * inputs.target_bound * (1 << inputs.newton_fraction_bits))
     entry = max(matrix_entry(inputs, largest, largest, inputs.newton_fraction_bits), target)
-    if not inputs.validates:
+    if not inputs.validates and not inputs.at_once:
         return entry
     largest_square = max(Fraction(1), inputs.target_bound**2)
     return max(entry, round(inputs.max_rows * largest_square * (1 << inputs.newton_fraction_bits)))

@@ -32,10 +32,9 @@ def check_offered_key(manifest: Manifest, *, allow_small_keys: bool) -> None:
         )
     except CryptoError as error:
         raise Problem(Code.MALFORMED_KEY, f"The Model Owner's key is refused: {error}.") from None
-    if manifest.spec.training.goes_on != (manifest.unmasking_key is not None):
-        raise Problem(
-            Code.MALFORMED_KEY, "The manifest has an unmasking_key, or none, unlike its on_dropout: both or neither."
-        )
+    if manifest.spec.self_masked != (manifest.unmasking_key is not None):
+        why = "The manifest has an unmasking_key, or none, unlike its on_dropout and release: both or neither."
+        raise Problem(Code.MALFORMED_KEY, why)
 
 
 def agreed_plan(manifest: Manifest) -> Plan:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 
+from fedtrain.spec.model_spec import ModelSpec
 from fedtrain.spec.training import Training
 
 
@@ -26,6 +27,21 @@ def least_quorum(owners: int, colluders: int) -> int:
 def quorum_of(training: Training, owners: int) -> int:
     """Return the job's quorum on a roster of so many owners: the spec's, or the least for `colluders_by_default`."""
     return training.quorum or least_quorum(owners, colluders_by_default(owners))
+
+
+def least_in_set(spec: ModelSpec, owners: int) -> int | None:
+    """Return how many of a roster's owners a sum needs; None where it needs all, and nobody signs whose they are.
+
+    Where the result is signed off it needs all as well, each with its signature on the set.
+    """
+    if spec.signs_off:
+        return owners
+    return quorum_of(spec.training, owners) if spec.training.goes_on else None
+
+
+def most_rows(training: Training, owners: int) -> int:
+    """Return the most rows that so many owners can have: N in requests, where it opens with the result alone."""
+    return training.max_rows * owners
 
 
 def doubt_of_quorum(quorum: int, owners: int, colluders: int) -> str | None:

@@ -35,6 +35,7 @@ Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 JobId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 MemberRole = Literal["model-owner", "data-owner"]
+MOST_REASON = 1000
 
 
 class Document(Strict):
@@ -136,12 +137,23 @@ class Decline(Document):
 
 
 class Withdrawal(Document):
-    """A Data Owner on the roster answers no more: the job cannot go on. A catalogue code, without values or counts."""
+    """A Data Owner on the roster answers no more: the job cannot go on. A catalogue code, without values or counts.
+
+    `reason`: in the words of its people, where they do not sign the result off; left out everywhere else.
+    """
 
     manifest_hash: Hash
     party: PartyId
     name: Name
     code: Annotated[str, Field(pattern=r"^[a-z-]{1,64}$")]
+    reason: Annotated[str, Field(min_length=1, max_length=MOST_REASON)] | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_unused(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = serialise(self)
+        if self.reason is None:
+            fields.pop("reason", None)
+        return fields
 
 
 class JoinAnswer(Strict):

@@ -16,7 +16,7 @@ from fedtrain.methods.plan import Plan
 from fedtrain.methods.schedule import Schedule
 from fedtrain.planning.plans import plan_spec
 from fedtrain.protocol.documents.identity import sha256_hex
-from fedtrain.protocol.documents.quorum import quorum_of
+from fedtrain.protocol.documents.quorum import least_in_set
 from fedtrain.protocol.documents.roster import OpenRoster, open_roster
 from fedtrain.protocol.documents.signed import Manifest, SignedDocument, open_document
 from fedtrain.protocol.evidence.addition import SumContext, check_sum
@@ -69,9 +69,8 @@ class Job:
 
     @property
     def quorum(self) -> int | None:
-        """Return how many owners a sum needs where rounds go on without the others; None where it needs all."""
-        training = self.manifest.spec.training
-        return quorum_of(training, len(self.roster.parties)) if training.goes_on else None
+        """Return how many owners a sum needs that have signed whose answers are in it; None where nobody signs that."""
+        return least_in_set(self.manifest.spec, len(self.roster.parties))
 
     @classmethod
     def open(cls, signed_manifest: SignedDocument, signed_roster: SignedDocument, facilitator: str) -> Job:

@@ -154,7 +154,7 @@ Signature = Annotated[bytes, Field(min_length=64, max_length=64)]
 
 
 class Commitments(Strict):
-    """Hashes of the keys that an answer is masked with, in rounds that may go on without an owner.
+    """Hashes of the keys that an answer is masked with, where any of them may be told (`ModelSpec.self_masked`).
 
     `pair_keys`: 32 bytes for the key shared with each other owner of the roster, by ascending party id.
     """
@@ -170,7 +170,7 @@ class Commitments(Strict):
 class RoundAnswer(Message):
     """A Data Owner's answer: masked, re-randomised ciphertexts, and its signature over the statement about them.
 
-    `commitments`: in jobs whose rounds go on without an owner, and in no others.
+    `commitments`: in jobs whose answers carry masks of their owners' own, and in no others.
     """
 
     party: PartyId
@@ -243,8 +243,8 @@ class LogEntry(Message):
     """One link of the Facilitator's hash chain. The head is SHA-256 of the last entry's exact bytes.
 
     Entry 0 opens the log: it has the roster's hash and no answers. Every later entry records one sum.
-    `set_signatures`: where rounds go on without an owner, those of the owners in `answers`, in that order, on the
-    statement that it is their answers which are summed (`fedtrain.protocol.evidence.sum_set`).
+    `set_signatures`: where answers carry masks of the owners' own, those of the owners in `answers`, in that order, on
+    the statement that it is their answers which are summed (`fedtrain.protocol.evidence.sum_set`).
     """
 
     index: Annotated[int, Field(ge=0)]
@@ -269,7 +269,7 @@ class Step(Message):
     The first one carries the signed roster. The others carry a sum, every owner's answer as it came in (so that the
     product can be recomputed before anything is decrypted), the request that was answered, and the log's last entry.
     At the end of a window `weights` (and `previous_weights`) are the encrypted weights instead of a sum.
-    Where rounds go on without an owner, `unmaskings` take its masks off the sum, one of each owner that is in it; and
+    Where answers carry masks of the owners' own, `unmaskings` take them off the sum, one of each owner that is in it;
     `void` says why a round has no sum, and comes without one.
     """
 

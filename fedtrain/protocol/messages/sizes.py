@@ -80,16 +80,16 @@ def job_bytes(plan: Plan, schedule: Schedule, owners: int, rows_total: int) -> J
     every = list(round_bytes(plan, schedule, owners, rows_total))
     received = sum(one.compute for one in every)
     sent = sum(one.answer for one in every)
-    asked = sum(one.result for one in every) + _Sizes(plan, owners, rows_total, goes_on=schedule.goes_on).result(
-        0, next(_asked(schedule))
-    )
+    asked = sum(one.result for one in every) + _Sizes(
+        plan, owners, rows_total, self_masked=schedule.self_masked
+    ).result(0, next(_asked(schedule)))
     told = sum(one.step + one.evidence_read for one in every)
     return JobBytes(received, sent, owners * sent + asked, owners * received + told, told, asked)
 
 
 def round_bytes(plan: Plan, schedule: Schedule, owners: int, rows_total: int) -> Iterator[RoundBytes]:
     """Return the sizes of round 0 (the counts), 1, 2, …, each evaluation after its round."""
-    sizes = _Sizes(plan, owners, rows_total, goes_on=schedule.goes_on)
+    sizes = _Sizes(plan, owners, rows_total, self_masked=schedule.self_masked)
     asked: list[_Asked | None] = [None, *_asked(schedule), None]
     step, evidence = 1, 0
     for before, this, after in zip(asked, asked[1:], asked[2:], strict=False):
@@ -126,8 +126,8 @@ def _asked(schedule: Schedule) -> Iterator[_Asked]:
 class _Sizes:
     """Sizes by what they depend on: the widths of the numbers in a message, and the step of its window."""
 
-    def __init__(self, plan: Plan, owners: int, rows_total: int, *, goes_on: bool = False) -> None:
-        self._plan, self._owners, self._rows_total, self._goes_on = plan, owners, rows_total, goes_on
+    def __init__(self, plan: Plan, owners: int, rows_total: int, *, self_masked: bool = False) -> None:
+        self._plan, self._owners, self._rows_total, self._self_masked = plan, owners, rows_total, self_masked
         self._rounds: dict[tuple[object, ...], RoundBytes] = {}
         self._sizes: dict[tuple[object, ...], int] = {}
         #: Kinds whose sum the Facilitator takes for an update under encryption.
@@ -143,12 +143,12 @@ class _Sizes:
             planned = self._plan.round(this.turn.kind, this.turn.window_step).answer
             product = self._plan.ciphertext_bytes * planned.layout.ciphertexts
             evidence = len(entry) + len(to_cbor(request)) + self._owners * answer + product
-            asked, told = self._of_set(this) if self._goes_on else (0, 0)
+            asked, told = self._of_set(this) if self._self_masked else (0, 0)
             self._rounds[key] = RoundBytes(len(to_cbor(compute)) + asked, answer + told, evidence)
         return self._rounds[key]
 
     def _of_set(self, asked: _Asked) -> tuple[int, int]:
-        """Bytes that an owner gets and gives besides, where rounds go on without an owner."""
+        """Bytes that an owner gets and gives besides, where owners sign whose answers are summed."""
         member = SetMember(party=_PARTY, answer_hash=_HASH)
         turn = asked.turn
         summed = SumSet(
@@ -182,7 +182,7 @@ class _Sizes:
                 sum=self._vector(planned.answer, planned.answer.sum_bound) if weights is None else None,
                 weights=None if weights is None else self._vector(weights, weights.bound),
                 previous_weights=None if previous is None else self._vector(previous, previous.bound),
-                unmaskings=(_unmasking(),) * self._owners if self._goes_on else None,
+                unmaskings=(_unmasking(),) * self._owners if self._self_masked else None,
             )
 
         return self._sized(("step", _digits(step), this.shape), message)
@@ -240,7 +240,7 @@ class _Sizes:
             log_head=_HASH,
             vector=self._vector(planned, planned.owner_bound),
             commitments=Commitments(self_mask=bytes(32), pair_keys=bytes(32 * (self._owners - 1)))
-            if self._goes_on
+            if self._self_masked
             else None,
             signature=_SIGNATURE,
         )
@@ -266,7 +266,7 @@ class _Sizes:
             party=_PARTY,
             answer_hash=_HASH,
             ciphertexts_hash=_HASH,
-            commitments_hash=_HASH if self._goes_on else None,
+            commitments_hash=_HASH if self._self_masked else None,
             signature=_SIGNATURE,
         )
         return to_cbor(
@@ -280,7 +280,7 @@ class _Sizes:
                 request_hash=_HASH,
                 answers=(record,) * self._owners,
                 product_hash=_HASH,
-                set_signatures=(_SIGNATURE,) * self._owners if self._goes_on else None,
+                set_signatures=(_SIGNATURE,) * self._owners if self._self_masked else None,
             )
         )
 

@@ -91,8 +91,8 @@ def _answer(plan: Plan) -> int:
 
 
 def _commitments(spec: ModelSpec) -> int:
-    """Return the bytes of a key, or of the hash of one, for each owner there may be; 0 where rounds do not go on."""
-    return spec.training.max_data_owners * _OF_KEY if spec.training.goes_on else 0
+    """Return the bytes of a key, or of the hash of one, for each owner there may be; 0 where none is told."""
+    return spec.training.max_data_owners * _OF_KEY if spec.self_masked else 0
 
 
 def _weights(plan: Plan) -> int:

@@ -17,7 +17,7 @@ from fedtrain.model_owner.arithmetic.arrays import (
     integers_to_json,
 )
 from fedtrain.model_owner.methods.learning import Learning, Pending
-from fedtrain.model_owner.methods.linear import LinearMethod, completed_squares, trained_model
+from fedtrain.model_owner.methods.linear import LinearMethod, completed_squares, counted, trained_model
 from fedtrain.model_owner.methods.method import Finished, JobFacts, Opened, Taken
 from fedtrain.model_owner.methods.moves import Ask, Done, Move
 from fedtrain.model_owner.methods.quadratic import OPTIMISERS
@@ -84,18 +84,27 @@ class QuadraticMethod(LinearMethod[Quadratic]):
         return _to_evaluate(job, goal, self.moved(job, goal, learning, move, opened), opened.round)
 
     def _moments(self, job: JobFacts, goal: Quadratic, learning: Learning, opened: Opened) -> Taken:
-        """All moments; where l2 is to be chosen, those of the training and of the validation parts."""
+        """All moments; where l2 is to be chosen, those of the training and of the validation parts.
+
+        Where all is told at once, N and Σy² are in them, and take the place of what stood in for the counts.
+        """
         values, choice = opened.values, None
+        if job.spec.signs_off:
+            values, squares = values[: -goal.outputs], values.ravel()[-goal.outputs :]
+            d, bits = goal.dimensions, goal.newton_fraction_bits
+            rows, completed = counted(job, int(values[d * (d + 1) // 2 - 1, 0]), [int(one) for one in squares], bits)
+            learning = learning.model_copy(update={"targets_squared": completed})
+            goal = self.goal(job, rows, completed)
         if job.spec.validates:
             choice, goal, values = self._chosen_l2(job, goal, values)
         slopes = -values.ravel()[-goal.outputs :]
         learning = self.with_classes(learning, opened, goal.rows_total, slopes, goal.newton_fraction_bits)
         move = _optimiser(job).step(goal, learning.optimiser, values)
-        taken = self.moved(job, goal, learning, move, opened)
+        taken = replace(self.moved(job, goal, learning, move, opened), rows_total=goal.rows_total)
         if choice is None or not isinstance(taken.next, Finished):
             return taken
         model = taken.next.model.reporting(l2_choice=choice.model_dump(mode="json"))
-        return replace(taken, next=replace(taken.next, model=model), rows_total=goal.rows_total)
+        return replace(taken, next=replace(taken.next, model=model))
 
     def _window(self, job: JobFacts, goal: Quadratic, learning: Learning, opened: Opened) -> Taken:
         inputs = budget_of(job.plan).inputs

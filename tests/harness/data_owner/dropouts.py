@@ -119,14 +119,19 @@ class Play:
             assert Fraction(share) == Fraction(sum(bands[party] for party in summed.parties), sum(bands.values()))
 
     def items(self) -> list[LogItem]:
-        kept, items = self.facilitator.kept, [LogItem(self.facilitator.kept.log[0])]
-        for data in kept.log[1:]:
-            entry = from_cbor(data, LogEntry)
-            request = next(blob for blob in kept.blobs.values() if _hash_of_signed(blob) == entry.request_hash)
-            answers = tuple(kept.blobs[record.answer_hash] for record in entry.answers)
-            assert entry.product_hash is not None
-            items.append(LogItem(data, request, answers, kept.blobs[entry.product_hash]))
-        return items
+        return evidence_of(self.facilitator)
+
+
+def evidence_of(facilitator: FacilitatorParty) -> list[LogItem]:
+    """The log with all that it names, as the Facilitator keeps it."""
+    kept, items = facilitator.kept, [LogItem(facilitator.kept.log[0])]
+    for data in kept.log[1:]:
+        entry = from_cbor(data, LogEntry)
+        request = next(blob for blob in kept.blobs.values() if _hash_of_signed(blob) == entry.request_hash)
+        answers = tuple(kept.blobs[record.answer_hash] for record in entry.answers)
+        assert entry.product_hash is not None
+        items.append(LogItem(data, request, answers, kept.blobs[entry.product_hash]))
+    return items
 
 
 def _hash_of_signed(blob: bytes) -> str | None:

@@ -131,7 +131,7 @@ class OwnerParty:
             return self._of_set(o.KeysAsked(from_cbor(task.request, UnmaskRequest)))
         return self._compute(from_cbor(task.request, Compute), facilitator)
 
-    def _of_set(self, asked: o.SetAsked | o.KeysAsked) -> tuple[bytes, str]:
+    def _of_set(self, asked: o.SetAsked | o.KeysAsked) -> tuple[bytes, str] | None:
         """Sign a set or tell keys, as the agent does: the state first, then the mark, then what leaves."""
         if self.state is None:
             raise Problem(Code.MODEL_NOT_FOUND, "the job is not known here")
@@ -140,6 +140,8 @@ class OwnerParty:
         match effects:
             case (o.Withdraw(document=document),):
                 return sign(document, self.identity).model_dump_json().encode(), JSON_TYPE
+            case (o.AwaitApproval(),):
+                return None
         try:
             job = self._answering(after)
         except Problem as problem:
@@ -268,6 +270,6 @@ class OwnerParty:
             data=PreparedData.of(self.moments, budget),
             pool=RerandomiserPool(modulus, ENGINE, 4),
             engine=ENGINE,
-            self_masked=spec.training.goes_on,
             size_band=roster.size_bands.get(self.party_id),
+            self_masked=spec.self_masked,
         )

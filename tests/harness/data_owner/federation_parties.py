@@ -242,7 +242,7 @@ class ModelOwnerParty:
         if self.state.phase is Phase.PREPARING:
             nonce = "ab" * 32
             proof = prove_key(private_key(), bytes.fromhex(self.party_id), bytes.fromhex(nonce))
-            told = public_unmasking_key(private_key()) if self.state.spec.training.goes_on else None
+            told = public_unmasking_key(private_key()) if self.state.spec.self_masked else None
             self.take(m.KeyMade(int(private_key().public_key.n), tuple(int(root) for root in proof), nonce, told))
         if self.state.phase is Phase.DEPLOYING and self.state.manifest is not None:
             facilitator.post_manifest(self.state.manifest)

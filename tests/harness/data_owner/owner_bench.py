@@ -85,7 +85,9 @@ def modulus() -> int:
     return int(private_key().public_key.n)
 
 
-def spec_of(data_props: dict[str, object] | None = None, **training: object) -> ModelSpec:
+def spec_of(
+    data_props: dict[str, object] | None = None, *, release: str | None = None, **training: object
+) -> ModelSpec:
     """Two features and a target by name, a 512-bit key, room for 1,000 rows an owner."""
     props = {
         "features": [
@@ -100,6 +102,7 @@ def spec_of(data_props: dict[str, object] | None = None, **training: object) -> 
             "model_type": "LINEAR_REGRESSION",
             "data_props": data_props or props,
             "training": {**terms, **training},
+            "release": release,
         }
     )
 
