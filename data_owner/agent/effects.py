@@ -288,7 +288,6 @@ class JobEffects:
             data=data,
             pool=self._shop.pools.of_plan(modulus, plan),
             engine=self._shop.engine,
-            self_masked=manifest.spec.training.goes_on,
             sealing_key=sealing_key,
             release=release,
             size_band=roster.size_bands.get(context.party_id),

@@ -69,7 +69,6 @@ class AnsweringJob:
     sealing_key: X25519PrivateKey | None = field(default=None, repr=False)
     release: NoisedRelease | None = None
     size_band: int | None = None
-    self_masked: bool = False
 
 
 def compute_answer(
