@@ -203,7 +203,7 @@ def _privacy(parts: OwnerParts, state: JobState) -> PrivacyView | None:
     if manifest is None or manifest.spec.privacy is None or state.table is None:
         return None
     claim, policy = manifest.spec.privacy, parts.service.policy.privacy
-    account, budget = parts.spendings.account(state.table), policy.budget
+    account, budget = parts.spendings.account(state.table, policy), policy.budget
     return PrivacyView(
         epsilon=claim.epsilon,
         delta=claim.delta,
