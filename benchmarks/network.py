@@ -1,23 +1,32 @@
-"""A round of a network's updates under encryption, and the local training beside it.
+"""A round of networks' updates under encryption, party by party, and what it comes on top of.
 
 python -m benchmarks.network [--json] [--quick] [--key-bits 3072]
 
-Three owners and an MNIST net of 431,080 weights. Processor seconds of all threads together, which n cores share: each
-owner's answer from its update to signed bytes, nonces included; the Facilitator's product; the Model Owner's checks,
-product and decryption. Local training, by the clock, is half an epoch over 1,333 digits by PyTorch in its worker
-process, for one owner, where PyTorch is installed.
+Three owners and MNIST nets of 431,080, 1.25 and 3.49 million weights (the last two as large as those that NVFlare's
+example of CKKS trains). Each party's part runs in a process of its own: processor seconds of all threads together,
+which n cores share, and the most memory that the process had. Owners: from the update to signed bytes, nonces included,
+one owner after the other; the Facilitator's product; the Model Owner's checks, product and decryption. Beside it local
+training, by the clock, half an epoch over 1,333 digits by PyTorch in its worker process, for one owner, where PyTorch
+is installed; and the floor: the same three updates by Flower's FedAvg, from arrays to bytes, averaged and back, where
+FEDTRAIN_FLOWER_PYTHON names the Python of an environment that has it (its pins exclude ours):
+
+    python3 -m venv build/flower && build/flower/bin/pip install flwr
+    FEDTRAIN_FLOWER_PYTHON=build/flower/bin/python python -m benchmarks.network
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import subprocess
 import tempfile
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +37,7 @@ from rich.console import Console
 
 from benchmarks.jobs import key_pair
 from benchmarks.measure import Row, main, processor_seconds, wall_seconds
+from benchmarks.scaling import peak_mib
 from fedtrain.crypto import Engine, FreshNoncePool, LocalEngine, decrypt_array, sum_vectors
 from fedtrain.crypto.engine.native.engine import NativeEngine, why_not
 from fedtrain.data_owner.data.examples import ExampleBatch, freeze_examples
@@ -47,6 +57,9 @@ from fedtrain.spec.model_spec import ModelSpec, ModelType
 OWNERS = 3
 ROWS = 1333
 HASH = "0" * 64
+#: Of the first linear layer: 1,250,000 and 3,490,000 weights are those of NVFlare's example, to a thousandth.
+WIDTHS = (50, 500, 1510, 4272)
+KERNEL, GMPY2 = "kernel", "gmpy2, one core"
 
 
 def mnist_layers(width: int) -> list[dict[str, Any]]:
@@ -166,8 +179,8 @@ class Bench:
             sealing_key=self.sealing[owner],
         )
 
-    def answers(self) -> list[bytes]:
-        return [compute_answer(self.job(owner), self.request, HASH).body for owner in range(OWNERS)]
+    def answer(self, owner: int) -> bytes:
+        return compute_answer(self.job(owner), self.request, HASH).body
 
     def added(self, bodies: Sequence[bytes]) -> Any:
         vectors = [from_cbor(body, RoundAnswer).vector.open(self.n) for body in bodies]
@@ -178,41 +191,129 @@ class Bench:
         return decrypt_array(self.added(bodies), self.key, self.engine)
 
 
+@dataclass(frozen=True)
+class Spent:
+    """Cost of a party's part: processor seconds, and the process' memory at most, of which `before` at its start."""
+
+    seconds: float
+    peak_mib: int
+    before_mib: int
+
+
 def measure(
     quick: bool, notes: Console, key_sizes: Sequence[int] | None = None, widths: Sequence[int] | None = None
 ) -> Iterable[Row]:
+    engines = [KERNEL] if why_not() is None else [GMPY2]
+    widths = widths or (WIDTHS[:1] if quick else WIDTHS[1:])
+    for key_bits in key_sizes or (3072,):
+        private_key = key_pair(key_bits)
+        for width in widths:
+            # By gmpy2 a minute and more for the smallest.
+            for engine in (*engines, *((GMPY2,) if width == WIDTHS[1] and engines == [KERNEL] and not quick else ())):
+                notes.print(f"a round by {engine}")
+                yield from _round(width, private_key, engine)
+    for width in widths:
+        floor = _by_flower(width)
+        if floor is not None:
+            yield floor
+    if find_spec("torch") is not None:
+        yield _training(widths[-1] if quick else WIDTHS[1])
+
+
+def _round(width: int, private_key: PaillierPrivateKey, engine: str) -> Iterable[Row]:
+    key_bits = int(private_key.public_key.n).bit_length()
+    weights = network_plan_of(plan_spec(spec_of(width, key_bits))).checked.parameter_count
+    parts = {"owners' answers": _answer_all, "adding them": _add, "checking, adding and decrypting": _open}
+    in_all = 0.0
+    with tempfile.TemporaryDirectory() as folder:
+        for name, part in parts.items():
+            # One after the other, each in a process that did nothing before.
+            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+                spent = process.submit(part, width, private_key, engine, Path(folder)).result()
+            bytes_each = (Path(folder) / "0").stat().st_size
+            shape: dict[str, float | int | str] = {
+                "weights": weights,
+                "owners": OWNERS,
+                "engine": engine,
+                "bytes a weight": round(bytes_each / weights, 2),
+            }
+            in_all += spent.seconds
+            memory = {"peak_mib": spent.peak_mib, "before_mib": spent.before_mib}
+            yield Row(name, shape | memory, key_bits, spent.seconds)
+    yield Row("the round", shape, key_bits, in_all)
+
+
+def _answer_all(width: int, key: PaillierPrivateKey, engine: str, folder: Path) -> Spent:
+    def part(bench: Bench) -> None:
+        for owner in range(OWNERS):
+            (folder / str(owner)).write_bytes(bench.answer(owner))
+
+    return _spent(width, key, engine, part)
+
+
+def _add(width: int, key: PaillierPrivateKey, engine: str, folder: Path) -> Spent:
+    return _spent(width, key, engine, lambda bench: bench.added(_bodies(folder)))
+
+
+def _open(width: int, key: PaillierPrivateKey, engine: str, folder: Path) -> Spent:
+    def part(bench: Bench) -> None:
+        total = bench.opened(_bodies(folder))
+        if total.shape != (bench.plan.checked.parameter_count + 2, 1):
+            raise AssertionError(f"a sum of {total.shape} came of {bench.plan.checked.parameter_count} weights")
+
+    return _spent(width, key, engine, part)
+
+
+def _bodies(folder: Path) -> list[bytes]:
+    return [(folder / str(owner)).read_bytes() for owner in range(OWNERS)]
+
+
+def _spent(width: int, key: PaillierPrivateKey, engine: str, part: Callable[[Bench], object]) -> Spent:
     cores = os.cpu_count() or 1
     with ThreadPoolExecutor(cores) as threads:
-        engines: dict[str, Engine] = {} if why_not() is not None else {"kernel": NativeEngine(threads, cores)}
-        if not quick or not engines:
-            engines["gmpy2, one core"] = LocalEngine()
-        for key_bits in key_sizes or (3072,):
-            private_key = key_pair(key_bits)
-            for width in widths or ((50,) if quick else (500,)):
-                for name, engine in engines.items():
-                    notes.print(f"a round by {name}")
-                    yield from _round(Bench(width, private_key, engine), name, key_bits)
-    if find_spec("torch") is not None:
-        yield _training((widths or (500,))[0])
+        by = NativeEngine(threads, cores) if engine == KERNEL else LocalEngine()
+        bench = Bench(width, key, by)
+        before = peak_mib()
+        seconds, _ = processor_seconds(lambda: part(bench))
+    return Spent(seconds, peak_mib(), before)
 
 
-def _round(bench: Bench, engine: str, key_bits: int) -> Iterable[Row]:
-    weights = bench.plan.checked.parameter_count
-    encrypting_s, bodies = processor_seconds(bench.answers)
-    adding_s, _ = processor_seconds(lambda: bench.added(bodies))
-    opening_s, total = processor_seconds(lambda: bench.opened(bodies))
-    if total.shape != (weights + 2, 1):
-        raise AssertionError(f"a sum of {total.shape} came of {weights} weights")
-    shape: dict[str, float | int | str] = {
-        "weights": weights,
-        "owners": OWNERS,
-        "engine": engine,
-        "bytes a weight": round(len(bodies[0]) / weights, 2),
-    }
-    yield Row(f"{OWNERS} owners' answers", shape, key_bits, encrypting_s)
-    yield Row("adding them", shape, key_bits, adding_s)
-    yield Row("checking, adding and decrypting", shape, key_bits, opening_s)
-    yield Row("the round", shape, key_bits, encrypting_s + adding_s + opening_s)
+def _by_flower(width: int) -> Row | None:
+    """The same updates by Flower's FedAvg, in the Python that has it; None without one."""
+    python = os.environ.get("FEDTRAIN_FLOWER_PYTHON")
+    if not python:
+        return None
+    shapes = network_plan_of(plan_spec(spec_of(width, 3072))).checked.parameters.values()
+    given = json.dumps({"shapes": list(map(list, shapes)), "owners": OWNERS, "rows": ROWS})
+    ran = subprocess.run([python, "-c", _FLOWER, given], stdout=subprocess.PIPE, check=True, text=True)  # noqa: S603
+    told = json.loads(ran.stdout)
+    sizes = {"weights": told["weights"], "owners": OWNERS, "flwr": told["version"], "peak_mib": told["peak_mib"]}
+    return Row("Flower's FedAvg, unencrypted", sizes, 0, told["seconds"])
+
+
+#: Runs where nothing of ours can be imported.
+_FLOWER = """
+import json, pathlib, sys, time
+import flwr, numpy as np
+from flwr.common import Code, FitRes, Status, ndarrays_to_parameters, parameters_to_ndarrays
+from flwr.server.strategy import FedAvg
+
+given = json.loads(sys.argv[1])
+draw = np.random.default_rng(0)
+updates = [[draw.normal(size=s).astype(np.float32) for s in given["shapes"]] for _ in range(given["owners"])]
+began = time.process_time()
+results = [
+    (None, FitRes(Status(Code.OK, ""), ndarrays_to_parameters(one), given["rows"], {})) for one in updates
+]
+found, _ = FedAvg(inplace=False).aggregate_fit(1, results, [])
+arrays = parameters_to_ndarrays(found)
+seconds = time.process_time() - began
+np.testing.assert_allclose(arrays[0], np.mean([one[0] for one in updates], axis=0), atol=1e-6)
+status = pathlib.Path("/proc/self/status").read_text() if pathlib.Path("/proc/self/status").exists() else ""
+peak = [int(line.split()[1]) >> 10 for line in status.splitlines() if line.startswith("VmHWM:")]
+weights = sum(int(np.prod(s)) for s in given["shapes"])
+print(json.dumps({"seconds": seconds, "version": flwr.__version__, "weights": weights, "peak_mib": (peak or [0])[0]}))
+"""
 
 
 def _training(width: int) -> Row:
