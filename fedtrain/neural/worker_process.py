@@ -93,21 +93,28 @@ class WorkerProcess:
     def _ask(self, task: Task, progress: Progress | None = None) -> tuple[Head, bytes]:
         head, body = task_message(task)
         with self._busy:
-            status, self._at_work_on = None, task.examples.folder
-            for _ in range(_ATTEMPTS):
-                self._check_goes_on()
-                try:
-                    return self._answer(head, body, progress)
-                except (EOFError, BrokenPipeError):
-                    status = self._end()
-                    if status == NO_MEMORY_STATUS:
-                        raise no_memory() from None
+            self._at_work_on = task.examples.folder
+            try:
+                return self._tried(head, body, progress)
+            finally:
+                self._at_work_on = None
+
+    def _tried(self, head: Head, body: bytes, progress: Progress | None) -> tuple[Head, bytes]:
+        status = None
+        for _ in range(_ATTEMPTS):
             self._check_goes_on()
-            raise Problem(
-                Code.TRAINING_STOPPED,
-                f"The process that trains ended twice ({_ending(status)}), and nothing of it is used. Where it was "
-                "killed for its memory, a smaller batch_size helps, or a machine with more.",
-            )
+            try:
+                return self._answer(head, body, progress)
+            except (EOFError, BrokenPipeError):
+                status = self._end()
+                if status == NO_MEMORY_STATUS:
+                    raise no_memory() from None
+        self._check_goes_on()
+        raise Problem(
+            Code.TRAINING_STOPPED,
+            f"The process that trains ended twice ({_ending(status)}), and nothing of it is used. Where it was "
+            "killed for its memory, a smaller batch_size helps, or a machine with more.",
+        )
 
     def _check_goes_on(self) -> None:
         if self._closed:

@@ -146,6 +146,10 @@ def test_a_training_that_is_cancelled_ends_and_one_that_waits_for_it_is_done(tmp
                 ended.result(60)
             assert caught.value.code is Code.TRAINING_STOPPED
         assert waits.result(60).steps == 4
+    before = worker.pid
+    worker.cancel(tmp_path / "waits")  # which is over
+    (tmp_path / "next").mkdir()
+    assert worker.train(task(tmp_path / "next")).steps == 4 and worker.pid == before
     with pytest.raises(Problem, match="its job is over"):
         worker.train(task(tmp_path / "over"))
     worker.close()
