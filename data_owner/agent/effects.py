@@ -10,7 +10,6 @@ from typing import Any
 
 import structlog
 
-from fedtrain.client.agent.tasks import TaskAnswer
 from fedtrain.crypto import Engine
 from fedtrain.data_owner import job as j
 from fedtrain.data_owner.agent.past import Memory
@@ -100,7 +99,9 @@ class JobEffects:
             j.SignSet: lambda context, state, effect: self.ledger.sign_set(
                 state, self._answering_job(context, state), effect.sum_set
             ),
-            j.TellKeys: self._tell_keys,
+            j.TellKeys: lambda context, state, effect: self.ledger.tell_keys(
+                context, state, self._answering_job(context, state), effect.sum_set
+            ),
             j.DestroyMaskKey: lambda context, state, _effect: self.forget(context, state),
         }
 
@@ -210,12 +211,6 @@ class JobEffects:
     def _answer(self, context: JobContext, state: JobState, effect: j.Answer) -> j.Answered:
         """Compute an answer. It is kept before anybody sees it: `ledger.stored` is what is sent."""
         return self.ledger.answer(context, state, self._answering_job(context, state), effect)
-
-    def _tell_keys(self, context: JobContext, state: JobState, effect: j.TellKeys) -> TaskAnswer:
-        """Tell keys under a set, once what they open is booked."""
-        job = self._answering_job(context, state)
-        self.ledger.book(context, state, job)
-        return self.ledger.tell_keys(state, job, effect.sum_set, context.manifest(state).unmasking_key)
 
     def take_back(self, context: JobContext, state: JobState, lost: LostAnswer) -> j.Answered:
         """Take back an answer that this owner gave and its state has forgotten, with what it spent."""

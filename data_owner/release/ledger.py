@@ -61,20 +61,13 @@ class Ledger:
         budget does not cover the job's noised release any more.
         """
         if not job.self_masked:
-            self.book(context, state, job)
+            self._book(context, state, job)
         self._tell(context, state)
         request = asked.request
         if self.marks.set(state.job_id, request.round, request.kind, asked.request_hash):
             # Same request, same frozen moments, same masks: the same plaintexts under a fresh nonce.
             log.warning("the store has no answer to a round that is marked", job=state.job_id, round=request.round)
         return compute_answer(job, request, asked.request_hash, self.pools.resting)
-
-    def book(self, context: JobContext, state: JobState, job: AnsweringJob) -> None:
-        """Spend a noised release for good: before an answer leaves, or where it has a mask of this owner's own, before
-        that one's key does. Raises Problem(BUDGET_SPENT)."""
-        if job.release is not None and state.table is not None:
-            policy, taken = context.policy.privacy, state.risks_taken
-            self.spendings.book(state.job_id, state.table, job.release, policy, taken)
 
     def take_back(
         self, context: JobContext, state: JobState, lost: LostAnswer, release: NoisedRelease | None = None
@@ -101,14 +94,15 @@ class Ledger:
         signed = SetSignature(party=party, set_hash=summed.hash, signature=summed.signed_by(job.identity))
         return TaskAnswer(to_cbor(signed), CBOR_TYPE)
 
-    def tell_keys(self, state: JobState, job: AnsweringJob, summed: SumSet, recipient: str | None) -> TaskAnswer:
-        """Return this owner's keys under a set, sealed. Raises Problem(SET_REFUSED) where the marks do not know it.
+    def tell_keys(self, context: JobContext, state: JobState, job: AnsweringJob, summed: SumSet) -> TaskAnswer:
+        """Return this owner's keys under a set, sealed to the manifest's unmasking_key, once what they open is booked.
 
-        `recipient`: the manifest's unmasking_key, in hex.
+        Raises Problem: SET_REFUSED where the marks do not know the set, BUDGET_SPENT.
         """
-        last = state.last
+        last, recipient = state.last, context.manifest(state).unmasking_key
         if recipient is None or last is None or not self.marks.has_signed(state.job_id, summed.round, summed.hash):
             raise Problem(Code.SET_REFUSED, f"The set of round {summed.round} is not marked as signed here.")
+        self._book(context, state, job)
         asked = AskedFacts(last.round, last.kind, last.request_hash, last.log_head, last.weights_hash)
         told = round_keys(job, asked).told(summed, recipient, job.identity)
         return TaskAnswer(to_cbor(told), CBOR_TYPE)
@@ -124,6 +118,13 @@ class Ledger:
                 f"The answer to round {round_} of job {job_id} is kept no more.",
             )
         return TaskAnswer(body, CBOR_TYPE)
+
+    def _book(self, context: JobContext, state: JobState, job: AnsweringJob) -> None:
+        """Spend a noised release for good: before an answer leaves, or where it has a mask of this owner's own, before
+        that one's key does."""
+        if job.release is not None and state.table is not None:
+            policy, taken = context.policy.privacy, state.risks_taken
+            self.spendings.book(state.job_id, state.table, job.release, policy, taken)
 
     def _tell(self, context: JobContext, state: JobState) -> None:
         """Remember, before the first answer, what is about to be told and to whom."""

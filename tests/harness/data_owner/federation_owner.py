@@ -155,9 +155,7 @@ class OwnerParty:
             case (o.SignSet(sum_set=summed),):
                 return ledger.sign_set(after, job, summed).body, CBOR_TYPE
             case (o.TellKeys(sum_set=summed),):
-                recipient = self.owner.manifest(after).unmasking_key
-                assert recipient is not None
-                return ledger.tell_keys(after, job, summed, recipient).body, CBOR_TYPE
+                return ledger.tell_keys(self.owner, after, job, summed).body, CBOR_TYPE
         raise AssertionError(effects)
 
     def take(self, message: o.Message) -> None:
