@@ -134,7 +134,7 @@ class JobEffects:
                     asked = in_roles(schema, manifest.spec.data_props, dataset.columns)
                     inspection = self._shop.inspector.inspect(dataset, asked, manifest.spec.training.scaling)
             check_fits(method, frozen.data, plan)
-            share = self._noise_share(frozen.table, manifest.spec, plan, frozen.data.places)
+            share = self._noise_share(state, frozen.table, manifest.spec, plan, frozen.data.places)
         except Problem as problem:
             if problem.code is Code.STORE_UNAVAILABLE:
                 raise  # nothing is wrong with the data: the task is done again
@@ -151,11 +151,15 @@ class JobEffects:
             share,
         )
 
-    def _noise_share(self, table: SummedTable, spec: ModelSpec, plan: Plan, places: Places | None) -> str | None:
-        terms = noise_terms(plan)
-        if terms is None or places is None:
+    def _noise_share(
+        self, state: JobState, table: SummedTable, spec: ModelSpec, plan: Plan, places: Places | None
+    ) -> str | None:
+        if plan.claim is None:
             return None
-        return self._shop.noise_key.share(table, spec, terms, places)
+        terms = noise_terms(plan)
+        if terms is None:
+            return self._shop.noise_key.share_of_job(table, state.manifest_hash)
+        return None if places is None else self._shop.noise_key.share(table, spec, terms, places)
 
     def _frozen(self, job_id: str, dataset: Dataset, spec: ModelSpec, plan: Plan, min_rows: int) -> _Frozen:
         """Freeze what the job is answered from: moments, or for a network the records themselves."""
@@ -180,12 +184,12 @@ class JobEffects:
 
     def _reserve(self, context: JobContext, state: JobState, effect: j.Reserve) -> j.BudgetShort | None:
         """Set apart what the job's privacy costs; why it cannot be where too little is left."""
-        terms = noise_terms(context.documents.plan(state.offer))
-        if terms is None or state.table is None:
+        claim = context.documents.plan(state.offer).claim
+        if claim is None or state.table is None:
             return None
         try:
             self._shop.spendings.reserve(
-                state.job_id, state.table, effect.share, terms, context.policy.privacy, state.risks_taken
+                state.job_id, state.table, effect.share, claim, context.policy.privacy, state.risks_taken
             )
         except Problem as problem:
             if problem.code is not Code.BUDGET_SPENT:
@@ -214,11 +218,11 @@ class JobEffects:
 
     def take_back(self, context: JobContext, state: JobState, lost: LostAnswer) -> j.Answered:
         """Take back an answer that this owner gave and its state has forgotten, with what it spent."""
-        terms, release = noise_terms(context.documents.plan(state.offer)), None
-        if terms is not None and state.roster is not None:
+        claim, release = context.documents.plan(state.offer).claim, None
+        if claim is not None and state.roster is not None:
             roster = context.roster(state, state.roster).acceptances
             own = next((one.noise_share for one in roster if one.party == context.party_id), None)
-            release = self._shop.noise_key.release(own or "", roster, terms)
+            release = self._shop.noise_key.release(own or "", roster, claim)
         return self.ledger.take_back(context, state, lost, release)
 
     def stop_training(self, job_id: str) -> None:
@@ -294,11 +298,10 @@ class JobEffects:
     def _noised_release(
         self, state: JobState, spec: ModelSpec, plan: Plan, data: PreparedData, roster: Sequence[Acceptance]
     ) -> NoisedRelease | None:
-        terms = noise_terms(plan)
-        if terms is None or state.table is None:
+        if plan.claim is None or state.table is None:
             return None
-        share = self._noise_share(state.table, spec, plan, data.places)
-        return self._shop.noise_key.release(share or "", roster, terms)
+        share = self._noise_share(state, state.table, spec, plan, data.places)
+        return self._shop.noise_key.release(share or "", roster, plan.claim)
 
     def _thawed(self, state: JobState, spec: ModelSpec, plan: Plan, committed: str) -> PreparedData:
         freezer, job_id = self._shop.freezer, state.job_id

@@ -29,7 +29,7 @@ from fedtrain.data_owner.release.noised_release import NoisedRelease
 from fedtrain.data_owner.release.told_files import ToldSums
 from fedtrain.data_owner.store.records import Spending, SpendingKind
 from fedtrain.data_owner.store.sql import OwnerStore
-from fedtrain.methods.noised_moments import NoiseTerms
+from fedtrain.methods.plan import NoiseClaim
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,12 @@ class Spendings:
         job_id: str,
         table: SummedTable,
         share: str,
-        terms: NoiseTerms,
+        claim: NoiseClaim,
         policy: PrivacyPolicy,
         taken: tuple[str, ...],
     ) -> None:
         """Set apart what a job costs, once. `taken`: the risks that a person took. Raises Problem(BUDGET_SPENT)."""
-        asked = self._spending(SpendingKind.RESERVED, job_id, table, share, None, terms, terms.rho)
+        asked = self._spending(SpendingKind.RESERVED, job_id, table, share, None, claim)
         over = is_over(taken)
         self.store.spend(lambda stored: self.account(table, policy, stored).reserving(asked, policy.budget, over=over))
 
@@ -64,9 +64,7 @@ class Spendings:
         taken: tuple[str, ...],
     ) -> None:
         """Spend a release for good, before its first number leaves. Raises Problem(BUDGET_SPENT)."""
-        asked = self._spending(
-            SpendingKind.BOOKED, job_id, table, release.share, release.name, release.terms, release.terms.rho
-        )
+        asked = self._spending(SpendingKind.BOOKED, job_id, table, release.share, release.name, release.claim)
         over = is_over(taken)
 
         def entry(stored: Sequence[Spending]) -> Spending | None:
@@ -88,7 +86,7 @@ class Spendings:
             own = Account(tuple(stored)).reserved.get(job_id)
             if own is None:
                 return None
-            return own.model_copy(update={"kind": SpendingKind.GIVEN_BACK, "rho": 0.0, "spent_at": written(self.now())})
+            return own.free(SpendingKind.GIVEN_BACK).model_copy(update={"spent_at": written(self.now())})
 
         self.store.spend(entry)
 
@@ -119,8 +117,7 @@ class Spendings:
         table: SummedTable,
         share: str,
         release: str | None,
-        terms: NoiseTerms,
-        rho: float,
+        claim: NoiseClaim,
     ) -> Spending:
         fields: dict[str, Any] = {
             "job_id": job_id,
@@ -132,9 +129,10 @@ class Spendings:
             "whole": table.whole,
             "row_key": table.row_key,
             "encoding": table.encoding,
-            "rho": rho,
-            "epsilon": terms.privacy.epsilon,
-            "delta": terms.privacy.delta,
+            "rho": claim.cost.rho,
+            "sampled": claim.cost.sampled or None,
+            "epsilon": claim.privacy.epsilon,
+            "delta": claim.privacy.delta,
             "spent_at": written(self.now()),
         }
         return Spending.model_validate(fields)

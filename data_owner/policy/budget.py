@@ -17,6 +17,7 @@ from pydantic import Field, model_validator
 from fedtrain.data_owner.data.row_ids import RowIds
 from fedtrain.data_owner.policy.told import Told
 from fedtrain.data_owner.store.records import Spending, SpendingKind
+from fedtrain.privacy.cost import Cost
 from fedtrain.privacy.filter import RenyiFilter
 from fedtrain.protocol.documents.signed import Name
 from fedtrain.spec.model_spec import ModelSpec, Strict
@@ -165,10 +166,10 @@ class Account:
                 found.pop(one.job_id, None)
         return found
 
-    def costs(self, but: str = "") -> list[float]:
-        """Return ρ of everything booked and reserved, but for job `but`."""
-        held = [one.rho for job, one in self.reserved.items() if job != but]
-        return [*(one.rho for one in self.booked.values()), *held]
+    def costs(self, but: str = "") -> list[Cost]:
+        """Return the cost of everything booked and reserved, but for job `but`."""
+        held = [one.cost for job, one in self.reserved.items() if job != but]
+        return [*(one.cost for one in self.booked.values()), *held]
 
     def reserving(self, asked: Spending, budget: RenyiFilter | None, *, over: bool) -> Spending | None:
         """Return what is to be set apart for a job that joins; None where it has that already.
@@ -179,7 +180,7 @@ class Account:
         if asked.job_id in self.reserved:
             return None
         known = any(one.share == asked.share for one in self.booked.values())
-        needed = asked.model_copy(update={"rho": 0.0 if known else asked.rho})
+        needed = asked.free() if known else asked
         self._check(needed, budget, over=over)
         return needed
 
@@ -191,9 +192,9 @@ class Account:
         if asked.release in self.booked:
             if asked.job_id not in self.reserved:
                 return None
-            return asked.model_copy(update={"kind": SpendingKind.FREE, "rho": 0.0})
+            return asked.free(SpendingKind.FREE)
         own = self.reserved.get(asked.job_id)
-        if own is None or own.rho < asked.rho:
+        if own is None or own.cost != asked.cost:
             self._check(asked, budget, over=over)
         return asked
 
@@ -208,7 +209,7 @@ class Account:
                 "one of the two in privacy.apart.",
             )
         costs = self.costs(asked.job_id)
-        if asked.rho and not over and not budget.allows(costs, asked.rho):
+        if asked.cost != Cost() and not over and not budget.allows(costs, asked.cost):
             raise Problem(
                 Code.BUDGET_SPENT,
                 f"{OVER_BUDGET} At δ = {budget.delta:g}, ε = {budget.epsilon_spent(costs):.4g} of {budget.epsilon:g} "

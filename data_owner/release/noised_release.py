@@ -1,6 +1,7 @@
-"""The release that noise belongs to: one of one table's noised moments to one roster.
+"""The release that noise belongs to: of one table's noised moments, or of a job's noised gradients, to one roster.
 
-Whoever asks within a release is told the same noised numbers, so that it costs once. An owner's **share** says all that
+Whoever asks within a release of moments is told the same noised numbers, so that it costs once; gradients are of one
+job, and each answer has noise of its own. An owner's **share** says all that
 its own part of a release follows from; its name, which its acceptance carries, is a keyed hash that tells nobody more
 than whether it is the same share. A **release** is bound to the shares of the whole roster: where another owner's table
 or noise changed, the same own noise would meet another sum, and could be told from it. Source: docs/privacy.md.
@@ -20,6 +21,7 @@ from fedtrain.data_owner.methods.answers import Places
 from fedtrain.data_owner.policy.summed_table import SummedTable
 from fedtrain.data_owner.release.noise import NOISE_VERSION
 from fedtrain.methods.noised_moments import GRID_BITS, NoiseTerms
+from fedtrain.methods.plan import NoiseClaim
 from fedtrain.privacy.random_stream import SEED_BYTES
 from fedtrain.protocol.documents.signed import Acceptance
 from fedtrain.service.vault.key_files import KeyFiles
@@ -28,18 +30,19 @@ from fedtrain.spec.model_spec import ModelSpec
 from fedtrain.spec.problems import Code, Problem
 
 _SHARE_TAG: Final = "noised release, own share"
+_JOB_SHARE_TAG: Final = "noised job, own share"
 _RELEASE_TAG: Final = "noised release, over a roster"
 
 
 @dataclass(frozen=True)
 class NoisedRelease:
     """`name`: by which it is booked. `share`: this owner's own part of it. `seed`: 32 secret bytes that its noise
-    follows from. `terms`: what it claims, and costs.
+    follows from, where it is the same in every job. `claim`: what it claims, and costs.
     """
 
     name: str
     share: str
-    terms: NoiseTerms
+    claim: NoiseClaim
     seed: bytes = field(repr=False)
 
 
@@ -63,7 +66,7 @@ class NoiseKey:
         Raises SecretFileError where the key's file is not usable.
         """
         privacy = terms.privacy
-        claim = (privacy.epsilon.hex(), privacy.delta.hex(), privacy.unit, privacy.row_bound.hex())
+        claim = (privacy.epsilon.hex(), privacy.delta.hex(), privacy.unit, float(privacy.longest_row).hex())
         of_table = (table.version, table.encoding, table.whole or "", table.row_key or "")
         context = encode_context(
             _SHARE_TAG,
@@ -82,7 +85,13 @@ class NoiseKey:
         )
         return hmac.new(self._key(), context, hashlib.sha256).hexdigest()
 
-    def release(self, own_share: str, roster: Iterable[Acceptance], terms: NoiseTerms) -> NoisedRelease:
+    def share_of_job(self, table: SummedTable, manifest_hash: str) -> str:
+        """Return the name of this owner's share of a release that one job alone is told."""
+        of_table = (table.version, table.encoding, table.whole or "", table.row_key or "")
+        context = encode_context(_JOB_SHARE_TAG, NOISE_VERSION, *of_table, manifest_hash)
+        return hmac.new(self._key(), context, hashlib.sha256).hexdigest()
+
+    def release(self, own_share: str, roster: Iterable[Acceptance], claim: NoiseClaim) -> NoisedRelease:
         """Return the release of that share to a roster.
 
         Raises Problem(ROSTER_INVALID) where another share of this owner is on it, or none of another owner.
@@ -103,7 +112,7 @@ class NoiseKey:
         key = self._key()
         name = hmac.new(key, encode_context("name", context), hashlib.sha256).hexdigest()
         seed = hashlib.shake_256(encode_context("seed", key, context)).digest(SEED_BYTES)
-        return NoisedRelease(name, own_share, terms, seed)
+        return NoisedRelease(name, own_share, claim, seed)
 
     def _key(self) -> bytes:
         return self._keys.kept(self._path, self._random_bytes)

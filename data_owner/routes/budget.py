@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from fedtrain.data_owner.policy.budget import PrivacyPolicy
 from fedtrain.data_owner.routes.parts import OwnerParts, Parts
 from fedtrain.data_owner.store.records import Dataset
-from fedtrain.privacy.accounting import epsilon_of
+from fedtrain.privacy.cost import total
 
 router = APIRouter(tags=["budget"])
 
@@ -114,7 +114,7 @@ def _dataset(parts: OwnerParts, policy: PrivacyPolicy, dataset: Dataset) -> Data
         dataset=dataset.name,
         version=dataset.version,
         delta=delta,
-        epsilon_spent=0.0 if delta is None else epsilon_of(sum(costs), delta),
+        epsilon_spent=0.0 if delta is None else total(costs).epsilon(delta),
         epsilon_left=None if budget is None else 0.0 if account.exact else budget.epsilon_left(costs),
         exact=account.exact,
         reserved=len(account.reserved),

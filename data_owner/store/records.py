@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import Field, PlainSerializer
 
 from fedtrain.data_owner.data.encoding import DatasetFacts
+from fedtrain.privacy.cost import Cost
 from fedtrain.protocol.documents.signed import Hash, JobId, Name, PartyId
 from fedtrain.protocol.messages.rounds import Kind
 from fedtrain.spec.model_spec import DataProps, Strict
@@ -121,8 +122,8 @@ class Spending(Strict):
 
     `release`: what was booked, by its name; None before the roster is known. `share`: what this owner's noise is known
     by. `whole`: the set of the rows, hashed under `row_key`. `encoding`: of dictionary and mapping; None of what an
-    earlier version spent. `rho`: the cost; `epsilon`, `delta`: what the job claims.
-    FREE: the release was told before, and what was set apart is given back, as by GIVEN_BACK.
+    earlier version spent. `rho`, `sampled`: the cost, as `fedtrain.privacy.cost` has it; `epsilon`, `delta`: what the
+    job claims. FREE: the release was told before, and what was set apart is given back, as by GIVEN_BACK.
     """
 
     job_id: JobId
@@ -135,6 +136,16 @@ class Spending(Strict):
     row_key: str | None = None
     encoding: Hash | None = None
     rho: Annotated[Real, Field(ge=0)]
+    sampled: tuple[Annotated[Real, Field(ge=0)], ...] | None = None
     epsilon: Real
     delta: Real
     spent_at: str
+
+    @property
+    def cost(self) -> Cost:
+        """Rényi divergences of what was told."""
+        return Cost(self.rho, self.sampled or ())
+
+    def free(self, kind: SpendingKind | None = None) -> Self:
+        """Return the same at no cost, as another kind where that is given."""
+        return self.model_copy(update={"kind": kind or self.kind, "rho": 0.0, "sampled": None})

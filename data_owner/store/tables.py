@@ -106,6 +106,7 @@ spendings = sa.Table(
     sa.Column("row_key", sa.String(16)),
     sa.Column("encoding", sa.String(64)),  # not known of what an earlier version spent
     sa.Column("rho", sa.String(32), nullable=False),
+    sa.Column("sampled", sa.JSON),  # divergences at fixed orders, as texts
     sa.Column("epsilon", sa.String(32), nullable=False),
     sa.Column("delta", sa.String(32), nullable=False),
     sa.Column("spent_at", sa.String(32), nullable=False),

@@ -20,6 +20,7 @@ from fedtrain.methods.plan import Noise, Round
 from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.methods.schedule import Schedule
 from fedtrain.privacy.accounting import rho_of, rho_of_sum, share_variance
+from fedtrain.privacy.cost import Cost
 from fedtrain.spec.model_spec import ModelSpec, Optimizer, Privacy, Training
 from fedtrain.spec.problems import Code, Problem
 
@@ -54,7 +55,7 @@ class NoiseTerms:
 
     @classmethod
     def of(cls, spec: ModelSpec, privacy: Privacy) -> NoiseTerms:
-        row, targets = Fraction(privacy.row_bound) ** 2, squared_target_bound(spec)
+        row, targets = privacy.longest_row ** 2, squared_target_bound(spec)
         squares = targets**2 if spec.kind.least_squares else Fraction(0)
         sensitivity = (row**2 + row * targets + squares) * (1 << 2 * FRACTION_BITS)
         rho = _rounded_down(rho_of(privacy.epsilon, privacy.delta * (1 - _TAIL_PART)))
@@ -65,6 +66,11 @@ class NoiseTerms:
         deviations = _tail_deviations(privacy, numbers * spec.honest_owners)
         tail = deviations * (math.isqrt(variance) + 1)
         return cls(privacy, spec.honest_owners, sensitivity, spent, variance, half, tail)
+
+    @property
+    def cost(self) -> Cost:
+        """Rényi divergences of a release."""
+        return Cost(self.rho)
 
     @property
     def standard_deviation(self) -> float:
@@ -93,6 +99,10 @@ class NoisedPlan(PlainPlan):
     @property
     def opens_at_once(self) -> bool:
         return True
+
+    @property
+    def claim(self) -> NoiseTerms | None:
+        return self.terms
 
     def round(self, kind: str, window_step: int = 0, rows_total: int | None = None) -> Round:
         """Return the round without bounds from N, which is noised; values of it that cannot be are refused."""

@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,8 @@ from fedtrain.crypto import EncryptedVector, SlotLayout
 from fedtrain.crypto.engine import Engine
 from fedtrain.crypto.errors import CryptoError
 from fedtrain.methods.schedule import COUNTS
+from fedtrain.privacy.cost import Cost
+from fedtrain.spec.privacy import Privacy
 
 #: Names and shapes, in the order in which the arrays are laid out.
 Arrays = Mapping[str, tuple[int, ...]]
@@ -103,6 +105,16 @@ class Noise:
     tail: int
 
 
+class NoiseClaim(Protocol):
+    """A claim of privacy, and what it costs the records of each owner once anything of the job was told."""
+
+    @property
+    def privacy(self) -> Privacy: ...
+
+    @property
+    def cost(self) -> Cost: ...
+
+
 @dataclass(frozen=True)
 class Answer:
     """The numbers that each owner answers with, and their sum.
@@ -139,6 +151,8 @@ class Round:
 
 def counts_of(plan: Plan, rows_total: int) -> NDArray[Any]:
     """Return the answer to the counts that N is the first number of, (numbers, 1), where nobody was asked for it."""
+    if COUNTS not in plan.kinds:
+        return np.array([[rows_total]], dtype=object)
     answer = plan.round(COUNTS).answer
     numbers = [rows_total << answer.fraction_bits, *[0] * (numbers_in(answer.arrays) - 1)]
     return np.array(numbers, dtype=object).reshape(-1, 1)
@@ -206,6 +220,16 @@ class Plan(ABC):
     def holds_out(self) -> bool:
         """True where owners keep a part of their rows for validation, apart from the part that answers are over."""
         return False
+
+    @property
+    def claim(self) -> NoiseClaim | None:
+        """Return what its numbers' noise claims; None for a plan of exact numbers."""
+        return None
+
+    @property
+    def rows_supposed(self) -> int | None:
+        """N as the spec alone has it, in jobs that ask nobody for it; None in all others."""
+        return None
 
     @property
     def may_go_on(self) -> bool:

@@ -46,13 +46,13 @@ class NoiseCost:
 def noise_cost(spec: ModelSpec, owners: int, rows: int, epsilon: float | None = None) -> NoiseCost | None:
     """Return what the noise of so many owners does to a model of so many rows, with ε as the spec has it, or another.
 
-    None for a spec that claims no privacy.
+    None for a spec that claims no privacy, or one of gradients, whose noise says nothing of a model's error.
     """
-    if spec.privacy is None:
+    if spec.privacy is None or spec.tells_gradients:
         return None
     privacy = spec.privacy if epsilon is None else spec.privacy.model_copy(update={"epsilon": epsilon})
     noise = NoiseTerms.of(spec, privacy).standard_deviation * math.sqrt(owners)
-    over_all_rows = noise * spec.data_props.dimensions / privacy.row_bound
+    over_all_rows = noise * spec.data_props.dimensions / float(privacy.longest_row)
     return NoiseCost(privacy.epsilon, privacy.delta, noise, over_all_rows / rows, math.ceil(over_all_rows / _TOO_MUCH))
 
 

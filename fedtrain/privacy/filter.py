@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from fedtrain.privacy.accounting import best_order, epsilon_of, rho_of
+from fedtrain.privacy.cost import Cost, total
 
 #: Sums of costs are rounded; a budget that was divided evenly is spent to its end all the same.
 _ROUNDING = 1e-9
@@ -19,7 +20,7 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class RenyiFilter:
-    """A budget (ε, δ). Costs are given as ρ: at the filter's order α that is a divergence of α·ρ."""
+    """A budget (ε, δ), of which costs take their divergence at the filter's order."""
 
     epsilon: float
     delta: float
@@ -34,16 +35,16 @@ class RenyiFilter:
         """The order α at which divergences are added up."""
         return best_order(self.rho, self.delta)
 
-    def allows(self, spent: Iterable[float], cost: float) -> bool:
+    def allows(self, spent: Iterable[Cost], cost: Cost) -> bool:
         """Say whether `cost` may be spent after `spent`."""
-        divergence = self.order * (sum(spent) + cost)
+        divergence = total([*spent, cost]).at(self.order)
         return divergence <= self.order * self.rho * (1 + _ROUNDING)
 
-    def epsilon_spent(self, spent: Iterable[float]) -> float:
+    def epsilon_spent(self, spent: Iterable[Cost]) -> float:
         """Return ε, at the budget's δ, of everything spent."""
-        return epsilon_of(sum(spent), self.delta)
+        return total(spent).epsilon(self.delta)
 
-    def epsilon_left(self, spent: Iterable[float]) -> float:
-        """Return the largest ε, at the budget's δ, of one more release; 0 where nothing is left."""
-        left = self.rho - sum(spent)
+    def epsilon_left(self, spent: Iterable[Cost]) -> float:
+        """Return the largest ε, at the budget's δ, of one more release of moments; 0 where nothing is left."""
+        left = self.rho - total(spent).at(self.order) / self.order
         return epsilon_of(left, self.delta) if left > self.rho * _ROUNDING else 0.0

@@ -10,6 +10,7 @@ import pytest
 from scipy import optimize, special, stats
 
 from fedtrain.privacy.accounting import epsilon_of, rho_of, rho_of_sum, share_variance
+from fedtrain.privacy.cost import Cost
 from fedtrain.privacy.filter import RenyiFilter
 
 #: (noise multiplier, δ, ε of one and of seven Gaussian events) by dp-accounting 0.6.0: its RdpAccountant over orders
@@ -87,9 +88,9 @@ def test_a_sum_of_two_shares_is_no_more_telling_than_the_bound_says(variance: in
 
 
 def test_a_budget_for_seven_opens_seven() -> None:
-    cost = rho_of(0.5, 1e-6)
-    budget = RenyiFilter(epsilon_of(7 * cost, 1e-6), 1e-6)
-    spent: list[float] = []
+    cost = Cost(rho_of(0.5, 1e-6))
+    budget = RenyiFilter(cost.times(7).epsilon(1e-6), 1e-6)
+    spent: list[Cost] = []
     while budget.allows(spent, cost):
         spent.append(cost)
     assert len(spent) == 7
@@ -101,8 +102,8 @@ def test_a_budget_for_seven_opens_seven() -> None:
 
 def test_what_is_larger_than_the_budget_is_not_allowed() -> None:
     budget = RenyiFilter(1.0, 1e-6)
-    assert budget.allows([], rho_of(1.0, 1e-6))
-    assert not budget.allows([], rho_of(1.001, 1e-6))
-    assert not budget.allows([], math.inf)
-    assert not budget.allows([math.inf], 0.0)
+    assert budget.allows([], Cost(rho_of(1.0, 1e-6)))
+    assert not budget.allows([], Cost(rho_of(1.001, 1e-6)))
+    assert not budget.allows([], Cost(math.inf))
+    assert not budget.allows([Cost(math.inf)], Cost())
     assert budget.order > 1

@@ -16,6 +16,7 @@ from fedtrain.data_owner.policy.summed_table import SummedTable
 from fedtrain.data_owner.policy.told import Told
 from fedtrain.data_owner.store.records import Spending, SpendingKind
 from fedtrain.privacy.accounting import rho_of
+from fedtrain.privacy.cost import Cost, total
 from fedtrain.privacy.filter import RenyiFilter
 from fedtrain.spec.problems import Code, Problem
 
@@ -68,7 +69,7 @@ def test_what_is_set_apart_is_not_for_others_until_it_is_given_back() -> None:
 def test_a_release_costs_once_whoever_asks_for_it_again() -> None:
     booked = spending(1, release="first")
     account = Account((booked, spending(2, 0.0)))
-    assert account.costs() == [WHOLE, 0.0]
+    assert account.costs() == [Cost(WHOLE), Cost()]
     # A job on the same share may be on the same roster, and needs nothing; another share does.
     assert account.reserving(spending(3), BUDGET, over=False) == spending(3, 0.0)
     refused(account, spending(3, 1e-6, share="of another R"))
@@ -84,7 +85,7 @@ def test_a_reservation_becomes_what_it_was_for() -> None:
     booked = account.booking(spending(1, release="first"), BUDGET, over=False)
     assert booked == spending(1, release="first")
     after = Account((*account.entries, booked))
-    assert (after.reserved, after.costs()) == ({}, [WHOLE])
+    assert (after.reserved, after.costs()) == ({}, [Cost(WHOLE)])
 
 
 def test_what_was_booked_and_is_in_no_store_any_more_counts() -> None:
@@ -101,7 +102,7 @@ def test_a_person_may_go_beyond_the_budget_and_it_is_counted() -> None:
     assert refused(account, spending(2, share="other")).detail.startswith(OVER_BUDGET)
     assert account.reserving(spending(2, share="other"), BUDGET, over=True) == spending(2, share="other")
     over = Account((*account.entries, spending(2, release="second")))
-    assert sum(over.costs()) == 2 * WHOLE
+    assert total(over.costs()) == Cost(2 * WHOLE)
     assert BUDGET.epsilon_left(over.costs()) == 0
 
 

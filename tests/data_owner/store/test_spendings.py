@@ -162,12 +162,12 @@ def test_a_crash_while_booking_leaves_what_was_reserved_or_what_was_booked(
         book(ledger, 1)
     monkeypatch.undo()
     after = opener()
-    assert after.account(TABLE, BUDGET).costs() == [TERMS.rho]
+    assert after.account(TABLE, BUDGET).costs() == [TERMS.cost]
     assert after.has_reserved(job(1))  # in the store: what is beside the keys says that it was spent
     assert after.forgotten() == (0 if point == "before the mark" else 1)
     book(after, 1)  # the same request is answered again
     after.give_back(job(1))
-    assert after.account(TABLE, BUDGET).costs() == [TERMS.rho]
+    assert after.account(TABLE, BUDGET).costs() == [TERMS.cost]
     assert len(after.account(TABLE, BUDGET).booked) == 1
     assert after.forgotten() == 0
 
