@@ -39,14 +39,16 @@ def check_roster(context: JobContext, state: JobState, signed: SignedDocument, n
             f"{context.policy.least_roster}: pin the others, once checked, or lower least_roster.",
         )
     spec, colluders = context.manifest(state).spec, context.policy.privacy.colluders
-    honest = counted - colluders
-    if spec.privacy is not None and spec.honest_owners > honest:
+    training, owners, honest = spec.training, len(roster.parties), counted - colluders
+    # A sum may be without some of them, and they may be honest ones.
+    missing = owners - quorum_of(training, owners) if training.goes_on else 0
+    if spec.privacy is not None and spec.honest_owners > honest - missing:
+        without = f", and a sum may be without {missing} more" if missing else ""
         raise Problem(
             Code.ROSTER_INVALID,
             f"The job's privacy counts on the noise of {spec.honest_owners} honest owners. Of the roster's "
-            f"{len(roster.parties)} owners {counted} count, and {colluders} of those may collude.",
+            f"{owners} owners {counted} count, and {colluders} of those may collude{without}.",
         )
-    training, owners = spec.training, len(roster.parties)
     doubt = doubt_of_quorum(quorum_of(training, owners), owners, owners - honest) if training.goes_on else None
     if doubt is not None:
         raise Problem(Code.ROSTER_INVALID, f"The roster is refused, since rounds go on without an owner: {doubt}.")

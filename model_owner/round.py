@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from fedtrain.methods import schedule_of
 from fedtrain.methods.plan import counts_of
 from fedtrain.methods.schedule import COUNTS
 from fedtrain.model_owner import job as j
@@ -146,10 +147,11 @@ def _roster_closed(context: JobContext, state: JobState, arrived: j.StepArrived,
         log_head=sha256_hex(step.log_entry),
         log_length=1,
     )
-    if not state.spec.self_masked:
+    if schedule_of(state.spec).counts:
         return _asking(context, after, arrived, _request(context, after, 0, COUNTS), ())
     # Everybody knows N, or nobody may before the result is signed off: no round asks for it.
-    rows_total = sum(roster.size_bands.values()) or most_rows(state.spec.training, len(roster.parties))
+    supposed = context.plan.rows_supposed or most_rows(state.spec.training, len(roster.parties))
+    rows_total = sum(roster.size_bands.values()) or supposed
     after = _with(after, rows_total=rows_total)
     opened = Opened(COUNTS, 0, counts_of(context.plan, rows_total), now)
     return _moved_on(

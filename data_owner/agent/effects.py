@@ -255,11 +255,13 @@ class JobEffects:
         if state.roster is None or state.moments_hash is None:
             raise Problem(Code.WRONG_STATE, f"Job {state.job_id} has no roster yet.")
         manifest = context.manifest(state)
-        if manifest.spec.training.goes_on and self._shop.memory.restored_since(state.created_at):
+        # A second sum of one round, or a second set, would tell what nobody may know; what left is not known any more.
+        answers_once = manifest.spec.training.goes_on or manifest.spec.claims_gradients
+        if answers_once and self._shop.memory.restored_since(state.created_at):
             raise Problem(
                 Code.OWNER_LOST_ITS_KEY,
-                f"This owner's state was put back from a backup since it joined job {state.job_id}, and which sets it "
-                "has signed there is not known: it leaves the job, which goes on with the others.",
+                f"This owner's state was put back from a backup since it joined job {state.job_id}, and what it has "
+                "signed and answered there is not known: it leaves the job.",
             )
         # It was checked when it came; a membership that ended meanwhile does not end the job.
         roster = check_roster(context, state, state.roster, state.created_at)

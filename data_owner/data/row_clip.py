@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
 
@@ -37,7 +36,7 @@ class RowClip:
         """Return the clip of a job's rows, whose targets have these centres; None for a job that claims no privacy."""
         if spec.privacy is None:
             return None
-        squared = (spec.privacy.longest_row ** 2 - 1) * (1 << 2 * GRID_BITS)
+        squared = (spec.privacy.longest_row**2 - 1) * (1 << 2 * GRID_BITS)
         largest = 0.5 if spec.kind.classifies else 1.0
         return cls(math.floor(squared), tuple(map(float, target_centres)), largest)
 

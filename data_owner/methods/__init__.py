@@ -9,6 +9,7 @@ from typing import Final
 from fedtrain.data_owner.methods.answers import OwnerMethod
 from fedtrain.data_owner.methods.network import NetworkUpdate
 from fedtrain.data_owner.methods.noised_moments import NoisedMoments
+from fedtrain.data_owner.methods.private_network import PrivateNetworkGradient
 from fedtrain.data_owner.methods.row_gradient import RowGradient
 from fedtrain.data_owner.methods.second_moment import SecondMoment
 from fedtrain.spec.model_spec import ModelType
@@ -26,16 +27,18 @@ ENCRYPTED: Final[Mapping[str, OwnerMethod]] = MappingProxyType(
 SHARED: Final[Mapping[str, OwnerMethod]] = MappingProxyType(
     {name: RowGradient(kind.row_loss) for name, kind in MODEL_KINDS.items() if kind.row_loss is not None}
 )
+#: Where a job claims privacy: of moments, and of gradients.
 NOISED: Final[OwnerMethod] = NoisedMoments()
+NOISED_GRADIENTS: Final[OwnerMethod] = PrivateNetworkGradient()
 
 
 def method_of(model_type: ModelType, *, shares_weights: bool = False, noised: bool = False) -> OwnerMethod:
     """Return the owner's half for that model type. Raises Problem(POLICY_REFUSES) where this version has none.
 
-    `noised`: of a regression that claims privacy; which model types take that, their shared half says.
+    `noised`: of a job that claims privacy; which model types take that, their shared half says.
     """
     if noised:
-        return NOISED
+        return NOISED_GRADIENTS if shares_weights else NOISED
     methods = {**(SHARED if shares_weights else ENCRYPTED), **_OWN}
     try:
         return methods[model_type]

@@ -110,7 +110,7 @@ class Plain:
     Parts are added exactly: they are Python integers at 2^−fraction_bits, or float64, each of which is rounded once to
     the plan's scale (`fraction_bits` is None then). `stochastic`: that rounding goes up or down at random, so that it
     is right on average. `names`: where the plan has noise, one a number; a number of one name carries the same noise
-    wherever it is told under one noise seed.
+    wherever it is told under one noise seed. Without names an answer's noise is its own.
     """
 
     parts: Iterable[NDArray[Any]] = field(repr=False)

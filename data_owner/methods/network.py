@@ -39,7 +39,7 @@ class NetworkUpdate:
 
     def counts(self, data: PreparedData, _question: Question) -> Plain:
         """N, and where owners hold rows out, how many those are; as the plan has them, in one column."""
-        examples = _examples(data)
+        examples = examples_of(data)
         rows = [examples.training_rows, *([examples.validation_rows] if data.plan.holds_out else [])]
         return Plain([np.array(rows, dtype=object).reshape(-1, 1)], fraction_bits=0)
 
@@ -51,8 +51,8 @@ class NetworkUpdate:
         Raises Problem: DIVERGED for an update that is not finite, INTERNAL for one that is longer than `clip`, and
         what the trainer raises.
         """
-        plan, examples = network_plan_of(data.plan), _examples(data)
-        weights, rows_total = _weights(question), question.rows_total
+        plan, examples = network_plan_of(data.plan), examples_of(data)
+        weights, rows_total = weights_of(question), question.rows_total
         if rows_total is None:
             raise ValueError("an update is weighted by the share of all rows, and their number was not told")
         task = TrainingTask(
@@ -63,18 +63,18 @@ class NetworkUpdate:
             question.seed,
             question.round,
         )
-        result = _trainer(data).train(task)
+        result = trainer_of(data).train(task)
         weight = examples.training_rows if question.size_band is None else question.size_band
         return Plain([_column(plan, result) * (weight / rows_total)], stochastic=True)
 
     def validation(self, data: PreparedData, question: Question) -> Plain:
         """(2, 1) float64: the sum of the losses of the rows that are held out, and the hits among them."""
-        plan, examples = network_plan_of(data.plan), _examples(data)
+        plan, examples = network_plan_of(data.plan), examples_of(data)
         part = ExamplesPart(examples.folder, "validation")
-        weights = _weights(question)
-        found = _trainer(data).evaluate(EvaluationTask(plan.checked, plan.local.loss, weights, part))
+        weights = weights_of(question)
+        found = trainer_of(data).evaluate(EvaluationTask(plan.checked, plan.local.loss, weights, part))
         if found.rows != examples.validation_rows or not 0 <= found.hits <= found.rows:
-            raise _refused("counts that are not those of the rows which are held out")
+            raise refused("counts that are not those of the rows which are held out")
         return Plain([np.array([[_loss(found.loss_sum, found.rows) * found.rows], [float(found.hits)]])])
 
 
@@ -84,7 +84,7 @@ def _column(plan: NetworkPlan, result: TrainingResult) -> Floats:
     for name, shape in plan.checked.parameters.items():
         found = result.update.get(name)
         if found is None or found.shape != shape:
-            raise _refused(f"an update without {name} in its shape")
+            raise refused(f"an update without {name} in its shape")
         parts.append(np.asarray(found, dtype=np.float64).ravel())
     update = np.concatenate(parts)
     clip = plan.local.clip
@@ -95,9 +95,9 @@ def _column(plan: NetworkPlan, result: TrainingResult) -> Floats:
             "local_steps or local_epochs, would help. The job has to be deployed again.",
         )
     if float(np.sqrt(np.square(update).sum())) > clip * (1 + _CLIP_SLACK):
-        raise _refused(f"an update that is longer than clip, {clip:g}")
+        raise refused(f"an update that is longer than clip, {clip:g}")
     if result.rows < 1 or not 0 <= result.hits <= result.rows:
-        raise _refused("a training over no rows, or with more hits than rows")
+        raise refused("a training over no rows, or with more hits than rows")
     loss = np.ldexp(_loss(result.loss_sum, result.rows), -plan.loss_shift_bits)
     hits = np.ldexp(result.hits / result.rows, -plan.hits_shift_bits)
     told = [loss, hits] if plan.tells_loss else []
@@ -111,23 +111,27 @@ def _loss(loss_sum: float, rows: int) -> float:
     return min(mean, float(LOSS_BOUND)) if mean >= 0 else float(LOSS_BOUND)
 
 
-def _examples(data: PreparedData) -> Examples:
+def examples_of(data: PreparedData) -> Examples:
+    """Return the frozen examples. Raises ValueError where the job was prepared without."""
     if data.examples is None:
         raise ValueError("this job was prepared without its examples")
     return data.examples
 
 
-def _trainer(data: PreparedData) -> Trainer:
+def trainer_of(data: PreparedData) -> Trainer:
+    """Return what trains. Raises ValueError where the job was prepared without."""
     if data.trainer is None:
         raise ValueError("this job was prepared without what trains it")
     return data.trainer
 
 
-def _weights(question: Question) -> Weights:
+def weights_of(question: Question) -> Weights:
+    """Return the opened weights as float32. Raises ValueError where a round was asked without."""
     if question.weights is None:
         raise ValueError(f"a {question.kind} round was asked without weights")
     return {name: np.asarray(values, dtype=np.float32) for name, values in question.weights.arrays.items()}
 
 
-def _refused(what: str) -> Problem:
+def refused(what: str) -> Problem:
+    """Return the problem of a trainer that gave what it must not give."""
     return Problem(Code.INTERNAL, f"This owner's trainer gave {what}: nothing of it leaves.")

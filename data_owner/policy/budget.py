@@ -19,6 +19,7 @@ from fedtrain.data_owner.policy.told import Told
 from fedtrain.data_owner.store.records import Spending, SpendingKind
 from fedtrain.privacy.cost import Cost
 from fedtrain.privacy.filter import RenyiFilter
+from fedtrain.protocol.documents.quorum import quorum_of
 from fedtrain.protocol.documents.signed import Name
 from fedtrain.spec.model_spec import ModelSpec, Strict
 from fedtrain.spec.problems import Code, Problem
@@ -58,7 +59,11 @@ class PrivacyPolicy(Strict):
 
     def refuses(self, spec: ModelSpec) -> str | None:
         """Return why a job's claim of privacy is not enough, or counts on too much; None where it is well."""
-        claim, honest = spec.privacy, spec.training.min_data_owners - self.colluders
+        claim, training = spec.privacy, spec.training
+        # In the smallest sum that is opened.
+        owners = training.min_data_owners
+        least = quorum_of(training, owners) if training.goes_on else owners
+        honest = least - self.colluders
         if claim is None:
             if self.epsilon is None:
                 return None
@@ -66,7 +71,7 @@ class PrivacyPolicy(Strict):
         if spec.honest_owners > honest:
             return (
                 f"privacy counts on the noise of {spec.honest_owners} honest owners, of "
-                f"{spec.training.min_data_owners} with privacy.colluders {self.colluders} there may be "
+                f"{least} in a sum with privacy.colluders {self.colluders} there may be "
                 f"{max(0, honest)}: give privacy.honest_owners {max(1, honest)} or less, or raise min_data_owners"
             )
         if self.per_job is not None and claim.epsilon > self.per_job:

@@ -217,10 +217,10 @@ def _refused_terms(policy: OwnerPolicy, spec: ModelSpec, rounds: int) -> str | N
         return f"reencrypt_every {training.reencrypt_every} is above {policy.max_reencrypt_every}"
     if rounds > policy.max_rounds:
         return f"{rounds} rounds are more than {policy.max_rounds}"
-    if training.goes_on and not policy.continue_without_noise:
+    if training.goes_on and spec.privacy is None and not policy.continue_without_noise:
         return (
-            'on_dropout "continue" adds no noise in this version, so that two rounds, one without this owner, tell its '
-            "update: it needs continue_without_noise"
+            'on_dropout "continue" without privacy adds no noise, so that two rounds, one without this owner, tell its '
+            "update: it needs continue_without_noise, or privacy in the spec"
         )
     if training.min_data_owners < policy.least_roster:
         return (

@@ -42,6 +42,7 @@ from fedtrain.spec.problems import Code, Problem
 MASK_TAG = "mask"
 TRAINING_TAG = "training"
 ROUNDING_TAG = "rounding"
+NOISE_TAG = "noise of one answer"
 SEED_BYTES = 32
 
 
@@ -127,7 +128,10 @@ def numbers_of(
     answer = job.method.answers[kind](job.data, question)
     numbers = fixed_point(answer, planned, rounding)
     if isinstance(answer, Plain) and not isinstance(numbers, Affine):
-        numbers = with_noise(numbers, planned, answer.names, None if job.release is None else job.release.seed)
+        seed = None if job.release is None else job.release.seed
+        if seed is not None and planned.noise is not None and planned.noise.per_answer:
+            seed = _seed(job, request, request_hash, shared, NOISE_TAG)
+        numbers = with_noise(numbers, planned, answer.names, seed)
     return numbers, planned
 
 

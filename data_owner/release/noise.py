@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from itertools import repeat
 from typing import Final
 
 import numpy as np
@@ -35,15 +36,17 @@ def with_noise(integers: Integers, planned: Answer, names: Sequence[bytes], seed
     if planned.noise is None:
         return integers
     count = integers.size
-    if seed is None or not len(set(names)) == len(names) == len(planned.noise.variances) == count:
+    named = 0 if planned.noise.per_answer else count
+    if seed is None or len(planned.noise.variances) != count or not len(set(names)) == len(names) == named:
         raise Problem(
             Code.INTERNAL, f"Noise for {count} numbers cannot be drawn by {len(names)} names: nothing of them leaves."
         )
     tail = planned.noise.tail
     bound = planned.owner_bound - tail
+    streams = (RandomStream(_seed_of(seed, name)) for name in names) if names else repeat(RandomStream(seed), count)
     noised = [
-        _ended(int(value), bound) + _ended(discrete_gaussian(variance, RandomStream(_seed_of(seed, name))), tail)
-        for value, variance, name in zip(integers.ravel(), planned.noise.variances, names, strict=True)
+        _ended(int(value), bound) + _ended(discrete_gaussian(variance, stream), tail)
+        for value, variance, stream in zip(integers.ravel(), planned.noise.variances, streams, strict=True)
     ]
     result: Integers = np.array(noised, dtype=object).reshape(integers.shape)
     return result

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_seriali
 from fedtrain.data_owner import job as j
 from fedtrain.data_owner.job import JobState
 from fedtrain.data_owner.routes.parts import OwnerParts, Parts
-from fedtrain.privacy.accounting import epsilon_of
+from fedtrain.privacy.cost import total
 from fedtrain.protocol.documents.signed import MOST_REASON, Hash
 from fedtrain.protocol.states import Phase
 from fedtrain.service.web.caller import DECIDES, AnyCaller
@@ -208,6 +208,6 @@ def _privacy(parts: OwnerParts, state: JobState) -> PrivacyView | None:
         epsilon=claim.epsilon,
         delta=claim.delta,
         honest_owners=manifest.spec.honest_owners,
-        epsilon_spent=epsilon_of(sum(account.costs()), policy.delta or claim.delta),
+        epsilon_spent=total(account.costs()).epsilon(policy.delta or claim.delta),
         epsilon_left=None if budget is None else 0.0 if account.exact else budget.epsilon_left(account.costs()),
     )

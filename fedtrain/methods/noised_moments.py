@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Final
 
+from fedtrain.methods.noise_tail import covered_delta, tail_deviations
 from fedtrain.methods.plain import TAKEN, PlainAnswer, PlainPlan
 from fedtrain.methods.plan import Noise, Round
 from fedtrain.methods.regression.kinds import RoundKind
@@ -27,10 +28,6 @@ from fedtrain.spec.problems import Code, Problem
 GRID_BITS: Final = 24
 #: Of what is told: products of two numbers of the grid.
 FRACTION_BITS: Final = 2 * GRID_BITS
-#: A share of noise ends after so many standard deviations, or more where δ asks for it.
-_TAIL: Final = 12
-#: Of δ, what is kept for the chance that a share ends at its tail.
-_TAIL_PART: Final = 2.0**-40
 #: So many bits of ρ count, rounded down: mathematics libraries differ in the last ones, and parties must not.
 _RHO_BITS: Final = 32
 #: What of `training` goes with it, with optimizer newton.
@@ -55,15 +52,15 @@ class NoiseTerms:
 
     @classmethod
     def of(cls, spec: ModelSpec, privacy: Privacy) -> NoiseTerms:
-        row, targets = privacy.longest_row ** 2, squared_target_bound(spec)
+        row, targets = privacy.longest_row**2, squared_target_bound(spec)
         squares = targets**2 if spec.kind.least_squares else Fraction(0)
         sensitivity = (row**2 + row * targets + squares) * (1 << 2 * FRACTION_BITS)
-        rho = _rounded_down(rho_of(privacy.epsilon, privacy.delta * (1 - _TAIL_PART)))
+        rho = _rounded_down(rho_of(privacy.epsilon, covered_delta(privacy)))
         variance = share_variance(rho, sensitivity, spec.honest_owners)
         half = -(-variance // 2)
         numbers = sum(math.prod(shape) for shape in _arrays(spec).values())
         spent = rho_of_sum(sensitivity, min(variance, 2 * half), spec.honest_owners, numbers)
-        deviations = _tail_deviations(privacy, numbers * spec.honest_owners)
+        deviations = tail_deviations(privacy, numbers * spec.honest_owners)
         tail = deviations * (math.isqrt(variance) + 1)
         return cls(privacy, spec.honest_owners, sensitivity, spent, variance, half, tail)
 
@@ -80,11 +77,15 @@ class NoiseTerms:
 
 @dataclass(frozen=True)
 class NoisedAnswer(PlainAnswer):
-    """`variances`: of a share of each number. `tail`: of a share that `most_owners` at most add."""
+    """`variances`: of a share of each number. `tail`: of a share that `most_owners` at most add.
+
+    `per_answer`: as of `Noise`.
+    """
 
     variances: tuple[int, ...] = ()
     tail: int = 0
     most_owners: int = 1
+    per_answer: bool = False
 
     def bound(self, rows: int) -> int:
         return super().bound(rows) + self.most_owners * self.tail
@@ -107,12 +108,7 @@ class NoisedPlan(PlainPlan):
     def round(self, kind: str, window_step: int = 0, rows_total: int | None = None) -> Round:
         """Return the round without bounds from N, which is noised; values of it that cannot be are refused."""
         super().round(kind, window_step, rows_total)
-        planned, answer = super().round(kind, window_step), self.answers[kind]
-        if not isinstance(answer, NoisedAnswer):
-            raise TypeError(f"{kind} carries no noise")
-        own = PlainAnswer.bound(answer, self.max_rows) + answer.tail
-        noise = Noise(answer.variances, answer.tail)
-        return replace(planned, answer=replace(planned.answer, owner_bound=own, noise=noise))
+        return noised(super().round(kind, window_step), self.answers[kind], self.max_rows)
 
     def to_dict(self) -> dict[str, object]:
         if (terms := self.terms) is None:
@@ -123,6 +119,15 @@ class NoisedPlan(PlainPlan):
             "share_standard_deviation": float(f"{terms.standard_deviation:.6g}"),
         }
         return {**super().to_dict(), "privacy": noise}
+
+
+def noised(planned: Round, answer: PlainAnswer, max_rows: int) -> Round:
+    """Return a round whose numbers carry their answer's noise. Raises TypeError for an answer without."""
+    if not isinstance(answer, NoisedAnswer):
+        raise TypeError(f"{planned.kind} carries no noise")
+    own = PlainAnswer.bound(answer, max_rows) + answer.tail
+    noise = Noise(answer.variances, answer.tail, answer.per_answer)
+    return replace(planned, answer=replace(planned.answer, owner_bound=own, noise=noise))
 
 
 def noise_terms(plan: object) -> NoiseTerms | None:
@@ -195,17 +200,6 @@ def _answer(
 ) -> NoisedAnswer:
     # Every number of a row is within ±1 once it is scaled, and so is every product.
     return NoisedAnswer(arrays, Fraction(1), FRACTION_BITS, variances, terms.tail, training.max_data_owners)
-
-
-def _tail_deviations(privacy: Privacy, shares: int) -> int:
-    """Return how many standard deviations it takes for `shares` shares of noise to end at none, but for a part of δ.
-
-    Where noise ends with a chance of p in all, (ε, δ) becomes (ε, δ + (1 + e^ε)·p); of each share the chance is at most
-    exp(−t²/2). Source: Canonne, Kamath, Steinke 2020, proposition 25.
-    """
-    one_plus_power = privacy.epsilon + math.log1p(math.exp(-privacy.epsilon))
-    log_chance = math.log(privacy.delta) + math.log(_TAIL_PART / shares) - one_plus_power
-    return max(_TAIL, math.ceil(math.sqrt(-2 * log_chance)))
 
 
 def _rounded_down(rho: float) -> float:

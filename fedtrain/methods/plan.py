@@ -98,11 +98,13 @@ class Noise:
 
     `variances`: of one owner's share of each number, as integers at the answer's scale. `tail`: where each share ends,
     on either side of 0. Numbers end where rows do, and noise at its tail, each for itself: a number that ended together
-    with its noise would have less of it.
+    with its noise would have less of it. `per_answer`: each answer has noise of its own, and no number that carries the
+    same wherever it is told.
     """
 
     variances: Sequence[int]
     tail: int
+    per_answer: bool = False
 
 
 class NoiseClaim(Protocol):

@@ -26,10 +26,10 @@ _FIRST: Final = Turn(0, COUNTS)
 class Schedule:
     """The counts as round 0, then rounds 1, 2, … `rounds` of one `kind`, in windows of `window` rounds.
 
-    `stepped`: the plan's document has the worst cases of each step of a window under `steps`. `goes_on`: rounds go on
-    without an owner that is not there; N is public then, so that there are no counts, and a number is used once: what
-    follows a round that came to nothing is the next one. `signs_off`: the one round tells the counts too, since nothing
-    opens before it is signed off.
+    `stepped`: the plan's document has the worst cases of each step of a window under `steps`. `counts`: there is a
+    round 0; not where N is public, or nobody may know it yet. `goes_on`: rounds go on without an owner that is not
+    there, and a number is used once: what follows a round that came to nothing is the next one. `signs_off`: the one
+    round tells the counts too, since nothing opens before it is signed off.
     After every `evaluate_every`-th of them one of the kind `evaluation` may be asked, under the same number; 0: never.
     `evaluates_last`: after the last of them too, where evaluations choose the weights, and not only when to stop.
     """
@@ -43,10 +43,11 @@ class Schedule:
     evaluates_last: bool = False
     goes_on: bool = False
     signs_off: bool = False
+    counts: bool = True
 
     @property
     def self_masked(self) -> bool:
-        """Say whether answers carry masks of the owners' own; nobody is asked for the counts by themselves then."""
+        """Say whether answers carry masks of the owners' own."""
         return self.goes_on or self.signs_off
 
     def following(self, number: int | None, kind: str | None = None) -> tuple[Turn, ...]:
@@ -55,7 +56,7 @@ class Schedule:
         The last of them is the one that need not come: an evaluation. `rounds` is not held against them.
         """
         if number is None:
-            return (Turn(1, self.kind) if self.self_masked else _FIRST,)
+            return (_FIRST if self.counts else Turn(1, self.kind),)
         after = Turn(number + 1, self.kind, number % self.window)
         evaluates = kind == self.kind and self.evaluates(number)
         return (after, Turn(number, self.evaluation)) if evaluates else (after,)
@@ -76,7 +77,7 @@ class Schedule:
 
     def every_turn(self) -> Iterator[Turn]:
         """Return all turns of a job that takes its `rounds`."""
-        if not self.self_masked:
+        if self.counts:
             yield _FIRST
         for number in range(1, self.rounds + 1):
             yield Turn(number, self.kind, (number - 1) % self.window)

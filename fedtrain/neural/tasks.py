@@ -73,6 +73,31 @@ class TrainingResult:
     steps: int
 
 
+@dataclass(frozen=True)
+class SampledGradients:
+    """Terms on which gradients are summed under a claim of privacy: each example is in the sum with probability `rate`.
+
+    `clip`: the largest L2 norm of an example's gradient, over all arrays, in integers at 2^−fraction_bits.
+    """
+
+    loss: Loss
+    rate: float
+    clip: float
+    fraction_bits: int
+    threads: int = 1
+
+
+@dataclass(frozen=True, eq=False)
+class GradientTask:
+    """Sum the gradients of a sample of the examples at `weights`. `seed`: of the sample and dropout. Secret."""
+
+    network: CheckedNetwork
+    terms: SampledGradients
+    weights: Weights = field(repr=False)
+    examples: ExamplesPart
+    seed: bytes = field(repr=False)
+
+
 @dataclass(frozen=True, eq=False)
 class EvaluationTask:
     """Evaluate `weights` on a part of the examples. `threads`: of PyTorch."""
@@ -105,3 +130,7 @@ class Trainer(Protocol):
     def evaluate(self, task: EvaluationTask) -> EvaluationResult: ...
 
     def cancel(self, folder: Path) -> None: ...
+
+    def gradients(self, task: GradientTask) -> NDArray[np.int64]:
+        """Return the sum over the sample, (numbers of the weights,) in the network's order, at 2^−fraction_bits."""
+        ...

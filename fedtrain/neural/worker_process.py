@@ -10,7 +10,10 @@ from pathlib import Path
 from threading import Lock
 from typing import BinaryIO, Literal, cast
 
-from fedtrain.neural.tasks import EvaluationResult, EvaluationTask, Progress, TrainingResult, TrainingTask
+import numpy as np
+from numpy.typing import NDArray
+
+from fedtrain.neural.tasks import EvaluationResult, EvaluationTask, GradientTask, Progress, TrainingResult, TrainingTask
 from fedtrain.neural.worker.messages import (
     NO_MEMORY_STATUS,
     Head,
@@ -70,6 +73,13 @@ class WorkerProcess:
             task = replace(task, threads=self._settings.threads)
         told, _ = self._ask(task)
         return EvaluationResult(**told)
+
+    def gradients(self, task: GradientTask) -> NDArray[np.int64]:
+        """Return the sum of a sample's gradients; the same after the worker was killed. Raises Problem as `train`."""
+        if self._settings.threads is not None:
+            task = replace(task, terms=replace(task.terms, threads=self._settings.threads))
+        _, body = self._ask(task)
+        return np.frombuffer(body, np.int64)
 
     def cancel(self, folder: Path) -> None:
         """End the work on the examples in that folder, whether it has begun or waits for its turn.

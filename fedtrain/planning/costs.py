@@ -124,7 +124,8 @@ class _JobCosts:
             decrypted += evaluations * self.plan.round(schedule.evaluation).revealed
         in_all = self.plan.numbers_in_all
         data_owner, facilitator, model_owner = self._exchange(schedule.kind)
-        counts_data_owner, counts_facilitator, counts_model_owner = self._exchange(COUNTS)
+        of_counts = self._exchange(COUNTS) if COUNTS in self.plan.kinds else (_NOTHING,) * 3
+        counts_data_owner, counts_facilitator, counts_model_owner = of_counts
         of_evaluation = self._exchange(schedule.evaluation) if evaluations else (_NOTHING,) * 3
         evaluation_data_owner, evaluation_facilitator, evaluation_model_owner = of_evaluation
         return JobCost(

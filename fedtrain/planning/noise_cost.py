@@ -11,7 +11,9 @@ import math
 from dataclasses import dataclass
 from typing import Any, Final
 
+from fedtrain.methods.network.private import GradientNoise, PrivateNetworkPlan
 from fedtrain.methods.noised_moments import NoiseTerms
+from fedtrain.planning.plans import plan_spec
 from fedtrain.spec.model_spec import ModelSpec
 
 #: Of half a target's range; targets themselves vary by a third or half of that.
@@ -58,8 +60,30 @@ def noise_cost(spec: ModelSpec, owners: int, rows: int, epsilon: float | None = 
 
 def noise_forecast(spec: ModelSpec, owners: int, rows: int) -> dict[str, Any] | None:
     """Return the cost of a spec's noise, and a table of it against other ε; JSON types. None without privacy."""
+    if spec.claims_gradients:
+        return _gradient_forecast(spec, owners)
     cost = noise_cost(spec, owners, rows)
     if cost is None:
         return None
     others = (noise_cost(spec, owners, rows, epsilon) for epsilon in _SHOWN if epsilon != cost.epsilon)
     return {**cost.to_dict(), "delta": cost.delta, "by_epsilon": [one.to_dict() for one in others if one is not None]}
+
+
+def _gradient_forecast(spec: ModelSpec, owners: int) -> dict[str, Any]:
+    """Return the noise of a step of a network, and a table of it against other ε; JSON types.
+
+    `noise_length`: that of a step's mean gradient, over the longest that a mean of clipped gradients can be.
+    """
+    claim, plan = spec.privacy, plan_spec(spec)
+    if claim is None or not isinstance(plan, PrivateNetworkPlan):
+        raise ValueError("this spec claims nothing of gradients")
+    numbers, batch = plan.checked.parameter_count, spec.training.batch_size or 1
+
+    def line(epsilon: float) -> dict[str, Any]:
+        noise = GradientNoise.of(spec, claim.model_copy(update={"epsilon": epsilon}), numbers)
+        length = noise.multiplier * math.sqrt(owners / noise.honest_owners * numbers) / batch
+        told = {"epsilon": epsilon, "noise_multiplier": noise.multiplier, "noise_length": length}
+        return {name: float(f"{value:.4g}") for name, value in told.items()}
+
+    others = [line(epsilon) for epsilon in _SHOWN if epsilon != claim.epsilon]
+    return {**line(claim.epsilon), "delta": claim.delta, "by_epsilon": others}

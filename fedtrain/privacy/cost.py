@@ -37,10 +37,10 @@ class Cost:
             return order * self.rho
         if order > ORDERS[-1]:
             return math.inf
-        above = next(index for index, one in enumerate(ORDERS) if one >= order)
+        above: int = next(index for index, one in enumerate(ORDERS) if one >= order)
         right, high = ORDERS[above], (ORDERS[above] - 1) * self.sampled[above]
         left, low = (1, 0.0) if above == 0 else (ORDERS[above - 1], (ORDERS[above - 1] - 1) * self.sampled[above - 1])
-        scaled = low + (high - low) * ((order - left) / (right - left))
+        scaled: float = low + (high - low) * ((order - left) / (right - left))
         return order * self.rho + scaled / (order - 1)
 
     def epsilon(self, delta: float) -> float:

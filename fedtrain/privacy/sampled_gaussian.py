@@ -60,10 +60,7 @@ def noise_multiplier(epsilon: float, delta: float, rate: float, rounds: int) -> 
 def _divergence(order: int, rate: float, multiplier: float) -> float:
     k = np.arange(order + 1)
     terms = (
-        _log_binomials(order)
-        + (order - k) * math.log1p(-rate)
-        + k * math.log(rate)
-        + k * (k - 1) / (2 * multiplier**2)
+        _log_binomials(order) + (order - k) * math.log1p(-rate) + k * math.log(rate) + k * (k - 1) / (2 * multiplier**2)
     )
     largest = float(terms.max())
     return max(0.0, largest + math.log(float(np.exp(terms - largest).sum()))) / (order - 1)

@@ -138,12 +138,34 @@ class ModelSpec(Strict):
             raise ValueError(f"network: {self.model_type} has none: leave it out")
         if self.validates and len(self.kind.fitted(targets)) < len(targets):
             raise ValueError(f'training.l2: {self.model_type} weighs rows, and "auto" counts them: give a number')
+        self._check_claim()
         if self.honest_owners > self.training.min_data_owners:
             raise ValueError(
                 f"privacy.honest_owners {self.honest_owners} is above training.min_data_owners "
                 f"{self.training.min_data_owners}: a claim cannot count on the noise of owners that may not take part"
             )
         return self
+
+    def _check_claim(self) -> None:
+        """Raise ValueError where a claim of privacy lacks what its kind of job needs, or has what the other kind's."""
+        claim = self.privacy
+        if claim is None:
+            return
+        if self.tells_gradients:
+            if claim.row_bound is not None:
+                raise ValueError(
+                    f"privacy.row_bound {claim.row_bound:g}: a {self.model_type} is trained step by step, and clips "
+                    "gradients to training.clip: leave it out"
+                )
+            if claim.sampling_rate is None:
+                raise ValueError("privacy.sampling_rate: give the share of the records that a step draws, 0.01 or so")
+        elif claim.sampling_rate is not None:
+            raise ValueError(
+                f"privacy.sampling_rate {claim.sampling_rate:g}: {self.model_type} tells sums over all records once, "
+                "and samples none: leave it out"
+            )
+        elif claim.row_bound is None:
+            raise ValueError("privacy.row_bound: give the length that a scaled row is clipped to, 2 or so")
 
     @property
     def kind(self) -> ModelKind:
@@ -176,6 +198,16 @@ class ModelSpec(Strict):
     def shares_weights(self) -> bool:
         """True where owners see the weights, and answer with the true gradient of their rows."""
         return self.training.weights == "shared_with_owners"
+
+    @property
+    def tells_gradients(self) -> bool:
+        """True where a claim of privacy is of gradients, step by step, and not of moments."""
+        return self.kind.has_network
+
+    @property
+    def claims_gradients(self) -> bool:
+        """True where owners tell gradients with noise, of a new sample in each round."""
+        return self.privacy is not None and self.tells_gradients
 
     @property
     def validates(self) -> bool:

@@ -43,8 +43,8 @@ NOISED: Final[Mapping[bool, Method]] = MappingProxyType(
 
 def method_of(spec: ModelSpec) -> Method:
     """The method that trains a job of that spec."""
-    if spec.privacy is not None:
-        return NOISED[spec.kind.classifies]
     if spec.kind.has_network:
         return NETWORKS[spec.classifies]
+    if spec.privacy is not None:
+        return NOISED[spec.kind.classifies]
     return _OWN.get(spec.model_type) or REGRESSIONS[spec.training.weights, spec.kind.classifies]

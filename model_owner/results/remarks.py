@@ -31,6 +31,7 @@ class RemarkCode(StrEnum):
     OUTSIDE_RANGE = "outside-range"
     RARE_CLASS = "rare-class"
     NOISED = "noised"
+    NOISED_STEPS = "noised-steps"
     NOISE_DOMINATES = "noise-dominates"
 
 
@@ -77,6 +78,10 @@ TEXTS: Final[Mapping[RemarkCode, str]] = MappingProxyType(
         RemarkCode.NOISED: (
             "All sums carry noise, for ε = {epsilon:g} at δ = {delta:g} for each record: coefficients, and the "
             "{rows:,} rows, are off by it, and shrunk towards 0."
+        ),
+        RemarkCode.NOISED_STEPS: (
+            "Each of the {rounds:,} steps carries noise, for ε = {epsilon:g} at δ = {delta:g} for each record over all "
+            "of them. A model trained again from other batches and noise would be another one."
         ),
         RemarkCode.NOISE_DOMINATES: (
             "{rows:,} rows do not carry so much noise: it alone adds an error of at least {error:.2g} of half a "

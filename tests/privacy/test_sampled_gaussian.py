@@ -13,7 +13,17 @@ from fedtrain.privacy.cost import ORDERS, Cost, total
 from fedtrain.privacy.filter import RenyiFilter
 from fedtrain.privacy.sampled_gaussian import MULTIPLIER_STEP, noise_multiplier, sampled_gaussian
 
-BY_OTHERS: list[tuple[float, float, int, float, float, float]] = []
+#: (rate, noise multiplier, rounds, δ), then ε by dp-accounting 0.6.0 and by Opacus 1.6.0, RDP accountants at their own
+#: orders; of the smallest ε Opacus at orders up to 1,024, for its own end at 63.
+BY_OTHERS = [
+    (0.01, 1.1, 1000, 1e-5, 1.7117701662429012, 1.7117700912203435),
+    (0.05, 3.074127197265625, 200, 1e-5, 0.999998461984642, 0.9999984619846425),
+    (0.1, 1.3734283447265625, 300, 1e-5, 7.881477148621273, 7.873656150627359),
+    (0.0356, 1.45, 500, 1e-5, 2.9937980389783645, 2.993796957781651),
+    (0.01, 4.2, 100, 1e-6, 0.1031465316504254, 0.10032501144625476),
+    (0.5, 2.0, 10, 1e-5, 4.366906764052282, 4.366850551130349),
+    (0.001, 0.7, 20000, 1e-7, 3.228199766716386, 3.228199766716345),
+]
 
 
 @pytest.mark.parametrize(("rate", "multiplier", "rounds", "delta", "dp_accounting", "opacus"), BY_OTHERS)
@@ -21,8 +31,8 @@ def test_costs_are_those_of_dp_accounting_and_opacus(
     rate: float, multiplier: float, rounds: int, delta: float, dp_accounting: float, opacus: float
 ) -> None:
     epsilon = sampled_gaussian(rate, multiplier, rounds).epsilon(delta)
-    assert epsilon == pytest.approx(dp_accounting, rel=1e-2)
-    assert epsilon == pytest.approx(opacus, rel=5e-2)
+    assert epsilon == pytest.approx(dp_accounting, rel=3e-2)
+    assert epsilon == pytest.approx(opacus, rel=2e-2)
 
 
 @pytest.mark.parametrize(("epsilon", "delta", "rate", "rounds"), [(1.0, 1e-6, 0.01, 1000), (8.0, 1e-5, 0.1, 300)])

@@ -123,6 +123,9 @@ def _show(plan: dict[str, Any]) -> None:
 
 def _show_noise(noise: dict[str, Any], rows: int) -> None:
     """The noise of the spec's ε against that of others, and whether the rows carry it."""
+    if "noise_multiplier" in noise:
+        _show_noise_of_steps(noise)
+        return
     lines: list[list[object]] = [
         [f"{line['epsilon']:g}", f"{line['noise']:.4g}", f"{line['least_error']:.2g}", f"{line['least_rows']:,}"]
         for line in sorted([noise, *noise["by_epsilon"]], key=lambda line: float(line["epsilon"]))
@@ -137,6 +140,15 @@ def _show_noise(noise: dict[str, Any], rows: int) -> None:
         )
 
 
+def _show_noise_of_steps(noise: dict[str, Any]) -> None:
+    lines: list[list[object]] = [
+        [f"{line['epsilon']:g}", f"{line['noise_multiplier']:.4g}", f"{line['noise_length']:.3g}"]
+        for line in sorted([noise, *noise["by_epsilon"]], key=lambda line: float(line["epsilon"]))
+    ]
+    title = f"noise of a step by epsilon, at delta {noise['delta']:g} over all rounds"
+    print_table(title, ["epsilon", "noise multiplier", "its length, of the longest mean gradient's"], lines)
+
+
 def _widest(rounds: list[dict[str, Any]]) -> dict[str, Any]:
     """The layout of the kind of round whose answer has most numbers."""
     layouts: list[dict[str, Any]] = [one["layout"] for one in rounds]
@@ -145,6 +157,11 @@ def _widest(rounds: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _what_is_decrypted(plan: dict[str, Any]) -> str:
     job = plan["forecast"]
+    if "parameters" in plan and "privacy" in job:
+        return (
+            f"The Model Owner decrypts at most {job['sums_decrypted']:,} sums over all owners: clipped gradients of a "
+            "sample of the records, each with noise, and nothing else. Gradients come on top of these seconds."
+        )
     if "parameters" in plan:
         return (
             f"The Model Owner decrypts at most {job['sums_decrypted']:,} sums over all owners: the mean of their "

@@ -85,6 +85,11 @@ class NetworkPlan(PlainPlan):
         return self.settings
 
     @property
+    def update_factor(self) -> float:
+        """Factor by which the sum over owners becomes the step that is applied."""
+        return 1.0
+
+    @property
     def numbers_in_all(self) -> None:
         """There is no end: each round's mean is over updates from other weights."""
         return

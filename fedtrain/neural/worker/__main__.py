@@ -14,7 +14,7 @@ from dataclasses import asdict
 from queue import SimpleQueue
 from typing import BinaryIO
 
-from fedtrain.neural.tasks import Progress, TrainingTask
+from fedtrain.neural.tasks import GradientTask, Progress, TrainingTask
 from fedtrain.neural.worker.messages import NO_MEMORY_STATUS, Head, Task, no_memory, receive, send, task_of, to_bytes
 from fedtrain.spec.problems import Code, Problem
 
@@ -85,11 +85,14 @@ def _answered(head: Head, body: bytes, answers: BinaryIO, device: str) -> tuple[
 def _done(task: Task, answers: BinaryIO, device: str) -> tuple[Head, bytes]:
     from fedtrain.neural.evaluation import evaluate
     from fedtrain.neural.local_training import train
+    from fedtrain.neural.sampling.sampled_gradients import summed_gradients
 
     if isinstance(task, TrainingTask):
         result = train(task, _telling(answers), device)
         told = {name: getattr(result, name) for name in ("norm_before_clip", "loss_sum", "hits", "rows", "steps")}
         return {"result": told}, to_bytes(task.network, result.update)
+    if isinstance(task, GradientTask):
+        return {"result": {}}, summed_gradients(task, device).tobytes()
     return {"result": asdict(evaluate(task, device))}, b""
 
 

@@ -12,7 +12,15 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from fedtrain.neural.tasks import EvaluationTask, ExamplesPart, LocalSettings, TrainingTask, Weights
+from fedtrain.neural.tasks import (
+    EvaluationTask,
+    ExamplesPart,
+    GradientTask,
+    LocalSettings,
+    SampledGradients,
+    TrainingTask,
+    Weights,
+)
 from fedtrain.spec.network import CheckedNetwork, Network, Shape, numbers
 from fedtrain.spec.problems import Code, Problem
 from fedtrain.spec.training import LocalOptimizer, Loss
@@ -23,7 +31,7 @@ NO_MEMORY_STATUS = 75
 Head = dict[str, Any]
 
 
-Task = TrainingTask | EvaluationTask
+Task = TrainingTask | GradientTask | EvaluationTask
 
 
 def send(stream: BinaryIO, head: Head, body: bytes = b"") -> None:
@@ -54,6 +62,8 @@ def task_message(task: Task) -> tuple[Head, bytes]:
     head |= {"folder": str(task.examples.folder.absolute()), "part": task.examples.part}
     if isinstance(task, EvaluationTask):
         return head | {"kind": "evaluate", "loss": task.loss, "threads": task.threads}, body
+    if isinstance(task, GradientTask):
+        return head | {"kind": "gradients", "terms": asdict(task.terms), "seed": task.seed.hex()}, body
     settings = asdict(task.settings)
     return head | {"kind": "train", "settings": settings, "seed": task.seed.hex(), "round": task.round}, body
 
@@ -67,6 +77,9 @@ def task_of(head: Head, body: bytes) -> Task:
     examples = ExamplesPart(Path(head["folder"]), head["part"])
     if head["kind"] == "evaluate":
         return EvaluationTask(network, Loss(head["loss"]), weights, examples, head["threads"])
+    if head["kind"] == "gradients":
+        terms = SampledGradients(**{**head["terms"], "loss": Loss(head["terms"]["loss"])})
+        return GradientTask(network, terms, weights, examples, bytes.fromhex(head["seed"]))
     given = head["settings"]
     settings = LocalSettings(**{**given, "loss": Loss(given["loss"]), "optimizer": LocalOptimizer(given["optimizer"])})
     return TrainingTask(network, settings, weights, examples, bytes.fromhex(head["seed"]), head["round"])

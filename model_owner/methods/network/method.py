@@ -9,18 +9,21 @@ import numpy as np
 
 from fedtrain.methods import schedule_of
 from fedtrain.methods.network.kinds import NetworkKind
-from fedtrain.methods.network.plan import NetworkPlan, network_plan, network_plan_of
+from fedtrain.methods.network.plan import NetworkPlan, network_plan_of
+from fedtrain.methods.network.private import PrivateNetworkPlan
 from fedtrain.methods.network.settings import server_settings
 from fedtrain.methods.plan import split
-from fedtrain.model_owner.arithmetic.arrays import Floats, from_json, to_json
+from fedtrain.model_owner.arithmetic.arrays import Floats, from_json, to_floats, to_json
 from fedtrain.model_owner.methods.learning import HistoryRow, Learning
 from fedtrain.model_owner.methods.method import Finished, JobFacts, Method, Opened, Taken
 from fedtrain.model_owner.methods.moves import Ask
 from fedtrain.model_owner.methods.network.server_optimizer import server_step
 from fedtrain.model_owner.methods.network.state import Best, NetworkState
 from fedtrain.model_owner.results.fitted import Array, Fitted, TrainedModel
+from fedtrain.model_owner.results.remarks import Remark, RemarkCode, remark
 from fedtrain.neural import Weights
 from fedtrain.neural.initial import initial_weights
+from fedtrain.planning.plans import plan_spec
 from fedtrain.spec.model_spec import ModelSpec
 from fedtrain.spec.problems import Code, Problem
 
@@ -38,7 +41,7 @@ class NetworkMethod(Method):
 
     def numbers_in_all(self, spec: ModelSpec, rounds: int) -> int:
         """Every round's mean is of other updates, and every evaluation of other weights."""
-        plan = network_plan(spec)
+        plan = network_plan_of(plan_spec(spec))
         evaluation = plan.round(NetworkKind.VALIDATION).revealed if plan.evaluates else 0
         return rounds * plan.round(NetworkKind.UPDATE).revealed + schedule_of(spec).evaluations() * evaluation
 
@@ -58,7 +61,7 @@ class NetworkMethod(Method):
         state = from_json(NetworkState, learning.optimiser)
         if round_ < job.rounds:
             return Taken(learning, _asking(state, NetworkKind.UPDATE), round_ + 1, 0)
-        return Taken(learning, _finished(state, f"all {job.rounds} rounds are done"), round_, 0)
+        return Taken(learning, _finished(job, state, f"all {job.rounds} rounds are done"), round_, 0)
 
 
 def _counted(job: JobFacts, plan: NetworkPlan, learning: Learning | None, opened: Opened) -> Taken:
@@ -79,11 +82,10 @@ def _counted(job: JobFacts, plan: NetworkPlan, learning: Learning | None, opened
 def _updated(job: JobFacts, plan: NetworkPlan, state: NetworkState, opened: Opened) -> Taken:
     """Apply the mean of a round's updates. Raises Problem(DIVERGED) for weights beyond the plan's bound."""
     bits = plan.round(NetworkKind.UPDATE).answer.fraction_bits
-    # Integers of at most 61 bits, of which 53 are enough for what an update is told to.
-    numbers = np.ldexp(opened.values.ravel().astype(np.int64).astype(np.float64), -bits)
+    numbers = to_floats(opened.values.ravel(), bits)
     told = numbers[numbers.size - 2 :] if plan.tells_loss else None
     # Of the owners that are in the sum: those that were not there share their weight among the others.
-    mean = numbers[: numbers.size - (0 if told is None else 2)] / float(opened.share)
+    mean = numbers[: numbers.size - (0 if told is None else 2)] / float(opened.share) * plan.update_factor
     settings = server_settings(job.spec.training)
     stepped = server_step(settings, _column(state.weights), mean, state.first, state.second)
     with np.errstate(over="ignore"):
@@ -110,7 +112,7 @@ def _updated(job: JobFacts, plan: NetworkPlan, state: NetworkState, opened: Open
     history = _row(after, opened)
     if opened.round < job.rounds:
         return Taken(_learned(after), _asking(after, NetworkKind.UPDATE), opened.round + 1, numbers.size, None, history)
-    end = _finished(after, f"all {job.rounds} rounds are done")
+    end = _finished(job, after, f"all {job.rounds} rounds are done")
     return Taken(_learned(after), end, opened.round, numbers.size, None, history)
 
 
@@ -131,20 +133,26 @@ def _evaluated(job: JobFacts, state: NetworkState, opened: Opened) -> Taken:
     over = opened.round >= job.rounds
     if over or best.worse >= PATIENCE:
         why = f"the validation loss has not fallen for {PATIENCE} evaluations"
-        end = _finished(after, f"all {job.rounds} rounds are done" if over else why)
+        end = _finished(job, after, f"all {job.rounds} rounds are done" if over else why)
         return Taken(_learned(after), end, opened.round, opened.values.size, None, history)
     ask = _asking(after, NetworkKind.UPDATE)
     return Taken(_learned(after), ask, opened.round + 1, opened.values.size, None, history)
 
 
-def _finished(state: NetworkState, why: str) -> Finished:
-    weights, report = state.weights, dict[str, object]()
+def _finished(job: JobFacts, state: NetworkState, why: str) -> Finished:
+    weights, report, remarks = state.weights, dict[str, object](), tuple[Remark, ...]()
     if state.best is not None:
         weights, report = state.best.weights, {"best_round": state.best.round}
         why = f"{why}: the weights are those of round {state.best.round}, with the least validation loss"
     arrays = {name: Array.of(values) for name, values in weights.items()}
     parameters = {name: list(values.shape) for name, values in weights.items()}
-    return Finished(TrainedModel(arrays=arrays, report={"parameters": parameters, **report}), True, why)
+    if isinstance(job.plan, PrivateNetworkPlan) and (noise := job.plan.noise) is not None:
+        claim = noise.privacy
+        told = {"honest_owners": noise.honest_owners, "noise_multiplier": noise.multiplier}
+        report = {**report, "privacy": {**claim.model_dump(mode="json"), **told}}
+        remarks = (remark(RemarkCode.NOISED_STEPS, epsilon=claim.epsilon, delta=claim.delta, rounds=noise.rounds),)
+    model = TrainedModel(arrays=arrays, report={"parameters": parameters, **report}, remarks=remarks)
+    return Finished(model, True, why)
 
 
 def _asking(state: NetworkState, kind: NetworkKind) -> Ask:

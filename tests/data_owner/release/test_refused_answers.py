@@ -156,6 +156,16 @@ def test_what_is_beyond_its_bound_ends_there_before_its_noise_is_added_and_is_no
     assert (noise != 0).all()
 
 
+def test_noise_of_one_answer_is_drawn_without_names_and_not_with_any() -> None:
+    own = replace(NOISED, noise=Noise((4 << 40, 9 << 40), TAIL, per_answer=True))
+    noised = with_noise(ONES, own, (), SEED)
+    assert noised.tolist() == with_noise(ONES, own, (), SEED).tolist()
+    assert not set(noised.ravel()) & set(with_noise(ONES, own, (), b"t" * 32).ravel())
+    for names, seed in ((NAMES, SEED), ((), None)):
+        with pytest.raises(Problem, match="nothing of them leaves"):
+            with_noise(ONES, own, names, seed)
+
+
 def test_noise_ends_at_its_tail() -> None:
     close = replace(NOISED, owner_bound=COUNTS.owner_bound + 5, noise=Noise((4 << 40, 9 << 40), 5))
     assert set(np.abs(with_noise(0 * ONES, close, NAMES, SEED)).ravel()) == {5}

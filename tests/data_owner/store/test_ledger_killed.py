@@ -11,6 +11,7 @@ import pytest
 
 from fedtrain.data_owner.release import ledger as ledger_module
 from fedtrain.data_owner.release.audit import verify_records
+from fedtrain.privacy.cost import total
 from fedtrain.service.vault.secret_files import read_lines
 from fedtrain.spec.problems import Code, Problem
 from tests.harness.data_owner.killed_ledger import (
@@ -85,7 +86,7 @@ def test_what_was_opened_is_booked_wherever_the_owner_was_killed(
     state = copy_of(left, point, store, tmp_path)
     owner = Owner(state)
     account = owner.spendings.account(TABLE, BUDGET)
-    assert len(sent(state)) * TERMS.rho <= sum(account.costs()) <= TERMS.rho
+    assert len(sent(state)) * TERMS.rho <= total(account.costs()).rho <= TERMS.rho
     assert {name.encode() for name in account.booked} >= sent(state)
     if sent(state) or account.booked:
         assert is_spent(owner)
@@ -94,7 +95,7 @@ def test_what_was_opened_is_booked_wherever_the_owner_was_killed(
     owner.join_and_answer()
     account = owner.spendings.account(TABLE, BUDGET)
     assert sent(state) == {RELEASE.encode()} == {name.encode() for name in account.booked}
-    assert sum(account.costs()) == TERMS.rho
+    assert total(account.costs()).rho == TERMS.rho
     assert is_spent(owner)
     owner.spendings.give_back(JOB.job_id)
     assert is_spent(owner)

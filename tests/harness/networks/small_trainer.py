@@ -11,7 +11,16 @@ from threading import Event, current_thread
 import numpy as np
 from numpy.typing import NDArray
 
-from fedtrain.neural import EvaluationResult, EvaluationTask, Progress, TrainingResult, TrainingTask, Weights
+from fedtrain.neural import (
+    EvaluationResult,
+    EvaluationTask,
+    GradientTask,
+    Progress,
+    TrainingResult,
+    TrainingTask,
+    Weights,
+)
+from fedtrain.neural.sampling.clipped_sample import clipped, sampled
 from fedtrain.spec.problems import Code, Problem
 
 
@@ -29,13 +38,15 @@ class DrawnTrainer:
     """An update drawn from the task's seed, and clipped: no training, but the same bits for the same task.
 
     `tasks`: those that it was given. `spoil`: puts this number into the first weight of an update.
+    `gradient`: what each number of a sum of gradients is.
     """
 
     rows: int
     hits: int = 0
     length: float = 20.0
     spoil: float | None = None
-    tasks: list[TrainingTask | EvaluationTask] = field(default_factory=list)
+    tasks: list[TrainingTask | EvaluationTask | GradientTask] = field(default_factory=list)
+    gradient: int = 0
 
     def train(self, task: TrainingTask, progress: Progress | None = None) -> TrainingResult:
         self.tasks.append(task)
@@ -54,6 +65,10 @@ class DrawnTrainer:
 
     def cancel(self, folder: Path) -> None:
         """There is nothing to end: it is done at once."""
+
+    def gradients(self, task: GradientTask) -> NDArray[np.int64]:
+        self.tasks.append(task)
+        return np.full(task.network.parameter_count, self.gradient, dtype=np.int64)
 
 
 def flat(arrays: dict[str, NDArray[np.float32]]) -> NDArray[np.float64]:
@@ -84,6 +99,16 @@ class LinearTrainer:
 
     def cancel(self, folder: Path) -> None:
         """There is nothing to end: it is done at once."""
+
+    def gradients(self, task: GradientTask) -> NDArray[np.int64]:
+        X, Y = _arrays(task)
+        weight, bias = (one.astype(np.float64) for one in task.weights.values())
+        residuals = 2 * (X @ weight.T + bias - Y) / Y.shape[1]
+        slopes = (residuals[:, :, None] * X[:, None, :]).reshape(len(X), -1)
+        inside = sampled(task.terms.rate, len(X), task.seed)
+        each = np.concatenate([slopes, residuals], axis=1)[inside]
+        total: NDArray[np.int64] = clipped(each, task.terms.clip, task.terms.fraction_bits).sum(axis=0)
+        return total
 
 
 class HeldTrainer(LinearTrainer):
@@ -127,7 +152,7 @@ def descended(
     return TrainingResult(clipped, norm, loss_sum, 0, steps * len(X), steps)
 
 
-def _arrays(task: TrainingTask | EvaluationTask) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _arrays(task: TrainingTask | EvaluationTask | GradientTask) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     folder, part = task.examples.folder, task.examples.part
     X, Y = (np.load(folder / f"{part}-{name}.npy").astype(np.float64) for name in "xy")
     return X, Y
