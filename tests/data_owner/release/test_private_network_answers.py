@@ -160,7 +160,7 @@ def test_noise_and_sample_are_the_same_for_the_same_request_and_new_for_every_ot
         told(job_of(OWNERS[0], trainer, mask_key=X25519PrivateKey.generate()), request_of()),
     ]
     for other in others:
-        assert not set(other) & set(first)
+        assert (other != first).sum() > WIDTH - 5  # of so many numbers one or two may meet by chance
     assert len({task.seed for task in trainer.tasks}) == 5  # type: ignore[union-attr]
 
 
