@@ -30,7 +30,7 @@ from fedtrain.data_owner.policy.rules import (
     standing_out_risks,
 )
 from fedtrain.data_owner.release.decisions import decided_on, released
-from fedtrain.data_owner.sign_off import check_decision, signed_off
+from fedtrain.data_owner.sign_off import check_decision, signed_off, waits_for_sign_off
 from fedtrain.data_owner.sum_sets import keys_asked, set_asked
 from fedtrain.methods import schedule_of
 from fedtrain.planning.plans import rounds_of
@@ -61,10 +61,9 @@ def _take(context: JobContext, state: JobState, message: j.Message, now: datetim
     match message:
         case j.Offered():
             return _offered(context, state, message, now)
-        case j.Approved():
-            return Outcome(_approved(state))
-        case j.Denied():
-            return _denied(context, state, message)
+        case j.Approved() | j.Denied():
+            _must_not_be_signed_off(context, state)
+            return Outcome(_approved(state)) if isinstance(message, j.Approved) else _denied(context, state, message)
         case j.SignOffDecided():
             return _sign_off_decided(context, state, message, now)
         case j.Frozen():
@@ -210,6 +209,15 @@ def _must_wait_for_a_person(state: JobState) -> None:
     if state.waits_because is None:
         raise Problem(
             Code.WRONG_STATE, f"Job {state.job_id} is {state.phase} and waits for nobody: there is nothing to decide."
+        )
+
+
+def _must_not_be_signed_off(context: JobContext, state: JobState) -> None:
+    if waits_for_sign_off(context, state):
+        raise Problem(
+            Code.WRONG_STATE,
+            f"Job {state.job_id} has joined, and its result waits to be signed off or refused: "
+            f"fedtrain sign-off {state.job_id[:8]}.",
         )
 
 

@@ -15,6 +15,7 @@ from fedtrain.spec.training import Training
 
 _MOST_VALUES = 40
 _NOT_SAID = "not said: ask its Model Owner before you decide"
+_SIGNED_OFF = "; it opens only once people of every owner, this one too, have signed the result off"
 
 
 class Leak(BaseModel):
@@ -72,7 +73,7 @@ class Asked(BaseModel):
             least_owners=least,
             who_else=f"{least} to {most} owners in all; who they are is fixed when all have answered",
             auditors=list(spec.auditors),
-            leaves=None if leak is None else _leaves(leak),
+            leaves=None if leak is None else _leaves(leak) + (_SIGNED_OFF if spec.signs_off else ""),
             weights=weights_in_words(training),
             privacy=None if spec.privacy is None else _privacy(spec.privacy, least),
             key=f"{training.key_bits}-bit key, {_plan_bits(manifest.plan)}",

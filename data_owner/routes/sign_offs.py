@@ -62,7 +62,7 @@ class SignOffDecision(Strict):
         return self
 
 
-class PartyView(BaseModel):
+class TookPart(BaseModel):
     """An owner that took part."""
 
     party: str
@@ -139,7 +139,7 @@ class SignOffView(BaseModel):
     result: str
     rounds: int
     numbers: int
-    owners: list[PartyView]
+    owners: list[TookPart]
     verified: Verified
     privacy: PrivacyView | None
     people: int
@@ -187,7 +187,7 @@ def _view(parts: OwnerParts, state: JobState) -> SignOffView:
         result=waiting.result,
         rounds=len(releases),
         numbers=sum(release.numbers for release in releases),
-        owners=[PartyView(party=one.party, name=one.name) for one in roster.acceptances],
+        owners=[TookPart(party=one.party, name=one.name) for one in roster.acceptances],
         verified=Verified(
             owners_signed=waiting.owners, of=len(roster.parties), own_answer=last.answer_hash, log_head=last.log_head
         ),

@@ -41,6 +41,13 @@ def test_the_privacy_that_is_claimed_and_who_may_audit_are_among_it() -> None:
     assert found.leaves is not None and "3 sums a decrypted round, at most 5 rounds, of 9" in found.leaves
 
 
+def test_of_a_result_that_is_signed_off_it_says_so() -> None:
+    training = {**spec_of().training.model_dump(mode="json", exclude_none=True), "optimizer": "newton"}
+    found, without = asked(release="sign_off", training=training), asked(training=training)
+    assert found.leaves is not None and found.leaves.endswith("this one too, have signed the result off")
+    assert without.leaves is not None and "signed" not in without.leaves
+
+
 def test_what_there_is_none_of_is_said_to_be_none() -> None:
     found = asked()
     assert (found.privacy, found.auditors, found.earlier_jobs) == (None, [], [])

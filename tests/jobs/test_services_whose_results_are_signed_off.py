@@ -6,9 +6,12 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
+from typer.testing import CliRunner, Result
 
+from fedtrain.cli.main import app as command
 from fedtrain.data_owner.policy.budget import PrivacyPolicy
 from fedtrain.data_owner.policy.rules import OwnerPolicy, ReleasePolicy
 from fedtrain.data_owner.release.audit import DecisionRecord, verify_records
@@ -61,6 +64,35 @@ async def refused(call: Any) -> Problem:
     return raised.value
 
 
+async def said(owner: Party, *arguments: str) -> Result:
+    """Let a person at an owner's terminal call the command."""
+    loop = asyncio.get_running_loop()
+
+    class Direct:
+        """Calls the running application where the command would open a connection."""
+
+        def __init__(self, _url: str) -> None:
+            self.base_url = "http://owner.invalid"
+
+        def __enter__(self) -> Direct:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            return None
+
+        def get(self, path: str) -> Any:
+            return asyncio.run_coroutine_threadsafe(owner.get(path), loop).result()
+
+        def post(self, path: str, body: object) -> Any:
+            return asyncio.run_coroutine_threadsafe(owner.post(path, body), loop).result()
+
+    def run() -> Result:
+        with mock.patch("fedtrain.cli.jobs.client.Service", Direct):
+            return CliRunner().invoke(command, arguments)
+
+    return await asyncio.to_thread(run)
+
+
 @pytest.mark.slow
 def test_a_result_is_shown_signed_by_two_people_of_each_owner_over_a_restart_and_opens(tmp_path: Path) -> None:
     policy = OwnerPolicy.for_loopback().model_copy(update={"release": ReleasePolicy(people=2)})
@@ -100,9 +132,25 @@ def test_a_result_is_shown_signed_by_two_people_of_each_owner_over_a_restart_and
             assert stranger.status_code == 401
             assert (await sign(owner, job_id, by="bea"))["standing"] == "signed_off"
             await until_not_signed_off(parties, job_id, ["clinic-b", "clinic-c"])
-            for one in others:
-                await sign(one, job_id, by="ana")
-                await sign(one, job_id, by="bea")
+            by_command, last = others
+            await sign(by_command, job_id, by="ana")
+            wrong = await said(by_command, "approve", job_id, "--yes")
+            assert (wrong.exit_code, f"fedtrain sign-off {job_id[:8]}" in wrong.output) == (1, True)
+            assert job_id in (await said(by_command, "sign-off")).output
+            shown = (await said(by_command, "sign-off", job_id, "--by", "bea")).output
+            for part in (
+                "stay",
+                "1 round, 10 numbers",
+                "clinic-a",
+                "3 of 3 owners have signed",
+                "signed by  ana",
+                "--yes",
+            ):
+                assert part in shown
+            done = await said(by_command, "sign-off", job_id[:8], "--by", "bea", "--yes")
+            assert (done.exit_code, "signed off. The Model Owner can open" in done.output) == (0, True), done.output
+            await sign(last, job_id, by="ana")
+            await sign(last, job_id, by="bea")
             model = await parties.wait(job_id)
             assert (model["status"], model["rows_total"]) == ("FINISHED", 93)
             assert model["not_signed_off"] is None

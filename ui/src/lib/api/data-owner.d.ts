@@ -193,7 +193,7 @@ export interface components {
          * @description A person's decisions about a job.
          * @enum {string}
          */
-        DecisionKind: "approved" | "risks_taken" | "denied" | "consent_signed" | "consent_taken";
+        DecisionKind: "approved" | "risks_taken" | "denied" | "consent_signed" | "consent_taken" | "signed_off" | "sign_off_refused";
         /**
          * DecisionRecord
          * @description A person's decision, in the chain.
@@ -204,6 +204,8 @@ export interface components {
              * @default []
              */
             about: string[];
+            /** By */
+            by?: string | null;
             /** Consent */
             consent?: string | null;
             /** Dataset */
@@ -221,6 +223,8 @@ export interface components {
             previous: string;
             /** Reason */
             reason?: string | null;
+            /** Result */
+            result?: string | null;
             /** Signer */
             signer?: string | null;
             /** Token Id */
@@ -311,6 +315,7 @@ export interface components {
             round: number | null;
             /** Rounds */
             rounds: number | null;
+            sign_off?: components["schemas"]["SignOffStanding"] | null;
             /** Spec */
             spec: {
                 [key: string]: unknown;
@@ -398,6 +403,7 @@ export interface components {
             round: number | null;
             /** Rounds */
             rounds: number | null;
+            sign_off?: components["schemas"]["SignOffStanding"] | null;
             status: components["schemas"]["Status"];
             /** Waits Because */
             waits_because: string | null;
@@ -418,6 +424,22 @@ export interface components {
          * @enum {string}
          */
         Phase: "PREPARING" | "DEPLOYING" | "JOINING" | "WAITING_FOR_MODEL_OWNER" | "WAITING_FOR_DATA_OWNERS" | "ADDING" | "AGREEING" | "UNMASKING" | "TRAINING" | "OFFERED" | "AWAITING_APPROVAL" | "JOINED" | "DECLINED" | "FINISHED" | "FAILED" | "CANCELLED";
+        /**
+         * PrivacyView
+         * @description The job's claim, and the account of these records with it: spent, and left of the budget (None: no budget).
+         */
+        PrivacyView: {
+            /** Delta */
+            delta: number;
+            /** Epsilon */
+            epsilon: number;
+            /** Epsilon Left */
+            epsilon_left: number | null;
+            /** Epsilon Spent */
+            epsilon_spent: number;
+            /** Honest Owners */
+            honest_owners: number;
+        };
         /**
          * Ready
          * @description The answer to GET /readyz when all is well. `access`: whether callers must show a token, or are believed.
@@ -588,6 +610,20 @@ export interface components {
             session: boolean;
         };
         /**
+         * SignatoryView
+         * @description A person who has signed. `token_id`: of the token that was shown.
+         */
+        SignatoryView: {
+            /** At */
+            at: string;
+            /** By */
+            by: string | null;
+            /** Token Id */
+            token_id: string | null;
+            /** Why */
+            why: string | null;
+        };
+        /**
          * SignedDocument
          * @description A document as exact text, who signed it, and the signature in hex.
          */
@@ -598,6 +634,98 @@ export interface components {
             signature: string;
             /** Signer */
             signer: string;
+        };
+        /**
+         * SignOffDecision
+         * @description Decision of one person. `why`: told to all parties where the result is refused, which needs it; kept here else.
+         *
+         *     `by`: who decides, as this owner's audit is to name this person. `result`: what this person was shown; what waits is
+         *     meant where it is left out.
+         */
+        SignOffDecision: {
+            /** By */
+            by?: string | null;
+            /**
+             * Decision
+             * @enum {string}
+             */
+            decision: "sign_off" | "refuse";
+            /** Result */
+            result?: string | null;
+            /** Why */
+            why?: string | null;
+        };
+        /**
+         * SignOffStanding
+         * @description Standing of a result at this owner.
+         * @enum {string}
+         */
+        SignOffStanding: "waits" | "signed_off" | "refused";
+        /**
+         * SignOffView
+         * @description A result, before it opens: what was asked and told, who took part, what was checked, and who has signed it off.
+         *
+         *     `result`: the hash of what all owners have signed. `rounds`, `numbers`: that this owner answered, and in all of its
+         *     answers. `people`: how many the policy wants, `missing`: how many have yet to sign.
+         * @example {
+         *       "job": "0f2d7c1a9b3e4d5f8a6b7c8d9e0f1a2b",
+         *       "missing": 1,
+         *       "model_owner": "3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29",
+         *       "model_owner_name": "model-owner",
+         *       "name": "stay in hospital",
+         *       "numbers": 78,
+         *       "owners": [
+         *         {
+         *           "name": "clinic-a",
+         *           "party": "1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a"
+         *         },
+         *         {
+         *           "name": "clinic-b",
+         *           "party": "c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4"
+         *         }
+         *       ],
+         *       "people": 1,
+         *       "purpose": "plan beds for the winter",
+         *       "result": "5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c5c",
+         *       "rounds": 1,
+         *       "signed": [],
+         *       "standing": "waits",
+         *       "verified": {
+         *         "log_head": "2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a2a",
+         *         "of": 2,
+         *         "own_answer": "9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f9f",
+         *         "owners_signed": 2
+         *       }
+         *     }
+         */
+        SignOffView: {
+            /** Job */
+            job: string;
+            /** Missing */
+            missing: number;
+            /** Model Owner */
+            model_owner: string | null;
+            /** Model Owner Name */
+            model_owner_name: string | null;
+            /** Name */
+            name: string | null;
+            /** Numbers */
+            numbers: number;
+            /** Owners */
+            owners: components["schemas"]["TookPart"][];
+            /** People */
+            people: number;
+            privacy: components["schemas"]["PrivacyView"] | null;
+            /** Purpose */
+            purpose: string | null;
+            /** Result */
+            result: string;
+            /** Rounds */
+            rounds: number;
+            /** Signed */
+            signed: components["schemas"]["SignatoryView"][];
+            standing: components["schemas"]["SignOffStanding"] | null;
+            verified: components["schemas"]["Verified"];
         };
         /**
          * SpendingKind
@@ -614,6 +742,8 @@ export interface components {
             dataset: string;
             /** Delta */
             delta: string;
+            /** Encoding */
+            encoding?: string | null;
             /** Epsilon */
             epsilon: string;
             /** Hash */
@@ -647,6 +777,16 @@ export interface components {
          */
         Status: "INITIATED" | "IN_PROGRESS" | "FINISHED" | "FAILED" | "CANCELLED";
         /**
+         * TookPart
+         * @description An owner that took part.
+         */
+        TookPart: {
+            /** Name */
+            name: string;
+            /** Party */
+            party: string;
+        };
+        /**
          * ToScore
          * @description `rows`: objects by column name (or position), or lists in feature order; or a `dataset` that is on offer here.
          * @example {
@@ -668,6 +808,21 @@ export interface components {
             model_id: string;
             /** Rows */
             rows?: unknown[] | null;
+        };
+        /**
+         * Verified
+         * @description Checks of this owner's service before it asked anybody: so many owners have signed one and the same statement,
+         *     of whose answers are summed; this owner's is in it as it was given.
+         */
+        Verified: {
+            /** Log Head */
+            log_head: string;
+            /** Of */
+            of: number;
+            /** Own Answer */
+            own_answer: string;
+            /** Owners Signed */
+            owners_signed: number;
         };
     };
     responses: never;

@@ -249,7 +249,9 @@ export interface components {
          * ModelView
          * @description A job. `waiting_for` and `seconds_left` are the Facilitator's, and None where it cannot be asked.
          *
-         *     `refusal`: why this party last refused what the Facilitator sent. `converged`: whether the tolerance was reached.
+         *     `not_signed_off`: names of owners whose people have yet to sign the result off, once that is all it waits for; None
+         *     before, and where nobody does. `refusal`: why this party last refused what the Facilitator sent. `converged`:
+         *     whether the tolerance was reached.
          *     `remarks`: what people must know of the finished model. `may_have_caused`: where its sums could not be used, the
          *     owners of the roster, those first whose jobs ended so most often.
          *     `test_set_problem`: in the answer to POST /models, why the test set could not score the model that it will be.
@@ -378,6 +380,8 @@ export interface components {
             name: string | null;
             /** No Coefficient Table */
             no_coefficient_table: string | null;
+            /** Not Signed Off */
+            not_signed_off: string[] | null;
             /**
              * On Dropout
              * @enum {string}
