@@ -31,7 +31,7 @@ from fedtrain.protocol.evidence.sum_set import (
     UnmaskRequest,
     outside,
 )
-from fedtrain.protocol.messages.rounds import Step, from_cbor, to_cbor
+from fedtrain.protocol.messages.rounds import Step, StepResult, from_cbor, to_cbor
 from fedtrain.protocol.messages.tasks import TaskKind
 from fedtrain.protocol.states import Phase
 from fedtrain.spec.problems import Code, Problem
@@ -204,6 +204,23 @@ def test_a_result_in_another_owners_name_or_on_another_set_is_refused(play: Play
     refused(Code.MALFORMED_MESSAGE, lambda: play.facilitator.give(one.id, one.recipient, other, result[1]))
     forged = to_cbor(signed.model_copy(update={"signature": bytes(64)}))
     refused(Code.BAD_SIGNATURE, lambda: play.facilitator.give(one.id, one.recipient, forged, result[1]))
+
+
+def test_a_facilitator_that_calls_every_round_void_gets_no_model_called_done() -> None:
+    """Nobody signs a void round, so that it can say so though every owner has answered."""
+    play = Play()
+    play.until(Phase.WAITING_FOR_DATA_OWNERS)
+    for number in (1, 2, 3):
+        said = Step(protocol=play.job().manifest.protocol, job_id=JOB_ID, step=number, log_entry=b"", void="as I say")
+        task = Task(f"step/{number}", TaskKind.STEP, play.model_owner.party_id, to_cbor(said))
+        answer = play.model_owner.work(task, play.facilitator)
+        assert answer is not None
+        result = from_cbor(answer[0], StepResult)
+        assert (result.request is None) == (number == 3)
+    assert (result.finished, result.code) == ("FAILED", "too-few-owners")
+    ended = play.model_owner.state
+    assert (ended.phase, ended.ending and ended.ending.code) == (Phase.FAILED, "too-few-owners")
+    assert play.model_owner.kept.model is None
 
 
 @pytest.mark.parametrize("crash_after", [1, 2])

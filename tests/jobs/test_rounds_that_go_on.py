@@ -24,14 +24,14 @@ from fedtrain.planning.plans import plan_spec
 from fedtrain.protocol.documents.signed import Withdrawal, sign_document
 from fedtrain.protocol.evidence.pruned_log import verify_entries
 from fedtrain.protocol.evidence.verification import verify_log
-from fedtrain.protocol.messages.rounds import Step, StepResult, from_cbor, to_cbor
+from fedtrain.protocol.messages.rounds import Step, from_cbor
 from fedtrain.protocol.messages.sizes import job_bytes
 from fedtrain.protocol.messages.tasks import JSON_TYPE, TaskKind
 from fedtrain.protocol.states import Phase
 from fedtrain.spec.problems import Code, Problem
 from tests.harness.data_owner.dropouts import NAMES, Play
 from tests.harness.data_owner.federation_owner import DATASET
-from tests.harness.data_owner.federation_parties import ENGINE, JOB_ID, START, Task
+from tests.harness.data_owner.federation_parties import ENGINE, START
 from tests.harness.data_owner.owner_bench import spec_of
 from tests.harness.round_sums import registered
 
@@ -145,23 +145,6 @@ def test_a_round_below_quorum_is_void_and_after_many_in_a_row_the_job_waits() ->
     play.to_the_end()
     assert [(entry.round, len(entry.answers)) for entry in play.entries] == [(3, 4), *((at, 6) for at in range(4, 10))]
     play.check_every_sum()
-
-
-def test_a_facilitator_that_calls_every_round_void_gets_no_model_called_done() -> None:
-    """Nobody signs a void round, so that it can say so though every owner has answered."""
-    play = Play()
-    play.until(Phase.WAITING_FOR_DATA_OWNERS)
-    for number in (1, 2, 3):
-        said = Step(protocol=play.job().manifest.protocol, job_id=JOB_ID, step=number, log_entry=b"", void="as I say")
-        task = Task(f"step/{number}", TaskKind.STEP, play.model_owner.party_id, to_cbor(said))
-        answer = play.model_owner.work(task, play.facilitator)
-        assert answer is not None
-        result = from_cbor(answer[0], StepResult)
-        assert (result.request is None) == (number == 3)
-    assert (result.finished, result.code) == ("FAILED", "too-few-owners")
-    ended = play.model_owner.state
-    assert (ended.phase, ended.ending and ended.ending.code) == (Phase.FAILED, "too-few-owners")
-    assert play.model_owner.kept.model is None
 
 
 def test_a_job_of_void_rounds_fails_and_one_sum_is_named_in_the_reason() -> None:
