@@ -92,8 +92,10 @@ class ModelOwner:
         self._service.close()
 
     def deploy(self, spec: Mapping[str, Any]) -> str:
-        """Start a training job and return its id."""
-        return str(self._object("POST", "/models", json=dict(spec))["id"])
+        """Start a training job and return its id. Warns of what is to be known before it trains (RemarkWarning)."""
+        answer = self._object("POST", "/models", json=dict(spec))
+        self._warn(answer["id"], answer)
+        return str(answer["id"])
 
     def model(self, model_id: str) -> Json:
         """Return what GET /models/{id} says: status, round, loss; at the end the coefficients."""

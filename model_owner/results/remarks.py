@@ -33,6 +33,7 @@ class RemarkCode(StrEnum):
     NOISED = "noised"
     NOISED_STEPS = "noised-steps"
     NOISE_DOMINATES = "noise-dominates"
+    NOISE_TAKES_ROWS = "noise-takes-rows"
 
 
 TEXTS: Final[Mapping[RemarkCode, str]] = MappingProxyType(
@@ -86,6 +87,11 @@ TEXTS: Final[Mapping[RemarkCode, str]] = MappingProxyType(
         RemarkCode.NOISE_DOMINATES: (
             "{rows:,} rows do not carry so much noise: it alone adds an error of at least {error:.2g} of half a "
             "target's range to predictions. Take more rows, fewer columns, a smaller row_bound or a larger epsilon."
+        ),
+        RemarkCode.NOISE_TAKES_ROWS: (
+            "The noise of ε = {epsilon:.4g} at δ = {delta:g} takes at least {least:,} rows, of {owners} Data Owners "
+            "together. Over fewer it alone adds more than a fifth of half a target's range to the error of "
+            "predictions; how many there are is not known before the first round."
         ),
         RemarkCode.RARE_CLASS: (
             "At a probability of 0.5 only {recall:.1%} of the class {label} are found. At {threshold:.4g}, chosen on "

@@ -44,6 +44,8 @@ def deploy(
         if state.get("test_set_problem"):
             echo(f"fedtrain: {state['test_set_problem']} The model is trained all the same.", err=True)
         if follow:
+            for remark in state.get("remarks") or ():  # before it trains: they are not those of the end
+                echo(f"fedtrain: {remark['text']}", err=True)
             with progress(f"model {state['id'][:8]}") as show:
                 state = follow_job(service, state["id"], show)
     if as_json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -14,7 +15,9 @@ from pydantic import TypeAdapter
 from fedtrain.data_owner.policy.budget import PrivacyPolicy
 from fedtrain.data_owner.policy.rules import OwnerPolicy
 from fedtrain.data_owner.release.audit import AuditRecord, verify_records
+from fedtrain.planning.noise_cost import noise_cost
 from fedtrain.simulation.federation import Federation, Party, federation
+from fedtrain.spec.model_spec import ModelSpec
 from fedtrain.spec.problems import Problem
 from tests.harness.one_process import write_table
 
@@ -53,6 +56,27 @@ def jobs(folder: Path, specs: list[dict[str, Any]], policy: OwnerPolicy | None =
             return [await end_of(parties, each) for each in specs]
 
     return asyncio.run(ends())
+
+
+def test_before_a_job_trains_it_is_said_how_many_rows_its_noise_takes(tmp_path: Path) -> None:
+    """Diabetes at ε = 1 has 442 rows: the answer to the request says that it takes thousands."""
+    diabetes = json.loads(Path("examples/diabetes/model.json").read_text())
+    claim = {"epsilon": 1.0, "delta": 1e-6, "row_bound": 2.0}
+    document = {**diabetes, "training": {"optimizer": "newton", "key_bits": 512}, "privacy": claim}
+
+    async def answers() -> tuple[dict[str, Any], dict[str, Any]]:
+        async with federation(tmp_path, tables(tmp_path), allow_small_keys=True) as parties:
+            return await parties.model_owner.post("/models", document), await parties.model_owner.post(
+                "/models", spec({})
+            )
+
+    found, small = asyncio.run(answers())
+    (said,) = found["remarks"]
+    assert said["code"] == "noise-takes-rows"
+    cost = noise_cost(ModelSpec.model_validate(document), 3, 442)
+    assert cost is not None and cost.dominates and cost.least_rows > 442
+    assert f"at least {cost.least_rows:,} rows" in said["text"]
+    assert "noise-takes-rows" in {each["code"] for each in small["remarks"]}
 
 
 async def end_of(parties: Federation, document: dict[str, Any]) -> dict[str, Any]:

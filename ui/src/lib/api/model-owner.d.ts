@@ -580,7 +580,7 @@ export interface components {
          * @description Codes for programs; `TEXTS` has what they say to a person.
          * @enum {string}
          */
-        RemarkCode: "not-converged" | "surrogate-coefficients" | "column-hardly-varies" | "collinear" | "uncertain" | "directions-left" | "columns-not-judged" | "class-missing" | "separable" | "outside-range" | "rare-class" | "noised" | "noise-dominates";
+        RemarkCode: "not-converged" | "surrogate-coefficients" | "column-hardly-varies" | "collinear" | "uncertain" | "directions-left" | "columns-not-judged" | "class-missing" | "separable" | "outside-range" | "rare-class" | "noised" | "noised-steps" | "noise-dominates" | "noise-takes-rows";
         /**
          * Role
          * @enum {string}
