@@ -170,7 +170,10 @@ def check_goes_with(spec: ModelSpec) -> None:
         errors.append(("training.l2", "with privacy no rows are held out to choose it by: give a number, or 0", "auto"))
     for name in Training.model_fields:
         if name not in _TAKEN and (value := getattr(training, name)) != getattr(default, name):
-            errors.append((f"training.{name}", "it does not go with privacy: leave it out", value))
+            why = "it does not go with privacy: leave it out"
+            if name == "weights" and spec.kind.row_loss is not None:
+                why += ", or train the exact loss as a NEURAL_NETWORK of one Linear layer, with fedsgd"
+            errors.append((f"training.{name}", why, value))
     if not spec.kind.takes_privacy:
         why = f"{spec.model_type} adds no noise, so that it cannot be kept: leave it out"
         errors.append(("privacy", why, spec.model_type.value))

@@ -72,6 +72,7 @@ async def ended(parties: Federation, spec: dict[str, Any]) -> dict[str, Any]:
     return await asyncio.wait_for(parties.wait(await parties.deploy(spec)), 60)
 
 
+@pytest.mark.slow
 def test_a_network_learns_from_noised_gradients_and_nobody_is_asked_for_anything_else(tmp_path: Path) -> None:
     async def run() -> tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]:
         async with running(tmp_path, owner_policy=policy()) as parties:

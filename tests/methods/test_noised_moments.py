@@ -115,6 +115,11 @@ def test_what_does_not_go_with_privacy_is_refused_by_name(training: dict[str, An
     assert {error["field"] for error in errors} == fields
 
 
+def test_the_exact_loss_is_pointed_to_a_network() -> None:
+    with pytest.raises(Problem, match=r"training\.weights: .* as a NEURAL_NETWORK of one Linear layer, with fedsgd"):
+        plan_spec(spec(classes=2, weights="shared_with_owners"))
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

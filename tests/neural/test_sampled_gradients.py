@@ -21,6 +21,7 @@ from fedtrain.neural.module import build, features_of
 from fedtrain.neural.sampling.clipped_sample import clipped, sampled
 from fedtrain.neural.sampling.sampled_gradients import summed_gradients
 from fedtrain.neural.worker_process import WorkerProcess
+from fedtrain.spec.model_types.row_loss import LogLoss
 from fedtrain.spec.network import CheckedNetwork, Network
 from fedtrain.spec.training import Loss
 from tests.neural.tasks import classifier, frozen
@@ -80,6 +81,23 @@ def test_it_is_the_sum_of_each_examples_clipped_gradient(tmp_path: Path, network
     assert np.abs(found - each.sum(axis=0)).max() <= 2 * len(each)
     assert np.linalg.norm(found) > 100 * len(each)
     assert (np.square(each).sum(axis=1) > 0.99 * (0.3 * 2**16) ** 2).any()  # some are as long as the clip
+
+
+@pytest.mark.parametrize(("classes", "loss"), [(1, Loss.BINARY_CROSS_ENTROPY), (3, Loss.CROSS_ENTROPY)])
+def test_one_linear_layer_is_exact_logistic_regression(tmp_path: Path, classes: int, loss: Loss) -> None:
+    """Its gradients are those that owners of a job with shared weights compute of the log loss, clipped row by row."""
+    layers = [{"name": "scores", "type": "Linear", "inputs": ["x"], "in_features": 6, "out_features": classes}]
+    network = Network.model_validate({"layers": layers, "output": "scores"}).checked({"x": (6,)}, classes)
+    examples = frozen(tmp_path, 60, 6, classes)
+    if classes == 1:
+        np.save(y_file(examples), (np.arange(60) % 2).astype(np.float32).reshape(-1, 1))
+    asked = GradientTask(network, replace(TERMS, loss=loss), initial_weights(network, 1), examples, b"s" * 32)
+    X, Y = (np.array(one, dtype=np.float64) for one in open_examples(examples))
+    weight, bias = (asked.weights[name].astype(np.float64) for name in network.parameters)
+    _, residuals = LogLoss().at(X @ weight.T + bias, Y)
+    each = np.concatenate([(residuals[:, :, None] * X[:, None, :]).reshape(60, -1), residuals], axis=1)
+    expected = clipped(each[sampled(0.4, 60, asked.seed)], 0.3, 16)
+    assert np.abs(summed_gradients(asked) - expected.sum(axis=0)).max() <= 2 * len(expected)
 
 
 def test_layers_that_know_no_batch_of_weights_are_done_one_at_a_time(tmp_path: Path) -> None:
