@@ -224,7 +224,7 @@ def test_a_browser_without_ed25519_says_so(finished: tuple[Parties, str], watche
     assert said.startswith("Could not be verified here: this browser checks no Ed25519 signatures.")
 
 
-def test_a_job_whose_rounds_may_go_on_without_an_owner_is_left_to_the_command(
+def test_a_job_whose_owners_sign_more_than_answers_is_left_to_the_command(
     finished: tuple[Parties, str], watched: Watched, log: Log
 ) -> None:
     parties, job_id = finished
@@ -234,7 +234,7 @@ def test_a_job_whose_rounds_may_go_on_without_an_owner_is_left_to_the_command(
     signed = sign_document(manifest, signer).model_dump()
     page.context.route(re.compile(r"/manifest$"), lambda route: route.fulfill(json=signed))
     said = verified(page, parties, job_id)
-    assert said.startswith("Could not be verified here: the rounds of this job may go on without an owner")
+    assert said.startswith("Could not be verified here: in this job owners sign further statements")
     # What says so has to be signed: who alters a manifest does not get past its signature that way.
     page = watched.page(parties.urls["facilitator"])
     forged = signed | {"document": signed["document"].replace('"unmasking_key":"09', '"unmasking_key":"19')}

@@ -235,6 +235,7 @@ export const t = {
     nothingYet: 'Nothing has left this owner.',
     holds: (records: number) => `The chain over all ${records.toLocaleString('en')} records holds. Note its head, to see later that none was removed:`,
     privacy: (what: string) => `privacy ${what}`,
+    by: (person: string) => `By ${person}.`,
     spent: (dataset: string, epsilon: string, delta: string) => `of ${dataset}: epsilon ${epsilon} at delta ${delta}`,
     broken: (index: number) => `Record ${index} does not hold: records were altered, removed or moved.`,
     latest: (most: number) => `The latest ${most} are shown; all were verified.`,
@@ -266,7 +267,7 @@ export const t = {
     notJson: 'the service answered with something else than JSON',
     refused: (status: number) => `what was asked for was answered with status ${status}`,
     noEd25519: 'this browser checks no Ed25519 signatures',
-    goesOn: 'the rounds of this job may go on without an owner, and this page does not check what the others signed about that',
+    selfMasked: 'in this job owners sign further statements, as its rounds may go on without one or its result is signed off, and this page does not check those',
   },
   session: {
     title: 'Open a session',

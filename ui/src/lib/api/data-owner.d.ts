@@ -761,6 +761,8 @@ export interface components {
             rho: string;
             /** Row Key */
             row_key?: string | null;
+            /** Sampled */
+            sampled?: string[] | null;
             /** Share */
             share: string;
             /** Spent At */

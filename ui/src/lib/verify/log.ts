@@ -45,7 +45,7 @@ export async function openJob(manifest: SignedDocument, roster: SignedDocument, 
   const said = await opened(manifest, 'manifest', manifest.signer);
   if (said['model_owner'] !== manifest.signer) throw new Error('the manifest is not signed by the Model Owner that it names');
   // By what the Model Owner signed: were it by the log, a Facilitator could have any log pass as one of these.
-  if (said['unmasking_key'] !== undefined) throw new Unverifiable(t.verify.goesOn);
+  if (said['unmasking_key'] !== undefined) throw new Unverifiable(t.verify.selfMasked);
   const manifestHash = await hashOf(manifest.document);
   const list = await opened(roster, 'roster', facilitator);
   if (list['manifest_hash'] !== manifestHash) throw new Error('the roster belongs to another manifest');

@@ -7,7 +7,7 @@ const element = document.currentScript.parentElement;
 
 Promise.all([
 import("./immutable/entry/start.kqYNLfMi.js"),
-import("./immutable/entry/app.UKIKEBZT.js")
+import("./immutable/entry/app.DYxCVSXi.js")
 ]).then(([kit, app]) => {
 kit.start(app, element);
 });
