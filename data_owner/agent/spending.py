@@ -131,7 +131,7 @@ class Spendings:
             "encoding": table.encoding,
             "rho": claim.cost.rho,
             "sampled": claim.cost.sampled or None,
-            "epsilon": claim.privacy.epsilon,
+            "epsilon": claim.epsilon,
             "delta": claim.privacy.delta,
             "spent_at": written(self.now()),
         }

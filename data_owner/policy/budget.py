@@ -17,6 +17,7 @@ from pydantic import Field, model_validator
 from fedtrain.data_owner.data.row_ids import RowIds
 from fedtrain.data_owner.policy.told import Told
 from fedtrain.data_owner.store.records import Spending, SpendingKind
+from fedtrain.methods.network.private import claimed_epsilon
 from fedtrain.privacy.cost import Cost
 from fedtrain.privacy.filter import RenyiFilter
 from fedtrain.protocol.documents.quorum import quorum_of
@@ -74,8 +75,9 @@ class PrivacyPolicy(Strict):
                 f"{least} in a sum with privacy.colluders {self.colluders} there may be "
                 f"{max(0, honest)}: give privacy.honest_owners {max(1, honest)} or less, or raise min_data_owners"
             )
-        if self.per_job is not None and claim.epsilon > self.per_job:
-            return f"privacy.epsilon {claim.epsilon:g} is above per_job {self.per_job:g}"
+        if self.per_job is not None and (epsilon := claimed_epsilon(spec, claim)) > self.per_job:
+            field = "epsilon" if claim.noise_multiplier is None else "noise_multiplier leaves epsilon"
+            return f"privacy.{field} {epsilon:.6g} is above per_job {self.per_job:g}"
         if self.delta is not None and claim.delta > self.delta:
             return f"privacy.delta {claim.delta:g} is above the budget's {self.delta:g}"
         return None

@@ -66,7 +66,8 @@ class NoiseKey:
         Raises SecretFileError where the key's file is not usable.
         """
         privacy = terms.privacy
-        claim = (privacy.epsilon.hex(), privacy.delta.hex(), privacy.unit, float(privacy.longest_row).hex())
+        given = f"noise {privacy.noise_multiplier}" if privacy.epsilon is None else privacy.epsilon.hex()
+        claim = (given, privacy.delta.hex(), privacy.unit, float(privacy.longest_row).hex())
         of_table = (table.version, table.encoding, table.whole or "", table.row_key or "")
         context = encode_context(
             _SHARE_TAG,

@@ -9,7 +9,9 @@ from pydantic import BaseModel
 
 from fedtrain.data_owner.job import JobState
 from fedtrain.data_owner.policy.told import Told
+from fedtrain.methods.network.private import claimed_epsilon
 from fedtrain.protocol.documents.signed import Manifest
+from fedtrain.spec.model_spec import ModelSpec
 from fedtrain.spec.privacy import Privacy
 from fedtrain.spec.training import Training
 
@@ -75,7 +77,7 @@ class Asked(BaseModel):
             auditors=list(spec.auditors),
             leaves=None if leak is None else _leaves(leak) + (_SIGNED_OFF if spec.signs_off else ""),
             weights=weights_in_words(training),
-            privacy=None if spec.privacy is None else _privacy(spec.privacy, least),
+            privacy=None if spec.privacy is None else _privacy(spec, spec.privacy),
             key=f"{training.key_bits}-bit key, {_plan_bits(manifest.plan)}",
             risks=[*job.risks_taken, *job.risks],
             earlier_jobs=[f"{one.job_id} over {', '.join(sorted(one.names))}" for one in earlier],
@@ -91,11 +93,10 @@ def weights_in_words(training: Training) -> str:
     return "encrypted, afresh in every round" if every == 1 else f"encrypted, afresh in every {every} rounds"
 
 
-def _privacy(claim: Privacy, least_owners: int) -> str:
-    honest = claim.honest_owners or max(1, least_owners - 1)
+def _privacy(spec: ModelSpec, claim: Privacy) -> str:
     return (
-        f"every number carries noise: epsilon {claim.epsilon:g} at delta {claim.delta:g} for each record, as "
-        f"long as {honest} owners add theirs honestly; `fedtrain budget` says what is left"
+        f"every number carries noise: epsilon {claimed_epsilon(spec, claim):.6g} at delta {claim.delta:g} for each "
+        f"record, as long as {spec.honest_owners} owners add theirs honestly; `fedtrain budget` says what is left"
     )
 
 

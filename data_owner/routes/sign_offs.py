@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_seriali
 from fedtrain.data_owner import job as j
 from fedtrain.data_owner.job import JobState
 from fedtrain.data_owner.routes.parts import OwnerParts, Parts
+from fedtrain.methods.network.private import claimed_epsilon
 from fedtrain.privacy.cost import total
 from fedtrain.protocol.documents.signed import MOST_REASON, Hash
 from fedtrain.protocol.states import Phase
@@ -205,7 +206,7 @@ def _privacy(parts: OwnerParts, state: JobState) -> PrivacyView | None:
     claim, policy = manifest.spec.privacy, parts.service.policy.privacy
     account, budget = parts.spendings.account(state.table, policy), policy.budget
     return PrivacyView(
-        epsilon=claim.epsilon,
+        epsilon=claimed_epsilon(manifest.spec, claim),
         delta=claim.delta,
         honest_owners=manifest.spec.honest_owners,
         epsilon_spent=total(account.costs()).epsilon(policy.delta or claim.delta),

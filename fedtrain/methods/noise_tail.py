@@ -18,12 +18,12 @@ def covered_delta(privacy: Privacy) -> float:
     return privacy.delta * (1 - _TAIL_PART)
 
 
-def tail_deviations(privacy: Privacy, shares: int) -> int:
+def tail_deviations(epsilon: float, delta: float, shares: int) -> int:
     """Return how many standard deviations it takes for `shares` shares of noise to end at none, but for a part of δ.
 
     Where noise ends with a chance of p in all, (ε, δ) becomes (ε, δ + (1 + e^ε)·p); of each share the chance is at most
     exp(−t²/2). Source: Canonne, Kamath, Steinke 2020, proposition 25.
     """
-    one_plus_power = privacy.epsilon + math.log1p(math.exp(-privacy.epsilon))
-    log_chance = math.log(privacy.delta) + math.log(_TAIL_PART / shares) - one_plus_power
+    one_plus_power = epsilon + math.log1p(math.exp(-epsilon))
+    log_chance = math.log(delta) + math.log(_TAIL_PART / shares) - one_plus_power
     return max(_LEAST_DEVIATIONS, math.ceil(math.sqrt(-2 * log_chance)))

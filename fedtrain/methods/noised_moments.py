@@ -13,16 +13,17 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Final
+from typing import Any, Final
 
 from fedtrain.methods.noise_tail import covered_delta, tail_deviations
 from fedtrain.methods.plain import TAKEN, PlainAnswer, PlainPlan
 from fedtrain.methods.plan import Noise, Round
 from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.methods.schedule import Schedule
-from fedtrain.privacy.accounting import rho_of, rho_of_sum, share_variance
+from fedtrain.privacy.accounting import epsilon_of, rho_of, rho_of_sum, share_variance
 from fedtrain.privacy.cost import Cost
 from fedtrain.spec.model_spec import ModelSpec, Optimizer, Privacy, Training
+from fedtrain.spec.privacy import MOST_EPSILON
 from fedtrain.spec.problems import Code, Problem
 
 GRID_BITS: Final = 24
@@ -38,11 +39,13 @@ _TAKEN: Final = TAKEN - {"scaling"} | {"optimizer", "l2", "slope", "rounds", "to
 class NoiseTerms:
     """The noise that a privacy claim needs. `squared_sensitivity`: Δ² in squared units of the told integers.
 
-    `rho`: what the sum of `honest_owners` shares spends. `variance`: of an owner's share of a number; of A's numbers
-    off the diagonal it is `variance_off_diagonal`. `tail`: the largest share of noise there is.
+    `epsilon`: the claim's, as it was given or as it follows from its noise. `rho`: what the sum of `honest_owners`
+    shares spends. `variance`: of an owner's share of a number; of A's numbers off the diagonal it is
+    `variance_off_diagonal`. `tail`: the largest share of noise there is.
     """
 
     privacy: Privacy
+    epsilon: float
     honest_owners: int
     squared_sensitivity: Fraction
     rho: float
@@ -55,14 +58,14 @@ class NoiseTerms:
         row, targets = privacy.longest_row**2, squared_target_bound(spec)
         squares = targets**2 if spec.kind.least_squares else Fraction(0)
         sensitivity = (row**2 + row * targets + squares) * (1 << 2 * FRACTION_BITS)
-        rho = _rounded_down(rho_of(privacy.epsilon, covered_delta(privacy)))
+        epsilon, rho = epsilon_and_rho(privacy)
         variance = share_variance(rho, sensitivity, spec.honest_owners)
         half = -(-variance // 2)
         numbers = sum(math.prod(shape) for shape in _arrays(spec).values())
         spent = rho_of_sum(sensitivity, min(variance, 2 * half), spec.honest_owners, numbers)
-        deviations = tail_deviations(privacy, numbers * spec.honest_owners)
+        deviations = tail_deviations(epsilon, privacy.delta, numbers * spec.honest_owners)
         tail = deviations * (math.isqrt(variance) + 1)
-        return cls(privacy, spec.honest_owners, sensitivity, spent, variance, half, tail)
+        return cls(privacy, epsilon, spec.honest_owners, sensitivity, spent, variance, half, tail)
 
     @property
     def cost(self) -> Cost:
@@ -114,7 +117,7 @@ class NoisedPlan(PlainPlan):
         if (terms := self.terms) is None:
             return super().to_dict()
         noise = {
-            **terms.privacy.model_dump(mode="json"),
+            **claim_shown(terms.privacy, terms.epsilon),
             "honest_owners": terms.honest_owners,
             "share_standard_deviation": float(f"{terms.standard_deviation:.6g}"),
         }
@@ -154,6 +157,25 @@ class NoisedMoments:
         return Schedule(RoundKind.MOMENTS, rounds=1)
 
 
+def epsilon_and_rho(privacy: Privacy) -> tuple[float, float]:
+    """Return a claim's ε at its δ and what its noise may spend: one was given, and the other follows."""
+    if privacy.epsilon is not None:
+        return privacy.epsilon, _rounded_down(rho_of(privacy.epsilon, covered_delta(privacy)))
+    rho = _rounded_down(0.5 / privacy.multiplier**2)
+    return epsilon_of(rho, covered_delta(privacy)), rho
+
+
+def claim_shown(privacy: Privacy, epsilon: float) -> dict[str, Any]:
+    """Return a claim as it was given, with the ε that follows where its noise was; JSON types."""
+    given = privacy.model_dump(mode="json")
+    return given if privacy.epsilon is not None else {**given, "epsilon": float(f"{epsilon:.6g}")}
+
+
+def too_little_noise(epsilon: float) -> str:
+    """Say why noise is refused that leaves a larger ε than may be claimed."""
+    return f"it leaves epsilon {epsilon:.4g}, and up to {MOST_EPSILON:g} may be claimed: give more noise"
+
+
 def squared_target_bound(spec: ModelSpec) -> Fraction:
     """B²: centred targets are within ±1 each, those of classes ±½."""
     return Fraction(spec.outputs, 4 if spec.kind.classifies else 1)
@@ -162,7 +184,7 @@ def squared_target_bound(spec: ModelSpec) -> Fraction:
 def check_goes_with(spec: ModelSpec) -> None:
     """Raise Problem(INVALID_SPEC) that names every field which does not go with `privacy`."""
     training, default = spec.training, Training()
-    errors = []
+    errors: list[tuple[str, str, object]] = []
     if training.optimizer is not Optimizer.NEWTON:
         why = "with privacy all moments are told once, with noise: use newton"
         errors.append(("training.optimizer", why, training.optimizer.value))
@@ -177,6 +199,8 @@ def check_goes_with(spec: ModelSpec) -> None:
     if not spec.kind.takes_privacy:
         why = f"{spec.model_type} adds no noise, so that it cannot be kept: leave it out"
         errors.append(("privacy", why, spec.model_type.value))
+    elif spec.privacy is not None and (epsilon := epsilon_and_rho(spec.privacy)[0]) > MOST_EPSILON:
+        errors.append(("privacy.noise_multiplier", too_little_noise(epsilon), spec.privacy.noise_multiplier))
     if errors:
         told = [{"field": field, "message": f"{why}.", "value": value} for field, why, value in errors]
         raise Problem(Code.INVALID_SPEC, " ".join(f"{field}: {why}." for field, why, _ in errors), errors=told)

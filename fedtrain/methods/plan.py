@@ -114,6 +114,9 @@ class NoiseClaim(Protocol):
     def privacy(self) -> Privacy: ...
 
     @property
+    def epsilon(self) -> float: ...
+
+    @property
     def cost(self) -> Cost: ...
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 from fedtrain.methods.network.private import GradientNoise, PrivateNetworkPlan
 from fedtrain.methods.noised_moments import NoiseTerms
 from fedtrain.planning.plans import plan_spec
-from fedtrain.spec.model_spec import ModelSpec
+from fedtrain.spec.model_spec import ModelSpec, Privacy
 
 #: Of half a target's range; targets themselves vary by a third or half of that.
 _TOO_MUCH: Final = 0.2
@@ -52,10 +52,11 @@ def noise_cost(spec: ModelSpec, owners: int, rows: int, epsilon: float | None = 
     """
     if spec.privacy is None or spec.tells_gradients:
         return None
-    privacy = spec.privacy if epsilon is None else spec.privacy.model_copy(update={"epsilon": epsilon})
-    noise = NoiseTerms.of(spec, privacy).standard_deviation * math.sqrt(owners)
+    privacy = spec.privacy if epsilon is None else _with_epsilon(spec.privacy, epsilon)
+    terms = NoiseTerms.of(spec, privacy)
+    noise = terms.standard_deviation * math.sqrt(owners)
     over_all_rows = noise * spec.data_props.dimensions / float(privacy.longest_row)
-    return NoiseCost(privacy.epsilon, privacy.delta, noise, over_all_rows / rows, math.ceil(over_all_rows / _TOO_MUCH))
+    return NoiseCost(terms.epsilon, privacy.delta, noise, over_all_rows / rows, math.ceil(over_all_rows / _TOO_MUCH))
 
 
 def noise_forecast(spec: ModelSpec, owners: int, rows: int) -> dict[str, Any] | None:
@@ -79,11 +80,15 @@ def _gradient_forecast(spec: ModelSpec, owners: int) -> dict[str, Any]:
         raise ValueError("this spec claims nothing of gradients")
     numbers, batch = plan.checked.parameter_count, spec.training.batch_size or 1
 
-    def line(epsilon: float) -> dict[str, Any]:
-        noise = GradientNoise.of(spec, claim.model_copy(update={"epsilon": epsilon}), numbers)
+    def line(privacy: Privacy) -> dict[str, Any]:
+        noise = GradientNoise.of(spec, privacy, numbers)
         length = noise.multiplier * math.sqrt(owners / noise.honest_owners * numbers) / batch
-        told = {"epsilon": epsilon, "noise_multiplier": noise.multiplier, "noise_length": length}
+        told = {"epsilon": noise.epsilon, "noise_multiplier": noise.multiplier, "noise_length": length}
         return {name: float(f"{value:.4g}") for name, value in told.items()}
 
-    others = [line(epsilon) for epsilon in _SHOWN if epsilon != claim.epsilon]
-    return {**line(claim.epsilon), "delta": claim.delta, "by_epsilon": others}
+    others = [line(_with_epsilon(claim, epsilon)) for epsilon in _SHOWN if epsilon != claim.epsilon]
+    return {**line(claim), "delta": claim.delta, "by_epsilon": others}
+
+
+def _with_epsilon(privacy: Privacy, epsilon: float) -> Privacy:
+    return privacy.model_copy(update={"epsilon": epsilon, "noise_multiplier": None})

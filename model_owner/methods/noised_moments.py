@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from fedtrain.methods.noised_moments import FRACTION_BITS, NoiseTerms, noise_terms
+from fedtrain.methods.noised_moments import FRACTION_BITS, NoiseTerms, claim_shown, noise_terms
 from fedtrain.methods.plan import split
 from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.model_owner.arithmetic.arrays import Floats, Integers, to_floats
@@ -92,7 +92,7 @@ class NoisedMoments(Method):
         members: dict[str, Any] = {
             "no_coefficient_table": NO_TABLE,
             "privacy": {
-                **terms.privacy.model_dump(mode="json"),
+                **claim_shown(terms.privacy, terms.epsilon),
                 "honest_owners": terms.honest_owners,
                 "noise_standard_deviation": noise,
                 "ridge": found.ridge,

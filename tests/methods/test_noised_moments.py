@@ -11,6 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from fedtrain.methods import schedule_of
+from fedtrain.methods.network.private import claimed_epsilon
 from fedtrain.methods.noised_moments import FRACTION_BITS, NoisedPlan, noise_terms
 from fedtrain.planning.noise_cost import noise_cost, noise_forecast
 from fedtrain.planning.plans import plan_spec
@@ -133,6 +134,8 @@ def test_the_exact_loss_is_pointed_to_a_network() -> None:
         {"unit": "owner"},
         {"honest_owners": 0},
         {"noise": 3},
+        {"noise_multiplier": 0.0},
+        {"noise_multiplier": math.nan},
     ],
 )
 def test_a_claim_that_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
@@ -151,6 +154,46 @@ def test_rows_that_do_not_carry_the_noise_are_warned_of_before_the_job() -> None
     errors = [line["least_error"] for line in tiny["by_epsilon"]]
     assert errors == sorted(errors, reverse=True)
     assert noise_forecast(ModelSpec.model_validate(document()), 3, 100) is None
+
+
+def test_epsilon_follows_from_the_noise_where_that_is_given() -> None:
+    given = noise_terms(plan_spec(spec()))
+    assert given is not None
+    multiplier = math.sqrt(2 * given.variance / given.squared_sensitivity)  # of two honest owners
+    from_noise = spec({"delta": 1e-6, "row_bound": 2.0, "noise_multiplier": multiplier})
+    found = noise_terms(plan_spec(from_noise))
+    assert found is not None
+    assert found.epsilon == pytest.approx(1.0, rel=1e-6)
+    assert found.variance == pytest.approx(given.variance, rel=1e-9)
+    assert epsilon_of(found.rho, 1e-6) <= found.epsilon * (1 + 1e-9)
+    signed = json.loads(from_noise.model_dump_json())["privacy"]
+    assert "epsilon" not in signed and signed["noise_multiplier"] == multiplier
+    assert ModelSpec.model_validate_json(from_noise.model_dump_json()) == from_noise
+    for each in (from_noise, spec()):
+        claim = each.model_dump(mode="json", exclude_none=True)["privacy"]
+        assert ("epsilon" in claim) != ("noise_multiplier" in claim)
+    shown = plan_spec(from_noise).to_dict()["privacy"]
+    assert isinstance(shown, dict) and shown["epsilon"] == pytest.approx(1.0, rel=1e-5)
+    cost = noise_forecast(from_noise, 3, 442)
+    assert cost is not None and cost["epsilon"] == pytest.approx(1.0, rel=1e-3)
+
+
+def test_more_noise_is_less_epsilon_and_too_little_is_refused_by_name() -> None:
+    claim = {"delta": 1e-6, "row_bound": 2.0}
+    specs = [spec({**claim, "noise_multiplier": multiplier}) for multiplier in (1.0, 2.0, 4.0)]
+    epsilons = [claimed_epsilon(each, each.privacy) for each in specs if each.privacy is not None]
+    assert len(epsilons) == 3 and epsilons == sorted(epsilons, reverse=True)
+    with pytest.raises(Problem, match="it leaves epsilon") as caught:
+        plan_spec(spec({**claim, "noise_multiplier": 0.01}))
+    assert caught.value.code is Code.INVALID_SPEC
+    errors = caught.value.extra["errors"]
+    assert isinstance(errors, list) and errors[0]["field"] == "privacy.noise_multiplier"
+
+
+@pytest.mark.parametrize("both", [{}, {"epsilon": 1.0, "noise_multiplier": 1.0}])
+def test_epsilon_and_the_noise_are_not_given_together_nor_both_left_out(both: dict[str, float]) -> None:
+    with pytest.raises(ValidationError, match="exactly one of epsilon and noise_multiplier"):
+        spec({"delta": 1e-6, "row_bound": 2.0, **both})
 
 
 def test_a_model_type_whose_rounds_know_no_noise_is_refused_privacy(monkeypatch: pytest.MonkeyPatch) -> None:

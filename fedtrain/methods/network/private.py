@@ -17,13 +17,14 @@ from fedtrain.methods.network.kinds import NetworkKind
 from fedtrain.methods.network.plan import NetworkPlan, network_plan
 from fedtrain.methods.network.settings import ROUNDS, SGD_RATE, clip_of, update_bits_of
 from fedtrain.methods.noise_tail import covered_delta, tail_deviations
-from fedtrain.methods.noised_moments import NoisedAnswer, noised
+from fedtrain.methods.noised_moments import NoisedAnswer, claim_shown, epsilon_and_rho, noised, too_little_noise
 from fedtrain.methods.plan import Round
 from fedtrain.methods.schedule import Schedule
 from fedtrain.neural import SampledGradients
 from fedtrain.privacy.cost import Cost
 from fedtrain.privacy.sampled_gaussian import noise_multiplier, sampled_gaussian
 from fedtrain.spec.model_spec import ModelSpec, Optimizer, Privacy
+from fedtrain.spec.privacy import MOST_EPSILON
 from fedtrain.spec.problems import Code, Problem
 
 #: Squared lengths of integers, and sums of 2^32 of them, stay within 63 bits.
@@ -38,10 +39,11 @@ _NOT_TAKEN: Final = ("local_optimizer", "local_epochs", "local_steps", "proximal
 class GradientNoise:
     """The noise that a claim over so many rounds needs. `multiplier`: z. `variance`: of an owner's share of a number.
 
-    `tail`: the largest share of noise there is.
+    `epsilon`: the claim's, as it was given or as it follows from its noise. `tail`: the largest share of noise.
     """
 
     privacy: Privacy
+    epsilon: float
     honest_owners: int
     rounds: int
     multiplier: float
@@ -54,18 +56,23 @@ class GradientNoise:
 
         Raises Problem(INVALID_SPEC) for a claim that no noise keeps, and a scale too coarse for it.
         """
-        rounds = rounds_of(spec)
-        try:
-            multiplier = noise_multiplier(privacy.epsilon, covered_delta(privacy), privacy.rate, rounds)
-        except ValueError as error:
-            raise _refused("privacy.epsilon", f"{error}: take a larger one, or fewer rounds", privacy.epsilon) from None
+        epsilon, rounds = epsilon_of_gradients(spec, privacy), rounds_of(spec)
+        if epsilon > MOST_EPSILON:
+            raise _refused("privacy.noise_multiplier", too_little_noise(epsilon), privacy.noise_multiplier)
+        if privacy.epsilon is None:
+            multiplier = privacy.multiplier
+        else:
+            try:
+                multiplier = noise_multiplier(epsilon, covered_delta(privacy), privacy.rate, rounds)
+            except ValueError as error:
+                raise _refused("privacy.epsilon", f"{error}: take a larger one, or fewer rounds", epsilon) from None
         shares = spec.honest_owners
         variance = math.ceil((Fraction(multiplier) * _sensitivity(spec)) ** 2 / shares)
         if variance < _LEAST_VARIANCE:
             bits = update_bits_of(spec.training)
             raise _refused("training.update_bits", "gradients and noise need a finer scale: take more", bits)
-        tail = tail_deviations(privacy, numbers * shares * rounds) * (math.isqrt(variance) + 1)
-        return cls(privacy, shares, rounds, multiplier, variance, tail)
+        tail = tail_deviations(epsilon, privacy.delta, numbers * shares * rounds) * (math.isqrt(variance) + 1)
+        return cls(privacy, epsilon, shares, rounds, multiplier, variance, tail)
 
     @property
     def cost(self) -> Cost:
@@ -110,7 +117,7 @@ class PrivateNetworkPlan(NetworkPlan):
         if (noise := self.noise) is None:
             return super().to_dict()
         claim = {
-            **noise.privacy.model_dump(mode="json"),
+            **claim_shown(noise.privacy, noise.epsilon),
             "honest_owners": noise.honest_owners,
             "noise_multiplier": noise.multiplier,
             "rows_supposed": self.rows,
@@ -157,6 +164,19 @@ class PrivateNetwork:
 
     def schedule(self, spec: ModelSpec) -> Schedule:
         return Schedule(NetworkKind.UPDATE, rounds_of(spec), counts=False)
+
+
+def epsilon_of_gradients(spec: ModelSpec, privacy: Privacy) -> float:
+    """Return the claim's ε at its δ: as it was given, or as it follows from its noise, q and the rounds."""
+    if privacy.epsilon is not None:
+        return privacy.epsilon
+    cost = sampled_gaussian(privacy.rate, privacy.multiplier, rounds_of(spec))
+    return cost.epsilon(covered_delta(privacy))
+
+
+def claimed_epsilon(spec: ModelSpec, privacy: Privacy) -> float:
+    """Return the ε of a spec's claim, at its δ, whichever kind of job it is and whichever of ε and noise is given."""
+    return epsilon_of_gradients(spec, privacy) if spec.tells_gradients else epsilon_and_rho(privacy)[0]
 
 
 def rounds_of(spec: ModelSpec) -> int:

@@ -12,6 +12,7 @@ from fedtrain.methods.network.kinds import NetworkKind
 from fedtrain.methods.network.plan import NetworkPlan, network_plan_of
 from fedtrain.methods.network.private import PrivateNetworkPlan
 from fedtrain.methods.network.settings import server_settings
+from fedtrain.methods.noised_moments import claim_shown
 from fedtrain.methods.plan import split
 from fedtrain.model_owner.arithmetic.arrays import Floats, from_json, to_floats, to_json
 from fedtrain.model_owner.methods.learning import HistoryRow, Learning
@@ -149,8 +150,8 @@ def _finished(job: JobFacts, state: NetworkState, why: str) -> Finished:
     if isinstance(job.plan, PrivateNetworkPlan) and (noise := job.plan.noise) is not None:
         claim = noise.privacy
         told = {"honest_owners": noise.honest_owners, "noise_multiplier": noise.multiplier}
-        report = {**report, "privacy": {**claim.model_dump(mode="json"), **told}}
-        remarks = (remark(RemarkCode.NOISED_STEPS, epsilon=claim.epsilon, delta=claim.delta, rounds=noise.rounds),)
+        report = {**report, "privacy": {**claim_shown(claim, noise.epsilon), **told}}
+        remarks = (remark(RemarkCode.NOISED_STEPS, epsilon=noise.epsilon, delta=claim.delta, rounds=noise.rounds),)
     model = TrainedModel(arrays=arrays, report={"parameters": parameters, **report}, remarks=remarks)
     return Finished(model, True, why)
 

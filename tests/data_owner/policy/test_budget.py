@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,15 +11,25 @@ import numpy as np
 import pytest
 
 from fedtrain.data_owner.data.row_ids import RowIds
-from fedtrain.data_owner.policy.budget import OVER_BUDGET, Account, UnreadRows, shares_rows, with_forgotten
+from fedtrain.data_owner.policy.budget import (
+    OVER_BUDGET,
+    Account,
+    PrivacyPolicy,
+    UnreadRows,
+    shares_rows,
+    with_forgotten,
+)
 from fedtrain.data_owner.policy.rules import OwnerPolicy
 from fedtrain.data_owner.policy.summed_table import SummedTable
 from fedtrain.data_owner.policy.told import Told
 from fedtrain.data_owner.store.records import Spending, SpendingKind
+from fedtrain.methods.network.private import claimed_epsilon
 from fedtrain.privacy.accounting import rho_of
 from fedtrain.privacy.cost import Cost, total
 from fedtrain.privacy.filter import RenyiFilter
+from fedtrain.spec.model_spec import ModelSpec
 from fedtrain.spec.problems import Code, Problem
+from tests.harness.data_owner.owner_bench import spec_of
 
 BUDGET = RenyiFilter(1.0, 1e-6)
 WHOLE = rho_of(1.0, 1e-6)
@@ -188,6 +199,17 @@ def test_a_policy_that_makes_no_sense_is_refused_by_its_field(text: str, field: 
     with pytest.raises(Problem, match=field) as caught:
         OwnerPolicy.from_toml(f"[privacy]\n{text}\n")
     assert caught.value.code is Code.INVALID_REQUEST
+
+
+def test_owners_hold_the_epsilon_that_follows_from_the_noise_against_their_policies() -> None:
+    document = json.loads(spec_of(optimizer="newton").model_dump_json())
+    claim = {"noise_multiplier": 5.0, "delta": 1e-6, "row_bound": 2.0}
+    asked = ModelSpec.model_validate_json(json.dumps({**document, "privacy": claim}))
+    assert asked.privacy is not None
+    epsilon = claimed_epsilon(asked, asked.privacy)
+    assert PrivacyPolicy(epsilon=9.0, delta=1e-6, per_job=epsilon).refuses(asked) is None
+    why = PrivacyPolicy(epsilon=9.0, delta=1e-6, per_job=epsilon * 0.99).refuses(asked)
+    assert why is not None and f"noise_multiplier leaves epsilon {epsilon:.6g}" in why
 
 
 def test_a_budget_is_read_from_a_policy() -> None:

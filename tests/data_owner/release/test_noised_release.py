@@ -91,6 +91,7 @@ def test_the_same_share_on_the_same_roster_is_the_same_release_after_a_restart(t
         (TABLE, spec(row_bound=2.5), (0,)),
         (TABLE, spec(honest_owners=1), (0,)),
         (TABLE, spec(max_rows=9_999), (0,)),
+        (TABLE, spec(epsilon=None, noise_multiplier=5.0), (0,)),
         (TABLE, spec(classes=True), (0,)),
         (TABLE, spec(), (1,)),
         (TABLE, spec(), (0, 1)),

@@ -95,6 +95,27 @@ def test_noise_is_sized_by_the_claim_the_rounds_and_the_sampling() -> None:
     assert multiplier_of({"honest_owners": 1}, clip=0.1, update_bits=20) == multiplier_of({})
 
 
+def test_epsilon_follows_from_the_noise_the_rounds_and_the_sampling() -> None:
+    by_epsilon = plan_of(spec()).claim
+    assert by_epsilon is not None
+    rest = {"delta": 1e-5, "sampling_rate": 0.05}
+    given = spec({**rest, "noise_multiplier": by_epsilon.multiplier})
+    plan = plan_of(given)
+    assert plan.claim is not None
+    assert (plan.claim.multiplier, plan.claim.variance) == (by_epsilon.multiplier, by_epsilon.variance)
+    # The multiplier of ε is the least of a grid's, whose own ε is just below.
+    assert 2.0 * 0.99 < plan.claim.epsilon <= 2.0
+    assert plan.claim.epsilon == pytest.approx(plan.claim.cost.epsilon(1e-5), rel=1e-9)
+    more = plan_of(spec({**rest, "noise_multiplier": by_epsilon.multiplier}, rounds=400)).claim
+    assert more is not None and more.epsilon > plan.claim.epsilon
+    shown = noise_forecast(given, 4, 1000)
+    assert shown is not None and shown["epsilon"] == pytest.approx(plan.claim.epsilon, rel=1e-3)
+    assert "epsilon" not in json.loads(given.model_dump_json())["privacy"]
+    with pytest.raises(Problem, match="it leaves epsilon") as caught:
+        plan_of(spec({**rest, "noise_multiplier": 0.05}))
+    assert caught.value.code is Code.INVALID_SPEC
+
+
 def test_delta_covers_the_chance_that_noise_ends_at_its_tail() -> None:
     noise = plan_of(spec()).noise
     assert noise is not None
