@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from copy import deepcopy
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 
 from fedtrain.facilitator.rounds.going_on import sum_set_of
+from fedtrain.methods import schedule_of
 from fedtrain.model_owner.results.fitted import TrainedModel
 from fedtrain.planning.plans import plan_spec
+from fedtrain.protocol.documents.quorum import most_rows
 from fedtrain.protocol.evidence.pruned_log import verify_entries
 from fedtrain.protocol.evidence.sum_set import SumSet, check_fully_signed
 from fedtrain.protocol.evidence.verification import verify_log
 from fedtrain.protocol.messages.rounds import LogEntry, from_cbor
+from fedtrain.protocol.messages.sizes import job_bytes
 from fedtrain.protocol.messages.tasks import TaskKind
 from fedtrain.protocol.states import Phase
 from fedtrain.spec.model_spec import ModelSpec
 from fedtrain.spec.problems import Code, Problem
 from tests.harness.data_owner.federation_owner import moments_by_owner
-from tests.harness.data_owner.federation_parties import ENGINE
+from tests.harness.data_owner.federation_parties import ENGINE, Crash
 from tests.harness.data_owner.owner_bench import spec_of
 from tests.harness.data_owner.sign_offs import NAMES, SignedOffPlay
 
@@ -219,6 +223,46 @@ def test_whoever_is_killed_while_people_decide_nothing_is_lost(play: SignedOffPl
     assert play.state.phase is Phase.FINISHED
     assert not play.refused
     assert [one.by for one in play.owners["clinic-a"].state.sign_off.signed] == ["ana"]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("decision", ["sign_off", "refuse"])
+@pytest.mark.parametrize("crash_after", [1, 2, 3])
+def test_an_owner_that_is_killed_at_a_write_decides_once(
+    play: SignedOffPlay, decision: Literal["sign_off", "refuse"], crash_after: int
+) -> None:
+    """A decision counts from the first write on; before it the person is asked again."""
+    for name in NAMES[1:]:
+        play.decide(name)
+    play.go_on()
+    owner = play.owners[NAMES[0]]
+    owner.disk.crash_after = crash_after
+    with suppress(Crash):
+        play.decide(NAMES[0], decision, by="ana", why="said")
+        play.go_on()
+    owner.disk.crash_after = None
+    assert owner.state is not None
+    if owner.state.phase is Phase.JOINED and not owner.state.sign_off.signed:  # type: ignore[union-attr]
+        play.decide(NAMES[0], decision, by="ana", why="said")
+    play.go_on()
+    assert play.state.phase is (Phase.FINISHED if decision == "sign_off" else Phase.FAILED)
+    assert owner.mask_key is None
+    assert (play.model_owner.kept.model is None) == (decision == "refuse")
+    assert owner.state.sign_off is not None
+    assert len(owner.state.sign_off.signed) == (decision == "sign_off")
+
+
+def test_the_plan_says_what_the_messages_weigh(play: SignedOffPlay) -> None:
+    for name in NAMES:
+        play.decide(name)
+    play.go_on()
+    planned = job_bytes(plan_spec(play.spec), schedule_of(play.spec), len(NAMES), most_rows(play.spec.training, 3))
+    kinds = (TaskKind.COMPUTE, TaskKind.SIGN_SET, TaskKind.UNMASK)
+    tasks = play.facilitator.kept.tasks.values()
+    own = [one for one in tasks if one.kind in kinds and one.recipient == play.owners["clinic-a"].party_id]
+    assert sum(len(one.request) for one in own) == planned.data_owner_received
+    assert sum(len(one.result or b"") for one in own) == planned.data_owner_sent
+    steps = [one for one in tasks if one.kind is TaskKind.STEP]
+    assert sum(len(one.request) for one in steps[1:]) == planned.model_owner_received
 
 
 def test_the_set_in_the_log_is_the_whole_roster_with_every_signature(play: SignedOffPlay) -> None:
