@@ -130,7 +130,8 @@ CONTEXT = cast(
         manifest=lambda _: SimpleNamespace(spec=SPEC),
     ),
 )
-ANSWERING = cast(Any, SimpleNamespace(release=NoisedRelease(RELEASE, SHARE, TERMS, b"s" * 32)))
+RELEASED = NoisedRelease(RELEASE, SHARE, TERMS, b"s" * 32)
+ANSWERING = cast(Any, SimpleNamespace(release=RELEASED, self_masked=False))
 ASKED = cast(
     Any, SimpleNamespace(request=SimpleNamespace(round=0, kind="counts"), request_hash=ANSWERED.facts.request_hash)
 )

@@ -91,6 +91,7 @@ def test_owners_hold_rows_out_where_the_job_evaluates() -> None:
         (4, "update"),
         (4, "validation"),
         (5, "update"),
+        (5, "validation"),  # its weights may be the best
     ]
     assert not plan_of().holds_out
 
