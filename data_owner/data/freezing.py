@@ -170,12 +170,15 @@ class Freezer:
         """Write the job's examples; `keep` is given the hashes of their rows."""
         schema, encoder = dataset.schema_ or spec.data_props, Encoder.of_spec(spec)
         split = self.split() if spec.validates else None
+        # With a claim of privacy nothing is refused for what a record holds: that would tell of it.
+        leaves_out = spec.privacy is not None
         with reading(dataset):
-            counted = CountedRows(dataset.columns, schema, self._rows.key())
+            counted = CountedRows(dataset.columns, schema, self._rows.key(), leaves_out=leaves_out)
 
             def batches() -> Iterator[ExampleBatch]:
                 table = open_dataset(dataset, schema)
-                for encoded in encoder.encode_all(counted.batches(table, encoder.columns)):
+                batches_of = counted.batches(table, encoder.columns)
+                for encoded in encoder.encode_all(batches_of, leaves_out=leaves_out):
                     keep(counted.ids)
                     held_out = None if split is None else split.holds_out(counted.ids)
                     yield ExampleBatch(encoded.X, encoded.Y, held_out)

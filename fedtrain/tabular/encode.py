@@ -113,11 +113,11 @@ class Encoder:
             raise ValueError(f"the batch has {len(batch.arrays)} columns, the encoder takes {len(codecs)}")
         return self._encode(batch, codecs, exact=not self._kind.has_network, leaves_out=leaves_out)
 
-    def encode_all(self, batches: Iterable[TableBatch]) -> Iterator[EncodedBatch]:
-        """Encode batch by batch. Raises BadValues, and UnreadableTable ("no-rows") where not one record is left."""
+    def encode_all(self, batches: Iterable[TableBatch], *, leaves_out: bool = False) -> Iterator[EncodedBatch]:
+        """Encode batch by batch, as `encode`. Raises UnreadableTable ("no-rows") where not one record is left."""
         rows = dropped = 0
         for batch in batches:
-            encoded = self.encode(batch)
+            encoded = self.encode(batch, leaves_out=leaves_out)
             rows, dropped = rows + len(encoded.X), dropped + encoded.dropped
             yield encoded
         refuse_no_rows(rows, dropped)

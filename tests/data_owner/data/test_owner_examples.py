@@ -27,7 +27,7 @@ from fedtrain.data_owner.store.records import Dataset
 from fedtrain.data_owner.store.sql import OwnerStore
 from fedtrain.service.store.database import sqlite_url
 from fedtrain.service.vault.key_files import KeyFiles
-from fedtrain.spec.model_spec import DataProps, ModelSpec
+from fedtrain.spec.model_spec import DataProps, ModelSpec, Privacy
 from fedtrain.spec.problems import Code, Problem
 from fedtrain.tabular.arrays.texts import token_ids
 from tests.harness.data_owner.owner_bench import JOB_ID, spec_of
@@ -319,3 +319,22 @@ def test_a_table_that_does_not_fit_is_refused_with_its_record(owner: Owner) -> N
         owner.freezer.freeze_examples(JOB_ID, dataset, spec())
     assert caught.value.code is Code.INVALID_DATA
     assert not list((owner.folder / "moments").glob("*.examples"))
+
+
+@pytest.mark.parametrize("record", ["7,d,1", "seven,a,1", "7,a,", "7,,1"])
+def test_a_job_with_privacy_leaves_out_what_does_not_fit(owner: Owner, record: str) -> None:
+    claim = Privacy(epsilon=1.0, delta=1e-6, sampling_rate=0.1)
+    without = owner.freezer.freeze_examples(JOB_ID, owner.register(table()), spec())
+    dataset = owner.register(table() + record + "\n")
+    found = owner.freezer.freeze_examples("cd" * 16, dataset, spec().model_copy(update={"privacy": claim}))
+    assert found.table.whole == without.table.whole
+    for name in ("training-x.npy", "training-y.npy"):
+        np.testing.assert_array_equal(array(found.examples.folder / name), array(without.examples.folder / name))
+
+
+def test_a_job_with_privacy_clips_targets(owner: Owner) -> None:
+    claim = Privacy(epsilon=1.0, delta=1e-6, sampling_rate=0.1)
+    dataset = owner.register(table() + "7,a,1000\n")
+    found = owner.freezer.freeze_examples(JOB_ID, dataset, spec().model_copy(update={"privacy": claim}))
+    targets = array(found.examples.folder / "training-y.npy")
+    assert (found.table.rows, len(targets), float(targets[-1, 0])) == (60, 60, 2.0)  # 50 of 0 to 50, in half widths
