@@ -28,7 +28,7 @@ from fedtrain.planning.plans import plan_spec
 KEY_BITS = (2048, 3072)
 DIMENSIONS = (11, 100)
 ROWS_TOTAL = 1000
-REPEATS = 5
+REPEATS = 9
 #: What fills the kernel's lanes; the rows of fewer are those of a gradient (benchmarks.gradient).
 POWERS = 8
 WINDOW_BITS = 8
@@ -69,12 +69,17 @@ def rows_of(operation: Operation, key_bits: int, repeats: int) -> Iterable[Row]:
         for name, engine in measured.items():
             floors[name].append(floor_seconds([operation.counted(name)], name))
             spent[name].append(processor_seconds(lambda engine=engine: operation.call(engine))[0])
-    seconds = {name: statistics.median(times) for name, times in spent.items()}
     for name in measured:
         sizes = {**operation.sizes, "engine": name}
-        yield Row(operation.name, sizes, key_bits, seconds[name], "floor", statistics.median(floors[name]))
+        seconds = statistics.median(spent[name])
+        yield Row(operation.name, sizes, key_bits, seconds, "floor", seconds * _ratio(floors[name], spent[name]))
         if name == NATIVE:
-            yield Row(operation.name, sizes, key_bits, seconds[name], GMPY2, seconds[GMPY2])
+            yield Row(operation.name, sizes, key_bits, seconds, GMPY2, seconds * _ratio(spent[GMPY2], spent[name]))
+
+
+def _ratio(peer: Sequence[float], own: Sequence[float]) -> float:
+    """The median over the turns, in each of which both met the same machine."""
+    return statistics.median(theirs / ours for theirs, ours in zip(peer, own, strict=True))
 
 
 def operations(key_bits: int, dimensions: Sequence[int]) -> Iterable[Operation]:
