@@ -19,6 +19,7 @@ from gmpy2 import mpz
 from fedtrain.crypto.context import encode_context as encode_context  # part of this module's own surface
 from fedtrain.crypto.context import hash_to_residue
 from fedtrain.crypto.errors import MalformedKey
+from fedtrain.crypto.paillier.plain_terms import add_plaintexts
 
 ROUND_KEY_BYTES = 32
 _SELF_MASK = "self-mask"
@@ -103,10 +104,5 @@ def key_commitment(key: bytes) -> bytes:
 
 
 def blind(ciphertexts: Sequence[mpz], masks: Sequence[int], n: int) -> list[mpz]:
-    """c·g^mask for each: the mask is added inside the plaintext. Does not touch the nonce.
-
-    With g = n + 1, g^m = 1 + m·n mod n² (Paillier 1999).
-    """
-    modulus = mpz(n)
-    square = modulus * modulus
-    return [c * (1 + mask % modulus * modulus) % square for c, mask in zip(ciphertexts, masks, strict=True)]
+    """c·g^mask for each: the mask is added inside the plaintext. Does not touch the nonce."""
+    return add_plaintexts(ciphertexts, masks, n)

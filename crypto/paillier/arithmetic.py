@@ -20,6 +20,7 @@ from fedtrain.crypto.errors import (
 from fedtrain.crypto.packing.slots import SlotLayout, pack
 from fedtrain.crypto.paillier.encryption import check_magnitudes
 from fedtrain.crypto.paillier.keys import key_id
+from fedtrain.crypto.paillier.plain_terms import add_plaintexts
 from fedtrain.crypto.paillier.vector import EncryptedVector
 
 
@@ -57,7 +58,7 @@ def add_plain(a: EncryptedVector, values: NDArray[np.object_], plain_bound: int,
     _check_key(a, n)
     bound = _fitting(a.bound + plain_bound, a.layout, n)
     check_magnitudes(values, plain_bound)
-    ciphertexts = _add_plaintexts(a.ciphertexts, pack(values, a.layout), n)
+    ciphertexts = add_plaintexts(a.ciphertexts, pack(values, a.layout), n)
     return EncryptedVector(a.key_id, a.fraction_bits, bound, a.layout, tuple(ciphertexts))
 
 
@@ -138,7 +139,7 @@ def affine_matrix(
         )
         for group in range(W.layout.column_groups)
     ]
-    ciphertexts = _add_plaintexts(_in_layout_order(products), plaintexts, n)
+    ciphertexts = add_plaintexts(_in_layout_order(products), plaintexts, n)
     fraction_bits = W.fraction_bits + matrix_fraction_bits
     return EncryptedVector(W.key_id, fraction_bits, bound, out_layout, tuple(ciphertexts))
 
@@ -207,10 +208,3 @@ def _row_groups(rows: list[mpz], layout: SlotLayout) -> list[list[mpz]]:
 
 def _in_layout_order(by_column_group: Sequence[Sequence[mpz]]) -> tuple[mpz, ...]:
     return tuple(c for row_group in zip(*by_column_group, strict=True) for c in row_group)
-
-
-def _add_plaintexts(ciphertexts: Sequence[mpz], plaintexts: Sequence[int], n: int) -> list[mpz]:
-    """c·(1 + m·n) mod n² for each (Paillier 1999, g = n + 1)."""
-    modulus = mpz(n)
-    square = modulus * modulus
-    return [c * (1 + m % modulus * modulus) % square for c, m in zip(ciphertexts, plaintexts, strict=True)]

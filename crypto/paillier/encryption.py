@@ -18,6 +18,7 @@ from fedtrain.crypto.errors import EncodingOverflow, KeyMismatch
 from fedtrain.crypto.packing.slots import SlotLayout, pack, unpack
 from fedtrain.crypto.paillier.factor_pool import FactorPool
 from fedtrain.crypto.paillier.keys import key_id as key_id_of
+from fedtrain.crypto.paillier.plain_terms import add_plaintexts
 from fedtrain.crypto.paillier.rerandomise import draw_unit
 from fedtrain.crypto.paillier.vector import EncryptedVector
 from fedtrain.crypto.powers.fixed_base import FixedBaseTable
@@ -85,7 +86,7 @@ class PublicEncryptor:
         self._nonces = FreshNonces(public_key.n, engine, expected_count)
 
     def encrypt(self, plaintexts: Sequence[int]) -> list[mpz]:
-        return _with_nonces(plaintexts, self._nonces.draw(len(plaintexts)), self._n)
+        return add_plaintexts(self._nonces.draw(len(plaintexts)), plaintexts, self._n)
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("an encryptor stays in its process")
@@ -113,7 +114,7 @@ class KeyHolderEncryptor:
         self.pool = FactorPool(self._factors, target=0)
 
     def encrypt(self, plaintexts: Sequence[int]) -> list[mpz]:
-        return _with_nonces(plaintexts, self.pool.take(len(plaintexts)), self._n)
+        return add_plaintexts(self.pool.take(len(plaintexts)), plaintexts, self._n)
 
     def _factors(self, count: int) -> list[mpz]:
         powers_p = self._engine.fixed_base_powers(self._table_p, _exponents(self._p, count))
@@ -152,12 +153,6 @@ def _primes_under_2_16() -> list[int]:
         if sieve[number]:
             sieve[number * number :: number] = False
     return [int(prime) for prime in np.flatnonzero(sieve)]
-
-
-def _with_nonces(plaintexts: Sequence[int], factors: Sequence[mpz], n: mpz) -> list[mpz]:
-    """(1 + m·n)·factor mod n²: with g = n + 1, g^m is one product (Paillier 1999)."""
-    square = n * n
-    return [(1 + m % n * n) * factor % square for m, factor in zip(plaintexts, factors, strict=True)]
 
 
 def encrypt_array(
