@@ -35,6 +35,7 @@ from fedtrain.data_owner.store.sql import OwnerStore
 from fedtrain.methods.noised_moments import noise_terms
 from fedtrain.methods.plan import Plan
 from fedtrain.neural import Trainer
+from fedtrain.neural.sampling.row_gradients import RowGradients
 from fedtrain.protocol.documents.identity import Identity
 from fedtrain.protocol.documents.signed import Acceptance, Decline, JoinAnswer, sign_document
 from fedtrain.spec.model_spec import ModelSpec
@@ -162,9 +163,9 @@ class JobEffects:
         return None if places is None else self._shop.noise_key.share(table, spec, terms, places)
 
     def _frozen(self, job_id: str, dataset: Dataset, spec: ModelSpec, plan: Plan, min_rows: int) -> _Frozen:
-        """Freeze what the job is answered from: moments, or for a network the records themselves."""
+        """Freeze what the job is answered from: moments, or the records themselves."""
         freezer, method = self._shop.freezer, _method(spec)
-        if spec.kind.has_network:
+        if spec.keeps_examples:
             kept = freezer.freeze_examples(job_id, dataset, spec, min_rows)
             return _Frozen(kept.table, kept.examples_hash, PreparedData(plan, None, examples=kept.examples))
         frozen = freezer.freeze_job(job_id, dataset, spec, min_rows)
@@ -307,8 +308,10 @@ class JobEffects:
 
     def _thawed(self, state: JobState, spec: ModelSpec, plan: Plan, committed: str) -> PreparedData:
         freezer, job_id = self._shop.freezer, state.job_id
-        if spec.kind.has_network:
+        if spec.keeps_examples:
             examples = freezer.thaw_examples(job_id, self._dataset(state), spec, committed)
+            if (loss := spec.kind.row_loss) is not None:
+                return PreparedData(plan, None, examples=examples, gradients=RowGradients(loss))
             return PreparedData(plan, None, examples=examples, trainer=self._shop.trainer)
         rows = None
         if _method(spec).needs_rows:

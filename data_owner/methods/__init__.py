@@ -27,9 +27,11 @@ ENCRYPTED: Final[Mapping[str, OwnerMethod]] = MappingProxyType(
 SHARED: Final[Mapping[str, OwnerMethod]] = MappingProxyType(
     {name: RowGradient(kind.row_loss) for name, kind in MODEL_KINDS.items() if kind.row_loss is not None}
 )
-#: Where a job claims privacy: of moments, and of gradients.
+#: Where a job claims privacy: of moments, and of gradients, where owners see the weights.
 NOISED: Final[OwnerMethod] = NoisedMoments()
-NOISED_GRADIENTS: Final[OwnerMethod] = PrivateNetworkGradient()
+NOISED_GRADIENTS: Final[Mapping[str, OwnerMethod]] = MappingProxyType(
+    dict.fromkeys([*SHARED, *_OWN], PrivateNetworkGradient())
+)
 
 
 def method_of(model_type: ModelType, *, shares_weights: bool = False, noised: bool = False) -> OwnerMethod:
@@ -37,9 +39,9 @@ def method_of(model_type: ModelType, *, shares_weights: bool = False, noised: bo
 
     `noised`: of a job that claims privacy; which model types take that, their shared half says.
     """
-    if noised:
-        return NOISED_GRADIENTS if shares_weights else NOISED
-    methods = {**(SHARED if shares_weights else ENCRYPTED), **_OWN}
+    if noised and not shares_weights:
+        return NOISED
+    methods = NOISED_GRADIENTS if noised else {**(SHARED if shares_weights else ENCRYPTED), **_OWN}
     try:
         return methods[model_type]
     except KeyError:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fedtrain.data_owner.data.moments import Encoded, Integers, Moments
 from fedtrain.methods.plan import Plan
-from fedtrain.neural import Trainer
+from fedtrain.neural import GradientSource, Trainer
 from fedtrain.protocol.messages.shared_weights import SharedWeights
 
 
@@ -51,7 +51,8 @@ class PreparedData:
     `places`: of its columns and outputs, for a method that needs them.
     `training`: the moments that the job's sums are taken over; `validation`: those of
     the held-out part, where the plan has one. `rows`: for a method that needs them, the job's rows, to be gone through
-    as often as it likes. A network has no moments, but `examples`, and a `trainer` for them.
+    as often as it likes. A network has no moments, but `examples`, and a `trainer` for them; a regression whose
+    gradients carry noise has `gradients` in its place.
     """
 
     plan: Plan
@@ -60,6 +61,7 @@ class PreparedData:
     rows: Iterable[Encoded] | None = field(repr=False, default=None)
     examples: Examples | None = field(repr=False, default=None)
     trainer: Trainer | None = field(repr=False, default=None)
+    gradients: GradientSource | None = field(repr=False, default=None)
     places: Places | None = None
 
     @classmethod

@@ -1,4 +1,4 @@
-"""The sum of clipped gradients of a sample of this owner's records, for a network's job that claims privacy.
+"""The sum of clipped gradients of a sample of this owner's records, for a job of steps that claims privacy.
 
 Nothing else is told: no loss, and not how many records were drawn. Each answer's noise, and its sample, are its own.
 Source: docs/privacy.md.
@@ -37,7 +37,7 @@ class PrivateNetworkGradient:
             raise TypeError(f"a private network's plan is a PrivateNetworkPlan, received {type(plan).__name__}")
         examples = ExamplesPart(examples_of(data).folder, "training")
         task = GradientTask(plan.checked, plan.terms, weights_of(question), examples, question.seed)
-        summed = trainer_of(data).gradients(task)
+        summed = (data.gradients or trainer_of(data)).gradients(task)
         if summed.dtype != np.int64 or summed.shape != (plan.checked.parameter_count,):
             raise refused(f"a sum of gradients of shape {summed.shape}")
         return Plain([summed.astype(object).reshape(-1, 1)], plan.terms.fraction_bits)

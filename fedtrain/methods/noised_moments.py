@@ -193,8 +193,6 @@ def check_goes_with(spec: ModelSpec) -> None:
     for name in Training.model_fields:
         if name not in _TAKEN and (value := getattr(training, name)) != getattr(default, name):
             why = "it does not go with privacy: leave it out"
-            if name == "weights" and spec.kind.row_loss is not None:
-                why += ", or train the exact loss as a NEURAL_NETWORK of one Linear layer, with fedsgd"
             errors.append((f"training.{name}", why, value))
     if not spec.kind.takes_privacy:
         why = f"{spec.model_type} adds no noise, so that it cannot be kept: leave it out"

@@ -118,7 +118,15 @@ class EvaluationResult:
     rows: int
 
 
-class Trainer(Protocol):
+class GradientSource(Protocol):
+    """A source of sums of clipped gradients. Blocks."""
+
+    def gradients(self, task: GradientTask) -> NDArray[np.int64]:
+        """Return the sum over the sample, (numbers of the weights,) in the network's order, at 2^−fraction_bits."""
+        ...
+
+
+class Trainer(GradientSource, Protocol):
     """A worker process, or in tests something small. Blocks.
 
     Raises Problem where the work cannot be done: no memory, a worker that died again after a restart, an update that
@@ -130,7 +138,3 @@ class Trainer(Protocol):
     def evaluate(self, task: EvaluationTask) -> EvaluationResult: ...
 
     def cancel(self, folder: Path) -> None: ...
-
-    def gradients(self, task: GradientTask) -> NDArray[np.int64]:
-        """Return the sum over the sample, (numbers of the weights,) in the network's order, at 2^−fraction_bits."""
-        ...

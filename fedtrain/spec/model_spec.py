@@ -131,7 +131,7 @@ class ModelSpec(Strict):
             raise ValueError("data_props: give exactly one of target and targets")
         self.kind.check_targets(targets)
         self.kind.check_features(self.data_props.features)
-        self.kind.check_training(self.training, targets)
+        self.kind.check_training(self.training, targets, noised_steps=self.claims_gradients)
         if self.kind.has_network and self.network is None:
             raise ValueError(f"network: a {self.model_type} needs one: its layers, and the name of its output")
         if not self.kind.has_network and self.network is not None:
@@ -202,12 +202,18 @@ class ModelSpec(Strict):
     @property
     def tells_gradients(self) -> bool:
         """True where a claim of privacy is of gradients, step by step, and not of moments."""
-        return self.kind.has_network
+        of_rows = self.shares_weights and self.kind.takes_privacy and self.kind.row_loss is not None
+        return self.kind.has_network or of_rows
 
     @property
     def claims_gradients(self) -> bool:
         """True where owners tell gradients with noise, of a new sample in each round."""
         return self.privacy is not None and self.tells_gradients
+
+    @property
+    def keeps_examples(self) -> bool:
+        """True where owners freeze the records themselves for a job, and no moments of them."""
+        return self.kind.has_network or self.claims_gradients
 
     @property
     def validates(self) -> bool:

@@ -68,6 +68,8 @@ NETWORK_FIELDS: Final = (
     "seed",
 )
 
+#: Those of them that regressions take, too, where their owners tell gradients with noise.
+GRADIENT_FIELDS: Final = ("batch_size", "clip", "update_bits", "keep_rounds")
 _LEFT_OUT: Final = frozenset({*NETWORK_FIELDS, *_OF_ROUNDS_THAT_GO_ON})
 
 

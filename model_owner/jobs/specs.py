@@ -43,7 +43,7 @@ def _unsupported(spec: ModelSpec, allow_small_keys: bool) -> list[dict[str, obje
     def refuse(field: str, value: object, message: str) -> None:
         errors.append({"field": field, "message": message, "value": value})
 
-    for unfit in () if spec.kind.has_network else unfit_fields(spec):
+    for unfit in () if spec.keeps_examples else unfit_fields(spec):
         refuse(unfit.field, unfit.value, unfit.message)
     if training.l2 == "auto" and training.optimizer is not Optimizer.NEWTON and not spec.shares_weights:
         message = "Only newton learns enough to choose l2 without further rounds: use it, or give a number."

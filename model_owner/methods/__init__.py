@@ -10,6 +10,7 @@ from fedtrain.model_owner.methods.descent.method import DescentMethod
 from fedtrain.model_owner.methods.method import Method
 from fedtrain.model_owner.methods.network.method import NetworkMethod
 from fedtrain.model_owner.methods.noised_moments import NoisedMoments
+from fedtrain.model_owner.methods.noised_steps import NoisedSteps
 from fedtrain.model_owner.methods.quadratic.method import QuadraticMethod
 from fedtrain.model_owner.results.classes import Classes, SurrogateClasses
 from fedtrain.model_owner.results.linear import Values, ValuesOfSharedWeights
@@ -35,7 +36,11 @@ REGRESSIONS: Final[Mapping[tuple[str, bool], Method]] = MappingProxyType(
 )
 
 
-#: Regressions that claim privacy, by whether they classify.
+#: Regressions that claim privacy of gradients, by whether they classify.
+NOISED_STEPS: Final[Mapping[bool, Method]] = MappingProxyType(
+    {False: NoisedSteps(ValuesOfSharedWeights), True: NoisedSteps(Classes)}
+)
+#: Those that claim it of moments.
 NOISED: Final[Mapping[bool, Method]] = MappingProxyType(
     {False: NoisedMoments(Values), True: NoisedMoments(SurrogateClasses)}
 )
@@ -45,6 +50,8 @@ def method_of(spec: ModelSpec) -> Method:
     """The method that trains a job of that spec."""
     if spec.kind.has_network:
         return NETWORKS[spec.classifies]
+    if spec.claims_gradients:
+        return NOISED_STEPS[spec.kind.classifies]
     if spec.privacy is not None:
         return NOISED[spec.kind.classifies]
     return _OWN.get(spec.model_type) or REGRESSIONS[spec.training.weights, spec.kind.classifies]

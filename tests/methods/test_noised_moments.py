@@ -104,7 +104,6 @@ def test_a_spec_without_privacy_is_signed_as_ever() -> None:
         ({"l2": "auto"}, {"training.l2"}),
         ({"evaluate_every": 2}, {"training.evaluate_every"}),
         ({"scaling": "none"}, {"training.scaling"}),
-        ({"weights": "shared_with_owners"}, {"training.weights"}),
     ],
 )
 def test_what_does_not_go_with_privacy_is_refused_by_name(training: dict[str, Any], fields: set[str]) -> None:
@@ -114,11 +113,6 @@ def test_what_does_not_go_with_privacy_is_refused_by_name(training: dict[str, An
     errors = caught.value.extra["errors"]
     assert isinstance(errors, list)
     assert {error["field"] for error in errors} == fields
-
-
-def test_the_exact_loss_is_pointed_to_a_network() -> None:
-    with pytest.raises(Problem, match=r"training\.weights: .* as a NEURAL_NETWORK of one Linear layer, with fedsgd"):
-        plan_spec(spec(classes=2, weights="shared_with_owners"))
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from fractions import Fraction
 from typing import Final
 
 from fedtrain.methods.network.kinds import NetworkKind
+from fedtrain.methods.network.one_layer import ONE_LAYER_TAKEN, one_layer
 from fedtrain.methods.network.settings import KEEP_ROUNDS, clip_of, local_settings, update_bits_of
 from fedtrain.methods.plain import TAKEN, PlainAnswer, PlainPlan, check_takes
 from fedtrain.methods.plan import Arrays, Round, SharedArrays
@@ -123,7 +124,7 @@ def network_plan(spec: ModelSpec) -> NetworkPlan:
     Any key has room for an update: the bounds of the spec's own fields see to that. Raises Problem(INVALID_SPEC) for
     fields that networks do not take, and for a network that does not fit its columns, whose layer and field it names.
     """
-    check_takes(spec, _TAKEN)
+    check_takes(spec, _TAKEN if spec.kind.has_network else ONE_LAYER_TAKEN)
     settings = local_settings(spec)
     training, network = spec.training, _checked(spec)
     clip, bits, owners = Fraction(clip_of(training)), update_bits_of(training), training.max_data_owners
@@ -174,6 +175,8 @@ def _largest(clip: Fraction, bits: int, owners: int) -> int:
 
 
 def _checked(spec: ModelSpec) -> CheckedNetwork:
+    if not spec.kind.has_network:
+        return one_layer(spec)
     if spec.network is None:
         raise ValueError("a spec of this type has a network")
     shapes: Mapping[str, tuple[int, ...]] = {one.label: one.array_shape for one in spec.data_props.features}

@@ -1,4 +1,6 @@
-"""The shared half of networks under a claim of privacy: every round a sum of clipped gradients, with noise.
+"""The shared half of steps under a claim of privacy: every round a sum of clipped gradients, with noise.
+
+Of networks, and of exact logistic regression, which is one layer of one.
 
 There are no counts, and nothing is told beside the sums: neither a loss nor how many records were drawn. A record is
 in a round with probability q and adds at most Δ = clip·2^f to the length of the sum, in integers; the owners' noise has
@@ -14,8 +16,9 @@ from fractions import Fraction
 from typing import Final
 
 from fedtrain.methods.network.kinds import NetworkKind
+from fedtrain.methods.network.one_layer import STEPS
 from fedtrain.methods.network.plan import NetworkPlan, network_plan
-from fedtrain.methods.network.settings import ROUNDS, SGD_RATE, clip_of, update_bits_of
+from fedtrain.methods.network.settings import ROUNDS, clip_of, step_of, update_bits_of
 from fedtrain.methods.noise_tail import covered_delta, tail_deviations
 from fedtrain.methods.noised_moments import NoisedAnswer, claim_shown, epsilon_and_rho, noised, too_little_noise
 from fedtrain.methods.plan import Round
@@ -126,7 +129,7 @@ class PrivateNetworkPlan(NetworkPlan):
 
 
 class PrivateNetwork:
-    """Implements `fedtrain.methods.method.Method` for networks that a spec gives `privacy`."""
+    """Implements `fedtrain.methods.method.Method` for specs whose `privacy` is of gradients."""
 
     def plan(self, spec: ModelSpec) -> PrivateNetworkPlan:
         if spec.privacy is None:
@@ -145,7 +148,6 @@ class PrivateNetwork:
             per_answer=True,
         )
         rows = math.ceil(batch / spec.privacy.rate)
-        rate = SGD_RATE if training.learning_rate == "auto" else training.learning_rate
         return PrivateNetworkPlan(
             plain.key_bits,
             plain.max_rows,
@@ -159,7 +161,7 @@ class PrivateNetwork:
             noise=noise,
             gradients=SampledGradients(plain.local.loss, spec.privacy.rate, clip_of(training), bits),
             rows=max(training.max_data_owners, min(rows, plain.max_rows_total)),
-            step=rate / batch,
+            step=step_of(spec) / batch,
         )
 
     def schedule(self, spec: ModelSpec) -> Schedule:
@@ -180,7 +182,7 @@ def claimed_epsilon(spec: ModelSpec, privacy: Privacy) -> float:
 
 
 def rounds_of(spec: ModelSpec) -> int:
-    """Return how many rounds a network's job has."""
+    """Return how many rounds a job of noised steps has."""
     return ROUNDS if spec.training.rounds == "auto" else spec.training.rounds
 
 
@@ -195,8 +197,10 @@ def _check_goes_with(spec: ModelSpec) -> int:
     Raises Problem(INVALID_SPEC) that names the first field which does not go with `privacy`, or is missing.
     """
     training = spec.training
-    if training.optimizer is not Optimizer.FEDSGD:
-        why = "with privacy owners tell one noised sum of gradients a round: use fedsgd"
+    taken = (Optimizer.FEDSGD,) if spec.kind.has_network else tuple(STEPS)
+    if training.optimizer not in taken:
+        use = " or ".join(taken)
+        why = f"{training.optimizer} needs more than the one noised sum of gradients a round of privacy: use {use}"
         raise _refused("training.optimizer", why, training.optimizer.value)
     for name in _NOT_TAKEN:
         if (value := getattr(training, name)) is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from fedtrain.methods.network.one_layer import STEPS, adam_rate, gradient_rate
 from fedtrain.neural import LocalSettings
 from fedtrain.spec.model_spec import ModelSpec, Optimizer, Training
 from fedtrain.spec.model_types.network import loss_of
@@ -64,6 +65,11 @@ def local_settings(spec: ModelSpec) -> LocalSettings:
 
 def server_settings(training: Training) -> ServerSettings:
     """Return how the mean update is applied."""
+    if training.optimizer in STEPS:
+        step = STEPS[training.optimizer]
+        if step is ServerOptimizer.ADAM:
+            return ServerSettings(step, adam_rate(training), _SERVER_MOMENTUM)
+        return ServerSettings(step, 1.0, training.momentum)
     optimizer = training.server_optimizer or ServerOptimizer.AVERAGE
     rate, momentum = training.server_learning_rate, training.server_momentum
     return ServerSettings(
@@ -71,6 +77,14 @@ def server_settings(training: Training) -> ServerSettings:
         _SERVER_RATES[optimizer] if rate is None else rate,
         _SERVER_MOMENTUM if momentum is None else momentum,
     )
+
+
+def step_of(spec: ModelSpec) -> float:
+    """Return the factor of a noised mean gradient in what the server optimizer is given."""
+    if not spec.kind.has_network:
+        return gradient_rate(spec)
+    rate = spec.training.learning_rate
+    return SGD_RATE if rate == "auto" else rate
 
 
 def clip_of(training: Training) -> float:

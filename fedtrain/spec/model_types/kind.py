@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fedtrain.spec.columns import ARRAYS, Feature, Target
 from fedtrain.spec.model_types.row_loss import RowLoss
-from fedtrain.spec.training import NETWORK_FIELDS, NETWORK_OPTIMIZERS, Training
+from fedtrain.spec.training import GRADIENT_FIELDS, NETWORK_FIELDS, NETWORK_OPTIMIZERS, Training
 
 Floats = NDArray[Any]
 
@@ -27,8 +27,8 @@ class ModelKind:
     `least_squares`: ordinary ones, so that standard errors follow from the moments. `target_shift`: what is taken off
     every target before b is formed, with a power of two as its denominator. `row_loss`: what is minimised where weights
     are shared with owners; None for a type that is not trained in that way. `has_network`: a spec declares a network,
-    whose features may be vectors, texts and images, too. `takes_privacy`: its moments can carry noise, each row
-    counting as one.
+    whose features may be vectors, texts and images, too. `takes_privacy`: its moments, and the gradients of its
+    `row_loss`, can carry noise, each row counting as one.
     """
 
     name: ClassVar[str]
@@ -55,11 +55,15 @@ class ModelKind:
                 needs = "categories" if self.classifies else "a range"
                 raise ValueError(f"{target.label}: {self.name} needs a target with {needs}")
 
-    def check_training(self, training: Training, targets: Sequence[Target]) -> None:  # noqa: ARG002
-        """Raise ValueError, naming the field, for what this type is not trained with."""
+    def check_training(self, training: Training, targets: Sequence[Target], *, noised_steps: bool = False) -> None:  # noqa: ARG002
+        """Raise ValueError, naming the field, for what this type is not trained with.
+
+        `noised_steps`: owners tell gradients with noise, so that it takes `GRADIENT_FIELDS`.
+        """
+        taken = GRADIENT_FIELDS if noised_steps else ()
         if training.optimizer in NETWORK_OPTIMIZERS:
             raise ValueError(f"training.optimizer: {training.optimizer} trains networks, not a {self.name}")
-        given = [name for name in NETWORK_FIELDS if getattr(training, name) is not None]
+        given = [name for name in NETWORK_FIELDS if name not in taken and getattr(training, name) is not None]
         if given:
             fields = ", ".join(f"training.{name}" for name in given)
             raise ValueError(f"{fields}: {self.name} does not take it: leave it out")

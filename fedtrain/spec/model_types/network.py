@@ -27,7 +27,7 @@ class NeuralNetwork(ModelKind):
         categories = len(targets[0].categories or ())
         return categories if categories > 2 else len(targets)
 
-    def check_training(self, training: Training, targets: Sequence[Target]) -> None:
+    def check_training(self, training: Training, targets: Sequence[Target], *, noised_steps: bool = False) -> None:  # noqa: ARG002
         if training.optimizer not in NETWORK_OPTIMIZERS:
             raise ValueError(f"training.optimizer: {self.name} takes fedavg or fedsgd, received {training.optimizer}")
         if training.weights != "shared_with_owners":
