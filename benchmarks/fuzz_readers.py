@@ -24,6 +24,7 @@ from fedtrain.protocol.documents import card
 from fedtrain.protocol.documents import signed as documents
 from fedtrain.protocol.documents.consent import RosterConsent
 from fedtrain.protocol.documents.identity import Identity
+from fedtrain.protocol.documents.release import ReleaseStatement
 from fedtrain.protocol.documents.signed import parse_json
 from fedtrain.protocol.evidence import sum_set
 from fedtrain.protocol.messages import cbor, scoring
@@ -236,6 +237,10 @@ def _document_readers() -> tuple[Reader, ...]:
         documents.Registration: registration,
         documents.JoinAnswer: documents.JoinAnswer(answer="accept", signed=signed),
         documents.JobEnd: end,
+        ReleaseStatement: ReleaseStatement(
+            job_id=_ID, manifest_hash=_HASH, roster_hash=_HASH, log_head=_HASH, party=identity.party_id,
+            decision="refused", people=("ana",), why="…",
+        ),
         documents.Acceptance: documents.Acceptance(
             manifest_hash=_HASH, party=identity.party_id, name="clinic-a", mask_key=_MASK_KEY, moments_hash=_HASH,
             membership=signed, sealing_key=_MASK_KEY,

@@ -104,12 +104,14 @@ class Signatory(Strict):
 
 
 class AwaitedSignOff(Strict):
-    """A result that people of this owner sign off before it opens. `result`: the hash of the set of all owners' answers
-    that all of them have signed, over `owners` of them. `signed`: who has signed here so far."""
+    """A result that people of this owner sign off before it opens, or before others get it. `result`: the hash of the
+    set of all owners' answers that all of them have signed, or of the last entry of a finished job's log, over `owners`
+    of them. `signed`: who has signed here so far. `refused`: who refused to let others get it."""
 
     result: Hash
     owners: Annotated[int, Field(ge=1)]
     signed: tuple[Signatory, ...] = ()
+    refused: Signatory | None = None
 
 
 class Refusal(Strict):

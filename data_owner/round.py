@@ -30,7 +30,13 @@ from fedtrain.data_owner.policy.rules import (
     standing_out_risks,
 )
 from fedtrain.data_owner.release.decisions import decided_on, released
-from fedtrain.data_owner.sign_off import check_decision, signed_off, waits_for_sign_off
+from fedtrain.data_owner.sign_off import (
+    awaiting_release,
+    check_decision,
+    release_refused,
+    signed_off,
+    waits_for_sign_off,
+)
 from fedtrain.data_owner.sum_sets import keys_asked, set_asked
 from fedtrain.methods import schedule_of
 from fedtrain.planning.plans import rounds_of
@@ -94,7 +100,7 @@ def _take(context: JobContext, state: JobState, message: j.Message, now: datetim
         case j.RequestRefused():
             return Outcome(_with(state, problem=message.refusal))
         case j.Ended():
-            return _ended(state, message)
+            return _ended(context, state, message)
 
 
 def verify_offer(context: JobContext, state: JobState) -> Manifest:
@@ -181,9 +187,14 @@ def _withdrawing(context: JobContext, state: JobState, why: j.Refusal) -> Outcom
 
 
 def _sign_off_decided(context: JobContext, state: JobState, message: j.SignOffDecided, now: datetime) -> Outcome:
-    """A person signs the result off, or refuses it: with the mask's key it is then out of reach for good."""
+    """A person signs the result off, or refuses it: with the mask's key it is then out of reach for good.
+
+    Of a finished job there is no such key, and the Model Owner's word holds the model back.
+    """
     if message.decision == "sign_off":
         return Outcome(signed_off(context, state, message, now))
+    if state.phase is Phase.FINISHED:
+        return Outcome(release_refused(context, state, message, now))
     check_decision(context, state, message)
     return _leaving(state, Code.SIGN_OFF_REFUSED, message.why or "no reason given", Event.FAIL)
 
@@ -445,7 +456,7 @@ def _check_turn(state: JobState, request: RoundRequest, spec: ModelSpec) -> None
         )
 
 
-def _ended(state: JobState, message: j.Ended) -> Outcome:
+def _ended(context: JobContext, state: JobState, message: j.Ended) -> Outcome:
     if state.ended:
         return Outcome(state, (j.DestroyMaskKey(),))
     event = {"FINISHED": Event.FINISH, "FAILED": Event.FAIL, "CANCELLED": Event.CANCEL}[message.end.status]
@@ -454,6 +465,8 @@ def _ended(state: JobState, message: j.Ended) -> Outcome:
         event = Event.CANCEL
     phase = advance(Role.DATA_OWNER, state.phase, event)
     after = _with(state, phase=phase, ending=message.end, consent=None, waits_because=None)
+    if event is Event.FINISH:
+        after = awaiting_release(context, after)
     return Outcome(after, (j.DestroyMaskKey(),))
 
 

@@ -1,6 +1,8 @@
 """Results that people of this owner sign off before the key of its own mask is told: until then nobody can open them.
 
-Pure. What is signed is the set of all owners' answers that every owner has signed: one a job.
+Pure. What is signed is the set of all owners' answers that every owner has signed: one a job. Where the job opens sums
+on the way, people decide once it has finished, and a signed statement says so to the Model Owner, on whose word it then
+rests that others get the model.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from datetime import datetime
 
 from fedtrain.data_owner import job as j
 from fedtrain.data_owner.job import JobContext, JobState, Outcome
+from fedtrain.protocol.documents.release import ReleaseStatement
 from fedtrain.protocol.evidence.sum_set import SumSet
 from fedtrain.protocol.states import Phase
 from fedtrain.spec.problems import Code, Problem
@@ -22,7 +25,12 @@ def people_missing(context: JobContext, state: JobState) -> int:
 
 def waits_for_sign_off(context: JobContext, state: JobState) -> bool:
     """Say whether a result waits for this owner's people."""
-    return state.phase is Phase.JOINED and people_missing(context, state) > 0
+    if state.phase is Phase.FINISHED and state.sign_off is not None:
+        if state.sign_off.refused is not None or not context.manifest(state).spec.awaits_release:
+            return False
+    elif state.phase is not Phase.JOINED:
+        return False
+    return people_missing(context, state) > 0
 
 
 def keys_once_signed_off(context: JobContext, state: JobState, summed: SumSet) -> Outcome:
@@ -32,6 +40,47 @@ def keys_once_signed_off(context: JobContext, state: JobState, summed: SumSet) -
         state = state.model_copy(update={"sign_off": waiting})
     told = people_missing(context, state) == 0 and state.sign_off is not None and state.sign_off.result == summed.hash
     return Outcome(state, (j.TellKeys(summed),) if told else (j.AwaitApproval(),))
+
+
+def awaiting_release(context: JobContext, state: JobState) -> JobState:
+    """Return a job that has just finished, its model waiting for this owner's people where others are to get it."""
+    head = None if state.ending is None else state.ending.log_head
+    if head is None or state.roster is None or not context.manifest(state).spec.awaits_release:
+        return state
+    waiting = j.AwaitedSignOff(result=head, owners=len(context.roster(state, state.roster).parties))
+    return state.model_copy(update={"sign_off": waiting})
+
+
+def release_refused(context: JobContext, state: JobState, message: j.SignOffDecided, now: datetime) -> JobState:
+    """Return the finished job whose model others are not to get. Raises Problem as `check_decision`."""
+    waiting = check_decision(context, state, message)
+    who = j.Signatory(by=message.by, token_id=message.token_id, why=message.why, at=now)
+    refusal = j.Refusal(code=Code.SIGN_OFF_REFUSED.slug, detail=message.why or "no reason given")
+    return state.model_copy(update={"sign_off": waiting.model_copy(update={"refused": who}), "refusal": refusal})
+
+
+def release_statement(context: JobContext, state: JobState) -> ReleaseStatement:
+    """Return what this owner's people decided about a finished model, to be signed. Raises Problem(WRONG_STATE)."""
+    manifest, decided = context.manifest(state), state.sign_off
+    if not manifest.spec.awaits_release:
+        raise Problem(
+            Code.WRONG_STATE,
+            f"Job {state.job_id} hands in no statement: what its people decide about, the parties' services tell.",
+        )
+    if decided is None or state.roster is None or waits_for_sign_off(context, state):
+        raise Problem(Code.WRONG_STATE, f"People of this owner have not decided about job {state.job_id} yet.")
+    people = decided.signed if decided.refused is None else (decided.refused,)
+    return ReleaseStatement(
+        protocol=manifest.protocol,
+        job_id=state.job_id,
+        manifest_hash=state.manifest_hash,
+        roster_hash=state.roster.hash,
+        log_head=decided.result,
+        party=context.party_id,
+        decision="released" if decided.refused is None else "refused",
+        people=tuple(one.by or (f"token {one.token_id}" if one.token_id else "a person") for one in people),
+        why=None if decided.refused is None else decided.refused.why or "no reason given",
+    )
 
 
 def signed_off(context: JobContext, state: JobState, message: j.SignOffDecided, now: datetime) -> JobState:

@@ -90,7 +90,7 @@ class ModelView(JobView):
     """A job. `due_at`: when its timeout comes. `seconds_left`: an estimate, should it need all its rounds.
 
     `window`: scale and bits of the training round that is asked, None outside those. `pace`: of each owner, where
-    rounds go on without some; None elsewhere.
+    rounds go on without some; None elsewhere. `log_head`: the hash of the log's last entry, of a finished job.
     """
 
     model_config = ConfigDict(json_schema_extra={"example": _EXAMPLE})
@@ -107,6 +107,7 @@ class ModelView(JobView):
     seconds_left: float | None
     window: WindowPosition | None
     pace: list[OwnerPace] | None
+    log_head: str | None = None
 
 
 @dataclass(frozen=True)
@@ -148,6 +149,7 @@ def describe(outline: JobOutline, state: JobState, facilitator: Member, now: dat
         seconds_left=_seconds_left(state, outline, now),
         window=position_of(outline, state),
         pace=_pace(state) if outline.schedule.goes_on else None,
+        log_head=state.log_head if state.phase is Phase.FINISHED else None,
     )
 
 

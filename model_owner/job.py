@@ -110,12 +110,23 @@ def code_told(code: str | None) -> str | None:
     return Code.SUMS_UNUSABLE.slug if code in ABOUT_VALUES else code
 
 
+class OwnersWord(Strict):
+    """An owner's decision about the finished model, as its statement says it. `refused_because`: None where others may
+    get it."""
+
+    party: PartyId
+    refused_because: str | None = None
+    people: tuple[str, ...]
+    signed: SignedDocument
+
+
 class JobState(Strict):
     """All that decides what happens next, and what a person is shown.
 
     `next_step`: the number of the STEP task that is due. `loss`: the latest training loss in raw units.
     `numbers_decrypted`: numbers of the federation's sums that were decrypted. `bytes_sent`, `bytes_received`: bodies
     of this job's messages. `seconds_spent`: on its arithmetic. `cancel_told`: the Facilitator knows of the cancelling.
+    `owners_words`: of owners that have decided whether others get the finished model, as they came.
     """
 
     job_id: JobId
@@ -143,6 +154,7 @@ class JobState(Strict):
     seconds_spent: float = 0.0
     cancel_told: bool = True
     ending: Ending | None = None
+    owners_words: tuple[OwnersWord, ...] = ()
 
     @property
     def ended(self) -> bool:
@@ -274,6 +286,13 @@ class CancelTold:
     """The Facilitator knows of the cancelling, or the job is over there anyway."""
 
 
+@dataclass(frozen=True)
+class StatementHandedIn:
+    """An owner's signed decision whether others get the finished model."""
+
+    signed: SignedDocument
+
+
 Message: TypeAlias = (
     KeyMade
     | ManifestPosted
@@ -285,6 +304,7 @@ Message: TypeAlias = (
     | CancelAsked
     | PreparationFailed
     | CancelTold
+    | StatementHandedIn
 )
 
 

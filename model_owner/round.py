@@ -16,6 +16,7 @@ from fedtrain.model_owner import job as j
 from fedtrain.model_owner.job import JobContext, JobState, Outcome, facts_of
 from fedtrain.model_owner.methods import method_of
 from fedtrain.model_owner.methods.method import Finished, Opened, Taken
+from fedtrain.model_owner.release import with_statement
 from fedtrain.model_owner.sums import replay, windows
 from fedtrain.model_owner.sums.sealing import sealing_of
 from fedtrain.model_owner.sums.unmasking import share_in_sum
@@ -72,6 +73,8 @@ def _take(context: JobContext, state: JobState, message: j.Message, now: datetim
             return _over(state, Event.FAIL, message.problem.code, message.problem.detail, now)
         case j.CancelTold():
             return Outcome(_with(state, cancel_told=True))
+        case j.StatementHandedIn():
+            return Outcome(with_statement(context, state, message.signed))
 
 
 # Before the first round

@@ -23,7 +23,7 @@ from fedtrain.data_owner.job import JobContext, JobState
 from fedtrain.data_owner.policy.rules import OwnerPolicy
 from fedtrain.data_owner.release.decisions import consented
 from fedtrain.data_owner.round import new_job, step
-from fedtrain.data_owner.sign_off import people_missing, waits_for_sign_off
+from fedtrain.data_owner.sign_off import people_missing, release_statement, waits_for_sign_off
 from fedtrain.data_owner.store.sql import OwnerStore
 from fedtrain.methods.plan import Plan
 from fedtrain.methods.schedule import COUNTS
@@ -291,6 +291,13 @@ class OwnerService:
     async def decide_release(self, job_id: str, decided: j.SignOffDecided) -> JobState:
         """Sign a job's result off, or refuse it. Raises Problem: MODEL_NOT_FOUND, WRONG_STATE, SIGN_OFF_INVALID."""
         return await self._decide(job_id, decided)
+
+    def release_statement(self, state: JobState) -> SignedDocument:
+        """Return what people here decided about a finished model, signed: the same bytes whenever it is asked for.
+
+        Raises Problem(WRONG_STATE) before they have, and for a job that needs none.
+        """
+        return sign_document(release_statement(self._context(state), state), self._identity)
 
     async def consents_taken(self, signed: Sequence[SignedDocument], token_id: str | None = None) -> tuple[str, ...]:
         """Keep consents, and look again at the jobs that wait for them; return the jobs that they are for.

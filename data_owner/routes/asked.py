@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from fedtrain.data_owner.job import JobState
 from fedtrain.data_owner.policy.told import Told
 from fedtrain.methods.network.private import claimed_epsilon
+from fedtrain.planning.plans import sign_off_in_words
 from fedtrain.protocol.documents.signed import Manifest
 from fedtrain.spec.model_spec import ModelSpec
 from fedtrain.spec.privacy import Privacy
@@ -17,7 +18,6 @@ from fedtrain.spec.training import Training
 
 _MOST_VALUES = 40
 _NOT_SAID = "not said: ask its Model Owner before you decide"
-_SIGNED_OFF = "; it opens only once people of every owner, this one too, have signed the result off"
 
 
 class Leak(BaseModel):
@@ -75,7 +75,7 @@ class Asked(BaseModel):
             least_owners=least,
             who_else=f"{least} to {most} owners in all; who they are is fixed when all have answered",
             auditors=list(spec.auditors),
-            leaves=None if leak is None else _leaves(leak) + (_SIGNED_OFF if spec.signs_off else ""),
+            leaves=None if leak is None else "; ".join(filter(None, (_leaves(leak), sign_off_in_words(spec)))),
             weights=weights_in_words(training),
             privacy=None if spec.privacy is None else _privacy(spec, spec.privacy),
             key=f"{training.key_bits}-bit key, {_plan_bits(manifest.plan)}",

@@ -14,7 +14,8 @@ from fedtrain.data_owner.job import JobState
 from fedtrain.data_owner.routes.parts import OwnerParts, Parts
 from fedtrain.methods.network.private import claimed_epsilon
 from fedtrain.privacy.cost import total
-from fedtrain.protocol.documents.signed import MOST_REASON, Hash
+from fedtrain.protocol.documents.signed import MOST_REASON, Hash, SignedDocument
+from fedtrain.protocol.messages.tasks import JSON_TYPE
 from fedtrain.protocol.states import Phase
 from fedtrain.service.web.caller import DECIDES, AnyCaller
 from fedtrain.spec.model_spec import Strict, check_printable
@@ -110,6 +111,7 @@ _EXAMPLE: dict[str, Any] = {
     "model_owner": "3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29",
     "model_owner_name": "model-owner",
     "standing": "waits",
+    "opened_on_the_way": False,
     "result": "5c" * 32,
     "rounds": 1,
     "numbers": 78,
@@ -122,11 +124,16 @@ _EXAMPLE: dict[str, Any] = {
 }
 
 
+_STATEMENT = {"document": '{"protocol":"1.0","job_id":"…"}', "signer": "1a" * 32, "signature": "5e" * 64}
+
+
 class SignOffView(BaseModel):
     """A result, before it opens: what was asked and told, who took part, what was checked, and who has signed it off.
 
-    `result`: the hash of what all owners have signed. `rounds`, `numbers`: that this owner answered, and in all of its
-    answers. `people`: how many the policy wants, `missing`: how many have yet to sign.
+    `opened_on_the_way`: the Model Owner has the model, and what is decided is whether others get it, which rests on its
+    word; nothing is `verified` then. `result`: the hash of what all owners have signed, or of the log's last entry.
+    `rounds`, `numbers`: that this owner answered, and in all of its answers. `people`: how many the policy wants,
+    `missing`: how many have yet to sign.
     """
 
     model_config = ConfigDict(json_schema_extra={"example": _EXAMPLE})
@@ -137,11 +144,12 @@ class SignOffView(BaseModel):
     model_owner: str | None
     model_owner_name: str | None
     standing: SignOffStanding | None
+    opened_on_the_way: bool
     result: str
     rounds: int
     numbers: int
     owners: list[TookPart]
-    verified: Verified
+    verified: Verified | None
     privacy: PrivacyView | None
     people: int
     missing: int
@@ -156,11 +164,20 @@ def get_sign_off(job_id: _JobIdPath, parts: Parts) -> SignOffView:
 @router.post(
     "/models/{job_id}/sign-off",
     dependencies=[DECIDES],
-    summary="Sign a result off, or refuse it, which ends the job at every party",
+    summary="Sign a result off, or refuse it: that ends the job at every party, or keeps its model from others",
 )
 async def sign_off(job_id: _JobIdPath, decision: SignOffDecision, parts: Parts, who: AnyCaller) -> SignOffView:
     decided = j.SignOffDecided(decision.decision, decision.by, decision.why, decision.result, who.token_id)
     return _view(parts, await parts.service.decide_release(job_id, decided))
+
+
+@router.get(
+    "/models/{job_id}/sign-off/statement",
+    summary="What this owner's people decided about a finished model, signed, to be handed to its Model Owner",
+    responses={200: {"content": {JSON_TYPE: {"example": _STATEMENT}}}},
+)
+def get_statement(job_id: _JobIdPath, parts: Parts) -> SignedDocument:
+    return parts.service.release_statement(_known(parts, job_id))
 
 
 def _known(parts: OwnerParts, job_id: str) -> JobState:
@@ -173,8 +190,9 @@ def _known(parts: OwnerParts, job_id: str) -> JobState:
 def _view(parts: OwnerParts, state: JobState) -> SignOffView:
     """Return what is shown. Raises Problem(WRONG_STATE) where no result is, or was, to be signed off."""
     waiting, manifest, last = state.sign_off, parts.service.manifest(state), state.last
-    if waiting is None or manifest is None or last is None or state.roster is None:
-        why = "has no result to sign off yet" if manifest and manifest.spec.signs_off else "does not wait for sign-off"
+    on_the_way = manifest is not None and manifest.spec.awaits_release
+    if waiting is None or manifest is None or state.roster is None or (last is None and not on_the_way):
+        why = "has no result to sign off yet" if manifest and manifest.spec.release else "does not wait for sign-off"
         raise Problem(Code.WRONG_STATE, f"Job {state.job_id} is {state.phase} at this owner and {why}.")
     releases, spec = parts.store.releases(state.job_id), manifest.spec
     roster = parts.service.roster(state, state.roster)
@@ -185,11 +203,14 @@ def _view(parts: OwnerParts, state: JobState) -> SignOffView:
         model_owner=state.model_owner,
         model_owner_name=state.model_owner_name,
         standing=standing(parts, state),
+        opened_on_the_way=on_the_way,
         result=waiting.result,
         rounds=len(releases),
         numbers=sum(release.numbers for release in releases),
         owners=[TookPart(party=one.party, name=one.name) for one in roster.acceptances],
-        verified=Verified(
+        verified=None
+        if on_the_way or last is None
+        else Verified(
             owners_signed=waiting.owners, of=len(roster.parties), own_answer=last.answer_hash, log_head=last.log_head
         ),
         privacy=_privacy(parts, state),

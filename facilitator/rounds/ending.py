@@ -45,7 +45,10 @@ def end_job(
     if phase is Phase.FAILED and state.phase is not Phase.WAITING_FOR_MODEL_OWNER:
         told.append(context.manifest.model_owner)
     status = cast(Literal["FINISHED", "FAILED", "CANCELLED"], phase.value)
-    request = JobEnd(job_id=state.job_id, status=status, code=code, reason=reason).model_dump_json().encode()
+    # Owners sign it with what they decide about the model.
+    head = state.log_head if phase is Phase.FINISHED and context.manifest.spec.awaits_release else None
+    end = JobEnd(job_id=state.job_id, status=status, code=code, reason=reason, log_head=head)
+    request = end.model_dump_json().encode()
     effects: list[Effect] = [CloseTasks(_WORK)]
     effects += [end_task(state.job_id, party, request) for party in told]
     after = state.model_copy(

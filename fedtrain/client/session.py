@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import ssl
 import sys
@@ -196,6 +195,10 @@ class ModelOwner:
         """Answer no more scores of a model; what was spent stays spent."""
         return self._object("DELETE", f"/models/{model_id}/scoring")
 
+    def release(self, model_id: str, statement: Json) -> Json:
+        """Hand in what an owner's people signed, that others may get the finished model or not; return the model."""
+        return self._object("POST", f"/models/{model_id}/sign-offs", json=statement)
+
     def _latest(self) -> str:
         """Id of the model that finished last. Raises Problem(NO_FINISHED_MODEL)."""
         finished = [model for model in self.models() if model["status"] == "FINISHED"]
@@ -204,7 +207,7 @@ class ModelOwner:
         return str(max(finished, key=lambda model: model["ended_at"])["id"])
 
     def _features(self, model_id: str) -> list[Json]:
-        features: list[Json] = json.loads(self.export(model_id))["data_props"]["features"]
+        features: list[Json] = self._object("GET", f"/models/{model_id}/spec")["data_props"]["features"]
         return features
 
     def _warn(self, model_id: str, answer: Json) -> None:

@@ -101,10 +101,6 @@ class NoisedPlan(PlainPlan):
     terms: NoiseTerms | None = None
 
     @property
-    def opens_at_once(self) -> bool:
-        return True
-
-    @property
     def claim(self) -> NoiseTerms | None:
         return self.terms
 

@@ -246,11 +246,6 @@ class Plan(ABC):
         return False
 
     @property
-    def opens_at_once(self) -> bool:
-        """Say whether one round tells all that the model follows from, so that nothing has to be opened before it."""
-        return False
-
-    @property
     def shares_weights(self) -> bool:
         """True where owners see the weights."""
         return any(isinstance(self.round(kind).weights, SharedArrays) for kind in self.kinds)

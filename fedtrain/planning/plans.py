@@ -33,14 +33,6 @@ def plan_spec(spec: ModelSpec) -> Plan:
         )
         errors = [{"field": "training.on_dropout", "message": why, "value": "continue"}]
         raise Problem(Code.INVALID_SPEC, f"training.on_dropout: {why}", errors=errors)
-    if spec.signs_off and not plan.opens_at_once:
-        why = (
-            f"{spec.model_type} by {spec.training.optimizer} goes on from sums that the Model Owner opens round by "
-            "round, so that there would be nothing left to hold back when owners sign off. Only what opens in one "
-            'round is signed off: use training.optimizer "newton", or leave release out.'
-        )
-        errors = [{"field": "release", "message": why, "value": "sign_off"}]
-        raise Problem(Code.INVALID_SPEC, f"release: {why}", errors=errors)
     return plan
 
 
@@ -53,6 +45,18 @@ def numbers_revealed(spec: ModelSpec) -> tuple[int, int | None]:
     plan = plan_spec(spec)
     a_round, in_all = numbers_in(plan.round(schedule_of(spec).kind).answer.arrays), plan.numbers_in_all
     return (a_round, None) if in_all is None else (min(a_round, in_all), in_all)
+
+
+def sign_off_in_words(spec: ModelSpec) -> str | None:
+    """Return what the owners' sign-off holds back in such a job; None where nobody signs off."""
+    if spec.signs_off:
+        return "it opens only once people of every owner, this one too, have signed the result off"
+    if spec.awaits_release:
+        return (
+            "the Model Owner opens sums on the way; it gives the finished model to others only once people of every "
+            "owner, this one too, have signed it off, which rests on the Model Owner's word"
+        )
+    return None
 
 
 def rounds_of(spec: ModelSpec) -> int:

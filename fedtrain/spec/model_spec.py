@@ -186,8 +186,16 @@ class ModelSpec(Strict):
 
     @property
     def signs_off(self) -> bool:
-        """Say whether the result opens only once people of every owner have signed it off."""
-        return self.release == "sign_off"
+        """Say whether the result opens only once people of every owner have signed it off: what opens in one round."""
+        return self.release == "sign_off" and self.training.optimizer is Optimizer.NEWTON
+
+    @property
+    def awaits_release(self) -> bool:
+        """Say whether others get the finished model only once people of every owner have signed it off.
+
+        Its sums open round by round, so that this rests on the Model Owner's word.
+        """
+        return self.release == "sign_off" and not self.signs_off
 
     @property
     def self_masked(self) -> bool:

@@ -240,6 +240,12 @@ class Code(Enum):
         "An owner left the job after it had joined",
         "Ask that owner why, and deploy the job again.",
     )
+    NOT_SIGNED_OFF = Kind(
+        "not-signed-off",
+        409,
+        "The model is not released to others",
+        "Hand in what the owners' people signed with `fedtrain release FILE`; a refusal stands.",
+    )
     SIGN_OFF_REFUSED = Kind(
         "sign-off-refused",
         409,

@@ -14,6 +14,7 @@ from fedtrain.client.facilitator import FacilitatorClient
 from fedtrain.model_owner.job import ABOUT_VALUES, HistoryRow, JobState, TrainedModel
 from fedtrain.model_owner.methods import method_of
 from fedtrain.model_owner.methods.quadratic.l2_choice import L2Choice
+from fedtrain.model_owner.release import refused, undecided
 from fedtrain.model_owner.results.finished import remarks_on
 from fedtrain.model_owner.results.remarks import Remark
 from fedtrain.model_owner.results.table.coefficient_table import CoefficientTable
@@ -69,6 +70,13 @@ class Suspect(BaseModel):
     ended_so: int
 
 
+class ReleaseRefusal(BaseModel):
+    """An owner whose people refused that others get the model, with their reason."""
+
+    name: str
+    why: str
+
+
 class ModelLine(JobView):
     """A job in a list. `name` and `optimizer` are those of its spec."""
 
@@ -109,6 +117,7 @@ _EXAMPLE: dict[str, Any] = {
     "on_dropout": "wait",
     "waiting_for": [{"party": "c4" * 32, "name": "clinic-b", "since": "2026-01-12T09:28:41.100Z"}],
     "not_signed_off": None,
+    "release_refused": [],
     "seconds_left": 41.5,
     "refusal": None,
     "bytes_sent": 181_204,
@@ -136,9 +145,9 @@ _EXAMPLE: dict[str, Any] = {
 class ModelView(ModelLine):
     """A job. `waiting_for` and `seconds_left` are the Facilitator's, and None where it cannot be asked.
 
-    `not_signed_off`: names of owners whose people have yet to sign the result off, once that is all it waits for; None
-    before, and where nobody does. `refusal`: why this party last refused what the Facilitator sent. `converged`:
-    whether the tolerance was reached.
+    `not_signed_off`: names of owners whose people have yet to sign the result off, once that is all it waits for, or
+    all that others wait for; None before, and where nobody does. `release_refused`: who refused that others get it.
+    `refusal`: why this party last refused what the Facilitator sent. `converged`: whether the tolerance was reached.
     `remarks`: what people must know of the finished model. `may_have_caused`: where its sums could not be used, the
     owners of the roster, those first whose jobs ended so most often.
     `test_set_problem`: in the answer to POST /models, why the test set could not score the model that it will be.
@@ -164,6 +173,7 @@ class ModelView(ModelLine):
     on_dropout: Literal["wait", "end", "continue"]
     waiting_for: list[dict[str, Any]] | None
     not_signed_off: list[str] | None
+    release_refused: list[ReleaseRefusal] = Field(default=[])
     seconds_left: float | None
     refusal: str | None
     test_set_problem: str | None = None
@@ -226,6 +236,9 @@ def view(
         on_dropout=state.spec.training.on_dropout,
         waiting_for=[] if state.ended else None if elsewhere is None else _listed(said.get("waiting_for")),
         not_signed_off=_not_signed_off(state, said),
+        release_refused=[
+            ReleaseRefusal(name=owner.name, why=word.refused_because or "") for owner, word in refused(state)
+        ],
         seconds_left=None if state.ended else _number(said.get("seconds_left")),
         refusal=refusal,
         bytes_sent=state.bytes_sent,
@@ -240,6 +253,8 @@ def view(
 
 
 def _not_signed_off(state: JobState, said: dict[str, Any]) -> list[str] | None:
+    if state.spec.awaits_release and state.phase is Phase.FINISHED:
+        return [owner.name for owner in undecided(state)]
     if not state.spec.signs_off or state.ended or said.get("phase") != Phase.UNMASKING:
         return None
     return [str(owner.get("name")) for owner in _listed(said.get("waiting_for"))]

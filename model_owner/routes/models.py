@@ -7,19 +7,25 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Header, Query, Response
 
+from fedtrain.model_owner import job as j
 from fedtrain.model_owner.job import ABOUT_VALUES
 from fedtrain.model_owner.jobs.deploying import deployed
 from fedtrain.model_owner.jobs.specs import spec_of
+from fedtrain.model_owner.release import check_released
 from fedtrain.model_owner.results.export import ExportFormat, export
 from fedtrain.model_owner.results.finished import fitted_of, remarks_on
 from fedtrain.model_owner.results.views import ModelLine, ModelView, line, suspects, view
 from fedtrain.model_owner.routes.access import SPEC_EXAMPLE, Desk, ModelIdInPath, Service
+from fedtrain.protocol.documents.signed import SignedDocument
 from fedtrain.protocol.states import Phase
+from fedtrain.service.web.caller import DECIDES
+from fedtrain.service.web.responses import JSON_TYPE
 from fedtrain.spec.problems import Code, Problem
 
 router = APIRouter(prefix="/models", tags=["models"])
 
 LISTED = 1000
+_STATEMENT = {"document": '{"protocol":"1.0","job_id":"…"}', "signer": "1a" * 32, "signature": "5e" * 64}
 
 
 async def shown(desk: Desk, model_id: str) -> ModelView:
@@ -70,6 +76,15 @@ async def model(model_id: ModelIdInPath, desk: Service) -> ModelView:
     return await shown(desk, model_id)
 
 
+@router.get(
+    "/{model_id}/spec",
+    summary="The spec that a model was deployed with, defaults written out: its columns, as rows to score have them",
+    responses={200: {"content": {JSON_TYPE: {"example": SPEC_EXAMPLE}}}},
+)
+async def spec(model_id: ModelIdInPath, desk: Service) -> dict[str, Any]:
+    return (await desk.service.job(model_id)).spec.model_dump(mode="json", exclude_none=True)
+
+
 @router.delete("/{model_id}", summary="Cancel a job, at every party")
 async def cancel(
     model_id: ModelIdInPath,
@@ -90,6 +105,23 @@ async def resume(model_id: ModelIdInPath, desk: Service) -> ModelView:
     return await shown(desk, model_id)
 
 
+@router.post(
+    "/{model_id}/sign-offs",
+    dependencies=[DECIDES],
+    summary="Hand in what an owner's people signed: that others may get the finished model, or may not",
+    description="As `fedtrain sign-off JOB --out FILE` writes it. An owner decides once. The model is exported, and"
+    " scored by owners, once every owner on the roster has agreed; a refusal keeps it from others for good.",
+)
+async def hand_in(
+    model_id: ModelIdInPath,
+    signed: Annotated[SignedDocument, Body(examples=[_STATEMENT])],
+    desk: Service,
+) -> ModelView:
+    await desk.service.job(model_id)
+    await desk.service.apply(model_id, j.StatementHandedIn(signed))
+    return await shown(desk, model_id)
+
+
 @router.get(
     "/{model_id}/export",
     response_class=Response,
@@ -106,6 +138,7 @@ async def export_model(
     model = await asyncio.to_thread(desk.store.model, model_id)
     if state.phase is not Phase.FINISHED or model is None:
         raise Problem(Code.MODEL_NOT_FINISHED, f"Model {model_id} is {state.status}: there is nothing to export.")
+    check_released(state, "export")
     calibration = await asyncio.to_thread(desk.predictions.calibration, state)
     fitted, remarks = fitted_of(state, model), remarks_on(state, model)
     made = await asyncio.to_thread(export, model_id, fitted, remarks, calibration, chosen)

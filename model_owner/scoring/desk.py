@@ -25,6 +25,7 @@ from fedtrain.crypto import (
 )
 from fedtrain.model_owner.arithmetic.arrays import Floats
 from fedtrain.model_owner.job import JobState
+from fedtrain.model_owner.release import check_released
 from fedtrain.model_owner.results.finished import fitted_of
 from fedtrain.model_owner.results.linear import LinearModel
 from fedtrain.model_owner.scoring.ledger import Account, ScoringLedger, Terms, check
@@ -113,8 +114,8 @@ class ScoringDesk:
         """Let owners score a finished model: without `data_owners` those that trained it, without `quota_bits` as much
         as stays below what the model can tell.
 
-        Raises Problem: MODEL_NOT_FOUND, MODEL_NOT_FINISHED, DOES_NOT_FIT, INVALID_REQUEST for a quota beyond,
-        SCORES_USED_UP for a model from before a restore.
+        Raises Problem: MODEL_NOT_FOUND, MODEL_NOT_FINISHED, NOT_SIGNED_OFF, DOES_NOT_FIT, INVALID_REQUEST for a quota
+        beyond, SCORES_USED_UP for a model from before a restore.
         """
         async with self._opening:
             return await self._run(lambda: self._allow(model_id, quota_bits, data_owners))
@@ -139,6 +140,7 @@ class ScoringDesk:
         model = self._own.store.model(model_id)
         if state.phase is not Phase.FINISHED or model is None:
             raise Problem(Code.MODEL_NOT_FINISHED, f"Model {model_id} is {state.status}: it has no scores.")
+        check_released(state, "private scoring by owners")
         if self._set_back(state):
             raise self._not_known(state)
         fitted = fitted_of(state, model)

@@ -247,7 +247,11 @@ def print_model(model: dict[str, Any]) -> None:
         ("may have caused it", ", ".join(map(_suspect, model.get("may_have_caused") or ()))),
         (
             "waiting for" if model.get("not_signed_off") is None else "not signed off by",
-            ", ".join(owner["name"] for owner in model.get("waiting_for") or ()),
+            ", ".join(model.get("not_signed_off") or [owner["name"] for owner in model.get("waiting_for") or ()]),
+        ),
+        (
+            "no release",
+            ", ".join(f"{one['name']} refused ({one['why']})" for one in model.get("release_refused") or ()),
         ),
     ):
         if text:

@@ -78,6 +78,7 @@ def plan_document(document: Any, owners: int | None, rows: int | None, *, again:
     """
     from fedtrain.cli.services.parties import settings_of
     from fedtrain.model_owner.jobs.specs import plan_of, spec_of
+    from fedtrain.planning.plans import sign_off_in_words
     from fedtrain.protocol.messages.forecast import forecast
     from fedtrain.protocol.states import Role
     from fedtrain.service.runtime.machine_speed import default_folder, unit_costs
@@ -87,8 +88,10 @@ def plan_document(document: Any, owners: int | None, rows: int | None, *, again:
     budget = plan_of(spec, allow_small_keys=settings.allow_small_keys)
     bits = spec.training.key_bits
     unit = unit_costs(default_folder(), bits, time.perf_counter, choice=settings.engine, again=again)
+    said = sign_off_in_words(spec)
+    signs = {} if said is None else {"sign_off": said}
     try:
-        return {**budget.to_dict(), "forecast": forecast(spec, owners, rows, unit)}
+        return {**budget.to_dict(), "forecast": forecast(spec, owners, rows, unit), **signs}
     except ValueError as error:
         raise Failure(f"{error}.") from None
 
@@ -119,6 +122,8 @@ def _show(plan: dict[str, Any]) -> None:
     if "privacy" in job:
         _show_noise(job["privacy"], job["rows"])
     out.print(_what_is_decrypted(plan), markup=False)
+    if "sign_off" in plan:
+        out.print(f"sign-off: {plan['sign_off']}", markup=False)
 
 
 def _show_noise(noise: dict[str, Any], rows: int) -> None:

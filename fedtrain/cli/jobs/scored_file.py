@@ -12,7 +12,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from fedtrain.cli.output import Failure
-from fedtrain.spec.model_spec import NUMERIC, Column, DataProps, ModelSpec
+from fedtrain.spec.model_spec import NUMERIC, Column, ModelSpec
 from fedtrain.tabular.encode import Encoder
 from fedtrain.tabular.reading.read import Table, TableBatch, open_table
 
@@ -36,10 +36,8 @@ def score_file(service: Service, model_id: str, data: Path, out: Path) -> dict[s
         raise Failure(f"--out {out}: give it a name that ends in .csv or .parquet, which says what it is to be")
     if out.exists() and out.samefile(data):
         raise Failure(f"--out {out} is the table itself: name another file")
-    document = service.get(f"/models/{model_id}/export", format="json")
-    props = DataProps.model_validate(document["data_props"])
-    training = {"scaling": document["scaling"]}
-    spec = ModelSpec.model_validate({"model_type": document["model_type"], "data_props": props, "training": training})
+    spec = ModelSpec.model_validate(service.get(f"/models/{model_id}/spec"))
+    props = spec.data_props
     table = open_table(data, props.header, props.decimal, props.thousands)
     scored = _Scored(service, model_id, Encoder.of_spec(spec), table)
     rows, outside = 0, 0

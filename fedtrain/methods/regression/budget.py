@@ -162,10 +162,6 @@ class Budget(Plan):
         return RoundKind.COUNTS, trains, *evaluates
 
     @property
-    def opens_at_once(self) -> bool:
-        return self.inputs.at_once
-
-    @property
     def holds_out(self) -> bool:
         return self.inputs.validates or self.inputs.evaluates
 

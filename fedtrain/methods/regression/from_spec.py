@@ -80,7 +80,7 @@ def budget_inputs(spec: ModelSpec) -> BudgetInputs:
         # b = Xᵀ(y − shift): a shift of ½ takes one more.
         newton_fraction_bits=MOMENT_FRACTION_BITS + spec.kind.target_shift.denominator.bit_length() - 1,
         validates=training.l2 == "auto",
-        at_once=spec.signs_off and training.optimizer is Optimizer.NEWTON,
+        at_once=spec.signs_off,
         evaluates=training.evaluate_every > 0,
         row_bounds=_row_bounds(spec, features, weight_bound),
     )

@@ -182,19 +182,31 @@ class Registration(Document):
 
 
 class JobEnd(Strict, extra="ignore"):
-    """The request of an END task: the job is over, so mask keys are destroyed. It is of no version of its own."""
+    """The request of an END task: the job is over, so mask keys are destroyed. It is of no version of its own.
+
+    `log_head`: the hash of the log's last entry, of a finished job whose owners then release the model to others.
+    """
 
     job_id: JobId
     status: Literal["FINISHED", "FAILED", "CANCELLED"]
     code: str | None = None
     reason: str | None = None
+    log_head: Hash | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_unused(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = serialise(self)
+        if self.log_head is None:
+            fields.pop("log_head", None)
+        return fields
 
     @classmethod
     def told(cls, job_id: str, model: Mapping[str, object]) -> JobEnd | None:
         """Return the end that the Facilitator's `GET /models/{id}` tells of a job, None while it goes on."""
         if model.get("status") not in ("FINISHED", "FAILED", "CANCELLED"):
             return None
-        said = {name: str(model[name]) for name in ("status", "code", "reason") if model.get(name) is not None}
+        names = ("status", "code", "reason", "log_head")
+        said = {name: str(model[name]) for name in names if model.get(name) is not None}
         return cls.model_validate({"job_id": job_id, **said})
 
 

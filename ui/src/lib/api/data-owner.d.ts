@@ -665,8 +665,10 @@ export interface components {
          * SignOffView
          * @description A result, before it opens: what was asked and told, who took part, what was checked, and who has signed it off.
          *
-         *     `result`: the hash of what all owners have signed. `rounds`, `numbers`: that this owner answered, and in all of its
-         *     answers. `people`: how many the policy wants, `missing`: how many have yet to sign.
+         *     `opened_on_the_way`: the Model Owner has the model, and what is decided is whether others get it, which rests on its
+         *     word; nothing is `verified` then. `result`: the hash of what all owners have signed, or of the log's last entry.
+         *     `rounds`, `numbers`: that this owner answered, and in all of its answers. `people`: how many the policy wants,
+         *     `missing`: how many have yet to sign.
          * @example {
          *       "job": "0f2d7c1a9b3e4d5f8a6b7c8d9e0f1a2b",
          *       "missing": 1,
@@ -674,6 +676,7 @@ export interface components {
          *       "model_owner_name": "model-owner",
          *       "name": "stay in hospital",
          *       "numbers": 78,
+         *       "opened_on_the_way": false,
          *       "owners": [
          *         {
          *           "name": "clinic-a",
@@ -711,6 +714,8 @@ export interface components {
             name: string | null;
             /** Numbers */
             numbers: number;
+            /** Opened On The Way */
+            opened_on_the_way: boolean;
             /** Owners */
             owners: components["schemas"]["TookPart"][];
             /** People */
@@ -725,7 +730,7 @@ export interface components {
             /** Signed */
             signed: components["schemas"]["SignatoryView"][];
             standing: components["schemas"]["SignOffStanding"] | null;
-            verified: components["schemas"]["Verified"];
+            verified: components["schemas"]["Verified"] | null;
         };
         /**
          * SpendingKind

@@ -164,7 +164,7 @@ export interface components {
          * @description A job. `due_at`: when its timeout comes. `seconds_left`: an estimate, should it need all its rounds.
          *
          *     `window`: scale and bits of the training round that is asked, None outside those. `pace`: of each owner, where
-         *     rounds go on without some; None elsewhere.
+         *     rounds go on without some; None elsewhere. `log_head`: the hash of the log's last entry, of a finished job.
          * @example {
          *       "created_at": "2026-01-12T09:28:00.000Z",
          *       "declined": [
@@ -233,6 +233,8 @@ export interface components {
             id: string;
             /** Kind */
             kind: string | null;
+            /** Log Head */
+            log_head?: string | null;
             model_owner: components["schemas"]["PartyName"];
             /** Owners */
             owners: components["schemas"]["PartyName"][];

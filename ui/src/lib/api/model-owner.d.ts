@@ -249,9 +249,9 @@ export interface components {
          * ModelView
          * @description A job. `waiting_for` and `seconds_left` are the Facilitator's, and None where it cannot be asked.
          *
-         *     `not_signed_off`: names of owners whose people have yet to sign the result off, once that is all it waits for; None
-         *     before, and where nobody does. `refusal`: why this party last refused what the Facilitator sent. `converged`:
-         *     whether the tolerance was reached.
+         *     `not_signed_off`: names of owners whose people have yet to sign the result off, once that is all it waits for, or
+         *     all that others wait for; None before, and where nobody does. `release_refused`: who refused that others get it.
+         *     `refusal`: why this party last refused what the Facilitator sent. `converged`: whether the tolerance was reached.
          *     `remarks`: what people must know of the finished model. `may_have_caused`: where its sums could not be used, the
          *     owners of the roster, those first whose jobs ended so most often.
          *     `test_set_problem`: in the answer to POST /models, why the test set could not score the model that it will be.
@@ -305,6 +305,7 @@ export interface components {
          *         },
          *         "slot_bits": 116
          *       },
+         *       "release_refused": [],
          *       "remarks": [],
          *       "round": 7,
          *       "rounds": 48,
@@ -401,6 +402,11 @@ export interface components {
             reason: string | null;
             /** Refusal */
             refusal: string | null;
+            /**
+             * Release Refused
+             * @default []
+             */
+            release_refused: components["schemas"]["ReleaseRefusal"][];
             /** Remarks */
             remarks: components["schemas"]["Remark"][];
             /** Round */
@@ -563,6 +569,16 @@ export interface components {
             remarks: string[];
             /** Status */
             status: string;
+        };
+        /**
+         * ReleaseRefusal
+         * @description An owner whose people refused that others get the model, with their reason.
+         */
+        ReleaseRefusal: {
+            /** Name */
+            name: string;
+            /** Why */
+            why: string;
         };
         /**
          * Remark
@@ -739,6 +755,18 @@ export interface components {
             looks: boolean;
             /** Session */
             session: boolean;
+        };
+        /**
+         * SignedDocument
+         * @description A document as exact text, who signed it, and the signature in hex.
+         */
+        SignedDocument: {
+            /** Document */
+            document: string;
+            /** Signature */
+            signature: string;
+            /** Signer */
+            signer: string;
         };
         /**
          * Status
