@@ -59,9 +59,10 @@ def check_released(state: JobState, what: str) -> None:
 
 
 def undecided(state: JobState) -> list[Member]:
-    """Return the owners of the roster whose statement is not here."""
+    """Return the owners of the roster whose statement is not here, by name."""
     decided = {word.party for word in state.owners_words}
-    return [owner for owner in state.owners if owner.party not in decided]
+    missing = [owner for owner in state.owners if owner.party not in decided]
+    return sorted(missing, key=lambda owner: owner.name)
 
 
 def refused(state: JobState) -> list[tuple[Member, OwnersWord]]:

@@ -285,7 +285,7 @@ def test_the_set_in_the_log_is_the_whole_roster_with_every_signature(play: Signe
     ],
 )
 def test_a_job_that_opens_sums_on_its_way_holds_none_of_them_back(training: dict[str, Any]) -> None:
-    """What its people sign off is the finished model, for others: its rounds are those of the job without."""
+    """Its rounds are those of the job without; people sign off that others get the finished model."""
     signed, plain = spec_of(release="sign_off", **training), spec_of(**training)
     assert (signed.signs_off, signed.awaits_release, signed.self_masked) == (False, True, False)
     assert plan_spec(signed).to_dict() == plan_spec(plain).to_dict()
