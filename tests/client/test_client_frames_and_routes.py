@@ -134,6 +134,9 @@ def test_every_route_of_the_model_owner_has_a_method(trained: tuple[ModelOwner, 
     with pytest.raises(Problem) as refused:
         owner.scoring(model_id)
     assert refused.value.code is Code.SCORING_REFUSED
+    with pytest.raises(Problem) as refused:
+        owner.release(model_id, {"document": "{}", "signer": "1a" * 32, "signature": "5e" * 64})
+    assert refused.value.code is Code.WRONG_STATE
     assert owner.allow_scoring(model_id, quota_bits=32)["scores_left"] == 1
     assert owner.scoring(model_id)["allowed"] and not owner.stop_scoring(model_id)["allowed"]
     owner.predict(FRAME, model_id)
