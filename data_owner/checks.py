@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from fedtrain.data_owner.job import AnswerFacts, JobContext, JobState
+from fedtrain.data_owner.job_state import AnswerFacts, JobContext, JobState
 from fedtrain.protocol.documents.identity import sha256_hex
 from fedtrain.protocol.documents.quorum import doubt_of_quorum, quorum_of
 from fedtrain.protocol.documents.roster import OpenRoster

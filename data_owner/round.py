@@ -12,7 +12,8 @@ from datetime import datetime
 from fedtrain.data_owner import checks
 from fedtrain.data_owner import job as j
 from fedtrain.data_owner.data.encoding import DatasetFacts
-from fedtrain.data_owner.job import JobContext, JobState, Outcome
+from fedtrain.data_owner.job import Outcome
+from fedtrain.data_owner.job_state import JobContext, JobState, Refusal
 from fedtrain.data_owner.policy.budget import OVER_BUDGET
 from fedtrain.data_owner.policy.differencing import (
     is_consented,
@@ -166,14 +167,14 @@ def _denied(context: JobContext, state: JobState, message: j.Denied) -> Outcome:
 def _leaving(state: JobState, code: Code, detail: str, event: Event = Event.CANCEL) -> Outcome:
     """Out of a job that was joined, for good. The Facilitator is told when it asks next: see `_withdrawing`."""
     _must_be_joined(state)
-    refusal = j.Refusal(code=code.slug, detail=detail)
+    refusal = Refusal(code=code.slug, detail=detail)
     phase = advance(Role.DATA_OWNER, state.phase, event)
     return Outcome(
         _with(state, phase=phase, refusal=refusal, risks=(), consent=None, waits_because=None), (j.DestroyMaskKey(),)
     )
 
 
-def _withdrawing(context: JobContext, state: JobState, why: j.Refusal) -> Outcome:
+def _withdrawing(context: JobContext, state: JobState, why: Refusal) -> Outcome:
     """Say, in place of whatever is asked, that this owner has left."""
     withdrawal = Withdrawal(
         manifest_hash=state.manifest_hash,
@@ -304,7 +305,7 @@ def _declining(context: JobContext, state: JobState, code: Code, detail: str) ->
     # A code of its own for each reason would tell others something of the data.
     told = Code.DATA_REFUSED if code in _OF_THE_DATA or state.risks else code
     decline = Decline(manifest_hash=state.manifest_hash, party=context.party_id, name=context.name, code=told.slug)
-    return Outcome(_with(state, refusal=j.Refusal(code=code.slug, detail=detail)), (j.Sign(decline),))
+    return Outcome(_with(state, refusal=Refusal(code=code.slug, detail=detail)), (j.Sign(decline),))
 
 
 def _signed(state: JobState, message: j.Signed) -> Outcome:

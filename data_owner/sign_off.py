@@ -10,7 +10,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from fedtrain.data_owner import job as j
-from fedtrain.data_owner.job import JobContext, JobState, Outcome
+from fedtrain.data_owner.job import Outcome
+from fedtrain.data_owner.job_state import AwaitedSignOff, JobContext, JobState, Refusal, Signatory
 from fedtrain.protocol.documents.release import ReleaseStatement
 from fedtrain.protocol.evidence.sum_set import SumSet
 from fedtrain.protocol.states import Phase
@@ -36,7 +37,7 @@ def waits_for_sign_off(context: JobContext, state: JobState) -> bool:
 def keys_once_signed_off(context: JobContext, state: JobState, summed: SumSet) -> Outcome:
     """Tell the keys under a set that all owners have signed, once people of this owner have; until then it waits."""
     if state.sign_off is None:
-        waiting = j.AwaitedSignOff(result=summed.hash, owners=len(summed.members))
+        waiting = AwaitedSignOff(result=summed.hash, owners=len(summed.members))
         state = state.model_copy(update={"sign_off": waiting})
     told = people_missing(context, state) == 0 and state.sign_off is not None and state.sign_off.result == summed.hash
     return Outcome(state, (j.TellKeys(summed),) if told else (j.AwaitApproval(),))
@@ -47,15 +48,15 @@ def awaiting_release(context: JobContext, state: JobState) -> JobState:
     head = None if state.ending is None else state.ending.log_head
     if head is None or state.roster is None or not context.manifest(state).spec.awaits_release:
         return state
-    waiting = j.AwaitedSignOff(result=head, owners=len(context.roster(state, state.roster).parties))
+    waiting = AwaitedSignOff(result=head, owners=len(context.roster(state, state.roster).parties))
     return state.model_copy(update={"sign_off": waiting})
 
 
 def release_refused(context: JobContext, state: JobState, message: j.SignOffDecided, now: datetime) -> JobState:
     """Return the finished job whose model others are not to get. Raises Problem as `check_decision`."""
     waiting = check_decision(context, state, message)
-    who = j.Signatory(by=message.by, token_id=message.token_id, why=message.why, at=now)
-    refusal = j.Refusal(code=Code.SIGN_OFF_REFUSED.slug, detail=message.why or "no reason given")
+    who = Signatory(by=message.by, token_id=message.token_id, why=message.why, at=now)
+    refusal = Refusal(code=Code.SIGN_OFF_REFUSED.slug, detail=message.why or "no reason given")
     return state.model_copy(update={"sign_off": waiting.model_copy(update={"refused": who}), "refusal": refusal})
 
 
@@ -86,11 +87,11 @@ def release_statement(context: JobContext, state: JobState) -> ReleaseStatement:
 def signed_off(context: JobContext, state: JobState, message: j.SignOffDecided, now: datetime) -> JobState:
     """Return the job with one more person's signature under its result. Raises Problem as `check_decision`."""
     waiting = check_decision(context, state, message)
-    signatory = j.Signatory(by=message.by, token_id=message.token_id, why=message.why, at=now)
+    signatory = Signatory(by=message.by, token_id=message.token_id, why=message.why, at=now)
     return state.model_copy(update={"sign_off": waiting.model_copy(update={"signed": (*waiting.signed, signatory)})})
 
 
-def check_decision(context: JobContext, state: JobState, message: j.SignOffDecided) -> j.AwaitedSignOff:
+def check_decision(context: JobContext, state: JobState, message: j.SignOffDecided) -> AwaitedSignOff:
     """Return the result that waits, where this person may decide about it.
 
     Raises Problem: WRONG_STATE where none waits; SIGN_OFF_INVALID for another result, for a person who has signed it

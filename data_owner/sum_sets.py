@@ -7,7 +7,8 @@ one that was, or before every owner in it has signed it.
 from __future__ import annotations
 
 from fedtrain.data_owner import job as j
-from fedtrain.data_owner.job import JobContext, JobState, Outcome
+from fedtrain.data_owner.job import Outcome
+from fedtrain.data_owner.job_state import JobContext, JobState, SignedSet
 from fedtrain.data_owner.sign_off import keys_once_signed_off
 from fedtrain.protocol.documents.quorum import least_in_set
 from fedtrain.protocol.evidence.sum_set import SumSet, check_fully_signed, check_members
@@ -34,7 +35,7 @@ def set_asked(context: JobContext, state: JobState, message: j.SetAsked) -> Outc
     signed = state.signed_set
     if signed is not None and signed.round >= summed.round and signed.set_hash != summed.hash:
         raise _refused(f"another set was signed in round {signed.round} before, and an owner signs one a round")
-    after = state.model_copy(update={"signed_set": j.SignedSet(round=summed.round, set_hash=summed.hash)})
+    after = state.model_copy(update={"signed_set": SignedSet(round=summed.round, set_hash=summed.hash)})
     return Outcome(after, (j.SignSet(summed),))
 
 
@@ -46,7 +47,7 @@ def keys_asked(context: JobContext, state: JobState, message: j.KeysAsked) -> Ou
     """
     summed, last = message.request.sum_set, state.last
     _check_job(context, state, message.request.job_id, summed)
-    if state.signed_set != j.SignedSet(round=summed.round, set_hash=summed.hash):
+    if state.signed_set != SignedSet(round=summed.round, set_hash=summed.hash):
         raise _refused(f"this owner did not sign it, or has signed a later one: round {summed.round}")
     if last is None or last.round != summed.round:
         raise _refused(f"this owner has gone on to another round than {summed.round}")

@@ -18,7 +18,7 @@ from fedtrain.data_owner.checks import check_roster
 from fedtrain.data_owner.data.encoding import in_roles
 from fedtrain.data_owner.data.freezing import Freezer, places_of
 from fedtrain.data_owner.data.training_rows import TrainingRows
-from fedtrain.data_owner.job import JobContext, JobState
+from fedtrain.data_owner.job_state import JobContext, JobState
 from fedtrain.data_owner.methods import method_of
 from fedtrain.data_owner.methods.answers import OwnerMethod, Places, PreparedData
 from fedtrain.data_owner.policy.inspector import Inspector

@@ -9,7 +9,7 @@ import structlog
 
 from fedtrain.data_owner import job as j
 from fedtrain.data_owner.agent.effects import JobEffects
-from fedtrain.data_owner.job import JobContext, JobState
+from fedtrain.data_owner.job_state import JobContext, JobState
 from fedtrain.data_owner.release.ledger import LostAnswer
 from fedtrain.protocol.documents.signed import SignedDocument
 from fedtrain.protocol.messages.rounds import Compute, LogEntry, SignedBytes, from_cbor

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from fedtrain.data_owner.data.encoding import by_position
-from fedtrain.data_owner.job import JobState, Past
+from fedtrain.data_owner.job import Past
+from fedtrain.data_owner.job_state import JobState
 from fedtrain.data_owner.policy.differencing import linked, links_of, touched
 from fedtrain.data_owner.policy.row_groups import Comparison, Relation, compare
 from fedtrain.data_owner.policy.rules import OwnerPolicy

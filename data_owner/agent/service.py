@@ -19,7 +19,7 @@ from fedtrain.data_owner import job as j
 from fedtrain.data_owner.agent.effects import Blocking, JobEffects
 from fedtrain.data_owner.agent.own_answers import OwnAnswers, Taker, is_behind
 from fedtrain.data_owner.agent.registering import Registering
-from fedtrain.data_owner.job import JobContext, JobState
+from fedtrain.data_owner.job_state import JobContext, JobState, Refusal
 from fedtrain.data_owner.policy.rules import OwnerPolicy
 from fedtrain.data_owner.release.decisions import consented
 from fedtrain.data_owner.round import new_job, step
@@ -475,7 +475,7 @@ class OwnerService:
 
     async def _note(self, job_id: str, problem: Problem) -> None:
         log.warning("request refused", job=job_id, code=problem.code.slug, detail=problem.detail)
-        refusal = j.Refusal(code=problem.code.slug, detail=problem.detail)
+        refusal = Refusal(code=problem.code.slug, detail=problem.detail)
         await self._driver.take(job_id, j.RequestRefused(refusal))
 
     async def _run(self, call: Callable[..., T], *arguments: object) -> T:

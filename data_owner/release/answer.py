@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from fedtrain.crypto import EncryptedVector, FactorPool, blind, encode_context, sum_of_masks
 from fedtrain.crypto.engine import Engine
 from fedtrain.data_owner.data.moments import Integers
-from fedtrain.data_owner.job import Answered, AnswerFacts
+from fedtrain.data_owner.job import Answered
+from fedtrain.data_owner.job_state import AnswerFacts
 from fedtrain.data_owner.methods.answers import Affine, OwnerMethod, Plain, PreparedData, Question
 from fedtrain.data_owner.release.fixed_point import fixed_point
 from fedtrain.data_owner.release.mask_keys import RoundKeys

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from fedtrain.data_owner import job as j
-from fedtrain.data_owner.job import JobState
+from fedtrain.data_owner.job_state import JobState
 from fedtrain.data_owner.store.records import Decision, DecisionKind, Release
 from fedtrain.protocol.documents.consent import open_consent
 from fedtrain.protocol.documents.signed import SignedDocument

@@ -18,7 +18,7 @@ from fedtrain.data_owner import job as j
 from fedtrain.data_owner.agent.past import Memory
 from fedtrain.data_owner.agent.spending import Spendings
 from fedtrain.data_owner.checks import own_answer
-from fedtrain.data_owner.job import JobContext, JobState
+from fedtrain.data_owner.job_state import JobContext, JobState
 from fedtrain.data_owner.policy.budget import PrivacyPolicy
 from fedtrain.data_owner.release.answer import AnsweringJob, AskedFacts, compute_answer, round_keys
 from fedtrain.data_owner.release.marks import AnswerMarks

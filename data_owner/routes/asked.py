@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from fedtrain.data_owner.job import JobState
+from fedtrain.data_owner.job_state import JobState
 from fedtrain.data_owner.policy.told import Told
 from fedtrain.methods.network.private import claimed_epsilon
 from fedtrain.planning.plans import sign_off_in_words

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, Field, field_serializer
 
-from fedtrain.data_owner.job import JobState
+from fedtrain.data_owner.job_state import JobState
 from fedtrain.data_owner.policy.told import Told
 from fedtrain.data_owner.routes.asked import Asked, Leak
 from fedtrain.data_owner.routes.consents import ConsentView

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_serializer, model_validator
 
 from fedtrain.data_owner import job as j
-from fedtrain.data_owner.job import JobState
+from fedtrain.data_owner.job_state import JobState
 from fedtrain.data_owner.routes.parts import OwnerParts, Parts
 from fedtrain.methods.network.private import claimed_epsilon
 from fedtrain.privacy.cost import total

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
 from fedtrain.data_owner import job as j
-from fedtrain.data_owner.job import AnswerFacts, JobState
+from fedtrain.data_owner.job_state import AnswerFacts, JobState
 from fedtrain.data_owner.release.audit import (
     NO_RECORD,
     AuditEntry,

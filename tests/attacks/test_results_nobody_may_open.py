@@ -10,7 +10,7 @@ import pytest
 
 from fedtrain.crypto import open_sealed
 from fedtrain.crypto.masks import masks_of_pairs, pair_mask
-from fedtrain.data_owner import job as o
+from fedtrain.data_owner.job_state import AwaitedSignOff
 from fedtrain.data_owner.release.answer import AskedFacts, numbers_of, round_keys
 from fedtrain.facilitator.rounds.going_on import sum_set_of
 from fedtrain.model_owner.arithmetic.arrays import integers_from_json
@@ -169,7 +169,7 @@ def test_a_facilitator_that_asks_for_keys_before_the_sign_off_gets_none(play: Si
         assert asked(owner, play, whole, signatures(play)) is None
         owner.kept = replace(owner.kept)
     assert owner.state is not None
-    assert owner.state.sign_off == o.AwaitedSignOff(result=whole.hash, owners=3)
+    assert owner.state.sign_off == AwaitedSignOff(result=whole.hash, owners=3)
 
 
 def test_a_sign_off_tells_keys_of_no_other_result(play: SignedOffPlay) -> None:

@@ -22,6 +22,7 @@ from fedtrain.data_owner.agent.service import OwnerService
 from fedtrain.data_owner.agent.spending import Spendings
 from fedtrain.data_owner.data.datasets import register
 from fedtrain.data_owner.data.freezing import Freezer
+from fedtrain.data_owner.job_state import JobState
 from fedtrain.data_owner.policy.inspector import Inspector
 from fedtrain.data_owner.policy.rules import OwnerPolicy
 from fedtrain.data_owner.release.audit import DecisionRecord
@@ -324,7 +325,7 @@ def test_killed_between_storing_and_sending_the_same_bytes_are_sent(
     request = at_work.counts_request()
     commit = at_work.store.commit
 
-    def keep_and_die(before: j.JobState, outcome: j.Outcome) -> None:
+    def keep_and_die(before: JobState, outcome: j.Outcome) -> None:
         commit(before, outcome)
         if any(isinstance(effect, j.KeepAnswer) for effect in outcome.effects):
             raise KeyboardInterrupt

@@ -7,7 +7,8 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from fedtrain.data_owner.job import AnswerFacts, KeepAnswer
+from fedtrain.data_owner.job import KeepAnswer
+from fedtrain.data_owner.job_state import AnswerFacts
 from fedtrain.data_owner.store.records import Release
 from fedtrain.data_owner.store.sql import OwnerStore
 from fedtrain.facilitator import round as facilitator_round

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule, run_state_machine_as_test
 
 from fedtrain.data_owner import job as o
+from fedtrain.data_owner.job_state import JobState
 from fedtrain.facilitator import job as f
 from fedtrain.facilitator import round as facilitator_round
 from fedtrain.facilitator.rounds import joining
@@ -97,7 +98,7 @@ def test_an_owner_whose_moments_are_not_held_to_what_it_committed_to(monkeypatch
     """Its table changes with each answer, and nothing compares: the same masks, over other contents."""
     answer = OwnerParty._answer
 
-    def over_other_moments(self: OwnerParty, state: o.JobState, effect: o.Answer) -> bytes:
+    def over_other_moments(self: OwnerParty, state: JobState, effect: o.Answer) -> bytes:
         self.moments = self.moments + self.moments if self.moments.rows < 200 else self.moments
         return answer(self, state.model_copy(update={"moments_hash": self.moments_hash}), effect)
 
@@ -111,14 +112,14 @@ def test_owners_that_are_too_late_and_not_told(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_an_owner_that_leaves_and_does_not_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(o.JobState, "left", property(lambda _self: False))
+    monkeypatch.setattr(JobState, "left", property(lambda _self: False))
     finds("for ever", Careless)
 
 
 def test_an_owner_that_sends_before_it_has_stored(monkeypatch: pytest.MonkeyPatch) -> None:
     answer = OwnerParty._answer
 
-    def unstored(self: OwnerParty, state: o.JobState, effect: o.Answer) -> bytes:
+    def unstored(self: OwnerParty, state: JobState, effect: o.Answer) -> bytes:
         before = self.kept
         body = answer(self, state, effect)
         self.kept = before.__class__(before.state, {})

@@ -20,7 +20,8 @@ from fedtrain.crypto import LocalEngine
 from fedtrain.data_owner import job as j
 from fedtrain.data_owner.app import create_app
 from fedtrain.data_owner.data.datasets import register
-from fedtrain.data_owner.job import JobState, KeepAnswer, Outcome
+from fedtrain.data_owner.job import KeepAnswer, Outcome
+from fedtrain.data_owner.job_state import JobState
 from fedtrain.data_owner.policy.budget import PrivacyPolicy
 from fedtrain.data_owner.policy.rules import OwnerPolicy
 from fedtrain.data_owner.round import step

@@ -8,7 +8,8 @@ import pytest
 
 from fedtrain.data_owner.agent.past import Memory
 from fedtrain.data_owner.data.freezing import Freezer
-from fedtrain.data_owner.job import JobState, Outcome
+from fedtrain.data_owner.job import Outcome
+from fedtrain.data_owner.job_state import JobState
 from fedtrain.data_owner.policy.differencing import table_risks, touched
 from fedtrain.data_owner.policy.row_groups import compare
 from fedtrain.data_owner.policy.summed_table import SummedTable

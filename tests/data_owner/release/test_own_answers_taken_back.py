@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fedtrain.data_owner.checks import own_answer
-from fedtrain.data_owner.job import JobContext
+from fedtrain.data_owner.job_state import JobContext
 from fedtrain.data_owner.policy.rules import OwnerPolicy
 from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.protocol.documents.identity import Identity, sha256_hex

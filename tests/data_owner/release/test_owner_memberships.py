@@ -8,7 +8,7 @@ import pytest
 
 from fedtrain.data_owner import job as j
 from fedtrain.data_owner.checks import check_roster
-from fedtrain.data_owner.job import JobContext
+from fedtrain.data_owner.job_state import JobContext
 from fedtrain.data_owner.policy.rules import OwnerPolicy
 from fedtrain.data_owner.round import step
 from fedtrain.protocol.documents.identity import Identity

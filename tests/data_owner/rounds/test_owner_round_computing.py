@@ -7,7 +7,7 @@ import json
 import pytest
 
 from fedtrain.data_owner import job as j
-from fedtrain.data_owner.job import JobContext, JobState
+from fedtrain.data_owner.job_state import JobContext, JobState
 from fedtrain.data_owner.policy.rules import OwnerPolicy
 from fedtrain.data_owner.round import step
 from fedtrain.methods.regression.kinds import RoundKind

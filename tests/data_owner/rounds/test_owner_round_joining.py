@@ -7,7 +7,7 @@ import json
 import pytest
 
 from fedtrain.data_owner import job as j
-from fedtrain.data_owner.job import JobState
+from fedtrain.data_owner.job_state import JobContext, JobState
 from fedtrain.data_owner.policy.rules import DatasetOffer, OwnerPolicy
 from fedtrain.data_owner.round import step
 from fedtrain.protocol.documents.signed import Acceptance, Decline, JobEnd
@@ -106,7 +106,7 @@ def test_a_malformed_key_is_declined_before_policy_or_plan_is_looked_at(changes:
 
 
 def test_a_small_key_is_declined_where_tests_do_not_allow_it() -> None:
-    owner = j.JobContext("aa" * 32, "clinic-a", "bb" * 32, OwnerPolicy.for_loopback(), allow_small_keys=False)
+    owner = JobContext("aa" * 32, "clinic-a", "bb" * 32, OwnerPolicy.for_loopback(), allow_small_keys=False)
     after, _ = step(owner, offered(), j.Offered({"default": facts_of()}), NOW)
     assert after.refusal is not None and after.refusal.code == "malformed-key" and "512" in after.refusal.detail
 

@@ -14,6 +14,7 @@ from fedtrain.data_owner import job as o
 from fedtrain.data_owner import round as owner_round
 from fedtrain.data_owner.data.encoding import DatasetFacts
 from fedtrain.data_owner.data.moments import Moments, moments_of
+from fedtrain.data_owner.job_state import AnswerFacts, JobContext, JobState
 from fedtrain.data_owner.methods import method_of
 from fedtrain.data_owner.methods.answers import PreparedData
 from fedtrain.data_owner.policy.row_groups import Comparison
@@ -106,12 +107,12 @@ class OwnerParty:
         policy = OwnerPolicy.for_loopback(least_roster=2)
         if by_hand:
             policy = policy.model_copy(update={"approval": "by_hand"})
-        self.owner = o.JobContext(self.party_id, name, identity_of("facilitator").party_id, policy, True)
+        self.owner = JobContext(self.party_id, name, identity_of("facilitator").party_id, policy, True)
         self.moments = moments_by_owner(name)
 
     @property
-    def state(self) -> o.JobState | None:
-        return None if self.kept.state is None else o.JobState.model_validate_json(self.kept.state)
+    def state(self) -> JobState | None:
+        return None if self.kept.state is None else JobState.model_validate_json(self.kept.state)
 
     @property
     def moments_hash(self) -> str:
@@ -187,7 +188,7 @@ class OwnerParty:
         assert self.mask_key is not None
         return X25519PrivateKey.from_private_bytes(self.mask_key).public_key().public_bytes_raw().hex()
 
-    def _keep(self, state: o.JobState) -> None:
+    def _keep(self, state: JobState) -> None:
         text = state.model_dump_json()
         if text != self.kept.state:
             self.kept.state = text
@@ -205,7 +206,7 @@ class OwnerParty:
     def _compute(self, compute: Compute, facilitator: FacilitatorParty) -> tuple[bytes, str] | None:
         request = from_cbor(compute.request.body, RoundRequest)
         known = self.kept.answers.get((request.round, request.kind))
-        answered = None if known is None else o.AnswerFacts.model_validate_json(known[0])
+        answered = None if known is None else AnswerFacts.model_validate_json(known[0])
         while True:
             state = self.state
             if state is None:
@@ -230,7 +231,7 @@ class OwnerParty:
             after, _ = owner_round.step(self.owner, after, o.RosterFetched(facilitator.kept.rosters[-1]), START)
             self._keep(after)
 
-    def _answer(self, state: o.JobState, effect: o.Answer) -> bytes:
+    def _answer(self, state: JobState, effect: o.Answer) -> bytes:
         job = self._answering(state)
         place = (effect.request.round, effect.request.kind)
         if self.marks.get(place, effect.request_hash) != effect.request_hash:
@@ -245,7 +246,7 @@ class OwnerParty:
         self._keep(after)
         return computed.body
 
-    def _answering(self, state: o.JobState) -> AnsweringJob:
+    def _answering(self, state: JobState) -> AnsweringJob:
         assert state.roster is not None
         roster = self.owner.roster(state, state.roster)
         keys = roster.mask_keys

@@ -23,6 +23,7 @@ import sqlalchemy as sa
 from fedtrain.data_owner import job as j
 from fedtrain.data_owner.agent.past import Memory
 from fedtrain.data_owner.agent.spending import Spendings
+from fedtrain.data_owner.job_state import AnswerFacts
 from fedtrain.data_owner.policy.budget import PrivacyPolicy
 from fedtrain.data_owner.policy.rules import OwnerPolicy
 from fedtrain.data_owner.policy.summed_table import SummedTable
@@ -110,7 +111,7 @@ class Owner:
 
 
 ANSWERED = j.Answered(
-    j.AnswerFacts(
+    AnswerFacts(
         round=0,
         kind="counts",
         request_hash="f6" * 32,

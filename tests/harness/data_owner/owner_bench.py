@@ -13,7 +13,7 @@ from phe.paillier import PaillierPrivateKey
 from fedtrain.crypto import LocalEngine, PublicEncryptor, encrypt_array, generate_keypair, key_id, prove_key
 from fedtrain.data_owner import job as j
 from fedtrain.data_owner.data.encoding import DatasetFacts
-from fedtrain.data_owner.job import AnswerFacts, JobContext, JobState
+from fedtrain.data_owner.job_state import AnswerFacts, JobContext, JobState
 from fedtrain.data_owner.policy.inspected import Cell, HighLeverage, InspectedPart, Inspection
 from fedtrain.data_owner.policy.row_groups import Comparison
 from fedtrain.data_owner.policy.rules import OwnerPolicy
