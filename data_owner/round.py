@@ -11,14 +11,12 @@ from datetime import datetime
 
 from fedtrain.data_owner import checks
 from fedtrain.data_owner import job as j
+from fedtrain.data_owner.answering import answered, asked, must_be_joined, waiting, withdrawing
 from fedtrain.data_owner.data.encoding import DatasetFacts
 from fedtrain.data_owner.job import Outcome
 from fedtrain.data_owner.job_state import JobContext, JobState, Refusal
 from fedtrain.data_owner.policy.budget import OVER_BUDGET
 from fedtrain.data_owner.policy.differencing import (
-    is_consented,
-    roster_risks,
-    rosters_to_consent,
     table_risks,
 )
 from fedtrain.data_owner.policy.rules import (
@@ -30,7 +28,7 @@ from fedtrain.data_owner.policy.rules import (
     judge_rows,
     standing_out_risks,
 )
-from fedtrain.data_owner.release.decisions import decided_on, released
+from fedtrain.data_owner.release.decisions import decided_on
 from fedtrain.data_owner.sign_off import (
     awaiting_release,
     check_decision,
@@ -39,13 +37,10 @@ from fedtrain.data_owner.sign_off import (
     waits_for_sign_off,
 )
 from fedtrain.data_owner.sum_sets import keys_asked, set_asked
-from fedtrain.methods import schedule_of
 from fedtrain.planning.plans import rounds_of
-from fedtrain.protocol.documents.consent import RosterConsent
 from fedtrain.protocol.documents.offer import check_offered_key
-from fedtrain.protocol.documents.quorum import most_rows, size_band
-from fedtrain.protocol.documents.signed import Acceptance, Decline, Manifest, SignedDocument, Withdrawal
-from fedtrain.protocol.messages.rounds import REQUEST_TAG, RoundRequest, from_cbor
+from fedtrain.protocol.documents.quorum import size_band
+from fedtrain.protocol.documents.signed import Acceptance, Decline, Manifest, SignedDocument
 from fedtrain.protocol.states import Event, Phase, Role, advance
 from fedtrain.spec.model_spec import ModelSpec
 from fedtrain.spec.problems import Code, Problem
@@ -84,18 +79,18 @@ def _take(context: JobContext, state: JobState, message: j.Message, now: datetim
         case j.RosterFetched():
             return _roster_fetched(context, state, message, now)
         case j.Asked():
-            return _asked(context, state, message)
+            return asked(context, state, message)
         case j.SetAsked() | j.KeysAsked():
             if state.left and state.refusal is not None:
-                return _withdrawing(context, state, state.refusal)
-            _must_be_joined(state)
+                return withdrawing(context, state, state.refusal)
+            must_be_joined(state)
             if isinstance(message, j.SetAsked):
                 return set_asked(context, state, message)
             return keys_asked(context, state, message)
         case j.ConsentTaken():
             return Outcome(state if state.consent is None else _with(state, consent=None, waits_because=None))
         case j.Answered():
-            return _answered(context, state, message, now)
+            return answered(context, state, message, now)
         case j.KeyLost():
             return _leaving(state, message.code, message.detail)
         case j.RequestRefused():
@@ -165,26 +160,13 @@ def _denied(context: JobContext, state: JobState, message: j.Denied) -> Outcome:
 
 
 def _leaving(state: JobState, code: Code, detail: str, event: Event = Event.CANCEL) -> Outcome:
-    """Out of a job that was joined, for good. The Facilitator is told when it asks next: see `_withdrawing`."""
-    _must_be_joined(state)
+    """Out of a job that was joined, for good. The Facilitator is told when it asks next: see `withdrawing`."""
+    must_be_joined(state)
     refusal = Refusal(code=code.slug, detail=detail)
     phase = advance(Role.DATA_OWNER, state.phase, event)
     return Outcome(
         _with(state, phase=phase, refusal=refusal, risks=(), consent=None, waits_because=None), (j.DestroyMaskKey(),)
     )
-
-
-def _withdrawing(context: JobContext, state: JobState, why: Refusal) -> Outcome:
-    """Say, in place of whatever is asked, that this owner has left."""
-    withdrawal = Withdrawal(
-        manifest_hash=state.manifest_hash,
-        party=context.party_id,
-        name=context.name,
-        code=why.code,
-        # Of all reasons only that of people who were told so goes to others.
-        reason=why.detail if why.code == Code.SIGN_OFF_REFUSED.slug else None,
-    )
-    return Outcome(state, (j.Withdraw(withdrawal),))
 
 
 def _sign_off_decided(context: JobContext, state: JobState, message: j.SignOffDecided, now: datetime) -> Outcome:
@@ -233,19 +215,6 @@ def _must_not_be_signed_off(context: JobContext, state: JobState) -> None:
         )
 
 
-def _waiting(state: JobState, risks: tuple[str, ...]) -> JobState:
-    return _with(state, risks=risks, waits_because=f"Sums over these rows could single somebody out. {' '.join(risks)}")
-
-
-def _waiting_for_consent(state: JobState, statement: RosterConsent) -> JobState:
-    why = (
-        f"{Code.CONSENT_MISSING.value.title}. Sums of the same rows went to other owners before "
-        f"({len(statement.earlier)} other rosters), and sums over both can be combined to fewer owners than either "
-        f"has: each of the {len(statement.concerned)} owners concerned has to sign, with fedtrain consent."
-    )
-    return _with(state, consent=statement, waits_because=why)
-
-
 def _frozen(context: JobContext, state: JobState, message: j.Frozen) -> Outcome:
     manifest = context.manifest(state)
     # Where sums carry noise, neither an answer nor its absence is to tell what rows there are.
@@ -288,7 +257,7 @@ def _asking(state: JobState, risks: tuple[str, ...]) -> Outcome:
     """Wait for a person, before this owner has joined."""
     if state.phase is not Phase.AWAITING_APPROVAL:
         state = _with(state, phase=advance(Role.DATA_OWNER, state.phase, Event.NEEDS_APPROVAL))
-    return Outcome(_waiting(state, risks), (j.DestroyMaskKey(),))
+    return Outcome(waiting(state, risks), (j.DestroyMaskKey(),))
 
 
 def _budget_short(context: JobContext, state: JobState, message: j.BudgetShort) -> Outcome:
@@ -319,142 +288,9 @@ def _roster_fetched(context: JobContext, state: JobState, message: j.RosterFetch
     """Pin the roster for the job, after every check. Raises Problem: ROSTER_INVALID, BAD_SIGNATURE."""
     if state.roster is not None:
         return Outcome(state)
-    _must_be_joined(state)
+    must_be_joined(state)
     checks.check_roster(context, state, message.signed, now)
     return Outcome(_with(state, roster=message.signed))
-
-
-def _must_be_joined(state: JobState) -> None:
-    if state.ended:
-        raise Problem(Code.JOB_OVER, f"Job {state.job_id} is {state.phase} at this owner: it answers no more.")
-    if state.phase is not Phase.JOINED:
-        raise Problem(Code.WRONG_STATE, f"Job {state.job_id} is {state.phase} at this owner: it has not joined.")
-
-
-def _held_against_the_past(context: JobContext, state: JobState, past: j.Past | None) -> JobState | None:
-    """The job as it waits for people, before its first number leaves; None where nothing is to be decided."""
-    if not context.policy.compares_sums:
-        return None
-    if state.roster is None or past is None:
-        raise Problem(Code.WRONG_STATE, f"Job {state.job_id} has no roster yet, or was not held against the past.")
-    roster = context.roster(state, state.roster).parties
-    found = (*table_risks(past.compared, context.policy.min_rows), *roster_risks(past.compared, roster))
-    risks = tuple(risk for risk in found if risk not in state.risks_taken)
-    if risks:
-        return _waiting(state, risks)
-    earlier = rosters_to_consent(past.compared, roster, past.told, context.party_id, past.consents)
-    if earlier is None or is_consented(past.consents, state.manifest_hash, roster, earlier):
-        return None
-    statement = RosterConsent(job_id=state.job_id, manifest_hash=state.manifest_hash, roster=roster, earlier=earlier)
-    return _waiting_for_consent(state, statement)
-
-
-def _asked(context: JobContext, state: JobState, message: j.Asked) -> Outcome:
-    if state.left and state.refusal is not None:
-        return _withdrawing(context, state, state.refusal)
-    answered = message.answered
-    if state.ending is not None and answered is not None and answered.request_hash == message.compute.request.hash:
-        # A Facilitator that was restored from a backup collects again what it had: nothing that it has not seen.
-        return Outcome(state, (j.SendStored(answered.round, answered.kind),))
-    _must_be_joined(state)
-    if state.waits_because is not None:
-        return Outcome(state, (j.AwaitApproval(),))
-    compute = message.compute
-    request = from_cbor(compute.request.body, RoundRequest)
-    if compute.job_id != state.job_id or request.manifest_hash != state.manifest_hash:
-        raise Problem(Code.MALFORMED_MESSAGE, f"The request belongs to another job or manifest than {state.job_id}.")
-    manifest = context.manifest(state)
-    # Inside a window the Facilitator updates the encrypted weights itself, and signs what it asks.
-    compute.request.open(REQUEST_TAG, context.facilitator if request.window_step else manifest.model_owner)
-    if state.roster is None:
-        return Outcome(state, (j.FetchRoster(message),))
-    if request.roster_hash != state.roster.hash:
-        raise Problem(
-            Code.ROSTER_INVALID,
-            f"The request names roster {request.roster_hash[:16]}…, this job's is {state.roster.hash[:16]}….",
-        )
-    if message.answered is not None:
-        if message.answered.request_hash != compute.request.hash:
-            raise Problem(
-                Code.REQUEST_DIFFERS,
-                f"Round {request.round} ({request.kind}) was answered for request "
-                f"{message.answered.request_hash[:16]}…, and now {compute.request.hash[:16]}… is asked: "
-                "an owner answers a round once.",
-            )
-        return Outcome(state, (j.SendStored(request.round, request.kind),))
-    _check_turn(state, request, manifest.spec)
-    bands = context.roster(state, state.roster).size_bands
-    if manifest.spec.training.goes_on and request.rows_total != sum(bands.values()):
-        raise Problem(
-            Code.ROWS_TOTAL_REFUSED,
-            f"The request says {request.rows_total} rows in all, the roster's size bands are {sum(bands.values())}.",
-        )
-    if manifest.spec.signs_off:
-        _check_rows_unknown(request, manifest.spec, len(context.roster(state, state.roster).parties))
-    checks.check_log(context, state, request, compute.previous_entry)
-    if state.last is None:
-        waiting = _held_against_the_past(context, state, message.past)
-        if waiting is not None:
-            return Outcome(waiting, (j.AwaitApproval(),))
-    return Outcome(_with_rows_total(state, request), (j.Answer(request, compute.request.hash),))
-
-
-def _answered(context: JobContext, state: JobState, message: j.Answered, now: datetime) -> Outcome:
-    """Keep an answer, and of those to old rounds what the Facilitator keeps of them."""
-    kept: tuple[j.Effect, ...] = (j.KeepAnswer(message.facts, message.body, released(state, message, now)),)
-    keep = context.documents.plan(state.offer).keep_rounds
-    if keep is not None and message.facts.round >= keep:
-        kept = (j.DropAnswers(message.facts.round - keep), *kept)
-    return Outcome(_with(state, last=message.facts, answers=state.answers + 1, problem=None), kept)
-
-
-def _with_rows_total(state: JobState, request: RoundRequest) -> JobState:
-    """Keep the job's N from the first request that says it, before it is known whether it can be answered.
-
-    An owner refuses an N below its own count: one N a job, and nobody can search for the count.
-    """
-    if request.rows_total is None or request.rows_total == state.rows_total:
-        return state
-    if state.rows_total is not None:
-        raise Problem(
-            Code.ROWS_TOTAL_REFUSED,
-            f"The request says {request.rows_total} rows in all, this job's requests said {state.rows_total} before.",
-        )
-    return _with(state, rows_total=request.rows_total)
-
-
-def _check_rows_unknown(request: RoundRequest, spec: ModelSpec, owners: int) -> None:
-    """Nobody knows N before the result is signed off, so that a request has the public bound in its place."""
-    most = most_rows(spec.training, owners)
-    if request.rows_total != most:
-        raise Problem(
-            Code.ROWS_TOTAL_REFUSED,
-            f"The request says {request.rows_total} rows in all. Before the result is signed off that is the most "
-            f"there can be, {most}: max_rows times {owners} owners.",
-        )
-
-
-def _check_turn(state: JobState, request: RoundRequest, spec: ModelSpec) -> None:
-    """Rounds come in the order of the job's method, no more than its plan has."""
-    schedule, last = schedule_of(spec), state.last
-    due = schedule.following(None) if last is None else schedule.following(last.round, last.kind)
-    turn = next((turn for turn in due if (turn.round, turn.kind) == (request.round, request.kind)), None)
-    # Rounds that came to nothing, or were without this owner, it has not seen.
-    turn = turn or schedule.skips_to(request.round, request.kind, None if last is None else last.round)
-    if turn is None:
-        names = " or ".join(f"round {turn.round} ({turn.kind})" for turn in due)
-        raise Problem(
-            Code.WRONG_STATE,
-            f"Round {request.round} ({request.kind}) is asked, {names} is due: rounds come in order.",
-        )
-    if state.rounds is not None and request.round > state.rounds:
-        raise Problem(Code.WRONG_STATE, f"Round {request.round} is beyond the {state.rounds} that the job's plan has.")
-    if request.window_step != turn.window_step:
-        raise Problem(
-            Code.WRONG_STATE,
-            f"Round {request.round} is step {request.window_step} of a window, step {turn.window_step} is due "
-            f"with reencrypt_every {schedule.window}.",
-        )
 
 
 def _ended(context: JobContext, state: JobState, message: j.Ended) -> Outcome:
