@@ -29,6 +29,7 @@ _OF_THE_DATA = frozenset({Code.INVALID_DATA, Code.TOO_FEW_ROWS})
 
 
 def asked(context: JobContext, state: JobState, message: j.Asked) -> Outcome:
+    """Answer a request, or wait for people first. Raises Problem for one that does not belong."""
     if state.left and state.refusal is not None:
         return withdrawing(context, state, state.refusal)
     answered = message.answered
@@ -88,6 +89,7 @@ def answered(context: JobContext, state: JobState, message: j.Answered, now: dat
 
 
 def must_be_joined(state: JobState) -> None:
+    """Raise Problem, JOB_OVER or WRONG_STATE, unless the job is joined."""
     if state.ended:
         raise Problem(Code.JOB_OVER, f"Job {state.job_id} is {state.phase} at this owner: it answers no more.")
     if state.phase is not Phase.JOINED:
@@ -108,6 +110,7 @@ def withdrawing(context: JobContext, state: JobState, why: Refusal) -> Outcome:
 
 
 def waiting(state: JobState, risks: tuple[str, ...]) -> JobState:
+    """Return the job as it waits for a person to take these risks."""
     return _with(state, risks=risks, waits_because=f"Sums over these rows could single somebody out. {' '.join(risks)}")
 
 

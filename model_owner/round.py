@@ -13,6 +13,7 @@ from fedtrain.methods import schedule_of
 from fedtrain.methods.plan import counts_of
 from fedtrain.methods.schedule import COUNTS
 from fedtrain.model_owner import job as j
+from fedtrain.model_owner.ending import FATAL, answering, cancelled, ended, failed, over
 from fedtrain.model_owner.job import JobContext, JobState, Outcome, facts_of
 from fedtrain.model_owner.methods import method_of
 from fedtrain.model_owner.methods.method import Finished, Opened, Taken
@@ -62,15 +63,15 @@ def _take(context: JobContext, state: JobState, message: j.Message, now: datetim
         case j.SumOpened():
             return _judged(state, message.arrived, now, lambda: _opened(context, state, message, now))
         case j.SumRefused():
-            return _failed(state, message.arrived, message.problem, now)
+            return failed(state, message.arrived, message.problem, now)
         case j.PointEncrypted():
             return _judged(state, message.turn.arrived, now, lambda: _encrypted(context, state, message))
         case j.Ended():
-            return _ended(state, message, now)
+            return ended(state, message, now)
         case j.CancelAsked():
-            return _cancelled(state, message, now)
+            return cancelled(state, message, now)
         case j.PreparationFailed():
-            return _over(state, Event.FAIL, message.problem.code, message.problem.detail, now)
+            return over(state, Event.FAIL, message.problem.code, message.problem.detail, now)
         case j.CancelTold():
             return Outcome(_with(state, cancel_told=True))
         case j.StatementHandedIn():
@@ -316,24 +317,13 @@ def _asking(
         raise replay.differs(arrived.step.step, signed, arrived.replayed)
     asked = j.Asked(round=request.round, kind=request.kind, request_hash=signed.hash, log_head=request.log_head)
     result = StepResult(job_id=state.job_id, step=arrived.step.step, request=signed)
-    return _answering(_with(state, asked=asked), arrived, result, (*kept, *_dropped(context, arrived.step.step)))
+    return answering(_with(state, asked=asked), arrived, result, (*kept, *_dropped(context, arrived.step.step)))
 
 
 def _dropped(context: JobContext, step: int) -> tuple[j.DropResults, ...]:
     """Drop what was asked before the rounds that the job keeps: a round has two steps at most, the evaluation's too."""
     keep = context.plan.keep_rounds
     return () if keep is None or step < 2 * keep else (j.DropResults(step - 2 * keep),)
-
-
-def _answering(state: JobState, arrived: j.StepArrived, result: StepResult, kept: tuple[j.Effect, ...]) -> Outcome:
-    body = to_cbor(result)
-    after = _with(
-        state,
-        next_step=arrived.step.step + 1,
-        bytes_sent=state.bytes_sent + len(body),
-        bytes_received=state.bytes_received + arrived.size_bytes,
-    )
-    return Outcome(after, (*kept, j.GiveResult(arrived.step.step, body)))
 
 
 def _kept(taken: Taken) -> tuple[j.Effect, ...]:
@@ -349,7 +339,7 @@ def _finished(state: JobState, arrived: j.StepArrived, taken: Taken, end: Finish
     ending = j.Ending(at=now, reason=why, converged=end.converged)
     after = _with(state, phase=advance(Role.MODEL_OWNER, state.phase, Event.FINISH), ending=ending)
     result = StepResult(job_id=state.job_id, step=arrived.step.step, finished="FINISHED")
-    return _answering(after, arrived, result, (*_kept(taken), j.KeepModel(end.model), j.DestroyKey()))
+    return answering(after, arrived, result, (*_kept(taken), j.KeepModel(end.model), j.DestroyKey()))
 
 
 def _judged(state: JobState, arrived: j.StepArrived, now: datetime, move: Callable[[], Outcome]) -> Outcome:
@@ -359,78 +349,7 @@ def _judged(state: JobState, arrived: j.StepArrived, now: datetime, move: Callab
     except Problem as problem:
         if state.ended or problem.code not in FATAL:
             raise
-        return _failed(state, arrived, problem, now)
-
-
-#: What no repetition mends: another party did wrong, or the job cannot go on.
-FATAL = frozenset(
-    {
-        Code.ADDITION_NOT_PROVEN,
-        Code.BAD_SIGNATURE,
-        Code.DIVERGED,
-        Code.DOES_NOT_FIT,
-        Code.LOG_INCONSISTENT,
-        Code.MALFORMED_CBOR,
-        Code.MALFORMED_CIPHERTEXT,
-        Code.MALFORMED_MESSAGE,
-        Code.PROTOCOL_VERSION,
-        Code.RESTORED_TOO_OLD,
-        Code.ROSTER_INVALID,
-        Code.SET_REFUSED,
-        Code.SUM_OUT_OF_BOUND,
-        Code.TOO_FEW_OWNERS,
-        Code.UNMASKING_REFUSED,
-    }
-)
-
-
-def broken(state: JobState, message: j.Message, error: Exception, now: datetime) -> Outcome:
-    """End the job whose step cannot be computed. Raises `error` again where no step would be answered by that."""
-    arrived = message.turn.arrived if isinstance(message, j.PointEncrypted) else message
-    if isinstance(arrived, j.SumOpened):
-        arrived = arrived.arrived
-    if not isinstance(arrived, j.StepArrived) or state.ended or arrived.step.step != state.next_step:
-        raise error
-    why = f"The step's numbers cannot be computed with ({type(error).__name__}): the Model Owner's log says more."
-    outcome = _failed(state, arrived, Problem(Code.INTERNAL, why), now)
-    return Outcome(_with(outcome.state, changed_at=now), outcome.effects)
-
-
-def _failed(state: JobState, arrived: j.StepArrived, problem: Problem, now: datetime) -> Outcome:
-    """End the job for what a step brought. Others are told no number that follows from a decrypted one."""
-    over = _over(state, Event.FAIL, problem.code, problem.detail, now)
-    told = over.state.ending.told if over.state.ending is not None else None
-    code = j.code_told(problem.code.slug)
-    result = StepResult(job_id=state.job_id, step=arrived.step.step, finished="FAILED", code=code, reason=told)
-    return _answering(over.state, arrived, result, over.effects)
-
-
-def _over(state: JobState, event: Event, code: Code, reason: str, now: datetime) -> Outcome:
-    phase = advance(Role.MODEL_OWNER, state.phase, event)
-    ending = j.Ending(at=now, code=code.slug, reason=reason, told=j.TOLD if code.slug in j.ABOUT_VALUES else reason)
-    return Outcome(_with(state, phase=phase, ending=ending), (j.DestroyKey(),))
-
-
-def _ended(state: JobState, message: j.Ended, now: datetime) -> Outcome:
-    if state.ended:
-        return Outcome(state)
-    end = message.end
-    if end.status == "FINISHED":
-        raise Problem(Code.WRONG_STATE, f"Job {state.job_id} is {state.phase} here: only its Model Owner finishes it.")
-    code = Code.from_slug(end.code) if end.code else Code.CANCELLED
-    event = Event.FAIL if end.status == "FAILED" else Event.CANCEL
-    return _over(state, event, code, end.reason or f"The Facilitator ended the job ({code.slug}).", now)
-
-
-def _cancelled(state: JobState, message: j.CancelAsked, now: datetime) -> Outcome:
-    """Cancel the job; one that is cancelled is told of again, since a restored Facilitator may have forgotten."""
-    if state.ended and state.phase is not Phase.CANCELLED:
-        raise Problem(Code.JOB_OVER, f"Job {state.job_id} is {state.phase} already.")
-    again = state.phase is Phase.CANCELLED
-    over = Outcome(state) if again else _over(state, Event.CANCEL, Code.CANCELLED, message.reason, now)
-    if state.manifest is None:
-        return over
-    return Outcome(_with(over.state, cancel_told=False), (*over.effects, j.TellCancelled()))
+        return failed(state, arrived, problem, now)
 
 
 def _with(state: JobState, **changes: object) -> JobState:

@@ -29,6 +29,7 @@ from fedtrain.crypto.paillier.key_proof import prove_key
 from fedtrain.methods.plan import Plan
 from fedtrain.model_owner import job as j
 from fedtrain.model_owner import round as rounds
+from fedtrain.model_owner.ending import FATAL, broken
 from fedtrain.model_owner.job import JobContext, JobState, Outcome
 from fedtrain.model_owner.jobs.initial_weights import beginning
 from fedtrain.model_owner.jobs.specs import plan_of
@@ -187,7 +188,7 @@ class ModelService:
             outcome = rounds.step(context, state, message, now)
         except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
             log.exception("a step broke", job=state.job_id, step=state.next_step)
-            outcome = rounds.broken(state, message, error, now)
+            outcome = broken(state, message, error, now)
         if outcome.state is state:
             return outcome
         self._spent_s[state.job_id] += self._own.clock.monotonic() - began
@@ -323,7 +324,7 @@ class ModelService:
         try:
             values = await self._timed(job_id, lambda: open_sum(effect, private_key_of(own.keys, job_id), own.engine))
         except Problem as problem:
-            if problem.code not in rounds.FATAL:
+            if problem.code not in FATAL:
                 raise
             return j.SumRefused(effect.arrived, problem)
         return j.SumOpened(effect.arrived, values)
@@ -340,7 +341,7 @@ class ModelService:
             if problem.code in (Code.NOT_FOUND, Code.FORBIDDEN):
                 # Evidence that is withheld is as good as evidence that does not hold.
                 problem = Problem(Code.ADDITION_NOT_PROVEN, f"The Facilitator withholds evidence: {problem.detail}")
-            if problem.code not in rounds.FATAL:
+            if problem.code not in FATAL:
                 raise problem from None
             return j.SumRefused(effect.arrived, problem)
         fetched = sum(item.size_bytes for item in evidence)
@@ -372,7 +373,7 @@ class ModelService:
         try:
             return await self._timed(job_id, encrypt)
         except Problem as problem:
-            if problem.code not in rounds.FATAL:
+            if problem.code not in FATAL:
                 raise
             return j.SumRefused(effect.turn.arrived, problem)
 
