@@ -2,6 +2,7 @@
 
     booked → told → marked → computed → stored, with its release in the audit → sent
 
+What an answer under a mask of this owner's own spends is booked later, before the key of that mask is told.
 An answer is on the disk before anybody sees it, and what is sent is what is on the disk: a crash between any two stages
 leaves the same answer to be sent again, or the same request to be answered for the same plaintexts.
 """

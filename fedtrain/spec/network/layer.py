@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -24,7 +25,7 @@ NAME = r"^[A-Za-z0-9_]{1,60}(\.[A-Za-z0-9_]{1,60}){0,7}$"
 _NOT_ARGUMENTS = {"name", "type", "inputs"}
 
 
-class NamedLayer(Strict):
+class NamedLayer(Strict, ABC):
     """A layer; a subclass has its `type`, its fields, and the shape that it gives.
 
     `inputs`: names of features, or of layers before it. Fields that have their default are not written.
@@ -33,9 +34,9 @@ class NamedLayer(Strict):
     name: Annotated[StrictStr, Field(pattern=NAME)]
     inputs: Annotated[tuple[StrictStr, ...], Field(max_length=5000)]
 
+    @abstractmethod
     def output(self, *inputs: Shape) -> Shape:
         """Return the shape that comes out. Raises ValueError, which names a field, for one that cannot come in."""
-        raise NotImplementedError
 
     @property
     def parameters(self) -> Mapping[str, Shape]:
