@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fedtrain.methods.regression.kinds import RoundKind
-from fedtrain.protocol.documents import consent
+from fedtrain.protocol.documents import consent, release
 from fedtrain.protocol.documents import signed as documents
 from fedtrain.protocol.documents.signed import Document
 from fedtrain.protocol.evidence import sum_set
@@ -79,7 +79,8 @@ def test_every_field_of_every_message_is_named(kind: type[Strict]) -> None:
 
 def test_every_signature_is_listed_with_its_tag() -> None:
     rows = re.findall(r"^\| `(\w+)` \| `([a-z-]+)` \|", section("Signatures and hashes"), re.MULTILINE)
-    signed = {kind.__name__: kind.tag() for kind in SIGNED if issubclass(kind, Document)}
+    listed = (*SIGNED, release.ReleaseStatement)
+    signed = {kind.__name__: kind.tag() for kind in listed if issubclass(kind, Document)}
     assert dict(rows) == {**signed, "RoundRequest": REQUEST_TAG, "RoundAnswer": ANSWER_TAG}
 
 
