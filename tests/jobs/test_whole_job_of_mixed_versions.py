@@ -39,7 +39,8 @@ class Upgraded:
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("fedtrain.model_owner.round.sign_document", self.sign)
-        monkeypatch.setattr("fedtrain.model_owner.round.to_cbor", self.encode)
+        for module in ("fedtrain.model_owner.round", "fedtrain.model_owner.ending"):
+            monkeypatch.setattr(f"{module}.to_cbor", self.encode)
         for module in ("fedtrain.data_owner.agent.effects", "fedtrain.data_owner.agent.registering"):
             monkeypatch.setattr(f"{module}.sign_document", self._by_one_owner(self.sign))
         monkeypatch.setattr("fedtrain.data_owner.release.answer.to_cbor", self.encode_answer)

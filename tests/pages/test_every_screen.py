@@ -51,7 +51,7 @@ def test_the_keyboard_reaches_the_page_and_its_links(finished: tuple[Parties, st
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "To the page"
     page.keyboard.press("Enter")
-    assert page.evaluate("document.activeElement.id") == "main"
+    page.locator("#main:focus").wait_for()
     page.get_by_role("link", name="New job").focus()
     page.keyboard.press("Enter")
     page.get_by_role("heading", name="New job").wait_for()
