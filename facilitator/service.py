@@ -19,7 +19,6 @@ from fedtrain.protocol.clock import timestamp
 from fedtrain.protocol.documents.offer import check_offer
 from fedtrain.protocol.documents.signed import Manifest, SignedDocument, open_document
 from fedtrain.protocol.states import Phase
-from fedtrain.service.vault.tokens import Scope
 from fedtrain.service.web.caller import Caller
 from fedtrain.spec.problems import Code, Problem
 
@@ -74,7 +73,7 @@ class JobService:
 
         For this service's own people and the party itself. Raises Problem: FORBIDDEN for others, NOT_FOUND.
         """
-        own_people = not caller.authenticated or caller.scope is Scope.ADMIN
+        own_people = not caller.authenticated or caller.own_person
         if not own_people and caller.party_id != party:
             raise Problem(Code.FORBIDDEN, f"Only {party[:16]}… itself, or a token of scope admin, may end this.")
         if not await asyncio.to_thread(self._forget, party):

@@ -7,6 +7,8 @@ from pydantic import BaseModel
 
 from fedtrain.data_owner.release.audit import NO_RECORD, AuditRecord
 from fedtrain.data_owner.routes.parts import Parts
+from fedtrain.service.people.permissions import Permission
+from fedtrain.service.web.caller import needs
 
 router = APIRouter(tags=["audit"])
 
@@ -55,6 +57,7 @@ _EXAMPLE = {
 
 @router.get(
     "/audit",
+    dependencies=[needs(Permission.AUDIT)],
     summary="Everything that left this owner (job, round, kind, how many numbers, to whom), and what people decided",
     responses={200: {"content": {"application/json": {"example": _EXAMPLE}}}},
 )

@@ -12,6 +12,8 @@ from fedtrain.data_owner.policy.budget import PrivacyPolicy
 from fedtrain.data_owner.routes.parts import OwnerParts, Parts
 from fedtrain.data_owner.store.records import Dataset
 from fedtrain.privacy.cost import total
+from fedtrain.service.people.permissions import Permission
+from fedtrain.service.web.caller import needs
 
 router = APIRouter(tags=["budget"])
 
@@ -88,7 +90,11 @@ class Budget(BaseModel):
     datasets: list[DatasetBudget]
 
 
-@router.get("/budget", summary="What each dataset's records have spent of their privacy, and what is left")
+@router.get(
+    "/budget",
+    dependencies=[needs(Permission.LOOK)],
+    summary="What each dataset's records have spent of their privacy, and what is left",
+)
 async def get_budget(parts: Parts) -> Budget:
     return await asyncio.to_thread(_budget, parts)
 

@@ -8,7 +8,8 @@ from fastapi import APIRouter, Path, Query, Request
 
 from fedtrain.data_owner.routes.parts import Parts
 from fedtrain.protocol.documents.card import CURSOR, CardTerms
-from fedtrain.service.web.caller import DECIDES
+from fedtrain.service.people.permissions import Permission
+from fedtrain.service.web.caller import needs
 from fedtrain.service.web.responses import JSON_TYPE, body_as, schema_of
 from fedtrain.service.web.validation import parsed_body
 
@@ -33,7 +34,7 @@ _CARD = {"party": "1a" * 32, "dataset": "default", "revision": 1_767_000_000_000
 
 @router.put(
     "/datasets/{name}/card",
-    dependencies=[DECIDES],
+    dependencies=[needs(Permission.MANAGE_DATASETS)],
     summary="Publish a dataset: sign its card, and have the Facilitator show it",
     responses={200: {"content": {JSON_TYPE: {"example": _CARD}}}},
     openapi_extra=_BODY,
@@ -46,7 +47,7 @@ async def publish(name: DatasetInPath, request: Request, parts: Parts) -> dict[s
 
 @router.delete(
     "/datasets/{name}/card",
-    dependencies=[DECIDES],
+    dependencies=[needs(Permission.MANAGE_DATASETS)],
     summary="Withdraw a dataset's card",
     responses={200: {"content": {JSON_TYPE: {"example": {"dataset": "default", "revision": 1_767_000_000_000}}}}},
 )
@@ -57,6 +58,7 @@ async def withdraw(name: DatasetInPath, parts: Parts) -> dict[str, Any]:
 
 @router.get(
     "/cards",
+    dependencies=[needs(Permission.LOOK)],
     summary="This owner's cards, as the Facilitator shows them, each verified",
     responses={200: {"content": {JSON_TYPE: {"example": {"cards": [_CARD], "refused": [], "next": None}}}}},
 )

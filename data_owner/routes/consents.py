@@ -12,7 +12,8 @@ from fedtrain.data_owner.routes.parts import Parts
 from fedtrain.protocol.documents.consent import RosterConsent, gathered
 from fedtrain.protocol.documents.signed import SignedDocument
 from fedtrain.protocol.messages.tasks import JSON_TYPE
-from fedtrain.service.web.caller import DECIDES, AnyCaller
+from fedtrain.service.people.permissions import Permission
+from fedtrain.service.web.caller import AnyCaller, needs
 from fedtrain.spec.model_spec import Strict
 
 MOST_TAKEN = 1000
@@ -81,7 +82,7 @@ router = APIRouter(prefix="/consents", tags=["consents"])
 
 @router.post(
     "",
-    dependencies=[DECIDES],
+    dependencies=[needs(Permission.APPROVE_JOBS)],
     summary="Hand in what other owners signed",
     responses={200: {"content": {JSON_TYPE: {"example": [_EXAMPLE]}}}},
 )
@@ -93,6 +94,7 @@ async def post_consents(consents: Consents, parts: Parts, who: AnyCaller) -> lis
 
 @router.get(
     "/{job_id}",
+    dependencies=[needs(Permission.LOOK)],
     summary="The statements on a job, and who signed them",
     responses={200: {"content": {JSON_TYPE: {"example": [_EXAMPLE]}}}},
 )
@@ -103,6 +105,7 @@ def get_consents(job_id: JobIdPath, parts: Parts) -> list[ConsentView]:
 
 @router.get(
     "/{job_id}/signed",
+    dependencies=[needs(Permission.LOOK)],
     summary="All consents to a job that are here, to be handed to the other owners",
     responses={200: {"content": {JSON_TYPE: {"example": _SIGNED}}}},
 )
@@ -112,7 +115,7 @@ def get_signed(job_id: JobIdPath, parts: Parts) -> dict[str, list[SignedDocument
 
 @router.post(
     "/{job_id}/sign",
-    dependencies=[DECIDES],
+    dependencies=[needs(Permission.APPROVE_JOBS)],
     summary="Sign for this owner that a job's sum may be told over its roster",
     responses={200: {"content": {JSON_TYPE: {"example": [_EXAMPLE]}}}},
 )

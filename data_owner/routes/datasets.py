@@ -16,8 +16,9 @@ from fedtrain.data_owner.routes.parts import Parts
 from fedtrain.data_owner.routes.uploads import save_upload
 from fedtrain.data_owner.store.records import Dataset
 from fedtrain.protocol.documents.signed import Name
+from fedtrain.service.people.permissions import Permission
 from fedtrain.service.vault.data_folder import file_in
-from fedtrain.service.web.caller import DECIDES
+from fedtrain.service.web.caller import needs
 from fedtrain.service.web.responses import JSON_TYPE, content_type, schema_of, unsupported_media_type
 from fedtrain.service.web.validation import parsed_body
 from fedtrain.spec.model_spec import DataProps, Strict
@@ -119,7 +120,7 @@ router = APIRouter(tags=["datasets"])
 @router.post(
     "/datasets",
     status_code=201,
-    dependencies=[DECIDES],
+    dependencies=[needs(Permission.MANAGE_DATASETS)],
     summary="Register a dataset: a file under the data folder, or an upload",
     response_model=DatasetView,
     responses={201: {"content": {JSON_TYPE: {"example": _VIEW_EXAMPLE}}}},
@@ -148,6 +149,7 @@ async def post_dataset(
 
 @router.get(
     "/datasets",
+    dependencies=[needs(Permission.LOOK)],
     summary="The datasets on offer, each with its version and encoding",
     responses={200: {"content": {JSON_TYPE: {"example": [_VIEW_EXAMPLE]}}}},
 )

@@ -20,7 +20,8 @@ from fedtrain.data_owner.store.records import Release
 from fedtrain.planning.plans import numbers_revealed
 from fedtrain.protocol.documents.signed import Manifest
 from fedtrain.protocol.messages.tasks import JSON_TYPE
-from fedtrain.service.web.caller import DECIDES, AnyCaller
+from fedtrain.service.people.permissions import Permission
+from fedtrain.service.web.caller import AnyCaller, needs
 from fedtrain.service.web.event_streams import EVENTS, CountedStream, LastEventId, Sight, events_of, looking
 from fedtrain.service.web.job_view import JobView
 from fedtrain.spec.model_spec import Strict
@@ -151,6 +152,7 @@ router = APIRouter(tags=["models"])
 
 @router.get(
     "/models",
+    dependencies=[needs(Permission.LOOK)],
     summary="The jobs this owner was asked to join, the latest first",
     responses={200: {"content": {JSON_TYPE: {"example": [_EXAMPLE]}}}},
 )
@@ -161,6 +163,7 @@ def get_models(parts: Parts) -> list[OwnerJobView]:
 
 @router.get(
     "/models/{job_id}",
+    dependencies=[needs(Permission.LOOK)],
     summary="One job: its plan, what it may reveal, and what was released",
     responses={200: {"content": {JSON_TYPE: {"example": _DETAIL}}}},
 )
@@ -182,7 +185,7 @@ def get_model(job_id: JobIdPath, parts: Parts) -> JobDetail:
     )
 
 
-@router.get("/models/{job_id}/events", **EVENTS)
+@router.get("/models/{job_id}/events", dependencies=[needs(Permission.LOOK)], **EVENTS)
 async def events(
     job_id: JobIdPath, request: Request, parts: Parts, who: AnyCaller, last_event_id: LastEventId = None
 ) -> CountedStream:
@@ -206,7 +209,7 @@ async def events(
 
 @router.post(
     "/models/{job_id}/approve",
-    dependencies=[DECIDES],
+    dependencies=[needs(Permission.APPROVE_JOBS)],
     summary="Let a job in that waits for a person",
     responses={200: {"content": {JSON_TYPE: {"example": _EXAMPLE}}}},
 )
@@ -216,7 +219,7 @@ async def approve(job_id: JobIdPath, parts: Parts, who: AnyCaller) -> OwnerJobVi
 
 @router.post(
     "/models/{job_id}/deny",
-    dependencies=[DECIDES],
+    dependencies=[needs(Permission.APPROVE_JOBS)],
     summary="Refuse a job that waits for a person",
     responses={200: {"content": {JSON_TYPE: {"example": _DENIED}}}},
 )
@@ -226,7 +229,7 @@ async def deny(job_id: JobIdPath, denial: Denial, parts: Parts, who: AnyCaller) 
 
 @router.post(
     "/models/{job_id}/resume",
-    dependencies=[DECIDES],
+    dependencies=[needs(Permission.RESUME_JOBS)],
     status_code=202,
     summary="Go on with a job that waits for this owner, as after a restored backup",
     responses={202: {"content": {JSON_TYPE: {"example": _EXAMPLE}}}},

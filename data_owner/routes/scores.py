@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from fedtrain.data_owner.routes.parts import Parts
 from fedtrain.protocol.documents.signed import JobId, Name
 from fedtrain.protocol.messages.scoring import MAX_ROWS
-from fedtrain.service.web.caller import DECIDES
+from fedtrain.service.people.permissions import Permission
+from fedtrain.service.web.caller import needs
 from fedtrain.spec.model_spec import Strict
 
 _MODEL_ID = "0f4b6d1c9e7a4c52b8d3a6e5f1029384"
@@ -53,7 +54,7 @@ class Scores(BaseModel):
 
 @router.post(
     "/score",
-    dependencies=[DECIDES],
+    dependencies=[needs(Permission.SCORE)],
     response_model_exclude_unset=True,
     summary="Score rows without showing them, by a model that stays hidden; counts against its quota",
 )

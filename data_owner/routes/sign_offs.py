@@ -17,7 +17,8 @@ from fedtrain.privacy.cost import total
 from fedtrain.protocol.documents.signed import MOST_REASON, Hash, SignedDocument
 from fedtrain.protocol.messages.tasks import JSON_TYPE
 from fedtrain.protocol.states import Phase
-from fedtrain.service.web.caller import DECIDES, AnyCaller
+from fedtrain.service.people.permissions import Permission
+from fedtrain.service.web.caller import AnyCaller, needs
 from fedtrain.spec.model_spec import Strict, check_printable
 from fedtrain.spec.problems import Code, Problem
 
@@ -156,14 +157,18 @@ class SignOffView(BaseModel):
     signed: list[SignatoryView]
 
 
-@router.get("/models/{job_id}/sign-off", summary="A result that people sign off before it opens: what it is made of")
+@router.get(
+    "/models/{job_id}/sign-off",
+    dependencies=[needs(Permission.LOOK)],
+    summary="A result that people sign off before it opens: what it is made of",
+)
 def get_sign_off(job_id: _JobIdPath, parts: Parts) -> SignOffView:
     return _view(parts, _known(parts, job_id))
 
 
 @router.post(
     "/models/{job_id}/sign-off",
-    dependencies=[DECIDES],
+    dependencies=[needs(Permission.SIGN_OFF)],
     summary="Sign a result off, or refuse it: that ends the job at every party, or keeps its model from others",
 )
 async def sign_off(job_id: _JobIdPath, decision: SignOffDecision, parts: Parts, who: AnyCaller) -> SignOffView:
@@ -173,6 +178,7 @@ async def sign_off(job_id: _JobIdPath, decision: SignOffDecision, parts: Parts, 
 
 @router.get(
     "/models/{job_id}/sign-off/statement",
+    dependencies=[needs(Permission.LOOK)],
     summary="What this owner's people decided about a finished model, signed, to be handed to its Model Owner",
     responses={200: {"content": {JSON_TYPE: {"example": _STATEMENT}}}},
 )

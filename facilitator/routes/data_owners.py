@@ -7,7 +7,8 @@ from pydantic import BaseModel, ConfigDict
 
 from fedtrain.facilitator.routes.access import PartyInPath, Service, signed_body
 from fedtrain.facilitator.store import StoredParty
-from fedtrain.service.web.caller import AnyCaller, CallingDataOwner
+from fedtrain.service.people.permissions import Permission
+from fedtrain.service.web.caller import AnyCaller, CallingDataOwner, needs
 from fedtrain.service.web.responses import JSON_TYPE, body_as
 
 router = APIRouter(prefix="/data-owners", tags=["data owners"])
@@ -39,7 +40,12 @@ def _view(party: StoredParty) -> DataOwnerView:
     )
 
 
-@router.put("/{party_id}", summary="Register, or change what is offered", openapi_extra=signed_body("registration"))
+@router.put(
+    "/{party_id}",
+    dependencies=[needs(Permission.ACT_AS_PARTY)],
+    summary="Register, or change what is offered",
+    openapi_extra=signed_body("registration"),
+)
 async def register(
     party_id: PartyInPath, request: Request, caller: CallingDataOwner, service: Service
 ) -> DataOwnerView:
@@ -47,12 +53,15 @@ async def register(
 
 
 @router.delete(
-    "/{party_id}", status_code=204, summary="Ask a Data Owner that has left for nothing more; it may register again"
+    "/{party_id}",
+    dependencies=[needs(Permission.REMOVE_PARTIES)],
+    status_code=204,
+    summary="Ask a Data Owner that has left for nothing more; it may register again",
 )
 async def forget(party_id: PartyInPath, caller: AnyCaller, service: Service) -> None:
     await service.forget(party_id, caller)
 
 
-@router.get("", summary="Registered Data Owners, by name")
+@router.get("", dependencies=[needs(Permission.LOOK)], summary="Registered Data Owners, by name")
 async def data_owners(service: Service) -> list[DataOwnerView]:
     return [_view(party) for party in await service.data_owners()]

@@ -10,7 +10,8 @@ from fedtrain.facilitator.registry.catalogue import Asked, Catalogue
 from fedtrain.facilitator.routes.access import SIGNED_EXAMPLE, PartyInPath, signed_body
 from fedtrain.protocol.documents.card import CURSOR, CardList, Tag
 from fedtrain.protocol.documents.signed import PartyId, SignedDocument
-from fedtrain.service.web.caller import AnyCaller, CallingDataOwner
+from fedtrain.service.people.permissions import Permission
+from fedtrain.service.web.caller import AnyCaller, CallingDataOwner, needs
 from fedtrain.service.web.responses import JSON_TYPE, body_as
 from fedtrain.spec.columns import FeatureType
 
@@ -30,6 +31,7 @@ TheCatalogue = Annotated[Catalogue, Depends(_catalogue)]
 
 @router.get(
     "",
+    dependencies=[needs(Permission.LOOK)],
     summary="Cards of datasets, by words, tags and columns, the newest first; each reader sees those that are for it",
     responses={200: {"content": {JSON_TYPE: {"example": _FOUND}}}},
 )
@@ -49,7 +51,12 @@ async def find(
     return await catalogue.find(asked, caller.party_id)
 
 
-@router.put("/{party_id}/{dataset}", summary="Publish a dataset's card", openapi_extra=signed_body("card"))
+@router.put(
+    "/{party_id}/{dataset}",
+    dependencies=[needs(Permission.ACT_AS_PARTY)],
+    summary="Publish a dataset's card",
+    openapi_extra=signed_body("card"),
+)
 async def publish(
     party_id: PartyInPath, dataset: DatasetInPath, request: Request, caller: CallingDataOwner, catalogue: TheCatalogue
 ) -> SignedDocument:
@@ -58,6 +65,7 @@ async def publish(
 
 @router.put(
     "/{party_id}/{dataset}/withdrawal",
+    dependencies=[needs(Permission.ACT_AS_PARTY)],
     summary="Withdraw a dataset's card, and every earlier one",
     openapi_extra=signed_body("withdrawal"),
 )

@@ -18,8 +18,8 @@ from fedtrain.facilitator.routes.access import (
 from fedtrain.facilitator.status import ModelView
 from fedtrain.protocol.documents.signed import SignedDocument
 from fedtrain.protocol.states import ENDED
-from fedtrain.service.vault.tokens import Scope
-from fedtrain.service.web.caller import AnyCaller, CallingModelOwner, require_party
+from fedtrain.service.people.permissions import Permission
+from fedtrain.service.web.caller import AnyCaller, CallingModelOwner, needs, require_party
 from fedtrain.service.web.event_streams import EVENTS, CountedStream, LastEventId, Sight, events_of, looking
 from fedtrain.service.web.responses import JSON_TYPE, CborResponse, body_as
 
@@ -28,6 +28,7 @@ router = APIRouter(prefix="/models", tags=["models"])
 
 @router.put(
     "/{job_id}",
+    dependencies=[needs(Permission.ACT_AS_PARTY)],
     summary="Deploy a job: the Model Owner's signed manifest",
     openapi_extra=signed_body("manifest"),
     responses={201: {"description": "The job is new", "model": ModelView}},
@@ -40,17 +41,17 @@ async def deploy(
     return view
 
 
-@router.get("", summary="The newest jobs")
+@router.get("", dependencies=[needs(Permission.LOOK)], summary="The newest jobs")
 async def models(service: Service) -> list[ModelView]:
     return await service.models()
 
 
-@router.get("/{job_id}", summary="Where a job stands, and for whom it waits")
+@router.get("/{job_id}", dependencies=[needs(Permission.LOOK)], summary="Where a job stands, and for whom it waits")
 async def model(job_id: JobIdInPath, service: Service) -> ModelView:
     return await service.model(job_id)
 
 
-@router.get("/{job_id}/events", **EVENTS)
+@router.get("/{job_id}/events", dependencies=[needs(Permission.LOOK)], **EVENTS)
 async def events(
     job_id: JobIdInPath, request: Request, service: Service, who: AnyCaller, last_event_id: LastEventId = None
 ) -> CountedStream:
@@ -69,7 +70,7 @@ async def events(
     return CountedStream(request, who, events_of(look, looking(request.app.state.stop), last_event_id))
 
 
-@router.delete("/{job_id}", summary="Cancel a job; for its Model Owner")
+@router.delete("/{job_id}", dependencies=[needs(Permission.ACT_AS_PARTY)], summary="Cancel a job; for its Model Owner")
 async def cancel(
     job_id: JobIdInPath,
     caller: CallingModelOwner,
@@ -81,6 +82,7 @@ async def cancel(
 
 @router.get(
     "/{job_id}/manifest",
+    dependencies=[needs(Permission.LOOK)],
     summary="What is trained, signed by the Model Owner",
     responses={200: {"content": {"application/json": {"example": SIGNED_EXAMPLE}}}},
 )
@@ -90,6 +92,7 @@ async def manifest(job_id: JobIdInPath, service: Service) -> SignedDocument:
 
 @router.get(
     "/{job_id}/roster",
+    dependencies=[needs(Permission.LOOK)],
     summary="Who takes part, signed by the Facilitator",
     responses={200: {"content": {"application/json": {"example": SIGNED_EXAMPLE}}}},
 )
@@ -99,6 +102,7 @@ async def roster(job_id: JobIdInPath, service: Service) -> SignedDocument:
 
 @router.get(
     "/{job_id}/log",
+    dependencies=[needs(Permission.LOOK)],
     summary="The hash chain over all sums: hashes and products, entry by entry",
     response_model=list[LogLine],
 )
@@ -112,6 +116,7 @@ async def log(
 
 @router.get(
     "/{job_id}/log/{index}",
+    dependencies=[needs(Permission.LOOK)],
     summary="One log entry, as the exact bytes that are hashed",
     response_class=CborResponse,
     responses=bytes_response("application/cbor", "LogEntry"),
@@ -124,11 +129,12 @@ async def log_entry(
 
 @router.get(
     "/{job_id}/blobs/{content_hash}",
+    dependencies=[needs(Permission.READ_EVIDENCE)],
     summary="Evidence by its SHA-256: requests, answers, products; for the job's parties, and who runs the service",
     response_class=Response,
     responses=bytes_response("application/cbor", "RoundRequest, SignedBytes or RoundAnswer; a product's ciphertexts"),
 )
 async def blob(job_id: JobIdInPath, content_hash: HashInPath, who: AnyCaller, service: Service) -> Response:
-    reader = None if who.scope is Scope.ADMIN else require_party(who)
+    reader = None if who.own_person else require_party(who)
     found = await service.evidence(job_id, content_hash, reader)
     return Response(found.content, media_type=found.content_type)

@@ -11,7 +11,8 @@ from fedtrain.facilitator.routes.access import Desk, Post, TaskIdInPath, bytes_r
 from fedtrain.facilitator.store.results import Given
 from fedtrain.protocol.documents.signed import Hash, JobId, PartyId
 from fedtrain.protocol.messages.tasks import JSON_TYPE, TaskHeader, TaskKind, TaskList
-from fedtrain.service.web.caller import CallingParty
+from fedtrain.service.people.permissions import Permission
+from fedtrain.service.web.caller import CallingParty, needs
 from fedtrain.service.web.responses import CBOR_TYPE, body_as, content_type
 
 router = APIRouter(prefix="/tasks", tags=["tasks"])
@@ -52,6 +53,7 @@ _RESULT_BODY = {
 
 @router.get(
     "",
+    dependencies=[needs(Permission.ACT_AS_PARTY)],
     summary="The caller's open tasks; waits for one while there is none",
     responses={200: {"content": {"application/json": {"example": _LIST_EXAMPLE}}}},
 )
@@ -71,6 +73,7 @@ async def tasks(
 
 @router.get(
     "/{task_id}/request",
+    dependencies=[needs(Permission.ACT_AS_PARTY)],
     summary="What a task asks for; for its recipient",
     response_class=Response,
     responses=bytes_response("application/cbor", "Compute or Step; JSON for join and end"),
@@ -82,6 +85,7 @@ async def task_request(task_id: TaskIdInPath, caller: CallingParty, desk: Desk) 
 
 @router.put(
     "/{task_id}/result",
+    dependencies=[needs(Permission.ACT_AS_PARTY)],
     summary="Give a task's result; the same bytes twice count once",
     status_code=204,
     openapi_extra=_RESULT_BODY,
@@ -107,6 +111,7 @@ _SENT_BODY = {
 
 @router.post(
     "",
+    dependencies=[needs(Permission.ACT_AS_PARTY)],
     summary="Send another party a task; the same bytes under the same nonce are one task",
     status_code=201,
     responses={201: {"content": {"application/json": {"example": _LIST_EXAMPLE["tasks"][0]}}}},
@@ -128,6 +133,7 @@ async def send_task(
 
 @router.get(
     "/{task_id}/result",
+    dependencies=[needs(Permission.ACT_AS_PARTY)],
     summary="The result of a task that the caller sent; waits for it, 204 while there is none",
     response_class=Response,
     responses={**bytes_response(CBOR_TYPE, "ScoringReply"), 204: {"description": "There is no result yet"}},

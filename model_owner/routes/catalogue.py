@@ -8,6 +8,8 @@ from fastapi import APIRouter, Query
 
 from fedtrain.model_owner.routes.access import Service
 from fedtrain.protocol.documents.card import CURSOR, Tag
+from fedtrain.service.people.permissions import Permission
+from fedtrain.service.web.caller import needs
 from fedtrain.service.web.responses import JSON_TYPE
 from fedtrain.spec.columns import FeatureType
 
@@ -26,6 +28,7 @@ _CARD = {
 
 @router.get(
     "/catalogue",
+    dependencies=[needs(Permission.LOOK)],
     summary="Find datasets by words, tags and columns; each card's signature is verified here",
     responses={200: {"content": {JSON_TYPE: {"example": {"cards": [_CARD], "refused": [], "next": None}}}}},
 )

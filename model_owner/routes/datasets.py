@@ -13,6 +13,8 @@ from fedtrain.model_owner.jobs.datasets import DEFAULT_NAME
 from fedtrain.model_owner.routes.access import Service
 from fedtrain.model_owner.store import Dataset
 from fedtrain.protocol.documents.signed import Name
+from fedtrain.service.people.permissions import Permission
+from fedtrain.service.web.caller import needs
 from fedtrain.service.web.responses import content_type, schema_of
 from fedtrain.service.web.validation import validation_problem
 from fedtrain.spec.model_spec import Strict
@@ -73,6 +75,7 @@ _BODY: dict[str, Any] = {
 
 @router.post(
     "",
+    dependencies=[needs(Permission.TRAIN_MODELS)],
     status_code=201,
     summary="Register a test set: a file in the data folder, by JSON, or the file itself as the body",
     openapi_extra=_BODY,
@@ -99,7 +102,7 @@ async def _given(request: Request) -> FileInDataFolder:
         raise validation_problem(error, document) from None
 
 
-@router.get("", summary="All test sets, the current one first")
+@router.get("", dependencies=[needs(Permission.LOOK)], summary="All test sets, the current one first")
 async def datasets(desk: Service) -> list[DatasetView]:
     found = await asyncio.to_thread(desk.store.datasets)
     return [_view(dataset, current=index == 0) for index, dataset in enumerate(found)]

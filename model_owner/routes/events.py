@@ -15,7 +15,8 @@ from fedtrain.model_owner.results.remarks import as_json
 from fedtrain.model_owner.results.views import in_windows, line, position_of
 from fedtrain.model_owner.routes.access import Desk, ModelIdInPath, Service
 from fedtrain.protocol.states import Phase, Status
-from fedtrain.service.web.caller import AnyCaller
+from fedtrain.service.people.permissions import Permission
+from fedtrain.service.web.caller import AnyCaller, needs
 from fedtrain.service.web.event_streams import (
     EVENTS,
     KEEP_ALIVE_S,
@@ -29,7 +30,7 @@ from fedtrain.service.web.event_streams import (
 router = APIRouter(prefix="/models", tags=["models"])
 
 
-@router.get("/{model_id}/events", **EVENTS)
+@router.get("/{model_id}/events", dependencies=[needs(Permission.LOOK)], **EVENTS)
 async def events(
     model_id: ModelIdInPath, request: Request, desk: Service, who: AnyCaller, last_event_id: LastEventId = None
 ) -> CountedStream:

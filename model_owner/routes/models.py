@@ -18,7 +18,8 @@ from fedtrain.model_owner.results.views import ModelLine, ModelView, line, suspe
 from fedtrain.model_owner.routes.access import SPEC_EXAMPLE, Desk, ModelIdInPath, Service
 from fedtrain.protocol.documents.signed import SignedDocument
 from fedtrain.protocol.states import Phase
-from fedtrain.service.web.caller import DECIDES
+from fedtrain.service.people.permissions import Permission
+from fedtrain.service.web.caller import needs
 from fedtrain.service.web.responses import JSON_TYPE
 from fedtrain.spec.problems import Code, Problem
 
@@ -41,7 +42,12 @@ async def shown(desk: Desk, model_id: str) -> ModelView:
     return shown.model_copy(update={"may_have_caused": suspects(state, jobs)})
 
 
-@router.post("", status_code=202, summary="Train a model: the job is planned, kept and started")
+@router.post(
+    "",
+    dependencies=[needs(Permission.TRAIN_MODELS)],
+    status_code=202,
+    summary="Train a model: the job is planned, kept and started",
+)
 async def deploy(
     document: Annotated[dict[str, Any], Body(description="A model spec.", examples=[SPEC_EXAMPLE])],
     desk: Service,
@@ -66,18 +72,23 @@ async def deploy(
         desk.preparation.start(state.job_id)
 
 
-@router.get("", summary="The newest models, newest first")
+@router.get("", dependencies=[needs(Permission.LOOK)], summary="The newest models, newest first")
 async def models(desk: Service) -> list[ModelLine]:
     return [line(state) for state in await asyncio.to_thread(desk.store.jobs, LISTED)]
 
 
-@router.get("/{model_id}", summary="Where a model stands: round, loss, for whom it waits; at the end its coefficients")
+@router.get(
+    "/{model_id}",
+    dependencies=[needs(Permission.LOOK)],
+    summary="Where a model stands: round, loss, for whom it waits; at the end its coefficients",
+)
 async def model(model_id: ModelIdInPath, desk: Service) -> ModelView:
     return await shown(desk, model_id)
 
 
 @router.get(
     "/{model_id}/spec",
+    dependencies=[needs(Permission.LOOK)],
     summary="The spec that a model was deployed with, defaults written out: its columns, as rows to score have them",
     responses={200: {"content": {JSON_TYPE: {"example": SPEC_EXAMPLE}}}},
 )
@@ -85,7 +96,7 @@ async def spec(model_id: ModelIdInPath, desk: Service) -> dict[str, Any]:
     return (await desk.service.job(model_id)).spec.model_dump(mode="json", exclude_none=True)
 
 
-@router.delete("/{model_id}", summary="Cancel a job, at every party")
+@router.delete("/{model_id}", dependencies=[needs(Permission.TRAIN_MODELS)], summary="Cancel a job, at every party")
 async def cancel(
     model_id: ModelIdInPath,
     desk: Service,
@@ -97,6 +108,7 @@ async def cancel(
 
 @router.post(
     "/{model_id}/resume",
+    dependencies=[needs(Permission.TRAIN_MODELS)],
     status_code=202,
     summary="Go on with a job that waits, as after a restored backup: compare it with the Facilitator's state of it",
 )
@@ -107,7 +119,7 @@ async def resume(model_id: ModelIdInPath, desk: Service) -> ModelView:
 
 @router.post(
     "/{model_id}/sign-offs",
-    dependencies=[DECIDES],
+    dependencies=[needs(Permission.SHARE_MODELS)],
     summary="Hand in what an owner's people signed: that others may get the finished model, or may not",
     description="As `fedtrain sign-off JOB --out FILE` writes it. An owner decides once. The model is exported, and"
     " scored by owners, once every owner on the roster has agreed; a refusal keeps it from others for good.",
@@ -124,6 +136,7 @@ async def hand_in(
 
 @router.get(
     "/{model_id}/export",
+    dependencies=[needs(Permission.USE_MODELS)],
     response_class=Response,
     summary="A finished model as a file: JSON, ONNX, a scikit-learn pipeline that skops reads, or safetensors",
     description="A classifier's probabilities are calibrated as those of GET /prediction are now. ONNX and sklearn need"

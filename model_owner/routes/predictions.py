@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from fedtrain.model_owner.results.remarks import Remark
 from fedtrain.model_owner.routes.access import MODEL_ID, Service
+from fedtrain.service.people.permissions import Permission
+from fedtrain.service.web.caller import needs
 from fedtrain.spec.model_spec import Strict
 from fedtrain.spec.problems import Code, Problem
 
@@ -125,6 +127,7 @@ class Scores(BaseModel):
 
 @router.get(
     "/prediction",
+    dependencies=[needs(Permission.USE_MODELS)],
     response_model_exclude_unset=True,
     summary="Score the test set: cost, metrics, values beside true values",
 )
@@ -134,6 +137,7 @@ async def predict(desk: Service, model_id: ModelId = None) -> PredictionView:
 
 @router.post(
     "/prediction",
+    dependencies=[needs(Permission.USE_MODELS)],
     response_model_exclude_unset=True,
     summary="Score rows: values out, in the order of the rows",
 )
@@ -142,14 +146,17 @@ async def score(rows: Rows, desk: Service) -> Scores:
     return Scores(model_id=model_id, **values)
 
 
-@router.get("/predictions", summary="The newest predictions, newest first")
+@router.get("/predictions", dependencies=[needs(Permission.USE_MODELS)], summary="The newest predictions, newest first")
 async def predictions(desk: Service) -> list[PredictionLine]:
     found = await asyncio.to_thread(desk.store.predictions, LISTED)
     return [PredictionLine(**prediction.document) for prediction in found]
 
 
 @router.get(
-    "/predictions/{prediction_id}", response_model_exclude_unset=True, summary="A prediction that was made before"
+    "/predictions/{prediction_id}",
+    dependencies=[needs(Permission.USE_MODELS)],
+    response_model_exclude_unset=True,
+    summary="A prediction that was made before",
 )
 async def prediction(
     prediction_id: Annotated[str, Path(max_length=64, examples=[_PREDICTION_ID])], desk: Service

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from fedtrain.model_owner.routes.access import MODEL_ID, ModelIdInPath, Service
 from fedtrain.model_owner.scoring.desk import Scoring
 from fedtrain.protocol.documents.signed import PartyId
-from fedtrain.service.web.caller import DECIDES
+from fedtrain.service.people.permissions import Permission
+from fedtrain.service.web.caller import needs
 from fedtrain.spec.model_spec import Strict
 
 router = APIRouter(prefix="/models/{model_id}/scoring", tags=["scoring"])
@@ -72,17 +73,25 @@ class ScoringView(BaseModel):
 
 
 @router.post(
-    "", dependencies=[DECIDES], summary="Let Data Owners score a finished model, without seeing it, up to a quota"
+    "",
+    dependencies=[needs(Permission.SHARE_MODELS)],
+    summary="Let Data Owners score a finished model, without seeing it, up to a quota",
 )
 async def allow(model_id: ModelIdInPath, allowance: Allowance, desk: Service) -> ScoringView:
     return ScoringView.of(await desk.scoring.allow(model_id, allowance.quota_bits, allowance.data_owners))
 
 
-@router.get("", summary="Who may score a model, and how much of it scores have told")
+@router.get(
+    "", dependencies=[needs(Permission.LOOK)], summary="Who may score a model, and how much of it scores have told"
+)
 async def standing(model_id: ModelIdInPath, desk: Service) -> ScoringView:
     return ScoringView.of(await desk.scoring.standing(model_id))
 
 
-@router.delete("", dependencies=[DECIDES], summary="Answer no more scores of a model; what was spent stays spent")
+@router.delete(
+    "",
+    dependencies=[needs(Permission.SHARE_MODELS)],
+    summary="Answer no more scores of a model; what was spent stays spent",
+)
 async def forbid(model_id: ModelIdInPath, desk: Service) -> ScoringView:
     return ScoringView.of(await desk.scoring.forbid(model_id))

@@ -8,7 +8,8 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from fedtrain.service.pages.sessions import SESSION_S, Sessions
-from fedtrain.service.web.caller import Gate, OpenGate, require_decides
+from fedtrain.service.people.permissions import Permission
+from fedtrain.service.web.caller import Gate, OpenGate, needs, require
 from fedtrain.spec.model_spec import Strict
 from fedtrain.spec.problems import Code, Problem
 
@@ -97,11 +98,16 @@ async def end_session(request: Request, response: Response) -> None:
 links = APIRouter(prefix=PATH, tags=["session"])
 
 
-@links.post("/links", status_code=201, summary="Make a link that opens one session, within an hour; takes a token")
+@links.post(
+    "/links",
+    status_code=201,
+    dependencies=[needs(Permission.OPEN_LINKS)],
+    summary="Make a link that opens one session, within an hour; takes a token",
+)
 async def new_link(request: Request) -> Link:
     # The gate's caller: a session that made links would outlive its end, and whoever copied its cookie with it.
     who = _gate(request).identify(request.headers)
-    require_decides(who, _gate(request))
+    require(who, Permission.OPEN_LINKS, _gate(request))
     return Link(path=link_path(_sessions(request).new_link(who.token_id)))
 
 

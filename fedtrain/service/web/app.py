@@ -27,10 +27,11 @@ from fedtrain.service.metrics.service_metrics import tell_build
 from fedtrain.service.pages import built_files
 from fedtrain.service.pages import routes as session_routes
 from fedtrain.service.pages.sessions import Sessions
+from fedtrain.service.people.permissions import Permission
 from fedtrain.service.problems import pages as problem_pages
 from fedtrain.service.web import documentation
 from fedtrain.service.web.access import AccessMiddleware
-from fedtrain.service.web.caller import Gate, OpenGate, caller
+from fedtrain.service.web.caller import Gate, OpenGate, caller, needs
 from fedtrain.service.web.errors import UnexpectedErrorMiddleware, add_problem_handlers
 from fedtrain.service.web.event_streams import event_streams
 from fedtrain.service.web.responses import PROBLEM_RESPONSES
@@ -161,7 +162,9 @@ def create_service(
     # For /docs alone, which then asks for the token; the gate is what looks at it.
     bearer = HTTPBearer(auto_error=False, description="A token of `fedtrain token`")
     shown = [Depends(bearer)] if access == "token" else []
-    for router in (session_routes.links, *routers):
+    # Kept for whoever wants to know which permission each of their routes takes.
+    app.state.routers = (session_routes.links, *routers)
+    for router in app.state.routers:
         app.include_router(router, dependencies=[Depends(caller), *shown])
     return app
 
@@ -197,7 +200,12 @@ def _common_routes(
     async def identity() -> ServiceIdentity:
         return who
 
-    @router.get("/metrics", summary="Prometheus metrics", response_class=Response, dependencies=[Depends(caller)])
+    @router.get(
+        "/metrics",
+        summary="Prometheus metrics",
+        response_class=Response,
+        dependencies=[Depends(caller), needs(Permission.WATCH)],
+    )
     def metrics() -> Response:
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 

@@ -2,7 +2,7 @@
 
 `create_service` puts the dependency `caller` before every router's routes, and `service.web.access` before all of
 them. A gate turns headers into a `Caller`; a route that serves one party only takes `CallingParty`, and one that serves
-parties of one role `CallingDataOwner` or `CallingModelOwner`.
+parties of one role `CallingDataOwner` or `CallingModelOwner`. Each route says by `needs` which permission it takes.
 """
 
 from __future__ import annotations
@@ -10,12 +10,23 @@ from __future__ import annotations
 import shlex
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any, Protocol
 
 from fastapi import Depends, Request
+from fastapi.params import Depends as Dependency
 
 from fedtrain.protocol.documents.identity import is_party_id
 from fedtrain.protocol.states import Role
+from fedtrain.service.people.permissions import (
+    DECIDING,
+    OF_PARTIES,
+    READING,
+    Permission,
+    PersonRole,
+    permissions_of,
+    roles_with,
+)
 from fedtrain.service.vault.tokens import Scope, TokenRecord, find_token
 from fedtrain.service.vault.watched_file import WatchedFile
 from fedtrain.service.web.decision_token import DecisionToken
@@ -30,7 +41,7 @@ class Caller:
     """Party that calls, and whether that was proven. In open mode a party id is what the caller says it is.
 
     `scope` and `token_id` are of the token that proved it; the id is public. `decides`: whether it is one of the
-    service's own people, who may decide for it.
+    service's own people, who may decide for it. `account`, `person_role`: of a person who has signed in.
     """
 
     party_id: str | None
@@ -39,6 +50,25 @@ class Caller:
     scope: Scope | None = None
     token_id: str | None = None
     decides: bool = False
+    account: str | None = None
+    person_role: PersonRole | None = None
+
+    def may(self, permission: Permission) -> bool:
+        """Return whether the caller has it, by its account's role or its token's scope, or because all who call do."""
+        if self.person_role is not None:
+            return permission in permissions_of(self.person_role)
+        if self.scope is Scope.READ:
+            return permission in READING
+        if self.scope is Scope.PARTY:
+            return permission in OF_PARTIES
+        if self.scope is Scope.ADMIN:
+            return permission is not Permission.ACT_AS_PARTY
+        return self.decides or permission not in DECIDING
+
+    @property
+    def own_person(self) -> bool:
+        """One of the service's own people for certain: signed in, or with a token that may everything."""
+        return self.person_role is not None or self.scope is Scope.ADMIN
 
     def check(self, method: str, at: Role) -> None:
         """Raises Problem(FORBIDDEN) for a method that the caller's token does not allow at a service of that role."""
@@ -136,28 +166,37 @@ def _stated_party(headers: Mapping[str, str]) -> str | None:
 
 
 async def caller(request: Request) -> Caller:
-    """Return who calls; the gate is asked once a request."""
+    """Return who calls; the gate is asked once a request.
+
+    Raises Problem(FORBIDDEN) for a person at a route that names no permission, which no role can have then.
+    """
     known = getattr(request.state, "caller", None)
-    if isinstance(known, Caller):
-        return known
-    gate: Gate = request.app.state.gate
-    identified = gate.identify(request.headers)
-    identified.check(request.method, request.app.state.role)
-    request.state.caller = identified
-    return identified
+    if not isinstance(known, Caller):
+        gate: Gate = request.app.state.gate
+        known = gate.identify(request.headers)
+        known.check(request.method, request.app.state.role)
+        request.state.caller = known
+    if known.person_role is not None and needed_by(request.scope.get("route")) is None:
+        raise Problem(Code.FORBIDDEN, "This route says of no role that it may use it.")
+    return known
 
 
-async def deciding(request: Request, who: Annotated[Caller, Depends(caller)]) -> None:
-    """Dependency of routes that decide for the service. Raises as `require_decides`."""
-    require_decides(who, request.app.state.gate)
-
-
-def require_decides(who: Caller, gate: Gate) -> None:
-    """Raises Problem(UNAUTHENTICATED) or (FORBIDDEN) for who does not decide for the service."""
-    if who.decides:
+def require(who: Caller, permission: Permission, gate: Gate) -> None:
+    """Raises Problem(UNAUTHENTICATED) or (FORBIDDEN) for who does not have the permission."""
+    if who.may(permission):
         return
+    if who.person_role is not None:
+        others = " or ".join(role.words for role in roles_with(permission)) or "a party's token"
+        raise Problem(
+            Code.FORBIDDEN,
+            f"{who.account} has the role {who.person_role.words} here; to {permission} takes {others}.",
+        )
+    if who.scope is Scope.PARTY:
+        raise Problem(
+            Code.FORBIDDEN, f"To {permission} is for the Facilitator's own people, and the token is a party's."
+        )
     if not isinstance(gate, OpenGate):
-        raise Problem(Code.FORBIDDEN, "This decides for the service, which takes a token with the scope admin.")
+        raise Problem(Code.FORBIDDEN, f"To {permission} takes a token with the scope admin.")
     path = gate.decisions.path
     raise Problem(
         Code.UNAUTHENTICATED,
@@ -166,6 +205,30 @@ def require_decides(who: Caller, gate: Gate) -> None:
         f'{"decision-*.token in its state folder" if path is None else shlex.quote(str(path))})".',
         token_file=None if path is None else str(path),
     )
+
+
+#: The permission that a dependency of a route asks for.
+_NEEDED: dict[Callable[..., Any], Permission] = {}
+
+
+@cache
+def needs(permission: Permission) -> Dependency:
+    """Return what a route names in its `dependencies` for this permission. It raises as `require`."""
+
+    async def needing(request: Request, who: Annotated[Caller, Depends(caller)]) -> None:
+        require(who, permission, request.app.state.gate)
+
+    _NEEDED[needing] = permission
+    dependency: Dependency = Depends(needing)
+    return dependency
+
+
+def needed_by(route: object) -> Permission | None:
+    """Return the permission that a route names, None where it names none."""
+    for dependency in getattr(route, "dependencies", ()):
+        if (permission := _NEEDED.get(dependency.dependency)) is not None:
+            return permission
+    return None
 
 
 def require_party(who: Caller) -> str:
@@ -193,8 +256,6 @@ def _calling(role: Role) -> Callable[[Caller], Awaitable[str]]:
     return calling_in_role
 
 
-#: For `dependencies=` of a route that decides for the service.
-DECIDES = Depends(deciding)
 AnyCaller = Annotated[Caller, Depends(caller)]
 CallingParty = Annotated[str, Depends(calling_party)]
 CallingDataOwner = Annotated[str, Depends(_calling(Role.DATA_OWNER))]

@@ -11,8 +11,9 @@ import pytest
 from fastapi import APIRouter, FastAPI
 
 from fedtrain.service.pages.sessions import LINK_S, MOST_LINKS, MOST_SESSIONS, SESSION_S, Sessions
+from fedtrain.service.people.permissions import Permission
 from fedtrain.service.vault.tokens import Scope, TokenRecord, new_token, watched_tokens, write_tokens
-from fedtrain.service.web.caller import DECIDES, AnyCaller, OpenGate, TokenGate
+from fedtrain.service.web.caller import AnyCaller, OpenGate, TokenGate, needs
 from fedtrain.service.web.decision_token import DecisionToken
 from tests.harness.applications import ServiceMaker
 
@@ -116,7 +117,7 @@ def routes() -> APIRouter:
     async def look(who: AnyCaller) -> dict[str, str | None]:
         return {"token": who.token_id}
 
-    @router.post("/decide", dependencies=[DECIDES])
+    @router.post("/decide", dependencies=[needs(Permission.SIGN_OFF)])
     async def decide(who: AnyCaller) -> dict[str, str | None]:
         return {"token": who.token_id}
 

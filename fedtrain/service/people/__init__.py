@@ -1,0 +1,1 @@
+"""A party's own people: accounts, their roles, and what each role may."""

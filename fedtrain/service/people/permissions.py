@@ -1,0 +1,111 @@
+"""The permissions that routes need, and the one table of what each role of a party's people may.
+
+Every route of the three services names its permission, by `fedtrain.service.web.caller.needs`; a test goes through all
+of them. To give a role more, add to its line in `_MAY`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+
+class Permission(StrEnum):
+    """One thing that a caller may or may not. The value is how messages call it: "to … takes …"."""
+
+    LOOK = "look at jobs, datasets and models"
+    AUDIT = "read the audit"
+    WATCH = "read the metrics"
+    READ_EVIDENCE = "read the evidence of other parties' jobs"
+    APPROVE_JOBS = "let jobs in or refuse them"
+    SIGN_OFF = "sign results off"
+    RESUME_JOBS = "go on with jobs that wait"
+    MANAGE_DATASETS = "register and publish datasets"
+    SCORE = "have rows scored by another party's model"
+    TRAIN_MODELS = "plan, train and cancel models"
+    USE_MODELS = "predict with models and take them home"
+    SHARE_MODELS = "let others use models"
+    REMOVE_PARTIES = "strike a party off the list"
+    OPEN_LINKS = "make links that open the pages"
+    ACT_AS_PARTY = "act as a party at the Facilitator"
+
+
+class PersonRole(StrEnum):
+    """Role of one of a party's own people; what a whole party is, `fedtrain.protocol.states.Role` says."""
+
+    OWNER = "owner"
+    ADMIN = "admin"
+    COMPLIANCE_OFFICER = "compliance-officer"
+    DATA_SCIENTIST = "data-scientist"
+    AUDITOR = "auditor"
+
+    @property
+    def words(self) -> str:
+        """The role as a sentence has it, without an article."""
+        return self.value.replace("-", " ")
+
+
+#: What decides for the service, or tells others of it: a service without tokens asks for its own user's token here.
+DECIDING: Final = frozenset(
+    {
+        Permission.APPROVE_JOBS,
+        Permission.SIGN_OFF,
+        Permission.RESUME_JOBS,
+        Permission.MANAGE_DATASETS,
+        Permission.SCORE,
+        Permission.SHARE_MODELS,
+        Permission.OPEN_LINKS,
+    }
+)
+#: For a token with the scope read, which is held to GET as well.
+READING: Final = frozenset({Permission.LOOK, Permission.AUDIT, Permission.WATCH, Permission.USE_MODELS})
+#: For a party at the Facilitator. It strikes itself off alone, and reads its own jobs' evidence.
+OF_PARTIES: Final = frozenset(
+    {
+        Permission.LOOK,
+        Permission.WATCH,
+        Permission.ACT_AS_PARTY,
+        Permission.REMOVE_PARTIES,
+        Permission.READ_EVIDENCE,
+    }
+)
+
+_MAY: Final[Mapping[PersonRole, frozenset[Permission]]] = MappingProxyType(
+    {
+        PersonRole.OWNER: frozenset(Permission) - {Permission.ACT_AS_PARTY},
+        PersonRole.ADMIN: frozenset(
+            {
+                Permission.LOOK,
+                Permission.WATCH,
+                Permission.RESUME_JOBS,
+                Permission.MANAGE_DATASETS,
+                Permission.REMOVE_PARTIES,
+            }
+        ),
+        PersonRole.COMPLIANCE_OFFICER: frozenset(
+            {
+                Permission.LOOK,
+                Permission.AUDIT,
+                Permission.APPROVE_JOBS,
+                Permission.SIGN_OFF,
+                Permission.SHARE_MODELS,
+            }
+        ),
+        PersonRole.DATA_SCIENTIST: frozenset(
+            {Permission.LOOK, Permission.TRAIN_MODELS, Permission.USE_MODELS, Permission.SCORE}
+        ),
+        PersonRole.AUDITOR: frozenset({Permission.LOOK, Permission.AUDIT, Permission.WATCH, Permission.READ_EVIDENCE}),
+    }
+)
+
+
+def permissions_of(role: PersonRole) -> frozenset[Permission]:
+    """Return what people of this role may."""
+    return _MAY[role]
+
+
+def roles_with(permission: Permission) -> tuple[PersonRole, ...]:
+    """Return the roles that may this, the owner's first; () for what no person does."""
+    return tuple(role for role in PersonRole if permission in _MAY[role])
