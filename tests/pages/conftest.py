@@ -8,11 +8,12 @@ import shutil
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -131,14 +132,32 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Parties
     """Parties with one finished job, and its id."""
     with serving(tmp_path_factory.mktemp("finished")) as parties:
         model_owner = parties.client("model-owner")
-        job = model_owner.post("/models", json=SPEC).json()["id"]
-        for name in OWNERS:
-            owner = parties.client(name)
-            until(lambda owner=owner: any(one["waits_because"] for one in owner.get("/models").json()))
-            assert owner.post(f"/models/{job}/approve", json={}).status_code == 200
+        job = approved(parties, SPEC)
         until(lambda: model_owner.get(f"/models/{job}").json()["ended_at"] is not None)
         assert model_owner.get(f"/models/{job}").json()["status"] == "FINISHED"
         yield parties, job
+
+
+def approved(parties: Parties, spec: Mapping[str, Any]) -> str:
+    """Deploy a job that both owners' people approve; return its id."""
+    job: str = parties.client("model-owner").post("/models", json=spec).json()["id"]
+    for name in OWNERS:
+        owner = parties.client(name)
+        until(lambda owner=owner: any(one["id"] == job and one["waits_because"] for one in owner.get("/models").json()))
+        assert owner.post(f"/models/{job}/approve", json={}).status_code == 200
+    return job
+
+
+@pytest.fixture(scope="session")
+def awaited(finished: tuple[Parties, str]) -> str:
+    """A job beside the finished one, whose result waits at both owners for people to sign it off."""
+    parties, _ = finished
+    spec = {**SPEC, "name": "held back", "release": "sign_off", "training": {**SPEC["training"], "optimizer": "newton"}}
+    job = approved(parties, spec)
+    for name in OWNERS:
+        owner = parties.client(name)
+        until(lambda owner=owner: owner.get(f"/models/{job}").json()["sign_off"] == "waits")
+    return job
 
 
 def until(holds: object) -> None:

@@ -205,6 +205,43 @@ export const t = {
     missing: (owners: string) => `Not signed yet by ${owners}.`,
     sign: 'Sign for this owner',
   },
+  signOff: {
+    title: 'Sign-off',
+    closed: 'Nobody can open this result, its Model Owner neither, before people of every owner have signed it off.',
+    onTheWay:
+      'Its Model Owner has this model: its sums were opened on the way. That nobody else gets it before people of every owner have signed it off rests on the Model Owner’s word.',
+    answered: 'Answered',
+    answeredIs: (rounds: number, numbers: number) =>
+      `${rounds.toLocaleString('en')} ${rounds === 1 ? 'round' : 'rounds'}, ${numbers.toLocaleString('en')} numbers, masked: only their sum over all owners can open`,
+    owners: 'Who took part',
+    verified: 'Checked here',
+    verifiedIs: (signed: number, of: number, answer: string) =>
+      `${signed} of ${of} owners have signed whose answers are summed; this owner’s is among them as it was given (${answer})`,
+    privacy: 'Privacy',
+    privacyIs: (epsilon: string, delta: string, spent: string, left: string | null) =>
+      `epsilon ${epsilon} at delta ${delta} for each record; with this job ${spent} of these records is spent or set apart, ${left === null ? 'and there is no budget' : `${left} is left`}`,
+    exact: 'exact sums, without noise',
+    result: 'Result',
+    signedBy: (who: string, when: string) => `Signed by ${who}, ${when}.`,
+    somebody: 'a person',
+    missing: (missing: number, people: number) =>
+      people === 1 ? 'One person of this owner decides.' : `${missing} of the ${people} people that this owner’s policy wants have yet to sign.`,
+    by: 'Who you are, as the audit is to name you',
+    why: 'Why. A refusal needs a reason, which all parties are told; otherwise it stays here.',
+    sign: 'Sign it off',
+    refuse: 'Refuse it',
+    refused: 'This owner has refused the result.',
+    done: 'Signed off at this owner.',
+    take: 'The Model Owner knows once it has what was signed: save it here, and give the file to the Model Owner.',
+    keep: 'Save what was signed',
+  },
+  release: {
+    closed: (names: string) => `The result opens once people of every owner have signed it off. Not yet: ${names}.`,
+    keptFromOthers: (names: string) => `Others get this model, as a file or by private scoring, once every owner has agreed. Not yet: ${names}.`,
+    refused: (name: string, why: string) => `${name} refused that others get this model: ${why}`,
+    handIn: 'What an owner’s people signed (the file that their page saved)',
+    notJson: (name: string) => `${name} is not JSON, and so not what an owner’s page saved.`,
+  },
   datasets: {
     title: 'Datasets',
     none: 'No dataset is on offer. Upload a table, or name a file in the data folder.',

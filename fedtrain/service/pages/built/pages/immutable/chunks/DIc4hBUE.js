@@ -1,1 +1,0 @@
-import{K as a}from"./UR7WSWss.js";a();

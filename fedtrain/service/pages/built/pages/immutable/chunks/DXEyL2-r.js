@@ -1,0 +1,1 @@
+import{K as a}from"./DijB-n70.js";a();
