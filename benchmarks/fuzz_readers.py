@@ -21,6 +21,7 @@ from fedtrain.crypto.paillier.keys import generate_keypair, key_id
 from fedtrain.crypto.sealing import open_sealed, seal
 from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.protocol.documents import card
+from fedtrain.protocol.documents import request as requests
 from fedtrain.protocol.documents import signed as documents
 from fedtrain.protocol.documents.consent import RosterConsent
 from fedtrain.protocol.documents.identity import Identity
@@ -231,6 +232,11 @@ def _document_readers() -> tuple[Reader, ...]:
         job_id=_ID, created_at="2026-01-12T09:30:00.000Z", model_owner=identity.party_id, model_owner_name="acme",
         spec=ModelSpec.model_validate(spec), plan={"slot_bits": 64}, modulus="c5" * 64, key_proof=("ab",), nonce=_NONCE,
     )  # fmt: skip
+    at = datetime(2030, 1, 1, tzinfo=UTC)
+    asked = requests.AskedDataset(
+        party=identity.party_id, name="clinic-a", dataset="default", card=_HASH, title="Stays"
+    )
+    kept = requests.KeptRequest(request=signed, entries=(requests.RequestEntry(kind="message", signed=signed),))
     seeds: dict[type[Strict], Strict] = {
         documents.Manifest: manifest,
         documents.SignedDocument: signed,
@@ -255,6 +261,17 @@ def _document_readers() -> tuple[Reader, ...]:
         ),
         card.CardWithdrawal: card.CardWithdrawal(party=identity.party_id, dataset="default", revision=8),
         card.CardList: card.CardList(cards=(signed,), next="7-1"),
+        requests.RequestDocument: requests.RequestDocument(
+            model_owner=identity.party_id, model_owner_name="acme", created_at=at, datasets=(asked,),
+            spec=ModelSpec.model_validate(spec | {"name": "stay", "purpose": "beds"}), membership=signed,
+        ),
+        requests.RequestMessage: requests.RequestMessage(request=_HASH, party=identity.party_id, at=at, text="…"),
+        requests.RequestDecision: requests.RequestDecision(
+            request=_HASH, party=identity.party_id, at=at, decision="approved",
+            conditions=requests.Conditions(until=at, max_rounds=9, max_epsilon=0.5),
+        ),
+        requests.KeptRequest: kept,
+        requests.RequestList: requests.RequestList(requests=(kept, kept), next=7),
         RosterConsent: RosterConsent(
             job_id=_ID, manifest_hash=_HASH, roster=(_HASH, _NONCE), earlier=((_HASH,), (_NONCE,))
         ),

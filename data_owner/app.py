@@ -34,7 +34,7 @@ from fedtrain.data_owner.data.reduction import reduce_here
 from fedtrain.data_owner.data.table_fits import TableFits
 from fedtrain.data_owner.metrics import Metrics
 from fedtrain.data_owner.policy.inspector import Inspector
-from fedtrain.data_owner.policy.rules import DEFAULT_DATASET, OwnerPolicy
+from fedtrain.data_owner.policy.rules import OwnerPolicy
 from fedtrain.data_owner.pruning import prune
 from fedtrain.data_owner.release.marks import AnswerMarks
 from fedtrain.data_owner.release.mask_keys import MaskKeys, SealingKeys
@@ -66,7 +66,7 @@ from fedtrain.service.vault.backup import restored_at
 from fedtrain.service.vault.identity_file import load_or_create_identity
 from fedtrain.service.vault.trust_file import read_membership, watched_trust
 from fedtrain.service.web.app import create_service
-from fedtrain.spec.model_spec import MOST_SPEC_ITEMS, DataProps
+from fedtrain.spec.model_spec import DEFAULT_DATASET, MOST_SPEC_ITEMS, DataProps
 from fedtrain.spec.problems import Code, Problem
 from fedtrain.tabular.mapping.file import read_mapping
 

@@ -21,7 +21,6 @@ from fedtrain.data_owner.policy.differencing import (
 )
 from fedtrain.data_owner.policy.rules import (
     ACCEPTED,
-    DEFAULT_DATASET,
     Ruling,
     Verdict,
     judge,
@@ -129,7 +128,7 @@ def _offered(context: JobContext, state: JobState, message: j.Offered, now: date
 def _judged(
     context: JobContext, state: JobState, manifest: Manifest, datasets: Mapping[str, DatasetFacts], now: datetime
 ) -> Outcome:
-    dataset = datasets.get(manifest.spec.dataset or DEFAULT_DATASET)
+    dataset = datasets.get(manifest.spec.asked_dataset)
     rounds = rounds_of(manifest.spec)
     try:
         verdict = judge(context.policy, manifest, rounds, dataset, now)
@@ -139,7 +138,7 @@ def _judged(
         state,
         model_owner=manifest.model_owner,
         model_owner_name=manifest.model_owner_name,
-        dataset=dataset.name if dataset else manifest.spec.dataset or DEFAULT_DATASET,
+        dataset=dataset.name if dataset else manifest.spec.asked_dataset,
         dataset_version=dataset.version if dataset else None,
         rounds=rounds,
     )

@@ -17,6 +17,7 @@ from fedtrain.facilitator.registry.catalogue import Catalogue
 from fedtrain.facilitator.registry.claims import Claims
 from fedtrain.facilitator.registry.mailbox import Mailbox
 from fedtrain.facilitator.registry.pruning import prune
+from fedtrain.facilitator.registry.requests import Requests
 from fedtrain.facilitator.routes import ROUTERS
 from fedtrain.facilitator.routes.access import long_polls
 from fedtrain.facilitator.runner import JobRunner, Resources
@@ -25,6 +26,7 @@ from fedtrain.facilitator.settings import FacilitatorSettings
 from fedtrain.facilitator.store import Store
 from fedtrain.protocol.clock import Clock
 from fedtrain.protocol.documents.card import CARD_BYTES
+from fedtrain.protocol.documents.request import ENTRY_BYTES
 from fedtrain.protocol.messages.task_sizes import REGISTRATION_BYTES, STATEMENT_BYTES
 from fedtrain.protocol.states import Role
 from fedtrain.service.limits.body_limits import BodyLimit, BodyLimits
@@ -84,6 +86,7 @@ def create_app(
         app.state.desk = TaskDesk(resources, runner)
         app.state.mailbox = Mailbox(resources, runner)
         app.state.catalogue = Catalogue(resources)
+        app.state.requests = Requests(resources)
         ticker = asyncio.create_task(runner.run(app.state.stop, settings.tick_interval_s), name="facilitator ticker")
         pruning = asyncio.create_task(
             prune_regularly(lambda before: prune(store, before, clock.now()), settings.prune_after_days, clock, stop),
@@ -124,6 +127,9 @@ def create_app(
                 ("PUT", "/models/{job_id}"): BodyLimit(settings.manifest_limit_bytes),
                 ("PUT", "/data-owners/{party_id}"): BodyLimit(REGISTRATION_BYTES),
                 ("PUT", "/datasets/{party_id}/{dataset}"): BodyLimit(CARD_BYTES),
+                ("PUT", "/requests/{request_id}"): BodyLimit(settings.manifest_limit_bytes),
+                ("PUT", "/requests/{request_id}/messages/{hash}"): BodyLimit(ENTRY_BYTES),
+                ("PUT", "/requests/{request_id}/decisions/{hash}"): BodyLimit(ENTRY_BYTES),
             }
         ),
         readiness=readiness,

@@ -11,6 +11,7 @@ import structlog
 from fedtrain.facilitator import round as rounds
 from fedtrain.facilitator.job import CancelRequested, JobContext, JobState, Member, Outcome, OwnerOffers
 from fedtrain.facilitator.registry.evidence import log_line, log_lines_json
+from fedtrain.facilitator.registry.requests import may_be_invited
 from fedtrain.facilitator.rounds.incoming import open_manifest, open_registration
 from fedtrain.facilitator.runner import JobRunner, Resources
 from fedtrain.facilitator.status import JobOutline, ModelView, describe
@@ -24,7 +25,6 @@ from fedtrain.spec.problems import Code, Problem
 
 log = structlog.get_logger("facilitator")
 
-DEFAULT_DATASET = "default"
 _LISTED_MODELS = 100
 _KEPT_OUTLINES = 1000
 
@@ -54,7 +54,7 @@ class JobService:
         offer = OwnerOffers(party, stored.name)
         for job_id in joining:
             context = await asyncio.to_thread(self._runner.context, job_id)
-            if _dataset(context.manifest) in stored.datasets:
+            if await asyncio.to_thread(self._may_be_invited, context.manifest, stored):
                 await self._runner.apply(job_id, offer)
         return stored
 
@@ -67,6 +67,10 @@ class JobService:
         with self._own.store.write() as tx:
             tx.put_party(given)
             return given, _joining_without(tx, given.party)
+
+    def _may_be_invited(self, manifest: Manifest, owner: StoredParty) -> bool:
+        with self._own.store.read() as tx:
+            return may_be_invited(tx, manifest, owner.party, owner.datasets)
 
     async def forget(self, party: str, caller: Caller) -> None:
         """Take a Data Owner that has left off the list, so that new jobs do not wait for it; jobs it is in go on.
@@ -129,7 +133,7 @@ class JobService:
                 return known.hash
             outcome: Outcome = Outcome(state)
             for owner in tx.parties():
-                if _dataset(context.manifest) in owner.datasets:
+                if may_be_invited(tx, context.manifest, owner.party, owner.datasets):
                     step = rounds.step(context, outcome.state, OwnerOffers(owner.party, owner.name), now)
                     outcome = Outcome(step.state, (*outcome.effects, *step.effects))
             tx.add_job(outcome.state, context.signed_manifest)
@@ -266,10 +270,6 @@ class JobService:
         if blob is None:
             raise Problem(Code.NOT_FOUND, f"The job has no evidence under {content_hash[:64]}.")
         return blob
-
-
-def _dataset(manifest: Manifest) -> str:
-    return manifest.spec.dataset or DEFAULT_DATASET
 
 
 def _joining_without(tx: ReadTransaction, party: str) -> Sequence[str]:

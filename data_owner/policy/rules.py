@@ -19,7 +19,6 @@ from fedtrain.protocol.documents.trust import Trust
 from fedtrain.spec.model_spec import ModelSpec, Strict
 from fedtrain.spec.problems import Code, Problem
 
-DEFAULT_DATASET = "default"
 LEAST_ROSTER = 3  # with two owners, one colluder knows the other's part
 LEAST_CELL_ROWS = 10
 MAX_LEVERAGE = 0.99
@@ -184,7 +183,7 @@ def judge(policy: OwnerPolicy, manifest: Manifest, rounds: int, dataset: Dataset
     `rounds`: the most rounds the job can take, by its plan. `dataset`: what it asks for, None where there is none.
     """
     spec = manifest.spec
-    asked = spec.dataset or DEFAULT_DATASET
+    asked = spec.asked_dataset
     owner = f"{manifest.model_owner_name} ({manifest.model_owner[:16]}…)"
     doubt = policy.doubt(manifest.model_owner, manifest.membership, now)
     if doubt is not None:

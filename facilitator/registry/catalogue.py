@@ -30,6 +30,7 @@ class Asked:
     columns: Sequence[str] = ()
     types: Sequence[str] = ()
     party: str | None = None
+    card: str | None = None
     after: str | None = None
     limit: int = 20
 
@@ -103,6 +104,7 @@ class Catalogue:
             columns=asked.columns,
             types=asked.types,
             party=asked.party,
+            card=asked.card,
             after=(int(revision), int(number)) if asked.after else None,
         )
         found = await asyncio.to_thread(self._find, query, asked.limit + 1)

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from fedtrain.facilitator.registry.catalogue import Asked, Catalogue
 from fedtrain.facilitator.routes.access import SIGNED_EXAMPLE, PartyInPath, signed_body
 from fedtrain.protocol.documents.card import CURSOR, CardList, Tag
-from fedtrain.protocol.documents.signed import PartyId, SignedDocument
+from fedtrain.protocol.documents.signed import Hash, PartyId, SignedDocument
 from fedtrain.service.people.permissions import Permission
 from fedtrain.service.web.caller import AnyCaller, CallingDataOwner, needs
 from fedtrain.service.web.responses import JSON_TYPE, body_as
@@ -43,11 +43,14 @@ async def find(
     column: Annotated[list[str] | None, Query(max_length=16, description="Names of columns that it has")] = None,
     type: Annotated[list[FeatureType] | None, Query(max_length=8, description="Types of those")] = None,  # noqa: A002
     party: Annotated[PartyId | None, Query(description="Its owner")] = None,
+    card: Annotated[Hash | None, Query(description="The hash of its document")] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     after: Annotated[str | None, Query(pattern=CURSOR, description="The `next` of the page before")] = None,
 ) -> CardList:
     types = [one.value for one in type or ()]
-    asked = Asked(q=q, tags=tag or (), columns=column or (), types=types, party=party, after=after, limit=limit)
+    asked = Asked(
+        q=q, tags=tag or (), columns=column or (), types=types, party=party, card=card, after=after, limit=limit
+    )
     return await catalogue.find(asked, caller.party_id)
 
 

@@ -2,6 +2,7 @@
 
 from fedtrain.facilitator.store.cards import CardQuery, StoredCard
 from fedtrain.facilitator.store.records import Claim, StoredBlob, StoredEntry, StoredParty, StoredTask
+from fedtrain.facilitator.store.requests import StoredRequest
 from fedtrain.facilitator.store.sql import Store
 from fedtrain.facilitator.store.transactions import ReadTransaction, WriteTransaction
 
@@ -14,6 +15,7 @@ __all__ = [
     "StoredCard",
     "StoredEntry",
     "StoredParty",
+    "StoredRequest",
     "StoredTask",
     "WriteTransaction",
 ]

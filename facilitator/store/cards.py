@@ -31,7 +31,7 @@ class CardQuery:
 
     reader: who looks, None for somebody of no party. words: the card has a word that begins with each; folded. tags:
     it has them all. columns: by name, whatever the case, each of a type of `types` where there are any. party: its
-    owner. after: revision and number of the last card that was given.
+    owner. card: its hash. after: revision and number of the last card that was given.
     """
 
     reader: str | None
@@ -41,6 +41,7 @@ class CardQuery:
     columns: Sequence[str] = ()
     types: Sequence[str] = ()
     party: str | None = None
+    card: str | None = None
     after: tuple[int, int] | None = None
 
 
@@ -81,6 +82,8 @@ class CardRows:
             conditions.append(with_words(self._connection, cards.c.id, query.words))
         if query.party is not None:
             conditions.append(cards.c.party == query.party)
+        if query.card is not None:
+            conditions.append(cards.c.hash == query.card)
         if query.after is not None:
             revision, number = query.after
             same = (cards.c.revision == revision) & (cards.c.id < number)
@@ -102,6 +105,7 @@ class CardWrites(CardRows):
             not_after_s=card.not_after.timestamp(),
             public=card.visible_to is None,
             signed=signed.model_dump_json(),
+            hash=signed.hash,
         )
         put_words(self._connection, number, words_of(card.text))
         self._insert(card_tags, [{"card": number, "value": tag} for tag in card.tags])
@@ -124,6 +128,7 @@ class CardWrites(CardRows):
             not_after_s=0.0,
             public=False,
             signed=signed.model_dump_json(),
+            hash=signed.hash,
         )
 
     def _put(self, party: str, dataset: str, **values: Any) -> int:

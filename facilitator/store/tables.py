@@ -120,6 +120,7 @@ cards = sa.Table(
     sa.Column("not_after_s", sa.Double, nullable=False),
     sa.Column("public", sa.Boolean, nullable=False),
     sa.Column("signed", sa.Text, nullable=False),
+    sa.Column("hash", sa.String(64), index=True),  # of the document: what requests name it by
     sa.UniqueConstraint("party", "dataset"),
 )
 
@@ -142,4 +143,30 @@ card_columns = sa.Table(
     sa.Column("place", sa.Integer, primary_key=True),
     sa.Column("value", sa.String(512), nullable=False, index=True),  # the name's words
     sa.Column("type", sa.String(20), nullable=False),
+)
+
+requests = sa.Table(
+    "requests",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("hash", sa.String(64), nullable=False, unique=True),
+    sa.Column("model_owner", sa.String(64), nullable=False, index=True),
+    sa.Column("signed", sa.Text, nullable=False),
+)
+
+# Who may see a request: its Model Owner, and those that it asks.
+request_parties = sa.Table(
+    "request_parties",
+    metadata,
+    sa.Column("request", sa.Integer, sa.ForeignKey("requests.id"), primary_key=True),
+    sa.Column("party", sa.String(64), primary_key=True, index=True),
+)
+
+request_entries = sa.Table(
+    "request_entries",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("request", sa.Integer, sa.ForeignKey("requests.id"), nullable=False, index=True),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("signed", sa.Text, nullable=False),
 )

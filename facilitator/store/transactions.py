@@ -18,6 +18,7 @@ from fedtrain.facilitator.store.job_rows import JobRows
 from fedtrain.facilitator.store.notices import tell
 from fedtrain.facilitator.store.pruning import delete_bulk, drop_evidence, drop_void_round, jobs_with_bulk
 from fedtrain.facilitator.store.records import Claim, StoredBlob, StoredEntry, StoredParty, StoredTask
+from fedtrain.facilitator.store.requests import RequestRows, RequestWrites
 from fedtrain.facilitator.store.tables import (
     TASK_SEQUENCE,
     blobs,
@@ -49,6 +50,11 @@ class ReadTransaction:
     def cards(self) -> CardRows:
         """Return the cards of datasets."""
         return CardRows(self._connection)
+
+    @property
+    def requests(self) -> RequestRows:
+        """Return the requests for data."""
+        return RequestRows(self._connection)
 
     def party(self, party: str) -> StoredParty | None:
         """Return a registered owner."""
@@ -166,6 +172,11 @@ class WriteTransaction(ReadTransaction):
     def cards(self) -> CardWrites:
         """Return the cards of datasets, to be changed."""
         return CardWrites(self._connection)
+
+    @property
+    def requests(self) -> RequestWrites:
+        """Return the requests for data, to be added to."""
+        return RequestWrites(self._connection)
 
     def put_party(self, party: StoredParty) -> None:
         """Put an owner on the list of those that jobs ask, or its new registration in the place of the old."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Literal
 from urllib.parse import quote, urlencode
 
 from fedtrain.client.connection import parse_any_json
 from fedtrain.client.http import ServiceClient
 from fedtrain.protocol.documents.card import CardList
 from fedtrain.protocol.documents.identity import is_party_id
+from fedtrain.protocol.documents.request import KeptRequest, RequestList
 from fedtrain.protocol.documents.signed import SignedDocument, parse_json
 from fedtrain.protocol.messages.task_sizes import INVITATION_BYTES, STATEMENT_BYTES, EvidenceLimits
 from fedtrain.protocol.messages.tasks import CBOR_TYPE, JSON_TYPE, TaskHeader, TaskKind, TaskList
@@ -66,6 +68,23 @@ class FacilitatorClient(ServiceClient):
         parameters, some of which may come several times."""
         listed = await self.request("GET", f"/datasets?{urlencode(asked)}", most_bytes=_MAX_LIST_BYTES)
         return parse_json(listed, CardList)
+
+    async def post_request(self, signed: SignedDocument) -> None:
+        """Ask owners to approve a job; the same again changes nothing."""
+        await self._put(_request(signed.hash), signed)
+
+    async def say(self, request: str, kind: Literal["message", "decision"], signed: SignedDocument) -> None:
+        """Add a message to a request, or an owner's decision; the same again changes nothing."""
+        await self._put(_request(request, f"{kind}s", signed.hash), signed)
+
+    async def requests(self, before: int | None = None) -> RequestList:
+        """Return a page of this party's requests, as they come: whoever reads one verifies it."""
+        asked = None if before is None else {"before": before}
+        return parse_json(await self.request("GET", "/requests", params=asked, most_bytes=_MAX_LIST_BYTES), RequestList)
+
+    async def one_request(self, request: str) -> KeptRequest:
+        """Return a request of this party's, as `requests`."""
+        return parse_json(await self.request("GET", _request(request), most_bytes=_MAX_LIST_BYTES), KeptRequest)
 
     async def post_manifest(self, job_id: str, signed: SignedDocument) -> None:
         """Open a job; the same manifest again changes nothing, another one is JOB_EXISTS."""
@@ -163,6 +182,10 @@ _KINDS = frozenset(kind.value for kind in TaskKind)
 
 def _card(party: str, dataset: str) -> str:
     return f"/datasets/{quote(party, safe='')}/{quote(dataset, safe='')}"
+
+
+def _request(request: str, *rest: str) -> str:
+    return "/".join(["/requests", *(quote(part, safe="") for part in (request, *rest))])
 
 
 def _job(job_id: str, *rest: str) -> str:

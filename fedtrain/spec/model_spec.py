@@ -62,6 +62,8 @@ __all__ = [
     "plain_text",
 ]
 
+#: What a spec asks for that names no dataset, and what an owner's own table is called.
+DEFAULT_DATASET: Final = "default"
 #: Values in the JSON of a spec: every column with every field, every category, and the training.
 MOST_SPEC_ITEMS = 100_000
 NETWORK_DEFAULTS: Final = {"optimizer": Optimizer.FEDAVG.value, "weights": "shared_with_owners"}
@@ -171,6 +173,11 @@ class ModelSpec(Strict):
     def kind(self) -> ModelKind:
         """The rules of its model type."""
         return MODEL_KINDS[self.model_type]
+
+    @property
+    def asked_dataset(self) -> str:
+        """Name of the dataset that every owner is asked for."""
+        return self.dataset or DEFAULT_DATASET
 
     @property
     def classifies(self) -> bool:

@@ -64,6 +64,9 @@ class Code(Enum):
     DATASET_NOT_FOUND = Kind(
         "dataset-not-found", 404, "There is no such dataset", "List the datasets with GET /datasets."
     )
+    REQUEST_NOT_FOUND = Kind(
+        "request-not-found", 404, "There is no such request", "List the requests with GET /requests."
+    )
     PREDICTION_NOT_FOUND = Kind(
         "prediction-not-found", 404, "There is no such prediction", "List them with GET /predictions."
     )
@@ -215,6 +218,18 @@ class Code(Enum):
     )
     POLICY_REFUSES = Kind(
         "policy-refuses", 403, "The owner's policy does not allow the job", "Change the job or the policy."
+    )
+    APPROVAL_DIFFERS = Kind(
+        "approval-differs",
+        403,
+        "The job is not what was approved",
+        "Deploy the request as it was approved, or make a new one.",
+    )
+    REQUEST_NOT_APPROVED = Kind(
+        "request-not-approved",
+        409,
+        "Too few owners have approved the request",
+        "Wait for their decisions, or ask them in the request's thread.",
     )
     ENCODING_DIFFERS = Kind(
         "encoding-differs",

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fedtrain.methods.regression.kinds import RoundKind
-from fedtrain.protocol.documents import consent, release
+from fedtrain.protocol.documents import consent, release, request
 from fedtrain.protocol.documents import signed as documents
 from fedtrain.protocol.documents.signed import Document
 from fedtrain.protocol.evidence import sum_set
@@ -56,7 +56,8 @@ def classes(module: object) -> list[type[Strict]]:
     ]
 
 
-SIGNED = [kind for kind in (*classes(documents), *classes(consent)) if kind is not Document]
+OF_REQUESTS = [kind for kind in classes(request) if issubclass(kind, Document)]
+SIGNED = [*(kind for kind in (*classes(documents), *classes(consent)) if kind is not Document), *OF_REQUESTS]
 CARRIED = [kind for kind in classes(messages) if kind is not messages.Message]
 OF_SETS = classes(sum_set)
 

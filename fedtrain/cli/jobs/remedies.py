@@ -19,6 +19,7 @@ REMEDIES: Final[dict[Code, str]] = {
     Code.METHOD_NOT_ALLOWED: f"Is this the address of the right kind of party? {_COMMANDS}",
     Code.MODEL_NOT_FOUND: "`fedtrain status` lists the Model Owner's models, `fedtrain approve` a Data Owner's.",
     Code.DATASET_NOT_FOUND: "Name one that is registered there; a Data Owner started with --data has `default`.",
+    Code.REQUEST_NOT_FOUND: "`fedtrain request list` shows a Model Owner's requests, `fedtrain inbox` a Data Owner's.",
     Code.PREDICTION_NOT_FOUND: "Make one: `fedtrain predict`.",
     Code.NO_FINISHED_MODEL: "`fedtrain status` shows how far the jobs are; `fedtrain deploy SPEC --follow` starts one.",
     Code.MODEL_NOT_FINISHED: "`fedtrain status MODEL_ID` shows how far it is.",

@@ -36,14 +36,15 @@ def _one_line(text: str) -> str:
     return text
 
 
-def _readable(text: str) -> str:
+def readable(text: str) -> str:
+    """Return a text that lines may break in. Raises ValueError for what is not seen, or changes how text is shown."""
     if not text.replace("\n", "").isprintable():
         raise ValueError("it has a control character, or a mark that changes how other text is shown")
     return text
 
 
 Title = Annotated[StrictStr, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
-Text = Annotated[StrictStr, Field(max_length=5000), AfterValidator(_readable)]
+Text = Annotated[StrictStr, Field(max_length=5000), AfterValidator(readable)]
 Tag = Annotated[StrictStr, Field(pattern=r"^[a-z0-9][a-z0-9 ._-]{0,49}$")]
 Readers = Annotated[tuple[PartyId, ...], Field(max_length=MOST_READERS)]
 

@@ -75,8 +75,8 @@ class Membership(Document):
 class Manifest(Document):
     """A job: what is trained, under which key. Signed by the Model Owner.
 
-    `unmasking_key`: the X25519 public key that owners seal keys of masks to, where rounds go on without an owner; left
-    out of other jobs' manifests.
+    `unmasking_key`: the X25519 public key that owners seal keys of masks to, where rounds go on without an owner.
+    `request`: the hash of the request that it was approved by. Each is left out of other jobs' manifests.
     """
 
     job_id: JobId
@@ -90,12 +90,14 @@ class Manifest(Document):
     nonce: Hash
     membership: SignedDocument | None = None
     unmasking_key: MaskKey | None = None
+    request: Hash | None = None
 
     @model_serializer(mode="wrap")
     def _without_unused(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
         fields: dict[str, Any] = serialise(self)
-        if self.unmasking_key is None:
-            fields.pop("unmasking_key", None)
+        for name in ("unmasking_key", "request"):
+            if fields.get(name) is None:
+                fields.pop(name, None)
         return fields
 
 
