@@ -57,6 +57,7 @@ from fedtrain.protocol.loopback import is_loopback
 from fedtrain.protocol.messages.items import MOST_ITEMS
 from fedtrain.protocol.states import Role
 from fedtrain.service.limits.body_limits import BodyLimit, BodyLimits
+from fedtrain.service.people.sign_in import People
 from fedtrain.service.runtime.connection import facilitator_client, gate_of, key_files_of
 from fedtrain.service.runtime.engines import engine_of
 from fedtrain.service.runtime.extras import how_to_install
@@ -121,6 +122,7 @@ def create_app(
     @asynccontextmanager
     async def running_over(app: FastAPI, arithmetic: Engine, cluster: Cluster | None) -> AsyncIterator[None]:
         store = await asyncio.to_thread(OwnerStore, settings.database)
+        app.state.sessions.people = People(store.engine, clock)
         pools = Pools(arithmetic)
         worker = WorkerProcess(
             WorkerSettings(settings.training_device, settings.training_memory_mib, settings.training_threads)

@@ -42,25 +42,28 @@ class Offered:
 class Approved:
     """A person of this owner allows the job; it joins when the JOIN task is looked at again.
 
-    `token_id`: of the token that this person showed, where the service has a list of them.
+    `token_id`: of the token that this person showed, where the service has a list of them. `account`: the name of the
+    account that was signed in, where one was.
     """
 
     token_id: str | None = None
+    account: str | None = None
 
 
 @dataclass(frozen=True)
 class Denied:
-    """A person of this owner refuses the job. `token_id`: as in `Approved`."""
+    """A person of this owner refuses the job. `token_id`, `account`: as in `Approved`."""
 
     reason: str
     token_id: str | None = None
+    account: str | None = None
 
 
 @dataclass(frozen=True)
 class SignOffDecided:
     """A person of this owner signs a result off, or refuses it, with the reason that all parties are told.
 
-    `result`: what this person saw; None for the one that waits. `by`, `token_id`: as in `Signatory`.
+    `result`: what this person saw; None for the one that waits. `by`, `token_id`, `signed_in`: as in `Signatory`.
     """
 
     decision: Literal["sign_off", "refuse"]
@@ -68,6 +71,7 @@ class SignOffDecided:
     why: str | None = None
     result: str | None = None
     token_id: str | None = None
+    signed_in: bool | None = None
 
 
 @dataclass(frozen=True)

@@ -79,10 +79,11 @@ class SignedSet(Strict):
 
 
 class Signatory(Strict):
-    """A person who has signed a result off. `by`: the name as given. `token_id`: of the token that was shown, where the
-    service has a list of them."""
+    """A person who has signed a result off. `by`: the name as given, or where `signed_in` the account's. `token_id`: of
+    the token that was shown, where the service has a list of them."""
 
     by: str | None = None
+    signed_in: bool | None = None
     token_id: str | None = None
     why: str | None = None
     at: datetime

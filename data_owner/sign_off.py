@@ -55,7 +55,7 @@ def awaiting_release(context: JobContext, state: JobState) -> JobState:
 def release_refused(context: JobContext, state: JobState, message: j.SignOffDecided, now: datetime) -> JobState:
     """Return the finished job whose model others are not to get. Raises Problem as `check_decision`."""
     waiting = check_decision(context, state, message)
-    who = Signatory(by=message.by, token_id=message.token_id, why=message.why, at=now)
+    who = _signatory(message, now)
     refusal = Refusal(code=Code.SIGN_OFF_REFUSED.slug, detail=message.why or "no reason given")
     return state.model_copy(update={"sign_off": waiting.model_copy(update={"refused": who}), "refusal": refusal})
 
@@ -84,10 +84,14 @@ def release_statement(context: JobContext, state: JobState) -> ReleaseStatement:
     )
 
 
+def _signatory(message: j.SignOffDecided, now: datetime) -> Signatory:
+    return Signatory(by=message.by, signed_in=message.signed_in, token_id=message.token_id, why=message.why, at=now)
+
+
 def signed_off(context: JobContext, state: JobState, message: j.SignOffDecided, now: datetime) -> JobState:
     """Return the job with one more person's signature under its result. Raises Problem as `check_decision`."""
     waiting = check_decision(context, state, message)
-    signatory = Signatory(by=message.by, token_id=message.token_id, why=message.why, at=now)
+    signatory = _signatory(message, now)
     return state.model_copy(update={"sign_off": waiting.model_copy(update={"signed": (*waiting.signed, signatory)})})
 
 

@@ -30,6 +30,7 @@ from fedtrain.protocol.documents.request import ENTRY_BYTES
 from fedtrain.protocol.messages.task_sizes import REGISTRATION_BYTES, STATEMENT_BYTES
 from fedtrain.protocol.states import Role
 from fedtrain.service.limits.body_limits import BodyLimit, BodyLimits
+from fedtrain.service.people.sign_in import People
 from fedtrain.service.runtime.connection import gate_of, key_files_of
 from fedtrain.service.runtime.doorbell import Doorbell
 from fedtrain.service.runtime.engines import engine_of
@@ -66,6 +67,7 @@ def create_app(
     @asynccontextmanager
     async def running_over(app: FastAPI, arithmetic: Engine) -> AsyncIterator[None]:
         store = await asyncio.to_thread(_open_store, settings, identity.party_id)
+        app.state.sessions.people = People(store.engine, clock)
         doorbell = Doorbell()
         resources = Resources(
             store=store,

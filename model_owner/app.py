@@ -38,6 +38,7 @@ from fedtrain.protocol.messages.task_sizes import STATEMENT_BYTES
 from fedtrain.protocol.messages.tasks import TaskKind
 from fedtrain.protocol.states import Role
 from fedtrain.service.limits.body_limits import BodyLimit, BodyLimits
+from fedtrain.service.people.sign_in import People
 from fedtrain.service.runtime.connection import facilitator_client, gate_of, key_files_of
 from fedtrain.service.runtime.doorbell import Doorbell
 from fedtrain.service.runtime.engines import engine_of
@@ -148,6 +149,7 @@ class _Parts:
         """Open the store, take up what was under way, and work tasks off until the application stops."""
         settings = self._settings
         store = await asyncio.to_thread(ModelStore, settings.database)
+        app.state.sessions.people = People(store.engine, self._clock)
         client = facilitator_client(settings, settings.facilitator, self._identity.party_id, self._transport)
         keys = self._key_ring("keys", engine)
         doorbell = Doorbell()

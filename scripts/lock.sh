@@ -26,6 +26,6 @@ lock() { # lock EXTRAS FILE [options]
   mv "$file.new" "$file"
 }
 
-lock examples,postgres requirements.txt "$@"
+lock examples,oidc,postgres requirements.txt "$@"
 # The tests run on the very versions that the services run on.
 lock test requirements-test.txt --constraint requirements.txt "$@"

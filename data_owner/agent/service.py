@@ -278,15 +278,16 @@ class OwnerService:
 
     # What this owner's people decide
 
-    # `token_id`: of the token that this person showed, where the service has a list of them; the audit has it.
+    # `token_id`: of the token that this person showed, where the service has a list of them; `account`: the name of the
+    # account that was signed in, where one was. The audit has them.
 
-    async def approve(self, job_id: str, token_id: str | None = None) -> JobState:
+    async def approve(self, job_id: str, token_id: str | None = None, account: str | None = None) -> JobState:
         """Let a waiting job in. Raises Problem: MODEL_NOT_FOUND, WRONG_STATE."""
-        return await self._decide(job_id, j.Approved(token_id))
+        return await self._decide(job_id, j.Approved(token_id, account))
 
-    async def deny(self, job_id: str, reason: str, token_id: str | None = None) -> JobState:
+    async def deny(self, job_id: str, reason: str, token_id: str | None = None, account: str | None = None) -> JobState:
         """Refuse a waiting job. Raises Problem: MODEL_NOT_FOUND, WRONG_STATE."""
-        return await self._decide(job_id, j.Denied(reason, token_id))
+        return await self._decide(job_id, j.Denied(reason, token_id, account))
 
     async def decide_release(self, job_id: str, decided: j.SignOffDecided) -> JobState:
         """Sign a job's result off, or refuse it. Raises Problem: MODEL_NOT_FOUND, WRONG_STATE, SIGN_OFF_INVALID."""
@@ -299,14 +300,16 @@ class OwnerService:
         """
         return sign_document(release_statement(self._context(state), state), self._identity)
 
-    async def consents_taken(self, signed: Sequence[SignedDocument], token_id: str | None = None) -> tuple[str, ...]:
+    async def consents_taken(
+        self, signed: Sequence[SignedDocument], token_id: str | None = None, account: str | None = None
+    ) -> tuple[str, ...]:
         """Keep consents, and look again at the jobs that wait for them; return the jobs that they are for.
 
         Raises Problem as `fedtrain.protocol.documents.consent.open_consent`, before any of them is kept.
         """
         job_ids = tuple(dict.fromkeys(open_consent(one).job_id for one in signed))
         for one in signed:
-            await self._run(self._take, one, token_id)
+            await self._run(self._take, one, token_id, account)
         for job_id in job_ids:
             async with self._driver.holding(job_id):
                 state = await self._run(self._store.job, job_id)
@@ -315,13 +318,13 @@ class OwnerService:
             self.retry(job_id)
         return job_ids
 
-    def _take(self, signed: SignedDocument, token_id: str | None) -> None:
+    def _take(self, signed: SignedDocument, token_id: str | None, account: str | None) -> None:
         """Keep a consent that is not here yet, in the audit before it counts."""
         if not self._memory.has(signed):
-            self._store.put_decision(consented(signed, self._identity.party_id, token_id, self._now()))
+            self._store.put_decision(consented(signed, self._identity.party_id, token_id, self._now(), account))
             self._memory.take(signed)
 
-    async def consent(self, job_id: str, token_id: str | None = None) -> SignedDocument:
+    async def consent(self, job_id: str, token_id: str | None = None, account: str | None = None) -> SignedDocument:
         """Sign that the sums of a job may be told to its roster, for this owner, and keep it; return what was signed.
 
         What is signed names every earlier roster that this owner, or anybody whose consent is here, knows of. Raises
@@ -333,7 +336,7 @@ class OwnerService:
                 self._memory.statement, job_id, state.consent if state else None, self._identity.party_id
             )
         signed = sign_document(statement, self._identity)
-        await self.consents_taken([signed], token_id)
+        await self.consents_taken([signed], token_id, account)
         return signed
 
     async def _decide(self, job_id: str, message: j.Approved | j.Denied | j.SignOffDecided) -> JobState:

@@ -27,6 +27,8 @@ def decided_on(state: JobState, message: j.Message, now: datetime) -> Decision |
         decision=kind,
         decided_at=written(now),
         token_id=message.token_id,
+        by=message.account,
+        signed_in=None if message.account is None else True,
         about=state.risks or tuple(why for why in (state.waits_because,) if why is not None),
         reason=reason,
         dataset=state.dataset,
@@ -45,10 +47,13 @@ def _signed_off(state: JobState, message: j.SignOffDecided, now: datetime) -> De
         version=state.dataset_version,
         result=None if state.sign_off is None else state.sign_off.result,
         by=message.by,
+        signed_in=message.signed_in,
     )
 
 
-def consented(signed: SignedDocument, own: str, token_id: str | None, now: datetime) -> Decision:
+def consented(
+    signed: SignedDocument, own: str, token_id: str | None, now: datetime, account: str | None = None
+) -> Decision:
     """Return that a consent was signed here, by `own`, or that another owner's was taken.
 
     Raises Problem as `fedtrain.protocol.documents.consent.open_consent`.
@@ -58,6 +63,8 @@ def consented(signed: SignedDocument, own: str, token_id: str | None, now: datet
         decision=DecisionKind.CONSENT_SIGNED if signed.signer == own else DecisionKind.CONSENT_TAKEN,
         decided_at=written(now),
         token_id=token_id,
+        by=account,
+        signed_in=None if account is None else True,
         consent=signed.hash,
         signer=signed.signer,
     )

@@ -214,7 +214,7 @@ async def events(
     responses={200: {"content": {JSON_TYPE: {"example": _EXAMPLE}}}},
 )
 async def approve(job_id: JobIdPath, parts: Parts, who: AnyCaller) -> OwnerJobView:
-    return OwnerJobView.of(parts, await parts.service.approve(job_id, who.token_id))
+    return OwnerJobView.of(parts, await parts.service.approve(job_id, who.token_id, who.account))
 
 
 @router.post(
@@ -224,7 +224,7 @@ async def approve(job_id: JobIdPath, parts: Parts, who: AnyCaller) -> OwnerJobVi
     responses={200: {"content": {JSON_TYPE: {"example": _DENIED}}}},
 )
 async def deny(job_id: JobIdPath, denial: Denial, parts: Parts, who: AnyCaller) -> OwnerJobView:
-    return OwnerJobView.of(parts, await parts.service.deny(job_id, denial.reason, who.token_id))
+    return OwnerJobView.of(parts, await parts.service.deny(job_id, denial.reason, who.token_id, who.account))
 
 
 @router.post(

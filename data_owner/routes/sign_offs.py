@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_serializer, model_validator
 
 from fedtrain.data_owner import job as j
@@ -17,8 +18,9 @@ from fedtrain.privacy.cost import total
 from fedtrain.protocol.documents.signed import MOST_REASON, Hash, SignedDocument
 from fedtrain.protocol.messages.tasks import JSON_TYPE
 from fedtrain.protocol.states import Phase
+from fedtrain.service.people.accounts import name_key
 from fedtrain.service.people.permissions import Permission
-from fedtrain.service.web.caller import AnyCaller, needs
+from fedtrain.service.web.caller import AnyCaller, Caller, needs
 from fedtrain.spec.model_spec import Strict, check_printable
 from fedtrain.spec.problems import Code, Problem
 
@@ -49,7 +51,8 @@ def standing(parts: OwnerParts, state: JobState) -> SignOffStanding | None:
 class SignOffDecision(Strict):
     """Decision of one person. `why`: told to all parties where the result is refused, which needs it; kept here else.
 
-    `by`: who decides, as this owner's audit is to name this person. `result`: what this person was shown; what waits is
+    `by`: who decides, as this owner's audit is to name this person; who is signed in is named by the account, and can
+    leave it out. `result`: what this person was shown; what waits is
     meant where it is left out.
     """
 
@@ -73,9 +76,10 @@ class TookPart(BaseModel):
 
 
 class SignatoryView(BaseModel):
-    """A person who has signed. `token_id`: of the token that was shown."""
+    """A person who has signed. `signed_in`: whether `by` is an account's name. `token_id`: of what token was shown."""
 
     by: str | None
+    signed_in: bool | None
     token_id: str | None
     why: str | None
     at: datetime
@@ -171,8 +175,13 @@ def get_sign_off(job_id: _JobIdPath, parts: Parts) -> SignOffView:
     dependencies=[needs(Permission.SIGN_OFF)],
     summary="Sign a result off, or refuse it: that ends the job at every party, or keeps its model from others",
 )
-async def sign_off(job_id: _JobIdPath, decision: SignOffDecision, parts: Parts, who: AnyCaller) -> SignOffView:
-    decided = j.SignOffDecided(decision.decision, decision.by, decision.why, decision.result, who.token_id)
+async def sign_off(
+    job_id: _JobIdPath, decision: SignOffDecision, parts: Parts, who: AnyCaller, request: Request
+) -> SignOffView:
+    accounts = await asyncio.to_thread(request.app.state.sessions.ask_to_sign_in)
+    by = _signing(decision, who, people=parts.service.policy.release.people, accounts=accounts)
+    signed_in = None if who.account is None else True
+    decided = j.SignOffDecided(decision.decision, by, decision.why, decision.result, who.token_id, signed_in)
     return _view(parts, await parts.service.decide_release(job_id, decided))
 
 
@@ -184,6 +193,29 @@ async def sign_off(job_id: _JobIdPath, decision: SignOffDecision, parts: Parts, 
 )
 def get_statement(job_id: _JobIdPath, parts: Parts) -> SignedDocument:
     return parts.service.release_statement(_known(parts, job_id))
+
+
+def _signing(decision: SignOffDecision, who: Caller, *, people: int, accounts: bool) -> str | None:
+    """Return in whose name a result is signed: the account's where one is signed in, else as given.
+
+    Raises Problem(SIGN_OFF_INVALID) for another name than the account's, and for a caller without an account where the
+    policy wants several people and this party's have accounts: two names or tokens can be one person's.
+    """
+    if who.account is None:
+        if accounts and people > 1:
+            raise Problem(
+                Code.SIGN_OFF_INVALID,
+                f"The signature under the result is refused: the policy wants {people} people, and this party's have "
+                "accounts, so that each signs in with their own.",
+            )
+        return decision.by
+    if decision.by is not None and name_key(decision.by) != name_key(who.account):
+        raise Problem(
+            Code.SIGN_OFF_INVALID,
+            f"The signature under the result is refused: it is in the name of {decision.by}, and {who.account} is "
+            "signed in.",
+        )
+    return who.account
 
 
 def _known(parts: OwnerParts, job_id: str) -> JobState:

@@ -84,7 +84,8 @@ class Decision(Strict):
     """A decision that a person of this owner took about a job.
 
     `about`: what the job waited for, in the words that were shown: why it was not let in by itself, or each risk.
-    `reason`: why it was denied, or a result was signed off or not; `result`: that result, `by`: the person, as named.
+    `reason`: why it was denied, or a result was signed off or not; `result`: that result, `by`: the person, as named,
+    or where `signed_in` the account that decided.
     `consent`: the hash of the consent as it was signed, `signer`: who signed it; a job that another owner's consent is
     for need not be known here. `token_id`: of the token that was shown; None where the
     service has no token list, and whoever runs it decides.
@@ -102,6 +103,7 @@ class Decision(Strict):
     version: Hash | None = None
     result: Hash | None = None
     by: str | None = None
+    signed_in: bool | None = None
 
 
 #: A number that is hashed as text, which all languages write in one way.

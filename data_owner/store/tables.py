@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from fedtrain.service.people import tables as people
+
 metadata = sa.MetaData()
+people.add_to(metadata)
 
 datasets = sa.Table(
     "datasets",
@@ -87,6 +90,7 @@ decisions = sa.Table(
     sa.Column("version", sa.String(64)),
     sa.Column("result", sa.String(64)),
     sa.Column("by", sa.String(100)),
+    sa.Column("signed_in", sa.Boolean),  # whether `by` is an account's name
     sa.Column("index", sa.Integer, nullable=False, unique=True),  # counted through all tables of the audit
     sa.Column("previous", sa.String(64), nullable=False),
     sa.Column("hash", sa.String(64), nullable=False),

@@ -20,7 +20,7 @@ from fedtrain.cli.services.resume import resume
 from fedtrain.cli.simulate import command as simulate
 from fedtrain.cli.simulate import demo
 from fedtrain.cli.trust import commands as trust
-from fedtrain.cli.trust import identity, provision, tokens
+from fedtrain.cli.trust import identity, people, provision, tokens
 
 app = typer.Typer(name="fedtrain", cls=OneLineErrors, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -86,6 +86,7 @@ app.add_typer(policy.app, rich_help_panel=DATA_OWNERS)
 app.add_typer(identity.app, rich_help_panel=ACCESS)
 app.command(rich_help_panel=ACCESS)(trust.trust)
 app.add_typer(tokens.app, rich_help_panel=ACCESS)
+app.add_typer(people.app, rich_help_panel=ACCESS)
 app.command("provision", rich_help_panel=ACCESS)(provision.provision_command)
 app.command(rich_help_panel=OPERATION)(doctor.doctor)
 app.add_typer(config.app, rich_help_panel=OPERATION)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from fedtrain.service.people import tables as people
+
 metadata = sa.MetaData()
+people.add_to(metadata)
 
 models = sa.Table(
     "models",

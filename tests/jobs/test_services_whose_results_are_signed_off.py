@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import httpx
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -15,6 +16,7 @@ from fedtrain.cli.main import app as command
 from fedtrain.data_owner.policy.budget import PrivacyPolicy
 from fedtrain.data_owner.policy.rules import OwnerPolicy, ReleasePolicy
 from fedtrain.data_owner.release.audit import DecisionRecord, verify_records
+from fedtrain.service.people.permissions import PersonRole
 from fedtrain.simulation.federation import Federation, Party, federation
 from fedtrain.spec.model_spec import ModelSpec
 from fedtrain.spec.problems import Code, Problem
@@ -149,8 +151,7 @@ def test_a_result_is_shown_signed_by_two_people_of_each_owner_over_a_restart_and
                 assert part in shown
             done = await said(by_command, "sign-off", job_id[:8], "--by", "bea", "--yes")
             assert (done.exit_code, "signed off. The Model Owner can open" in done.output) == (0, True), done.output
-            await sign(last, job_id, by="ana")
-            await sign(last, job_id, by="bea")
+            await signed_by_two_accounts(last, job_id)
             model = await parties.wait(job_id)
             assert (model["status"], model["rows_total"]) == ("FINISHED", 93)
             assert model["not_signed_off"] is None
@@ -164,6 +165,38 @@ def test_a_result_is_shown_signed_by_two_people_of_each_owner_over_a_restart_and
             assert {one.result for one in decisions} == {(await owner.get(f"/models/{job_id}/sign-off"))["result"]}
 
     asyncio.run(then(asyncio.run(first())))
+
+
+async def signed_by_two_accounts(owner: Party, job_id: str) -> None:
+    """Sign a result off, once this owner's people have accounts: two people are two accounts then."""
+    accounts = owner.app.state.sessions.people.accounts
+    now = owner.app.state.sessions.people.now()
+    browsers = {}
+    for name, role in (("ana", PersonRole.OWNER), ("bea", PersonRole.COMPLIANCE_OFFICER), ("eve", PersonRole.AUDITOR)):
+        await asyncio.to_thread(accounts.add, name, role, "correct horse battery", now)
+        transport = httpx.ASGITransport(owner.app)
+        browsers[name] = Party(name, owner.app, httpx.AsyncClient(transport=transport, base_url="http://o"), Path())
+        await browsers[name].post("/session", {"name": name, "password": "correct horse battery"})
+    stranger = httpx.AsyncClient(transport=httpx.ASGITransport(owner.app), base_url="http://o")
+    assert (await stranger.get(f"/models/{job_id}")).status_code == 401  # and so is who only says who it is
+    assert (await stranger.get(f"/models/{job_id}", headers={"Fedtrain-Party": "ab" * 32})).status_code == 401
+    by_role = await refused(sign(browsers["eve"], job_id))
+    assert (by_role.code, "eve has the role auditor" in by_role.detail) == (Code.FORBIDDEN, True)
+    nobody = await refused(sign(owner, job_id, by="bea"))  # with the service's own token, and a typed name
+    assert (nobody.code, "each signs in with their own" in nobody.detail) == (Code.SIGN_OFF_INVALID, True)
+    anothers = await refused(sign(browsers["ana"], job_id, by="bea"))
+    assert (anothers.code, "ana is signed in" in anothers.detail) == (Code.SIGN_OFF_INVALID, True)
+    assert (await sign(browsers["ana"], job_id, by="Ana"))["missing"] == 1
+    again = await refused(sign(browsers["ana"], job_id))
+    assert "ana has signed it before" in again.detail
+    assert [(one["by"], one["signed_in"]) for one in (await sign(browsers["bea"], job_id))["signed"]] == [
+        ("ana", True),
+        ("bea", True),
+    ]
+    records = audit_of(await browsers["eve"].get("/audit"))
+    verify_records(records)
+    decisions = [one for one in records if isinstance(one, DecisionRecord)]
+    assert [(one.by, one.signed_in, one.token_id) for one in decisions] == [("ana", True, None), ("bea", True, None)]
 
 
 def audit_of(answer: dict[str, Any]) -> Any:

@@ -127,7 +127,8 @@ def _release(one: ReleaseRecord) -> list[object]:
 
 def _decision(one: DecisionRecord) -> list[object]:
     token = None if one.token_id is None else f"token {one.token_id}"
-    by = ", ".join(said for said in (one.by, token) if said is not None) or None
+    signed_in = "signed in" if one.signed_in else None
+    by = ", ".join(said for said in (one.by, signed_in, token) if said is not None) or None
     signed = () if one.signer is None else (f"signed by {one.signer[:16]}…",)
     reason = () if one.reason is None else (f"Because: {one.reason}",)
     result = () if one.result is None else (f"Result {one.result[:16]}….",)

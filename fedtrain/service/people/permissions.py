@@ -29,6 +29,7 @@ class Permission(StrEnum):
     SHARE_MODELS = "let others use models"
     REMOVE_PARTIES = "strike a party off the list"
     OPEN_LINKS = "make links that open the pages"
+    OWN_PASSWORD = "change one's own password"  # noqa: S105 - a permission
     ACT_AS_PARTY = "act as a party at the Facilitator"
 
 
@@ -72,31 +73,18 @@ OF_PARTIES: Final = frozenset(
     }
 )
 
+#: For everybody who signs in.
+_ALL: Final = frozenset({Permission.LOOK, Permission.OWN_PASSWORD})
+
 _MAY: Final[Mapping[PersonRole, frozenset[Permission]]] = MappingProxyType(
     {
         PersonRole.OWNER: frozenset(Permission) - {Permission.ACT_AS_PARTY},
-        PersonRole.ADMIN: frozenset(
-            {
-                Permission.LOOK,
-                Permission.WATCH,
-                Permission.RESUME_JOBS,
-                Permission.MANAGE_DATASETS,
-                Permission.REMOVE_PARTIES,
-            }
-        ),
-        PersonRole.COMPLIANCE_OFFICER: frozenset(
-            {
-                Permission.LOOK,
-                Permission.AUDIT,
-                Permission.APPROVE_JOBS,
-                Permission.SIGN_OFF,
-                Permission.SHARE_MODELS,
-            }
-        ),
-        PersonRole.DATA_SCIENTIST: frozenset(
-            {Permission.LOOK, Permission.TRAIN_MODELS, Permission.USE_MODELS, Permission.SCORE}
-        ),
-        PersonRole.AUDITOR: frozenset({Permission.LOOK, Permission.AUDIT, Permission.WATCH, Permission.READ_EVIDENCE}),
+        PersonRole.ADMIN: _ALL
+        | {Permission.WATCH, Permission.RESUME_JOBS, Permission.MANAGE_DATASETS, Permission.REMOVE_PARTIES},
+        PersonRole.COMPLIANCE_OFFICER: _ALL
+        | {Permission.AUDIT, Permission.APPROVE_JOBS, Permission.SIGN_OFF, Permission.SHARE_MODELS},
+        PersonRole.DATA_SCIENTIST: _ALL | {Permission.TRAIN_MODELS, Permission.USE_MODELS, Permission.SCORE},
+        PersonRole.AUDITOR: _ALL | {Permission.AUDIT, Permission.WATCH, Permission.READ_EVIDENCE},
     }
 )
 
@@ -109,3 +97,20 @@ def permissions_of(role: PersonRole) -> frozenset[Permission]:
 def roles_with(permission: Permission) -> tuple[PersonRole, ...]:
     """Return the roles that may this, the owner's first; () for what no person does."""
     return tuple(role for role in PersonRole if permission in _MAY[role])
+
+
+def table() -> str:
+    """Return the table of docs/people.md: permissions by line, roles by column."""
+    lines = [
+        "| to … | " + " | ".join(role.words for role in PersonRole) + " |",
+        "|---" * (1 + len(PersonRole)) + "|",
+    ]
+    for permission in Permission:
+        if roles_with(permission):
+            marks = ("yes" if permission in _MAY[role] else "" for role in PersonRole)
+            lines.append(f"| {permission} (`{permission.name.lower()}`) | " + " | ".join(marks) + " |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(table())  # noqa: T201

@@ -13,6 +13,8 @@ EXTRA_OF: Final[Mapping[str, str]] = {
     "dask": "dask",
     "distributed": "dask",
     "PIL": "images",
+    "authlib": "oidc",
+    "joserfc": "oidc",
     "onnx": "export",
     "skl2onnx": "export",
     "sklearn": "export",

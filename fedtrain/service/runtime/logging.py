@@ -16,7 +16,10 @@ from fedtrain.spec.shown_text import all_shown, shown
 
 #: Fields that never reach a log, whatever a caller passes.
 SECRET_FIELDS = frozenset(
-    {"body", "key", "mask_key", "password", "plaintext", "private_key", "rows", "secret", "token", "value", "values"}
+    {
+        *("body", "key", "mask_key", "new_password", "old_password", "password", "plaintext", "private_key", "rows"),
+        *("secret", "token", "value", "values"),
+    }
 )
 
 

@@ -36,7 +36,7 @@ from fedtrain.service.store.database_trouble import driver_words, trouble
 from fedtrain.service.store.database_url import POSTGRESQL, SQLITE, DatabaseError, reaching, read_url, shown
 from fedtrain.spec.problems import Code, Problem
 
-__all__ = ["DatabaseError", "open_database", "read", "shown", "sqlite_url", "state_of", "upgrade", "write"]
+__all__ = ["DatabaseError", "connect", "open_database", "read", "shown", "sqlite_url", "state_of", "upgrade", "write"]
 
 log = structlog.get_logger("protocol.server")
 
@@ -65,10 +65,7 @@ def open_database(url: str, alembic_dir: Path, *, own_table: str | None = None) 
         _make_private_file(parsed)
         upgrader = sa.create_engine(parsed, poolclass=NullPool, hide_parameters=True)
         _prepare_sqlite(upgrader, foreign_keys=False)  # a batch migration drops and renames tables others refer to
-        engine = sa.create_engine(
-            parsed, pool_size=10, max_overflow=10, pool_timeout=2 * BUSY_TIMEOUT_S, hide_parameters=True
-        )
-        _prepare_sqlite(engine, foreign_keys=True)
+        engine = _sqlite(parsed)
     else:
         engine = upgrader = _postgresql(parsed)
     try:
@@ -84,6 +81,28 @@ def open_database(url: str, alembic_dir: Path, *, own_table: str | None = None) 
         if upgrader is not engine:
             upgrader.dispose()
     return engine
+
+
+def connect(url: str, table: str) -> Engine:
+    """Return an engine on a store that is there, a running service's too, as it is.
+
+    Raises DatabaseError where none is, or one without that table, which a newer version brings.
+    """
+    parsed = read_url(url)
+    is_file = parsed.get_backend_name() == SQLITE
+    if is_file and not Path(parsed.database or "").is_file():
+        raise DatabaseError(f"There is no store {shown(parsed)}: start the service once.")
+    engine = _sqlite(parsed) if is_file else _postgresql(parsed)
+    try:
+        with read(engine) as connection:
+            if sa.inspect(connection).has_table(table):
+                return engine
+    except Problem as problem:
+        engine.dispose()
+        why = driver_words(problem.__cause__)
+        raise DatabaseError(f"The store {shown(parsed)} cannot be opened: {why}. {problem.detail}") from None
+    engine.dispose()
+    raise DatabaseError(f"The store {shown(parsed)} is an earlier version's: start the service of this one once.")
 
 
 def upgrade(engine: Engine, alembic_dir: Path, *, own_table: str | None = None) -> None:
@@ -188,6 +207,12 @@ def _trouble_named() -> Iterator[None]:
             raise
         log.warning("the store cannot be used", why=kind, driver=driver_words(error))
         raise Problem(Code.STORE_UNAVAILABLE, f"The store cannot be used now: {kind}.") from error
+
+
+def _sqlite(url: URL) -> Engine:
+    engine = sa.create_engine(url, pool_size=10, max_overflow=10, pool_timeout=2 * BUSY_TIMEOUT_S, hide_parameters=True)
+    _prepare_sqlite(engine, foreign_keys=True)
+    return engine
 
 
 def _prepare_sqlite(engine: Engine, *, foreign_keys: bool) -> None:

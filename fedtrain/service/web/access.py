@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Callable
 
@@ -39,19 +40,22 @@ class AccessMiddleware:
             await self._app(scope, receive, send)
             return
         try:
-            self._admit(scope)
+            await self._admit(scope)
         except Problem as problem:
             await refuse_unread(problem, scope, receive, send)
             return
         await self._app(scope, receive, send)
 
-    def _admit(self, scope: Scope) -> None:
+    async def _admit(self, scope: Scope) -> None:
         """Raises Problem: UNAUTHENTICATED, FORBIDDEN, RATE_LIMITED."""
         if scope["path"] in PUBLIC_PATHS or scope["path"].startswith(PUBLIC_FOLDERS):
             self._count(_address(scope))
             return
         try:
-            who = self._gate.identify(Headers(scope=scope))
+            headers = Headers(scope=scope)
+            # Without a token it may take a look into the store, at whose session it is.
+            known = "authorization" in headers
+            who = self._gate.identify(headers) if known else await asyncio.to_thread(self._gate.identify, headers)
         except Problem:
             self._count(_address(scope))
             raise
@@ -76,6 +80,8 @@ class AccessMiddleware:
 def _key(who: Caller) -> str | None:
     if who.token_id is not None:
         return f"token {who.token_id}"
+    if who.account is not None:
+        return f"account {who.account}"
     return None if who.party_id is None else f"party {who.party_id}"
 
 

@@ -139,7 +139,7 @@ def create_service(
     )
     app.state.stop = asyncio.Event()
     app.state.gate = gate
-    app.state.sessions = sessions = Sessions(gate, identity.party_id, monotonic)
+    app.state.sessions = sessions = Sessions(gate, identity.party_id, monotonic, parties_call=role is Role.FACILITATOR)
     app.state.body_limits = body_limits
     app.state.role = role
     app.state.event_streams = event_streams()

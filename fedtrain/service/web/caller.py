@@ -66,6 +66,11 @@ class Caller:
         return self.decides or permission not in DECIDING
 
     @property
+    def decides_something(self) -> bool:
+        """True where there is anything that the caller decides for the service."""
+        return any(self.may(permission) for permission in DECIDING)
+
+    @property
     def own_person(self) -> bool:
         """One of the service's own people for certain: signed in, or with a token that may everything."""
         return self.person_role is not None or self.scope is Scope.ADMIN

@@ -119,7 +119,7 @@ async def _while_known(request: Request, events: AsyncIterator[ServerSentEvent])
     """Yield what comes while the service still lets the caller in: not past a session's end or a token's."""
     async for event in events:
         try:
-            request.app.state.sessions.identify(request.headers)
+            await asyncio.to_thread(request.app.state.sessions.identify, request.headers, active=False)
         except Problem:
             return
         yield event

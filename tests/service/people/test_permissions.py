@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from fastapi import APIRouter
@@ -16,6 +17,7 @@ from fedtrain.service.people.permissions import (
     PersonRole,
     permissions_of,
     roles_with,
+    table,
 )
 from fedtrain.service.vault.tokens import Scope
 from fedtrain.service.web.caller import Caller, needed_by, needs
@@ -100,7 +102,7 @@ def test_what_weighs_most_is_for_few(permission: Permission, roles: set[PersonRo
 
 
 def test_an_auditor_changes_nothing_and_neither_does_a_reading_token() -> None:
-    assert permissions_of(PersonRole.AUDITOR) <= ONLY_SHOWS
+    assert permissions_of(PersonRole.AUDITOR) <= ONLY_SHOWS | {Permission.OWN_PASSWORD}
     assert not DECIDING & (READING | OF_PARTIES)
 
 
@@ -120,3 +122,9 @@ def test_an_auditor_changes_nothing_and_neither_does_a_reading_token() -> None:
 )
 def test_tokens_accounts_and_callers_without_either_may_what_they_may(caller: Caller, may: set[Permission]) -> None:
     assert {permission for permission in Permission if caller.may(permission)} == may
+
+
+def test_the_page_has_the_table_of_roles_as_it_is() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "people.md").read_text(encoding="utf-8")
+    begin, end = "<!-- python -m fedtrain.service.people.permissions -->\n", "\n<!-- end -->"
+    assert page.partition(begin)[2].partition(end)[0] == table()

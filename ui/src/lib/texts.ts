@@ -206,6 +206,7 @@ export const t = {
     sign: 'Sign for this owner',
   },
   signOff: {
+    inTheNameOf: (account: string) => `You sign as ${account}, who is signed in.`,
     title: 'Sign-off',
     closed: 'Nobody can open this result, its Model Owner neither, before people of every owner have signed it off.',
     onTheWay:
@@ -317,6 +318,24 @@ export const t = {
     open: 'Open a session',
     lookingOnly: 'Looking only: open a session to decide',
     leave: 'End the session',
+    signIn: 'Sign in',
+    name: 'Name',
+    password: 'Password',
+    byToken: 'With a token instead',
+    changePassword: 'Change the password',
+    oldPassword: 'Password until now',
+    newPassword: 'New password, of twelve characters or more',
+    passwordChanged: 'The password is changed. Other sessions of this account have ended.',
+    signedInAs: (role: string) => `Signed in as ${role}. The session ends after an idle hour, and after eight hours at the latest.`,
+    notThisRole: (account: string, role: string) =>
+      `${account} is signed in as ${role}, and this takes another role. Somebody who has it can sign in here.`,
+    roles: {
+      owner: 'owner',
+      admin: 'admin',
+      'compliance-officer': 'compliance officer',
+      'data-scientist': 'data scientist',
+      auditor: 'auditor',
+    },
   },
   status: {
     INITIATED: 'starting',

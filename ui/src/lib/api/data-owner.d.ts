@@ -225,6 +225,8 @@ export interface components {
             reason?: string | null;
             /** Result */
             result?: string | null;
+            /** Signed In */
+            signed_in?: boolean | null;
             /** Signer */
             signer?: string | null;
             /** Token Id */
@@ -357,15 +359,18 @@ export interface components {
             path: string;
         };
         /**
-         * LinkCode
-         * @description The last part of a link that opens a session once. Without it the request shows a token.
+         * NewPassword
+         * @description A person's password, and the one that is to be in its place.
          * @example {
-         *       "code": "qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq"
+         *       "new_password": "staple, haystack, needle",
+         *       "old_password": "correct horse battery"
          *     }
          */
-        LinkCode: {
-            /** Code */
-            code?: string | null;
+        NewPassword: {
+            /** New Password */
+            new_password: string;
+            /** Old Password */
+            old_password: string;
         };
         /**
          * OwnerJobView
@@ -418,6 +423,12 @@ export interface components {
             /** Party */
             party: string;
         };
+        /**
+         * PersonRole
+         * @description Role of one of a party's own people; what a whole party is, `fedtrain.protocol.states.Role` says.
+         * @enum {string}
+         */
+        PersonRole: "owner" | "admin" | "compliance-officer" | "data-scientist" | "auditor";
         /**
          * Phase
          * @description Phase of a job at one party. The last three end it, at every party.
@@ -589,10 +600,20 @@ export interface components {
         /**
          * SessionView
          * @description The caller's rights here: look, and decide. `access`: whether looking takes a session or token at all.
+         *
+         *     `accounts`: whether people sign in with accounts. `account`, `role`: of who has. `may`: the permissions that the
+         *     caller has, by name.
          * @example {
          *       "access": "open",
+         *       "account": "ana",
+         *       "accounts": true,
          *       "decides": true,
          *       "looks": true,
+         *       "may": [
+         *         "look",
+         *         "sign_off"
+         *       ],
+         *       "role": "compliance-officer",
          *       "session": true
          *     }
          */
@@ -602,22 +623,31 @@ export interface components {
              * @enum {string}
              */
             access: "open" | "token";
+            /** Account */
+            account: string | null;
+            /** Accounts */
+            accounts: boolean;
             /** Decides */
             decides: boolean;
             /** Looks */
             looks: boolean;
+            /** May */
+            may: string[];
+            role: components["schemas"]["PersonRole"] | null;
             /** Session */
             session: boolean;
         };
         /**
          * SignatoryView
-         * @description A person who has signed. `token_id`: of the token that was shown.
+         * @description A person who has signed. `signed_in`: whether `by` is an account's name. `token_id`: of what token was shown.
          */
         SignatoryView: {
             /** At */
             at: string;
             /** By */
             by: string | null;
+            /** Signed In */
+            signed_in: boolean | null;
             /** Token Id */
             token_id: string | null;
             /** Why */
@@ -636,10 +666,29 @@ export interface components {
             signer: string;
         };
         /**
+         * SignIn
+         * @description An account's name and password, or the last part of a link that opens a session once.
+         *
+         *     Without either the request shows a token.
+         * @example {
+         *       "name": "ana",
+         *       "password": "correct horse battery"
+         *     }
+         */
+        SignIn: {
+            /** Code */
+            code?: string | null;
+            /** Name */
+            name?: string | null;
+            /** Password */
+            password?: string | null;
+        };
+        /**
          * SignOffDecision
          * @description Decision of one person. `why`: told to all parties where the result is refused, which needs it; kept here else.
          *
-         *     `by`: who decides, as this owner's audit is to name this person. `result`: what this person was shown; what waits is
+         *     `by`: who decides, as this owner's audit is to name this person; who is signed in is named by the account, and can
+         *     leave it out. `result`: what this person was shown; what waits is
          *     meant where it is left out.
          */
         SignOffDecision: {

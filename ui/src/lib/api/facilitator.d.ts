@@ -76,6 +76,18 @@ export interface components {
             status: string;
         };
         /**
+         * KeptRequest
+         * @description A request and all that was said about it, as the Facilitator has them: whoever reads them verifies them.
+         */
+        KeptRequest: {
+            /**
+             * Entries
+             * @default []
+             */
+            entries: components["schemas"]["RequestEntry"][];
+            request: components["schemas"]["SignedDocument"];
+        };
+        /**
          * Link
          * @description A link that opens one session, within an hour: this service's address, and `path`.
          * @example {
@@ -85,17 +97,6 @@ export interface components {
         Link: {
             /** Path */
             path: string;
-        };
-        /**
-         * LinkCode
-         * @description The last part of a link that opens a session once. Without it the request shows a token.
-         * @example {
-         *       "code": "qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq"
-         *     }
-         */
-        LinkCode: {
-            /** Code */
-            code?: string | null;
         };
         /**
          * LoggedAnswer
@@ -259,6 +260,20 @@ export interface components {
             window: components["schemas"]["WindowPosition"] | null;
         };
         /**
+         * NewPassword
+         * @description A person's password, and the one that is to be in its place.
+         * @example {
+         *       "new_password": "staple, haystack, needle",
+         *       "old_password": "correct horse battery"
+         *     }
+         */
+        NewPassword: {
+            /** New Password */
+            new_password: string;
+            /** Old Password */
+            old_password: string;
+        };
+        /**
          * OwnerPace
          * @description Pace of an owner, where rounds go on without those who are late.
          *
@@ -284,6 +299,12 @@ export interface components {
             /** Party */
             party: string;
         };
+        /**
+         * PersonRole
+         * @description Role of one of a party's own people; what a whole party is, `fedtrain.protocol.states.Role` says.
+         * @enum {string}
+         */
+        PersonRole: "owner" | "admin" | "compliance-officer" | "data-scientist" | "auditor";
         /**
          * Phase
          * @description Phase of a job at one party. The last three end it, at every party.
@@ -315,6 +336,28 @@ export interface components {
             status: string;
         };
         /**
+         * RequestEntry
+         * @description A message or a decision, as it was signed.
+         */
+        RequestEntry: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "message" | "decision";
+            signed: components["schemas"]["SignedDocument"];
+        };
+        /**
+         * RequestList
+         * @description Requests of one party, the newest first. `next`: what to ask for those that follow, None at the end.
+         */
+        RequestList: {
+            /** Next */
+            next?: number | null;
+            /** Requests */
+            requests: components["schemas"]["KeptRequest"][];
+        };
+        /**
          * Role
          * @enum {string}
          */
@@ -337,10 +380,20 @@ export interface components {
         /**
          * SessionView
          * @description The caller's rights here: look, and decide. `access`: whether looking takes a session or token at all.
+         *
+         *     `accounts`: whether people sign in with accounts. `account`, `role`: of who has. `may`: the permissions that the
+         *     caller has, by name.
          * @example {
          *       "access": "open",
+         *       "account": "ana",
+         *       "accounts": true,
          *       "decides": true,
          *       "looks": true,
+         *       "may": [
+         *         "look",
+         *         "sign_off"
+         *       ],
+         *       "role": "compliance-officer",
          *       "session": true
          *     }
          */
@@ -350,10 +403,17 @@ export interface components {
              * @enum {string}
              */
             access: "open" | "token";
+            /** Account */
+            account: string | null;
+            /** Accounts */
+            accounts: boolean;
             /** Decides */
             decides: boolean;
             /** Looks */
             looks: boolean;
+            /** May */
+            may: string[];
+            role: components["schemas"]["PersonRole"] | null;
             /** Session */
             session: boolean;
         };
@@ -368,6 +428,24 @@ export interface components {
             signature: string;
             /** Signer */
             signer: string;
+        };
+        /**
+         * SignIn
+         * @description An account's name and password, or the last part of a link that opens a session once.
+         *
+         *     Without either the request shows a token.
+         * @example {
+         *       "name": "ana",
+         *       "password": "correct horse battery"
+         *     }
+         */
+        SignIn: {
+            /** Code */
+            code?: string | null;
+            /** Name */
+            name?: string | null;
+            /** Password */
+            password?: string | null;
         };
         /**
          * Status

@@ -197,17 +197,6 @@ export interface components {
             path: string;
         };
         /**
-         * LinkCode
-         * @description The last part of a link that opens a session once. Without it the request shows a token.
-         * @example {
-         *       "code": "qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq"
-         *     }
-         */
-        LinkCode: {
-            /** Code */
-            code?: string | null;
-        };
-        /**
          * ModelLine
          * @description A job in a list. `name` and `optimizer` are those of its spec.
          */
@@ -433,6 +422,20 @@ export interface components {
             [key: string]: unknown;
         };
         /**
+         * NewPassword
+         * @description A person's password, and the one that is to be in its place.
+         * @example {
+         *       "new_password": "staple, haystack, needle",
+         *       "old_password": "correct horse battery"
+         *     }
+         */
+        NewPassword: {
+            /** New Password */
+            new_password: string;
+            /** Old Password */
+            old_password: string;
+        };
+        /**
          * Optimizer
          * @enum {string}
          */
@@ -453,6 +456,12 @@ export interface components {
             /** Target */
             target: string;
         };
+        /**
+         * PersonRole
+         * @description Role of one of a party's own people; what a whole party is, `fedtrain.protocol.states.Role` says.
+         * @enum {string}
+         */
+        PersonRole: "owner" | "admin" | "compliance-officer" | "data-scientist" | "auditor";
         /**
          * Phase
          * @description Phase of a job at one party. The last three end it, at every party.
@@ -736,10 +745,20 @@ export interface components {
         /**
          * SessionView
          * @description The caller's rights here: look, and decide. `access`: whether looking takes a session or token at all.
+         *
+         *     `accounts`: whether people sign in with accounts. `account`, `role`: of who has. `may`: the permissions that the
+         *     caller has, by name.
          * @example {
          *       "access": "open",
+         *       "account": "ana",
+         *       "accounts": true,
          *       "decides": true,
          *       "looks": true,
+         *       "may": [
+         *         "look",
+         *         "sign_off"
+         *       ],
+         *       "role": "compliance-officer",
          *       "session": true
          *     }
          */
@@ -749,10 +768,17 @@ export interface components {
              * @enum {string}
              */
             access: "open" | "token";
+            /** Account */
+            account: string | null;
+            /** Accounts */
+            accounts: boolean;
             /** Decides */
             decides: boolean;
             /** Looks */
             looks: boolean;
+            /** May */
+            may: string[];
+            role: components["schemas"]["PersonRole"] | null;
             /** Session */
             session: boolean;
         };
@@ -767,6 +793,24 @@ export interface components {
             signature: string;
             /** Signer */
             signer: string;
+        };
+        /**
+         * SignIn
+         * @description An account's name and password, or the last part of a link that opens a session once.
+         *
+         *     Without either the request shows a token.
+         * @example {
+         *       "name": "ana",
+         *       "password": "correct horse battery"
+         *     }
+         */
+        SignIn: {
+            /** Code */
+            code?: string | null;
+            /** Name */
+            name?: string | null;
+            /** Password */
+            password?: string | null;
         };
         /**
          * Status

@@ -1,1 +1,0 @@
-import{h as t,g as e,e as i}from"./DijB-n70.js";import{a}from"./D_bo6db0.js";class o{#s=t();get about(){return e(this.#s)}set about(s){i(this.#s,s)}#t=t();get session(){return e(this.#t)}set session(s){i(this.#t,s)}async load(){[this.about,this.session]=await Promise.all([a("identity"),a("session")])}}const u=new o;export{u as s};

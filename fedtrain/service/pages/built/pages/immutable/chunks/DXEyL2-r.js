@@ -1,1 +1,0 @@
-import{K as a}from"./DijB-n70.js";a();
