@@ -329,7 +329,7 @@ def _scoring(
 
 def _body_limits(settings: DataOwnerSettings) -> BodyLimits:
     most = settings.body_limit_bytes
-    uploads = BodyLimit(settings.upload_limit_bytes, MOST_SPEC_ITEMS, json_bytes=most, streamed=True)
+    uploads = BodyLimit(settings.upload_limit_bytes, MOST_SPEC_ITEMS, json_bytes=most, held_bytes=0)
     sized = BodyLimit(most, MOST_ITEMS)
     return BodyLimits(
         by_route={

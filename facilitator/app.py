@@ -34,7 +34,9 @@ from fedtrain.service.people.sign_in import People
 from fedtrain.service.runtime.connection import gate_of, key_files_of
 from fedtrain.service.runtime.doorbell import Doorbell
 from fedtrain.service.runtime.engines import engine_of
+from fedtrain.service.store.body_files import IN_FILES_ABOVE_BYTES, BodyFiles
 from fedtrain.service.store.database import DatabaseError, shown, state_of
+from fedtrain.service.store.database_url import SQLITE, read_url
 from fedtrain.service.store.pruning import prune_regularly
 from fedtrain.service.vault.identity_file import load_or_create_identity
 from fedtrain.service.web.app import create_service
@@ -124,7 +126,9 @@ def create_app(
             by_route={
                 # What a task's result, or what is sent to another party, may have follows from its job's plan, and
                 # the routes hold it against that before they read it.
-                ("PUT", "/tasks/{task_id}/result"): BodyLimit(settings.result_limit_bytes, json_bytes=STATEMENT_BYTES),
+                ("PUT", "/tasks/{task_id}/result"): BodyLimit(
+                    settings.result_limit_bytes, json_bytes=STATEMENT_BYTES, held_bytes=_held_bytes(settings)
+                ),
                 ("POST", "/tasks"): BodyLimit(settings.result_limit_bytes, json_bytes=STATEMENT_BYTES),
                 ("PUT", "/models/{job_id}"): BodyLimit(settings.manifest_limit_bytes),
                 ("PUT", "/data-owners/{party_id}"): BodyLimit(REGISTRATION_BYTES),
@@ -144,7 +148,13 @@ def create_app(
 
 def _open_store(settings: FacilitatorSettings, party: str) -> Store:
     """Return the store, upgraded. Raises DatabaseError, also where processes of another identity share it."""
-    store = Store(settings.database)
+    in_folder = None if settings.bodies_dir is None else BodyFiles(settings.bodies_dir)
+    if in_folder is not None and not _on_server(settings):
+        raise DatabaseError(
+            f"FEDTRAIN_BODIES_DIR is {settings.bodies_dir}, and only a store on PostgreSQL has its large bodies "
+            "elsewhere: leave it out, and they lie beside the store's file."
+        )
+    store = Store(settings.database, in_folder)
     owner = store.owner(party) if store.shared else party
     if owner != party:
         store.close()
@@ -152,4 +162,14 @@ def _open_store(settings: FacilitatorSettings, party: str) -> Store:
             f"The store {shown(settings.database)} is the Facilitator's with the id {owner[:16]}…; the identity in "
             f"{settings.state_dir} is {party[:16]}…. Processes that share a store have one identity: copy identity.key."
         )
+    store.remove_unnamed_bodies()
     return store
+
+
+def _held_bytes(settings: FacilitatorSettings) -> int | None:
+    """Return how much of a large result is in memory as it comes: all of it where it becomes a row."""
+    return None if settings.bodies_dir is None and _on_server(settings) else IN_FILES_ABOVE_BYTES
+
+
+def _on_server(settings: FacilitatorSettings) -> bool:
+    return read_url(settings.database).get_backend_name() != SQLITE

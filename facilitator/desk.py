@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 from structlog.contextvars import bind_contextvars
@@ -20,8 +21,10 @@ from fedtrain.facilitator.rounds.incoming import (
 from fedtrain.facilitator.runner import JobRunner, Resources
 from fedtrain.facilitator.store import StoredBlob, StoredTask
 from fedtrain.facilitator.store.results import Given, judge
+from fedtrain.protocol.messages.pieces import size_of
 from fedtrain.protocol.messages.task_sizes import STATEMENT_BYTES, most_result_bytes
 from fedtrain.protocol.messages.tasks import CBOR_TYPE, JSON_TYPE, PASSED_ON, TaskHeader, TaskKind
+from fedtrain.service.store.body_files import Body, BodyFile, bytes_of
 from fedtrain.spec.problems import Code, Problem
 
 _LISTED_TASKS = 500
@@ -79,6 +82,23 @@ class TaskDesk:
             raise LookupError(f"the store has lost the request of task {task.header.key}")
         return task.header.job_id, StoredBlob(content, task.request_type)
 
+    @asynccontextmanager
+    async def received(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[Body]:
+        """Receive a result for the block: a large one is a file, which is removed after it unless it was kept."""
+        bodies = self._own.store.bodies
+        if bodies is None:
+            yield b"".join([chunk async for chunk in chunks])
+            return
+        body = await bodies.receive(chunks)
+        try:
+            yield body
+        except asyncio.CancelledError:
+            raise  # the step that takes it goes on; what that leaves is removed at the next start
+        except BaseException:
+            _discard(body)
+            raise
+        _discard(body)
+
     async def give(self, given: Given) -> None:
         """Take a task's result: verify it, and let the job go on. The same bytes twice count once.
 
@@ -109,7 +129,7 @@ class TaskDesk:
         else:
             message = await self._verified(kind, state, given)
             await self._runner.apply(state.job_id, message, given)
-        self._own.metrics.result_bytes.labels(kind.value).inc(len(given.body))
+        self._own.metrics.result_bytes.labels(kind.value).inc(size_of(given.body))
 
     async def most_result_bytes(self, party: str, task_id: str) -> int:
         """Return the most bytes that the result of this party's task may have; of a task that it has not, the least."""
@@ -141,22 +161,20 @@ class TaskDesk:
         """Check the result in the executor, and return the message that it is."""
         message: Message
         if kind is TaskKind.JOIN:
-            message = await self._in_executor(read_join_answer, given.body, given.party)
+            message = await self._opened(given, read_join_answer, given.party)
             return message
         if kind in _OF_OWNERS and given.content_type == JSON_TYPE:
-            message = await self._in_executor(read_withdrawal, given.body, given.party)
+            message = await self._opened(given, read_withdrawal, given.party)
             return message
         if kind is TaskKind.SIGN_SET or kind is TaskKind.UNMASK:
             read = read_set_signature if kind is TaskKind.SIGN_SET else read_unmasking
-            message = await self._in_executor(read, given.body, given.party, state)
+            message = await self._opened(given, read, given.party, state)
             return message
         context = await asyncio.to_thread(self._runner.context, state.job_id)
         if kind is TaskKind.COMPUTE:
-            message = await self._in_executor(
-                read_round_answer, given.body, given.party, state, context.modulus, context.plan
-            )
+            message = await self._opened(given, read_round_answer, given.party, state, context.modulus, context.plan)
             return message
-        result, request = await self._in_executor(read_step_result, given.body, context.manifest, context.plan)
+        result, request = await self._opened(given, read_step_result, context.manifest, context.plan)
         # The log grows with sums alone, and none is added before this step is answered.
         previous = await asyncio.to_thread(self._last_entry, state)
         return StepAnswered(given.hash, result, request, previous)
@@ -168,5 +186,15 @@ class TaskDesk:
             raise LookupError(f"the store has lost entry {state.log_length - 1} of the log of job {state.job_id}")
         return last.entry
 
-    async def _in_executor(self, work: Callable[..., Any], *arguments: object) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._own.executor, work, *arguments)
+    async def _opened(self, given: Given, read: Callable[..., Any], *arguments: object) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._own.executor, _read, read, given.body, *arguments)
+
+
+def _discard(body: Body) -> None:
+    if isinstance(body, BodyFile):
+        body.discard()
+
+
+def _read(read: Callable[..., Any], body: Body, *arguments: object) -> Any:
+    """Open a result that may lie in a file: where it is read, so that memory has no more than executors at work."""
+    return read(bytes_of(body), *arguments)

@@ -27,6 +27,7 @@ from fedtrain.protocol.documents.signed import (
     Withdrawal,
 )
 from fedtrain.protocol.evidence.sum_set import SetSignature, Unmasking
+from fedtrain.protocol.messages.pieces import Filed, Pieces
 from fedtrain.protocol.messages.rounds import (
     NO_ENTRY,
     Kind,
@@ -266,14 +267,14 @@ class OwnerLeft:
 
 @dataclass(frozen=True)
 class SumReady:
-    """The product of the current round's answers. `answers` are their exact bytes by ascending party id.
+    """The product of the current round's answers. `answers` are their exact bytes by ascending party id, or files.
 
     In a window that goes on or ends, `weights` are the next encrypted weights (`previous_weights` with momentum).
     `unmaskings`: where rounds go on without an owner, the exact bytes of each, in the order of the answers.
     """
 
     request: SignedBytes
-    answers: tuple[bytes, ...]
+    answers: tuple[bytes | Filed, ...]
     total: VectorMessage
     weights: VectorMessage | None = None
     previous_weights: VectorMessage | None = None
@@ -328,12 +329,12 @@ Message: TypeAlias = (
 
 @dataclass(frozen=True)
 class CreateTask:
-    """Hand `request` to `recipient`. `key` makes it one task for ever."""
+    """Hand `request`, whole or in pieces, to `recipient`. `key` makes it one task for ever."""
 
     key: str
     kind: TaskKind
     recipient: str
-    request: bytes
+    request: bytes | Pieces
     content_type: str = CBOR_TYPE
 
 

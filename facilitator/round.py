@@ -44,6 +44,7 @@ from fedtrain.facilitator.rounds.moves import given_again, moved, step_task
 from fedtrain.facilitator.rounds.order import check_answer, check_request
 from fedtrain.planning.plans import rounds_of
 from fedtrain.protocol.documents.identity import sha256_hex
+from fedtrain.protocol.messages.pieces import hash_of
 from fedtrain.protocol.messages.rounds import (
     REQUEST_TAG,
     AnswerRecord,
@@ -223,7 +224,7 @@ def _sum(context: JobContext, state: JobState, message: SumReady, now: datetime)
         )
         for owner in state.summed
     )
-    given = [message.request.hash, *(sha256_hex(answer) for answer in message.answers)]
+    given = [message.request.hash, *(hash_of(answer) for answer in message.answers)]
     if given != [current.request_hash, *(record.answer_hash for record in records)]:
         raise Problem(Code.WRONG_STATE, f"The sum is not of round {current.round}'s request and answers.")
     told = [sha256_hex(unmasking) for unmasking in message.unmaskings or ()]
@@ -257,14 +258,13 @@ def _sum(context: JobContext, state: JobState, message: SumReady, now: datetime)
         step=state.step,
         log_entry=entry,
         request=message.request,
-        answers=message.answers,
         sum=message.total if message.weights is None else None,
         weights=message.weights,
         previous_weights=message.previous_weights,
         unmaskings=message.unmaskings,
     )
     after = moved(logged, Transition.SUM_READY, now, step=state.step + 1, step_result_hash=None)
-    return Outcome(after, (*kept, step_task(context, step)))
+    return Outcome(after, (*kept, step_task(context, step, message.answers)))
 
 
 def _dropped(context: JobContext, state: JobState, current: CurrentRound) -> tuple[DropEvidence, ...]:

@@ -52,6 +52,7 @@ from fedtrain.protocol.messages.rounds import RoundRequest, SignedBytes, from_cb
 from fedtrain.protocol.states import Phase
 from fedtrain.service.driver import Contexts, Driver
 from fedtrain.service.runtime.doorbell import Doorbell
+from fedtrain.service.store.body_files import Body, OpenedBodies, bytes_of
 from fedtrain.spec.problems import Code, Problem
 
 log = structlog.get_logger("facilitator")
@@ -195,9 +196,11 @@ class JobRunner:
         try:
             own, modulus = self._own, context.modulus
             total, weights, previous = await self._loop.run_in_executor(
-                own.executor, add_answers, modulus, context.plan, request.body, answers, own.engine
+                own.executor, add_answers, modulus, context.plan, request.body, OpenedBodies(answers), own.engine
             )
         except (Problem, CryptoError) as error:
+            if isinstance(error, Problem) and error.code is Code.BODY_DAMAGED:
+                raise  # it may be put back, so the job waits for that
             failed = AddingFailed(Code.INTERNAL, f"The round's answers cannot be added: {error}")
             await self._apply_unless_over(job_id, failed)
             return
@@ -216,8 +219,11 @@ class JobRunner:
             log.info("sum no longer needed", job=job_id)
             return None
 
-    def _read_answers(self, job_id: str) -> tuple[SignedBytes, tuple[bytes, ...], tuple[bytes, ...] | None] | None:
-        """Return the signed request and the answers by ascending party, None where the job is no longer ADDING."""
+    def _read_answers(self, job_id: str) -> tuple[SignedBytes, tuple[Body, ...], tuple[bytes, ...] | None] | None:
+        """Return the signed request and the answers by ascending party, None where the job is no longer ADDING.
+
+        Raises Problem(BODY_DAMAGED).
+        """
         with self._own.store.read() as tx:
             state = tx.known_job(job_id)
             current = state.current
@@ -228,9 +234,9 @@ class JobRunner:
             told = [tx.blob(current.unmaskings[party]) for party in current.members]
         if evidence is None or any(found is None for found in (*answers, *told)):
             raise LookupError(f"the store has lost answers of round {current.round} of job {job_id}")
-        unmaskings = tuple(found for found in told if found is not None)
+        unmaskings = tuple(bytes_of(found) for found in told if found is not None)
         found = tuple(answer for answer in answers if answer is not None)
-        return from_cbor(evidence, SignedBytes), found, unmaskings or None
+        return from_cbor(bytes_of(evidence), SignedBytes), found, unmaskings or None
 
     def check_store(self) -> None:
         """Raises an exception when the store cannot be read. Blocks."""

@@ -113,7 +113,7 @@ def _body_limits(settings: ModelOwnerSettings) -> BodyLimits:
     return BodyLimits(
         by_route={
             ("POST", "/models"): BodyLimit(most, MOST_SPEC_ITEMS),
-            ("POST", "/datasets"): BodyLimit(settings.upload_limit_bytes, json_bytes=STATEMENT_BYTES, streamed=True),
+            ("POST", "/datasets"): BodyLimit(settings.upload_limit_bytes, json_bytes=STATEMENT_BYTES, held_bytes=0),
             ("POST", "/prediction"): BodyLimit(most, MOST_ITEMS),
             ("POST", "/models/{model_id}/scoring"): BodyLimit(most, 25_000),
         }

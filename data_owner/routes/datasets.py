@@ -13,10 +13,10 @@ from pydantic import BaseModel, Field
 from fedtrain.data_owner.data.datasets import UPLOADS, pair_as_table, register
 from fedtrain.data_owner.data.table_fits import TableFits
 from fedtrain.data_owner.routes.parts import Parts
-from fedtrain.data_owner.routes.uploads import save_upload
 from fedtrain.data_owner.store.records import Dataset
 from fedtrain.protocol.documents.signed import Name
 from fedtrain.service.people.permissions import Permission
+from fedtrain.service.store.streamed_file import save_stream
 from fedtrain.service.vault.data_folder import file_in
 from fedtrain.service.web.caller import needs
 from fedtrain.service.web.responses import JSON_TYPE, content_type, schema_of, unsupported_media_type
@@ -138,7 +138,7 @@ async def post_dataset(
             register, parts.store, new.name, path, new.schema_, parts.timestamp(), mapping
         )
     elif sent in _SUFFIXES:
-        path = await save_upload(parts.data_folder / UPLOADS, _SUFFIXES[sent], _stream(request))
+        path, _ = await save_stream(parts.data_folder / UPLOADS, _SUFFIXES[sent], _stream(request))
         dataset = await asyncio.to_thread(register, parts.store, name, path, None, parts.timestamp())
     else:
         raise unsupported_media_type(sent, JSON_TYPE, *_SUFFIXES)

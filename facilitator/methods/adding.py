@@ -5,23 +5,35 @@ Never re-randomised: the Facilitator holds no secret, and whoever has the answer
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fedtrain.crypto import EncryptedVector, Engine, sum_vectors
 from fedtrain.methods.plan import Plan
 from fedtrain.protocol.messages.expected import planned_round
 from fedtrain.protocol.messages.rounds import RoundAnswer, RoundRequest, VectorMessage, from_cbor
 
+_AT_ONCE_BYTES = 1 << 20
+
 
 def add_answers(
-    modulus: int, plan: Plan, request_body: bytes, answers: tuple[bytes, ...], engine: Engine
+    modulus: int, plan: Plan, request_body: bytes, answers: Sequence[bytes], engine: Engine
 ) -> tuple[VectorMessage, VectorMessage | None, VectorMessage | None]:
     """Return the sum of the answers and, inside a window, the next encrypted weights and those before them.
 
-    `answers`: the exact bytes of each owner's RoundAnswer. Pure; runs in the service's executor. Raises Problem or
-    CryptoError where a stored answer is not what was checked when it came in.
+    `answers`: the exact bytes of each owner's RoundAnswer; large ones are asked for one after the other, so that memory
+    does not grow with the owners. Runs in the service's executor. Raises Problem or CryptoError where a stored answer
+    is not what was checked when it came in.
     """
     request = from_cbor(request_body, RoundRequest)
-    vectors = [from_cbor(answer, RoundAnswer).vector.open(modulus) for answer in answers]
     planned = planned_round(plan, request.kind, request.window_step)
+    vectors: list[EncryptedVector] = []
+    held_bytes = 0
+    for answer in answers:
+        vectors.append(from_cbor(answer, RoundAnswer).vector.open(modulus))
+        held_bytes += len(answer)
+        if held_bytes > _AT_ONCE_BYTES and len(vectors) > 1:
+            vectors = [sum_vectors(vectors, modulus, engine, planned.answer.sum_bound)]
+            held_bytes = 0
     total = sum_vectors(vectors, modulus, engine, planned.answer.sum_bound)
     message = VectorMessage.of(total, modulus)
     if not planned.updates:

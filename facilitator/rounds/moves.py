@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from fedtrain.facilitator.job import CreateTask, JobContext, JobState, Outcome
-from fedtrain.protocol.messages.rounds import Step, to_cbor
+from fedtrain.protocol.messages.pieces import Filed, step_pieces
+from fedtrain.protocol.messages.rounds import Step
 from fedtrain.protocol.messages.tasks import TaskKind
 from fedtrain.protocol.states import Event, Role, advance
 from fedtrain.spec.problems import Code, Problem
@@ -17,13 +19,13 @@ def moved(state: JobState, transition: Event, now: datetime, **changes: object) 
     return state.model_copy(update={"phase": phase, "phase_since": now, "deadline": None, **changes})
 
 
-def step_task(context: JobContext, step: Step) -> CreateTask:
-    """The STEP task that hands `step` to the job's Model Owner."""
+def step_task(context: JobContext, step: Step, answers: Sequence[bytes | Filed] = ()) -> CreateTask:
+    """The STEP task that hands `step`, with these answers, to the job's Model Owner."""
     return CreateTask(
         key=f"step/{step.job_id}/{step.step}",
         kind=TaskKind.STEP,
         recipient=context.manifest.model_owner,
-        request=to_cbor(step),
+        request=step_pieces(step, answers),
     )
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated
 
-from fastapi import Depends, Path, Request
+from fastapi import Depends, Path, Request, Response
+from starlette.responses import StreamingResponse
 
 from fedtrain.facilitator.desk import TaskDesk
 from fedtrain.facilitator.registry.mailbox import MAX_OPEN_TASKS, Mailbox
 from fedtrain.facilitator.service import JobService
+from fedtrain.facilitator.store import StoredBlob
 from fedtrain.service.limits.held_requests import HeldRequests
+from fedtrain.service.store.body_files import chunks_of
+from fedtrain.spec.problems import Problem
 
 #: A party at work has one for tasks and one for each task that it sent. A line that breaks leaves its poll behind for
 #: as long as that would have waited.
@@ -84,6 +89,23 @@ def signed_body(what: str) -> dict[str, object]:
     }
     content = {"application/json": {"schema": schema, "example": SIGNED_EXAMPLE}}
     return {"requestBody": {"required": True, "content": content}}
+
+
+async def body_response(found: StoredBlob, again: Callable[[], Awaitable[object]]) -> Response:
+    """Return a stored body as an answer, streamed where it lies in a file.
+
+    `again` looks it up once more, and raises where it was dropped meanwhile. Raises Problem(BODY_DAMAGED).
+    """
+    content = found.content
+    if isinstance(content, bytes):
+        return Response(content, media_type=found.content_type)
+    try:
+        file = await asyncio.to_thread(content.open)
+    except Problem:
+        await again()
+        raise
+    length = {"Content-Length": str(content.size_bytes)}
+    return StreamingResponse(chunks_of(file), headers=length, media_type=found.content_type)
 
 
 def bytes_response(media_type: str, what: str) -> dict[int | str, dict[str, object]]:

@@ -12,6 +12,7 @@ from fedtrain.facilitator.routes.access import (
     HashInPath,
     JobIdInPath,
     Service,
+    body_response,
     bytes_response,
     signed_body,
 )
@@ -137,4 +138,4 @@ async def log_entry(
 async def blob(job_id: JobIdInPath, content_hash: HashInPath, who: AnyCaller, service: Service) -> Response:
     reader = None if who.own_person else require_party(who)
     found = await service.evidence(job_id, content_hash, reader)
-    return Response(found.content, media_type=found.content_type)
+    return await body_response(found, lambda: service.evidence(job_id, content_hash, reader))

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from fedtrain.facilitator.registry.mailbox import Sent
-from fedtrain.facilitator.routes.access import Desk, Post, TaskIdInPath, bytes_response, waiting
+from fedtrain.facilitator.routes.access import Desk, Post, TaskIdInPath, body_response, bytes_response, waiting
 from fedtrain.facilitator.store.results import Given
 from fedtrain.protocol.documents.signed import Hash, JobId, PartyId
 from fedtrain.protocol.messages.tasks import JSON_TYPE, TaskHeader, TaskKind, TaskList
@@ -79,8 +79,7 @@ async def tasks(
     responses=bytes_response("application/cbor", "Compute or Step; JSON for join and end"),
 )
 async def task_request(task_id: TaskIdInPath, caller: CallingParty, desk: Desk) -> Response:
-    blob = await desk.request(caller, task_id)
-    return Response(blob.content, media_type=blob.content_type)
+    return await body_response(await desk.request(caller, task_id), lambda: desk.request(caller, task_id))
 
 
 @router.put(
@@ -93,7 +92,8 @@ async def task_request(task_id: TaskIdInPath, caller: CallingParty, desk: Desk) 
 async def task_result(task_id: TaskIdInPath, request: Request, caller: CallingParty, desk: Desk) -> None:
     if content_type(request) != JSON_TYPE:
         request.state.body_count.narrow(await desk.most_result_bytes(caller, task_id))
-    await desk.give(Given(task_id, caller, await request.body(), content_type(request)))
+    async with desk.received(request.stream()) as body:
+        await desk.give(Given(task_id, caller, body, content_type(request)))
 
 
 _SENT_BODY = {
@@ -149,4 +149,4 @@ async def sent_result(
         found = await post.result(caller, task_id, wait_s=wait_s, stop=request.app.state.stop)
     if found is None:
         return Response(status_code=204)
-    return Response(found.content, media_type=found.content_type)
+    return await body_response(found, lambda: post.result(caller, task_id, wait_s=0, stop=request.app.state.stop))

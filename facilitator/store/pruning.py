@@ -33,8 +33,11 @@ def jobs_with_bulk(connection: sa.Connection, created_before: datetime) -> list[
     return list(connection.scalars(query))
 
 
-def delete_bulk(connection: sa.Connection, job_id: str, created_before: datetime) -> None:
-    """Delete the job's evidence and its closed tasks of before that moment, with whatever nothing else refers to."""
+def delete_bulk(connection: sa.Connection, job_id: str, created_before: datetime) -> set[str]:
+    """Delete the job's evidence and its closed tasks of before that moment, with whatever nothing else refers to.
+
+    Return the hashes of the bodies that are gone with it, here and below.
+    """
     over = (
         tasks.c.job_id == job_id,
         tasks.c.closed.is_(True),
@@ -46,10 +49,10 @@ def delete_bulk(connection: sa.Connection, job_id: str, created_before: datetime
     connection.execute(sa.delete(tasks).where(*over))
     results = sa.select(tasks.c.result_hash).where(tasks.c.job_id == job_id, tasks.c.result_hash.is_not(None))
     connection.execute(sa.delete(job_blobs).where(job_blobs.c.job_id == job_id, job_blobs.c.hash.not_in(results)))
-    _delete_unused(connection, hashes)
+    return _delete_unused(connection, hashes)
 
 
-def drop_evidence(connection: sa.Connection, job_id: str, since: int, up_to_round: int) -> None:
+def drop_evidence(connection: sa.Connection, job_id: str, since: int, up_to_round: int) -> set[str]:
     """Delete requests, answers and sums of log entries from `since` on whose round is `up_to_round` at most.
 
     With the tasks that carried them: a job that keeps those of its last rounds alone has gone on since.
@@ -73,14 +76,14 @@ def drop_evidence(connection: sa.Connection, job_id: str, since: int, up_to_roun
         hashes.update(one for one in named if one is not None)
     # Tasks are numbered as they are made: what came before a later round was asked is of rounds up to this one.
     before_later = tasks.c.sequence < _first_asked_after(connection, job_id, up_to_round)
-    _drop(connection, job_id, hashes, tasks.c.kind.in_([kind.value for kind in _OF_ROUNDS]), before_later)
+    return _drop(connection, job_id, hashes, tasks.c.kind.in_([kind.value for kind in _OF_ROUNDS]), before_later)
 
 
-def drop_void_round(connection: sa.Connection, job_id: str, round_: int, signed_request_hash: str) -> None:
+def drop_void_round(connection: sa.Connection, job_id: str, round_: int, signed_request_hash: str) -> set[str]:
     """Delete the request and the answers of a round that has no sum, with the tasks that carried them."""
     of_owners = (kind.value for kind in _OF_ROUNDS if kind is not TaskKind.STEP)
     of_round = [tasks.c.key.startswith(f"{kind}/{job_id}/{round_}/", autoescape=True) for kind in of_owners]
-    _drop(connection, job_id, {signed_request_hash}, sa.or_(*of_round))
+    return _drop(connection, job_id, {signed_request_hash}, sa.or_(*of_round))
 
 
 def _first_asked_after(connection: sa.Connection, job_id: str, round_: int) -> int:
@@ -90,7 +93,7 @@ def _first_asked_after(connection: sa.Connection, job_id: str, round_: int) -> i
     return next((sequence for sequence, key in asked if int(key.split("/")[2]) > round_), 0)
 
 
-def _drop(connection: sa.Connection, job_id: str, hashes: set[str], *over: sa.ColumnElement[bool]) -> None:
+def _drop(connection: sa.Connection, job_id: str, hashes: set[str], *over: sa.ColumnElement[bool]) -> set[str]:
     """Delete the job's tasks of which `over` holds, and all that they carried, beside what is under `hashes`."""
     of_them, ids = (tasks.c.job_id == job_id, *over), list[str]()
     for row in connection.execute(sa.select(tasks.c.id, tasks.c.request_hash, tasks.c.result_hash).where(*of_them)):
@@ -100,17 +103,20 @@ def _drop(connection: sa.Connection, job_id: str, hashes: set[str], *over: sa.Co
         connection.execute(sa.delete(tasks).where(tasks.c.id.in_(some)))
     for some in _chunks(sorted(hashes)):
         connection.execute(sa.delete(job_blobs).where(job_blobs.c.job_id == job_id, job_blobs.c.hash.in_(some)))
-    _delete_unused(connection, hashes)
+    return _delete_unused(connection, hashes)
 
 
-def _delete_unused(connection: sa.Connection, hashes: set[str]) -> None:
-    """Delete those of the blobs that nothing refers to."""
+def _delete_unused(connection: sa.Connection, hashes: set[str]) -> set[str]:
+    """Delete those of the blobs that nothing refers to, and return their hashes."""
+    unused: set[str] = set()
     for some in _chunks(sorted(hashes)):
         # The same bytes may be another job's too, such as the empty result of an END task.
         used: set[str | None] = set()
         for column in (job_blobs.c.hash, tasks.c.request_hash, tasks.c.result_hash):
             used.update(connection.scalars(sa.select(column).where(column.in_(some)).distinct()))
+        unused.update(one for one in some if one not in used)
         connection.execute(sa.delete(blobs).where(blobs.c.hash.in_([one for one in some if one not in used])))
+    return unused
 
 
 def _stamp(moment: datetime) -> str:

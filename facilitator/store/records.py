@@ -7,6 +7,7 @@ from datetime import datetime
 
 from fedtrain.protocol.documents.signed import SignedDocument
 from fedtrain.protocol.messages.tasks import TaskHeader
+from fedtrain.service.store.body_files import Body
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,9 @@ class StoredTask:
 
 @dataclass(frozen=True)
 class StoredBlob:
-    """Bytes under their SHA-256, and what they are."""
+    """A body under its SHA-256, and what it is."""
 
-    content: bytes
+    content: Body
     content_type: str
 
 

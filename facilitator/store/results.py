@@ -7,22 +7,23 @@ from functools import cached_property
 from typing import Literal
 
 from fedtrain.facilitator.store.records import StoredTask
-from fedtrain.protocol.documents.identity import sha256_hex
+from fedtrain.protocol.messages.pieces import hash_of
+from fedtrain.service.store.body_files import Body
 from fedtrain.spec.problems import Code, Problem
 
 
 @dataclass(frozen=True)
 class Given:
-    """A result as it came: who sent it, to which task, the exact bytes."""
+    """A result as it came: who sent it, to which task, the exact bytes, in memory or in a file."""
 
     task_id: str
     party: str
-    body: bytes
+    body: Body
     content_type: str
 
     @cached_property
     def hash(self) -> str:
-        return sha256_hex(self.body)
+        return hash_of(self.body)
 
 
 def judge(task: StoredTask | None, given: Given) -> Literal["new", "known"]:

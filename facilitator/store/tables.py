@@ -45,11 +45,13 @@ answers = sa.Table(
     sa.Column("signature", sa.String(128), nullable=False),
 )
 
+# Large ones are files beside the store: `file_bytes` is how long, and `content` is then empty.
 blobs = sa.Table(
     "blobs",
     metadata,
     sa.Column("hash", sa.String(64), primary_key=True),
     sa.Column("content", sa.LargeBinary, nullable=False),
+    sa.Column("file_bytes", sa.BigInteger),
 )
 
 job_blobs = sa.Table(

@@ -32,8 +32,10 @@ from fedtrain.facilitator.store.tables import (
 )
 from fedtrain.protocol.documents.identity import sha256_hex
 from fedtrain.protocol.documents.signed import SignedDocument
+from fedtrain.protocol.messages.pieces import Pieces
 from fedtrain.protocol.messages.tasks import TaskHeader, TaskKind
 from fedtrain.protocol.states import Phase
+from fedtrain.service.store.body_files import Body, BodyFile, BodyFiles
 from fedtrain.spec.problems import Code, Problem
 
 
@@ -42,9 +44,13 @@ class ReadTransaction:
 
     _writes = False
 
-    def __init__(self, connection: sa.Connection, job_rows: JobRows) -> None:
+    def __init__(self, connection: sa.Connection, job_rows: JobRows, bodies: BodyFiles | None) -> None:
+        """`bodies`: where large ones lie; None where all of them are rows."""
         self._connection = connection
         self._job_rows = job_rows
+        self._bodies = bodies
+        #: Hashes of the bodies whose rows this transaction deletes.
+        self.dropped: set[str] = set()
 
     @property
     def cards(self) -> CardRows:
@@ -131,19 +137,28 @@ class ReadTransaction:
         found = self._connection.scalar(query.where(tasks.c.sender == sender, tasks.c.closed.is_(False)))
         return int(found or 0)
 
-    def blob(self, content_hash: str) -> bytes | None:
-        """Return the bytes under their SHA-256."""
-        return self._connection.scalar(sa.select(blobs.c.content).where(blobs.c.hash == content_hash))
+    def blob(self, content_hash: str) -> Body | None:
+        """Return the body under its SHA-256."""
+        row = self._connection.execute(sa.select(blobs).where(blobs.c.hash == content_hash)).first()
+        return None if row is None else self._body(row)
 
     def job_blob(self, job_id: str, content_hash: str) -> StoredBlob | None:
         """Return a blob, if it is evidence of that job."""
         query = (
-            sa.select(blobs.c.content, job_blobs.c.content_type)
+            sa.select(blobs, job_blobs.c.content_type)
             .join(job_blobs, job_blobs.c.hash == blobs.c.hash)
             .where(job_blobs.c.job_id == job_id, job_blobs.c.hash == content_hash)
         )
         row = self._connection.execute(query).first()
-        return None if row is None else StoredBlob(row.content, row.content_type)
+        return None if row is None else StoredBlob(self._body(row), row.content_type)
+
+    def _body(self, row: sa.Row[Any]) -> Body:
+        if row.file_bytes is None:
+            content: bytes = row.content
+            return content
+        if self._bodies is None:
+            raise LookupError(f"the body {row.hash} is in a file, and this store has no folder of them")
+        return self._bodies.at(row.hash, row.file_bytes)
 
     def log_entry(self, job_id: str, index: int) -> StoredEntry | None:
         """Return one entry of a job's log."""
@@ -236,7 +251,7 @@ class WriteTransaction(ReadTransaction):
         names = [kind.value for kind in kinds]
         self._connection.execute(sa.update(tasks).where(*still_open, tasks.c.kind.in_(names)).values(closed=True))
 
-    def answer_task(self, task_id: str, result: bytes, content_type: str) -> None:
+    def answer_task(self, task_id: str, result: Body, content_type: str) -> None:
         """Store a task's result, which closes it. Raises ValueError where it is unknown or has one."""
         job_id = self._connection.scalar(sa.select(tasks.c.job_id).where(tasks.c.id == task_id))
         if job_id is None:
@@ -259,7 +274,7 @@ class WriteTransaction(ReadTransaction):
         )
         return int(self._connection.execute(query).scalar_one())
 
-    def put_blob(self, job_id: str, content: bytes, content_type: str) -> str:
+    def put_blob(self, job_id: str, content: Body, content_type: str) -> str:
         """Store evidence of a job and return its SHA-256. The same bytes twice are stored once."""
         content_hash = self._keep(content)
         known = sa.select(job_blobs.c.hash).where(job_blobs.c.job_id == job_id, job_blobs.c.hash == content_hash)
@@ -271,21 +286,46 @@ class WriteTransaction(ReadTransaction):
 
     def delete_bulk(self, job_id: str, created_before: datetime) -> None:
         """Delete an ended job's evidence and its closed tasks of before that moment; all else of it stays."""
-        delete_bulk(self._connection, job_id, created_before)
+        self.dropped |= delete_bulk(self._connection, job_id, created_before)
 
     def drop_evidence(self, job_id: str, since: int, up_to_round: int) -> None:
         """Delete the evidence of log entries from `since` on whose round is `up_to_round` at most, with its tasks."""
-        drop_evidence(self._connection, job_id, since, up_to_round)
+        self.dropped |= drop_evidence(self._connection, job_id, since, up_to_round)
 
     def drop_void_round(self, job_id: str, round_: int, signed_request_hash: str) -> None:
         """Delete what a round that has no sum was asked and answered with."""
-        drop_void_round(self._connection, job_id, round_, signed_request_hash)
+        self.dropped |= drop_void_round(self._connection, job_id, round_, signed_request_hash)
 
-    def _keep(self, content: bytes) -> str:
-        content_hash = sha256_hex(content)
-        if self._connection.scalar(sa.select(blobs.c.hash).where(blobs.c.hash == content_hash)) is None:
-            self._connection.execute(sa.insert(blobs).values(hash=content_hash, content=content))
-        return content_hash
+    def _keep(self, content: Body | Pieces) -> str:
+        if isinstance(content, BodyFile):
+            return self._keep_file(content)
+        if isinstance(content, bytes) and (self._bodies is None or len(content) <= self._bodies.above_bytes):
+            content_hash = sha256_hex(content)
+            if self._connection.scalar(sa.select(blobs.c.hash).where(blobs.c.hash == content_hash)) is None:
+                self._connection.execute(sa.insert(blobs).values(hash=content_hash, content=content))
+            return content_hash
+        if self._bodies is None:
+            raise LookupError("a body is made of files, and this store has no folder of them")
+        # Of the same request to many owners there is one file, and it is written once.
+        known = None if isinstance(content, tuple) else self.blob(sha256_hex(content))
+        if isinstance(known, BodyFile) and known.path.exists():
+            return known.hash
+        written = self._bodies.write(content if isinstance(content, tuple) else (content,))
+        try:
+            return self._keep_file(written)
+        finally:
+            written.discard()
+
+    def _keep_file(self, body: BodyFile) -> str:
+        if self._bodies is None:
+            raise LookupError(f"the body {body.hash} is in a file, and this store has no folder of them")
+        known = self.blob(body.hash)
+        if known is None:
+            row = {"hash": body.hash, "content": b"", "file_bytes": body.size_bytes}
+            self._connection.execute(sa.insert(blobs).values(row))
+        if not isinstance(known, bytes):
+            self._bodies.place(body)  # the same bytes, where it is there already
+        return body.hash
 
     def append_log(self, job_id: str, index: int, entry: StoredEntry) -> None:
         """Store the next entry. Raises ValueError unless `index` is the number of entries before it."""

@@ -342,6 +342,12 @@ class Code(Enum):
         "The service has all the connections that it can hold",
         "Try again in a few seconds; the log of the service says what holds them.",
     )
+    BODY_DAMAGED = Kind(
+        "body-damaged",
+        500,
+        "A file of the Facilitator's store is missing or was altered",
+        "Put the file back from a backup: the job goes on by itself, and nothing was added or passed on of it.",
+    )
     STORE_UNAVAILABLE = Kind(
         "store-unavailable",
         503,

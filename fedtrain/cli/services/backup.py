@@ -58,7 +58,8 @@ def restore(
     if taken.listing.store == "sqlite" and store is not None and store.resolve() not in put_there:
         # Started as it is, it would begin with an empty store there.
         console().print(
-            f"Its settings name the store {store}: move the one in {state_dir} there before the party is started.",
+            f"Its settings name the store {store}: move the one in {state_dir}, and the folder bodies beside it, there "
+            "before the party is started.",
             markup=False,
         )
     console().print("Jobs that went on meanwhile are caught up with when the party starts; see `fedtrain resume`.")

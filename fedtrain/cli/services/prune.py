@@ -53,11 +53,13 @@ def _store(folder: Path, database_url: str | None) -> str:
     return url
 
 
-def _facilitator(_folder: Path, url: str, before: datetime, clock: Clock) -> int:
+def _facilitator(folder: Path, url: str, before: datetime, clock: Clock) -> int:
     from fedtrain.facilitator.registry.pruning import prune as prune_facilitator
     from fedtrain.facilitator.store import Store
+    from fedtrain.service.store.body_files import BodyFiles
 
-    store = Store(url)
+    bodies_dir = party_settings(folder, None, None).bodies_dir
+    store = Store(url, None if bodies_dir is None else BodyFiles(bodies_dir))
     try:
         return prune_facilitator(store, before, clock.now())
     finally:

@@ -36,6 +36,29 @@ def encode(value: Plain) -> bytes:
     return cbor2.dumps(value, canonical=True)
 
 
+def head_of_bytes(size: int) -> bytes:
+    """Return what comes before a byte string of that many bytes."""
+    return _head(2, size)
+
+
+def head_of_list(items: int) -> bytes:
+    """Return what comes before the items of an array of so many."""
+    return _head(4, items)
+
+
+def head_of_map(entries: int) -> bytes:
+    """Return what comes before the keys and values of a map of so many entries."""
+    return _head(5, entries)
+
+
+def _head(major: int, argument: int) -> bytes:
+    """Return the shortest head (RFC 8949 §3)."""
+    if argument < 24:
+        return bytes([major << 5 | argument])
+    width = next(width for width in (1, 2, 4, 8) if argument < 1 << (8 * width))
+    return bytes([major << 5 | (23 + width.bit_length())]) + argument.to_bytes(width, "big")
+
+
 def decode(data: bytes, most_items: int = MOST_ITEMS) -> Plain:
     """Return the plain value that `data` encodes. Raises Problem(MALFORMED_CBOR) on anything else.
 

@@ -308,7 +308,12 @@ AnyMessage = TypeVar("AnyMessage", bound=Strict)
 
 def to_cbor(message: Strict) -> bytes:
     """Encode a message; fields that are None are left out."""
-    return cbor.encode(_plain(message.model_dump(mode="python", exclude_none=True)))
+    return cbor.encode(plain(message))
+
+
+def plain(message: Strict) -> dict[str, cbor.Plain]:
+    """Return the fields of a message as CBOR has them; those that are None are left out."""
+    return {name: _plain(item) for name, item in message.model_dump(mode="python", exclude_none=True).items()}
 
 
 def from_cbor(data: bytes, kind: type[AnyMessage]) -> AnyMessage:

@@ -35,13 +35,14 @@ _IN_THREAD_BYTES = 64 << 10
 class BodyLimit:
     """Most bytes of a route's body, and most values of one that is JSON.
 
-    `streamed`: a body that is no JSON is written to disk as it comes, and takes no memory; JSON has `json_bytes`.
+    `held_bytes`: of a body that is no JSON, no more is in memory at a time, and the rest is written to disk as it
+    comes; None where all of it is in memory. JSON has `json_bytes`.
     """
 
     most_bytes: int
     json_items: int = 10_000
     json_bytes: int | None = None
-    streamed: bool = False
+    held_bytes: int | None = None
 
     def bytes_of(self, *, is_json: bool) -> int:
         return self.json_bytes if is_json and self.json_bytes is not None else self.most_bytes
@@ -166,7 +167,7 @@ class BodyLimitMiddleware:
         is_json = _is_json(scope)
         count = BodyCount(limit.bytes_of(is_json=is_json), _declared_length(scope))
         scope.setdefault("state", {})["body_count"] = count
-        kept = is_json or not limit.streamed
+        most_held = None if is_json else limit.held_bytes
         held, refusal, started = 0, None, False
 
         async def counting_receive() -> Message:
@@ -176,9 +177,10 @@ class BodyLimitMiddleware:
             count.received += size
             try:
                 count.check()
-                if kept:
-                    self._room.receive(held, size)
-                    held += size
+                more = size if most_held is None else min(size, most_held - held)
+                if more:
+                    self._room.receive(held, more)
+                    held += more
             except (BodyTooLargeError, _NoRoomError) as error:
                 refusal = error
                 raise

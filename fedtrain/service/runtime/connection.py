@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from pathlib import Path
 
 import httpx
 from pydantic_settings import SettingsConfigDict
@@ -29,6 +30,7 @@ class PartySettings(ServiceSettings):
     name: Name = "party"
     workers: int = 1
     facilitator: Address = "http://127.0.0.1:8080"
+    bodies_dir: Path | None = None  # a Facilitator's
 
 
 def key_files_of(settings: ServiceSettings) -> KeyFiles:

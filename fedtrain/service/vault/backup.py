@@ -13,6 +13,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import sqlite3
 import tarfile
 import tempfile
@@ -36,6 +37,8 @@ from fedtrain.spec.setup_error import SetupError
 
 LISTING = "backup.json"
 STORE = "state.sqlite3"
+#: Folder of a store's large bodies, beside it.
+BODIES = "bodies"
 _OF_A_STORE = ("", "-wal", "-shm", "-journal")
 #: When the folder was put back from a backup, for those to whom a state that was set back is not the state.
 RESTORED = "restored-at"
@@ -86,13 +89,18 @@ def back_up(state_dir: Path, archive: Path, clock: Clock, store: Path | None) ->
     if not archive.parent.is_dir():
         raise BackupError(f"{archive.parent} is not a folder: make it, or name the archive in one that is there.")
     place = STORE if store is None else place_of(store, state_dir)
-    files = _read_files(state_dir, archive, place)
+    bodies = None if store is None else store.parent / BODIES
+    files = _read_files(state_dir, archive, place, bodies)
     with tempfile.TemporaryDirectory(prefix=".backup-", dir=archive.parent) as workshop:
-        copy = None if store is None else _copy_store(store, Path(workshop) / STORE)
-        files |= _read_files(state_dir, archive, place)
+        large: dict[str, Path] = {}
+        if store is not None and bodies is not None:
+            # Bodies before the store and after it: of those that its rows name, some go meanwhile, and some come.
+            _take_bodies(bodies, Path(workshop), place)
+            copy = _copy_store(store, Path(workshop) / STORE)
+            large = _take_bodies(bodies, Path(workshop), place) | {place: copy}
+        files |= _read_files(state_dir, archive, place, bodies)
         members = {name: _member(content) for name, content in files.items()}
-        if copy is not None:
-            members[place] = _member_of_file(copy)
+        members |= {name: _member_of_file(path) for name, path in large.items()}
         listing = Listing(
             version=version("federated-trainer"),
             made_at=timestamp(clock),
@@ -100,7 +108,7 @@ def back_up(state_dir: Path, archive: Path, clock: Clock, store: Path | None) ->
             files=dict(sorted(members.items())),
         )
         whole = Path(workshop) / "archive"
-        _write_archive(whole, listing, files, copy, place)
+        _write_archive(whole, listing, files, large)
         try:
             os.link(whole, archive)  # unlike a rename it never replaces what appeared meanwhile
         except FileExistsError:
@@ -115,7 +123,38 @@ def place_of(store: Path, state_dir: Path) -> str:
     return store.relative_to(folder).as_posix() if store.is_relative_to(folder) else STORE
 
 
-def _read_files(state_dir: Path, archive: Path, place: str) -> dict[str, bytes]:
+def _take_bodies(bodies: Path, workshop: Path, place: str) -> dict[str, Path]:
+    """Link or copy the files that are there into the workshop, and return them by their names in the archive.
+
+    Each has its last bytes since it got its name, so that a link stays what it is.
+    """
+    taken = {}
+    (workshop / BODIES).mkdir(exist_ok=True)
+    for path in sorted(bodies.iterdir()) if bodies.is_dir() else ():
+        if path.name.startswith("."):
+            continue  # it is being written, and no row names it
+        here = workshop / BODIES / path.name
+        try:
+            _link_or_copy(path, here)
+        except FileNotFoundError:
+            continue  # its round is over
+    for here in (workshop / BODIES).iterdir():
+        taken[(PurePosixPath(place).parent / BODIES / here.name).as_posix()] = here
+    return taken
+
+
+def _link_or_copy(path: Path, here: Path) -> None:
+    if here.exists():
+        return
+    try:
+        os.link(path, here)
+    except FileNotFoundError:
+        raise
+    except OSError:  # another disk, or one that has no links
+        shutil.copyfile(path, here)
+
+
+def _read_files(state_dir: Path, archive: Path, place: str, bodies: Path | None) -> dict[str, bytes]:
     """Everything in the folder but the store, tables and their records, told bits, and files that are being written."""
     # A store that is written meanwhile, read as a file, would be of no one moment.
     not_taken = {f"{name}{suffix}" for name in (STORE, PurePosixPath(place).name) for suffix in _OF_A_STORE}
@@ -124,6 +163,7 @@ def _read_files(state_dir: Path, archive: Path, place: str) -> dict[str, bytes]:
         name = path.relative_to(state_dir)
         being_written = any(part.startswith(".") for part in name.parts)  # or left so, such as half a backup
         records = name.parts[0] in _FOLDERS_NOT_TAKEN or name.parent.suffix == _EXAMPLES
+        records = records or (bodies is not None and path.resolve().is_relative_to(bodies.resolve()))
         passed_over = records or name.name in not_taken or being_written or is_decision_token(name.name)
         if passed_over or path.is_symlink() or not path.is_file() or path == archive:
             continue
@@ -159,7 +199,7 @@ def _member_of_file(path: Path) -> Member:
         return Member(sha256=hashlib.file_digest(file, "sha256").hexdigest(), size_bytes=path.stat().st_size)
 
 
-def _write_archive(path: Path, listing: Listing, files: dict[str, bytes], store: Path | None, place: str) -> None:
+def _write_archive(path: Path, listing: Listing, files: dict[str, bytes], large: dict[str, Path]) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as raw:
         with tarfile.open(fileobj=raw, mode="w") as tar:
@@ -167,9 +207,9 @@ def _write_archive(path: Path, listing: Listing, files: dict[str, bytes], store:
             _add(tar, LISTING, len(text), io.BytesIO(text))
             for name, content in sorted(files.items()):
                 _add(tar, name, len(content), io.BytesIO(content))
-            if store is not None:
-                with store.open("rb") as file:
-                    _add(tar, place, store.stat().st_size, file)
+            for name, lies_at in sorted(large.items()):
+                with lies_at.open("rb") as file:
+                    _add(tar, name, listing.files[name].size_bytes, file)
         raw.flush()
         os.fsync(raw.fileno())
 

@@ -23,10 +23,16 @@ from fedtrain.data_owner.policy.told import Told
 from fedtrain.data_owner.release.told_files import RowFiles, ToldSums
 from fedtrain.data_owner.scoring.kept_scores import KeptScores
 from fedtrain.data_owner.store.sql import OwnerStore
+from fedtrain.facilitator import round as rounds
+from fedtrain.facilitator.store import Store
+from fedtrain.protocol.documents.identity import sha256_hex
+from fedtrain.protocol.messages.tasks import CBOR_TYPE
+from fedtrain.service.store.body_files import BodyFiles, bytes_of
 from fedtrain.service.store.database import sqlite_url
 from fedtrain.service.vault import backup
 from fedtrain.service.vault.identity_file import load_or_create_identity
 from fedtrain.service.vault.key_files import KeyFiles
+from tests.harness.facilitator.machine_bench import JOB_ID, START, MachineBench
 from tests.harness.interrupted import DESCENT, OWNERS, Site, reached, spec
 
 #: The Facilitator last: what the others have forgotten is in its log.
@@ -50,11 +56,9 @@ def refused(*arguments: object) -> str:
 @pytest.fixture
 def party(tmp_path: Path) -> Path:
     """A small state folder with a store: a Facilitator that was started once."""
-    from fedtrain.facilitator.store import Store as FacilitatorStore
-
     folder = tmp_path / "facilitator"
     load_or_create_identity(folder)
-    FacilitatorStore(sqlite_url(folder / "state.sqlite3")).close()
+    Store(sqlite_url(folder / "state.sqlite3")).close()
     (folder / "keys").mkdir(mode=0o700)
     (folder / "keys" / "job.json").write_bytes(b"secret")
     (folder / "data").mkdir()
@@ -231,3 +235,56 @@ def test_half_an_archive_and_one_that_others_may_read_are_refused(party: Path, t
     archive.write_bytes(archive.read_bytes()[:5000])
     assert refused("restore", archive, "--state-dir", tmp_path / "elsewhere").count("\n") == 1
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_large_bodies_beside_the_store_are_in_it_and_never_fewer_than_its_rows_name(
+    party: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One body goes while the backup is taken, once the store is copied, and one comes just before."""
+    bench = MachineBench(owners=3)
+    early, late = b"e" * 4000, b"l" * 5000
+
+    def opened(folder: Path) -> Store:
+        return Store(sqlite_url(folder / "state.sqlite3"), BodyFiles(folder / "bodies", above_bytes=1000))
+
+    store = opened(party)
+    with store.write() as tx:
+        tx.add_job(rounds.open_job(bench.context, START), bench.context.signed_manifest)
+        tx.put_blob(JOB_ID, early, CBOR_TYPE)
+    assert store.bodies is not None
+    store.bodies.write((b"half an answer",))
+
+    def copied(source: Path, copy: Path) -> Path:
+        with store.write() as tx:
+            tx.put_blob(JOB_ID, late, CBOR_TYPE)
+        done = copy_store(source, copy)
+        (party / "bodies" / sha256_hex(early)).unlink()
+        return done
+
+    copy_store = backup._copy_store
+    monkeypatch.setattr(backup, "_copy_store", copied)
+    listing = json.loads(fedtrain("backup", tmp_path / "one.bak", "--state-dir", party, "--json"))
+    bodies = {f"bodies/{sha256_hex(content)}" for content in (early, late)}
+    assert set(listing["files"]) == {"identity.key", "keys/job.json", "state.sqlite3", *bodies}
+    assert [path for path in tmp_path.iterdir() if path.name.startswith(".backup-")] == []
+    store.close()
+    fedtrain("restore", tmp_path / "one.bak", "--state-dir", tmp_path / "again")
+    store = opened(tmp_path / "again")
+    store.remove_unnamed_bodies()
+    with store.read() as tx:
+        found = [tx.job_blob(JOB_ID, sha256_hex(content)) for content in (early, late)]
+        assert [one is not None and bytes_of(one.content) for one in found] == [early, late]
+    store.close()
+
+
+def test_a_body_that_is_altered_in_the_archive_is_named(party: Path, tmp_path: Path) -> None:
+    name = sha256_hex(b"a body")
+    (party / "bodies").mkdir()
+    (party / "bodies" / name).write_bytes(b"a body")
+    fedtrain("backup", tmp_path / "one.bak", "--state-dir", party)
+    altered = rewritten(
+        tmp_path / "one.bak",
+        lambda members: [(at, b"a b0dy" if at.startswith("bodies/") else content) for at, content in members],
+    )
+    assert f"bodies/{name}" in refused("restore", altered, "--state-dir", tmp_path / "again")
+    assert not (tmp_path / "again").exists()

@@ -1,0 +1,109 @@
+"""Bodies in files: as they come, as they are read, and what a crash or an altered file leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from fedtrain.protocol.documents.identity import sha256_hex
+from fedtrain.service.store.body_files import BodyFile, BodyFiles, OpenedBodies, bytes_of, chunks_of
+from fedtrain.spec.problems import Code, Problem
+
+LARGE = os.urandom(5000)
+
+
+@pytest.fixture
+def bodies(tmp_path: Path) -> BodyFiles:
+    return BodyFiles(tmp_path / "bodies", above_bytes=1000)
+
+
+async def in_chunks(content: bytes, breaks_after: int | None = None) -> AsyncIterator[bytes]:
+    for at in range(0, len(content), 300):
+        if breaks_after is not None and at >= breaks_after:
+            raise ConnectionResetError
+        yield content[at : at + 300]
+
+
+def placed(bodies: BodyFiles, content: bytes) -> BodyFile:
+    bodies.place(bodies.write((content,)))
+    return bodies.at(sha256_hex(content), len(content))
+
+
+def files(bodies: BodyFiles) -> list[str]:
+    return sorted(path.name for path in bodies.folder.iterdir())
+
+
+def test_a_large_body_is_written_as_it_comes_and_a_small_one_is_not(bodies: BodyFiles) -> None:
+    for size in (0, 1, 999, 1000):
+        assert asyncio.run(bodies.receive(in_chunks(LARGE[:size]))) == LARGE[:size]
+    assert not bodies.folder.exists()
+    for size in (1001, 5000):
+        body = asyncio.run(bodies.receive(in_chunks(LARGE[:size])))
+        assert isinstance(body, BodyFile)
+        assert (body.hash, body.size_bytes, body.read()) == (sha256_hex(LARGE[:size]), size, LARGE[:size])
+        assert stat.S_IMODE(body.path.stat().st_mode) == 0o600
+        body.discard()
+    assert files(bodies) == []
+
+
+def test_a_body_that_breaks_off_leaves_nothing(bodies: BodyFiles) -> None:
+    with pytest.raises(ConnectionResetError):
+        asyncio.run(bodies.receive(in_chunks(LARGE, breaks_after=3000)))
+    assert files(bodies) == []
+
+
+def test_bodies_that_are_read_one_by_one(bodies: BodyFiles) -> None:
+    opened = OpenedBodies((b"small", placed(bodies, LARGE)))
+    assert [*opened] == [b"small", LARGE]
+    assert [*opened[1:]] == [LARGE]
+    assert bytes_of(placed(bodies, LARGE)) == b"".join(chunks_of(placed(bodies, LARGE).open())) == LARGE
+
+
+def test_a_body_of_pieces_takes_those_that_lie_in_files(bodies: BodyFiles) -> None:
+    first = placed(bodies, LARGE)
+    written = bodies.write((b"before", first, b"after"))
+    assert written.read() == b"before" + LARGE + b"after"
+    first.path.write_bytes(LARGE[:-1] + b"?")
+    there = files(bodies)
+    with pytest.raises(Problem) as altered:
+        bodies.write((b"before", first))
+    assert altered.value.code is Code.BODY_DAMAGED
+    assert files(bodies) == there
+
+
+@pytest.mark.parametrize("attack", ["missing", "one bit", "shorter", "longer"])
+def test_a_body_that_is_not_what_its_hash_says_is_never_given_out(bodies: BodyFiles, attack: str) -> None:
+    body = placed(bodies, LARGE)
+    if attack == "missing":
+        body.path.unlink()
+    else:
+        flipped = bytes([LARGE[0] ^ 1]) + LARGE[1:]
+        body.path.write_bytes({"one bit": flipped, "shorter": LARGE[:-1], "longer": LARGE + b"\0"}[attack])
+    for given_out in (body.read, body.open):
+        with pytest.raises(Problem, match=body.hash[:16]) as refused:
+            given_out()
+        assert refused.value.code is Code.BODY_DAMAGED
+    placed(bodies, LARGE)
+    assert body.read() == LARGE
+
+
+def test_what_a_crash_leaves_is_found(bodies: BodyFiles) -> None:
+    assert bodies.unnamed(set()) == []
+    kept, left = placed(bodies, LARGE), placed(bodies, LARGE[1:])
+    part = bodies.write((LARGE,))
+    assert bodies.unnamed({kept.hash}) == [left.hash]
+    assert bodies.there({kept.hash, "ab" * 32}) == {kept.hash}
+    bodies.remove({left.hash, "ab" * 32})
+    bodies.remove_parts(shared=True)
+    assert files(bodies) == sorted([kept.hash, part.path.name]), "another process may be writing it"
+    os.utime(part.path, (1, 1))
+    bodies.remove_parts(shared=True)
+    assert files(bodies) == [kept.hash]
+    bodies.write((LARGE,))
+    bodies.remove_parts(shared=False)
+    assert files(bodies) == [kept.hash]
