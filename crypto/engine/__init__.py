@@ -3,13 +3,15 @@ stand behind it unseen."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
 
 from gmpy2 import mpz
 from phe.paillier import PaillierPrivateKey
 
 from fedtrain.crypto.powers.fixed_base import FixedBaseTable
+
+T = TypeVar("T")
 
 
 class Engine(Protocol):
@@ -62,4 +64,11 @@ class Engine(Protocol):
 
     def crt_decrypt(self, ciphertexts: Sequence[mpz], private_key: PaillierPrivateKey) -> list[mpz]:
         """The plaintext residue mod n of each ciphertext, by constant-time powers mod p² and q²."""
+        ...
+
+    def in_parts(self, count: int, part: Callable[[int, int], list[T]]) -> list[T]:
+        """part(start, end) over `count` items, joined in their order: several at once where the engine has threads.
+
+        For work around its operations, which those within a part then do in the part's own thread.
+        """
         ...

@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 from gmpy2 import mpz
 from phe.paillier import PaillierPrivateKey
 
-from fedtrain.crypto.engine import Engine
+from fedtrain.crypto.engine import Engine, T
 from fedtrain.crypto.engine.local import LocalEngine
 from fedtrain.crypto.engine.native.engine import NativeEngine, why_not
 from fedtrain.crypto.engine.sized import SizedEngine
@@ -87,6 +87,9 @@ class DaskEngine:
 
     def crt_decrypt(self, ciphertexts: Sequence[mpz], private_key: PaillierPrivateKey) -> list[mpz]:
         return self._near.crt_decrypt(ciphertexts, private_key)
+
+    def in_parts(self, count: int, part: Callable[[int, int], list[T]]) -> list[T]:
+        return self._near.in_parts(count, part)
 
     def _joined(self, operation: str, calls: Iterable[tuple[Any, ...]]) -> list[mpz]:
         results = self._cluster.ordered(compute, ((operation, *call) for call in calls))

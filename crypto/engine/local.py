@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import gmpy2
 from gmpy2 import mpz
 from phe.paillier import PaillierPrivateKey
 
+from fedtrain.crypto.engine import T
 from fedtrain.crypto.powers import straus
 from fedtrain.crypto.powers.fixed_base import FixedBaseTable
 from fedtrain.crypto.powers.residues import PairResidues, public_power, residues_modulo
@@ -67,6 +68,9 @@ class LocalEngine:
             m_q = (gmpy2.powmod_sec(c % q_square, q - 1, q_square) - 1) // q * hq % q
             plaintexts.append(m_p + (m_q - m_p) * p_inverse % q * p)
         return plaintexts
+
+    def in_parts(self, count: int, part: Callable[[int, int], list[T]]) -> list[T]:
+        return part(0, count)
 
 
 def _product(column: Sequence[mpz], modulus: mpz) -> mpz:

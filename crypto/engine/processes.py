@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from typing import Any, TypeVar
+from typing import Any
 
 from gmpy2 import mpz
 from phe.paillier import PaillierPrivateKey
 
+from fedtrain.crypto.engine import T
 from fedtrain.crypto.engine.local import LocalEngine
 from fedtrain.crypto.powers.fixed_base import FixedBaseTable
 
-_T = TypeVar("_T")
 _LOCAL = LocalEngine()
 _CHUNKS_A_WORKER = 4
 # Of what stands alone, a millisecond or more each: smaller chunks than this are not worth a round trip.
@@ -81,11 +81,14 @@ class ProcessEngine:
             ciphertexts, 1, lambda chunk: (_LOCAL.crt_decrypt, chunk, private_key), _CHUNKS_A_WORKER
         )
 
+    def in_parts(self, count: int, part: Callable[[int, int], list[T]]) -> list[T]:
+        return part(0, count)
+
     def _over_chunks(
         self,
-        items: Sequence[_T],
+        items: Sequence[T],
         multiple: int,
-        call: Callable[[Sequence[_T]], tuple[Any, ...]],
+        call: Callable[[Sequence[T]], tuple[Any, ...]],
         chunks_a_worker: int = 1,
     ) -> list[mpz]:
         """The results of every chunk in order; chunks start at multiples of `multiple`."""

@@ -6,12 +6,12 @@ milliseconds: below that the calling thread is the faster one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from gmpy2 import mpz
 from phe.paillier import PaillierPrivateKey
 
-from fedtrain.crypto.engine import Engine
+from fedtrain.crypto.engine import Engine, T
 from fedtrain.crypto.powers.fixed_base import FixedBaseTable
 from fedtrain.crypto.powers.squaring import SQUARING_COST
 from fedtrain.crypto.powers.straus import best_plan
@@ -76,6 +76,9 @@ class SizedEngine:
         p_square = mpz(private_key.p) ** 2
         count = len(ciphertexts) * 2 * _power(p_square.bit_length() // 2)
         return self._engine(len(ciphertexts), count, p_square).crt_decrypt(ciphertexts, private_key)
+
+    def in_parts(self, count: int, part: Callable[[int, int], list[T]]) -> list[T]:
+        return self._small.in_parts(count, part)
 
     def _engine(self, parts: int, multiplications: float, modulus: mpz) -> Engine:
         work = multiplications * (int(modulus).bit_length() / _REFERENCE_BITS) ** 2

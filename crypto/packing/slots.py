@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, overload
 
 import gmpy2
 import numpy as np
@@ -131,50 +131,97 @@ def _slots_by_ciphertext(values: NDArray[Any], layout: SlotLayout) -> NDArray[An
     return blocks.transpose(0, 2, 1, 3).reshape(layout.ciphertexts, layout.slots_per_ciphertext)
 
 
-def pack(values: NDArray[np.object_], layout: SlotLayout) -> list[int]:
-    """Signed plaintexts, one a ciphertext, of a (rows, columns) object array of Python integers.
+class PackedPlaintexts(Sequence[int]):
+    """Signed plaintexts, one a ciphertext, of a (rows, columns) object array of Python integers, packed when read.
 
-    Raises EncodingOverflow where |value| ≥ 2^(slot_bits − 1), LayoutMismatch for another shape.
+    Raises LayoutMismatch for another shape; when read, EncodingOverflow where |value| > `bound`, by default the
+    largest that fits a slot.
     """
-    if values.shape != (layout.rows, layout.columns):
-        raise LayoutMismatch(f"({layout.rows}, {layout.columns})", str(values.shape))
-    half = 1 << (layout.slot_bits - 1)
-    beyond = np.flatnonzero(~((-half < values) & (values < half)))
+
+    def __init__(self, values: NDArray[np.object_], layout: SlotLayout, bound: int | None = None) -> None:
+        if values.shape != (layout.rows, layout.columns):
+            raise LayoutMismatch(f"({layout.rows}, {layout.columns})", str(values.shape))
+        self._values, self._layout = values, layout
+        fits = (1 << (layout.slot_bits - 1)) - 1
+        self._bound = fits if bound is None else min(bound, fits)
+        self._by_ciphertext = _slots_by_ciphertext(values, layout)
+
+    def __len__(self) -> int:
+        return self._layout.ciphertexts
+
+    @overload
+    def __getitem__(self, index: int) -> int: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[int]: ...
+
+    def __getitem__(self, index: int | slice) -> int | list[int]:
+        if not isinstance(index, slice):
+            return self[index : index + 1 or None][0]
+        here, bits = self._by_ciphertext[index], self._layout.slot_bits
+        if not _within(here, self._bound).all():
+            check_magnitudes(self._values, self._bound)
+        offset = _offset(self._layout)
+        return [int(gmpy2.pack(row, bits)) - offset for row in (here + (1 << (bits - 1))).tolist()]
+
+
+def check_magnitudes(values: NDArray[np.object_], bound: int) -> None:
+    """Raise EncodingOverflow, with the position in C order, where |value| > bound."""
+    beyond = np.flatnonzero(~_within(values, bound))
     if beyond.size:
-        raise EncodingOverflow(
-            f"entry {beyond[0]} does not fit a slot of {layout.slot_bits} bits with its sign: widen the slots"
-        )
-    offset = _offset(layout)
-    by_ciphertext = (_slots_by_ciphertext(values, layout) + half).tolist()
-    return [int(gmpy2.pack(row, layout.slot_bits)) - offset for row in by_ciphertext]
+        raise EncodingOverflow(f"entry {beyond[0]} is beyond the {bound.bit_length()} bits planned for it")
+
+
+def _within(values: NDArray[np.object_], bound: int) -> NDArray[np.bool_]:
+    return (-bound <= values) & (values <= bound)
+
+
+def pack(values: NDArray[np.object_], layout: SlotLayout) -> list[int]:
+    """All of `PackedPlaintexts` at once."""
+    return PackedPlaintexts(values, layout)[:]
 
 
 def unpack(plaintexts: Sequence[int], layout: SlotLayout, n: int, bound: int) -> NDArray[np.object_]:
     """(rows, columns) object array of the signed integers in residues mod n, one residue a ciphertext.
 
-    Reads the centred residue digit by digit; a negative slot borrows from the next, which adding half a
-    slot everywhere undoes at once. Raises DecodedOutOfBound where a slot's magnitude is above `bound`,
-    where a slot that the layout leaves empty is not zero, or where something is left beyond the last slot;
-    LayoutMismatch for another number of plaintexts; CapacityExceeded where the layout does not fit n.
+    Raises LayoutMismatch for another number of plaintexts, and what `slots_of` raises.
     """
     if len(plaintexts) != layout.ciphertexts:
         raise LayoutMismatch(f"{layout.ciphertexts} ciphertexts", f"{len(plaintexts)} ciphertexts")
+    return joined(slots_of(plaintexts, layout, n, bound), layout)
+
+
+def slots_of(plaintexts: Sequence[int], layout: SlotLayout, n: int, bound: int, first: int = 0) -> list[Sequence[int]]:
+    """The signed integers in residues mod n, one list a ciphertext, of which the first here is number `first`.
+
+    Reads the centred residue digit by digit; a negative slot borrows from the next, which adding half a
+    slot everywhere undoes at once. Raises DecodedOutOfBound where a slot's magnitude is above `bound`,
+    where a slot that the layout leaves empty is not zero, or where something is left beyond the last slot;
+    CapacityExceeded where the layout does not fit n.
+    """
     layout.check_capacity(n.bit_length())
     slots, bits = layout.slots_per_ciphertext, layout.slot_bits
     half, offset = 1 << (bits - 1), _offset(layout)
-    found: NDArray[np.object_] = np.full((layout.ciphertexts, slots), 0, dtype=object)
+    found: NDArray[np.object_] = np.full((len(plaintexts), slots), 0, dtype=object)
     for index, plaintext in enumerate(plaintexts):
         residue = int(plaintext) % n
         shifted = (residue - n if residue > n // 2 else residue) + offset
         if shifted < 0 or shifted.bit_length() > bits * slots:
-            raise DecodedOutOfBound((index + 1) * slots - 1, bound.bit_length())
+            raise DecodedOutOfBound((first + index + 1) * slots - 1, bound.bit_length())
         digits = gmpy2.unpack(gmpy2.mpz(shifted), bits) if shifted else []
         found[index, : len(digits)] = [int(digit) for digit in digits]
     found = found - half
     used = _slots_by_ciphertext(np.ones((layout.rows, layout.columns), dtype=bool), layout)
-    beyond = np.flatnonzero(np.where(used, (found < -bound) | (found > bound), found != 0))
-    if beyond.size:
-        raise DecodedOutOfBound(int(beyond[0]), bound.bit_length())
+    right = np.where(used[first : first + len(plaintexts)], _within(found, bound), found == 0)
+    if not right.all():
+        raise DecodedOutOfBound(first * slots + int(np.flatnonzero(~right)[0]), bound.bit_length())
+    by_ciphertext: list[Sequence[int]] = found.tolist()
+    return by_ciphertext
+
+
+def joined(slots: Sequence[Sequence[int]], layout: SlotLayout) -> NDArray[np.object_]:
+    """The (rows, columns) object array whose ciphertexts have these slots."""
+    found: NDArray[np.object_] = np.array(slots, dtype=object)
     blocks = found.reshape(
         layout.row_groups, layout.column_groups, layout.rows_per_ciphertext, layout.columns_per_ciphertext
     )

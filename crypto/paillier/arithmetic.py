@@ -17,8 +17,7 @@ from fedtrain.crypto.errors import (
     LayoutMismatch,
     ScaleMismatch,
 )
-from fedtrain.crypto.packing.slots import SlotLayout, pack
-from fedtrain.crypto.paillier.encryption import check_magnitudes
+from fedtrain.crypto.packing.slots import SlotLayout, check_magnitudes, pack
 from fedtrain.crypto.paillier.keys import key_id
 from fedtrain.crypto.paillier.plain_terms import add_plaintexts
 from fedtrain.crypto.paillier.vector import EncryptedVector

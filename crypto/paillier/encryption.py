@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from functools import cached_property
+from threading import Lock
 from typing import NoReturn, Protocol
 
 import gmpy2
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from phe.paillier import PaillierPrivateKey, PaillierPublicKey
 
 from fedtrain.crypto.engine import Engine
-from fedtrain.crypto.errors import EncodingOverflow, KeyMismatch
-from fedtrain.crypto.packing.slots import SlotLayout, pack, unpack
+from fedtrain.crypto.errors import KeyMismatch
+from fedtrain.crypto.packing.slots import PackedPlaintexts, SlotLayout, joined, slots_of
 from fedtrain.crypto.paillier.factor_pool import FactorPool
 from fedtrain.crypto.paillier.keys import key_id as key_id_of
 from fedtrain.crypto.paillier.plain_terms import add_plaintexts
@@ -49,14 +49,19 @@ class FreshNonces:
         self._engine = engine
         self._nonce_bits = (self._n.bit_length() + 1) // 2
         self._expected_count = expected_count
+        self._table: FixedBaseTable | None = None
+        self._drawing_base = Lock()
 
-    @cached_property
+    @property
     def table(self) -> FixedBaseTable:
         """The powers of h."""
-        square = self._n * self._n
-        x = draw_unit(int(self._n))
-        h = gmpy2.powmod(-x * x % self._n, self._n, square)
-        return FixedBaseTable.for_count(h, square, self._nonce_bits, self._expected_count)
+        with self._drawing_base:
+            if self._table is None:
+                square = self._n * self._n
+                x = draw_unit(int(self._n))
+                h = gmpy2.powmod(-x * x % self._n, self._n, square)
+                self._table = FixedBaseTable.for_count(h, square, self._nonce_bits, self._expected_count)
+            return self._table
 
     def draw(self, count: int) -> list[mpz]:
         """`count` factors, each of an exponent of its own."""
@@ -83,10 +88,14 @@ class PublicEncryptor:
         self, public_key: PaillierPublicKey, engine: Engine, expected_count: int = DEFAULT_EXPECTED_COUNT
     ) -> None:
         self._n = mpz(public_key.n)
+        self._engine = engine
         self._nonces = FreshNonces(public_key.n, engine, expected_count)
 
     def encrypt(self, plaintexts: Sequence[int]) -> list[mpz]:
-        return add_plaintexts(self._nonces.draw(len(plaintexts)), plaintexts, self._n)
+        return self._engine.in_parts(
+            len(plaintexts),
+            lambda start, end: add_plaintexts(self._nonces.draw(end - start), plaintexts[start:end], self._n),
+        )
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("an encryptor stays in its process")
@@ -114,7 +123,10 @@ class KeyHolderEncryptor:
         self.pool = FactorPool(self._factors, target=0)
 
     def encrypt(self, plaintexts: Sequence[int]) -> list[mpz]:
-        return add_plaintexts(self.pool.take(len(plaintexts)), plaintexts, self._n)
+        return self._engine.in_parts(
+            len(plaintexts),
+            lambda start, end: add_plaintexts(self.pool.take(end - start), plaintexts[start:end], self._n),
+        )
 
     def _factors(self, count: int) -> list[mpz]:
         powers_p = self._engine.fixed_base_powers(self._table_p, _exponents(self._p, count))
@@ -168,17 +180,14 @@ def encrypt_array(
     `key_id` names the encryptor's key. Raises EncodingOverflow for a magnitude above `bound`,
     CapacityExceeded where the bound does not fit a slot, LayoutMismatch for another shape.
     """
-    check_magnitudes(values, bound)
-    ciphertexts = encryptor.encrypt(pack(values, layout))
+    ciphertexts = encryptor.encrypt(PackedPlaintexts(values, layout, bound))
     return EncryptedVector(key_id, fraction_bits, bound, layout, tuple(ciphertexts))
 
 
 def decrypt(ciphertexts: EncryptedVector | Sequence[mpz], private_key: PaillierPrivateKey, engine: Engine) -> list[int]:
     """Residues mod n, one a ciphertext. Raises KeyMismatch for a vector under another key."""
     if isinstance(ciphertexts, EncryptedVector):
-        own_id = key_id_of(private_key.public_key.n)
-        if ciphertexts.key_id != own_id:
-            raise KeyMismatch(expected=own_id, received=ciphertexts.key_id)
+        _check_key(ciphertexts, private_key)
         ciphertexts = ciphertexts.ciphertexts
     return [int(plaintext) for plaintext in engine.crt_decrypt(ciphertexts, private_key)]
 
@@ -188,12 +197,17 @@ def decrypt_array(vector: EncryptedVector, private_key: PaillierPrivateKey, engi
 
     Raises KeyMismatch, and DecodedOutOfBound where any slot is beyond the vector's bound.
     """
-    residues = decrypt(vector, private_key, engine)
-    return unpack(residues, vector.layout, private_key.public_key.n, vector.bound)
+    _check_key(vector, private_key)
+    n, ciphertexts = private_key.public_key.n, vector.ciphertexts
+
+    def part(start: int, end: int) -> list[Sequence[int]]:
+        residues = engine.crt_decrypt(ciphertexts[start:end], private_key)
+        return slots_of(residues, vector.layout, n, vector.bound, start)
+
+    return joined(engine.in_parts(len(ciphertexts), part), vector.layout)
 
 
-def check_magnitudes(values: NDArray[np.object_], bound: int) -> None:
-    """Raise EncodingOverflow, with the position in C order, where |value| > bound."""
-    beyond = np.flatnonzero(~((-bound <= values) & (values <= bound)))
-    if beyond.size:
-        raise EncodingOverflow(f"entry {beyond[0]} is beyond the {bound.bit_length()} bits planned for it")
+def _check_key(vector: EncryptedVector, private_key: PaillierPrivateKey) -> None:
+    own_id = key_id_of(private_key.public_key.n)
+    if vector.key_id != own_id:
+        raise KeyMismatch(expected=own_id, received=vector.key_id)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedtrain.crypto import CryptoError, EncodingOverflow, encode, rescale
-from fedtrain.crypto.paillier.encryption import check_magnitudes
+from fedtrain.crypto.packing.slots import check_magnitudes
 from fedtrain.data_owner.data.moments import Integers
 from fedtrain.data_owner.methods.answers import Affine, Answer, OwnerMethod, Plain, PreparedData, Question
 from fedtrain.methods.plan import Answer as PlannedAnswer

@@ -44,7 +44,12 @@ def check(rows: Iterable[Row]) -> list[Row]:
 
 def test_gradient_rows() -> None:
     rows = check(gradient.measure(True, QUIET, sizes=[(6, 3)], key_sizes=[SMALL_KEY]))
-    peers = [("moments, once a job", None), ("gradient", "floor"), ("gradient", "phe")]
+    peers = [
+        ("moments, once a job", None),
+        ("gradient", "floor"),
+        ("gradient", "phe"),
+        ("gradient, factors ahead", "phe"),
+    ]
     assert [(row.name, row.peer) for row in rows] == peers
     assert rows[2].sizes == {"rows": 6, "d": 3}
     assert not rows[2].extrapolated

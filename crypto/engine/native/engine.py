@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import lru_cache
+from threading import Lock, local
+from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 import gmpy2
@@ -18,6 +20,7 @@ from gmpy2 import mpz
 from numpy.typing import NDArray
 from phe.paillier import PaillierPrivateKey
 
+from fedtrain.crypto.engine import T
 from fedtrain.crypto.engine.local import LocalEngine
 from fedtrain.crypto.engine.native.ring import (
     DIGIT_BITS,
@@ -42,6 +45,8 @@ except ImportError:  # built where there is a C compiler
 else:
     _BUILT = True
 
+P = TypeVar("P")
+
 _LOCAL = LocalEngine()
 # Windows of secret exponents: every entry is read each time, so that a wider window reads more than it saves. Of a
 # table that is one for all lanes sixteen entries are read at once.
@@ -51,6 +56,9 @@ SECRET_TABLE_WINDOW_BITS = 5
 _WINDOW_BITS = 5
 _LARGEST_INDEX_BITS = 12
 _LARGEST_TABLES_BYTES = 1 << 26
+# Parts a thread, so that the interpreter's share of one is done while others compute, and the fewest items of one.
+_PARTS_A_THREAD = 4
+_LEAST_PART = 8 * LANES
 # One squaring, in products: 7 passes of multiply-adds against 10 (residues.h).
 _SQUARING_COST = 0.7
 
@@ -119,6 +127,8 @@ class NativeEngine:
         self._threads = threads if executor is not None else 1
         # Kept as long as their bases' tables, and no longer: some are a private key's.
         self._tables: WeakKeyDictionary[FixedBaseTable, _Entries] = WeakKeyDictionary()
+        self._making_tables = Lock()
+        self._within = local()
 
     def multi_exponentiate(
         self, bases: Sequence[mpz], rows: Sequence[Sequence[int]], exponent_bits: int, modulus: mpz
@@ -225,82 +235,97 @@ class NativeEngine:
         ring = square_ring(modulus) if secret else ring_modulo(modulus)
         if ring is None or exponent < 1:
             return _LOCAL.powers(bases, int(exponent), modulus, secret=secret)
-        residues = _kernel.load(*ring.parameters, ring.bytes_of([base % modulus for base in bases]))
         bits = exponent.bit_length()
         words = exponent.to_bytes(-(-bits // 64) * 8, "little")
         window_bits = _SECRET_WINDOW_BITS if secret else _WINDOW_BITS
-        stride = _residue_bytes(ring)
-        powers = self._in_parts(
-            len(bases),
-            lambda start, end: _kernel.powers(
-                *ring.parameters, residues[start * stride : end * stride], words, bits, True, window_bits, secret
-            ),
-        )
-        return _values(ring, powers)
+
+        def part(start: int, end: int) -> list[mpz]:
+            residues = _kernel.load(*ring.parameters, ring.bytes_of([base % modulus for base in bases[start:end]]))
+            return _values(ring, _kernel.powers(*ring.parameters, residues, words, bits, True, window_bits, secret))
+
+        return self.in_parts(len(bases), part)
 
     def fixed_base_powers(self, table: FixedBaseTable, exponents: Sequence[int]) -> list[mpz]:
-        entries = self._tables.get(table) or _entries(table)
-        if entries is None or not exponents:
+        entries = self._entries(table) if exponents else None
+        if entries is None:
             return _LOCAL.fixed_base_powers(table, exponents)
-        self._tables[table] = entries
         table.check(exponents)
         bits, ring = table.exponent_bits, entries.ring
         bytes_each = -(-bits // 64) * 8
         # Few public powers are cut into parts that fill the lanes.
         segments = 1 if table.secret else max(1, LANES // len(exponents))
 
-        def part(start: int, end: int) -> bytes:
+        def part(start: int, end: int) -> list[mpz]:
             words = b"".join(int(exponent).to_bytes(bytes_each, "little") for exponent in exponents[start:end])
-            return _kernel.fixed_base_powers(
+            powers = _kernel.fixed_base_powers(
                 *ring.parameters, entries.table, words, end - start, bits, entries.window_bits, segments, table.secret
             )
+            if segments > 1:
+                powers = _kernel.horner(*ring.parameters, powers, segments, 0)
+            return _values(ring, powers)
 
-        powers = self._in_parts(len(exponents), part)
-        if segments > 1:
-            powers = _kernel.horner(*ring.parameters, powers, segments, 0)
-        return _values(ring, powers)
+        return self.in_parts(len(exponents), part)
+
+    def _entries(self, table: FixedBaseTable) -> _Entries | None:
+        with self._making_tables:
+            entries = self._tables.get(table) or _entries(table)
+            if entries is not None:
+                self._tables[table] = entries
+            return entries
 
     def crt_decrypt(self, ciphertexts: Sequence[mpz], private_key: PaillierPrivateKey) -> list[mpz]:
         p, q = mpz(private_key.p), mpz(private_key.q)
         if p % 2 == 0 or not all(LEAST_DIGITS <= digits_of(prime) <= MOST_DIGITS for prime in (p, q)):
             return _LOCAL.crt_decrypt(ciphertexts, private_key)
         p_square, q_square = p * p, q * q
-        # Both halves of a ciphertext in lanes side by side: one alone fills two.
         ring = Ring.of(p, q)
-        halves = [c % square for c in ciphertexts for square in (p_square, q_square)]
-        residues = _kernel.load(*ring.parameters, ring.bytes_of(halves))
         bits = max(p.bit_length(), q.bit_length())
         bytes_each = -(-bits // 64) * 8
         exponents = (p - 1).to_bytes(bytes_each, "little") + (q - 1).to_bytes(bytes_each, "little")
-        stride = _residue_bytes(ring)
-        powers = self._in_parts(
-            len(ciphertexts),
-            lambda start, end: _kernel.powers(
-                *ring.parameters,
-                residues[2 * start * stride : 2 * end * stride],
-                exponents * (end - start),
-                bits,
-                False,
-                _SECRET_WINDOW_BITS,
-                True,
-            ),
-            LANES // 2,
-        )
         p_inverse, hp, hq = mpz(private_key.p_inverse), mpz(private_key.hp), mpz(private_key.hq)
-        plaintexts = []
-        values = _values(ring, powers)
-        for power_p, power_q in zip(values[::2], values[1::2], strict=True):
-            m_p, m_q = (power_p - 1) // p * hp % p, (power_q - 1) // q * hq % q
-            plaintexts.append(m_p + (m_q - m_p) * p_inverse % q * p)
-        return plaintexts
+
+        def part(start: int, end: int) -> list[mpz]:
+            # Both halves of a ciphertext in lanes side by side: one alone fills two.
+            halves = [c % square for c in ciphertexts[start:end] for square in (p_square, q_square)]
+            residues = _kernel.load(*ring.parameters, ring.bytes_of(halves))
+            powers = _kernel.powers(
+                *ring.parameters, residues, exponents * (end - start), bits, False, _SECRET_WINDOW_BITS, True
+            )
+            plaintexts = []
+            values = _values(ring, powers)
+            for power_p, power_q in zip(values[::2], values[1::2], strict=True):
+                m_p, m_q = (power_p - 1) // p * hp % p, (power_q - 1) // q * hq % q
+                plaintexts.append(m_p + (m_q - m_p) * p_inverse % q * p)
+            return plaintexts
+
+        return self._listed(len(ciphertexts), part, LANES // 2)
 
     def _in_parts(self, count: int, part: Callable[[int, int], bytes], multiple: int = LANES) -> bytes:
         """part(start, end) over all of `count` items, in as many parts of whole `multiple`s as there are threads."""
-        each = -(-count // (multiple * self._threads)) * multiple
-        if self._executor is None or each >= count:
-            return part(0, count)
-        parts = [self._executor.submit(part, start, min(start + each, count)) for start in range(0, count, each)]
-        return b"".join(future.result() for future in parts)
+        return b"".join(self._over_threads(count, part, -(-count // (multiple * self._threads)) * multiple))
+
+    def in_parts(self, count: int, part: Callable[[int, int], list[T]]) -> list[T]:
+        return self._listed(count, part, LANES)
+
+    def _listed(self, count: int, part: Callable[[int, int], list[T]], multiple: int) -> list[T]:
+        each, finer = (-(-count // (multiple * self._threads * parts)) * multiple for parts in (1, _PARTS_A_THREAD))
+        of_parts = self._over_threads(count, part, min(each, max(finer, _LEAST_PART)))
+        return [item for of_part in of_parts for item in of_part]
+
+    def _over_threads(self, count: int, part: Callable[[int, int], P], each: int) -> list[P]:
+        """part(start, end) for every `each` items. A part's own parts would wait for threads that wait for them."""
+        if self._executor is None or each >= count or getattr(self._within, "part", False):
+            return [part(0, count)]
+
+        def marked(start: int, end: int) -> P:
+            self._within.part = True
+            try:
+                return part(start, end)
+            finally:
+                self._within.part = False
+
+        parts = [self._executor.submit(marked, start, min(start + each, count)) for start in range(0, count, each)]
+        return [future.result() for future in parts]
 
 
 def _residue_bytes(ring: Ring) -> int:

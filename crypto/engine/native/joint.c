@@ -41,10 +41,6 @@ VECTOR int joint_tables(uint64_t *tables, const uint64_t *bases, size_t count, i
     return 0;
 }
 
-static inline void fetch(const uint64_t *entry, size_t words) {
-    for (size_t j = 0; j < words; j += 8) __builtin_prefetch(entry + j);
-}
-
 VECTOR int joint_products(uint64_t *out, const uint64_t *tables, const uint64_t *first, int first_squarings,
                           const uint16_t *indices, size_t count, int positions, size_t groups, int segments,
                           int group_size, int window_bits, const ring *r) {

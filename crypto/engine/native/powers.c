@@ -191,7 +191,32 @@ VECTOR int fixed_base_table(uint64_t *table, const uint64_t *base, int positions
 }
 
 /* Position by position for a block of exponents: one position's entries stay in the cache, all positions' do not. */
-#define BLOCK (8 * LANES)
+#define BLOCK (32 * LANES)
+
+typedef struct {
+    const uint64_t *table;
+    size_t stride, a_position;
+    const exponents *e;
+    int window_bits, positions, positions_each, segments;
+} fixed_base;
+
+/* The digits of eight factors at their position i, and where their entries stand. */
+typedef struct {
+    const uint64_t *places[LANES];
+    uint64_t digit[LANES];
+} choice;
+
+static inline void choose(choice *c, const fixed_base *b, int i, size_t at, size_t end) {
+    for (int l = 0; l < LANES; l++) {
+        const size_t which = at + (size_t)l < end ? at + (size_t)l : at;
+        const size_t whose = b->segments == 1 ? which : which / (size_t)b->segments; /* a division is slow */
+        const int position = i + (int)(which - whose * (size_t)b->segments) * b->positions_each;
+        const int there = position < b->positions;
+        const uint64_t *words = exponent_of(b->e, whose);
+        c->digit[l] = there ? window_of(words, b->e->bits, position * b->window_bits, b->window_bits) : 0;
+        c->places[l] = b->table + (size_t)(there ? position : i) * b->a_position + c->digit[l] * b->stride;
+    }
+}
 
 VECTOR int fixed_base_powers(uint64_t *out, const uint64_t *table, size_t count, const exponents *e, int window_bits,
                              int segments, int secret, const ring *r) {
@@ -203,36 +228,32 @@ VECTOR int fixed_base_powers(uint64_t *out, const uint64_t *table, size_t count,
         give_back(power, block_bytes);
         return -1;
     }
-    const size_t stride = (size_t)stride_of(r->digits), a_position = stride << window_bits;
     const int positions = (e->bits + window_bits - 1) / window_bits;
-    const int positions_each = (positions + segments - 1) / segments;
+    const size_t stride = (size_t)stride_of(r->digits);
+    const fixed_base b = {table, stride, stride << window_bits, e, window_bits, positions,
+                          (positions + segments - 1) / segments, segments};
+    choice now, next;
     moduli_of(&p->m, r);
     for (size_t block = 0; block < count; block += BLOCK) {
         const size_t end = count - block < BLOCK ? count : block + BLOCK;
-        for (int i = 0; i < positions_each; i++) {
-            const uint64_t *position = table + (size_t)i * a_position;
+        choose(&next, &b, 0, block, end);
+        for (int i = 0; i < b.positions_each; i++) {
+            const uint64_t *position = table + (size_t)i * b.a_position;
             for (size_t at = block; at < end; at += LANES) {
                 residues *here = &power[(at - block) / LANES], *entry = i ? &p->entry : here;
-                const uint64_t *places[LANES];
-                uint64_t digit[LANES];
-                for (int l = 0; l < LANES; l++) {
-                    const size_t which = at + (size_t)l < end ? at + (size_t)l : at;
-                    const size_t whose = segments == 1 ? which : which / (size_t)segments; /* a division is slow */
-                    const int first = (int)(which - whose * (size_t)segments) * positions_each;
-                    const int there = first + i < positions;
-                    const uint64_t *words = exponent_of(e, whose);
-                    digit[l] = there ? window_of(words, e->bits, (first + i) * window_bits, window_bits) : 0;
-                    places[l] = position + (size_t)(there ? first : 0) * a_position + digit[l] * stride;
-                }
+                now = next;
+                const int last = at + LANES >= end;
+                if (!last || i + 1 < b.positions_each) choose(&next, &b, last ? i + 1 : i, last ? block : at + LANES, end);
                 if (secret && 1 << window_bits == SECRET_ENTRIES)
-                    pick_shared(entry, position, SECRET_ENTRIES, digit, 2 * r->digits);
+                    pick_shared(entry, position, SECRET_ENTRIES, now.digit, 2 * r->digits);
                 else if (secret)
-                    pick_shared(entry, position, 1 << window_bits, digit, 2 * r->digits);
-                else
-                    gather(entry, places, r->digits);
+                    pick_shared(entry, position, 1 << window_bits, now.digit, 2 * r->digits);
+                else {
+                    gather(entry, now.places, r->digits);
+                    /* While this one is multiplied. */
+                    for (int l = 0; l < LANES; l++) fetch(next.places[l], stride);
+                }
                 if (i) multiply(here, here, entry, &p->m, &p->work);
-                wipe(digit, sizeof digit);
-                wipe(places, sizeof places);
             }
         }
         for (size_t at = block; at < end; at += LANES) {
@@ -240,6 +261,8 @@ VECTOR int fixed_base_powers(uint64_t *out, const uint64_t *table, size_t count,
             scatter_to(out, &power[(at - block) / LANES], at, here, r->digits);
         }
     }
+    wipe(&now, sizeof now);
+    wipe(&next, sizeof next);
     give_back(p, sizeof *p);
     give_back(power, block_bytes);
     return 0;

@@ -5,16 +5,28 @@ from __future__ import annotations
 import random
 import secrets
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import gmpy2
+import numpy as np
 import pytest
 from gmpy2 import mpz
 
 from benchmarks import same_bits
-from fedtrain.crypto import FixedBaseTable, LocalEngine
+from fedtrain.crypto import (
+    FixedBaseTable,
+    KeyHolderEncryptor,
+    LocalEngine,
+    PublicEncryptor,
+    SlotLayout,
+    decrypt_array,
+    encrypt_array,
+    key_id,
+)
 from fedtrain.crypto.engine.native import engine as module
 from fedtrain.crypto.engine.native.engine import NativeEngine, joint_plan, why_not
 from fedtrain.crypto.engine.native.ring import MOST_DIGITS, Ring, digits_of, ring_modulo
+from fedtrain.crypto.errors import DecodedOutOfBound, EncodingOverflow
 from fedtrain.crypto.paillier.keys import generate_keypair
 
 if why_not() is not None:
@@ -121,6 +133,47 @@ def test_decryption_is_that_of_gmpy2(key_bits: int) -> None:
         assert NATIVE.crt_decrypt(ciphertexts[:count], private) == plaintexts[:count]
     with ThreadPoolExecutor(3) as executor:
         assert NativeEngine(executor, 3).crt_decrypt(ciphertexts, private) == plaintexts
+
+
+def test_arrays_are_packed_and_encrypted_in_parts_by_threads() -> None:
+    public, private = generate_keypair(512, allow_small=True)
+    layout = SlotLayout.packed(90 * 16, 16, 30, 512)
+    values = np.array([secrets.randbelow(2001) - 1000 for _ in range(90 * 16 * 16)], dtype=object).reshape(-1, 16)
+    with ThreadPoolExecutor(3) as executor:
+        engine = NativeEngine(executor, 3)
+        for encryptor in (PublicEncryptor(public, engine, 1000), KeyHolderEncryptor(private, engine, 1000)):
+            vector = encrypt_array(values, layout, 0, 1000, encryptor, key_id(public.n))
+            nonces = [c * gmpy2.powmod(1 + public.n, -m, public.n**2) % public.n**2 for c, m in zip(
+                vector.ciphertexts, engine.crt_decrypt(vector.ciphertexts, private), strict=True
+            )]  # fmt: skip
+            assert len(set(nonces)) == layout.ciphertexts, "a nonce was used twice"
+            for reader in (engine, NATIVE, LOCAL):
+                assert (decrypt_array(vector, private, reader) == values).all()
+        beyond = values.copy()
+        beyond[1400, 3] = 1001
+        with pytest.raises(EncodingOverflow, match=f"entry {1400 * 16 + 3} is beyond"):
+            encrypt_array(beyond, layout, 0, 1000, encryptor, key_id(public.n))
+        other = encrypt_array(beyond, layout, 0, 1001, encryptor, key_id(public.n))
+        with pytest.raises(DecodedOutOfBound):
+            decrypt_array(replace(other, bound=1000), private, engine)
+
+
+def test_what_a_part_computes_is_computed_in_its_own_thread() -> None:
+    root = root_of(512, "random")
+    bases = numbers(root, 300)
+    expected = LOCAL.powers(bases, 65537, root**2)
+    with ThreadPoolExecutor(2) as executor, ThreadPoolExecutor(4) as callers:
+        engine = NativeEngine(executor, 2)
+        parts: list[tuple[int, int]] = []
+
+        def part(start: int, end: int) -> list[mpz]:
+            parts.append((start, end))
+            return engine.powers(bases[start:end], 65537, root**2)
+
+        # With every thread busy in a part, one that waited for another would wait for ever.
+        for found in callers.map(lambda _: engine.in_parts(300, part), range(8)):
+            assert found == expected
+    assert len(parts) > 8 and sorted(set(parts))[0][0] == 0
 
 
 @pytest.mark.parametrize("modulus", [mpz(15) ** 2, mpz(3**300), mpz(2) ** 600, mpz((1 << 600) - 1), mpz(3) ** 6000])
