@@ -20,6 +20,7 @@ from fedtrain.crypto import (
 from fedtrain.crypto.paillier.keys import generate_keypair, key_id
 from fedtrain.crypto.sealing import open_sealed, seal
 from fedtrain.methods.regression.kinds import RoundKind
+from fedtrain.protocol import admission
 from fedtrain.protocol.documents import card
 from fedtrain.protocol.documents import request as requests
 from fedtrain.protocol.documents import signed as documents
@@ -37,6 +38,7 @@ from fedtrain.spec.model_spec import FeatureType, ModelSpec, Strict
 from fedtrain.spec.problems import Code, Problem
 
 _HASH, _ID, _NONCE, _MASK_KEY = "9f" * 32, "0f" * 16, "c4" * 32, "3f" * 32
+_WHEN = datetime(2026, 1, 12, 9, 30, tzinfo=UTC)
 _DECODED = frozenset({Code.MALFORMED_CBOR})
 _READ = frozenset({Code.MALFORMED_CBOR, Code.MALFORMED_MESSAGE, Code.PROTOCOL_VERSION})
 
@@ -237,6 +239,10 @@ def _document_readers() -> tuple[Reader, ...]:
         party=identity.party_id, name="clinic-a", dataset="default", card=_HASH, title="Stays"
     )
     kept = requests.KeptRequest(request=signed, entries=(requests.RequestEntry(kind="message", signed=signed),))
+    joining = admission.IdentityRequest(
+        party=identity.party_id, role="data-owner", name="a", certificate_request="…", nonce=_NONCE, created_at=_WHEN,
+        token=admission.TokenHash(id="0f" * 6, sha256=_HASH, created_at=_WHEN),
+    )  # fmt: skip
     seeds: dict[type[Strict], Strict] = {
         documents.Manifest: manifest,
         documents.SignedDocument: signed,
@@ -279,6 +285,16 @@ def _document_readers() -> tuple[Reader, ...]:
             manifest_hash=_HASH, party=identity.party_id, name="clinic-a", code="denied"
         ),
         documents.Roster: documents.Roster(manifest_hash=_HASH, entries=(signed, signed)),
+        admission.IdentityRequest: joining,
+        admission.Admission: admission.Admission(
+            consortium="lenders", request=signed, membership=signed, certificate="…", authority="…",
+            settings=admission.AdmittedSettings(host="127.0.0.1", port=5000, facilitator_id=identity.party_id),
+            members=(
+                admission.MemberToken(
+                    id="0f" * 6, sha256=_HASH, created_at=_WHEN, party=identity.party_id, role="data-owner", name="a"
+                ),
+            ),
+        ),
         documents.Membership: documents.Membership(
             party=identity.party_id, role="data-owner", name="clinic-a", not_after=datetime(2030, 1, 1, tzinfo=UTC)
         ),

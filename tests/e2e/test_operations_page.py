@@ -135,9 +135,17 @@ def _give_data(machines: Machines) -> None:
     machines.write("acme/model.json", json.dumps(SPEC))
 
 
-def _hand_over(machines: Machines) -> None:
-    for archive in (machines.of("organiser") / "parties").glob("*.tar"):
-        shutil.copy(archive, machines.of(archive.stem))
+def _hand_over(machines: Machines, name: str) -> None:
+    """Carry files as people do: requests to the organiser, and answers to whom they are for."""
+    organiser = machines.of("organiser")
+    if name != "organiser":
+        for request in machines.of(name).glob("*.request.json"):
+            shutil.copy(request, organiser)
+        return
+    for answer in (organiser / "parties").glob("*.admission.json"):
+        shutil.copy(answer, machines.of(answer.name.removesuffix(".admission.json")))
+    machines.variables["CONSORTIUM"] = load_identity(organiser / "parties" / "consortium").party_id
+    machines.variables["BANK_A"] = load_identity(machines.of("bank-a") / "bank-a").party_id
 
 
 def _wait_registered(machines: Machines, commands: str) -> None:
@@ -170,17 +178,10 @@ def test_the_page_is_played_from_nothing_to_a_second_job_with_renewed_keys(machi
                     _wait_registered(machines, listing)
                 if "token list" in text:
                     _put_the_new_token_in_place(machines, said)
-                if name == "bank-b" and "tar xf" in text and name in machines.serving:
+                if name == "bank-b" and "identity accept" in text and name in machines.serving:
                     machines.restart(name)
-                if name == "organiser":
-                    _hand_over(machines)
-                    _learn_party_ids(machines)
+                _hand_over(machines, name)
     assert "FINISHED" in machines.run("acme", deploying)
-
-
-def _learn_party_ids(machines: Machines) -> None:
-    folder = machines.of("organiser") / "parties" / "bank-a"
-    machines.variables["BANK_A"] = load_identity(folder).party_id
 
 
 def _put_the_new_token_in_place(machines: Machines, listed: str) -> None:

@@ -305,7 +305,16 @@ def test_every_mount_has_its_volume_and_every_port_its_name(path: Path) -> None:
 def test_the_first_start_unpacks_what_provision_made_and_later_ones_leave_it(tmp_path: Path) -> None:
     out = tmp_path / "parties"
     subprocess.run(
-        [sys.executable, "-m", "fedtrain.cli.main", "provision", str(DEPLOY / "consortium.toml"), "--out", str(out)],
+        [
+            sys.executable,
+            "-m",
+            "fedtrain.cli.main",
+            "provision",
+            "--demo",
+            str(DEPLOY / "consortium.toml"),
+            "--out",
+            str(out),
+        ],
         cwd=ROOT,
         check=True,
         capture_output=True,

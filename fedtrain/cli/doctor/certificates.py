@@ -17,7 +17,7 @@ from fedtrain.service.vault.tokens import read_tokens
 from fedtrain.service.web.exposure import refusal_to_listen
 
 SOON = timedelta(days=30)
-_RENEW = "renew it: docs/operations.md, or delete party.toml and run `fedtrain provision` again"
+_RENEW = "renew it: `fedtrain identity request --renew`, which docs/operations.md explains"
 
 
 def check_certificates(settings: ServiceSettings, now: datetime) -> Iterator[Finding]:

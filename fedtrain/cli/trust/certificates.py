@@ -46,31 +46,62 @@ def make_ca(name: str, now: datetime, not_after: datetime) -> Pair:
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
-    return _pair(certificate, key)
+    return Pair(certificate.public_bytes(Encoding.PEM), _private(key))
+
+
+def request_certificate(name: str) -> Pair:
+    """Return a new key, and in the certificate's place a request for one (PKCS#10, RFC 2986)."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    request = x509.CertificateSigningRequestBuilder().subject_name(_name(name)).sign(key, hashes.SHA256())
+    return Pair(request.public_bytes(Encoding.PEM), _private(key))
+
+
+def requested_key(request: bytes) -> ec.EllipticCurvePublicKey:
+    """Return the key that a certificate is asked for. Raises ValueError unless it is P-256's and signed the request."""
+    asked = x509.load_pem_x509_csr(request)
+    key = asked.public_key()
+    if not asked.is_signature_valid or not isinstance(key, ec.EllipticCurvePublicKey):
+        raise ValueError("the certificate request is not signed by its own key")
+    if not isinstance(key.curve, ec.SECP256R1):
+        raise ValueError(f"the certificate request is for a key on {key.curve.name}; it has to be on P-256")
+    return key
+
+
+def fits(certificate: bytes, key: bytes) -> bool:
+    """Return whether a certificate is for this private key, both in PEM. Raises ValueError for what is neither."""
+    public = load_pem_private_key(key, password=None).public_key()
+    return x509.load_pem_x509_certificate(certificate).public_key() == public
 
 
 def issue(ca: Pair, name: str, hosts: Iterable[str], now: datetime, not_after: datetime) -> Pair:
     """Return a certificate for the party `name`, reached at `hosts` (DNS names or IP addresses), with a new key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    return Pair(certify(ca, key.public_key(), name, hosts, now, not_after), _private(key))
+
+
+def certify(
+    ca: Pair, key: ec.EllipticCurvePublicKey, name: str, hosts: Iterable[str], now: datetime, not_after: datetime
+) -> bytes:
+    """Return a certificate, in PEM, of this key for the party `name`, reached at `hosts`."""
     ca_certificate = x509.load_pem_x509_certificate(ca.certificate)
     ca_key = load_pem_private_key(ca.key, password=None)
     if not isinstance(ca_key, ec.EllipticCurvePrivateKey):
         raise TypeError("the CA's key is not an elliptic curve's")
-    key = ec.generate_private_key(ec.SECP256R1())
     both = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
     certificate = (
-        _builder(_name(name), ca_certificate.subject, key.public_key(), now, not_after)
+        _builder(_name(name), ca_certificate.subject, key, now, not_after)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage(both), critical=False)
         .add_extension(x509.SubjectAlternativeName([_host(host) for host in hosts]), critical=False)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()),
             critical=False,
         )
         .sign(ca_key, hashes.SHA256())
     )
-    return _pair(certificate, key)
+    return certificate.public_bytes(Encoding.PEM)
 
 
 def _builder(
@@ -112,8 +143,5 @@ def _host(host: str) -> x509.GeneralName:
         return x509.DNSName(host)
 
 
-def _pair(certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> Pair:
-    return Pair(
-        certificate.public_bytes(Encoding.PEM),
-        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
-    )
+def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())

@@ -1,4 +1,4 @@
-"""`consortium.toml`: who takes part, and where the Facilitator is reached. What `fedtrain provision` reads."""
+"""`consortium.toml`: who takes part, and where the Facilitator is reached. `fedtrain provision` reads it."""
 
 from __future__ import annotations
 
@@ -91,6 +91,12 @@ class ConsortiumFile(Strict):
     facilitator: FacilitatorEntry
     model_owner: Annotated[tuple[ModelOwnerEntry, ...], Field(min_length=1, max_length=1000)]
     data_owner: Annotated[tuple[DataOwnerEntry, ...], Field(min_length=1, max_length=10_000)]
+
+    @property
+    def has_tls(self) -> bool:
+        """True where parties get certificates: some port is reached from another machine."""
+        parties = (*self.model_owner, *self.data_owner)
+        return self.facilitator.over_tls or any(party.reached_by_others for party in parties)
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:

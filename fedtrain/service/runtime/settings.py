@@ -40,7 +40,7 @@ class ServiceSettings(BaseSettings):
     """A party's settings derive from this one and give `port` and `name` defaults of their own.
 
     What neither the command line nor the environment says is looked up in `party.toml` in the state folder, if there
-    is one: `fedtrain provision` writes it. Paths in that file start at the folder that it lies in.
+    is one: `fedtrain identity accept` writes it. Paths in that file start at the folder that it lies in.
 
     `key_passphrase_file` or `key_file` holds what private keys are sealed under, where they are.
 

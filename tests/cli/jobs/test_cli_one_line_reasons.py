@@ -84,7 +84,7 @@ def test_two_parties_of_one_name_are_told_once(tmp_path: Path) -> None:
     party = '[[{}]]\nname = "a"\nport = {}\n'
     text = 'name = "x"\n[facilitator]\nurl = "http://127.0.0.1:1"\n'
     (tmp_path / "c.toml").write_text(text + party.format("model_owner", 2) + party.format("data_owner", 3))
-    said = command("provision", "c.toml", "--out", "made", cwd=tmp_path)
+    said = command("provision", "--demo", "c.toml", "--out", "made", cwd=tmp_path)
     assert said.returncode == 1
     assert said.stderr.count("two parties are called 'a'") == 1
     assert "`errors`" not in said.stderr

@@ -295,7 +295,7 @@ def test_a_consortium_file_with_a_mistake_is_refused_by_file_and_field(
 def test_the_command_prints_who_was_made_and_no_secret(tmp_path: Path) -> None:
     file = tmp_path / "consortium.toml"
     file.write_text(ACROSS_MACHINES)
-    done = CliRunner().invoke(app, ["provision", str(file), "--out", str(tmp_path / "out"), "--json"])
+    done = CliRunner().invoke(app, ["provision", "--demo", str(file), "--out", str(tmp_path / "out"), "--json"])
     made = json.loads(done.stdout)
     assert [(one["name"], one["role"]) for one in made] == [
         ("facilitator", "facilitator"),
@@ -305,7 +305,9 @@ def test_the_command_prints_who_was_made_and_no_secret(tmp_path: Path) -> None:
     ]
     for path in (tmp_path / "out").rglob("*.token"):
         assert path.read_text().strip() not in done.output
-    refused = CliRunner().invoke(app, ["provision", str(tmp_path / "none.toml"), "--out", str(tmp_path / "out")])
+    refused = CliRunner().invoke(
+        app, ["provision", "--demo", str(tmp_path / "none.toml"), "--out", str(tmp_path / "out")]
+    )
     assert refused.exit_code != 0 and "none.toml" in refused.stderr and len(refused.stderr.splitlines()) == 1
 
 
@@ -326,6 +328,6 @@ def test_on_several_machines_parties_may_have_the_same_port(tmp_path: Path) -> N
 def test_it_says_that_it_holds_everybodys_private_keys(tmp_path: Path) -> None:
     file, out = tmp_path / "consortium.toml", tmp_path / "out"
     file.write_text(ONE_MACHINE)
-    first, again = (CliRunner().invoke(app, ["provision", str(file), "--out", str(out)]) for _ in range(2))
+    first, again = (CliRunner().invoke(app, ["provision", "--demo", str(file), "--out", str(out)]) for _ in range(2))
     assert "holds every party's private keys" in first.stderr
     assert again.exit_code == 0 and "private keys" not in again.stderr  # it made none this time
