@@ -28,7 +28,7 @@ from fedtrain.protocol.documents.consent import RosterConsent
 from fedtrain.protocol.documents.identity import Identity
 from fedtrain.protocol.documents.release import ReleaseStatement
 from fedtrain.protocol.documents.signed import parse_json
-from fedtrain.protocol.evidence import sum_set
+from fedtrain.protocol.evidence import heads, sum_set
 from fedtrain.protocol.messages import cbor, scoring
 from fedtrain.protocol.messages import rounds as messages
 from fedtrain.protocol.messages.rounds import SignedBytes, VectorMessage, from_cbor, to_cbor
@@ -284,6 +284,12 @@ def _document_readers() -> tuple[Reader, ...]:
         documents.Withdrawal: documents.Withdrawal(
             manifest_hash=_HASH, party=identity.party_id, name="clinic-a", code="denied"
         ),
+        heads.HeadStatement: heads.HeadStatement(
+            job_id=_ID, manifest_hash=_HASH, roster_hash=_HASH, party=identity.party_id, name="clinic-a",
+            log_head=_HASH, entries=3, audit_head=_NONCE,
+            countersigned=(heads.AuditHead(party=identity.party_id, head=_HASH),),
+        ),
+        heads.HeadList: heads.HeadList(statements=(signed, signed)),
         documents.Roster: documents.Roster(manifest_hash=_HASH, entries=(signed, signed)),
         admission.IdentityRequest: joining,
         admission.Admission: admission.Admission(

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import structlog
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
+from fedtrain.client.agent.heads import HeadKeeper
 from fedtrain.client.agent.tasks import TaskAgent
 from fedtrain.client.facilitator import FacilitatorClient
 from fedtrain.crypto.engine import Engine
@@ -64,6 +66,7 @@ from fedtrain.service.runtime.extras import how_to_install
 from fedtrain.service.store.database import state_of
 from fedtrain.service.store.pruning import prune_regularly
 from fedtrain.service.vault.backup import restored_at
+from fedtrain.service.vault.head_files import HeadFiles
 from fedtrain.service.vault.identity_file import load_or_create_identity
 from fedtrain.service.vault.trust_file import read_membership, watched_trust
 from fedtrain.service.web.app import create_service
@@ -168,6 +171,18 @@ def create_app(
             on_connect=service.connected,
         )
         service.retry = agent.retry
+        heads = HeadFiles(settings.state_dir)
+        keeper = HeadKeeper(
+            identity=identity,
+            name=settings.name,
+            board=client,
+            kept=heads,
+            ended_jobs=service.ends,
+            job=service.end,
+            now=clock.now,
+            audit_head=partial(asyncio.to_thread, store.audit_head),
+        )
+        service.ended = keeper.ended
         running: list[asyncio.Task[None]] = []
         try:
             await asyncio.to_thread(_register_own_table, settings, store, stamp())
@@ -190,12 +205,14 @@ def create_app(
                     now=clock.now,
                     membership=membership,
                 ),
+                heads,
             )
             app.state.agent = agent
             metrics.watch(arithmetic, pools, client, store, observed)
             pools.start()
             running = [
                 asyncio.create_task(agent.run(app.state.stop), name="data owner agent"),
+                asyncio.create_task(keeper.run(app.state.stop), name="data owner heads"),
                 asyncio.create_task(service.registering.keep(app.state.stop), name="data owner registration"),
                 asyncio.create_task(
                     asyncio.to_thread(fits.look_at_all, store, workshop.inspector), name="data owner tables"

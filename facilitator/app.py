@@ -15,6 +15,7 @@ from fedtrain.facilitator.desk import TaskDesk
 from fedtrain.facilitator.metrics import Metrics
 from fedtrain.facilitator.registry.catalogue import Catalogue
 from fedtrain.facilitator.registry.claims import Claims
+from fedtrain.facilitator.registry.heads import Heads
 from fedtrain.facilitator.registry.mailbox import Mailbox
 from fedtrain.facilitator.registry.pruning import prune
 from fedtrain.facilitator.registry.requests import Requests
@@ -89,6 +90,7 @@ def create_app(
         app.state.service = JobService(resources, runner)
         app.state.desk = TaskDesk(resources, runner)
         app.state.mailbox = Mailbox(resources, runner)
+        app.state.heads = Heads(resources, runner)
         app.state.catalogue = Catalogue(resources)
         app.state.requests = Requests(resources)
         ticker = asyncio.create_task(runner.run(app.state.stop, settings.tick_interval_s), name="facilitator ticker")

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from fedtrain.client.agent.catalogue import Catalogue
+from fedtrain.client.agent.heads import HeadKeeper
 from fedtrain.client.agent.tasks import TaskAgent
 from fedtrain.crypto import Engine
 from fedtrain.model_owner.jobs.datasets import Datasets
@@ -46,6 +47,7 @@ from fedtrain.service.runtime.machine_speed import unit_costs
 from fedtrain.service.store.database import state_of
 from fedtrain.service.store.pruning import prune_regularly
 from fedtrain.service.vault.backup import restored_at
+from fedtrain.service.vault.head_files import HeadFiles
 from fedtrain.service.vault.identity_file import load_or_create_identity
 from fedtrain.service.vault.key_files import KeyFiles
 from fedtrain.service.vault.trust_file import read_membership
@@ -193,9 +195,19 @@ class _Parts:
         preparation = Preparation(
             service, store, keys, client, facilitator_id=settings.facilitator_id, posted=agent.retry
         )
+        keeper = HeadKeeper(
+            identity=self._identity,
+            name=settings.name,
+            board=client,
+            kept=HeadFiles(settings.state_dir),
+            ended_jobs=service.ends,
+            job=service.end,
+            now=self._clock.now,
+        )
+        service.ended = keeper.ended
         datasets = Datasets(store, settings.data_folder, self._clock)
         views = FacilitatorViews(client, self._clock, settings.progress_cache_s)
-        polling = pruning = None
+        running: list[asyncio.Task[None]] = []
         try:
             if settings.test_data is not None:
                 await asyncio.to_thread(datasets.register_file, settings.test_data.absolute())
@@ -207,17 +219,19 @@ class _Parts:
             self._metrics.watch(engine, store.engine, keys.filler)
             keys.filler.start()
             self._metrics.service.jobs.watch(store.phase_counts)
-            polling = asyncio.create_task(agent.run(app.state.stop), name="model owner agent")
-            pruning = asyncio.create_task(
-                prune_regularly(store.prune, settings.prune_after_days, self._clock, app.state.stop),
-                name="model owner pruning",
-            )
+            running = [
+                asyncio.create_task(agent.run(app.state.stop), name="model owner agent"),
+                asyncio.create_task(keeper.run(app.state.stop), name="model owner heads"),
+                asyncio.create_task(
+                    prune_regularly(store.prune, settings.prune_after_days, self._clock, app.state.stop),
+                    name="model owner pruning",
+                ),
+            ]
             yield
         finally:
             app.state.stop.set()
             app.state.desk = None
-            if polling is not None and pruning is not None:
-                await asyncio.gather(polling, pruning)
+            await asyncio.gather(*running)
             await preparation.close()
             await views.close()
             await client.aclose()

@@ -20,6 +20,7 @@ from uuid import uuid4
 import structlog
 from structlog.contextvars import bound_contextvars
 
+from fedtrain.client.agent.heads import WAITED_FOR, EndedJob
 from fedtrain.client.agent.tasks import TaskAnswer
 from fedtrain.client.evidence import fetch_log
 from fedtrain.client.facilitator import FacilitatorClient
@@ -31,6 +32,7 @@ from fedtrain.model_owner import job as j
 from fedtrain.model_owner import round as rounds
 from fedtrain.model_owner.ending import FATAL, broken
 from fedtrain.model_owner.job import JobContext, JobState, Outcome
+from fedtrain.model_owner.jobs.ends import end_of
 from fedtrain.model_owner.jobs.initial_weights import beginning
 from fedtrain.model_owner.jobs.specs import plan_of
 from fedtrain.model_owner.metrics import Metrics
@@ -98,6 +100,8 @@ class ModelService:
         self._spent_s: defaultdict[str, float] = defaultdict(float)
         #: What was refused last, by job: shown to this party's people, until the job goes on.
         self.refusals: dict[str, str] = {}
+        #: Told of each job that is over; the keeper of heads', set when there is one.
+        self.ended: Callable[[str], None] = _nobody
         self._driver: Driver[JobContext, JobState, j.Message, j.Effect] = Driver(
             step=self._step,
             store=own.store,
@@ -195,11 +199,24 @@ class ModelService:
         spent_s = state.seconds_spent + self._spent_s.pop(state.job_id)
         return Outcome(outcome.state.model_copy(update={"seconds_spent": spent_s}), outcome.effects)
 
+    async def end(self, job_id: str) -> EndedJob | None:
+        """Return a job as this party signs its end, None where there is nothing to sign."""
+        return end_of(await self.job(job_id))
+
+    async def ends(self) -> list[EndedJob]:
+        """Return the jobs of the last weeks whose ends this party signs."""
+        states = await self._run(self._own.store.jobs)
+        now = self._own.clock.now()
+        recent = (end_of(state) for state in states if now - state.changed_at < WAITED_FOR)
+        return [end for end in recent if end is not None]
+
     def _took(self, before: JobState, after: JobState) -> None:
         job_id = after.job_id
         self._own.doorbell.ring(job_id)
         self._own.metrics.observe(before, after)
         self.refusals.pop(job_id, None)
+        if after.ended and not before.ended:
+            self.ended(job_id)
         if after.phase is not before.phase:
             code = None if after.ending is None else after.ending.code
             log.info("job is", job=job_id, phase=after.phase.value, round=after.round, code=code)
@@ -394,6 +411,10 @@ class ModelService:
         """Show a job's people why it waits."""
         self.refusals[job_id] = problem.detail
         self._own.doorbell.ring(job_id)
+
+
+def _nobody(_job_id: str) -> None:
+    return None
 
 
 async def _persist(job_id: str, fetch: Callable[[], Awaitable[T]]) -> T:

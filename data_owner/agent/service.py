@@ -13,10 +13,12 @@ from typing import Protocol, TypeVar
 import structlog
 from structlog.contextvars import bound_contextvars
 
+from fedtrain.client.agent.heads import WAITED_FOR, EndedJob
 from fedtrain.client.agent.tasks import Handler, TaskAnswer
 from fedtrain.client.retry import until_done
 from fedtrain.data_owner import job as j
 from fedtrain.data_owner.agent.effects import Blocking, JobEffects
+from fedtrain.data_owner.agent.ends import end_of
 from fedtrain.data_owner.agent.own_answers import OwnAnswers, Taker, is_behind
 from fedtrain.data_owner.agent.registering import Registering
 from fedtrain.data_owner.job_state import JobContext, JobState, Refusal
@@ -135,6 +137,8 @@ class OwnerService:
             take=self._driver.take,
             roster=self._roster,
         )
+        #: Told of each job that is over; the keeper of heads', set when there is one.
+        self.ended: Callable[[str], None] = _no_agent
         #: Takes a job's JOIN task up again once a person has decided; the task agent's, set when there is one.
         self.retry: Callable[[str], None] = _no_agent
 
@@ -434,6 +438,20 @@ class OwnerService:
             self._documents.of(state.job_id, OpenedDocuments),
         )
 
+    async def end(self, job_id: str) -> EndedJob | None:
+        """Return a job as this owner signs its end, None where there is nothing to sign."""
+        return await self._run(self._end, await self._job(job_id))
+
+    async def ends(self) -> list[EndedJob]:
+        """Return the jobs of the last weeks whose ends this owner signs."""
+        states = await self._run(self._store.jobs)
+        recent = [state for state in states if state.ended and self._now() - state.changed_at < WAITED_FOR]
+        found = [await self._run(self._end, state) for state in recent]
+        return [end for end in found if end is not None]
+
+    def _end(self, state: JobState) -> EndedJob | None:
+        return end_of(self._context(state), state)
+
     async def _job(self, job_id: str) -> JobState:
         state = await self._run(self._store.job, job_id)
         if state is None:
@@ -443,6 +461,8 @@ class OwnerService:
     def _took(self, before: JobState, after: JobState) -> None:
         if after.phase is Phase.JOINED and before.phase is not Phase.JOINED:
             self._effects.joined(self._context(after), after)
+        if after.ended and not before.ended:
+            self.ended(after.job_id)
 
     async def _drive(self, job_id: str, message: j.Message) -> Driven[JobState]:
         """Take a message of a job that the caller holds, and all that follows from it."""

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from fedtrain.data_owner.release.audit import NO_RECORD, AuditRecord
 from fedtrain.data_owner.routes.parts import Parts
+from fedtrain.protocol.documents.signed import SignedDocument
 from fedtrain.service.people.permissions import Permission
 from fedtrain.service.web.caller import needs
 
@@ -64,3 +65,30 @@ _EXAMPLE = {
 def get_audit(parts: Parts) -> Audit:
     records = parts.store.audit()
     return Audit(head=records[-1].hash if records else NO_RECORD, records=records)
+
+
+class HeadsOfJob(BaseModel):
+    """What parties of a job signed of its end, as they signed it."""
+
+    job_id: str
+    statements: list[SignedDocument]
+
+
+_HEADS_EXAMPLE = [
+    {
+        "job_id": "0f2d7c1a9b3e4d5f8a6b7c8d9e0f1a2b",
+        "statements": [
+            {"document": '{"protocol":"1.0","job_id":"0f2d…"}', "signer": "1a" * 32, "signature": "8e" * 64}
+        ],
+    }
+]
+
+
+@router.get(
+    "/audit/heads",
+    dependencies=[needs(Permission.AUDIT)],
+    summary="Heads of this audit, and of jobs' logs, as the parties of its jobs have signed them",
+    responses={200: {"content": {"application/json": {"example": _HEADS_EXAMPLE}}}},
+)
+def get_heads(parts: Parts) -> list[HeadsOfJob]:
+    return [HeadsOfJob(job_id=job_id, statements=list(parts.heads.of(job_id))) for job_id in parts.heads.jobs()]

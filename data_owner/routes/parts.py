@@ -17,6 +17,7 @@ from fedtrain.data_owner.data.table_fits import TableFits
 from fedtrain.data_owner.policy.inspector import Inspector
 from fedtrain.data_owner.scoring.desk import ScoringDesk
 from fedtrain.data_owner.store.sql import OwnerStore
+from fedtrain.service.vault.head_files import HeadFiles
 from fedtrain.spec.problems import Code, Problem
 
 
@@ -34,6 +35,7 @@ class OwnerParts:
     inspector: Inspector
     spendings: Spendings
     publishing: Publishing
+    heads: HeadFiles
 
 
 def _parts(request: Request) -> OwnerParts:

@@ -188,6 +188,11 @@ class OwnerStore(JobStore[JobState, j.Effect]):
             rows = connection.execute(query).mappings().all()
         return [Release.model_validate({name: row[name] for name in Release.model_fields}) for row in rows]
 
+    def audit_head(self) -> str:
+        """Return the hash of the audit's last record, NO_RECORD where there is none."""
+        with read(self._engine) as connection:
+            return _head(connection)[1]
+
     def audit(self) -> list[AuditRecord]:
         """Return every release and decision as it stands in the hash chain, unverified."""
         with read(self._engine) as connection:
@@ -246,13 +251,19 @@ def _spendings(connection: Connection) -> list[Spending]:
     return [Spending.model_validate({name: row[name] for name in Spending.model_fields}) for row in rows]
 
 
-def _append(connection: Connection, table: sa.Table, entry: AuditEntry) -> None:
-    # A write transaction holds the store's only write lock, so that nobody appends to the other tables meanwhile.
-    index, previous = -1, NO_RECORD
+def _head(connection: Connection) -> tuple[int, str]:
+    """Return index and hash of the audit's last record, -1 and NO_RECORD where there is none."""
+    index, head = -1, NO_RECORD
     for t in (tables.releases, tables.decisions, tables.spendings):
         last = connection.execute(sa.select(t.c.index, t.c.hash).order_by(t.c.index.desc()).limit(1)).first()
         if last is not None and last[0] > index:
-            index, previous = last
+            index, head = last
+    return index, head
+
+
+def _append(connection: Connection, table: sa.Table, entry: AuditEntry) -> None:
+    # A write transaction holds the store's only write lock, so that nobody appends to the other tables meanwhile.
+    index, previous = _head(connection)
     connection.execute(sa.insert(table).values(chained(entry, index + 1, previous).model_dump(mode="json")))
 
 

@@ -11,6 +11,7 @@ from fastapi import Depends, Path, Request, Response
 from starlette.responses import StreamingResponse
 
 from fedtrain.facilitator.desk import TaskDesk
+from fedtrain.facilitator.registry.heads import Heads
 from fedtrain.facilitator.registry.mailbox import MAX_OPEN_TASKS, Mailbox
 from fedtrain.facilitator.service import JobService
 from fedtrain.facilitator.store import StoredBlob
@@ -38,9 +39,15 @@ def _mailbox(request: Request) -> Mailbox:
     return mailbox
 
 
+def _heads(request: Request) -> Heads:
+    heads: Heads = request.app.state.heads
+    return heads
+
+
 Service = Annotated[JobService, Depends(_service)]
 Desk = Annotated[TaskDesk, Depends(_desk)]
 Post = Annotated[Mailbox, Depends(_mailbox)]
+Ends = Annotated[Heads, Depends(_heads)]
 JobIdInPath = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", examples=["0f4b6d1c9e7a4c52b8d3a6e5f1029384"])]
 HashInPath = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", examples=["9f" * 32])]
 PartyInPath = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", examples=["1a" * 32])]

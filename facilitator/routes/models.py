@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from fedtrain.facilitator.registry.evidence import LogLine
 from fedtrain.facilitator.routes.access import (
     SIGNED_EXAMPLE,
+    Ends,
     HashInPath,
     JobIdInPath,
     Service,
@@ -18,9 +19,10 @@ from fedtrain.facilitator.routes.access import (
 )
 from fedtrain.facilitator.status import ModelView
 from fedtrain.protocol.documents.signed import SignedDocument
+from fedtrain.protocol.evidence.heads import HeadList
 from fedtrain.protocol.states import ENDED
 from fedtrain.service.people.permissions import Permission
-from fedtrain.service.web.caller import AnyCaller, CallingModelOwner, needs, require_party
+from fedtrain.service.web.caller import AnyCaller, CallingModelOwner, CallingParty, needs, require_party
 from fedtrain.service.web.event_streams import EVENTS, CountedStream, LastEventId, Sight, events_of, looking
 from fedtrain.service.web.responses import JSON_TYPE, CborResponse, body_as
 
@@ -139,3 +141,29 @@ async def blob(job_id: JobIdInPath, content_hash: HashInPath, who: AnyCaller, se
     reader = None if who.own_person else require_party(who)
     found = await service.evidence(job_id, content_hash, reader)
     return await body_response(found, lambda: service.evidence(job_id, content_hash, reader))
+
+
+_HEADS_EXAMPLE: dict[int | str, dict[str, object]] = {
+    200: {"content": {"application/json": {"example": {"statements": [SIGNED_EXAMPLE]}}}}
+}
+
+
+@router.get(
+    "/{job_id}/heads",
+    dependencies=[needs(Permission.LOOK)],
+    summary="Where the log, and the owners' audits, stood when the job ended: what each party has signed of it",
+    responses=_HEADS_EXAMPLE,
+)
+async def heads(job_id: JobIdInPath, ends: Ends) -> HeadList:
+    return await ends.of(job_id)
+
+
+@router.put(
+    "/{job_id}/heads",
+    dependencies=[needs(Permission.ACT_AS_PARTY)],
+    summary="Sign a job's end, as one of its parties",
+    openapi_extra=signed_body("heads"),
+    responses=_HEADS_EXAMPLE,
+)
+async def sign_heads(job_id: JobIdInPath, request: Request, caller: CallingParty, ends: Ends) -> HeadList:
+    return await ends.take(job_id, caller, await body_as(request, JSON_TYPE))

@@ -91,6 +91,15 @@ log_entries = sa.Table(
     sa.Column("signed_request_hash", sa.String(64)),
 )
 
+# What each party signed of a job's end, the latest: where the log and the owners' audits stood.
+heads = sa.Table(
+    "heads",
+    metadata,
+    sa.Column("job_id", sa.String(32), sa.ForeignKey("jobs.id"), primary_key=True),
+    sa.Column("party", sa.String(64), primary_key=True),
+    sa.Column("signed", sa.Text, nullable=False),
+)
+
 # A sequence that is handed out in the order of commits, which a database's own sequences do not promise: a poll for
 # what came after N would otherwise miss a task that was numbered before N and committed after it.
 counters = sa.Table(

@@ -24,6 +24,7 @@ from fedtrain.facilitator.store.tables import (
     blobs,
     claims,
     counters,
+    heads,
     job_blobs,
     jobs,
     log_entries,
@@ -171,6 +172,11 @@ class ReadTransaction:
         query = sa.select(log_entries).where(log_entries.c.job_id == job_id, log_entries.c.index >= start)
         rows = self._connection.execute(query.order_by(log_entries.c.index)).mappings()
         return [StoredEntry(row["entry"], row["signed_request_hash"]) for row in rows]
+
+    def heads(self, job_id: str) -> Sequence[SignedDocument]:
+        """Return what parties signed of a job's end."""
+        query = sa.select(heads.c.signed).where(heads.c.job_id == job_id).order_by(heads.c.party)
+        return [SignedDocument.model_validate_json(text) for text in self._connection.scalars(query)]
 
     def claim(self, name: str) -> Claim | None:
         """Say who has claimed the work of that name last, if nobody has released it."""
@@ -339,6 +345,12 @@ class WriteTransaction(ReadTransaction):
                 job_id=job_id, index=index, entry=entry.entry, signed_request_hash=entry.signed_request_hash
             )
         )
+
+    def put_heads(self, job_id: str, signed: SignedDocument) -> None:
+        """Keep what a party signed of a job's end in the place of what it signed before."""
+        self._connection.execute(sa.delete(heads).where(heads.c.job_id == job_id, heads.c.party == signed.signer))
+        values = {"job_id": job_id, "party": signed.signer, "signed": signed.model_dump_json()}
+        self._connection.execute(sa.insert(heads).values(values))
 
     def put_claim(self, name: str, claim: Claim) -> None:
         """Put a claim in the place of the one that is there, if any."""

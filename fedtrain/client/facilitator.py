@@ -13,6 +13,7 @@ from fedtrain.protocol.documents.card import CardList
 from fedtrain.protocol.documents.identity import is_party_id
 from fedtrain.protocol.documents.request import KeptRequest, RequestList
 from fedtrain.protocol.documents.signed import SignedDocument, parse_json
+from fedtrain.protocol.evidence.heads import HeadList
 from fedtrain.protocol.messages.task_sizes import INVITATION_BYTES, STATEMENT_BYTES, EvidenceLimits
 from fedtrain.protocol.messages.tasks import CBOR_TYPE, JSON_TYPE, TaskHeader, TaskKind, TaskList
 from fedtrain.protocol.states import Role
@@ -111,6 +112,16 @@ class FacilitatorClient(ServiceClient):
     async def roster(self, job_id: str) -> SignedDocument:
         """Return the signed roster."""
         return parse_json(await self.request("GET", _job(job_id, "roster")), SignedDocument)
+
+    async def heads(self, job_id: str) -> HeadList:
+        """Return what parties signed of a job's end, as they signed it."""
+        return parse_json(await self.request("GET", _job(job_id, "heads"), most_bytes=_MAX_LIST_BYTES), HeadList)
+
+    async def sign_heads(self, job_id: str, signed: SignedDocument) -> None:
+        """Give this party's statement about a job's end; the same again changes nothing."""
+        body = signed.model_dump_json().encode()
+        path = _job(job_id, "heads")
+        await self.request("PUT", path, body=body, content_type=JSON_TYPE, most_bytes=_MAX_LIST_BYTES)
 
     async def log(self, job_id: str, *, start: int = 0) -> list[dict[str, object]]:
         """Return the log's summary from entry `start` on, one object an entry."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 
     from fedtrain.client.facilitator import FacilitatorClient
     from fedtrain.protocol.evidence.verification import Job
+
+
+class _Ends(NamedTuple):
+    """Names of the parties that signed the log's end, and of those that have not; none of a job that goes on."""
+
+    signed: list[str]
+    missing: list[str]
 
 
 #: Exit code where the ciphertexts are gone and what is left of the job holds.
@@ -35,6 +42,9 @@ def verify(
 ) -> None:
     """Check every signature, request, answer and sum of a job. Exit code 1 names the first entry that fails.
 
+    Of a job that is over, the log is also held against what its parties signed of its end, at the Facilitator and in
+    the state folder: a log that was rewritten since is refused by the name of whoever it contradicts.
+
     Of a job whose ciphertexts were deleted by age the log, its hashes and the owners' signatures are checked: exit
     code 3 says that those hold and that no sum could be recomputed.
     """
@@ -49,7 +59,7 @@ def verify(
         raise Failure(f"--facilitator: {error}") from None
     identity = load_identity(state_dir, key_files_of(settings))
     client = facilitator_client(settings, address, identity.party_id)
-    found = asyncio.run(_verify(client, model))
+    found = asyncio.run(_verify(client, model, state_dir))
     if as_json:
         print_json(found)
     elif found["pruned"]:
@@ -64,6 +74,7 @@ def verify(
             f"{str(found['head'])[:16]}…: hashes and the signatures of {found['owners']} owners.\n{gone}"
         )
     if found["pruned"]:
+        _print_heads(found, as_json)
         raise typer.Exit(PRUNED)
     if as_json:
         return
@@ -72,9 +83,43 @@ def verify(
         f"{str(found['head'])[:16]}…\n"
         f"{found['sums']} sums of {found['owners']} owners recomputed from their signed answers."
     )
+    _print_heads(found, as_json)
 
 
-async def _verify(client: FacilitatorClient, model: str) -> dict[str, object]:
+def _print_heads(found: dict[str, object], as_json: bool) -> None:
+    signed, missing = found["head_signed_by"], found["head_not_signed_by"]
+    if as_json or not isinstance(signed, list) or not isinstance(missing, list) or not signed:
+        return
+    rest = f"; not by {', '.join(missing)}" if missing else ", all of its parties"
+    console().print(f"Its end is signed by {', '.join(signed)}{rest}.", markup=False)
+
+
+async def _signed_ends(client: FacilitatorClient, job: Job, state_dir: Path, head: str, entries: int) -> _Ends:
+    """Hold a log against what parties signed of its end, at the Facilitator and here.
+
+    Raises Problem(LOG_INCONSISTENT) that names the party whose signature contradicts it.
+    """
+    from fedtrain.protocol.evidence.heads import check_log_end, check_one_voice, missing, open_statement
+    from fedtrain.service.vault.head_files import HeadFiles
+    from fedtrain.spec.problems import Code, Problem
+
+    model_id, names = job.manifest.job_id, {one.party: one.name for one in job.roster.acceptances}
+    names |= {job.manifest.model_owner: job.manifest.model_owner_name, job.facilitator: "the Facilitator"}
+    try:
+        listed = (await client.heads(model_id)).statements
+    except Problem as problem:
+        if problem.code not in (Code.WRONG_STATE, Code.NOT_FOUND):  # it goes on, or a Facilitator of before
+            raise
+        listed = ()
+    opened = [open_statement(one, model_id) for one in (*listed, *HeadFiles(state_dir).of(model_id))]
+    statements = [one for one in opened if one.party in names]
+    check_log_end(statements, job.manifest_hash, head, entries)
+    check_one_voice(statements)
+    absent = missing(statements, names)
+    return _Ends([name for name in names.values() if name not in absent], list(absent) if statements else [])
+
+
+async def _verify(client: FacilitatorClient, model: str, state_dir: Path) -> dict[str, object]:
     from fedtrain.cli.jobs.job_ids import is_whole, whole_id
     from fedtrain.client.evidence import fetch_entries, fetch_log
     from fedtrain.crypto import LocalEngine
@@ -97,6 +142,7 @@ async def _verify(client: FacilitatorClient, model: str) -> dict[str, object]:
             kept = await fetch_entries(client, model_id, job.evidence_limits)
             entries, head = len(kept), verify_entries(job, kept)
             first = await _recomputed_from(client, model_id, job, kept)
+        ends = await _signed_ends(client, job, state_dir, head, entries)
     finally:
         await client.aclose()
     return {
@@ -108,6 +154,8 @@ async def _verify(client: FacilitatorClient, model: str) -> dict[str, object]:
         "owners": len(job.roster.parties),
         "head": head,
         "pruned": pruned,
+        "head_signed_by": ends.signed,
+        "head_not_signed_by": ends.missing,
     }
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -82,12 +84,17 @@ def audit(
     head: Annotated[
         str | None, typer.Option("--head", help="A head noted earlier: fails where the audit lost records since.")
     ] = None,
+    held: Annotated[
+        list[Path] | None,
+        typer.Option("--held", help="Heads that another party holds: a file heads/JOB_ID.json of its state folder."),
+    ] = None,
     data_owner: DataOwner = None,
     as_json: Json = False,
 ) -> None:
     """Print everything that left this owner and that its people decided, and recompute the hash chain over it.
 
-    Exit code 1 where it does not hold.
+    It is held against the heads that this owner and others signed at the ends of jobs. Exit code 1 where it does not
+    hold, with the name of whose signature it contradicts.
     """
     from pydantic import TypeAdapter
 
@@ -96,9 +103,18 @@ def audit(
 
     with Service(data_owner_url(data_owner)) as service:
         records = TypeAdapter(list[AuditRecord]).validate_python(service.get("/audit")["records"])
+        owner = str(service.get("/identity")["party_id"])
+        kept = service.get("/audit/heads")
     verified = verify_records(records, head)
+    signatures = _check_signed(owner, kept, held or [], records)
     if as_json:
-        print_json({"head": verified, "records": [record.model_dump(mode="json") for record in records]})
+        print_json(
+            {
+                "head": verified,
+                "signatures": signatures,
+                "records": [record.model_dump(mode="json") for record in records],
+            }
+        )
         return
     columns = ["record", "when", "job", "round", "kind", "numbers", "to", "by", "about"]
     print_table("", columns, [_row(one) for one in records])
@@ -107,9 +123,29 @@ def audit(
     console().print(
         f"{len(records)} records, {sum(one.numbers for one in released):,} numbers"
         + (f", {decisions} decisions of people" if decisions else "")
-        + f"; the chain holds. Head: {verified}",
+        + "; the chain holds"
+        + (f", and passes through {signatures} heads that parties signed" if signatures else "")
+        + f". Head: {verified}",
         markup=False,
     )
+
+
+def _check_signed(
+    owner: str, kept: Sequence[Mapping[str, Any]], held: Sequence[Path], records: Sequence[AuditRecord]
+) -> int:
+    """Return how many signed heads the audit passes through. Raises Problem LOG_INCONSISTENT where it misses one."""
+    from fedtrain.data_owner.release.audit import NO_RECORD
+    from fedtrain.protocol.documents.signed import parse_json
+    from fedtrain.protocol.evidence.heads import HeadList, check_audit_passes, check_one_voice, open_statement
+
+    listed = [(str(one["job_id"]), HeadList.model_validate({"statements": one["statements"]})) for one in kept]
+    listed += [(path.stem, parse_json(path.read_bytes(), HeadList)) for path in held]
+    heads, count = [NO_RECORD, *(record.hash for record in records)], 0
+    for job_id, signed in listed:
+        statements = [open_statement(one, job_id) for one in signed.statements]
+        count += check_audit_passes(statements, owner, heads)
+        check_one_voice(statements)
+    return count
 
 
 def _row(one: AuditRecord) -> list[object]:
