@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from fedtrain.methods.regression.kinds import RoundKind
+from fedtrain.protocol import admission
 from fedtrain.protocol.documents import consent, release, request
 from fedtrain.protocol.documents import signed as documents
 from fedtrain.protocol.documents.signed import Document
-from fedtrain.protocol.evidence import sum_set
+from fedtrain.protocol.evidence import heads, sum_set
 from fedtrain.protocol.messages import rounds as messages
 from fedtrain.protocol.messages.rounds import ANSWER_TAG, REQUEST_TAG
 from fedtrain.protocol.messages.tasks import TaskHeader, TaskKind
@@ -62,17 +63,21 @@ CARRIED = [kind for kind in classes(messages) if kind is not messages.Message]
 OF_SETS = classes(sum_set)
 
 
-@pytest.mark.parametrize("kind", [*SIGNED, *CARRIED, *OF_SETS, TaskHeader], ids=lambda kind: kind.__name__)
+OF_ENDS = [heads.HeadStatement, heads.AuditHead, admission.IdentityRequest, admission.Admission]
+
+
+@pytest.mark.parametrize("kind", [*SIGNED, *CARRIED, *OF_SETS, *OF_ENDS, TaskHeader], ids=lambda kind: kind.__name__)
 def test_every_field_of_every_message_is_named(kind: type[Strict]) -> None:
     where = {
         **dict.fromkeys(SIGNED, "Signed documents (JSON)"),
         **dict.fromkeys(CARRIED, "Round messages (CBOR)"),
+        **dict.fromkeys(OF_ENDS, "Signed documents (JSON)"),
         **dict.fromkeys(OF_SETS, "Rounds that go on without an owner"),
         messages.VectorMessage: "Encodings",
         TaskHeader: "Tasks",
     }[kind]
     text = section(where)
-    if kind not in (messages.VectorMessage, TaskHeader):
+    if kind not in (messages.VectorMessage, TaskHeader, heads.AuditHead):
         assert f"`{kind.__name__}`" in text
     for name in kind.model_fields:
         assert f"`{name}`" in text or f'"{name}"' in text, f"{kind.__name__}.{name}"
@@ -80,7 +85,7 @@ def test_every_field_of_every_message_is_named(kind: type[Strict]) -> None:
 
 def test_every_signature_is_listed_with_its_tag() -> None:
     rows = re.findall(r"^\| `(\w+)` \| `([a-z-]+)` \|", section("Signatures and hashes"), re.MULTILINE)
-    listed = (*SIGNED, release.ReleaseStatement)
+    listed = (*SIGNED, release.ReleaseStatement, heads.HeadStatement, admission.IdentityRequest, admission.Admission)
     signed = {kind.__name__: kind.tag() for kind in listed if issubclass(kind, Document)}
     assert dict(rows) == {**signed, "RoundRequest": REQUEST_TAG, "RoundAnswer": ANSWER_TAG}
 

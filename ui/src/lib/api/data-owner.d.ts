@@ -255,6 +255,16 @@ export interface components {
             owners: string[];
         };
         /**
+         * HeadsOfJob
+         * @description What parties of a job signed of its end, as they signed it.
+         */
+        HeadsOfJob: {
+            /** Job Id */
+            job_id: string;
+            /** Statements */
+            statements: components["schemas"]["SignedDocument"][];
+        };
+        /**
          * Health
          * @description The answer to GET /healthz.
          */

@@ -68,6 +68,14 @@ export interface components {
          */
         FeatureType: "continuous" | "discrete" | "ordinal" | "nominal" | "vector" | "text" | "image";
         /**
+         * HeadList
+         * @description All that parties of a job have signed so far of its end; the Facilitator is one of them.
+         */
+        HeadList: {
+            /** Statements */
+            statements: components["schemas"]["SignedDocument"][];
+        };
+        /**
          * Health
          * @description The answer to GET /healthz.
          */
