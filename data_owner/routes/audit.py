@@ -68,7 +68,7 @@ def get_audit(parts: Parts) -> Audit:
 
 
 class HeadsOfJob(BaseModel):
-    """What parties of a job signed of its end, as they signed it."""
+    """Statements of parties about the end of a job, as they signed them."""
 
     job_id: str
     statements: list[SignedDocument]

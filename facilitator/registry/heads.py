@@ -1,4 +1,4 @@
-"""What parties signed of a job's end: kept for all of them, and joined by the Facilitator's own statement."""
+"""Statements of parties about a job's end: kept for all of them, and joined by the Facilitator's own."""
 
 from __future__ import annotations
 

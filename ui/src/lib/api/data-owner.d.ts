@@ -256,7 +256,7 @@ export interface components {
         };
         /**
          * HeadsOfJob
-         * @description What parties of a job signed of its end, as they signed it.
+         * @description Statements of parties about the end of a job, as they signed them.
          */
         HeadsOfJob: {
             /** Job Id */
