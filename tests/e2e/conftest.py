@@ -81,6 +81,10 @@ class Services:
             os.killpg(process.pid, number)
         return process.wait()
 
+    def hold(self, name: str, *, on: bool) -> None:
+        """Freeze a service where it is, with all that it started, or let it go on."""
+        os.killpg(self._processes[name].pid, signal.SIGSTOP if on else signal.SIGCONT)
+
     def url(self, name: str, path: str = "") -> str:
         return f"http://127.0.0.1:{self._ports[name]}{path}"
 
