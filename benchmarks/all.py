@@ -33,6 +33,7 @@ COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {
     "protection": (),
     "round": (),
     "plan": (),
+    "network": (),
 }
 WITHOUT_QUICK: Final = frozenset({"plan"})
 _PACKAGES = ("gmpy2", "phe", "sf-heu", "pypaillier", "tenseal")

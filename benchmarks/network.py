@@ -5,10 +5,11 @@ python -m benchmarks.network [--json] [--quick] [--key-bits 3072]
 Three owners and MNIST nets of 431,080, 1.25 and 3.49 million weights (the last two as large as those that NVFlare's
 example of CKKS trains). Each party's part runs in a process of its own: processor seconds of all threads together,
 which n cores share, and the most memory that the process had. Owners: from the update to signed bytes, nonces included,
-one owner after the other; the Facilitator's product; the Model Owner's checks, product and decryption. Beside it local
-training, by the clock, half an epoch over 1,333 digits by PyTorch in its worker process, for one owner, where PyTorch
-is installed; and the floor: the same three updates by Flower's FedAvg, from arrays to bytes, averaged and back, where
-FEDTRAIN_FLOWER_PYTHON names the Python of an environment that has it (its pins exclude ours):
+one owner after the other; the Facilitator's files, product and message to the Model Owner; the Model Owner's checks,
+product and decryption. Beside it local training, by the clock, half an epoch over 1,333 digits by PyTorch in its worker
+process, for one owner, where PyTorch is installed; and the floor: the same three updates by Flower's FedAvg, from
+arrays to bytes, averaged and back, where FEDTRAIN_FLOWER_PYTHON names the Python of an environment that has it (its
+pins exclude ours):
 
     python3 -m venv build/flower && build/flower/bin/pip install flwr
     FEDTRAIN_FLOWER_PYTHON=build/flower/bin/python python -m benchmarks.network
@@ -16,12 +17,13 @@ FEDTRAIN_FLOWER_PYTHON names the Python of an environment that has it (its pins 
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -44,14 +46,25 @@ from fedtrain.data_owner.data.examples import ExampleBatch, freeze_examples
 from fedtrain.data_owner.methods import method_of
 from fedtrain.data_owner.methods.answers import PreparedData
 from fedtrain.data_owner.release.answer import AnsweringJob, compute_answer
+from fedtrain.facilitator.methods.adding import add_answers
 from fedtrain.methods.network.plan import NetworkPlan, network_plan_of
 from fedtrain.neural import EvaluationResult, EvaluationTask, ExamplesPart, Progress, TrainingResult, TrainingTask
 from fedtrain.neural.initial import initial_weights
 from fedtrain.neural.worker_process import WorkerProcess
 from fedtrain.planning.plans import plan_spec
 from fedtrain.protocol.documents.identity import Identity
-from fedtrain.protocol.messages.rounds import RoundAnswer, RoundRequest, from_cbor
+from fedtrain.protocol.messages.pieces import step_pieces
+from fedtrain.protocol.messages.rounds import (
+    REQUEST_TAG,
+    RoundAnswer,
+    RoundRequest,
+    SignedBytes,
+    Step,
+    from_cbor,
+    to_cbor,
+)
 from fedtrain.protocol.messages.shared_weights import SealingContext, seal_weights_once
+from fedtrain.service.store.body_files import Body, BodyFile, BodyFiles, OpenedBodies
 from fedtrain.spec.model_spec import ModelSpec, ModelType
 
 OWNERS = 3
@@ -186,9 +199,32 @@ class Bench:
         vectors = [from_cbor(body, RoundAnswer).vector.open(self.n) for body in bodies]
         return sum_vectors(vectors, self.n, self.engine, self.plan.round("update").answer.sum_bound)
 
+    def handed_on(self, folder: Path) -> BodyFile:
+        """The Facilitator's part: answers written as they come, added one by one, and passed on with the sum."""
+        files = BodyFiles(folder / "bodies")
+        answers = [asyncio.run(_received(files, folder / str(owner))) for owner in range(OWNERS)]
+        request = to_cbor(self.request)
+        total, _, _ = add_answers(self.n, self.plan, request, OpenedBodies(answers), self.engine)
+        signed = SignedBytes.sign(request, REQUEST_TAG, self.identities[0])
+        pieces = step_pieces(Step(job_id=HASH[:32], step=1, log_entry=b"", request=signed, sum=total), answers)
+        return files.write((pieces,) if isinstance(pieces, bytes) else pieces)
+
     def opened(self, bodies: Sequence[bytes]) -> Any:
         """The Model Owner's part: every answer opened and added again, then decrypted."""
         return decrypt_array(self.added(bodies), self.key, self.engine)
+
+
+async def _received(files: BodyFiles, path: Path) -> Body:
+    async def chunks() -> AsyncIterator[bytes]:
+        with path.open("rb") as file:
+            while chunk := file.read(1 << 16):
+                yield chunk
+
+    body = await files.receive(chunks())
+    if isinstance(body, bytes):
+        return body
+    files.place(body)
+    return files.at(body.hash, body.size_bytes)
 
 
 @dataclass(frozen=True)
@@ -223,7 +259,11 @@ def measure(
 def _round(width: int, private_key: PaillierPrivateKey, engine: str) -> Iterable[Row]:
     key_bits = int(private_key.public_key.n).bit_length()
     weights = network_plan_of(plan_spec(spec_of(width, key_bits))).checked.parameter_count
-    parts = {"owners' answers": _answer_all, "adding them": _add, "checking, adding and decrypting": _open}
+    parts = {
+        "owners' answers": _answer_all,
+        "taking in, adding and passing on": _add,
+        "checking, adding and decrypting": _open,
+    }
     in_all = 0.0
     with tempfile.TemporaryDirectory() as folder:
         for name, part in parts.items():
@@ -252,7 +292,7 @@ def _answer_all(width: int, key: PaillierPrivateKey, engine: str, folder: Path) 
 
 
 def _add(width: int, key: PaillierPrivateKey, engine: str, folder: Path) -> Spent:
-    return _spent(width, key, engine, lambda bench: bench.added(_bodies(folder)))
+    return _spent(width, key, engine, lambda bench: bench.handed_on(folder))
 
 
 def _open(width: int, key: PaillierPrivateKey, engine: str, folder: Path) -> Spent:

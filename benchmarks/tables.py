@@ -228,6 +228,30 @@ def plan(cases: Mapping[str, Any]) -> str:
     return f"{markdown(header.split('|'), seconds)}\n\n{markdown(again.split('|'), counted)}"
 
 
+def network(rows: Rows) -> str:
+    """A line for each part of a round, a column for each number of weights: seconds, and the most memory."""
+    weights = _unique(row["sizes"]["weights"] for row in rows if row["name"] == "the round")
+    lines = []
+    for name, engine in _unique((row["name"], row["sizes"].get("engine")) for row in rows):
+        found = {
+            row["sizes"]["weights"]: row for row in rows if (row["name"], row["sizes"].get("engine")) == (name, engine)
+        }
+        label = name if engine in (None, "kernel") else f"{name}, by {engine}"
+        if found.keys().isdisjoint(weights):
+            continue  # of a network that no round was measured of
+        lines.append([label, *(_with_memory(found[size]) if size in found else "" for size in weights)])
+    each = {row["sizes"]["weights"]: row["sizes"]["bytes a weight"] for row in rows if row["name"] == "the round"}
+    lines.append(["bytes an owner sends, a weight", *(number(each[size]) for size in weights)])
+    bits = ", ".join(map(str, _key_sizes(rows)))
+    return markdown([f"{bits} bits: part of a round", *(f"{size:,} weights" for size in weights)], lines)
+
+
+def _with_memory(row: Mapping[str, Any]) -> str:
+    clock = " by the clock" if row["sizes"].get("clock") == "wall" else ""
+    peak = row["sizes"].get("peak_mib")
+    return f"{number(row['seconds'])} s{clock}" + ("" if peak is None else f", {peak:,} MiB")
+
+
 TABLES: Final[Mapping[str, Callable[[Any], str]]] = MappingProxyType(
     {
         "gradient": gradient,
@@ -237,5 +261,6 @@ TABLES: Final[Mapping[str, Callable[[Any], str]]] = MappingProxyType(
         "scaling": scaling,
         "protection": protection,
         "plan": plan,
+        "network": network,
     }
 )

@@ -67,6 +67,28 @@ def test_what_was_not_measured_is_not_met() -> None:
     assert Target("x", 2, 2, at_most=True).met and not Target("x", 2, 2.1, at_most=True).met
 
 
+def test_a_networks_table_has_a_column_for_each_size_and_the_memory_of_each_part() -> None:
+    shapes: list[dict[str, float | int | str]] = [
+        {"weights": weights, "engine": engine, "bytes a weight": 5.02, "owners": 3}
+        for weights, engine in ((431_080, "kernel"), (3_490_000, "kernel"), (431_080, "gmpy2, one core"))
+    ]
+    found = [Row("adding", shape | {"peak_mib": 1100}, 3072, 0.25) for shape in shapes]
+    found += [Row("the round", shape, 3072, 8.0) for shape in shapes]
+    found.append(Row("Flower's FedAvg, unencrypted", {"weights": 3_490_000, "peak_mib": 211}, 0, 0.02))
+    found.append(Row("local training, one owner", {"weights": 431_080, "clock": "wall"}, 0, 1.5))
+    assert TABLES["network"](rows(*found)).splitlines() == [
+        "| 3072 bits: part of a round | 431,080 weights | 3,490,000 weights |",
+        "| --- | --- | --- |",
+        "| adding | 0.25 s, 1,100 MiB | 0.25 s, 1,100 MiB |",
+        "| adding, by gmpy2, one core | 0.25 s, 1,100 MiB |  |",
+        "| the round | 8 s | 8 s |",
+        "| the round, by gmpy2, one core | 8 s |  |",
+        "| Flower's FedAvg, unencrypted |  | 0.02 s, 211 MiB |",
+        "| local training, one owner | 1.5 s by the clock |  |",
+        "| bytes an owner sends, a weight | 5.02 | 5.02 |",
+    ]
+
+
 def test_the_page_has_a_place_for_every_table_and_keeps_the_rest() -> None:
     page = PAGE.read_text(encoding="utf-8")
     sections = dict.fromkeys([*TABLES, "targets", "machine"], "| here |")
