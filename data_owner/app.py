@@ -43,7 +43,8 @@ from fedtrain.data_owner.release.mask_keys import MaskKeys, SealingKeys
 from fedtrain.data_owner.release.noised_release import NoiseKey
 from fedtrain.data_owner.release.pools import Pools
 from fedtrain.data_owner.release.told_files import RowFiles, ToldSums
-from fedtrain.data_owner.routes import audit, budget, cards, consents, datasets, models, scores, sign_offs
+from fedtrain.data_owner.routes import audit, budget, consents, models, scores, sign_offs
+from fedtrain.data_owner.routes.datasets import cards, contents, registered
 from fedtrain.data_owner.routes.parts import OwnerParts
 from fedtrain.data_owner.scoring.desk import ScoringDesk, ScoringParts
 from fedtrain.data_owner.scoring.kept_scores import KeptScores
@@ -253,8 +254,9 @@ def create_app(
         identity=identity,
         name=settings.name,
         routers=(
-            datasets.router,
+            registered.router,
             cards.router,
+            contents.router,
             models.router,
             sign_offs.router,
             consents.router,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -19,9 +19,11 @@ from fedtrain.tabular.errors import TableError
 from fedtrain.tabular.extremes import Extremes, Question
 from fedtrain.tabular.findings import TARGET_OUT_OF_RANGE, Finding, Reading, Scaling
 from fedtrain.tabular.mapping.file import Mapping
-from fedtrain.tabular.reading.convert import Floats
+from fedtrain.tabular.reading.convert import Floats, Ints
 from fedtrain.tabular.reading.read import Table, open_declared_table
 from fedtrain.tabular.tally import Tally
+
+BINS: Final = 20
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,10 @@ class Problem:
 
 @dataclass
 class ColumnSummary:
-    """The contents of one declared column; `constant` where it holds one value only, and so tells a model nothing."""
+    """The contents of one declared column; `constant` where it holds one value only, and so tells a model nothing.
+
+    `bins`: of a column of numbers, records in each of BINS equal parts of its declared `range`.
+    """
 
     column: str
     missing: int = 0
@@ -45,6 +50,8 @@ class ColumnSummary:
     clipped_high: int = 0
     constant: bool = False
     categories: dict[str, int] | None = None
+    range: tuple[float, float] | None = None
+    bins: list[int] | None = None
 
 
 @dataclass
@@ -147,6 +154,7 @@ def _read(table: Table, codecs: list[Codec], report: TableReport, *, leaves_out:
     found: dict[tuple[str, str], Problem] = {}
     missing = dict.fromkeys((codec.label for codec in codecs), 0)
     extremes = {codec.label: Extremes() for codec in codecs}
+    bins = {codec.label: np.zeros(BINS, np.int64) for codec in codecs if isinstance(codec, NumericCodec)}
     try:
         for batch in table.batches([codec.column for codec in codecs]):
             readings = [codec.read(*cells) for codec, cells in zip(codecs, batch.cells, strict=True)]
@@ -155,7 +163,10 @@ def _read(table: Table, codecs: list[Codec], report: TableReport, *, leaves_out:
             report.rows_dropped += 0 if keep is None else int((~keep).sum())
             for codec, reading in zip(codecs, readings, strict=True):
                 missing[codec.label] += reading.missing
-                extremes[codec.label].add(_present_values(reading))
+                present = _present_values(reading)
+                extremes[codec.label].add(present)
+                if isinstance(codec, NumericCodec):
+                    bins[codec.label] += _binned(present, codec.low, codec.high)
                 for finding in reading.findings:
                     _merge(found, finding, batch.first_row)
             low, high = (tails(codecs, readings, keep, side) for side in ("low", "high"))
@@ -167,6 +178,9 @@ def _read(table: Table, codecs: list[Codec], report: TableReport, *, leaves_out:
     else:
         report.problems += found.values()
     report.columns = [_summary(codec, tally, missing[codec.label], extremes[codec.label]) for codec in codecs]
+    for codec, column in zip(codecs, report.columns, strict=True):
+        if isinstance(codec, NumericCodec):
+            column.range, column.bins = (codec.low, codec.high), bins[codec.label].tolist()
     for codec, column in zip(codecs, report.columns, strict=True):
         # Where values outside the range are a problem they are one already.
         if isinstance(codec, NumericCodec) and (codec.label, codec.outside) not in found:
@@ -181,6 +195,15 @@ def _present_values(reading: Reading) -> Floats:
         return values[values >= 0].astype(np.float64)
     finite: Floats = values[np.isfinite(values)].astype(np.float64, copy=False)
     return finite
+
+
+def _binned(values: Floats, low: float, high: float) -> Ints:
+    """Count values in BINS equal parts of [low, high]; those beyond it are counted elsewhere."""
+    within = values[(low <= values) & (values <= high)]
+    # Halves, since the width of a range of doubles may be none.
+    places = ((within / 2 - low / 2) / (high / 2 - low / 2) * BINS).astype(np.int64)
+    counted: Ints = np.bincount(np.minimum(places, BINS - 1), minlength=BINS).astype(np.int64)
+    return counted
 
 
 def _merge(found: dict[tuple[str, str], Problem], finding: Finding, first_row: int) -> None:

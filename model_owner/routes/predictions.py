@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from fedtrain.model_owner.results.curves import Curves, curves_of
 from fedtrain.model_owner.results.remarks import Remark
 from fedtrain.model_owner.routes.access import MODEL_ID, Service
 from fedtrain.service.people.permissions import Permission
@@ -133,6 +134,17 @@ class Scores(BaseModel):
 )
 async def predict(desk: Service, model_id: ModelId = None) -> PredictionView:
     return PredictionView(**await desk.predictions.shown(await desk.predictions.on_test_set(model_id)))
+
+
+@router.get(
+    "/prediction/curves",
+    dependencies=[needs(Permission.USE_MODELS)],
+    summary="A model on the test set as curves: ROC, precision by recall and calibration of classes, errors of values",
+)
+async def curves(desk: Service, model_id: ModelId = None) -> Curves:
+    found = await desk.predictions.on_test_set(model_id)
+    targets = (await desk.service.job(found.model_id)).spec.data_props.all_targets
+    return await asyncio.to_thread(curves_of, found.document, [target.label for target in targets])
 
 
 @router.post(

@@ -221,6 +221,16 @@ def watched(browser: Browser) -> Iterator[Watched]:
     assert watching.wrong == []
 
 
+def at(parties: Parties, watched: Watched, party: str, screen: str) -> Page:
+    """A screen, with a session."""
+    page = watched.page(parties.urls[party])
+    page.goto(parties.link(party))
+    page.get_by_role("button", name="End the session").wait_for()
+    page.goto(f"{parties.urls[party]}/#/{screen}")
+    page.locator("main h1").wait_for()
+    return page
+
+
 @pytest.fixture(scope="session")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of `ui/` with exactly the packages that its lock names."""

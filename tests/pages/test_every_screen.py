@@ -12,8 +12,8 @@ from tests.pages.conftest import Parties, Watched
 
 pytestmark = pytest.mark.slow
 SCREENS = {
-    "model-owner": ("jobs", "new", "job/{}", "job/{awaited}", "result/{}"),
-    "owner-a": ("inbox", "datasets", "jobs", "job/{}", "job/{awaited}", "releases"),
+    "model-owner": ("jobs", "data", "new", "compare", "job/{}", "job/{awaited}", "result/{}"),
+    "owner-a": ("inbox", "datasets", "dataset/default", "budget", "jobs", "job/{}", "job/{awaited}", "releases"),
     "facilitator": ("federation", "jobs", "job/{}"),
 }
 FOLDERS = {"owner-a": "data-owner"}

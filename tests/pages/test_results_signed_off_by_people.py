@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from tests.pages.conftest import MARKUP, OWNERS, SPEC, Parties, Watched, approved, until
+from tests.pages.conftest import MARKUP, OWNERS, SPEC, Parties, Watched, approved, at, until
 
 pytestmark = pytest.mark.slow
 #: In the order of their ids, which are drawn.
@@ -18,12 +18,7 @@ BOTH = re.compile("Not yet: owner-(a, owner-b|b, owner-a)\\.")
 
 def opened(parties: Parties, watched: Watched, party: str, job: str) -> Page:
     """The page of a job, with a session."""
-    page = watched.page(parties.urls[party])
-    page.goto(parties.link(party))
-    page.get_by_role("button", name="End the session").wait_for()
-    page.goto(f"{parties.urls[party]}/#/{'data-owner' if party in OWNERS else party}/job/{job}")
-    page.locator("main h1").wait_for()
-    return page
+    return at(parties, watched, party, f"{'data-owner' if party in OWNERS else party}/job/{job}")
 
 
 def deployed(parties: Parties, name: str, **training: Any) -> str:

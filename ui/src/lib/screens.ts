@@ -6,6 +6,7 @@ export const screens = {
     { path: '/data-owner/inbox', name: t.inbox.title },
     { path: '/data-owner/datasets', name: t.datasets.title },
     { path: '/data-owner/jobs', name: t.jobs.title },
+    { path: '/data-owner/budget', name: t.budget.title },
     { path: '/data-owner/releases', name: t.releases.title },
     { path: '/about', name: t.about.title },
   ],
@@ -16,7 +17,9 @@ export const screens = {
   ],
   'model-owner': [
     { path: '/model-owner/jobs', name: t.jobs.title },
+    { path: '/model-owner/data', name: t.data.title },
     { path: '/model-owner/new', name: t.deploy.title },
+    { path: '/model-owner/compare', name: t.compare.title },
     { path: '/about', name: t.about.title },
   ],
 } as const;

@@ -1,0 +1,1 @@
+"""Routes of datasets: registered, published on a card, and looked into."""

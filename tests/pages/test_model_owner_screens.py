@@ -1,0 +1,116 @@
+"""A Model Owner's screens: data that is found, a result's curves as the service computed them, models side by side."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+
+from tests.pages.conftest import MARKUP, Parties, Watched, at
+
+pytestmark = pytest.mark.slow
+
+
+def test_data_is_found_by_its_words_and_columns_and_what_is_not_to_be_believed_is_told(
+    finished: tuple[Parties, str], watched: Watched
+) -> None:
+    parties, _ = finished
+    terms = {"title": f"{MARKUP} stays", "tags": ["cardiology"], "terms": "Ask the data office."}
+    with parties.client("owner-b") as owner:
+        assert owner.put("/datasets/default/card", json=terms).status_code == 200
+        page = at(parties, watched, "model-owner", "model-owner/data")
+        page.get_by_role("heading", name=f"{MARKUP} stays").wait_for()
+        page.get_by_text("Ask the data office.").wait_for()
+        page.get_by_label("Words of").fill("oncology")
+        page.get_by_role("button", name="Look").click()
+        page.get_by_text("Nothing that you may see fits.").wait_for()
+        page.get_by_label("Words of").fill("")
+        page.get_by_label("Tags").fill("cardiology")
+        page.get_by_role("button", name="Look").click()
+        page.get_by_role("heading", name=f"{MARKUP} stays").wait_for()
+        forged = {"cards": [], "refused": [{"signer": "1a" * 32, "why": f"{MARKUP} signature"}], "next": None}
+        page.route("**/catalogue?*", lambda route: route.fulfill(json=forged))
+        page.get_by_role("button", name="Look").click()
+        page.get_by_text(f"not to be believed: {MARKUP} signature").wait_for()
+        assert owner.delete("/datasets/default/card").status_code == 200
+
+
+def test_a_results_errors_are_those_of_its_values_on_the_test_set(
+    finished: tuple[Parties, str], watched: Watched
+) -> None:
+    parties, job = finished
+    page = at(parties, watched, "model-owner", f"model-owner/result/{job}")
+    drawn = page.get_by_role("figure").filter(has_text="what is left of the true value")
+    with page.expect_download() as download:
+        drawn.get_by_role("button", name="Save as CSV").click()
+    told, *rows = csv.reader(io.StringIO(download.value.path().read_text()))
+    assert told == ["Predicted", "True minus predicted"]
+    with parties.client("model-owner") as http:
+        found = http.get("/prediction", params={"model_id": job}).json()
+    pairs = sorted(zip(found["values"], found["targets"], strict=True))
+    assert [float(row[0]) for row in rows] == pytest.approx([value for value, _ in pairs])
+    # Rows of one value are in any order.
+    left = sorted((value, true - value) for value, true in pairs)
+    assert [one for row in sorted((float(a), float(b)) for a, b in rows) for one in row] == pytest.approx(
+        [one for pair in left for one in pair]
+    )
+
+
+def test_of_classes_the_curves_of_the_chosen_one_are_drawn(finished: tuple[Parties, str], watched: Watched) -> None:
+    parties, job = finished
+    curve = {"x": [0.0, 0.5, 1.0], "y": [0.0, 0.75, 1.0]}
+    one = {"name": MARKUP, "rows": 4, "auc": 0.625, "average_precision": 0.7, "roc": curve, "precision_recall": curve}
+    one |= {"calibration": curve, "calibration_rows": [1, 1, 2]}
+    absent = {**one, "name": "rare", "rows": 0, "auc": None, "average_precision": None, "roc": None}
+    absent |= {"precision_recall": None}
+    ids = {"model_id": job, "dataset_id": "5c" * 16}
+    page = watched.page(parties.urls["model-owner"])
+    said = {**ids, "rows": 9, "classes": [one, absent], "targets": []}
+    page.route("**/prediction/curves?*", lambda route: route.fulfill(json=said))
+    page.goto(f"{parties.urls['model-owner']}/#/model-owner/result/{job}")
+    page.get_by_role("img", name=f"ROC of {MARKUP}").wait_for()
+    page.get_by_role("img", name=f"Precision of {MARKUP} by recall").wait_for()
+    page.get_by_text("0.625").wait_for()
+    page.get_by_label("Class, against all others").select_option("rare")
+    page.get_by_text("The test set has no rows of rare").wait_for()
+    page.get_by_role("img", name="ROC of").wait_for(state="detached")
+
+
+def test_models_are_compared_in_one_table_and_one_drawing(
+    finished: tuple[Parties, str], awaited: str, watched: Watched
+) -> None:
+    parties, job = finished
+    with parties.client("model-owner") as http:
+        found = http.get(f"/models/{job}").json()
+        listed = http.get("/models").json()
+        score = http.get("/prediction", params={"model_id": job}).json()
+    page = at(parties, watched, "model-owner", "model-owner/compare")
+    choices = page.get_by_role("checkbox")
+    choices.first.wait_for()
+    # One that waits for sign-off has no result to compare.
+    assert choices.count() == sum(one["status"] == "FINISHED" for one in listed)
+    assert awaited in {one["id"] for one in listed if one["status"] != "FINISHED"}
+    other = {**found, "id": "4c" * 16, "name": found["name"]}
+    line = next(one for one in listed if one["id"] == job)
+    page.route("**/models", lambda route: route.fulfill(json=[line, {**line, "id": other["id"]}]))
+    page.route(f"**/models/{other['id']}", lambda route: route.fulfill(json=other))
+    page.route(
+        f"**/prediction?model_id={other['id']}",
+        lambda route: route.fulfill(json={**score, "dataset_id": "6d" * 16, "cost": 12.5}),
+    )
+    page.reload()
+    choices.nth(1).wait_for()
+    for choice in choices.all():
+        choice.check()
+    page.get_by_role("cell", name="12.5").wait_for()
+    page.get_by_text("measured on different test sets").wait_for()
+    # The second one's curves are refused, by the service's own words, and what there is of it is shown.
+    page.get_by_role("alert").wait_for()
+    drawn = page.get_by_role("figure").filter(has_text="Loss by round")
+    with page.expect_download() as download:
+        drawn.get_by_role("button", name="Save as CSV").click()
+    told, *rows = csv.reader(io.StringIO(download.value.path().read_text()))
+    assert told[1:] == [f"{found['name']} ({one[:6]}…)" for one in (job, other["id"])]
+    assert [float(row[1]) for row in rows] == pytest.approx([point["loss"] for point in found["history"]])
+    assert [row[1] for row in rows] == [row[2] for row in rows]
