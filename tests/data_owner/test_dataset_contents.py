@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from fedtrain.data_owner.routes.datasets.uploads import save_upload
+from fedtrain.service.store.streamed_file import save_stream
 from tests.data_owner.test_owner_api import SCHEMA, TABLE, Started, _problem, play
 
 ROWS = 40
@@ -138,5 +138,5 @@ def test_a_connection_that_is_cut_leaves_nothing(tmp_path: Path) -> None:
         raise CutOffError
 
     with pytest.raises(CutOffError):
-        asyncio.run(save_upload(tmp_path / "uploads", ".csv", chunks()))
+        asyncio.run(save_stream(tmp_path / "uploads", ".csv", chunks()))
     assert list((tmp_path / "uploads").iterdir()) == []

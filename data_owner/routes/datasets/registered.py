@@ -12,7 +12,6 @@ from pydantic import BaseModel, Field
 
 from fedtrain.data_owner.data.datasets import UPLOADS, pair_as_table, register
 from fedtrain.data_owner.data.table_fits import TableFits
-from fedtrain.data_owner.routes.datasets.uploads import save_upload
 from fedtrain.data_owner.routes.parts import Parts
 from fedtrain.data_owner.store.records import Dataset
 from fedtrain.protocol.documents.signed import Name

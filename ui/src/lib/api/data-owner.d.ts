@@ -107,6 +107,33 @@ export interface components {
             per_job: number | null;
         };
         /**
+         * ColumnContents
+         * @description One declared column. `bins`: records in each of equal parts of `range`; `categories`: records of each.
+         */
+        ColumnContents: {
+            /** Bins */
+            bins: number[] | null;
+            /** Categories */
+            categories: {
+                [key: string]: number;
+            } | null;
+            /** Clipped High */
+            clipped_high: number;
+            /** Clipped Low */
+            clipped_low: number;
+            /** Column */
+            column: string;
+            /** Constant */
+            constant: boolean;
+            /** Missing */
+            missing: number;
+            /** Range */
+            range: [
+                number,
+                number
+            ] | null;
+        };
+        /**
          * Consents
          * @description Consents that owners signed, each at its own port.
          */
@@ -129,6 +156,65 @@ export interface components {
             roster: components["schemas"]["PartyView"][];
             /** Signed By */
             signed_by: components["schemas"]["PartyView"][];
+        };
+        /**
+         * Contents
+         * @description A table held against a declaration. `rows` is None, and `columns` empty, where there is no declaration yet.
+         * @example {
+         *       "columns": [
+         *         {
+         *           "categories": {
+         *             "F": 70,
+         *             "M": 50
+         *           },
+         *           "clipped_high": 0,
+         *           "clipped_low": 0,
+         *           "column": "sex",
+         *           "constant": false,
+         *           "missing": 0
+         *         }
+         *       ],
+         *       "findings": [],
+         *       "fits": true,
+         *       "mapping": [
+         *         {
+         *           "column": "sex",
+         *           "listed": [
+         *             [
+         *               "female",
+         *               "F",
+         *               70
+         *             ],
+         *             [
+         *               "male",
+         *               "M",
+         *               50
+         *             ]
+         *           ],
+         *           "missing": 0,
+         *           "no_date": 0,
+         *           "recoded": 120,
+         *           "source": "gender",
+         *           "values": 120
+         *         }
+         *       ],
+         *       "rows": 120,
+         *       "rows_dropped": 0
+         *     }
+         */
+        Contents: {
+            /** Columns */
+            columns: components["schemas"]["ColumnContents"][];
+            /** Findings */
+            findings: string[];
+            /** Fits */
+            fits: boolean | null;
+            /** Mapping */
+            mapping: components["schemas"]["MappedColumn"][];
+            /** Rows */
+            rows: number | null;
+            /** Rows Dropped */
+            rows_dropped: number;
         };
         /**
          * DatasetBudget
@@ -367,6 +453,37 @@ export interface components {
         Link: {
             /** Path */
             path: string;
+        };
+        /**
+         * MappedColumn
+         * @description The mapping's effect on a column, in records. `listed`: a value, what it becomes (null: missing), and how often.
+         *
+         *     `values`: with a value before; `missing`: made missing by a code; `unit`: numbers are multiplied by, and added to.
+         */
+        MappedColumn: {
+            /** Column */
+            column: string;
+            /** Listed */
+            listed: [
+                string,
+                string | null,
+                number
+            ][];
+            /** Missing */
+            missing: number;
+            /** No Date */
+            no_date: number;
+            /** Recoded */
+            recoded: number;
+            /** Source */
+            source: string;
+            /** Unit */
+            unit: [
+                number,
+                number
+            ] | null;
+            /** Values */
+            values: number;
         };
         /**
          * NewPassword

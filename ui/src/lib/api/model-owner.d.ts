@@ -44,6 +44,28 @@ export interface components {
             validation_loss: number;
         };
         /**
+         * ClassCurves
+         * @description A class against the rest. Without rows of both there are no `roc` and `auc`; without its own no others either.
+         *
+         *     `roc`: true by false positive rate. `precision_recall`: precision by recall. `calibration`: share of rows of the
+         *     class by its mean predicted probability, a tenth each, and `calibration_rows` in it. `rows`: test rows of the class.
+         */
+        ClassCurves: {
+            /** Auc */
+            auc: number | null;
+            /** Average Precision */
+            average_precision: number | null;
+            calibration: components["schemas"]["Curve"];
+            /** Calibration Rows */
+            calibration_rows: number[];
+            /** Name */
+            name: string;
+            precision_recall: components["schemas"]["Curve"] | null;
+            roc: components["schemas"]["Curve"] | null;
+            /** Rows */
+            rows: number;
+        };
+        /**
          * Clipped
          * @description A row (by its place in `values`, from 0) with values outside declared ranges, and in which columns.
          */
@@ -88,6 +110,98 @@ export interface components {
             outputs: components["schemas"]["OutputTable"][];
             /** Rows */
             rows: number;
+        };
+        /**
+         * Curve
+         * @description Points by rising `x`.
+         */
+        Curve: {
+            /** X */
+            x: number[];
+            /** Y */
+            y: number[];
+        };
+        /**
+         * Curves
+         * @description Curves of the classes, or errors of the targets, on `rows` test rows: those that no calibration was fitted on.
+         *
+         *     Of many classes those that most rows have; of two the second one. Of many points an even choice is given.
+         * @example {
+         *       "classes": [
+         *         {
+         *           "auc": 0.75,
+         *           "average_precision": 0.83,
+         *           "calibration": {
+         *             "x": [
+         *               0.1,
+         *               0.35,
+         *               0.4,
+         *               0.8
+         *             ],
+         *             "y": [
+         *               0,
+         *               1,
+         *               0,
+         *               1
+         *             ]
+         *           },
+         *           "calibration_rows": [
+         *             1,
+         *             1,
+         *             1,
+         *             1
+         *           ],
+         *           "name": "1",
+         *           "precision_recall": {
+         *             "x": [
+         *               0.5,
+         *               0.5,
+         *               1,
+         *               1
+         *             ],
+         *             "y": [
+         *               1,
+         *               0.5,
+         *               0.67,
+         *               0.5
+         *             ]
+         *           },
+         *           "roc": {
+         *             "x": [
+         *               0,
+         *               0,
+         *               0.5,
+         *               0.5,
+         *               1
+         *             ],
+         *             "y": [
+         *               0,
+         *               0.5,
+         *               0.5,
+         *               1,
+         *               1
+         *             ]
+         *           },
+         *           "rows": 2
+         *         }
+         *       ],
+         *       "dataset_id": "5c1f0e8a7b6d4e3f9a2b1c0d8e7f6a5b",
+         *       "model_id": "0f2d7c1a9b3e4d5f8a6b7c8d9e0f1a2b",
+         *       "rows": 4,
+         *       "targets": []
+         *     }
+         */
+        Curves: {
+            /** Classes */
+            classes: components["schemas"]["ClassCurves"][];
+            /** Dataset Id */
+            dataset_id: string;
+            /** Model Id */
+            model_id: string;
+            /** Rows */
+            rows: number;
+            /** Targets */
+            targets: components["schemas"]["TargetErrors"][];
         };
         /**
          * DatasetView
@@ -833,6 +947,30 @@ export interface components {
             name: string;
             /** Party */
             party: string;
+        };
+        /**
+         * TargetErrors
+         * @description A target's values beside the true ones, by rising value; `residuals` are true minus predicted, in its units.
+         *
+         *     Of many rows an even choice is shown; `mean`, `deviation` and the histogram (`edges`, `counts`) are of all.
+         */
+        TargetErrors: {
+            /** Counts */
+            counts: number[];
+            /** Deviation */
+            deviation: number;
+            /** Edges */
+            edges: number[];
+            /** Mean */
+            mean: number;
+            /** Name */
+            name: string;
+            /** Residuals */
+            residuals: number[];
+            /** Targets */
+            targets: number[];
+            /** Values */
+            values: number[];
         };
         /**
          * WindowPosition

@@ -6,8 +6,8 @@ base: new URL('.', location).pathname.slice(0, -1)
 const element = document.currentScript.parentElement;
 
 Promise.all([
-import("./immutable/entry/start.NAubk09Q.js"),
-import("./immutable/entry/app.4XU708Tk.js")
+import("./immutable/entry/start.8ks3pfrk.js"),
+import("./immutable/entry/app.hclvMD8I.js")
 ]).then(([kit, app]) => {
 kit.start(app, element);
 });
