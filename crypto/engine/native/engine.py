@@ -57,7 +57,7 @@ _WINDOW_BITS = 5
 _LARGEST_INDEX_BITS = 12
 _LARGEST_TABLES_BYTES = 1 << 26
 # Parts a thread, so that the interpreter's share of one is done while others compute, and the fewest items of one.
-_PARTS_A_THREAD = 4
+_PARTS_A_THREAD = 8
 _LEAST_PART = 8 * LANES
 # One squaring, in products: 7 passes of multiply-adds against 10 (residues.h).
 _SQUARING_COST = 0.7
