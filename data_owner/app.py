@@ -60,6 +60,7 @@ from fedtrain.protocol.loopback import is_loopback
 from fedtrain.protocol.messages.items import MOST_ITEMS
 from fedtrain.protocol.states import Role
 from fedtrain.service.limits.body_limits import BodyLimit, BodyLimits
+from fedtrain.service.notify.notifier import notifier_of
 from fedtrain.service.people.sign_in import People
 from fedtrain.service.runtime.connection import facilitator_client, gate_of, key_files_of
 from fedtrain.service.runtime.engines import engine_of
@@ -106,6 +107,7 @@ def create_app(
     trust = watched_trust(settings.state_dir)
     trust.value()  # a list that cannot be used is known before the first job
     membership = read_membership(settings.state_dir, identity.party_id, Role.DATA_OWNER)
+    notifier = notifier_of(settings.notify, settings.state_dir)
     registry = CollectorRegistry()
     fits = TableFits()
     metrics = Metrics(registry)
@@ -184,6 +186,8 @@ def create_app(
             audit_head=partial(asyncio.to_thread, store.audit_head),
         )
         service.ended = keeper.ended
+        if notifier.on:
+            service.notify = notifier.tell
         running: list[asyncio.Task[None]] = []
         try:
             await asyncio.to_thread(_register_own_table, settings, store, stamp())
@@ -211,6 +215,7 @@ def create_app(
             app.state.agent = agent
             metrics.watch(arithmetic, pools, client, store, observed)
             pools.start()
+            notifier.start()
             running = [
                 asyncio.create_task(agent.run(app.state.stop), name="data owner agent"),
                 asyncio.create_task(keeper.run(app.state.stop), name="data owner heads"),
@@ -242,6 +247,7 @@ def create_app(
             metrics.unwatch()
             await client.aclose()
             await asyncio.to_thread(pools.stop)
+            await asyncio.to_thread(notifier.close)
             await asyncio.to_thread(store.close)
 
     def readiness() -> Mapping[str, str]:

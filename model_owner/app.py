@@ -39,6 +39,7 @@ from fedtrain.protocol.messages.task_sizes import STATEMENT_BYTES
 from fedtrain.protocol.messages.tasks import TaskKind
 from fedtrain.protocol.states import Role
 from fedtrain.service.limits.body_limits import BodyLimit, BodyLimits
+from fedtrain.service.notify.notifier import notifier_of
 from fedtrain.service.people.sign_in import People
 from fedtrain.service.runtime.connection import facilitator_client, gate_of, key_files_of
 from fedtrain.service.runtime.doorbell import Doorbell
@@ -205,6 +206,9 @@ class _Parts:
             now=self._clock.now,
         )
         service.ended = keeper.ended
+        notifier = notifier_of(settings.notify, settings.state_dir)
+        if notifier.on:
+            service.notify = notifier.tell
         datasets = Datasets(store, settings.data_folder, self._clock)
         views = FacilitatorViews(client, self._clock, settings.progress_cache_s)
         running: list[asyncio.Task[None]] = []
@@ -218,6 +222,7 @@ class _Parts:
             await preparation.resume()
             self._metrics.watch(engine, store.engine, keys.filler)
             keys.filler.start()
+            notifier.start()
             self._metrics.service.jobs.watch(store.phase_counts)
             running = [
                 asyncio.create_task(agent.run(app.state.stop), name="model owner agent"),
@@ -237,6 +242,7 @@ class _Parts:
             await client.aclose()
             self._metrics.unwatch()
             await asyncio.to_thread(keys.filler.stop)
+            await asyncio.to_thread(notifier.close)
             await asyncio.to_thread(store.close)
 
     def _key_ring(self, folder: str, engine: Engine) -> KeyRing:

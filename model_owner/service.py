@@ -34,6 +34,7 @@ from fedtrain.model_owner.ending import FATAL, broken
 from fedtrain.model_owner.job import JobContext, JobState, Outcome
 from fedtrain.model_owner.jobs.ends import end_of
 from fedtrain.model_owner.jobs.initial_weights import beginning
+from fedtrain.model_owner.jobs.notices import notice_of
 from fedtrain.model_owner.jobs.specs import plan_of
 from fedtrain.model_owner.metrics import Metrics
 from fedtrain.model_owner.store import ModelStore
@@ -54,6 +55,7 @@ from fedtrain.protocol.messages.task_sizes import EvidenceLimits
 from fedtrain.protocol.messages.tasks import CBOR_TYPE, JSON_TYPE, TaskHeader
 from fedtrain.protocol.states import Phase
 from fedtrain.service.driver import Contexts, Driven, Driver
+from fedtrain.service.notify.channels import Notice
 from fedtrain.service.runtime.doorbell import Doorbell
 from fedtrain.service.store.full_disk import call_in
 from fedtrain.spec.model_spec import ModelSpec
@@ -100,6 +102,8 @@ class ModelService:
         self._spent_s: defaultdict[str, float] = defaultdict(float)
         #: What was refused last, by job: shown to this party's people, until the job goes on.
         self.refusals: dict[str, str] = {}
+        #: Tells this party's people of jobs that are over; set where they want to be told.
+        self.notify: Callable[[Notice], None] | None = None
         #: Told of each job that is over; the keeper of heads', set when there is one.
         self.ended: Callable[[str], None] = _nobody
         self._driver: Driver[JobContext, JobState, j.Message, j.Effect] = Driver(
@@ -217,6 +221,9 @@ class ModelService:
         self.refusals.pop(job_id, None)
         if after.ended and not before.ended:
             self.ended(job_id)
+        notice = notice_of(self._own.name, before, after, self._own.clock.now())
+        if self.notify is not None and notice is not None:
+            self.notify(notice)
         if after.phase is not before.phase:
             code = None if after.ending is None else after.ending.code
             log.info("job is", job=job_id, phase=after.phase.value, round=after.round, code=code)

@@ -19,6 +19,7 @@ from fedtrain.client.retry import until_done
 from fedtrain.data_owner import job as j
 from fedtrain.data_owner.agent.effects import Blocking, JobEffects
 from fedtrain.data_owner.agent.ends import end_of
+from fedtrain.data_owner.agent.notices import notice_of
 from fedtrain.data_owner.agent.own_answers import OwnAnswers, Taker, is_behind
 from fedtrain.data_owner.agent.registering import Registering
 from fedtrain.data_owner.job_state import JobContext, JobState, Refusal
@@ -41,6 +42,7 @@ from fedtrain.protocol.messages.task_sizes import EvidenceLimits
 from fedtrain.protocol.messages.tasks import JSON_TYPE, TaskHeader, TaskKind
 from fedtrain.protocol.states import Phase
 from fedtrain.service.driver import Contexts, Driven, Driver
+from fedtrain.service.notify.channels import Notice
 from fedtrain.service.store.full_disk import call_in
 from fedtrain.spec.model_spec import ModelSpec
 from fedtrain.spec.problems import Code, Problem
@@ -139,6 +141,8 @@ class OwnerService:
         )
         #: Told of each job that is over; the keeper of heads', set when there is one.
         self.ended: Callable[[str], None] = _no_agent
+        #: Tells this owner's people of what waits for them; set where they want to be told.
+        self.notify: Callable[[Notice], None] | None = None
         #: Takes a job's JOIN task up again once a person has decided; the task agent's, set when there is one.
         self.retry: Callable[[str], None] = _no_agent
 
@@ -463,6 +467,10 @@ class OwnerService:
             self._effects.joined(self._context(after), after)
         if after.ended and not before.ended:
             self.ended(after.job_id)
+        if self.notify is not None:
+            notice = notice_of(self._context(after), before, after, self._now())
+            if notice is not None:
+                self.notify(notice)
 
     async def _drive(self, job_id: str, message: j.Message) -> Driven[JobState]:
         """Take a message of a job that the caller holds, and all that follows from it."""

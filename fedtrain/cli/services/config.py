@@ -16,6 +16,7 @@ from fedtrain.cli.services.setting_sources import PREFIX
 from fedtrain.protocol.states import Role
 
 if TYPE_CHECKING:
+    from fedtrain.service.notify.settings import NotifySettings
     from fedtrain.service.runtime.settings import ServiceSettings
 
 app = typer.Typer(name="config", help="A service's settings.", no_args_is_help=True)
@@ -98,16 +99,30 @@ def settings_shown(role: Role, options: Mapping[str, object]) -> list[Shown]:
 
 def _public(settings: ServiceSettings, setting: str) -> Any:
     """A setting's value as JSON has it, without what is secret in it."""
+    from fedtrain.service.notify.settings import NotifySettings
     from fedtrain.service.store.database_url import shown
 
     value = getattr(settings, setting)
     if setting == "database_url" and value is not None:
         return shown(value)
+    if isinstance(value, NotifySettings):
+        return _told(value)
     if isinstance(value, Path):
         return str(value)  # where a secret lies is none
     if isinstance(value, str) and any(word in setting.split("_") for word in _SECRET_WORDS):
         return "***"
     return value
+
+
+def _told(notify: NotifySettings) -> dict[str, Any]:
+    """The table as JSON has it; of a webhook's address, whose path may be a secret, the host alone."""
+    from urllib.parse import urlsplit
+
+    shown = notify.model_dump(mode="json", exclude_none=True)
+    if notify.webhook is not None:
+        parts = urlsplit(notify.webhook.url)
+        shown["webhook"]["url"] = f"{parts.scheme}://{parts.hostname}/***"
+    return shown
 
 
 def unknown_variables(environment: Mapping[str, str]) -> dict[str, str | None]:
