@@ -9,6 +9,7 @@ from pydantic import Field
 
 from fedtrain.client.address import Address
 from fedtrain.protocol.documents.signed import Name
+from fedtrain.service.notify.settings import NotifySettings
 from fedtrain.service.runtime.settings import ServiceSettings
 
 
@@ -17,6 +18,7 @@ class ModelOwnerSettings(ServiceSettings):
 
     `data_dir` is where `POST /datasets` looks for files and keeps uploads. `facilitator_id`: the party id that the
     Facilitator must have; without one, the id it has when a job is posted counts for that job.
+    `notify`: who of this party's people is told of what.
     """
 
     port: Annotated[int, Field(ge=0, le=65535)] = 9090
@@ -27,6 +29,7 @@ class ModelOwnerSettings(ServiceSettings):
     test_data: Path | None = None
     data_dir: Path | None = None
     upload_limit_bytes: Annotated[int, Field(ge=1024)] = 1 << 30
+    notify: NotifySettings | None = None
     poll_wait_s: Annotated[float, Field(ge=0, le=60)] = 20.0
     progress_cache_s: Annotated[float, Field(ge=0, le=60)] = 1.0
 

@@ -19,6 +19,7 @@ from tests.harness.free_ports import free_port
 SPEC = {
     "model_type": "LINEAR_REGRESSION",
     "name": "Losses by income",
+    "release": "sign_off",
     "data_props": {
         "features": [{"name": "income", "type": "continuous", "range": [-1, 1]}],
         "target": {"name": "loss", "range": [-4, 4]},
@@ -39,7 +40,7 @@ class _Taking(BaseHTTPRequestHandler):
         return
 
 
-def test_owners_people_hear_of_a_job_to_approve_and_of_its_end_and_no_server_that_is_away_stops_it(
+def test_people_hear_of_what_waits_for_them_and_of_a_jobs_end_and_no_server_that_is_away_stops_it(
     tmp_path: Path,
 ) -> None:
     rows = "".join(f"{x!r},{2 * x + 0.5!r}\n" for x in np.linspace(-1, 1, 60).tolist())
@@ -67,30 +68,35 @@ def test_owners_people_hear_of_a_job_to_approve_and_of_its_end_and_no_server_tha
         any_model_owner=True, adopt_first_encoding=True, approval="by_hand", least_roster=2, differencing="unchecked"
     )
 
+    async def told(kind: str, times: int) -> None:
+        while sum(one["kind"] == kind for one in handler.taken) < times:
+            await asyncio.sleep(0.02)
+
     async def job() -> str:
         async with federation(
             tmp_path / "state", tables, allow_small_keys=True, owner_settings={"notify": notify}, owner_policy=policy
         ) as parties:
             model_id = await parties.deploy(SPEC)
-            while sum(one["kind"] == "job-waits" for one in handler.taken) < len(tables):
-                await asyncio.sleep(0.02)
+            await told("job-waits", len(tables))
             for owner in parties.data_owners:
                 await owner.post(f"/models/{model_id}/approve", {})
+            await told("sign-off-waits", len(tables))
+            for owner in parties.data_owners:
+                await owner.post(f"/models/{model_id}/sign-off", {"decision": "sign_off", "by": "ana"})
             model = await parties.wait(model_id)
             assert model["status"] == "FINISHED", model
-            while sum(one["kind"] == "job-finished" for one in handler.taken) < len(tables) + 1:
-                await asyncio.sleep(0.02)
+            await told("job-finished", len(tables) + 1)
             return model_id
 
     model_id = asyncio.run(job())
     server.shutdown()
     server.server_close()
-    told = sorted((one["party"], one["kind"], one["title"], one["job_id"]) for one in handler.taken)
+    heard = sorted((one["party"], one["kind"], one["title"], one["job_id"]) for one in handler.taken)
     title = "Losses by income"
-    assert told == sorted(
+    assert heard == sorted(
         (party, kind, title, model_id)
         for party, kind in [
-            *((bank, kind) for bank in tables for kind in ("job-waits", "job-finished")),
+            *((bank, kind) for bank in tables for kind in ("job-waits", "sign-off-waits", "job-finished")),
             ("model-owner", "job-finished"),
         ]
     )

@@ -30,6 +30,8 @@ def wrong_settings(error: ValidationError, options: Mapping[str, object], known:
         if item["type"] == "extra_forbidden":
             meant = difflib.get_close_matches(setting, known, 1, 0.6)
             message = f"there is no such setting{f': is {meant[0]} meant?' if meant else ''}"
+        within = ".".join(str(part) for part in item["loc"][1:])  # of a table: its own field
+        message = f"{within}: {message}" if within else message
         told.append(f"{_source(setting, options)}: {message}" if setting else message)
     return " | ".join(told)
 

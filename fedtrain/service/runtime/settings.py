@@ -15,7 +15,6 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from fedtrain.protocol.documents.signed import Name
 from fedtrain.service.limits.connection_limits import ConnectionLimits, fitting_connections
 from fedtrain.service.limits.rate_limit import RateLimit
-from fedtrain.service.notify.settings import NotifySettings
 from fedtrain.spec.setup_error import SetupError
 
 PARTY_FILE = "party.toml"
@@ -81,7 +80,6 @@ class ServiceSettings(BaseSettings):
     max_connections: Annotated[int, Field(ge=64)] | None = None  # None: what the process's descriptors allow
     workers: Annotated[int, Field(ge=1, le=1024, default_factory=lambda: os.cpu_count() or 1)]
     engine: str = "auto"
-    notify: NotifySettings | None = None  # who of this party's people is told of what
     prune_after_days: Annotated[float, Field(gt=0, le=36_500)] | None = None  # ended jobs' ciphertexts; None: never
     allow_small_keys: bool = False  # for tests: keys under 2048 bits protect nothing
 

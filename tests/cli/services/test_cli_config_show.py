@@ -55,6 +55,23 @@ def test_each_setting_with_its_source(
     assert settings["token_file"] == {"value": str(folder / "facilitator.token"), "source": "party.toml"}
 
 
+def test_a_webhooks_address_whose_path_may_be_a_secret_is_shown_by_its_host(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "party.toml").write_text(
+        '[notify.webhook]\nurl = "https://hooks.example.org/T0/s3cret"\nsecret_file = "hook.secret"\n'
+    )
+    told = shown(capsys, "model-owner", "--state-dir", str(tmp_path))["notify"]
+    assert told["source"] == "party.toml" and "s3cret" not in str(told)
+    assert told["value"]["webhook"] == {"url": "https://hooks.example.org/***", "secret_file": "hook.secret"}
+    (tmp_path / "party.toml").write_text("[notify.webhook]\nurl = 'http://hooks.example.org/s3cret'\n")
+    code, _, err = run(capsys, "model-owner", "--state-dir", str(tmp_path))
+    assert code != 0 and len(err.splitlines()) == 1
+    assert "party.toml: notify: webhook.url: " in err and "use https" in err and "webhook.secret_file: " in err
+    code, _, err = run(capsys, "facilitator", "--state-dir", str(tmp_path))
+    assert code != 0 and "no such setting" in err  # a Facilitator tells nobody
+
+
 def test_the_folder_that_a_service_would_take_by_itself(capsys: pytest.CaptureFixture[str]) -> None:
     assert shown(capsys, "facilitator")["state_dir"] == {"value": ".fedtrain/facilitator", "source": "default"}
     assert shown(capsys, "facilitator", "--name", "north")["state_dir"]["value"] == ".fedtrain/north"
