@@ -62,7 +62,7 @@ from fedtrain.protocol.states import Role
 from fedtrain.service.limits.body_limits import BodyLimit, BodyLimits
 from fedtrain.service.notify.notifier import notifier_of
 from fedtrain.service.people.sign_in import People
-from fedtrain.service.runtime.connection import facilitator_client, gate_of, key_files_of
+from fedtrain.service.runtime.connection import facilitator_client, gate_of, key_files_of, organisation_of
 from fedtrain.service.runtime.engines import engine_of
 from fedtrain.service.runtime.extras import how_to_install
 from fedtrain.service.store.database import state_of
@@ -272,6 +272,7 @@ def create_app(
         ),
         lifespan=lifespan,
         gate=gate_of(settings),
+        organisation=organisation_of(settings, clock),
         rate_limit=settings.rate_limit,
         monotonic=clock.monotonic,
         body_limits=_body_limits(settings),

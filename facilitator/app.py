@@ -32,7 +32,7 @@ from fedtrain.protocol.messages.task_sizes import REGISTRATION_BYTES, STATEMENT_
 from fedtrain.protocol.states import Role
 from fedtrain.service.limits.body_limits import BodyLimit, BodyLimits
 from fedtrain.service.people.sign_in import People
-from fedtrain.service.runtime.connection import gate_of, key_files_of
+from fedtrain.service.runtime.connection import gate_of, key_files_of, organisation_of
 from fedtrain.service.runtime.doorbell import Doorbell
 from fedtrain.service.runtime.engines import engine_of
 from fedtrain.service.store.body_files import IN_FILES_ABOVE_BYTES, BodyFiles
@@ -122,6 +122,7 @@ def create_app(
         routers=ROUTERS,
         lifespan=lifespan,
         gate=gate_of(settings),
+        organisation=organisation_of(settings, clock),
         rate_limit=settings.rate_limit,
         monotonic=clock.monotonic,
         body_limits=BodyLimits(

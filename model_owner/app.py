@@ -41,7 +41,7 @@ from fedtrain.protocol.states import Role
 from fedtrain.service.limits.body_limits import BodyLimit, BodyLimits
 from fedtrain.service.notify.notifier import notifier_of
 from fedtrain.service.people.sign_in import People
-from fedtrain.service.runtime.connection import facilitator_client, gate_of, key_files_of
+from fedtrain.service.runtime.connection import facilitator_client, gate_of, key_files_of, organisation_of
 from fedtrain.service.runtime.doorbell import Doorbell
 from fedtrain.service.runtime.engines import engine_of
 from fedtrain.service.runtime.machine_speed import unit_costs
@@ -102,6 +102,7 @@ def create_app(
         routers=ROUTERS,
         lifespan=lifespan,
         gate=gate_of(settings),
+        organisation=organisation_of(settings, clock),
         rate_limit=settings.rate_limit,
         monotonic=clock.monotonic,
         body_limits=_body_limits(settings),

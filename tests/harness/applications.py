@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 from fedtrain.protocol.documents.identity import Identity
 from fedtrain.protocol.states import Role
 from fedtrain.service.limits.body_limits import BodyLimits
+from fedtrain.service.people.organisation import Organisation
 from fedtrain.service.web.app import create_service
 from fedtrain.service.web.caller import Gate, OpenGate
 from fedtrain.service.web.decision_token import DecisionToken
@@ -41,6 +42,7 @@ def make_service() -> ServiceMaker:
         readiness: Callable[[], Mapping[str, str]] = dict,
         identity: Identity | None = None,
         remarks: Callable[[], Sequence[str]] = tuple,
+        organisation: Organisation | None = None,
     ) -> FastAPI:
         return create_service(
             title="Test",
@@ -55,6 +57,7 @@ def make_service() -> ServiceMaker:
             readiness=readiness,
             registry=CollectorRegistry(),
             remarks=remarks,
+            organisation=organisation,
         )
 
     return make

@@ -57,7 +57,8 @@ class NewPassword(Strict):
 class SessionView(BaseModel):
     """The caller's rights here: look, and decide. `access`: whether looking takes a session or token at all.
 
-    `accounts`: whether people sign in with accounts. `account`, `role`: of who has. `may`: the permissions that the
+    `accounts`: whether people sign in with accounts, `organisation`: whether they may by their organisation's provider.
+    `account`, `role`: of who has. `may`: the permissions that the
     caller has, by name.
     """
 
@@ -66,6 +67,7 @@ class SessionView(BaseModel):
             "example": {
                 "access": "open",
                 "accounts": True,
+                "organisation": False,
                 "session": True,
                 "looks": True,
                 "decides": True,
@@ -78,6 +80,7 @@ class SessionView(BaseModel):
 
     access: Literal["open", "token"]
     accounts: bool
+    organisation: bool
     session: bool
     looks: bool
     decides: bool
@@ -180,13 +183,20 @@ async def change_password(given: NewPassword, request: Request, response: Respon
     return await _opened(request, response, sessions.open_for(changed))
 
 
-async def _opened(request: Request, response: Response, secret: str) -> SessionView:
-    """Hand a new session's secret to the browser, in the place of the one that it had, which ends."""
+def hand_over(request: Request, response: Response, secret: str, *, secure: bool | None = None) -> None:
+    """Hand a new session's secret to the browser, in the place of the one that it had, which ends.
+
+    `secure`: whether the browser speaks TLS, where that is known better than by this request.
+    """
     sessions = _sessions(request)
     sessions.end(request.headers)
-    response.set_cookie(
-        sessions.cookie, secret, max_age=SESSION_S, httponly=True, samesite="strict", secure=_over_tls(request)
-    )
+    over_tls = _over_tls(request) if secure is None else secure
+    response.set_cookie(sessions.cookie, secret, max_age=SESSION_S, httponly=True, samesite="strict", secure=over_tls)
+
+
+async def _opened(request: Request, response: Response, secret: str) -> SessionView:
+    sessions = _sessions(request)
+    hand_over(request, response, secret)
     acts_as = await asyncio.to_thread(sessions.identify, {"Cookie": f"{sessions.cookie}={secret}"})
     return await _view(request, acts_as, in_session=True)
 
@@ -196,6 +206,7 @@ async def _view(request: Request, who: Caller | None, *, in_session: bool) -> Se
     return SessionView(
         access="open" if isinstance(_gate(request), OpenGate) else "token",
         accounts=await asyncio.to_thread(_sessions(request).ask_to_sign_in),
+        organisation=_sessions(request).by_organisation,
         session=in_session,
         looks=who is not None,
         decides=who is not None and who.decides_something,

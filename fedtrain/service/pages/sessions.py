@@ -46,6 +46,7 @@ class Sessions:
     `monotonic` is the clock, in seconds. The cookie is called after the party: cookies do not know ports, and several
     services on one machine would overwrite each other's. `parties_call`: whether parties without a token are believed
     though people sign in. `people` is there once the service's store is open.
+    `by_organisation`: whether a provider signs people in.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Sessions:
     ) -> None:
         self.cookie = f"fedtrain_session_{party_id[:16]}"
         self.people: People | None = None
+        self.by_organisation = False
         self._gate = gate
         self._monotonic = monotonic
         self._parties_call = parties_call
@@ -99,8 +101,11 @@ class Sessions:
         return who
 
     def ask_to_sign_in(self) -> bool:
-        """Return whether the party has accounts, so that nobody looks at its service without one, or a token."""
-        return self.people is not None and self.people.accounts.any()
+        """Return whether the party has accounts, so that nobody looks at its service without one, or a token.
+
+        Where people sign in by their organisation it has, from the start.
+        """
+        return self.by_organisation or (self.people is not None and self.people.accounts.any())
 
     def in_session(self, token_id: str | None) -> Caller | None:
         """As the service's own gate says."""

@@ -18,6 +18,7 @@ from sqlalchemy.engine import Engine
 from fedtrain.protocol.clock import Clock
 from fedtrain.protocol.documents.identity import sha256_hex
 from fedtrain.service.people.accounts import Account, Accounts, name_key
+from fedtrain.service.people.organisation import Identified
 from fedtrain.service.people.tables import sign_in_failures as t
 from fedtrain.service.store.database import write
 from fedtrain.spec.problems import Code, Problem
@@ -55,6 +56,15 @@ class People:
             log.warning("sign-in refused", address=address)
             raise Problem(Code.UNAUTHENTICATED, "The name or the password is not right, or the account is disabled.")
         self._take_back(_of_name(name), _of_address(address))
+        log.info("signed in", account=account.name, role=account.role.value)
+        return account
+
+    def by_organisation(self, who: Identified) -> Account:
+        """Return the account of whom the organisation's provider has signed in.
+
+        Raises Problem as `Accounts.from_organisation`.
+        """
+        account = self.accounts.from_organisation(who.issuer, who.subject, who.name, who.role, self._clock.now())
         log.info("signed in", account=account.name, role=account.role.value)
         return account
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from importlib.util import find_spec
 from pathlib import Path
 
 import httpx
@@ -11,7 +12,10 @@ from pydantic_settings import SettingsConfigDict
 from fedtrain.client.address import Address
 from fedtrain.client.facilitator import FacilitatorClient
 from fedtrain.client.tls import TlsError, client_context
+from fedtrain.protocol.clock import Clock
 from fedtrain.protocol.documents.signed import Name
+from fedtrain.service.people.organisation import RETURN_PATH, Organisation, Provider, is_safe
+from fedtrain.service.runtime.extras import how_to_install
 from fedtrain.service.runtime.settings import ServiceSettings
 from fedtrain.service.runtime.tls import server_context
 from fedtrain.service.vault.key_files import KeyFiles, KeySecret, open_key_files
@@ -19,6 +23,7 @@ from fedtrain.service.vault.tokens import TOKENS_FILE, read_token, watched_token
 from fedtrain.service.web.caller import Gate, OpenGate, TokenGate
 from fedtrain.service.web.decision_token import DecisionToken
 from fedtrain.service.web.own_requests import certified_names
+from fedtrain.spec.setup_error import SetupError
 
 
 class PartySettings(ServiceSettings):
@@ -54,6 +59,41 @@ def gate_of(settings: ServiceSettings) -> Gate:
     tokens = watched_tokens(settings.state_dir)
     tokens.value()
     return TokenGate(tokens)
+
+
+def organisation_of(settings: ServiceSettings, clock: Clock) -> Organisation | None:
+    """Return the way to sign in by the organisation's provider, None where the settings name none.
+
+    Raises SetupError for settings that do not go together, or cannot be used, and where its package is missing.
+    """
+    given = {
+        "oidc_issuer": settings.oidc_issuer,
+        "oidc_client_id": settings.oidc_client_id,
+        "oidc_address": settings.oidc_address,
+        "oidc_roles": settings.oidc_roles,
+    }
+    if not any(given.values()):
+        return None
+    if missing := [name for name, value in given.items() if not value]:
+        raise SetupError(f"To sign in by an organisation takes {' and '.join(missing)} as well.")
+    for package in ("authlib", "joserfc"):
+        if find_spec(package) is None:
+            raise SetupError(f"To sign in by an organisation: {how_to_install(package)}.")
+    issuer, address = str(settings.oidc_issuer), str(settings.oidc_address).rstrip("/")
+    for name, value in (("oidc_issuer", issuer), ("oidc_address", address)):
+        if not is_safe(value):
+            raise SetupError(f"{name} is {value[:200]!r}: it has to be an https address, or one of this machine.")
+    secret = settings.oidc_client_secret_file
+    provider = Provider(
+        issuer=issuer,
+        client_id=str(settings.oidc_client_id),
+        client_secret=None if secret is None else read_token(secret),
+        redirect_uri=f"{address}{RETURN_PATH}",
+        role_claim=settings.oidc_role_claim,
+        roles=settings.oidc_roles,
+        name_claim=settings.oidc_name_claim,
+    )
+    return Organisation(provider, clock, verify=client_context(settings.oidc_ca_file))
 
 
 def listening_tls(settings: ServiceSettings) -> ssl.SSLContext | None:

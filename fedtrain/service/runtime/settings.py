@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from fedtrain.protocol.documents.signed import Name
 from fedtrain.service.limits.connection_limits import ConnectionLimits, fitting_connections
 from fedtrain.service.limits.rate_limit import RateLimit
+from fedtrain.service.people.permissions import PersonRole
 from fedtrain.spec.setup_error import SetupError
 
 PARTY_FILE = "party.toml"
@@ -78,6 +79,14 @@ class ServiceSettings(BaseSettings):
     head_timeout_s: Annotated[float, Field(ge=1, le=3600)] = 10.0  # for a handshake, or a request's line and headers
     stall_timeout_s: Annotated[float, Field(ge=1, le=3600)] = 30.0  # for a body that stops, or an answer nobody reads
     max_connections: Annotated[int, Field(ge=64)] | None = None  # None: what the process's descriptors allow
+    oidc_issuer: str | None = None  # the organisation's OpenID Connect provider, by which people sign in
+    oidc_client_id: str | None = None
+    oidc_client_secret_file: Path | None = None
+    oidc_address: str | None = None  # this service's, as browsers reach it: the provider sends them back to it
+    oidc_ca_file: Path | None = None
+    oidc_name_claim: str = "email"
+    oidc_role_claim: str = "groups"
+    oidc_roles: dict[str, PersonRole] = {}  # by the claim's values
     workers: Annotated[int, Field(ge=1, le=1024, default_factory=lambda: os.cpu_count() or 1)]
     engine: str = "auto"
     prune_after_days: Annotated[float, Field(gt=0, le=36_500)] | None = None  # ended jobs' ciphertexts; None: never

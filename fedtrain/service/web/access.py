@@ -16,9 +16,11 @@ from fedtrain.service.web import documentation
 from fedtrain.service.web.caller import Caller, Gate
 from fedtrain.spec.problems import TYPE_BASE, Code, Problem
 
+#: How a person comes in, and goes.
+SESSION_PATHS = ("/session", "/session/organisation", "/session/organisation/return")
 #: What everyone may see: that it runs, who it is, how it is called, and what its problems mean.
 PUBLIC_PATHS = frozenset(
-    {"/healthz", "/readyz", "/identity", "/openapi.json", "/problems", "/session", *documentation.PATHS}
+    {"/healthz", "/readyz", "/identity", "/openapi.json", "/problems", *SESSION_PATHS, *documentation.PATHS}
 )
 #: What lies below these is public as well.
 PUBLIC_FOLDERS = (TYPE_BASE, "/pages/")

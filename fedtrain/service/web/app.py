@@ -25,8 +25,10 @@ from fedtrain.service.metrics.http_metrics import HttpMetricsMiddleware
 from fedtrain.service.metrics.loop_lag import LoopLag
 from fedtrain.service.metrics.service_metrics import tell_build
 from fedtrain.service.pages import built_files
+from fedtrain.service.pages import organisation as organisation_routes
 from fedtrain.service.pages import routes as session_routes
 from fedtrain.service.pages.sessions import Sessions
+from fedtrain.service.people.organisation import Organisation
 from fedtrain.service.people.permissions import Permission
 from fedtrain.service.problems import pages as problem_pages
 from fedtrain.service.web import documentation
@@ -104,12 +106,14 @@ def create_service(
     rate_limit: RateLimit | None = None,
     monotonic: Callable[[], float] = time.monotonic,
     remarks: Callable[[], Sequence[str]] = tuple,
+    organisation: Organisation | None = None,
 ) -> FastAPI:
     """Return the service's application.
 
     `app.state.stop` is an asyncio.Event that is set as soon as the service is told to stop; whatever waits long waits
     for it too. Routes read the caller by `AnyCaller`, which runs before every router's routes.
     `rate_limit` holds for each caller; `monotonic` is its clock. `remarks`: lines that `/readyz` shows to anybody.
+    `organisation`: the provider by which people sign in beside their accounts here.
     """
     release = version("federated-trainer")
     access: Access = "open" if isinstance(gate, OpenGate) else "token"
@@ -140,6 +144,8 @@ def create_service(
     app.state.stop = asyncio.Event()
     app.state.gate = gate
     app.state.sessions = sessions = Sessions(gate, identity.party_id, monotonic, parties_call=role is Role.FACILITATOR)
+    app.state.organisation = organisation
+    sessions.by_organisation = organisation is not None
     app.state.body_limits = body_limits
     app.state.role = role
     app.state.event_streams = event_streams()
@@ -150,6 +156,7 @@ def create_service(
     app.include_router(start)
     app.include_router(built_files.routes())
     app.include_router(session_routes.router)
+    app.include_router(organisation_routes.router)
     # The last one added is the outermost: errors are caught within the count of requests, limits within both.
     app.add_middleware(BodyLimitMiddleware, limits=body_limits)
     app.add_middleware(AccessMiddleware, gate=sessions, role=role, rate_limit=rate_limit, monotonic=monotonic)

@@ -444,6 +444,7 @@ export const t = {
     name: 'Name',
     password: 'Password',
     byToken: 'With a token instead',
+    byOrganisation: 'Sign in by your organisation',
     changePassword: 'Change the password',
     oldPassword: 'Password until now',
     newPassword: 'New password, of twelve characters or more',

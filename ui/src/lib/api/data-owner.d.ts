@@ -728,7 +728,8 @@ export interface components {
          * SessionView
          * @description The caller's rights here: look, and decide. `access`: whether looking takes a session or token at all.
          *
-         *     `accounts`: whether people sign in with accounts. `account`, `role`: of who has. `may`: the permissions that the
+         *     `accounts`: whether people sign in with accounts, `organisation`: whether they may by their organisation's provider.
+         *     `account`, `role`: of who has. `may`: the permissions that the
          *     caller has, by name.
          * @example {
          *       "access": "open",
@@ -740,6 +741,7 @@ export interface components {
          *         "look",
          *         "sign_off"
          *       ],
+         *       "organisation": false,
          *       "role": "compliance-officer",
          *       "session": true
          *     }
@@ -760,6 +762,8 @@ export interface components {
             looks: boolean;
             /** May */
             may: string[];
+            /** Organisation */
+            organisation: boolean;
             role: components["schemas"]["PersonRole"] | null;
             /** Session */
             session: boolean;

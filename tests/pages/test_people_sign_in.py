@@ -1,0 +1,78 @@
+"""People who sign in on the pages: by name and password, and by their organisation's provider on another site."""
+
+from __future__ import annotations
+
+import pytest
+from oidc_provider_mock import User, run_server_in_thread
+from playwright.sync_api import Browser
+
+from fedtrain.service.people.organisation import RETURN_PATH, Organisation, Provider
+from fedtrain.service.people.permissions import PersonRole
+from fedtrain.service.runtime.system_clock import SystemClock
+from tests.pages.conftest import Parties, Watched
+
+pytestmark = pytest.mark.slow
+RIGHT, OTHER = "correct horse battery", "staple in the haystack"
+
+
+def test_a_page_shows_and_does_what_the_role_of_who_signed_in_may(fresh: Parties, watched: Watched) -> None:
+    url, people = fresh.urls["owner-a"], fresh.apps["owner-a"].state.sessions.people
+    people.accounts.add("ana", PersonRole.OWNER, RIGHT, people.now())
+    people.accounts.add("eve", PersonRole.AUDITOR, RIGHT, people.now())
+    page, elsewhere = watched.page(url), watched.page(url)
+
+    def sign_in(at: object, name: str, password: str) -> None:
+        at.get_by_label("Name").fill(name)  # type: ignore[attr-defined]
+        at.get_by_label("Password", exact=True).fill(password)  # type: ignore[attr-defined]
+        at.get_by_role("button", name="Sign in", exact=True).click()  # type: ignore[attr-defined]
+
+    page.goto(url)
+    page.get_by_role("heading", name="Sign in").wait_for()
+    assert page.get_by_text("Inbox", exact=True).count() == 1  # in the navigation; of what is behind it nothing
+    sign_in(page, "eve", OTHER)
+    page.get_by_text("The name or the password is not right").wait_for()
+    sign_in(page, "eve", RIGHT)
+    page.get_by_text("eve · auditor").wait_for()
+    page.goto(f"{url}/#/data-owner/datasets")
+    page.get_by_text("eve is signed in as auditor, and this takes another role").wait_for()
+    page.get_by_role("button", name="End the session").click()
+    page.get_by_role("heading", name="Sign in").wait_for()
+
+    for at in (page, elsewhere):
+        at.goto(url)
+        sign_in(at, "ana", RIGHT)
+        at.get_by_text("ana · owner").wait_for()
+    page.get_by_text("ana · owner").click()
+    page.get_by_label("Password until now").fill(RIGHT)
+    page.get_by_label("New password").fill(OTHER)
+    page.get_by_role("button", name="Change the password").click()
+    page.get_by_text("Other sessions of this account have ended.").wait_for()
+    page.goto(f"{url}/#/data-owner/datasets")
+    page.get_by_role("heading", name="Datasets").first.wait_for()
+    assert people.sign_in("ana", OTHER, "").name == "ana"
+    elsewhere.reload()
+    elsewhere.get_by_role("heading", name="Sign in").wait_for()
+
+
+def test_a_browser_goes_to_the_organisations_site_and_comes_back_signed_in(fresh: Parties, browser: Browser) -> None:
+    """Its cookies are of another site's journey: the attempt's has to come along, the session's from then on."""
+    url, app = fresh.urls["facilitator"], fresh.apps["facilitator"]
+    ben = User(sub="ben", claims={"email": "ben@clinic.example", "groups": ["fedtrain-owners"]})
+    with run_server_in_thread(user_claims=[ben]) as server:
+        issuer = f"http://localhost:{server.server_port}"  # another site than 127.0.0.1
+        roles = {"fedtrain-owners": PersonRole.OWNER}
+        provider = Provider(issuer, "fedtrain", "a-secret", f"{url}{RETURN_PATH}", "groups", roles, "email")
+        app.state.organisation = Organisation(provider, SystemClock())
+        app.state.sessions.by_organisation = True
+        context = browser.new_context()
+        page = context.new_page()
+        page.goto(url)
+        page.get_by_role("link", name="Sign in by your organisation").click()
+        page.wait_for_url(f"{issuer}/**")
+        page.locator("input[name=sub]").fill("ben")
+        page.get_by_role("button", name="Authorize", exact=True).click()
+        page.wait_for_url(f"{url}/**")
+        page.get_by_text("ben@clinic.example · owner").wait_for()
+        (session,) = [one for one in context.cookies() if one["name"] == app.state.sessions.cookie]
+        assert (session["sameSite"], session["httpOnly"]) == ("Strict", True)
+        context.close()
