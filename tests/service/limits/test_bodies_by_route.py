@@ -12,6 +12,7 @@ import pytest
 from fedtrain.protocol.messages.items import MOST_ITEMS
 from fedtrain.service.limits import body_limits
 from fedtrain.service.limits.body_limits import LINGER_BYTES, BodyLimit, BodyLimits
+from fedtrain.service.store.body_files import IN_FILES_ABOVE_BYTES
 from fedtrain.spec.json_text import MAX_JSON_DEPTH
 from fedtrain.spec.model_spec import MOST_SPEC_ITEMS
 from fedtrain.spec.problems import Code, Problem
@@ -153,8 +154,10 @@ async def test_what_is_no_table_and_no_ciphertext_has_a_megabyte_at_most(tmp_pat
             manifest = (name, route.method, route.template) == ("facilitator", "PUT", "/models/{job_id}")
             assert limit.bytes_of(is_json=True) <= (4 if manifest else 1) << 20, route
             assert limit.json_items <= MOST_ITEMS
-            assert limit.streamed == (route.template == "/datasets" and route.method == "POST"), route
-            if not limit.streamed and not route.template.startswith("/tasks"):
+            table = (route.method, route.template) == ("POST", "/datasets")
+            answer = (route.method, route.template) == ("PUT", "/tasks/{task_id}/result")
+            assert limit.held_bytes == (0 if table else IN_FILES_ABOVE_BYTES if answer else None), route
+            if not table and not route.template.startswith("/tasks"):
                 assert limit.most_bytes <= (4 if manifest else 1) << 20, route
         assert MOST_SPEC_ITEMS <= MOST_ITEMS
 
