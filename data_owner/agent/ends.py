@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fedtrain.client.agent.heads import EndedJob
 from fedtrain.data_owner.job_state import JobContext, JobState
-from fedtrain.protocol.documents.signed import Roster, open_document
+from fedtrain.protocol.documents.signed import Roster, parse_json
 from fedtrain.protocol.messages.task_sizes import EvidenceLimits
 from fedtrain.protocol.states import Phase
 from fedtrain.spec.problems import Problem
@@ -22,7 +22,8 @@ def end_of(context: JobContext, state: JobState) -> EndedJob | None:
             own_answer, limits = state.last.answer_hash, EvidenceLimits.of(spec, plan)
     except Problem:
         pass  # another version planned it: this one signs what it is shown, and cannot look into the log
-    owners = tuple(entry.signer for entry in open_document(state.roster, Roster).entries)
+    # It was verified when it came.
+    owners = tuple(entry.signer for entry in parse_json(state.roster.document.encode(), Roster).entries)
     others = {*owners, state.model_owner, state.roster.signer} - {context.party_id}
     return EndedJob(
         job_id=state.job_id,
