@@ -21,6 +21,7 @@ from fedtrain.model_owner.jobs.datasets import Datasets
 from fedtrain.model_owner.jobs.preparation import Preparation
 from fedtrain.model_owner.metrics import Metrics
 from fedtrain.model_owner.results.predictions import Predictions
+from fedtrain.model_owner.results.round_metrics import RoundMetrics
 from fedtrain.model_owner.results.views import FacilitatorViews
 from fedtrain.model_owner.routes import ROUTERS
 from fedtrain.model_owner.routes.access import Desk
@@ -31,6 +32,8 @@ from fedtrain.model_owner.service import ModelService, Resources
 from fedtrain.model_owner.settings import ModelOwnerSettings
 from fedtrain.model_owner.store import ModelStore
 from fedtrain.model_owner.sums.keys import KeyRing
+from fedtrain.neural import Trainer
+from fedtrain.neural.worker_process import WorkerProcess
 from fedtrain.protocol.clock import Clock
 from fedtrain.protocol.documents.identity import Identity
 from fedtrain.protocol.documents.signed import SignedDocument
@@ -67,10 +70,12 @@ def create_app(
     executor: Executor,
     transport: httpx.AsyncBaseTransport | None = None,
     engine: Engine | None = None,
+    trainer: Trainer | None = None,
 ) -> FastAPI:
     """Return the application. `executor` runs what takes long, over `engine`: without one, workers of its own.
 
-    `transport` replaces the network to the Facilitator. The store is opened when the lifespan starts. Raises
+    `transport` replaces the network to the Facilitator, and `trainer` the worker process that evaluates the rounds of
+    networks, which starts when it is needed. The store is opened when the lifespan starts. Raises
     SecretFileError where the identity is not usable.
     """
     key_files = key_files_of(settings)
@@ -78,7 +83,7 @@ def create_app(
     membership = read_membership(settings.state_dir, identity.party_id, Role.MODEL_OWNER)
     registry = CollectorRegistry()
     metrics = Metrics(registry)
-    parts = _Parts(settings, clock, executor, transport, identity, membership, key_files, metrics)
+    parts = _Parts(settings, clock, executor, transport, identity, membership, key_files, metrics, trainer)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -137,6 +142,7 @@ class _Parts:
         membership: SignedDocument | None,
         key_files: KeyFiles,
         metrics: Metrics,
+        trainer: Trainer | None,
     ) -> None:
         self._settings = settings
         self._clock = clock
@@ -146,6 +152,7 @@ class _Parts:
         self._membership = membership
         self._key_files = key_files
         self._metrics = metrics
+        self._trainer = trainer
         self.agent: TaskAgent | None = None
 
     @asynccontextmanager
@@ -157,6 +164,8 @@ class _Parts:
         client = facilitator_client(settings, settings.facilitator, self._identity.party_id, self._transport)
         keys = self._key_ring("keys", engine)
         doorbell = Doorbell()
+        worker = WorkerProcess()
+        tests = settings.state_dir / "tests"
         service = ModelService(
             Resources(
                 store=store,
@@ -174,6 +183,7 @@ class _Parts:
                     partial(unit_costs, settings.state_dir, monotonic=self._clock.monotonic, choice=settings.engine)
                 ),
                 data_folder=settings.data_folder,
+                round_metrics=RoundMetrics(store, tests, self._trainer or worker),
                 membership=self._membership,
             )
         )
@@ -237,6 +247,7 @@ class _Parts:
         finally:
             app.state.stop.set()
             app.state.desk = None
+            await asyncio.to_thread(worker.close)
             await asyncio.gather(*running)
             await preparation.close()
             await views.close()

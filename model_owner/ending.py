@@ -38,6 +38,8 @@ FATAL = frozenset(
 def broken(state: JobState, message: j.Message, error: Exception, now: datetime) -> Outcome:
     """End the job whose step cannot be computed. Raises `error` again where no step would be answered by that."""
     arrived = message.turn.arrived if isinstance(message, j.PointEncrypted) else message
+    if isinstance(arrived, j.RoundEvaluated):
+        arrived = arrived.effect.arrived
     if isinstance(arrived, j.SumOpened):
         arrived = arrived.arrived
     if not isinstance(arrived, j.StepArrived) or state.ended or arrived.step.step != state.next_step:

@@ -20,6 +20,7 @@ from fedtrain.model_owner.methods.learning import Learning as Learning
 from fedtrain.model_owner.methods.method import JobFacts, Taken
 from fedtrain.model_owner.methods.moves import Ask
 from fedtrain.model_owner.results.fitted import TrainedModel as TrainedModel
+from fedtrain.neural import EvaluationResult
 from fedtrain.planning.window_position import WindowPosition, window_position
 from fedtrain.protocol import outcome
 from fedtrain.protocol.documents.identity import Identity
@@ -250,6 +251,14 @@ class SumRefused:
     problem: Problem
 
 
+@dataclass(frozen=True, eq=False)
+class RoundEvaluated:
+    """The weights of a round are evaluated on the test set. `result`: None where there is none that they could be."""
+
+    effect: EvaluateRound
+    result: EvaluationResult | None
+
+
 @dataclass(frozen=True)
 class PointEncrypted:
     """The next point is encrypted, `previous` too where the turn has one; or sealed, an owner a box."""
@@ -299,6 +308,7 @@ Message: TypeAlias = (
     | StepArrived
     | SumOpened
     | SumRefused
+    | RoundEvaluated
     | PointEncrypted
     | Ended
     | CancelAsked
@@ -351,6 +361,15 @@ class Turn:
     arrived: StepArrived
     taken: Taken = field(repr=False)
     ask: Ask = field(repr=False)
+    entries: int
+
+
+@dataclass(frozen=True, eq=False)
+class EvaluateRound:
+    """Evaluate `taken.tested` on the test set; then RoundEvaluated. Nothing of the turn is kept before."""
+
+    arrived: StepArrived
+    taken: Taken = field(repr=False)
     entries: int
 
 
@@ -421,6 +440,7 @@ Effect: TypeAlias = (
     PostManifest
     | OpenSum
     | OpenWindow
+    | EvaluateRound
     | EncryptPoint
     | GiveResult
     | DropResults

@@ -7,6 +7,7 @@ another party did wrong, and training that diverges, ends the job: it is FAILED,
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 from fedtrain.methods import schedule_of
@@ -64,6 +65,8 @@ def _take(context: JobContext, state: JobState, message: j.Message, now: datetim
             return _judged(state, message.arrived, now, lambda: _opened(context, state, message, now))
         case j.SumRefused():
             return failed(state, message.arrived, message.problem, now)
+        case j.RoundEvaluated():
+            return _judged(state, message.effect.arrived, now, lambda: _evaluated(context, state, message, now))
         case j.PointEncrypted():
             return _judged(state, message.turn.arrived, now, lambda: _encrypted(context, state, message))
         case j.Ended():
@@ -206,6 +209,21 @@ def _opened(context: JobContext, state: JobState, message: j.SumOpened, now: dat
     share = share_in_sum(arrived.step, context.roster(state).size_bands)
     opened = Opened(asked.kind, asked.round, message.values, now, message.previous, entries, share)
     taken = method_of(state.spec).step(facts_of(context, state), arrived.learning, opened)
+    if taken.tested is not None:
+        return Outcome(state, (j.EvaluateRound(arrived, taken, entries),))
+    return _moved_on(context, state, _after(state, arrived, taken, entries), arrived, taken, entries, now)
+
+
+def _evaluated(context: JobContext, state: JobState, message: j.RoundEvaluated, now: datetime) -> Outcome:
+    """Go on with the turn whose weights were evaluated, its row of the history with what came of it."""
+    effect, found = message.effect, message.result
+    arrived, taken, entries = effect.arrived, effect.taken, effect.entries
+    if arrived.step.step != state.next_step or state.ended:
+        raise Problem(Code.WRONG_STATE, f"Job {state.job_id} has gone on, or ended, without this round's test.")
+    if found is not None and taken.history is not None:
+        accuracy = found.hits / found.rows if state.spec.classifies else None
+        row = taken.history.model_copy(update={"test_loss": found.loss_sum / found.rows, "test_accuracy": accuracy})
+        taken = replace(taken, history=row)
     return _moved_on(context, state, _after(state, arrived, taken, entries), arrived, taken, entries, now)
 
 

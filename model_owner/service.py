@@ -37,6 +37,7 @@ from fedtrain.model_owner.jobs.initial_weights import beginning
 from fedtrain.model_owner.jobs.notices import notice_of
 from fedtrain.model_owner.jobs.specs import plan_of
 from fedtrain.model_owner.metrics import Metrics
+from fedtrain.model_owner.results.round_metrics import RoundMetrics
 from fedtrain.model_owner.store import ModelStore
 from fedtrain.model_owner.sums import replay, windows
 from fedtrain.model_owner.sums.keys import KeyRing, encryptor_of, private_key_of
@@ -89,6 +90,7 @@ class Resources:
     allow_small_keys: bool
     unit_costs: Callable[[int], UnitCosts]
     data_folder: Path
+    round_metrics: RoundMetrics
     membership: SignedDocument | None = None
     draw_hex: Callable[[int], str] = secrets.token_hex
 
@@ -106,6 +108,8 @@ class ModelService:
         self.notify: Callable[[Notice], None] | None = None
         #: Told of each job that is over; the keeper of heads', set when there is one.
         self.ended: Callable[[str], None] = _nobody
+        #: Why rounds have no metrics on the test set, by job.
+        self.test_problems: dict[str, str] = {}
         self._driver: Driver[JobContext, JobState, j.Message, j.Effect] = Driver(
             step=self._step,
             store=own.store,
@@ -115,6 +119,7 @@ class ModelService:
             handlers={
                 j.OpenSum: self._open,
                 j.OpenWindow: self._open_window,
+                j.EvaluateRound: self._evaluate,
                 j.EncryptPoint: self._encrypt,
                 j.GiveResult: self._give_result,
                 j.SendStored: self._send_stored,
@@ -342,6 +347,7 @@ class ModelService:
 
     async def _destroy_key(self, state: JobState, _effect: j.DestroyKey) -> None:
         await asyncio.to_thread(self._own.keys.destroy, state.job_id)
+        await asyncio.to_thread(self._own.round_metrics.forget, state.job_id)
 
     async def _open(self, state: JobState, effect: j.OpenSum) -> j.Message:
         own, job_id = self._own, state.job_id
@@ -371,6 +377,20 @@ class ModelService:
         fetched = sum(item.size_bytes for item in evidence)
         arrived = replace(effect.arrived, size_bytes=effect.arrived.size_bytes + fetched)
         return j.SumOpened(arrived, weights, previous)
+
+    async def _evaluate(self, state: JobState, effect: j.EvaluateRound) -> j.Message:
+        """Evaluate a round's weights; a test set that they cannot be evaluated on holds no training up."""
+        metrics, tested, job_id = self._own.round_metrics, effect.taken.tested or {}, state.job_id
+        try:
+            result = await self._run(lambda: metrics.of(job_id, state.spec, tested))
+            self.test_problems.pop(job_id, None)
+        except Problem as problem:
+            if problem.code is Code.TRAINING_STOPPED:
+                raise  # with the service: the step is done again
+            log.warning("test set not used", job=job_id, round=effect.taken.round, code=problem.code.slug)
+            self.test_problems[job_id] = problem.detail
+            result = None
+        return j.RoundEvaluated(effect, result)
 
     async def _evidence(self, job_id: str, start: int, stop: int) -> list[LogItem]:
         state = await self.job(job_id)

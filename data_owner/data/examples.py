@@ -8,21 +8,21 @@ be kept in their place, so that these are the records themselves: they are delet
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fedtrain.neural import ExamplesPart, Part
+from fedtrain.neural.examples_files import ExamplesWriter
 from fedtrain.service.vault.secret_files import sync_folder
 
 SUFFIX: Final = ".examples"
-Part = Literal["training", "validation"]
 _PARTS: Final[tuple[Part, Part]] = ("training", "validation")
 _MAGIC: Final = b"fedtrain-examples-1"
 _BLOCK_BYTES: Final = 1 << 20
@@ -71,7 +71,10 @@ def freeze_examples(batches: Iterable[ExampleBatch], folder: Path, width: int, o
     temporary.mkdir(mode=0o700, parents=True)
     try:
         with ExitStack() as stack:
-            parts = {part: stack.enter_context(_Part(temporary, part, width, outputs)) for part in _PARTS}
+            parts = {
+                part: stack.enter_context(ExamplesWriter(ExamplesPart(temporary, part), width, outputs))
+                for part in _PARTS
+            }
             for batch in batches:
                 held = np.zeros(len(batch.X), dtype=bool) if batch.held_out is None else batch.held_out
                 for part, rows in zip(_PARTS, (~held, held), strict=True):
@@ -115,38 +118,3 @@ def forget_examples(folder: Path) -> bool:
 
 def _files(folder: Path) -> list[Path]:
     return [folder / f"{part}-{name}.npy" for part in _PARTS for name in ("x", "y")]
-
-
-class _Part:
-    """Two files that are being written; how many rows they have stands in their headers only at the end."""
-
-    def __init__(self, folder: Path, part: Part, width: int, outputs: int) -> None:
-        self.rows = 0
-        self._files: list[tuple[IO[bytes], int]] = []
-        for name, columns in (("x", width), ("y", outputs)):
-            descriptor = os.open(folder / f"{part}-{name}.npy", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            self._files.append((os.fdopen(descriptor, "wb"), columns))
-        self._write_headers()
-
-    def __enter__(self) -> _Part:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._write_headers()
-        for file, _columns in self._files:
-            file.flush()
-            os.fsync(file.fileno())
-            file.close()
-
-    def add(self, *arrays: NDArray[Any]) -> None:
-        for (file, _columns), array in zip(self._files, arrays, strict=True):
-            file.write(np.ascontiguousarray(array, dtype="<f4").tobytes())
-        self.rows += len(arrays[0])
-
-    def _write_headers(self) -> None:
-        # A header keeps its length when the number of rows grows: the format leaves room for that.
-        for file, columns in self._files:
-            file.seek(0)
-            header = {"descr": "<f4", "fortran_order": False, "shape": (self.rows, columns)}
-            np.lib.format.write_array_header_1_0(file, header)
-            file.seek(0, os.SEEK_END)

@@ -113,8 +113,8 @@ async def federation(
     `owner_settings` are further settings of every Data Owner, and `owner_policy` stands in for their policy. `wiretap`
     is given each request line and each piece of a body that reaches the Facilitator from a party; `line` returns what
     they reach in its place. All share one `engine`, by default with workers of its own. `database_urls`
-    (party's name → URL) are stores elsewhere than in `folder`. `trainer` trains networks for all owners, in the place
-    of a worker process of each. All are stopped when the context is left.
+    (party's name → URL) are stores elsewhere than in `folder`. `trainer` trains and evaluates networks for all, in the
+    place of a worker process of each. All are stopped when the context is left.
     """
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
@@ -163,7 +163,12 @@ class _Starter:
         )
         transport = self._line_to(facilitator)
         app = create_model_owner(
-            settings, clock=self.clock, executor=self.executor, transport=transport, engine=self.engine
+            settings,
+            clock=self.clock,
+            executor=self.executor,
+            transport=transport,
+            engine=self.engine,
+            trainer=self.trainer,
         )
         return await self._run("model-owner", app, settings.state_dir)
 

@@ -14,7 +14,8 @@ class HistoryRow(Strict):
     With windows there is no loss, and `gradient` is what the whole window tells of it (see `quadratic.windowed`).
     `validation_loss`: of the owners' validation parts, where the round was evaluated.
     Of a network the loss is the mean of the owners' while they trained, `gradient` the L2 norm of the mean update, and
-    `accuracy` the share of hits, where targets have categories.
+    `accuracy` the share of hits, where targets have categories. `test_loss`, `test_accuracy`: of the weights after the
+    round on the Model Owner's test set, where it was evaluated and there is one.
     """
 
     round: int
@@ -24,6 +25,8 @@ class HistoryRow(Strict):
     validation_loss: float | None = None
     accuracy: float | None = None
     validation_accuracy: float | None = None
+    test_loss: float | None = None
+    test_accuracy: float | None = None
 
 
 class Pending(Strict):

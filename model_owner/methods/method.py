@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
 
 from fedtrain.methods.plan import Plan
 from fedtrain.model_owner.arithmetic.arrays import Integers
@@ -62,6 +66,7 @@ class Taken:
     """Consequences of an answer. `round`: that of the next question. `rows_total`: N, where this answer told it.
 
     `numbers_decrypted`: how many of the federation's numbers the answer told. `history`: the row of a finished round.
+    `tested`: a network's weights whose metrics on the Model Owner's test set belong to that row, None for none.
     """
 
     learning: Learning
@@ -70,6 +75,7 @@ class Taken:
     numbers_decrypted: int
     rows_total: int | None = None
     history: HistoryRow | None = None
+    tested: Mapping[str, NDArray[np.float32]] | None = field(default=None, repr=False)
 
 
 class Method(ABC):

@@ -46,7 +46,8 @@ class Leak(BaseModel):
 class Round(BaseModel):
     """One turn of the Model Owner: the training loss in raw units and ‖gradient‖/‖b‖, at the weights that were asked.
 
-    With windows there is no loss, and `gradient` is what the window's updates tell of it.
+    With windows there is no loss, and `gradient` is what the window's updates tell of it. `test_loss` and
+    `test_accuracy`: of a network's weights after the round on this party's test set, where the round was evaluated.
     """
 
     round: int
@@ -56,6 +57,8 @@ class Round(BaseModel):
     validation_loss: float | None = None
     accuracy: float | None = None
     validation_accuracy: float | None = None
+    test_loss: float | None = None
+    test_accuracy: float | None = None
 
 
 class Suspect(BaseModel):
@@ -150,7 +153,8 @@ class ModelView(ModelLine):
     `refusal`: why this party last refused what the Facilitator sent. `converged`: whether the tolerance was reached.
     `remarks`: what people must know of the finished model. `may_have_caused`: where its sums could not be used, the
     owners of the roster, those first whose jobs ended so most often.
-    `test_set_problem`: in the answer to POST /models, why the test set could not score the model that it will be.
+    `test_set_problem`: in the answer to POST /models, why the test set could not score the model that it will be; later
+    why the last round that was evaluated could not be on it.
     Members that are not here are what a method reports that fits no coefficients.
     `on_dropout`: what its spec says of rounds without an owner. `window`: scale and bits of the round that is
     asked. `plan`: the budget, and under `forecast` what the job costs.

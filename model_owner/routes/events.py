@@ -80,5 +80,7 @@ def _round(state: JobState, row: HistoryRow) -> dict[str, Any]:
         "rounds": state.rounds,
         "loss": row.loss,
         "gradient": row.gradient,
+        "test_loss": row.test_loss,
+        "test_accuracy": row.test_accuracy,
         "at": row.at.isoformat(),
     }

@@ -36,6 +36,8 @@ async def shown(desk: Desk, model_id: str) -> ModelView:
     elsewhere = await desk.views.of(state)
     forecast = await desk.service.forecast(state)
     shown = view(state, history, model, elsewhere, desk.service.refusals.get(model_id), forecast)
+    if model_id in desk.service.test_problems:
+        shown = shown.model_copy(update={"test_set_problem": desk.service.test_problems[model_id]})
     if state.ending is None or state.ending.code not in ABOUT_VALUES:
         return shown
     jobs = await asyncio.to_thread(desk.store.jobs, LISTED)

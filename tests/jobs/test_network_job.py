@@ -22,7 +22,7 @@ from fedtrain.simulation.federation import Federation, federation
 from fedtrain.spec.model_spec import ModelSpec
 from fedtrain.spec.problems import Code, Problem
 from tests.harness.networks.small_trainer import DrawnTrainer, LinearTrainer, descended
-from tests.harness.one_process import write_table
+from tests.harness.one_process import give_salts, write_table
 
 ROWS = (40, 25, 70)
 RATE, STEPS, CLIP = 0.1, 3, 0.15
@@ -137,6 +137,41 @@ def test_rounds_are_evaluated_on_what_owners_hold_out_and_the_best_weights_are_k
     assert f"the weights are those of round {best}" in model["reason"]
     assert weights_of(export)["scores.weight"].shape == (1, 3)
     assert 0 < model["rows_total"] < sum(ROWS), "rows that are held out are in no training sum"
+
+
+def test_rounds_that_are_evaluated_are_so_on_the_test_set_too(tmp_path: Path) -> None:
+    test = tables(seed=5)[0]
+    path = write_table(tmp_path / "test.csv", test.tolist())
+    give_salts(tmp_path, len(ROWS))
+    model, export = train(tmp_path, spec_of(rounds=5, evaluate_every=2), test_data=path)
+    told = {row["round"]: row["test_loss"] for row in model["history"]}
+    assert told[1] is told[3] is None
+    weights = weights_of(export)
+    X, Y = (test[:, :3] - 5) / 5, test[:, 3:] / 20
+    error = X @ weights["scores.weight"].astype(np.float64).T + weights["scores.bias"] - Y
+    assert told[model["best_round"]] == pytest.approx(np.square(error).mean(), rel=1e-5)
+    assert told[2] > told[4] > told[5], "the schedule's own losses are far enough apart for any rounding"
+    assert all(row["test_accuracy"] is None for row in model["history"]), "targets with a range have no hits"
+    assert not list((tmp_path / "model-owner" / "tests").iterdir()), "the job is over"
+
+
+def test_a_test_set_that_does_not_fit_holds_no_training_up_and_is_told_of(tmp_path: Path) -> None:
+    path = write_table(tmp_path / "test.csv", [[1.0, 2.0, 3.0, 4.0]])
+
+    def spoil() -> None:
+        path.write_text(path.read_text() + "5.0,6.0,7.0,8.0\n")
+
+    async def run() -> dict[str, Any]:
+        async with running(tmp_path, test_data=path) as parties:
+            spoil()
+            model_id = await parties.deploy(spec_of(rounds=2, evaluate_every=2))
+            return await asyncio.wait_for(parties.wait(model_id), 60)
+
+    model = asyncio.run(run())
+    assert model["status"] == "FINISHED", model["reason"]
+    assert model["history"][-1]["validation_loss"] is not None
+    assert model["history"][-1]["test_loss"] is None
+    assert "has changed since it was registered" in model["test_set_problem"]
 
 
 def test_a_job_that_runs_away_fails_as_diverged(tmp_path: Path) -> None:

@@ -73,4 +73,7 @@ def test_owners_train_and_the_model_owner_scores(tmp_path: Path) -> None:
     evaluated = [row for row in model["history"] if row["validation_loss"] is not None]
     assert [row["round"] for row in evaluated] == [5, 10, 11]
     assert max(row["validation_accuracy"] for row in evaluated) > 0.75
+    best = next(row for row in evaluated if row["round"] == model["best_round"])
+    assert best["test_accuracy"] == pytest.approx(on_test["metrics"]["accuracy"], abs=1e-9)
+    assert best["test_loss"] > 0
     assert model["history"][-1]["accuracy"] > 0.75

@@ -198,6 +198,14 @@ def _of_what(model: dict[str, Any]) -> str:
     return f" ({model['loss_is']})" if model.get("loss_is") else ""
 
 
+def _last_test(model: dict[str, Any]) -> str:
+    """Return a network's metrics on the test set, of the last round that has any."""
+    from fedtrain.cli.jobs.follow import metrics_on_test_set
+
+    row = next((row for row in reversed(model.get("history") or ()) if row.get("test_loss") is not None), None)
+    return "" if row is None else f"{metrics_on_test_set(row)} after round {row['round']}"
+
+
 def _round(model: dict[str, Any]) -> str:
     return f"{model.get('round') or 0} of {model['rounds']}" if model.get("rounds") else ""
 
@@ -243,6 +251,8 @@ def print_model(model: dict[str, Any]) -> None:
         ("optimizer", model.get("optimizer") or ""),
         ("round", _round(model)),
         ("loss", f"{model['loss']:.6f}{_of_what(model)}" if model.get("loss") is not None else ""),
+        ("on the test set", _last_test(model)),
+        ("test set", model.get("test_set_problem") or ""),
         ("reason", model.get("reason") or ""),
         ("may have caused it", ", ".join(map(_suspect, model.get("may_have_caused") or ()))),
         (

@@ -50,7 +50,9 @@ def as_answered(state: dict[str, Any]) -> dict[str, Any]:
     history = state.get("history")
     if state.get("status") in ENDED or not history:
         return state
-    return {**state, "round": history[-1]["round"], "loss": history[-1]["loss"]}
+    last = history[-1]
+    tested = {name: last[name] for name in ("test_loss", "test_accuracy") if last.get(name) is not None}
+    return {**state, "round": last["round"], "loss": last["loss"], **tested}
 
 
 def describe_progress(state: dict[str, Any]) -> str:
@@ -62,7 +64,15 @@ def describe_progress(state: dict[str, Any]) -> str:
         parts.append(str(state["phase"]).replace("_", " ").lower())
     if state.get("loss") is not None:
         parts.append(f"loss {state['loss']:.6f}")
+    if state.get("test_loss") is not None:
+        parts.append(f"on the test set {metrics_on_test_set(state)}")
     return ", ".join(parts)
+
+
+def metrics_on_test_set(row: dict[str, Any]) -> str:
+    """Return a round's metrics on the test set, where its row of the history has any, in words."""
+    accuracy = row.get("test_accuracy")
+    return f"loss {row['test_loss']:.6f}" + ("" if accuracy is None else f", accuracy {accuracy:.4f}")
 
 
 @contextmanager

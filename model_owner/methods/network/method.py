@@ -135,9 +135,9 @@ def _evaluated(job: JobFacts, state: NetworkState, opened: Opened) -> Taken:
     if over or best.worse >= PATIENCE:
         why = f"the validation loss has not fallen for {PATIENCE} evaluations"
         end = _finished(job, after, f"all {job.rounds} rounds are done" if over else why)
-        return Taken(_learned(after), end, opened.round, opened.values.size, None, history)
+        return Taken(_learned(after), end, opened.round, opened.values.size, None, history, after.weights)
     ask = _asking(after, NetworkKind.UPDATE)
-    return Taken(_learned(after), ask, opened.round + 1, opened.values.size, None, history)
+    return Taken(_learned(after), ask, opened.round + 1, opened.values.size, None, history, after.weights)
 
 
 def _finished(job: JobFacts, state: NetworkState, why: str) -> Finished:
