@@ -211,6 +211,7 @@ def create_app(
                     membership=membership,
                 ),
                 heads,
+                lambda job_id: observed.on(freezer.examples_folder(job_id)),
             )
             app.state.agent = agent
             metrics.watch(arithmetic, pools, client, store, observed)

@@ -86,8 +86,8 @@ class Answer(Strict):
 class CurrentRound(Strict):
     """The request that was posted last. `signed_request_hash` is of its SignedBytes. `answers` are by party.
 
-    Where rounds go on without an owner: `commitments` (hashes of the answers') and `answered_after_s` (seconds since
-    the request) are by party, `members` are those whose answers are summed, once they are named, `set_signatures` and
+    So is `answered_after_s`: seconds since the request. Where rounds go on without an owner: `commitments` (hashes of
+    the answers') are by party, `members` are those whose answers are summed, once they are named, `set_signatures` and
     `unmaskings` (hashes of their bytes) what has come of them.
     """
 
@@ -119,6 +119,7 @@ class JobState(Strict):
 
     `step`: STEP tasks created so far. `step_result_hash`: of the result of STEP task number step − 1, once it is in.
     `deadline`: when the join or round timeout is due. `round_seconds` over `rounds_done` is the mean round time.
+    `last_answer_s`: how many seconds after its request each owner's last answer came, whatever the round.
     Where rounds go on without an owner: `voids` of them in a row came to nothing, `left` are owners that have gone for
     good, and `absences` counts the rounds that each owner's answer was not in time for.
     """
@@ -144,6 +145,7 @@ class JobState(Strict):
     current: CurrentRound | None = None
     rounds_done: int = 0
     round_seconds: float = 0.0
+    last_answer_s: dict[PartyId, float] = Field(default_factory=dict)
     voids: int = 0
     left: tuple[PartyId, ...] = ()
     absences: dict[PartyId, int] = Field(default_factory=dict)

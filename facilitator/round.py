@@ -196,12 +196,15 @@ def _answer(context: JobContext, state: JobState, message: RoundAnswered, now: d
         ciphertexts_hash=answer.vector.ciphertexts_hash,
         signature=answer.signature.hex(),
     )
-    changes: dict[str, object] = {"answers": {**current.answers, answer.party: kept}}
+    took_s = max(0.0, (now - current.started_at).total_seconds())
+    changes: dict[str, object] = {
+        "answers": {**current.answers, answer.party: kept},
+        "answered_after_s": {**current.answered_after_s, answer.party: took_s},
+    }
     if answer.commitments is not None:
-        took_s = max(0.0, (now - current.started_at).total_seconds())
         changes["commitments"] = {**current.commitments, answer.party: answer.commitments.hash}
-        changes["answered_after_s"] = {**current.answered_after_s, answer.party: took_s}
-    after = state.model_copy(update={"current": current.model_copy(update=changes)})
+    last = {**state.last_answer_s, answer.party: took_s}
+    after = state.model_copy(update={"current": current.model_copy(update=changes), "last_answer_s": last})
     if self_masked:
         return answered(context, after, now)
     if after.awaited_owners:

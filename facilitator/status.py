@@ -41,19 +41,22 @@ class DeclinedOwner(BaseModel):
 
 
 class OwnerPace(BaseModel):
-    """Pace of an owner, where rounds go on without those who are late.
+    """Pace of an owner, as the Facilitator sees it.
 
-    `answered_after_s`: seconds from the round's request to its answer, None while there is none. `rounds_missed`: whose
-    sum is without it. `left`: it is asked no more.
+    `answered_after_s`: seconds from the round's request to its answer, None while there is none. `last_answer_after_s`:
+    the same of its last answer, whatever the round, None before the first. `rounds_missed`: whose sum is without it.
+    `left`: it is asked no more.
     """
 
     party: str
     name: str
     answered_after_s: float | None
+    last_answer_after_s: float | None = None
     rounds_missed: int
     left: bool
 
 
+_ALL_ROUNDS: JsonDict = {"rounds_missed": 0, "left": False}
 _EXAMPLE: JsonDict = {
     "id": "0f4b6d1c9e7a4c52b8d3a6e5f1029384",
     "status": "IN_PROGRESS",
@@ -72,7 +75,11 @@ _EXAMPLE: JsonDict = {
     "ended_at": None,
     "pruned_at": None,
     "due_at": "2026-01-12T09:40:05.120Z",
-    "pace": None,
+    "goes_on": False,
+    "pace": [
+        {"party": "1a" * 32, "name": "clinic-a", "answered_after_s": 0.84, "last_answer_after_s": 0.84, **_ALL_ROUNDS},
+        {"party": "c4" * 32, "name": "clinic-b", "answered_after_s": None, "last_answer_after_s": 31.02, **_ALL_ROUNDS},
+    ],
     "seconds_left": 41.5,
     "window": {
         "step": 2,
@@ -89,8 +96,9 @@ _EXAMPLE: JsonDict = {
 class ModelView(JobView):
     """A job. `due_at`: when its timeout comes. `seconds_left`: an estimate, should it need all its rounds.
 
-    `window`: scale and bits of the training round that is asked, None outside those. `pace`: of each owner, where
-    rounds go on without some; None elsewhere. `log_head`: the hash of the log's last entry, of a finished job.
+    `window`: scale and bits of the training round that is asked, None outside those. `goes_on`: rounds go on without an
+    owner that is late. `pace`: of each owner on the roster. `log_head`: the hash of the log's last entry, of a finished
+    job.
     """
 
     model_config = ConfigDict(json_schema_extra={"example": _EXAMPLE})
@@ -106,7 +114,8 @@ class ModelView(JobView):
     due_at: datetime | None
     seconds_left: float | None
     window: WindowPosition | None
-    pace: list[OwnerPace] | None
+    goes_on: bool
+    pace: list[OwnerPace]
     log_head: str | None = None
 
 
@@ -148,7 +157,8 @@ def describe(outline: JobOutline, state: JobState, facilitator: Member, now: dat
         due_at=state.deadline,
         seconds_left=_seconds_left(state, outline, now),
         window=position_of(outline, state),
-        pace=_pace(state) if outline.schedule.goes_on else None,
+        goes_on=outline.schedule.goes_on,
+        pace=_pace(state),
         log_head=state.log_head if state.phase is Phase.FINISHED else None,
     )
 
@@ -160,6 +170,7 @@ def _pace(state: JobState) -> list[OwnerPace]:
             party=owner.party,
             name=owner.name,
             answered_after_s=after_s.get(owner.party),
+            last_answer_after_s=state.last_answer_s.get(owner.party),
             rounds_missed=state.absences.get(owner.party, 0),
             left=owner.party in state.left,
         )

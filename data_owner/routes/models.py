@@ -43,6 +43,19 @@ class Released(BaseModel):
     numbers: int
 
 
+class TrainingView(BaseModel):
+    """Local training that runs now: `step` batches of `steps` are done of its turn in `round`."""
+
+    round: int
+    step: int
+    steps: int
+
+    @classmethod
+    def of(cls, parts: OwnerParts, job_id: str) -> TrainingView | None:
+        at = parts.training_of(job_id)
+        return None if at is None else cls(round=at.round, step=at.step, steps=at.steps)
+
+
 class OwnerJobView(JobView):
     """A job as this owner's own people see it: with the reasons in full, which nobody else is told."""
 
@@ -109,7 +122,8 @@ class JobDetail(OwnerJobView):
 
     `differencing_risks` are those that a person has to take, or has taken; `earlier_jobs` are those on the same rows,
     as far as that is known, with the owners that each was over; `consents` are those to this job. `asked`: all of it in
-    the words that a person decides on, None where the job's manifest could not be opened.
+    the words that a person decides on, None where the job's manifest could not be opened. `training_now`: how far the
+    local training of a network is, None where none runs.
     """
 
     spec: dict[str, Any] | None
@@ -120,6 +134,7 @@ class JobDetail(OwnerJobView):
     earlier_jobs: list[EarlierView]
     consents: list[ConsentView]
     asked: Asked | None
+    training_now: TrainingView | None = None
 
 
 _EXAMPLE = {
@@ -182,6 +197,7 @@ def get_model(job_id: JobIdPath, parts: Parts) -> JobDetail:
         earlier_jobs=[EarlierView.of(one) for one in earlier],
         consents=ConsentView.of_job(parts.memory, job_id, state.consent),
         asked=Asked.of(state, manifest, _leak(state, manifest), earlier) if manifest else None,
+        training_now=TrainingView.of(parts, job_id),
     )
 
 
@@ -199,7 +215,8 @@ async def events(
         for release in parts.store.releases(job_id):
             left[release.round] = left.get(release.round, 0) + release.numbers
         rounds = [status | {"round": at, "numbers": left[at]} for at in sorted(left) if at > max(seen, 0)]
-        return Sight(status, rounds, state.ended)
+        at = TrainingView.of(parts, job_id)
+        return Sight(status, rounds, state.ended, training=None if at is None else at.model_dump())
 
     def looked(seen: int) -> Awaitable[Sight]:
         return asyncio.to_thread(look, seen)

@@ -13,6 +13,7 @@ from fedtrain.data_owner.agent.past import Memory
 from fedtrain.data_owner.agent.publishing import Publishing
 from fedtrain.data_owner.agent.service import OwnerService
 from fedtrain.data_owner.agent.spending import Spendings
+from fedtrain.data_owner.agent.training import TrainingStep
 from fedtrain.data_owner.data.table_fits import TableFits
 from fedtrain.data_owner.policy.inspector import Inspector
 from fedtrain.data_owner.scoring.desk import ScoringDesk
@@ -23,7 +24,10 @@ from fedtrain.spec.problems import Code, Problem
 
 @dataclass(frozen=True)
 class OwnerParts:
-    """A started Data Owner. `timestamp` gives the time of day as messages carry it."""
+    """A started Data Owner. `timestamp` gives the time of day as messages carry it.
+
+    `training_of`: how far the local training of a job is, None where none runs.
+    """
 
     store: OwnerStore
     service: OwnerService
@@ -36,6 +40,7 @@ class OwnerParts:
     spendings: Spendings
     publishing: Publishing
     heads: HeadFiles
+    training_of: Callable[[str], TrainingStep | None]
 
 
 def _parts(request: Request) -> OwnerParts:

@@ -91,6 +91,7 @@ class ModelLine(JobView):
     ended_at: datetime | None
 
 
+_ALL_ROUNDS = {"rounds_missed": 0, "left": False}
 _EXAMPLE: dict[str, Any] = {
     "id": "0f4b6d1c9e7a4c52b8d3a6e5f1029384",
     "name": "stay in hospital",
@@ -119,6 +120,10 @@ _EXAMPLE: dict[str, Any] = {
     "declined": [],
     "on_dropout": "wait",
     "waiting_for": [{"party": "c4" * 32, "name": "clinic-b", "since": "2026-01-12T09:28:41.100Z"}],
+    "pace": [
+        {"party": "1a" * 32, "name": "clinic-a", "answered_after_s": 0.84, "last_answer_after_s": 0.84, **_ALL_ROUNDS},
+        {"party": "c4" * 32, "name": "clinic-b", "answered_after_s": None, "last_answer_after_s": 31.02, **_ALL_ROUNDS},
+    ],
     "not_signed_off": None,
     "release_refused": [],
     "seconds_left": 41.5,
@@ -146,7 +151,8 @@ _EXAMPLE: dict[str, Any] = {
 
 
 class ModelView(ModelLine):
-    """A job. `waiting_for` and `seconds_left` are the Facilitator's, and None where it cannot be asked.
+    """A job. `waiting_for`, `pace` and `seconds_left` are the Facilitator's, and None where it cannot be asked, or
+    the job is over. `pace`: of each owner, how long after the request it answered.
 
     `not_signed_off`: names of owners whose people have yet to sign the result off, once that is all it waits for, or
     all that others wait for; None before, and where nobody does. `release_refused`: who refused that others get it.
@@ -176,6 +182,7 @@ class ModelView(ModelLine):
     declined: list[dict[str, Any]]
     on_dropout: Literal["wait", "end", "continue"]
     waiting_for: list[dict[str, Any]] | None
+    pace: list[dict[str, Any]] | None = None
     not_signed_off: list[str] | None
     release_refused: list[ReleaseRefusal] = Field(default=[])
     seconds_left: float | None
@@ -239,6 +246,7 @@ def view(
         declined=_listed(said.get("declined")),
         on_dropout=state.spec.training.on_dropout,
         waiting_for=[] if state.ended else None if elsewhere is None else _listed(said.get("waiting_for")),
+        pace=None if elsewhere is None else _listed(said.get("pace")),
         not_signed_off=_not_signed_off(state, said),
         release_refused=[
             ReleaseRefusal(name=owner.name, why=word.refused_because or "") for owner, word in refused(state)

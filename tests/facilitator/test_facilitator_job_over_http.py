@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from fedtrain.crypto import EncryptedVector, sum_vectors
 from fedtrain.methods.regression.kinds import RoundKind
@@ -120,6 +121,10 @@ async def _check_evidence(model_owner: FakeModelOwner, job_id: str, entries: int
         assert sha256_hex(product) == line["product_hash"]
 
 
+def _last_answers(view: Any) -> list[tuple[str, float | None]]:
+    return sorted((one["name"], one["last_answer_after_s"]) for one in view["pace"])
+
+
 def test_the_status_says_for_whom_the_job_waits_and_since_when(tmp_path: Path) -> None:
     async def job() -> None:
         async with running(tmp_path) as facilitator:
@@ -150,6 +155,8 @@ def test_the_status_says_for_whom_the_job_waits_and_since_when(tmp_path: Path) -
                 {"party": owners[2].party_id, "name": "clinic-c", "since": "2026-01-12T09:00:10Z"}
             ]
             assert (view["round"], view["kind"], view["status"]) == (0, "counts", "IN_PROGRESS")
+            assert view["goes_on"] is False
+            assert _last_answers(view) == [("clinic-a", 0), ("clinic-b", 0), ("clinic-c", None)]
             facilitator.clock.pass_time(4)
             await owners[2].compute(budget, [[1, 2]])
             roster_hash = step.roster.hash
@@ -158,5 +165,7 @@ def test_the_status_says_for_whom_the_job_waits_and_since_when(tmp_path: Path) -
             facilitator.clock.pass_time(1)
             view = await model_owner.client.model(job_id)
             assert view["seconds_left"] == 5 * 4 - 1  # rounds 1 to 5 at 4 s, one second of the first is over
+            assert _last_answers(view) == [("clinic-a", 0), ("clinic-b", 0), ("clinic-c", 4)]
+            assert {one["answered_after_s"] for one in view["pace"]} == {None}, "the next round is asked already"  # type: ignore[attr-defined]
 
     asyncio.run(job())

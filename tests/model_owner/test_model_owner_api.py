@@ -221,9 +221,10 @@ async def test_whom_a_job_waits_for_is_the_facilitators_word(tmp_path: Path) -> 
         model = await party.until(model_id, lambda model: model["round"] == 1)
         assert [owner["name"] for owner in model["waiting_for"]] == ["owner-1"]
         assert model["seconds_left"] == 12.5
+        assert model["pace"] == [{"name": "owner-1", "last_answer_after_s": 31.0}]
         facilitator.down = True
         model = await party.call("GET", f"/models/{model_id}")
-        assert model["waiting_for"] is None
+        assert model["waiting_for"] is model["pace"] is None
 
 
 # Ends

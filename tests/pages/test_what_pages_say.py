@@ -36,6 +36,23 @@ def rows_of(page: Page) -> list[list[str]]:
 
 
 @pytest.mark.parametrize("party", ["facilitator", "model-owner"])
+def test_the_owner_that_all_wait_for_is_known_by_how_long_its_answers_take(
+    finished: tuple[Parties, str], watched: Watched, party: str
+) -> None:
+    pace = [
+        {**owner, "answered_after_s": None, "last_answer_after_s": after, "rounds_missed": 0, "left": False}
+        for owner, after in zip(OWNERS, (0.5, 45.0, None), strict=True)
+    ]
+    page = job_as(finished[0], watched, party, finished[1], "job", **RUNNING, waiting_for=AWAITED, pace=pace)
+    page.get_by_text("Rounds 0 to 4").wait_for()
+    assert [row[:2] for row in rows_of(page)] == [
+        ["answered", "after 0.5 s"],
+        ["waited for", "after 45 s"],
+        ["answered", ""],
+    ]
+
+
+@pytest.mark.parametrize("party", ["facilitator", "model-owner"])
 def test_of_owners_of_one_name_only_the_one_that_is_waited_for_is_shown_so(
     finished: tuple[Parties, str], watched: Watched, party: str
 ) -> None:
@@ -60,13 +77,18 @@ def test_of_rounds_that_go_on_without_some_no_past_answer_is_claimed(
     finished: tuple[Parties, str], watched: Watched
 ) -> None:
     pace = [
-        {**OWNERS[0], "answered_after_s": 1.5, "rounds_missed": 0, "left": False},
-        {**OWNERS[1], "answered_after_s": None, "rounds_missed": 2, "left": False},
+        {**OWNERS[0], "answered_after_s": 1.5, "last_answer_after_s": 1.5, "rounds_missed": 0, "left": False},
+        {**OWNERS[1], "answered_after_s": None, "last_answer_after_s": 31.0, "rounds_missed": 2, "left": False},
         {**OWNERS[2], "answered_after_s": None, "rounds_missed": 1, "left": True},
     ]
-    page = job_as(finished[0], watched, "facilitator", finished[1], "job", **RUNNING, waiting_for=AWAITED, pace=pace)
+    late: dict[str, Any] = {"pace": pace, "goes_on": True}
+    page = job_as(finished[0], watched, "facilitator", finished[1], "job", **RUNNING, waiting_for=AWAITED, **late)
     page.get_by_text("Round 4.").wait_for()
-    assert rows_of(page) == [["answered", ""], ["waited for", "missed 2 rounds"], ["asked no more", "missed 1 round"]]
+    assert rows_of(page) == [
+        ["answered", "after 1.5 s", ""],
+        ["waited for", "after 31 s", "missed 2 rounds"],
+        ["asked no more", "", "missed 1 round"],
+    ]
     assert page.locator(f"{OWNER} rect").count() == 0
     page = job_as(
         finished[0], watched, "model-owner", finished[1], "job",

@@ -198,6 +198,13 @@ def _of_what(model: dict[str, Any]) -> str:
     return f" ({model['loss_is']})" if model.get("loss_is") else ""
 
 
+def _paces(model: dict[str, Any]) -> str:
+    """Return how long each owner's last answer took, the slowest first."""
+    pace = [one for one in model.get("pace") or () if one.get("last_answer_after_s") is not None]
+    slowest = sorted(pace, key=lambda one: -float(one["last_answer_after_s"]))
+    return ", ".join(f"{one['name']} {one['last_answer_after_s']:.1f} s" for one in slowest)
+
+
 def _last_test(model: dict[str, Any]) -> str:
     """Return a network's metrics on the test set, of the last round that has any."""
     from fedtrain.cli.jobs.follow import metrics_on_test_set
@@ -251,6 +258,7 @@ def print_model(model: dict[str, Any]) -> None:
         ("optimizer", model.get("optimizer") or ""),
         ("round", _round(model)),
         ("loss", f"{model['loss']:.6f}{_of_what(model)}" if model.get("loss") is not None else ""),
+        ("answered after", _paces(model)),
         ("on the test set", _last_test(model)),
         ("test set", model.get("test_set_problem") or ""),
         ("reason", model.get("reason") or ""),

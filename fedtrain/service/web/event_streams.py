@@ -1,4 +1,4 @@
-"""A job as server-sent events (WHATWG HTML §9.2), at every party: a round, a step of a window, a change of phase.
+"""A job as server-sent events (WHATWG HTML §9.2), at every party: a round, a step in it, a change of phase.
 
 Streams that are open are counted, so that neither one caller nor all together can hold the service's memory.
 """
@@ -45,7 +45,7 @@ _EXAMPLE = (
 LastEventId = Annotated[str | None, Header(description="The last round that was seen.", examples=["7"])]
 #: How a route of events is declared.
 EVENTS: dict[str, Any] = {
-    "summary": "One event a round, a step of a window, and a change of phase; ends with the job",
+    "summary": "One event a round, a step of a window or of local training, and a change of phase; ends with the job",
     "response_class": EventSourceResponse,
     "responses": {200: {"description": "Server-sent events", "content": {"text/event-stream": {"example": _EXAMPLE}}}},
 }
@@ -54,13 +54,15 @@ EVENTS: dict[str, Any] = {
 @dataclass(frozen=True)
 class Sight:
     """A job as it is seen now: `status` with its `phase`, the `rounds` after the last that was told, each with its
-    number under `round`, and `window`, None where there is none to tell of. `window_of` tells equal ones apart."""
+    number under `round`, and `window`, None where there is none to tell of. `window_of` tells equal ones apart.
+    `training`: how far the local training of an owner is, None where none runs."""
 
     status: Mapping[str, Any]
     rounds: Sequence[Mapping[str, Any]]
     ended: bool
     window: Mapping[str, Any] | None = None
     window_of: int = 0
+    training: Mapping[str, Any] | None = None
 
 
 #: Given the last round that was told, -1 for none.
@@ -75,7 +77,7 @@ async def events_of(look: Look, wait: Wait, last_event_id: str | None) -> AsyncI
     Another text than a number is no round that a service has named: everything is told.
     """
     seen = int(last_event_id) if last_event_id is not None and _ROUND.fullmatch(last_event_id) else -1
-    phase, window = None, None
+    phase, window, training = None, None, None
     while True:
         sight = await look(seen)
         for one in sight.rounds:
@@ -89,6 +91,9 @@ async def events_of(look: Look, wait: Wait, last_event_id: str | None) -> AsyncI
         if sight.window is not None and (sight.window_of, sight.window) != window:
             window = (sight.window_of, sight.window)
             yield _event("window", {"id": sight.status["id"], "window": sight.window})
+        if sight.training is not None and sight.training != training:
+            training = sight.training
+            yield _event("training", {"id": sight.status["id"], "training": training})
         if await wait():
             return
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from fedtrain.cli.jobs.client import Service
+from fedtrain.cli.jobs.commands import print_model
 from fedtrain.cli.jobs.follow import as_answered, describe_progress, follow
 from fedtrain.cli.output import Failure
 from fedtrain.cli.services.metrics import sum_by_name
@@ -119,6 +120,37 @@ def test_progress_says_round_and_loss() -> None:
     line = describe_progress({"status": "IN_PROGRESS", "round": 3, "rounds": 44, "loss": 12.5})
     assert line == "IN_PROGRESS, round 3 of 44, loss 12.500000"
     assert describe_progress({"status": "INITIATED", "phase": "JOINING"}) == "INITIATED, joining"
+
+
+def test_status_has_the_slowest_owner_first_and_the_last_metrics_on_the_test_set(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pace = [
+        {"name": "clinic-a", "last_answer_after_s": 0.84},
+        {"name": "clinic-b", "last_answer_after_s": 31.02},
+        {"name": "clinic-c", "last_answer_after_s": None},
+    ]
+    history = [
+        {"round": 5, "loss": 0.5, "test_loss": 0.25, "test_accuracy": 0.9536},
+        {"round": 6, "loss": 0.5, "test_loss": None, "test_accuracy": None},
+    ]
+    print_model({"id": "m", "status": "IN_PROGRESS", "pace": pace, "history": history})
+    told = capsys.readouterr().out
+    assert "answered after: clinic-b 31.0 s, clinic-a 0.8 s\n" in told
+    assert "on the test set: loss 0.250000, accuracy 0.9536 after round 5\n" in told
+    print_model({"id": "m", "status": "IN_PROGRESS", "pace": None, "history": history[1:]})
+    told = capsys.readouterr().out
+    assert "answered after" not in told and "test set" not in told
+
+
+def test_a_round_that_was_evaluated_is_told_of_with_its_metrics() -> None:
+    event = {"status": "IN_PROGRESS", "round": 3, "rounds": 9, "loss": 0.5, "test_loss": 0.25, "test_accuracy": None}
+    assert describe_progress(event) == "IN_PROGRESS, round 3 of 9, loss 0.500000, on the test set loss 0.250000"
+    history = [{"round": 3, "loss": 0.5, "test_loss": 0.25, "test_accuracy": 0.75}]
+    asked = {"status": "IN_PROGRESS", "round": 4, "rounds": 9, "history": history}
+    assert describe_progress(as_answered(asked)).endswith(
+        "loss 0.500000, on the test set loss 0.250000, accuracy 0.7500"
+    )
 
 
 def test_metrics_are_summed_over_their_labels() -> None:

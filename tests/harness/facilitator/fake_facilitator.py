@@ -69,7 +69,15 @@ class FakeFacilitator(httpx.AsyncBaseTransport):
                 return self._deploy(job_id, parse_json(body, SignedDocument))
             case ["GET", "models", job_id]:
                 waiting = [{"party": "c4" * 32, "name": "owner-1", "since": "2026-01-12T09:28:41Z"}]
-                return httpx.Response(200, json={"id": job_id, "waiting_for": waiting, "seconds_left": 12.5})
+                return httpx.Response(
+                    200,
+                    json={
+                        "id": job_id,
+                        "waiting_for": waiting,
+                        "seconds_left": 12.5,
+                        "pace": [{"name": "owner-1", "last_answer_after_s": 31.0}],
+                    },
+                )
             case ["GET", "models", job_id, "manifest"] if job_id in self.jobs:
                 return httpx.Response(200, content=self.jobs[job_id].manifest.model_dump_json())
             case ["DELETE", "models", job_id]:
