@@ -31,6 +31,7 @@ from fedtrain.protocol.documents.signed import parse_json
 from fedtrain.protocol.evidence import heads, sum_set
 from fedtrain.protocol.messages import cbor, scoring
 from fedtrain.protocol.messages import rounds as messages
+from fedtrain.protocol.messages.given_model import GivenModel, ModelAsk
 from fedtrain.protocol.messages.rounds import SignedBytes, VectorMessage, from_cbor, to_cbor
 from fedtrain.protocol.messages.shared_weights import SealedWeights
 from fedtrain.protocol.version import is_newer_minor
@@ -155,6 +156,8 @@ def _messages(vector: VectorMessage) -> dict[type[Strict], list[Strict]]:
         messages.Compute: [messages.Compute(job_id=_ID, request=request, previous_entry=to_cbor(entry))],
         SignedBytes: [request],
         scoring.ScoringAsk: [scoring.ScoringAsk(model_id=_ID)],
+        ModelAsk: [ModelAsk(model_id=_ID, sealing_key=_HASH, nonce=_NONCE)],
+        GivenModel: [GivenModel(request_hash=_HASH, box=box, blob=b"\7" * 40)],
         scoring.ScoringOffer: [offer],
         scoring.ScoreRequest: [score],
         scoring.ScoreAnswer: [scoring.ScoreAnswer(request_hash=_HASH, values=(1, 2, (1 << 32) - 1), scores_left=7)],

@@ -43,11 +43,14 @@ from fedtrain.data_owner.release.mask_keys import MaskKeys, SealingKeys
 from fedtrain.data_owner.release.noised_release import NoiseKey
 from fedtrain.data_owner.release.pools import Pools
 from fedtrain.data_owner.release.told_files import RowFiles, ToldSums
-from fedtrain.data_owner.routes import audit, budget, consents, models, scores, sign_offs
+from fedtrain.data_owner.routes import audit, budget, consents, given_models, models, scores, sign_offs
 from fedtrain.data_owner.routes.datasets import cards, contents, registered
 from fedtrain.data_owner.routes.parts import OwnerParts
-from fedtrain.data_owner.scoring.desk import ScoringDesk, ScoringParts
+from fedtrain.data_owner.scoring.asking import ScoringParts
+from fedtrain.data_owner.scoring.desk import ScoringDesk
+from fedtrain.data_owner.scoring.given_models import GivenModels, GivenParts
 from fedtrain.data_owner.scoring.kept_scores import KeptScores
+from fedtrain.data_owner.scoring.model_files import ModelFiles
 from fedtrain.data_owner.settings import DataOwnerSettings
 from fedtrain.data_owner.store.sql import OwnerStore
 from fedtrain.neural import Trainer
@@ -188,6 +191,7 @@ def create_app(
         service.ended = keeper.ended
         if notifier.on:
             service.notify = notifier.tell
+        asks = _asks(settings, workshop, client, metered, service, clock)
         running: list[asyncio.Task[None]] = []
         try:
             await asyncio.to_thread(_register_own_table, settings, store, stamp())
@@ -198,7 +202,7 @@ def create_app(
                 memory,
                 settings.data_folder,
                 stamp,
-                _scoring(settings, workshop, client, metered, service, clock),
+                ScoringDesk(asks),
                 fits,
                 workshop.inspector,
                 spendings,
@@ -211,6 +215,16 @@ def create_app(
                     membership=membership,
                 ),
                 heads,
+                GivenModels(
+                    GivenParts(
+                        asks=asks,
+                        files=ModelFiles(settings.state_dir / "models"),
+                        freezer=freezer,
+                        trainer=observed,
+                        training=training,
+                        manifest_of=service.manifest,
+                    )
+                ),
                 lambda job_id: observed.on(freezer.examples_folder(job_id)),
             )
             app.state.agent = agent
@@ -270,6 +284,7 @@ def create_app(
             audit.router,
             budget.router,
             scores.router,
+            given_models.router,
         ),
         lifespan=lifespan,
         gate=gate_of(settings),
@@ -328,29 +343,27 @@ def _service(
     )
 
 
-def _scoring(
+def _asks(
     settings: DataOwnerSettings,
     workshop: Workshop,
     client: FacilitatorClient,
     executor: Executor,
     service: OwnerService,
     clock: Clock,
-) -> ScoringDesk:
-    return ScoringDesk(
-        ScoringParts(
-            identity=workshop.identity,
-            store=workshop.store,
-            facilitator=client,
-            engine=workshop.engine,
-            executor=executor,
-            policy=service.policy_now,
-            now=workshop.now,
-            monotonic=clock.monotonic,
-            draw_hex=secrets.token_hex,
-            timeout_s=settings.score_timeout_s,
-            allow_small_keys=settings.allow_small_keys,
-            kept=KeptScores(settings.state_dir / "scores"),
-        )
+) -> ScoringParts:
+    return ScoringParts(
+        identity=workshop.identity,
+        store=workshop.store,
+        facilitator=client,
+        engine=workshop.engine,
+        executor=executor,
+        policy=service.policy_now,
+        now=workshop.now,
+        monotonic=clock.monotonic,
+        draw_hex=secrets.token_hex,
+        timeout_s=settings.score_timeout_s,
+        allow_small_keys=settings.allow_small_keys,
+        kept=KeptScores(settings.state_dir / "scores"),
     )
 
 
@@ -362,6 +375,7 @@ def _body_limits(settings: DataOwnerSettings) -> BodyLimits:
         by_route={
             ("POST", "/datasets"): uploads,
             ("POST", "/score"): sized,
+            ("POST", "/models/{job_id}/prediction"): sized,
             ("PUT", "/datasets/{name}/card"): BodyLimit(CARD_BYTES),
             ("POST", "/consents"): sized,
         }

@@ -17,6 +17,7 @@ from fedtrain.client.agent.catalogue import Catalogue
 from fedtrain.client.agent.heads import HeadKeeper
 from fedtrain.client.agent.tasks import TaskAgent
 from fedtrain.crypto import Engine
+from fedtrain.model_owner.giving import Giving
 from fedtrain.model_owner.jobs.datasets import Datasets
 from fedtrain.model_owner.jobs.preparation import Preparation
 from fedtrain.model_owner.metrics import Metrics
@@ -197,6 +198,7 @@ class _Parts:
                     TaskKind.END: service.on_end,
                     TaskKind.SCORING: scoring.on_scoring,
                     TaskKind.SCORE: scoring.on_score,
+                    TaskKind.MODEL: Giving(self._identity, store, self._executor).on_model,
                 }
             ),
             plan_of=service.plan_of,

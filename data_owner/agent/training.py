@@ -16,6 +16,7 @@ from fedtrain.neural import (
     EvaluationTask,
     GradientTask,
     Progress,
+    ScoresTask,
     Trainer,
     TrainingResult,
     TrainingTask,
@@ -86,6 +87,9 @@ class ObservedTrainer:
 
     def evaluate(self, task: EvaluationTask) -> EvaluationResult:
         return self._trainer.evaluate(task)
+
+    def scores(self, task: ScoresTask) -> NDArray[np.float32]:
+        return self._trainer.scores(task)
 
     def cancel(self, folder: Path) -> None:
         self._trainer.cancel(folder)

@@ -9,6 +9,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -165,6 +166,18 @@ class Freezer:
         if examples.hash(salt) != committed:
             raise _lost(job_id, "the frozen examples are not those that this owner committed to when it joined")
         return examples
+
+    @contextmanager
+    def personal_examples(self, job_id: str, dataset: Dataset, spec: ModelSpec) -> Iterator[FrozenExamples]:
+        """Yield the examples of a job that is over, made again from the table, and delete them afterwards.
+
+        Raises Problem(INVALID_DATA) where the table is not what it was.
+        """
+        name = f"{job_id}-personal"
+        try:
+            yield self._write_examples(name, dataset, spec, _forget)
+        finally:
+            forget_examples(self.examples_folder(name))
 
     def _write_examples(self, job_id: str, dataset: Dataset, spec: ModelSpec, keep: Keep) -> FrozenExamples:
         """Write the job's examples; `keep` is given the hashes of their rows."""

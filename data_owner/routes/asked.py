@@ -76,7 +76,7 @@ class Asked(BaseModel):
             who_else=f"{least} to {most} owners in all; who they are is fixed when all have answered",
             auditors=list(spec.auditors),
             leaves=None if leak is None else "; ".join(filter(None, (_leaves(leak), sign_off_in_words(spec)))),
-            weights=weights_in_words(training),
+            weights=_weights(spec),
             privacy=None if spec.privacy is None else _privacy(spec, spec.privacy),
             key=f"{training.key_bits}-bit key, {_plan_bits(manifest.plan)}",
             risks=[*job.risks_taken, *job.risks],
@@ -91,6 +91,11 @@ def weights_in_words(training: Training) -> str:
         return "shown to this owner; who makes them steep enough can single out a row of the sum"
     every = training.reencrypt_every
     return "encrypted, afresh in every round" if every == 1 else f"encrypted, afresh in every {every} rounds"
+
+
+def _weights(spec: ModelSpec) -> str:
+    given = "; the finished network is given to this owner, to predict with" if spec.give_model is not None else ""
+    return weights_in_words(spec.training) + given
 
 
 def _privacy(spec: ModelSpec, claim: Privacy) -> str:

@@ -17,6 +17,7 @@ from fedtrain.data_owner.agent.training import TrainingStep
 from fedtrain.data_owner.data.table_fits import TableFits
 from fedtrain.data_owner.policy.inspector import Inspector
 from fedtrain.data_owner.scoring.desk import ScoringDesk
+from fedtrain.data_owner.scoring.given_models import GivenModels
 from fedtrain.data_owner.store.sql import OwnerStore
 from fedtrain.service.vault.head_files import HeadFiles
 from fedtrain.spec.problems import Code, Problem
@@ -40,6 +41,7 @@ class OwnerParts:
     spendings: Spendings
     publishing: Publishing
     heads: HeadFiles
+    given: GivenModels
     training_of: Callable[[str], TrainingStep | None]
 
 

@@ -78,14 +78,15 @@ class DecisionKind(StrEnum):
     CONSENT_TAKEN = "consent_taken"
     SIGNED_OFF = "signed_off"
     SIGN_OFF_REFUSED = "sign_off_refused"
+    PERSONALISED = "personalised"
 
 
 class Decision(Strict):
     """A decision that a person of this owner took about a job.
 
     `about`: what the job waited for, in the words that were shown: why it was not let in by itself, or each risk.
-    `reason`: why it was denied, or a result was signed off or not; `result`: that result, `by`: the person, as named,
-    or where `signed_in` the account that decided.
+    `reason`: why it was denied, or a result was signed off or not; `result`: that result, or the hash of the copy of
+    the model that was trained here; `by`: the person, as named, or where `signed_in` the account that decided.
     `consent`: the hash of the consent as it was signed, `signer`: who signed it; a job that another owner's consent is
     for need not be known here. `token_id`: of the token that was shown; None where the
     service has no token list, and whoever runs it decides.

@@ -10,7 +10,18 @@ from fedtrain.cli.doctor import command as doctor
 from fedtrain.cli.jobs import commands as jobs
 from fedtrain.cli.jobs import plan, score, search, verify
 from fedtrain.cli.output import OneLineErrors
-from fedtrain.cli.owner import budget, data, datasets, describe, mapping, policy, roster_consent, schema, sign_off
+from fedtrain.cli.owner import (
+    budget,
+    data,
+    datasets,
+    describe,
+    given_models,
+    mapping,
+    policy,
+    roster_consent,
+    schema,
+    sign_off,
+)
 from fedtrain.cli.owner import decisions as owner
 from fedtrain.cli.services import commands as services
 from fedtrain.cli.services import config, pages
@@ -81,6 +92,7 @@ app.command("consent", rich_help_panel=DATA_OWNERS)(roster_consent.roster_consen
 app.command(rich_help_panel=DATA_OWNERS)(owner.audit)
 app.command(rich_help_panel=DATA_OWNERS)(budget.budget)
 app.command(rich_help_panel=DATA_OWNERS)(score.score)
+app.command(rich_help_panel=DATA_OWNERS)(given_models.personalise)
 app.add_typer(datasets.app, rich_help_panel=DATA_OWNERS)
 app.add_typer(policy.app, rich_help_panel=DATA_OWNERS)
 app.add_typer(identity.app, rich_help_panel=ACCESS)

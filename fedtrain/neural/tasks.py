@@ -109,6 +109,16 @@ class EvaluationTask:
     threads: int = 1
 
 
+@dataclass(frozen=True, eq=False)
+class ScoresTask:
+    """Score the features of a part of the examples by `weights`. `threads`: of PyTorch."""
+
+    network: CheckedNetwork
+    weights: Weights = field(repr=False)
+    examples: ExamplesPart
+    threads: int = 1
+
+
 @dataclass(frozen=True)
 class EvaluationResult:
     """`loss_sum` and `hits` over `rows`; hits are 0 where targets have ranges."""
@@ -136,5 +146,9 @@ class Trainer(GradientSource, Protocol):
     def train(self, task: TrainingTask, progress: Progress | None = None) -> TrainingResult: ...
 
     def evaluate(self, task: EvaluationTask) -> EvaluationResult: ...
+
+    def scores(self, task: ScoresTask) -> NDArray[np.float32]:
+        """Return (rows, outputs) scores: logits for categories."""
+        ...
 
     def cancel(self, folder: Path) -> None: ...

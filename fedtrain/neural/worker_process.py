@@ -13,7 +13,15 @@ from typing import BinaryIO, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from fedtrain.neural.tasks import EvaluationResult, EvaluationTask, GradientTask, Progress, TrainingResult, TrainingTask
+from fedtrain.neural.tasks import (
+    EvaluationResult,
+    EvaluationTask,
+    GradientTask,
+    Progress,
+    ScoresTask,
+    TrainingResult,
+    TrainingTask,
+)
 from fedtrain.neural.worker.messages import (
     NO_MEMORY_STATUS,
     Head,
@@ -73,6 +81,13 @@ class WorkerProcess:
             task = replace(task, threads=self._settings.threads)
         told, _ = self._ask(task)
         return EvaluationResult(**told)
+
+    def scores(self, task: ScoresTask) -> NDArray[np.float32]:
+        """Return (rows, outputs) scores of a part of the examples. Raises Problem as `train` does."""
+        if self._settings.threads is not None:
+            task = replace(task, threads=self._settings.threads)
+        _, body = self._ask(task)
+        return np.frombuffer(body, np.float32).reshape(-1, task.network.outputs)
 
     def gradients(self, task: GradientTask) -> NDArray[np.int64]:
         """Return the sum of a sample's gradients; the same after the worker was killed. Raises Problem as `train`."""

@@ -88,11 +88,12 @@ def check_printable(text: str) -> str:
 class ModelSpec(Strict):
     """The spec that `POST /models` takes.
 
-    `name` and `purpose` are for people, at every party. They, `privacy` and `release` are left out of what is signed
-    where they are not given, so that owners which do not know the fields can take part. `release`: "sign_off" has the
-    result open only once people of every owner have signed it off; None, once it is summed. `auditors`: party ids that
-    may read the job's evidence at the Facilitator, as its own parties may, and verify it. `network`: of the one model
-    type that has one.
+    `name` and `purpose` are for people, at every party. They, `privacy`, `release` and `give_model` are left out of
+    what is signed where they are not given, so that owners which do not know the fields can take part. `release`:
+    "sign_off" has the result open only once people of every owner have signed it off; None, once it is summed.
+    `give_model`: "owners" gives a finished network to those that trained it. `auditors`: party ids that may read the
+    job's evidence at the Facilitator, as its own parties may, and verify it. `network`: of the one model type that has
+    one.
     """
 
     spec_version: Literal[1] = 1
@@ -103,6 +104,7 @@ class ModelSpec(Strict):
     network: Network | None = None
     privacy: Privacy | None = None
     release: Literal["sign_off"] | None = None
+    give_model: Literal["owners"] | None = None
     auditors: Annotated[tuple[Annotated[StrictStr, Field(pattern=r"^[0-9a-f]{64}$")], ...], Field(max_length=16)] = ()
     name: Annotated[StrictStr, Field(min_length=1, max_length=100), AfterValidator(check_printable)] | None = None
     purpose: Annotated[StrictStr, Field(min_length=1, max_length=1000), AfterValidator(check_printable)] | None = None
@@ -110,7 +112,7 @@ class ModelSpec(Strict):
     @model_serializer(mode="wrap")
     def _without_unused(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
         fields: dict[str, Any] = serialise(self)
-        for name in ("name", "purpose", "network", "privacy", "release"):
+        for name in ("name", "purpose", "network", "privacy", "release", "give_model"):
             if fields.get(name) is None:
                 fields.pop(name, None)
         return fields
@@ -138,6 +140,10 @@ class ModelSpec(Strict):
             raise ValueError(f"network: a {self.model_type} needs one: its layers, and the name of its output")
         if not self.kind.has_network and self.network is not None:
             raise ValueError(f"network: {self.model_type} has none: leave it out")
+        if not self.kind.has_network and self.give_model is not None:
+            raise ValueError(
+                f'give_model "{self.give_model}": networks are given, a {self.model_type} is not: leave it out'
+            )
         if self.validates and len(self.kind.fitted(targets)) < len(targets):
             raise ValueError(f'training.l2: {self.model_type} weighs rows, and "auto" counts them: give a number')
         self._check_claim()

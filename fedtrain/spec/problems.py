@@ -333,6 +333,18 @@ class Code(Enum):
         "The model's scores are used up",
         "Score fewer rows; more scores would tell the model itself.",
     )
+    MODEL_NOT_GIVEN = Kind(
+        "model-not-given",
+        403,
+        "The model is not given to this owner",
+        "Its spec says who gets it: give_model; of a model that is not given, rows can be scored unseen.",
+    )
+    NO_PERSONAL_MODEL = Kind(
+        "no-personal-model",
+        404,
+        "This owner has trained no copy of the model",
+        "Train one: POST /models/{id}/personal.",
+    )
     CANCELLED = Kind("cancelled", 409, "The job was cancelled", "Deploy it again.")
     # Operation
     NOT_READY = Kind("not-ready", 503, "The service is not ready", "See GET /readyz for what is missing.")

@@ -7,6 +7,7 @@ Private scoring stands apart, for it has no roster to be summed over and no Faci
 hidden by a mask that is uniform mod n, that this owner alone knows and takes off again, and not by masks that cancel.
 It has the stages that fit it, in one file: fixed point, application to Enc(w), mask, re-randomiser. Rows that were
 scored are no answer of a job: neither marked nor audited, and the Model Owner counts them (`test_scoring_attacks`).
+An owner that asks for a finished network sends a key and a nonce, and nothing made from records.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ NAMED_BY = {
     "fedtrain.client.agent.tasks.TaskAnswer": ("agent/service.py",),
     "fedtrain.protocol.messages.scoring.ScoreRequest": ("scoring/desk.py",),
     "fedtrain.data_owner.scoring.masked_scores.mask_scores": ("scoring/desk.py",),
+    "fedtrain.data_owner.scoring.asking.exchange": ("scoring/desk.py", "scoring/given_models.py"),
+    "fedtrain.protocol.messages.given_model.ModelAsk": ("scoring/given_models.py",),
 }
 #: What a method's half may import of ours.
 OF_METHODS = (
@@ -77,7 +80,7 @@ def found(module: str, source: str) -> list[str]:
             called = ast.unparse(node.func).split(".")
             if called[0] in ("RoundAnswer", "VectorMessage") or called[-1] == "signed_by":
                 wrong.append(f"line {node.lineno}: an answer is made by the release")
-            if called[-1] == "send_task" and module != "scoring/desk.py":
+            if called[-1] == "send_task" and module != "scoring/asking.py":
                 wrong.append(f"line {node.lineno}: a task is sent by scoring alone")
             if called[-1] == "TaskAnswer" and not is_signed_document(node):
                 wrong.append(f"line {node.lineno}: what is no signed document is sent by the release")
@@ -107,6 +110,7 @@ def test_no_module_of_an_owner_goes_round_the_release(module: str) -> None:
         ("routes/models.py", "from fedtrain.client.agent.tasks import TaskAnswer"),
         ("routes/models.py", "await client.send_task(kind, recipient, job_id, nonce, body)"),
         ("app.py", "from fedtrain.crypto import pack"),
+        ("routes/scores.py", "from fedtrain.data_owner.scoring.asking import exchange"),
     ],
 )
 def test_a_way_round_it_is_seen(module: str, source: str) -> None:

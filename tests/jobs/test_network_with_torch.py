@@ -51,21 +51,29 @@ def circle(rows: int, seed: int) -> list[list[object]]:
 
 
 def test_owners_train_and_the_model_owner_scores(tmp_path: Path) -> None:
-    async def run() -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    async def run() -> tuple[dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any]]:
         owners = {f"owner-{seed}": write_table(tmp_path / f"{seed}.csv", circle(200, seed)) for seed in (1, 2)}
         test = write_table(tmp_path / "test.csv", circle(200, 3))
         settings = {"least_roster": 1, "share_weights": True}
         async with federation(
             tmp_path, owners, test_data=test, allow_small_keys=True, owner_settings=settings
         ) as parties:
-            model_id = await parties.deploy(spec_of(evaluate_every=5))
+            model_id = await parties.deploy(spec_of(evaluate_every=5) | {"give_model": "owners"})
             model = await asyncio.wait_for(parties.wait(model_id), 120)
             assert model["status"] == "FINISHED", model["reason"]
             on_test = await parties.model_owner.get("/prediction", model_id=model_id)
             rows = {"model_id": model_id, "rows": [[0.0, 0.1], [0.95, -0.95]]}
-            return model, on_test, await parties.model_owner.post("/prediction", rows)
+            owner = parties.data_owners[0]
+            while (await owner.get(f"/models/{model_id}"))["phase"] != "FINISHED":
+                await asyncio.sleep(0.05)
+            here = await owner.post(f"/models/{model_id}/prediction", {"rows": rows["rows"]})
+            copy = await owner.post(f"/models/{model_id}/personal", {"epochs": 1})
+            assert await asyncio.to_thread(Path(copy["file"]).is_file)
+            return model, on_test, await parties.model_owner.post("/prediction", rows), here
 
-    model, on_test, of_rows = asyncio.run(run())
+    model, on_test, of_rows, here = asyncio.run(run())
+    assert here["values"] == pytest.approx(of_rows["values"], rel=1e-6)
+    assert here["classes"] == of_rows["classes"]
     # No line does better than the three fifths that are out. How far above depends on the owners' secret draws.
     assert on_test["metrics"]["accuracy"] > 0.75, on_test["metrics"]
     assert of_rows["classes"] == ["in", "out"]

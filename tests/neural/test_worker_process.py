@@ -17,9 +17,10 @@ from typing import Any
 import pytest
 import torch  # noqa: F401 - what the worker needs
 
-from fedtrain.neural.evaluation import evaluate
+from fedtrain.neural.evaluation import evaluate, scores_of
+from fedtrain.neural.examples_files import open_examples
 from fedtrain.neural.local_training import train
-from fedtrain.neural.tasks import EvaluationTask, TrainingResult
+from fedtrain.neural.tasks import EvaluationTask, ScoresTask, TrainingResult
 from fedtrain.neural.worker_process import WorkerProcess, WorkerSettings
 from fedtrain.spec.network import Network
 from fedtrain.spec.problems import Code, Problem
@@ -217,3 +218,11 @@ def test_what_a_worker_cannot_start_without_is_named(
         worker.train(replace(task(tmp_path)))
     assert caught.value.code is Code.TRAINING_UNAVAILABLE
     assert worker.pid is None
+
+
+def test_scores_are_those_of_the_module(worker: WorkerProcess, tmp_path: Path) -> None:
+    asked = task(tmp_path)
+    scores = worker.scores(ScoresTask(asked.network, asked.weights, asked.examples))
+    X, _ = open_examples(asked.examples)
+    assert scores.tobytes() == scores_of(asked.network, asked.weights, X).tobytes()
+    assert scores.shape == (len(X), asked.network.outputs)

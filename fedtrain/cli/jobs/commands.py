@@ -90,9 +90,27 @@ def predict(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Where the scored table goes: a .csv or .parquet file.")] = None,
     model_owner: ModelOwner = None,
+    data_owner: Annotated[
+        str | None, typer.Option(help="Predict at this Data Owner, by a network that was given to it.")
+    ] = None,
+    dataset: Annotated[str | None, typer.Option(help="At a Data Owner: the records of a dataset there.")] = None,
+    personal: Annotated[
+        bool, typer.Option("--personal", help="At a Data Owner: by its own copy, of `fedtrain personalise`.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Score the Model Owner's test set: cost, metrics, predicted beside true; or with --data a table of yours."""
+    """Score the Model Owner's test set: cost, metrics, predicted beside true; or with --data a table of yours.
+
+    With --data-owner, --dataset or --personal: at a Data Owner, by a finished network that the job's spec gives to its
+    owners. There --data is a JSON file: a list of rows.
+    """
+    if data_owner is not None or dataset is not None or personal:
+        from fedtrain.cli.owner.given_models import predict_here
+
+        if out is not None or model_owner is not None:
+            raise Failure("--out and --model-owner do not go with --data-owner, --dataset and --personal")
+        predict_here(data_owner, model_id, data, dataset, personal, as_json)
+        return
     if (data is None) != (out is None):
         raise Failure("--data and --out go together: the table to score, and where it goes with what is predicted")
     from fedtrain.cli.jobs.client import Service, model_owner_url

@@ -30,6 +30,7 @@ REMEDIES: Final[dict[Code, str]] = {
     Code.TASK_NOT_FOUND: "Nothing; the party asks again by itself.",
     Code.IDEMPOTENCY_CONFLICT: "Deploy it again as a new model.",
     Code.SCORING_REFUSED: "Ask the Model Owner to allow it: `fedtrain allow-scoring MODEL_ID`.",
+    Code.NO_PERSONAL_MODEL: "Train one: `fedtrain personalise MODEL_ID`.",
     Code.NOT_READY: "`fedtrain doctor ROLE` shows what is missing.",
     Code.STORE_UNAVAILABLE: "Nothing is lost: try again when `fedtrain doctor ROLE` says that the database is ok.",
 }

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from fedtrain.cli.jobs.commands import Json, Model, ModelOwner
-from fedtrain.cli.output import Failure, console, print_json, print_table
+from fedtrain.cli.output import Failure, console, print_json
 from fedtrain.cli.owner.decisions import DataOwner, data_owner_url
+from fedtrain.cli.owner.given_models import print_values, rows_or_dataset
 
 _TIMEOUT_S = 600
 
@@ -28,17 +29,12 @@ def score(
     The quota is one row less than the model has columns, to all owners together: as many scores are the model itself.
     Rows that were scored before are free.
     """
-    from fedtrain.cli.jobs.client import Service, read_json
+    from fedtrain.cli.jobs.client import Service
     from fedtrain.cli.jobs.job_ids import job_id
 
     if (rows is None) == (dataset is None):
         raise Failure("give exactly one of --rows and --dataset")
-    body: dict[str, Any] = {}
-    if rows is not None:
-        listed = read_json(rows)
-        body["rows"] = listed["rows"] if isinstance(listed, dict) and "rows" in listed else listed
-    else:
-        body["dataset"] = dataset
+    body = rows_or_dataset(rows, dataset)
     with Service(data_owner_url(data_owner), timeout_s=_TIMEOUT_S) as service:
         answer = service.post("/score", {"model_id": job_id(service, model), **body})
     if as_json:
@@ -86,18 +82,12 @@ def allow_scoring(
 
 
 def _print_scores(answer: dict[str, Any]) -> None:
-    classes = answer.get("classes") or [None] * len(answer["values"])
-    rows = [
-        [number, value if isinstance(value, int | float) else str(value), *([name] if name is not None else [])]
-        for number, (value, name) in enumerate(zip(answer["values"], classes, strict=True), start=1)
-    ]
-    if rows:
-        print_table("", ["row", "value", "class"][: len(rows[0])], rows)
+    print_values(answer)
     if answer.get("scores_left") is not None:
         console().print(
             f"{answer['scores_left']} more rows can be scored with this model, by all owners together; these again are "
             "free",
             markup=False,
         )
-    elif rows:
+    elif answer["values"]:
         console().print("all of these rows were scored before: nothing was asked, and nothing counts", markup=False)

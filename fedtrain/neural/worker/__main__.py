@@ -14,7 +14,7 @@ from dataclasses import asdict
 from queue import SimpleQueue
 from typing import BinaryIO
 
-from fedtrain.neural.tasks import GradientTask, Progress, TrainingTask
+from fedtrain.neural.tasks import GradientTask, Progress, ScoresTask, TrainingTask
 from fedtrain.neural.worker.messages import NO_MEMORY_STATUS, Head, Task, no_memory, receive, send, task_of, to_bytes
 from fedtrain.spec.problems import Code, Problem
 
@@ -83,7 +83,8 @@ def _answered(head: Head, body: bytes, answers: BinaryIO, device: str) -> tuple[
 
 
 def _done(task: Task, answers: BinaryIO, device: str) -> tuple[Head, bytes]:
-    from fedtrain.neural.evaluation import evaluate
+    from fedtrain.neural.evaluation import evaluate, scores_of
+    from fedtrain.neural.examples_files import open_examples
     from fedtrain.neural.local_training import train
     from fedtrain.neural.sampling.sampled_gradients import summed_gradients
 
@@ -93,6 +94,9 @@ def _done(task: Task, answers: BinaryIO, device: str) -> tuple[Head, bytes]:
         return {"result": told}, to_bytes(task.network, result.update)
     if isinstance(task, GradientTask):
         return {"result": {}}, summed_gradients(task, device).tobytes()
+    if isinstance(task, ScoresTask):
+        X, _ = open_examples(task.examples)
+        return {"result": {}}, scores_of(task.network, task.weights, X, task.threads, device).tobytes()
     return {"result": asdict(evaluate(task, device))}, b""
 
 

@@ -18,6 +18,7 @@ from fedtrain.neural.tasks import (
     GradientTask,
     LocalSettings,
     SampledGradients,
+    ScoresTask,
     TrainingTask,
     Weights,
 )
@@ -31,7 +32,7 @@ NO_MEMORY_STATUS = 75
 Head = dict[str, Any]
 
 
-Task = TrainingTask | GradientTask | EvaluationTask
+Task = TrainingTask | GradientTask | EvaluationTask | ScoresTask
 
 
 def send(stream: BinaryIO, head: Head, body: bytes = b"") -> None:
@@ -62,6 +63,8 @@ def task_message(task: Task) -> tuple[Head, bytes]:
     head |= {"folder": str(task.examples.folder.absolute()), "part": task.examples.part}
     if isinstance(task, EvaluationTask):
         return head | {"kind": "evaluate", "loss": task.loss, "threads": task.threads}, body
+    if isinstance(task, ScoresTask):
+        return head | {"kind": "scores", "threads": task.threads}, body
     if isinstance(task, GradientTask):
         return head | {"kind": "gradients", "terms": asdict(task.terms), "seed": task.seed.hex()}, body
     settings = asdict(task.settings)
@@ -77,6 +80,8 @@ def task_of(head: Head, body: bytes) -> Task:
     examples = ExamplesPart(Path(head["folder"]), head["part"])
     if head["kind"] == "evaluate":
         return EvaluationTask(network, Loss(head["loss"]), weights, examples, head["threads"])
+    if head["kind"] == "scores":
+        return ScoresTask(network, weights, examples, head["threads"])
     if head["kind"] == "gradients":
         terms = SampledGradients(**{**head["terms"], "loss": Loss(head["terms"]["loss"])})
         return GradientTask(network, terms, weights, examples, bytes.fromhex(head["seed"]))

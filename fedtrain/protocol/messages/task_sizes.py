@@ -42,6 +42,8 @@ def most_result_bytes(kind: TaskKind, spec: ModelSpec, plan: Plan) -> int:
                 + 9 * 2 * plan.ciphertext_bytes
                 + spec.outputs * (plan.ciphertext_bytes * spec.data_props.dimensions + _CALIBRATION_BYTES)
             )
+        case TaskKind.MODEL:  # a GivenModel: one box, and the weights
+            return _request(spec, plan)
         case TaskKind.SCORE:  # a ScoreAnswer
             return _FRAME + spec.outputs * MAX_ROWS * _SCORE_BYTES
         case _:

@@ -24,10 +24,11 @@ class TaskKind(StrEnum):
     END = "end"  # to either: JobEnd, JSON → {} , JSON
     SCORING = "scoring"  # Data Owner to Model Owner: ScoringAsk, CBOR → ScoringReply, CBOR
     SCORE = "score"  # Data Owner to Model Owner: SignedBytes(ScoreRequest), CBOR → ScoringReply, CBOR
+    MODEL = "model"  # Data Owner to Model Owner: SignedBytes(ModelAsk), CBOR → ScoringReply of GivenModel, CBOR
 
 
 #: What parties have for each other: `POST /tasks` takes these, and the Facilitator only passes them on.
-PASSED_ON = frozenset({TaskKind.SCORING, TaskKind.SCORE})
+PASSED_ON = frozenset({TaskKind.SCORING, TaskKind.SCORE, TaskKind.MODEL})
 
 
 class TaskHeader(Strict):

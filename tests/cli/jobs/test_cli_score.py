@@ -98,3 +98,50 @@ def test_scoring_is_allowed_and_stopped(service: Service) -> None:
         ("POST", path, {"quota_bits": 96, "data_owners": ["1a" * 32]}),
         ("DELETE", path, None),
     ]
+
+
+def test_a_copy_is_trained_and_its_gain_is_told(service: Service) -> None:
+    service.answer = {
+        "model_id": MODEL_ID, "file": "models/personal-ab.safetensors", "hash": "ab" * 32, "epochs": 2.0,
+        "learning_rate": 0.01, "part": "validation", "loss_before": 0.5, "loss_after": 0.25, "accuracy_before": 0.75,
+        "accuracy_after": 0.875, "seconds": 1.0,
+    }  # fmt: skip
+    options = ["--epochs", "2", "--learning-rate", "0.01", "--by", "ana", "--data-owner", service.url]
+    done = CliRunner().invoke(app, ["personalise", MODEL_ID, *options])
+    assert done.exit_code == 0, done.output
+    body = {"epochs": 2.0, "learning_rate": 0.01, "by": "ana"}
+    assert service.asked == [("POST", f"/models/{MODEL_ID}/personal", body)]
+    assert "stays in models/personal-ab.safetensors" in " ".join(done.output.split())
+    assert "held out: loss 0.500000 → 0.250000, accuracy 0.7500 → 0.8750" in " ".join(done.output.split())
+
+
+def test_a_network_predicts_at_the_owner_that_it_was_given_to(service: Service, tmp_path: Path) -> None:
+    service.answer = {"model_id": MODEL_ID, "personal": False, "values": [0.25], "classes": ["ham"]}
+    rows = tmp_path / "rows.json"
+    rows.write_text('[{"text": "see you at nine"}]')
+    command = ["predict", "--model-id", MODEL_ID, "--data-owner", service.url]
+    done = CliRunner().invoke(app, [*command, "--data", str(rows)])
+    assert (done.exit_code, "ham" in done.output) == (0, True), done.output
+    done = CliRunner().invoke(app, [*command, "--dataset", "new", "--personal", "--json"])
+    assert json.loads(done.output) == service.answer
+    path = f"/models/{MODEL_ID}/prediction"
+    assert service.asked == [
+        ("POST", path, {"rows": [{"text": "see you at nine"}], "personal": False}),
+        ("POST", path, {"dataset": "new", "personal": True}),
+    ]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--model-id", MODEL_ID],
+        ["--dataset", "new"],
+        ["--model-id", MODEL_ID, "--dataset", "new", "--data", "rows.json"],
+        ["--model-id", MODEL_ID, "--dataset", "new", "--out", "scored.csv"],
+        ["--model-id", MODEL_ID, "--dataset", "new", "--model-owner", "http://127.0.0.1:9"],
+    ],
+)
+def test_a_prediction_at_an_owner_names_a_model_and_its_rows(service: Service, options: list[str]) -> None:
+    done = CliRunner().invoke(app, ["predict", *options, "--data-owner", service.url])
+    assert done.exit_code != 0
+    assert service.asked == []

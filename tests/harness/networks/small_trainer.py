@@ -16,6 +16,7 @@ from fedtrain.neural import (
     EvaluationTask,
     GradientTask,
     Progress,
+    ScoresTask,
     TrainingResult,
     TrainingTask,
     Weights,
@@ -59,6 +60,9 @@ class DrawnTrainer:
             next(iter(update.values())).flat[0] = self.spoil
         return TrainingResult(update, self.length, 0.5 * self.rows, self.hits, self.rows, 1)
 
+    def scores(self, task: ScoresTask) -> NDArray[np.float32]:
+        return np.zeros((len(_arrays(task)[0]), task.network.outputs), np.float32)
+
     def evaluate(self, task: EvaluationTask) -> EvaluationResult:
         self.tasks.append(task)
         return EvaluationResult(0.25 * self.rows, self.hits, self.rows)
@@ -91,6 +95,10 @@ class LinearTrainer:
         )
         self.results.append(result)
         return result
+
+    def scores(self, task: ScoresTask) -> NDArray[np.float32]:
+        weight, bias = task.weights.values()
+        return (_arrays(task)[0] @ weight.astype(np.float64).T + bias).astype(np.float32)
 
     def evaluate(self, task: EvaluationTask) -> EvaluationResult:
         X, Y = _arrays(task)
@@ -152,7 +160,9 @@ def descended(
     return TrainingResult(clipped, norm, loss_sum, 0, steps * len(X), steps)
 
 
-def _arrays(task: TrainingTask | EvaluationTask | GradientTask) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _arrays(
+    task: TrainingTask | EvaluationTask | GradientTask | ScoresTask,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     folder, part = task.examples.folder, task.examples.part
     X, Y = (np.load(folder / f"{part}-{name}.npy").astype(np.float64) for name in "xy")
     return X, Y

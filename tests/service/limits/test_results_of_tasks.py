@@ -101,7 +101,7 @@ def test_what_one_party_sends_another_has_what_the_plan_says(tmp_path: Path) -> 
     async def play(facilitator: Facilitator) -> None:
         scene = await counting(facilitator)
         owner, to = scene.owners[0], scene.model_owner.party_id
-        for kind in (TaskKind.SCORING, TaskKind.SCORE):
+        for kind in (TaskKind.SCORING, TaskKind.SCORE, TaskKind.MODEL):
             most = most_request_bytes(kind, spec_of(scene), scene.budget)
             for size, nonce in ((most, "ab" * 32), (most + 1, "cd" * 32)):
                 try:
