@@ -57,7 +57,7 @@ class OwnPrediction(BaseModel):
 class ToTrain(Strict):
     """`epochs`: passes over this owner's records. `learning_rate`: the job's own where it is left out.
 
-    `by`: who has it trained, as this owner's audit is to name this person.
+    `by`: who has it trained, as this owner's audit is to name this person; who is signed in is named by the account.
     """
 
     model_config = ConfigDict(json_schema_extra={"example": {"epochs": 2, "learning_rate": 0.01}})
@@ -103,5 +103,9 @@ async def predict(job_id: _JobIdPath, body: ToPredict, parts: Parts) -> OwnPredi
     summary="Train a copy of a finished network on this owner's records; answers once it is trained",
 )
 async def personalise(job_id: _JobIdPath, body: ToTrain, parts: Parts, who: AnyCaller) -> PersonalModel:
-    told = await parts.given.personalise(job_id, body.epochs, body.learning_rate, token_id=who.token_id, by=body.by)
+    by = body.by if who.account is None else who.account
+    signed_in = None if who.account is None else True
+    told = await parts.given.personalise(
+        job_id, body.epochs, body.learning_rate, token_id=who.token_id, by=by, signed_in=signed_in
+    )
     return PersonalModel(**told)

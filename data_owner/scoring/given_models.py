@@ -92,11 +92,19 @@ class GivenModels:
         return {"model_id": job_id, "personal": personal, **shown(job.spec, encoder, scores)}
 
     async def personalise(
-        self, job_id: str, epochs: float, learning_rate: float | None, *, token_id: str | None, by: str | None
+        self,
+        job_id: str,
+        epochs: float,
+        learning_rate: float | None,
+        *,
+        token_id: str | None,
+        by: str | None,
+        signed_in: bool | None,
     ) -> dict[str, Any]:
         """Train a copy of the network on the records that this owner joined the job with, and keep it here.
 
-        `epochs`: passes over them. `learning_rate`: None for the job's own. Raises Problem as `predict`, INVALID_DATA
+        `epochs`: passes over them. `learning_rate`: None for the job's own. `token_id`, `by`, `signed_in`: who
+        decides, as `Decision` has it. Raises Problem as `predict`, INVALID_DATA
         where the records have changed, DIVERGED; the copy that was there before is then kept.
         """
         job = await self._job(job_id)
@@ -111,6 +119,7 @@ class GivenModels:
             version=job.state.dataset_version,
             result=told["hash"],
             by=by,
+            signed_in=signed_in,
         )
         await call_in(self._own.asks.executor, lambda: self._own.asks.store.put_decision(decision))
         log.info("copy trained", job=job_id, seconds=told["seconds"])
