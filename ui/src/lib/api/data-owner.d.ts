@@ -279,7 +279,7 @@ export interface components {
          * @description A person's decisions about a job.
          * @enum {string}
          */
-        DecisionKind: "approved" | "risks_taken" | "denied" | "consent_signed" | "consent_taken" | "signed_off" | "sign_off_refused";
+        DecisionKind: "approved" | "risks_taken" | "denied" | "consent_signed" | "consent_taken" | "signed_off" | "sign_off_refused" | "personalised";
         /**
          * DecisionRecord
          * @description A person's decision, in the chain.
@@ -366,7 +366,8 @@ export interface components {
          *
          *     `differencing_risks` are those that a person has to take, or has taken; `earlier_jobs` are those on the same rows,
          *     as far as that is known, with the owners that each was over; `consents` are those to this job. `asked`: all of it in
-         *     the words that a person decides on, None where the job's manifest could not be opened.
+         *     the words that a person decides on, None where the job's manifest could not be opened. `training_now`: how far the
+         *     local training of a network is, None where none runs.
          */
         JobDetail: {
             asked: components["schemas"]["Asked"] | null;
@@ -423,6 +424,7 @@ export interface components {
             training: {
                 [key: string]: unknown;
             } | null;
+            training_now?: components["schemas"]["TrainingView"] | null;
             /** Waits Because */
             waits_because: string | null;
         };
@@ -541,6 +543,30 @@ export interface components {
             waits_because: string | null;
         };
         /**
+         * OwnPrediction
+         * @description One value a row, in the units of the target; of a classifier probabilities, and the likeliest classes.
+         * @example {
+         *       "model_id": "0f4b6d1c9e7a4c52b8d3a6e5f1029384",
+         *       "personal": false,
+         *       "values": [
+         *         172.4,
+         *         139.9
+         *       ]
+         *     }
+         */
+        OwnPrediction: {
+            /** Class Names */
+            class_names?: string[] | null;
+            /** Classes */
+            classes?: string[] | null;
+            /** Model Id */
+            model_id: string;
+            /** Personal */
+            personal: boolean;
+            /** Values */
+            values: number[] | number[][];
+        };
+        /**
          * PartyView
          * @description An owner concerned. `name`: as it called itself in a job that this owner took part in.
          */
@@ -549,6 +575,40 @@ export interface components {
             name: string | null;
             /** Party */
             party: string;
+        };
+        /**
+         * PersonalModel
+         * @description A copy of the network, trained further on this owner's records. It stays in `file`, here, and is never sent.
+         *
+         *     `loss_before` and `loss_after`: of the network and of the copy on a `part` of the records: those that this owner
+         *     holds out, or, in a job in which it holds none out, those that the copy was trained on.
+         */
+        PersonalModel: {
+            /** Accuracy After */
+            accuracy_after: number | null;
+            /** Accuracy Before */
+            accuracy_before: number | null;
+            /** Epochs */
+            epochs: number;
+            /** File */
+            file: string;
+            /** Hash */
+            hash: string;
+            /** Learning Rate */
+            learning_rate: number;
+            /** Loss After */
+            loss_after: number;
+            /** Loss Before */
+            loss_before: number;
+            /** Model Id */
+            model_id: string;
+            /**
+             * Part
+             * @enum {string}
+             */
+            part: "training" | "validation";
+            /** Seconds */
+            seconds: number;
         };
         /**
          * PersonRole
@@ -974,6 +1034,31 @@ export interface components {
             party: string;
         };
         /**
+         * ToPredict
+         * @description `rows`: objects by column name (or position), or lists in feature order; or a `dataset` that is on offer here.
+         *
+         *     `personal`: by the copy that was trained on this owner's own records.
+         * @example {
+         *       "personal": false,
+         *       "rows": [
+         *         {
+         *           "text": "win a prize"
+         *         }
+         *       ]
+         *     }
+         */
+        ToPredict: {
+            /** Dataset */
+            dataset?: string | null;
+            /**
+             * Personal
+             * @default false
+             */
+            personal: boolean;
+            /** Rows */
+            rows?: unknown[] | null;
+        };
+        /**
          * ToScore
          * @description `rows`: objects by column name (or position), or lists in feature order; or a `dataset` that is on offer here.
          * @example {
@@ -995,6 +1080,39 @@ export interface components {
             model_id: string;
             /** Rows */
             rows?: unknown[] | null;
+        };
+        /**
+         * ToTrain
+         * @description `epochs`: passes over this owner's records. `learning_rate`: the job's own where it is left out.
+         *
+         *     `by`: who has it trained, as this owner's audit is to name this person; who is signed in is named by the account.
+         * @example {
+         *       "epochs": 2,
+         *       "learning_rate": 0.01
+         *     }
+         */
+        ToTrain: {
+            /** By */
+            by?: string | null;
+            /**
+             * Epochs
+             * @default 1
+             */
+            epochs: number;
+            /** Learning Rate */
+            learning_rate?: number | null;
+        };
+        /**
+         * TrainingView
+         * @description Local training that runs now: `step` batches of `steps` are done of its turn in `round`.
+         */
+        TrainingView: {
+            /** Round */
+            round: number;
+            /** Step */
+            step: number;
+            /** Steps */
+            steps: number;
         };
         /**
          * Verified

@@ -172,8 +172,9 @@ export interface components {
          * ModelView
          * @description A job. `due_at`: when its timeout comes. `seconds_left`: an estimate, should it need all its rounds.
          *
-         *     `window`: scale and bits of the training round that is asked, None outside those. `pace`: of each owner, where
-         *     rounds go on without some; None elsewhere. `log_head`: the hash of the log's last entry, of a finished job.
+         *     `window`: scale and bits of the training round that is asked, None outside those. `goes_on`: rounds go on without an
+         *     owner that is late. `pace`: of each owner on the roster. `log_head`: the hash of the log's last entry, of a finished
+         *     job.
          * @example {
          *       "created_at": "2026-01-12T09:28:00.000Z",
          *       "declined": [
@@ -184,6 +185,7 @@ export interface components {
          *         }
          *       ],
          *       "due_at": "2026-01-12T09:40:05.120Z",
+         *       "goes_on": false,
          *       "id": "0f4b6d1c9e7a4c52b8d3a6e5f1029384",
          *       "kind": "gradient",
          *       "model_owner": {
@@ -198,6 +200,23 @@ export interface components {
          *         {
          *           "name": "clinic-b",
          *           "party": "c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4"
+         *         }
+         *       ],
+         *       "pace": [
+         *         {
+         *           "answered_after_s": 0.84,
+         *           "last_answer_after_s": 0.84,
+         *           "left": false,
+         *           "name": "clinic-a",
+         *           "party": "1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a",
+         *           "rounds_missed": 0
+         *         },
+         *         {
+         *           "last_answer_after_s": 31.02,
+         *           "left": false,
+         *           "name": "clinic-b",
+         *           "party": "c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4",
+         *           "rounds_missed": 0
          *         }
          *       ],
          *       "phase": "WAITING_FOR_DATA_OWNERS",
@@ -238,6 +257,8 @@ export interface components {
             due_at: string | null;
             /** Ended At */
             ended_at: string | null;
+            /** Goes On */
+            goes_on: boolean;
             /** Id */
             id: string;
             /** Kind */
@@ -248,7 +269,7 @@ export interface components {
             /** Owners */
             owners: components["schemas"]["PartyName"][];
             /** Pace */
-            pace: components["schemas"]["OwnerPace"][] | null;
+            pace: components["schemas"]["OwnerPace"][];
             phase: components["schemas"]["Phase"];
             /** Pruned At */
             pruned_at: string | null;
@@ -283,14 +304,17 @@ export interface components {
         };
         /**
          * OwnerPace
-         * @description Pace of an owner, where rounds go on without those who are late.
+         * @description Pace of an owner, as the Facilitator sees it.
          *
-         *     `answered_after_s`: seconds from the round's request to its answer, None while there is none. `rounds_missed`: whose
-         *     sum is without it. `left`: it is asked no more.
+         *     `answered_after_s`: seconds from the round's request to its answer, None while there is none. `last_answer_after_s`:
+         *     the same of its last answer, whatever the round, None before the first. `rounds_missed`: whose sum is without it.
+         *     `left`: it is asked no more.
          */
         OwnerPace: {
             /** Answered After S */
             answered_after_s: number | null;
+            /** Last Answer After S */
+            last_answer_after_s?: number | null;
             /** Left */
             left: boolean;
             /** Name */
@@ -493,7 +517,7 @@ export interface components {
          * TaskKind
          * @enum {string}
          */
-        TaskKind: "join" | "compute" | "sign_set" | "unmask" | "step" | "end" | "scoring" | "score";
+        TaskKind: "join" | "compute" | "sign_set" | "unmask" | "step" | "end" | "scoring" | "score" | "model";
         /**
          * TaskList
          * @description The answer to `GET /tasks`.

@@ -350,14 +350,16 @@ export interface components {
         ModelType: "LINEAR_REGRESSION" | "LOGISTIC_REGRESSION" | "NEURAL_NETWORK";
         /**
          * ModelView
-         * @description A job. `waiting_for` and `seconds_left` are the Facilitator's, and None where it cannot be asked.
+         * @description A job. `waiting_for`, `pace` and `seconds_left` are the Facilitator's, and None where it cannot be asked, or
+         *     the job is over. `pace`: of each owner, how long after the request it answered.
          *
          *     `not_signed_off`: names of owners whose people have yet to sign the result off, once that is all it waits for, or
          *     all that others wait for; None before, and where nobody does. `release_refused`: who refused that others get it.
          *     `refusal`: why this party last refused what the Facilitator sent. `converged`: whether the tolerance was reached.
          *     `remarks`: what people must know of the finished model. `may_have_caused`: where its sums could not be used, the
          *     owners of the roster, those first whose jobs ended so most often.
-         *     `test_set_problem`: in the answer to POST /models, why the test set could not score the model that it will be.
+         *     `test_set_problem`: in the answer to POST /models, why the test set could not score the model that it will be; later
+         *     why the last round that was evaluated could not be on it.
          *     Members that are not here are what a method reports that fits no coefficients.
          *     `on_dropout`: what its spec says of rounds without an owner. `window`: scale and bits of the round that is
          *     asked. `plan`: the budget, and under `forecast` what the job costs.
@@ -395,6 +397,23 @@ export interface components {
          *         {
          *           "name": "clinic-b",
          *           "party": "c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4"
+         *         }
+         *       ],
+         *       "pace": [
+         *         {
+         *           "answered_after_s": 0.84,
+         *           "last_answer_after_s": 0.84,
+         *           "left": false,
+         *           "name": "clinic-a",
+         *           "party": "1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a",
+         *           "rounds_missed": 0
+         *         },
+         *         {
+         *           "last_answer_after_s": 31.02,
+         *           "left": false,
+         *           "name": "clinic-b",
+         *           "party": "c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4c4",
+         *           "rounds_missed": 0
          *         }
          *       ],
          *       "phase": "TRAINING",
@@ -496,6 +515,10 @@ export interface components {
             owners: {
                 [key: string]: string;
             }[];
+            /** Pace */
+            pace?: {
+                [key: string]: unknown;
+            }[] | null;
             phase: components["schemas"]["Phase"];
             /** Plan */
             plan: {
@@ -729,7 +752,8 @@ export interface components {
          * Round
          * @description One turn of the Model Owner: the training loss in raw units and ‖gradient‖/‖b‖, at the weights that were asked.
          *
-         *     With windows there is no loss, and `gradient` is what the window's updates tell of it.
+         *     With windows there is no loss, and `gradient` is what the window's updates tell of it. `test_loss` and
+         *     `test_accuracy`: of a network's weights after the round on this party's test set, where the round was evaluated.
          */
         Round: {
             /** Accuracy */
@@ -745,6 +769,10 @@ export interface components {
             loss: number | null;
             /** Round */
             round: number;
+            /** Test Accuracy */
+            test_accuracy?: number | null;
+            /** Test Loss */
+            test_loss?: number | null;
             /** Validation Accuracy */
             validation_accuracy?: number | null;
             /** Validation Loss */

@@ -7,7 +7,7 @@ const element = document.currentScript.parentElement;
 
 Promise.all([
 import("./immutable/entry/start.8ks3pfrk.js"),
-import("./immutable/entry/app.2f9MnOoF.js")
+import("./immutable/entry/app.DZnDFfVR.js")
 ]).then(([kit, app]) => {
 kit.start(app, element);
 });
