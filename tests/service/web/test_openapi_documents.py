@@ -22,7 +22,7 @@ from fedtrain.service.web.caller import PARTY_HEADER
 from tests.harness.served_federation import Served, served_federation
 
 HERE = Path(__file__).resolve().parent
-HARNESS = HERE.parents[1] / "harness"
+ROOT = HERE.parents[2]
 EVENT_PATHS = ("/models/{model_id}/events", "/models/{job_id}/events")
 Outcome = subprocess.CompletedProcess[str]
 
@@ -38,7 +38,11 @@ def ask(url: str, there: dict[str, str], party: str, *options: str) -> Outcome:
     command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(HERE / "schemathesis.toml"), "run"]
     command += [f"{url}/openapi.json", "-H", f"{PARTY_HEADER}: {party}", "--seed", "1", "--continue-on-failure"]
     command += ["--no-color", "--warnings", "off", "--generation-database", "none", "--request-timeout", "300"]
-    hooks = {"SCHEMATHESIS_HOOKS": "openapi_hooks", "PYTHONPATH": str(HARNESS), "THINGS_THERE": json.dumps(there)}
+    hooks = {
+        "SCHEMATHESIS_HOOKS": "tests.harness.openapi_hooks",
+        "PYTHONPATH": str(ROOT),
+        "THINGS_THERE": json.dumps(there),
+    }
     with tempfile.TemporaryDirectory() as folder:  # it keeps the requests that failed where it runs
         return subprocess.run(
             [*command, *options], env={**os.environ, **hooks}, cwd=folder, capture_output=True, text=True, check=False
