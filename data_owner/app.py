@@ -18,6 +18,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from fedtrain.client.agent.heads import HeadKeeper
+from fedtrain.client.agent.requests import Requests
 from fedtrain.client.agent.tasks import TaskAgent
 from fedtrain.client.facilitator import FacilitatorClient
 from fedtrain.crypto.engine import Engine
@@ -25,6 +26,7 @@ from fedtrain.crypto.engine.dask import over_cluster
 from fedtrain.data_owner.agent.effects import JobEffects, Workshop
 from fedtrain.data_owner.agent.past import Memory
 from fedtrain.data_owner.agent.publishing import Publishing
+from fedtrain.data_owner.agent.requests import AskedRequests
 from fedtrain.data_owner.agent.service import OwnerService
 from fedtrain.data_owner.agent.spending import Spendings
 from fedtrain.data_owner.agent.training import ObservedTrainer
@@ -43,7 +45,7 @@ from fedtrain.data_owner.release.mask_keys import MaskKeys, SealingKeys
 from fedtrain.data_owner.release.noised_release import NoiseKey
 from fedtrain.data_owner.release.pools import Pools
 from fedtrain.data_owner.release.told_files import RowFiles, ToldSums
-from fedtrain.data_owner.routes import audit, budget, consents, given_models, models, scores, sign_offs
+from fedtrain.data_owner.routes import audit, budget, consents, given_models, models, requests, scores, sign_offs
 from fedtrain.data_owner.routes.datasets import cards, contents, registered
 from fedtrain.data_owner.routes.parts import OwnerParts
 from fedtrain.data_owner.scoring.asking import ScoringParts
@@ -226,6 +228,7 @@ def create_app(
                     )
                 ),
                 lambda job_id: observed.on(freezer.examples_folder(job_id)),
+                AskedRequests(identity, store, Requests(identity, client, clock.now), service.request_decided),
             )
             app.state.agent = agent
             metrics.watch(arithmetic, pools, client, store, observed)
@@ -279,6 +282,7 @@ def create_app(
             cards.router,
             contents.router,
             models.router,
+            requests.router,
             sign_offs.router,
             consents.router,
             audit.router,

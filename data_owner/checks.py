@@ -31,6 +31,13 @@ def check_roster(context: JobContext, state: JobState, signed: SignedDocument, n
     roster = context.roster(state, signed)
     if state.join_answer is None or state.join_answer.signed not in roster.entries:
         raise Problem(Code.ROSTER_INVALID, "The roster does not hold this owner's acceptance as it was given.")
+    strangers = [one for one in roster.acceptances if state.asked_owners and one.party not in state.asked_owners]
+    if strangers:
+        raise Problem(
+            Code.ROSTER_INVALID,
+            f"The roster has {strangers[0].name} ({strangers[0].party[:16]}…), which the request that was approved "
+            "here did not ask: who else takes part is part of what was approved.",
+        )
     counted = context.policy.counted_on_roster(roster.acceptances, context.party_id, now)
     if counted < context.policy.least_roster:
         raise Problem(

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from fedtrain.data_owner.approval import Decided
 from fedtrain.data_owner.data.encoding import DatasetFacts
 from fedtrain.data_owner.job_state import AnswerFacts, JobState, Refusal
 from fedtrain.data_owner.policy.inspected import Inspection
@@ -33,9 +34,11 @@ from fedtrain.spec.problems import Code
 
 @dataclass(frozen=True)
 class Offered:
-    """A JOIN task. `datasets`: all that are registered here, by name."""
+    """A JOIN task. `datasets`: all that are registered here, by name. `decided`: what people decided about the request
+    that the job comes of."""
 
     datasets: Mapping[str, DatasetFacts]
+    decided: Decided | None = None
 
 
 @dataclass(frozen=True)
@@ -159,6 +162,11 @@ class ConsentTaken:
 
 
 @dataclass(frozen=True)
+class RequestDecided:
+    """People decided about the request that the job comes of: what follows is seen when the job is offered again."""
+
+
+@dataclass(frozen=True)
 class RosterFetched:
     """The roster as the Facilitator gave it."""
 
@@ -209,6 +217,7 @@ Message: TypeAlias = (
     | SetAsked
     | KeysAsked
     | ConsentTaken
+    | RequestDecided
     | RosterFetched
     | Answered
     | KeyLost

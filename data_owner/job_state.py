@@ -117,7 +117,8 @@ class JobState(Strict):
     later ones must say too. `refusal` is why the job was declined, `problem` the latest request that was refused,
     `ending` how the job ended. `summed`: what its sums are taken over, once frozen; `rows` and `encoding` of jobs that
     were frozen before it was kept. `risks`: of differencing, for which the job waits; `risks_taken`: those a person
-    approved. `consent`: the statement that owners have yet to sign, for which it waits.
+    approved. `consent`: the statement that owners have yet to sign, for which it waits. `request`: the hash of the
+    request that it comes of; `asked_owners`: whom that asks, where its approval let the job in.
     """
 
     job_id: JobId
@@ -150,6 +151,8 @@ class JobState(Strict):
     refusal: Refusal | None = None
     problem: Refusal | None = None
     ending: JobEnd | None = None
+    request: Hash | None = None
+    asked_owners: tuple[PartyId, ...] = ()
 
     @property
     def manifest_hash(self) -> str:

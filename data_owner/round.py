@@ -6,13 +6,12 @@ that must be declined gets its answer by the `Sign` effect, with a catalogue cod
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 
 from fedtrain.data_owner import checks
 from fedtrain.data_owner import job as j
 from fedtrain.data_owner.answering import answered, asked, must_be_joined, waiting, withdrawing
-from fedtrain.data_owner.data.encoding import DatasetFacts
+from fedtrain.data_owner.approval import by_request
 from fedtrain.data_owner.job import Outcome
 from fedtrain.data_owner.job_state import JobContext, JobState, Refusal
 from fedtrain.data_owner.policy.budget import OVER_BUDGET
@@ -75,6 +74,9 @@ def _take(context: JobContext, state: JobState, message: j.Message, now: datetim
             return _budget_short(context, state, message)
         case j.Signed():
             return _signed(state, message)
+        case j.RequestDecided():
+            # What came to light in the table since is for a person to decide, whatever the request.
+            return Outcome(state if state.summed is not None else _with(state, waits_because=None))
         case j.RosterFetched():
             return _roster_fetched(context, state, message, now)
         case j.Asked():
@@ -122,18 +124,17 @@ def _offered(context: JobContext, state: JobState, message: j.Offered, now: date
         manifest = verify_offer(context, state)
     except Problem as problem:
         return _declining(context, state, problem.code, problem.detail)
-    return _judged(context, state, manifest, message.datasets, now)
+    return _judged(context, state, manifest, message, now)
 
 
-def _judged(
-    context: JobContext, state: JobState, manifest: Manifest, datasets: Mapping[str, DatasetFacts], now: datetime
-) -> Outcome:
-    dataset = datasets.get(manifest.spec.asked_dataset)
+def _judged(context: JobContext, state: JobState, manifest: Manifest, message: j.Offered, now: datetime) -> Outcome:
+    dataset = message.datasets.get(manifest.spec.asked_dataset)
     rounds = rounds_of(manifest.spec)
     try:
         verdict = judge(context.policy, manifest, rounds, dataset, now)
     except Problem as problem:
         verdict = Verdict(Ruling.DECLINE, problem.code, problem.detail)
+    verdict, as_approved = by_request(context.policy, manifest, message.decided, verdict, now)
     state = _with(
         state,
         model_owner=manifest.model_owner,
@@ -141,12 +142,13 @@ def _judged(
         dataset=dataset.name if dataset else manifest.spec.asked_dataset,
         dataset_version=dataset.version if dataset else None,
         rounds=rounds,
+        request=manifest.request,
+        asked_owners=message.decided.document.parties if as_approved and message.decided is not None else (),
     )
     if verdict.outcome is Ruling.DECLINE or dataset is None:
         return _declining(context, state, verdict.code or Code.DATASET_NOT_FOUND, verdict.detail)
     if verdict.outcome is Ruling.ASK and not state.approved:
-        phase = advance(Role.DATA_OWNER, state.phase, Event.NEEDS_APPROVAL)
-        return Outcome(_with(state, phase=phase, waits_because=verdict.detail))
+        return Outcome(_with(state, phase=_awaiting(state), waits_because=verdict.detail))
     return Outcome(_with(state, adopts=dataset.schema is None), (j.Freeze(dataset.name, dataset.version),))
 
 
@@ -254,9 +256,12 @@ def _frozen(context: JobContext, state: JobState, message: j.Frozen) -> Outcome:
 
 def _asking(state: JobState, risks: tuple[str, ...]) -> Outcome:
     """Wait for a person, before this owner has joined."""
-    if state.phase is not Phase.AWAITING_APPROVAL:
-        state = _with(state, phase=advance(Role.DATA_OWNER, state.phase, Event.NEEDS_APPROVAL))
-    return Outcome(waiting(state, risks), (j.DestroyMaskKey(),))
+    return Outcome(waiting(_with(state, phase=_awaiting(state)), risks), (j.DestroyMaskKey(),))
+
+
+def _awaiting(state: JobState) -> Phase:
+    waits = state.phase is Phase.AWAITING_APPROVAL
+    return state.phase if waits else advance(Role.DATA_OWNER, state.phase, Event.NEEDS_APPROVAL)
 
 
 def _budget_short(context: JobContext, state: JobState, message: j.BudgetShort) -> Outcome:

@@ -16,7 +16,7 @@ from fedtrain.planning.window_position import WindowPosition, window_position
 from fedtrain.protocol.documents.signed import Manifest
 from fedtrain.protocol.messages.rounds import Kind
 from fedtrain.protocol.states import Phase, status_of
-from fedtrain.service.web.job_view import JobView
+from fedtrain.service.views.job_view import JobView
 
 
 class Awaited(BaseModel):

@@ -15,11 +15,13 @@ from prometheus_client import CollectorRegistry
 
 from fedtrain.client.agent.catalogue import Catalogue
 from fedtrain.client.agent.heads import HeadKeeper
+from fedtrain.client.agent.requests import Requests
 from fedtrain.client.agent.tasks import TaskAgent
 from fedtrain.crypto import Engine
 from fedtrain.model_owner.giving import Giving
 from fedtrain.model_owner.jobs.datasets import Datasets
 from fedtrain.model_owner.jobs.preparation import Preparation
+from fedtrain.model_owner.jobs.requests import OwnRequests, Requester
 from fedtrain.model_owner.metrics import Metrics
 from fedtrain.model_owner.results.predictions import Predictions
 from fedtrain.model_owner.results.round_metrics import RoundMetrics
@@ -123,6 +125,7 @@ def _body_limits(settings: ModelOwnerSettings) -> BodyLimits:
     return BodyLimits(
         by_route={
             ("POST", "/models"): BodyLimit(most, MOST_SPEC_ITEMS),
+            ("POST", "/requests"): BodyLimit(most, MOST_SPEC_ITEMS),
             ("POST", "/datasets"): BodyLimit(settings.upload_limit_bytes, json_bytes=STATEMENT_BYTES, held_bytes=0),
             ("POST", "/prediction"): BodyLimit(most, MOST_ITEMS),
             ("POST", "/models/{model_id}/scoring"): BodyLimit(most, 25_000),
@@ -229,8 +232,13 @@ class _Parts:
             if settings.test_data is not None:
                 await asyncio.to_thread(datasets.register_file, settings.test_data.absolute())
             catalogue = Catalogue(client, self._clock.now)
+            requests = OwnRequests(
+                Requester(self._identity, settings.name, self._membership, settings.allow_small_keys),
+                Requests(self._identity, client, self._clock.now),
+                catalogue,
+            )
             app.state.desk = Desk(
-                service, preparation, predictions, datasets, store, views, doorbell, scoring, catalogue
+                service, preparation, predictions, datasets, store, views, doorbell, scoring, catalogue, requests
             )
             await preparation.resume()
             self._metrics.watch(engine, store.engine, keys.filler)

@@ -127,7 +127,8 @@ class JobState(Strict):
     `next_step`: the number of the STEP task that is due. `loss`: the latest training loss in raw units.
     `numbers_decrypted`: numbers of the federation's sums that were decrypted. `bytes_sent`, `bytes_received`: bodies
     of this job's messages. `seconds_spent`: on its arithmetic. `cancel_told`: the Facilitator knows of the cancelling.
-    `owners_words`: of owners that have decided whether others get the finished model, as they came.
+    `owners_words`: of owners that have decided whether others get the finished model, as they came. `request`: the
+    hash of the request that it comes of.
     """
 
     job_id: JobId
@@ -156,6 +157,7 @@ class JobState(Strict):
     cancel_told: bool = True
     ending: Ending | None = None
     owners_words: tuple[OwnersWord, ...] = ()
+    request: Hash | None = None
 
     @property
     def ended(self) -> bool:

@@ -97,6 +97,7 @@ def _key_made(context: JobContext, state: JobState, message: j.KeyMade, now: dat
         nonce=message.nonce,
         membership=context.membership,
         unmasking_key=message.unmasking_key,
+        request=state.request,
     )
     signed = sign_document(manifest, context.identity)
     phase = advance(Role.MODEL_OWNER, state.phase, Event.KEY_MADE)

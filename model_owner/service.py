@@ -134,8 +134,8 @@ class ModelService:
 
     # What people ask
 
-    async def create(self, spec: ModelSpec, job_id: str | None = None) -> JobState:
-        """Keep a new job and return it; `Preparation` does the rest.
+    async def create(self, spec: ModelSpec, job_id: str | None = None, request: str | None = None) -> JobState:
+        """Keep a new job and return it; `Preparation` does the rest. `request`: the hash of what it comes of.
 
         Raises Problem: INVALID_SPEC, DOES_NOT_FIT, JOB_EXISTS where `job_id` is given and taken.
         """
@@ -150,6 +150,7 @@ class ModelService:
             rounds=rounds_of(spec),
             created_at=now,
             changed_at=now,
+            request=request,
         )
         if await asyncio.to_thread(self._own.store.open_job, state) is not state:
             raise Problem(Code.JOB_EXISTS, f"There is a job {state.job_id} already.")

@@ -74,6 +74,10 @@ class Memory:
         found = compare(table, self._told_to_others(job_id), self._rows.get)
         return tuple(one.told for one in found.against if one.relation is not Relation.APART)
 
+    def of_dataset(self, name: str) -> tuple[Told, ...]:
+        """The jobs that a dataset was told for, whatever its version, in the order of their first answers."""
+        return tuple(one for one in self._told.sums() if one.table.dataset == name)
+
     def consents(self) -> tuple[Consent, ...]:
         """Every consent that is here."""
         return gathered(self._told.consents())

@@ -22,6 +22,7 @@ from fedtrain.data_owner.agent.ends import end_of
 from fedtrain.data_owner.agent.notices import notice_of
 from fedtrain.data_owner.agent.own_answers import OwnAnswers, Taker, is_behind
 from fedtrain.data_owner.agent.registering import Registering
+from fedtrain.data_owner.agent.requests import decided
 from fedtrain.data_owner.job_state import JobContext, JobState, Refusal
 from fedtrain.data_owner.policy.rules import OwnerPolicy
 from fedtrain.data_owner.release.decisions import consented
@@ -195,7 +196,9 @@ class OwnerService:
                 answer = self._effects.sign(decline)
                 return TaskAnswer(answer.model_dump_json().encode(), JSON_TYPE)
             datasets = {dataset.name: dataset.facts() for dataset in await self._run(self._store.datasets)}
-            state = (await self._drive(job_id, j.Offered(datasets))).state
+            manifest = await self._run(self.manifest, state)
+            of_request = None if manifest is None else await self._run(decided, self._store, manifest)
+            state = (await self._drive(job_id, j.Offered(datasets, of_request))).state
             if state.refusal is not None:
                 log.warning("declined", job=job_id, code=state.refusal.code, why=f"GET /models/{job_id} has the reason")
             if state.join_answer is None:
@@ -346,6 +349,14 @@ class OwnerService:
         signed = sign_document(statement, self._identity)
         await self.consents_taken([signed], token_id, account)
         return signed
+
+    async def request_decided(self, request: str) -> None:
+        """Look again at the jobs that wait for a decision on a request."""
+        for state in await self._run(self._store.jobs):
+            if state.request == request and state.phase is Phase.AWAITING_APPROVAL:
+                async with self._driver.holding(state.job_id):
+                    await self._drive(state.job_id, j.RequestDecided())
+                self.retry(state.job_id)
 
     async def _decide(self, job_id: str, message: j.Approved | j.Denied | j.SignOffDecided) -> JobState:
         async with self._driver.holding(job_id):

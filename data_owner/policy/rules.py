@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Protocol, Self
 
 from pydantic import Field, ValidationError
 
 from fedtrain.data_owner.data.encoding import DatasetFacts, differences
 from fedtrain.data_owner.policy.budget import PrivacyPolicy
 from fedtrain.data_owner.policy.inspected import CellKind, InspectedPart, Inspection
-from fedtrain.protocol.documents.signed import Acceptance, Manifest, Name, PartyId, SignedDocument
+from fedtrain.protocol.documents.signed import Acceptance, Name, PartyId, SignedDocument
 from fedtrain.protocol.documents.trust import Trust
 from fedtrain.spec.model_spec import ModelSpec, Strict
 from fedtrain.spec.problems import Code, Problem
@@ -75,8 +75,9 @@ class OwnerPolicy(Strict):
     `differencing`: what could be subtracted from an earlier sum waits for people; "unchecked", it is not looked at as
     long as nobody is pinned. `continue_without_noise`: rounds may go on without an owner although no noise hides what
     the difference of two of them tells. `least_roster` counts owners, this one included; once data owners are pinned,
-    only pinned ones. `adopt_first_encoding`: a dataset without a schema takes the first job's. `privacy`: its claims,
-    the budget of each record, and how many owners may collude. `release`: who signs results off.
+    only pinned ones. `approved_requests`: a job that is what a person approved as a request joins, whatever `approval`
+    says, or waits for a person once more. `adopt_first_encoding`: a dataset without a schema takes the first job's.
+    `privacy`: its claims, the budget of each record, and how many owners may collude. `release`: who signs results off.
     """
 
     trust: Trust = Trust()
@@ -91,6 +92,7 @@ class OwnerPolicy(Strict):
     max_reencrypt_every: Annotated[int, Field(ge=1)] = 100
     max_rounds: Annotated[int, Field(ge=1)] = 100_000
     approval: Literal["automatic", "by_hand"] = "automatic"
+    approved_requests: Literal["automatic", "by_hand"] = "automatic"
     adopt_first_encoding: bool = False
     differencing: Literal["by_hand", "unchecked"] = "by_hand"
     standing_out: Literal["by_hand", "unchecked"] = "by_hand"
@@ -177,8 +179,21 @@ class OwnerPolicy(Strict):
         )
 
 
-def judge(policy: OwnerPolicy, manifest: Manifest, rounds: int, dataset: DatasetFacts | None, now: datetime) -> Verdict:
-    """Hold a verified manifest against the policy, before any record is read.
+class Offer(Protocol):
+    """A job that is offered by a manifest, or asked for by a request: what the policy is held against."""
+
+    @property
+    def spec(self) -> ModelSpec: ...
+    @property
+    def model_owner(self) -> str: ...
+    @property
+    def model_owner_name(self) -> str: ...
+    @property
+    def membership(self) -> SignedDocument | None: ...
+
+
+def judge(policy: OwnerPolicy, manifest: Offer, rounds: int, dataset: DatasetFacts | None, now: datetime) -> Verdict:
+    """Hold a verified manifest, or a request, against the policy, before any record is read.
 
     `rounds`: the most rounds the job can take, by its plan. `dataset`: what it asks for, None where there is none.
     """

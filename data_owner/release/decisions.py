@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from fedtrain.data_owner import job as j
+from fedtrain.data_owner.approval import Person
 from fedtrain.data_owner.job_state import JobState
 from fedtrain.data_owner.store.records import Decision, DecisionKind, Release
 from fedtrain.protocol.documents.consent import open_consent
+from fedtrain.protocol.documents.request import OpenRequest, RequestDecision
 from fedtrain.protocol.documents.signed import SignedDocument
 
 
@@ -67,6 +69,23 @@ def consented(
         signed_in=None if account is None else True,
         consent=signed.hash,
         signer=signed.signer,
+    )
+
+
+def decided_on_request(opened: OpenRequest, decision: RequestDecision, who: Person) -> Decision:
+    """Return that a person approved a request, by which conditions, or declined it."""
+    approved = decision.decision == "approved"
+    conditions = decision.conditions.model_dump(mode="json")
+    return Decision(
+        decision=DecisionKind.REQUEST_APPROVED if approved else DecisionKind.REQUEST_DECLINED,
+        decided_at=written(decision.at.astimezone(UTC)),
+        token_id=who.token_id,
+        about=(opened.document.title, *(f"{name}: {value}" for name, value in conditions.items())),
+        reason=decision.reason,
+        dataset=opened.document.spec.asked_dataset,
+        by=who.by,
+        signed_in=who.signed_in,
+        request=opened.id,
     )
 
 

@@ -10,10 +10,11 @@ from pydantic import BaseModel
 from fedtrain.data_owner.job_state import JobState
 from fedtrain.data_owner.policy.told import Told
 from fedtrain.methods.network.private import claimed_epsilon
-from fedtrain.planning.plans import sign_off_in_words
+from fedtrain.planning.plans import numbers_revealed, sign_off_in_words
 from fedtrain.protocol.documents.signed import Manifest
 from fedtrain.spec.model_spec import ModelSpec
 from fedtrain.spec.privacy import Privacy
+from fedtrain.spec.problems import Problem
 from fedtrain.spec.training import Training
 
 _MOST_VALUES = 40
@@ -58,31 +59,61 @@ class Asked(BaseModel):
     @classmethod
     def of(cls, job: JobState, manifest: Manifest, leak: Leak | None, earlier: Sequence[Told]) -> Asked:
         """Return what `job` asks, whose Model Owner signed `manifest`; `earlier`: the jobs on the same rows."""
-        spec, training = manifest.spec, manifest.spec.training
-        props = spec.data_props.model_dump(mode="json", exclude_none=True)
-        targets = props.get("targets") or [props["target"]]
+        training = manifest.spec.training
         least, most = training.min_data_owners, training.max_data_owners
         return cls(
             job=job.job_id,
-            name=spec.name,
-            purpose=spec.purpose or _NOT_SAID,
             model_owner=f"{job.model_owner_name} ({job.model_owner})",
-            model=f"{_words(spec.model_type)}, by {_words(training.optimizer)}, at most {job.rounds} rounds",
-            predicts=", ".join(_label(target) for target in targets),
-            targets=[_column(target) for target in targets],
-            columns=[_column(feature) for feature in props["features"]],
             dataset=f"{job.dataset}, version {str(job.dataset_version)[:16]}…",
-            least_owners=least,
             who_else=f"{least} to {most} owners in all; who they are is fixed when all have answered",
-            auditors=list(spec.auditors),
-            leaves=None if leak is None else "; ".join(filter(None, (_leaves(leak), sign_off_in_words(spec)))),
-            weights=_weights(spec),
-            privacy=None if spec.privacy is None else _privacy(spec, spec.privacy),
-            key=f"{training.key_bits}-bit key, {_plan_bits(manifest.plan)}",
             risks=[*job.risks_taken, *job.risks],
-            earlier_jobs=[f"{one.job_id} over {', '.join(sorted(one.names))}" for one in earlier],
+            earlier_jobs=earlier_in_words(earlier),
             waits_because=job.waits_because,
+            **terms_of(manifest.spec, manifest.plan, job.rounds, leak),
         )
+
+
+def terms_of(spec: ModelSpec, plan: Mapping[str, object], rounds: int | None, leak: Leak | None) -> dict[str, Any]:
+    """Return what a spec itself says of a job, by the names of the fields that `Asked` has for it."""
+    training = spec.training
+    props = spec.data_props.model_dump(mode="json", exclude_none=True)
+    targets = props.get("targets") or [props["target"]]
+    return {
+        "name": spec.name,
+        "purpose": spec.purpose or _NOT_SAID,
+        "model": f"{_words(spec.model_type)}, by {_words(training.optimizer)}, at most {rounds} rounds",
+        "predicts": ", ".join(_label(target) for target in targets),
+        "targets": [_column(target) for target in targets],
+        "columns": [_column(feature) for feature in props["features"]],
+        "least_owners": training.min_data_owners,
+        "auditors": list(spec.auditors),
+        "leaves": None if leak is None else "; ".join(filter(None, (_leaves(leak), sign_off_in_words(spec)))),
+        "weights": _weights(spec),
+        "privacy": None if spec.privacy is None else _privacy(spec, spec.privacy),
+        "key": f"{training.key_bits}-bit key, {_plan_bits(plan)}",
+    }
+
+
+def earlier_in_words(earlier: Sequence[Told]) -> list[str]:
+    """Return earlier jobs, each with the names of the owners that it was over."""
+    return [f"{one.job_id} over {', '.join(sorted(one.names))}" for one in earlier]
+
+
+def leak_of(spec: ModelSpec, rounds: int) -> Leak | None:
+    """Return what the Model Owner learns by the protocol; None where this version has no plan for the spec."""
+    try:
+        a_round, in_all = numbers_revealed(spec)
+    except Problem:  # joined under an earlier version, whose plan is none any more
+        return None
+    if in_all is None:
+        # Answers to other weights are other numbers: there is no set of sums that all of them follow from.
+        return Leak(
+            numbers_per_round=a_round,
+            rounds_at_most=rounds,
+            numbers_in_all_moments=a_round * rounds,
+            holds_if="the Model Owner follows the protocol; weights that owners see can be crafted to single out rows",
+        )
+    return Leak(numbers_per_round=a_round, rounds_at_most=rounds, numbers_in_all_moments=in_all)
 
 
 def weights_in_words(training: Training) -> str:

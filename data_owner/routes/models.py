@@ -12,18 +12,17 @@ from pydantic import BaseModel, Field, field_serializer
 
 from fedtrain.data_owner.job_state import JobState
 from fedtrain.data_owner.policy.told import Told
-from fedtrain.data_owner.routes.asked import Asked, Leak
+from fedtrain.data_owner.routes.asked import Asked, Leak, leak_of
 from fedtrain.data_owner.routes.consents import ConsentView
 from fedtrain.data_owner.routes.parts import OwnerParts, Parts
 from fedtrain.data_owner.routes.sign_offs import SignOffStanding, standing
 from fedtrain.data_owner.store.records import Release
-from fedtrain.planning.plans import numbers_revealed
 from fedtrain.protocol.documents.signed import Manifest
 from fedtrain.protocol.messages.tasks import JSON_TYPE
 from fedtrain.service.people.permissions import Permission
+from fedtrain.service.views.job_view import JobView
 from fedtrain.service.web.caller import AnyCaller, needs
 from fedtrain.service.web.event_streams import EVENTS, CountedStream, LastEventId, Sight, events_of, looking
-from fedtrain.service.web.job_view import JobView
 from fedtrain.spec.model_spec import Strict
 from fedtrain.spec.problems import Code, Problem
 
@@ -57,7 +56,10 @@ class TrainingView(BaseModel):
 
 
 class OwnerJobView(JobView):
-    """A job as this owner's own people see it: with the reasons in full, which nobody else is told."""
+    """A job as this owner's own people see it: with the reasons in full, which nobody else is told.
+
+    `request`: the id of the request that it comes of.
+    """
 
     name: str | None
     model_owner: str | None
@@ -67,6 +69,7 @@ class OwnerJobView(JobView):
     released: Released
     waits_because: str | None
     sign_off: SignOffStanding | None = None
+    request: str | None = None
     last_refused_request: dict[str, str] | None
     leak: Leak | None
     changed_at: datetime
@@ -96,6 +99,7 @@ class OwnerJobView(JobView):
             reason=reason,
             waits_because=state.waits_because or _waits_for_sign_off(parts, state),
             sign_off=standing(parts, state),
+            request=state.request,
             last_refused_request=state.problem.model_dump() if state.problem else None,
             leak=_leak(state, manifest),
             created_at=state.created_at,
@@ -153,6 +157,7 @@ _EXAMPLE = {
     "reason": None,
     "waits_because": None,
     "sign_off": None,
+    "request": None,
     "last_refused_request": None,
     "leak": {"numbers_per_round": 11, "rounds_at_most": 48, "numbers_in_all_moments": 77, "holds_if": "…"},
     "created_at": "2025-01-31T09:30:00+00:00",
@@ -280,18 +285,4 @@ def _waits_for_sign_off(parts: OwnerParts, state: JobState) -> str | None:
 
 
 def _leak(state: JobState, manifest: Manifest | None) -> Leak | None:
-    if manifest is None or state.rounds is None:
-        return None
-    try:
-        a_round, in_all = numbers_revealed(manifest.spec)
-    except Problem:  # joined under an earlier version, whose plan is none any more
-        return None
-    if in_all is None:
-        # Answers to other weights are other numbers: there is no set of sums that all of them follow from.
-        return Leak(
-            numbers_per_round=a_round,
-            rounds_at_most=state.rounds,
-            numbers_in_all_moments=a_round * state.rounds,
-            holds_if="the Model Owner follows the protocol; weights that owners see can be crafted to single out rows",
-        )
-    return Leak(numbers_per_round=a_round, rounds_at_most=state.rounds, numbers_in_all_moments=in_all)
+    return None if manifest is None or state.rounds is None else leak_of(manifest.spec, state.rounds)

@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 
 from fedtrain.data_owner.agent.past import Memory
 from fedtrain.data_owner.agent.publishing import Publishing
+from fedtrain.data_owner.agent.requests import AskedRequests
 from fedtrain.data_owner.agent.service import OwnerService
 from fedtrain.data_owner.agent.spending import Spendings
 from fedtrain.data_owner.agent.training import TrainingStep
@@ -43,6 +44,7 @@ class OwnerParts:
     heads: HeadFiles
     given: GivenModels
     training_of: Callable[[str], TrainingStep | None]
+    requests: AskedRequests
 
 
 def _parts(request: Request) -> OwnerParts:

@@ -9,7 +9,7 @@ from pydantic import Field, PlainSerializer
 
 from fedtrain.data_owner.data.encoding import DatasetFacts
 from fedtrain.privacy.cost import Cost
-from fedtrain.protocol.documents.signed import Hash, JobId, Name, PartyId
+from fedtrain.protocol.documents.signed import Hash, JobId, Name, PartyId, SignedDocument
 from fedtrain.protocol.messages.rounds import Kind
 from fedtrain.spec.model_spec import DataProps, Strict
 from fedtrain.tabular.mapping.file import Mapping
@@ -69,7 +69,7 @@ class Release(Strict):
 
 
 class DecisionKind(StrEnum):
-    """A person's decisions about a job."""
+    """A person's decisions about a job, or about a request for one."""
 
     APPROVED = "approved"
     RISKS_TAKEN = "risks_taken"
@@ -79,10 +79,12 @@ class DecisionKind(StrEnum):
     SIGNED_OFF = "signed_off"
     SIGN_OFF_REFUSED = "sign_off_refused"
     PERSONALISED = "personalised"
+    REQUEST_APPROVED = "request_approved"
+    REQUEST_DECLINED = "request_declined"
 
 
 class Decision(Strict):
-    """A decision that a person of this owner took about a job.
+    """A decision that a person of this owner took about a job, or about a `request`, by its hash, that is none yet.
 
     `about`: what the job waited for, in the words that were shown: why it was not let in by itself, or each risk.
     `reason`: why it was denied, or a result was signed off or not; `result`: that result, or the hash of the copy of
@@ -92,7 +94,7 @@ class Decision(Strict):
     service has no token list, and whoever runs it decides.
     """
 
-    job_id: JobId
+    job_id: JobId | None = None
     decision: DecisionKind
     decided_at: str
     token_id: str | None = None
@@ -105,6 +107,14 @@ class Decision(Strict):
     result: Hash | None = None
     by: str | None = None
     signed_in: bool | None = None
+    request: Hash | None = None
+
+
+class DecidedRequest(Strict):
+    """A request as its Model Owner signed it, and this owner's latest decision on it, as it was signed."""
+
+    signed: SignedDocument
+    decision: SignedDocument
 
 
 #: A number that is hashed as text, which all languages write in one way.

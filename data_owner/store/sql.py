@@ -22,7 +22,8 @@ from fedtrain.data_owner.release.audit import (
     chained,
 )
 from fedtrain.data_owner.store import tables
-from fedtrain.data_owner.store.records import Dataset, Decision, FrozenTable, Release, Spending
+from fedtrain.data_owner.store.records import Dataset, DecidedRequest, Decision, FrozenTable, Release, Spending
+from fedtrain.protocol.documents.signed import SignedDocument
 from fedtrain.protocol.messages.rounds import Kind
 from fedtrain.service.store.database import read, write
 from fedtrain.service.store.jobs import JobStore, JobTable
@@ -132,6 +133,26 @@ class OwnerStore(JobStore[JobState, j.Effect]):
         """Keep a decision about a job, known here or not."""
         with write(self._engine) as connection:
             _append(connection, tables.decisions, decision)
+
+    def put_request(self, signed: SignedDocument, decision: SignedDocument, entry: Decision) -> None:
+        """Keep a request with this owner's decision on it, in the place of an earlier one, and that in the audit."""
+        t = tables.requests
+        values = {"signed": signed.model_dump_json(), "decision": decision.model_dump_json()}
+        with write(self._engine) as connection:
+            done = connection.execute(sa.update(t).where(t.c.hash == signed.hash).values(**values))
+            if done.rowcount == 0:
+                connection.execute(sa.insert(t).values(hash=signed.hash, **values))
+            _append(connection, tables.decisions, entry)
+
+    def request(self, request: str) -> DecidedRequest | None:
+        """Return a request that was decided about here, by its hash."""
+        t = tables.requests
+        with read(self._engine) as connection:
+            row = connection.execute(sa.select(t.c.signed, t.c.decision).where(t.c.hash == request)).first()
+        if row is None:
+            return None
+        signed, decision = (SignedDocument.model_validate_json(text) for text in row)
+        return DecidedRequest(signed=signed, decision=decision)
 
     def spend(self, entry: Callable[[Sequence[Spending]], Spending | None]) -> None:
         """Keep what `entry` makes of all that was spent before, in one transaction with it; None: nothing.

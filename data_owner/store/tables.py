@@ -78,7 +78,7 @@ decisions = sa.Table(
     "decisions",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("job_id", sa.String(32), nullable=False),  # of a job that need not be known here: no foreign key
+    sa.Column("job_id", sa.String(32)),  # of a job that need not be known here: no foreign key; null of a request
     sa.Column("decision", sa.String(32), nullable=False),
     sa.Column("decided_at", sa.String(32), nullable=False),
     sa.Column("token_id", sa.String(64)),
@@ -91,9 +91,19 @@ decisions = sa.Table(
     sa.Column("result", sa.String(64)),
     sa.Column("by", sa.String(100)),
     sa.Column("signed_in", sa.Boolean),  # whether `by` is an account's name
+    sa.Column("request", sa.String(64)),
     sa.Column("index", sa.Integer, nullable=False, unique=True),  # counted through all tables of the audit
     sa.Column("previous", sa.String(64), nullable=False),
     sa.Column("hash", sa.String(64), nullable=False),
+)
+
+# Requests that this owner's people decided about; the thread, and those that wait, are the Facilitator's.
+requests = sa.Table(
+    "requests",
+    metadata,
+    sa.Column("hash", sa.String(64), primary_key=True),
+    sa.Column("signed", sa.Text, nullable=False),  # SignedDocument(RequestDocument) as JSON
+    sa.Column("decision", sa.Text, nullable=False),  # the latest SignedDocument(RequestDecision) as JSON
 )
 
 spendings = sa.Table(

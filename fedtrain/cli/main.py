@@ -23,6 +23,7 @@ from fedtrain.cli.owner import (
     sign_off,
 )
 from fedtrain.cli.owner import decisions as owner
+from fedtrain.cli.requests import deciding, making
 from fedtrain.cli.services import commands as services
 from fedtrain.cli.services import config, pages
 from fedtrain.cli.services.backup import backup, restore
@@ -77,6 +78,7 @@ app.command(rich_help_panel=PREPARING)(data.check)
 app.command(rich_help_panel=PREPARING)(plan.plan)
 app.command(rich_help_panel=PREPARING)(simulate.simulate)
 app.command(rich_help_panel=JOBS)(search.search)
+app.add_typer(making.app, rich_help_panel=JOBS)
 app.command(rich_help_panel=JOBS)(jobs.deploy)
 app.command(rich_help_panel=JOBS)(jobs.status)
 app.command(rich_help_panel=JOBS)(jobs.predict)
@@ -85,7 +87,10 @@ app.command(rich_help_panel=JOBS)(resume)
 app.command(rich_help_panel=JOBS)(verify.verify)
 app.command(rich_help_panel=JOBS)(score.allow_scoring)
 app.command(rich_help_panel=JOBS)(sign_off.release)
+app.command(rich_help_panel=DATA_OWNERS)(deciding.inbox)
 app.command(rich_help_panel=DATA_OWNERS)(owner.approve)
+app.command(rich_help_panel=DATA_OWNERS)(deciding.decline)
+app.command(rich_help_panel=DATA_OWNERS)(deciding.ask)
 app.command(rich_help_panel=DATA_OWNERS)(owner.deny)
 app.command("sign-off", rich_help_panel=DATA_OWNERS)(sign_off.sign_off)
 app.command("consent", rich_help_panel=DATA_OWNERS)(roster_consent.roster_consent)

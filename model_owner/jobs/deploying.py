@@ -9,14 +9,17 @@ from fedtrain.spec.model_spec import ModelSpec
 from fedtrain.spec.problems import Code, Problem
 
 
-async def deployed(service: ModelService, spec: ModelSpec, idempotency_key: str | None) -> JobState:
+async def deployed(
+    service: ModelService, spec: ModelSpec, idempotency_key: str | None, request: str | None = None
+) -> JobState:
     """Return a new job, or with a key that came with the same spec before, that job.
 
-    The id follows from the key, so that the store takes one of two requests at once. Raises Problem: INVALID_SPEC,
-    DOES_NOT_FIT, IDEMPOTENCY_CONFLICT where the key came with another spec.
+    `request`: the hash of the request that it comes of. The id follows from the key, so that the store takes one of two
+    requests at once. Raises Problem: INVALID_SPEC, DOES_NOT_FIT, IDEMPOTENCY_CONFLICT where the key came with another
+    spec.
     """
     if idempotency_key is None:
-        return await service.create(spec)
+        return await service.create(spec, request=request)
     job_id = sha256_hex(f"idempotency-key {service.party_id} {idempotency_key}".encode())[:32]
     try:
         there = await service.job(job_id)
@@ -24,12 +27,12 @@ async def deployed(service: ModelService, spec: ModelSpec, idempotency_key: str 
         if problem.code is not Code.MODEL_NOT_FOUND:
             raise
         try:
-            return await service.create(spec, job_id)
+            return await service.create(spec, job_id, request)
         except Problem as taken:
             if taken.code is not Code.JOB_EXISTS:
                 raise
         there = await service.job(job_id)
-    if there.spec != spec:
+    if (there.spec, there.request) != (spec, request):
         raise Problem(
             Code.IDEMPOTENCY_CONFLICT,
             f"Model {job_id} was made under this Idempotency-Key from another spec: take a new key for a new model.",

@@ -21,7 +21,7 @@ from fedtrain.model_owner.results.table.coefficient_table import CoefficientTabl
 from fedtrain.planning.window_position import WindowPosition, window_position
 from fedtrain.protocol.clock import Clock
 from fedtrain.protocol.states import Phase
-from fedtrain.service.web.job_view import JobView
+from fedtrain.service.views.job_view import JobView
 from fedtrain.spec.model_spec import ModelType, Optimizer
 from fedtrain.spec.problems import Problem
 
@@ -81,7 +81,7 @@ class ReleaseRefusal(BaseModel):
 
 
 class ModelLine(JobView):
-    """A job in a list. `name` and `optimizer` are those of its spec."""
+    """A job in a list. `name` and `optimizer` are those of its spec. `request`: the id of what it comes of."""
 
     name: str | None
     model_type: ModelType
@@ -89,6 +89,7 @@ class ModelLine(JobView):
     loss: float | None
     loss_is: str
     ended_at: datetime | None
+    request: str | None
 
 
 _ALL_ROUNDS = {"rounds_missed": 0, "left": False}
@@ -108,6 +109,7 @@ _EXAMPLE: dict[str, Any] = {
     "created_at": "2026-01-12T09:28:00.000Z",
     "started_at": "2026-01-12T09:28:04.511Z",
     "ended_at": None,
+    "request": None,
     "converged": None,
     "gradient": 0.0031,
     "history": [{"round": 7, "loss": 2961.337, "gradient": 0.0031, "at": "2026-01-12T09:28:41.002Z"}],
@@ -221,6 +223,7 @@ def _line(state: JobState) -> dict[str, Any]:
         "code": None if ending is None else ending.code,
         "created_at": state.created_at,
         "ended_at": None if ending is None else ending.at,
+        "request": state.request,
     }
 
 

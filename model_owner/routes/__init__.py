@@ -1,6 +1,6 @@
 """The Model Owner's routes, for its own people. They decode, delegate and encode."""
 
-from fedtrain.model_owner.routes import catalogue, datasets, events, models, plans, predictions, scoring
+from fedtrain.model_owner.routes import catalogue, datasets, events, models, plans, predictions, requests, scoring
 
 ROUTERS = (
     models.router,
@@ -8,6 +8,7 @@ ROUTERS = (
     events.router,
     datasets.router,
     catalogue.router,
+    requests.router,
     predictions.router,
     scoring.router,
 )

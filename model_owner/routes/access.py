@@ -10,6 +10,7 @@ from fastapi import Depends, Path, Request
 from fedtrain.client.agent.catalogue import Catalogue
 from fedtrain.model_owner.jobs.datasets import Datasets
 from fedtrain.model_owner.jobs.preparation import Preparation
+from fedtrain.model_owner.jobs.requests import OwnRequests
 from fedtrain.model_owner.results.predictions import Predictions
 from fedtrain.model_owner.results.views import FacilitatorViews
 from fedtrain.model_owner.scoring.desk import ScoringDesk
@@ -47,6 +48,7 @@ class Desk:
     doorbell: Doorbell
     scoring: ScoringDesk
     catalogue: Catalogue
+    requests: OwnRequests
 
 
 def _desk(request: Request) -> Desk:

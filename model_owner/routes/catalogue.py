@@ -16,6 +16,7 @@ from fedtrain.spec.columns import FeatureType
 router = APIRouter(tags=["catalogue"])
 
 _CARD = {
+    "id": "ca" * 32,
     "party": "1a" * 32,
     "name": "clinic-a",
     "dataset": "default",

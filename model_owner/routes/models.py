@@ -6,6 +6,7 @@ import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Header, Query, Response
+from pydantic import Field, StrictInt
 
 from fedtrain.model_owner import job as j
 from fedtrain.model_owner.job import ABOUT_VALUES
@@ -16,17 +17,27 @@ from fedtrain.model_owner.results.export import ExportFormat, export
 from fedtrain.model_owner.results.finished import fitted_of, remarks_on
 from fedtrain.model_owner.results.views import ModelLine, ModelView, line, suspects, view
 from fedtrain.model_owner.routes.access import SPEC_EXAMPLE, Desk, ModelIdInPath, Service
-from fedtrain.protocol.documents.signed import SignedDocument
+from fedtrain.protocol.documents.signed import Hash, SignedDocument
 from fedtrain.protocol.states import Phase
 from fedtrain.service.people.permissions import Permission
 from fedtrain.service.web.caller import needs
 from fedtrain.service.web.responses import JSON_TYPE
+from fedtrain.service.web.validation import parsed_object
+from fedtrain.spec.model_spec import Strict
 from fedtrain.spec.problems import Code, Problem
 
 router = APIRouter(prefix="/models", tags=["models"])
 
 LISTED = 1000
 _STATEMENT = {"document": '{"protocol":"1.0","job_id":"…"}', "signer": "1a" * 32, "signature": "5e" * 64}
+
+
+class ApprovedRequest(Strict):
+    """A request to be deployed. `rounds`, `epsilon`: fewer, or a smaller one, than it was asked with."""
+
+    request: Hash
+    rounds: Annotated[StrictInt, Field(ge=1)] | None = None
+    epsilon: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 
 
 async def shown(desk: Desk, model_id: str) -> ModelView:
@@ -51,7 +62,14 @@ async def shown(desk: Desk, model_id: str) -> ModelView:
     summary="Train a model: the job is planned, kept and started",
 )
 async def deploy(
-    document: Annotated[dict[str, Any], Body(description="A model spec.", examples=[SPEC_EXAMPLE])],
+    document: Annotated[
+        dict[str, Any],
+        Body(
+            description="A model spec; or `request`, the id of a request that owners have approved, and where it is to "
+            "take less than was asked, `rounds` or `epsilon`.",
+            examples=[SPEC_EXAMPLE, {"request": "7c" * 32, "rounds": 20}],
+        ),
+    ],
     desk: Service,
     idempotency_key: Annotated[
         str | None,
@@ -64,8 +82,12 @@ async def deploy(
         ),
     ] = None,
 ) -> ModelView:
-    spec = await asyncio.to_thread(spec_of, document)  # it may have 20,000 categories
-    state = await deployed(desk.service, spec, idempotency_key)
+    approved = parsed_object(document, ApprovedRequest) if "request" in document else None
+    if approved is None:
+        spec = await asyncio.to_thread(spec_of, document)  # it may have 20,000 categories
+    else:
+        spec = await desk.requests.approved_spec(approved.request, approved.rounds, approved.epsilon)
+    state = await deployed(desk.service, spec, idempotency_key, None if approved is None else approved.request)
     try:
         answer = await shown(desk, state.job_id)
         misfit = await asyncio.to_thread(desk.datasets.misfit, spec)

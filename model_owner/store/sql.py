@@ -48,6 +48,14 @@ class ModelStore(JobStore[JobState, j.Effect]):
         with read(self._engine) as connection:
             return self._rows(connection).where(sa.not_(t.c.settled), t.c.sequence)
 
+    def models_by_request(self) -> dict[str, list[str]]:
+        """Return the ids of the jobs that came of each request, the newest first."""
+        found: dict[str, list[str]] = {}
+        for state in self.jobs():
+            if state.request is not None:
+                found.setdefault(state.request, []).append(state.job_id)
+        return found
+
     def _keep(self, connection: Connection, job_id: str, effect: j.Effect) -> None:
         match effect:
             case j.KeepLearning():

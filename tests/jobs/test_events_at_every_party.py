@@ -10,7 +10,7 @@ import httpx
 import numpy as np
 import pytest
 
-from fedtrain.service.web.job_view import JobView
+from fedtrain.service.views.job_view import JobView
 from fedtrain.simulation.federation import Federation, Party, federation
 from tests.harness.one_process import rows_of, training, write_table
 

@@ -48,6 +48,7 @@ def _show(card: dict[str, Any]) -> None:
     out.print(f"{card['title']}", markup=False, style="bold")
     size = f"; {card['size']} rows" if card.get("size") else ""
     out.print(f"  dataset {card['dataset']} of {card['name']} ({card['party'][:16]}…){size}", markup=False)
+    out.print(f"  id {card['id']}", markup=False)
     if card["tags"]:
         out.print(f"  tags: {', '.join(card['tags'])}", markup=False)
     if card["columns"]:

@@ -29,20 +29,40 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 def approve(
     job: Annotated[
         str | None,
-        typer.Argument(help="The job: its id, or how that begins. Without it, those that wait.", metavar="[JOB]"),
+        typer.Argument(
+            help="A job, or a request: its id, or how that begins. Without it, jobs that wait.", metavar="[JOB]"
+        ),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask: the job was looked at before.")] = False,
+    until: Annotated[str | None, typer.Option(help="Of a request: the job has to come before this date.")] = None,
+    rounds: Annotated[int | None, typer.Option(min=1, help="Of a request: the most rounds.")] = None,
+    epsilon: Annotated[float | None, typer.Option(help="Of a request: the largest epsilon.")] = None,
+    by: Annotated[str | None, typer.Option(help="Of a request: who decides, for this owner's audit.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask: it was looked at before.")] = False,
     data_owner: DataOwner = None,
     as_json: Json = False,
 ) -> None:
-    """Let a job in that waits for a person, after showing what it is for, what leaves, and its risks."""
+    """Let a job in that waits for a person, or approve a request, after showing what it is for and what leaves."""
     from fedtrain.cli.jobs.client import Service
     from fedtrain.cli.owner.consent import print_consent
+    from fedtrain.cli.requests.approving import approve_request, moment
+    from fedtrain.cli.requests.shown import request_id
+    from fedtrain.spec.problems import Problem
 
+    conditions = {"until": moment(until), "max_rounds": rounds, "max_epsilon": epsilon}
     with Service(data_owner_url(data_owner)) as service:
         if job is None:
             _list_waiting(service, as_json)
             return
+        if not _is_job(service, job):
+            try:
+                request = request_id(service, job)
+            except Problem as problem:
+                why = f"no job at {service.base_url} goes by {job!r}, and requests cannot be looked for"
+                raise Failure(f"{why}: {problem.detail}") from None
+            approve_request(service, request, conditions, by, yes=yes, as_json=as_json)
+            return
+        if by is not None or any(value is not None for value in conditions.values()):
+            raise Failure(f"{job} is a job, and --until, --rounds, --epsilon and --by are of requests: leave them out")
         waiting = _waiting_job(service, job)
         asked = _asked(waiting)
         if not as_json:
@@ -170,7 +190,8 @@ def _decision(one: DecisionRecord) -> list[object]:
     result = () if one.result is None else (f"Result {one.result[:16]}….",)
     about = " ".join((*one.about, *result, *reason, *signed))
     what = one.decision.value.replace("_", " ")
-    return [one.index, one.decided_at, one.job_id[:8], None, what, None, None, by, about]
+    of = one.job_id or one.request or ""
+    return [one.index, one.decided_at, of[:8], None, what, None, None, by, about]
 
 
 def _spending(one: SpendingRecord) -> list[object]:
@@ -182,6 +203,16 @@ def _spending(one: SpendingRecord) -> list[object]:
 def data_owner_url(option: str | None) -> str:
     """Return the option, else FEDTRAIN_DATA_OWNER, else the default port on this machine."""
     return option or os.environ.get("FEDTRAIN_DATA_OWNER") or DEFAULT_DATA_OWNER
+
+
+def _is_job(service: Service, text: str) -> bool:
+    """Return whether a person means a job, and not a request. A job is looked for first: requests are elsewhere."""
+    from fedtrain.cli.jobs.job_ids import is_whole
+
+    wanted = text.strip().lower()
+    if is_whole(wanted) or len(wanted) > 32:
+        return is_whole(wanted)
+    return any(str(one["id"]).startswith(wanted) or one.get("name") == text for one in service.get("/models"))
 
 
 def _waiting_job(service: Service, job: str) -> dict[str, Any]:
@@ -208,15 +239,26 @@ def _asked(job: dict[str, Any]) -> dict[str, Any]:
     return asked
 
 
-def _list_waiting(service: Service, as_json: bool) -> None:
-    waiting = [
+def waiting_jobs(service: Service) -> list[dict[str, Any]]:
+    """Return the jobs that wait for a person to let them in, in the words that are shown then."""
+    return [
         _asked(service.get(f"/models/{one['id']}"))
         for one in service.get("/models")
         if one["waits_because"] is not None and one["sign_off"] != "waits"
     ]
+
+
+def _list_waiting(service: Service, as_json: bool) -> None:
+    waiting = waiting_jobs(service)
     if as_json:
         print_json(waiting)
-    elif not waiting:
+    else:
+        print_waiting_jobs(waiting)
+
+
+def print_waiting_jobs(waiting: list[dict[str, Any]]) -> None:
+    """Print jobs that wait for a person, a line each."""
+    if not waiting:
         console().print("no job waits for a person here", markup=False)
     else:
         rows = [[one["job"], one["name"], one["model_owner"], one["predicts"], one["waits_because"]] for one in waiting]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -28,16 +28,23 @@ class Refused:
 
 @dataclass(frozen=True)
 class Found:
-    """A page of cards, those that were refused, and where the next page begins."""
+    """A page of cards, by the hash of each, those that were refused, and where the next page begins."""
 
-    cards: tuple[Card, ...]
+    by_id: Mapping[str, Card]
     refused: tuple[Refused, ...]
     next: str | None
+
+    @property
+    def cards(self) -> tuple[Card, ...]:
+        return tuple(self.by_id.values())
 
     def as_json(self) -> dict[str, Any]:
         """Return the page as a party's own people see it."""
         return {
-            "cards": [card.model_dump(mode="json", exclude={"membership", "protocol"}) for card in self.cards],
+            "cards": [
+                {"id": id_, **card.model_dump(mode="json", exclude={"membership", "protocol"})}
+                for id_, card in self.by_id.items()
+            ],
             "refused": [{"signer": one.signer, "why": one.why} for one in self.refused],
             "next": self.next,
         }
@@ -56,14 +63,15 @@ class Catalogue:
         Its owner's signature must hold, and it must not be over. Raises Problem as the Facilitator.
         """
         page = await self._shelf.cards(asked)
-        shown, refused = [], []
+        shown: dict[str, Card] = {}
+        refused: list[Refused] = []
         for signed in page.cards:
             card = _believed(signed, self._now())
             if isinstance(card, Card):
-                shown.append(card)
+                shown[signed.hash] = card
             else:
                 refused.append(card)
-        return Found(tuple(shown), tuple(refused), page.next)
+        return Found(shown, tuple(refused), page.next)
 
 
 def _believed(signed: SignedDocument, now: datetime) -> Card | Refused:

@@ -101,8 +101,7 @@ class RequestDocument(Document):
 class Conditions(Strict):
     """Terms of an approval, all of which must hold when the job comes; what is not given is left out.
 
-    `until`: the job has to come before. `max_rounds`, `max_epsilon`: the job may take that at most, and then its
-    `training.rounds` or `privacy.epsilon` may be smaller than in the spec that was asked with.
+    `until`: the job has to come before. `max_rounds`, `max_epsilon`: the job may take that at most.
     """
 
     until: AwareDatetime | None = None
@@ -247,7 +246,10 @@ def _of(kind: str, entries: Sequence[RequestEntry]) -> list[RequestEntry]:
 def departures(
     spec: ModelSpec, model_owner: str, document: RequestDocument, conditions: Conditions, now: datetime
 ) -> tuple[Departure, ...]:
-    """Return the fields in which a job is not what an owner approved by `conditions`; () where it may come now."""
+    """Return the fields in which a job is not what an owner approved by `conditions`; () where it may come now.
+
+    It may take fewer rounds than it was asked with, or a smaller ε, and nothing else may differ.
+    """
     return tuple(_departures(spec, model_owner, document, conditions, now))
 
 
@@ -256,7 +258,7 @@ def _departures(
 ) -> Iterator[Departure]:
     if model_owner != document.model_owner:
         yield Departure("model_owner", f"it is {model_owner[:16]}…, and {document.model_owner[:16]}… asked")
-    smaller = _smaller_by_condition(spec, document.spec, conditions)
+    smaller = _smaller(spec, document.spec)
     job, approved = dict(_leaves(spec)), dict(_leaves(document.spec))
     for field in sorted({*job, *approved} - smaller):
         if job.get(field) != approved.get(field):
@@ -272,13 +274,13 @@ def _departures(
         yield Departure("privacy.epsilon", f"{asked} is more than the {conditions.max_epsilon:g} that was approved")
 
 
-def _smaller_by_condition(spec: ModelSpec, asked: ModelSpec, conditions: Conditions) -> set[str]:
-    """Return the fields that a condition lets a job have smaller than it was asked with, where they are."""
+def _smaller(spec: ModelSpec, asked: ModelSpec) -> set[str]:
+    """Return the fields that a job may have smaller than it was asked with, where they are not larger."""
     allowed = set()
-    if conditions.max_rounds is not None and rounds_of(spec) <= rounds_of(asked):
+    if rounds_of(spec) <= rounds_of(asked):
         allowed.add("training.rounds")
     epsilon, of_asked = _epsilon(spec), _epsilon(asked)
-    if conditions.max_epsilon is not None and epsilon is not None and of_asked is not None and epsilon <= of_asked:
+    if epsilon is not None and of_asked is not None and epsilon <= of_asked:
         allowed.add("privacy.epsilon")
     return allowed
 

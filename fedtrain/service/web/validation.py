@@ -57,6 +57,14 @@ def parsed_body(body: bytes, kind: type[AnyModel]) -> AnyModel:
         raise validation_problem(error, sent) from None
 
 
+def parsed_object(sent: object, kind: type[AnyModel]) -> AnyModel:
+    """Return what was read from JSON as `kind`. Raises Problem(INVALID_REQUEST) naming the fields."""
+    try:
+        return kind.model_validate(sent)
+    except ValidationError as error:
+        raise validation_problem(error, sent) from None
+
+
 def problem_of(errors: list[dict[str, object]], code: Code = Code.INVALID_REQUEST) -> Problem:
     """Return the problem that carries `errors`, which is not empty; its detail names the first."""
     first = errors[0]

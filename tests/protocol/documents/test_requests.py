@@ -136,22 +136,24 @@ def test_an_approval_ends_at_its_moment() -> None:
     assert fields(titled(), until=NOW - timedelta(days=1)) == ["until"]
 
 
-def test_fewer_rounds_are_no_departure_where_rounds_are_a_condition_and_only_there() -> None:
+def test_fewer_rounds_are_no_departure_and_more_are() -> None:
     spec = titled()
     fewer = spec.model_copy(update={"training": spec.training.model_copy(update={"rounds": 3})})
-    assert fields(fewer) == ["training.rounds"]
+    assert fields(fewer) == []
     assert fields(fewer, max_rounds=3) == []
     assert fields(spec, max_rounds=3) == ["training.rounds"]
     more = spec.model_copy(update={"training": spec.training.model_copy(update={"rounds": 6})})
+    assert fields(more) == ["training.rounds"]
     assert fields(more, max_rounds=100) == ["training.rounds"]
 
 
-def test_a_smaller_epsilon_is_no_departure_where_epsilon_is_a_condition_and_only_there() -> None:
+def test_a_smaller_epsilon_is_no_departure_and_a_larger_one_is() -> None:
     asked = private()
     assert fields(asked, asked) == []
-    assert fields(private(epsilon=0.5), asked) == ["privacy.epsilon"]
+    assert fields(private(epsilon=0.5), asked) == []
     assert fields(private(epsilon=0.5), asked, max_epsilon=0.5) == []
     assert fields(asked, asked, max_epsilon=0.5) == ["privacy.epsilon"]
+    assert fields(private(epsilon=2.0), asked) == ["privacy.epsilon"]
     assert fields(private(epsilon=2.0), asked, max_epsilon=5) == ["privacy.epsilon"]
     assert "privacy.delta" in fields(private(delta=1e-5), asked, max_epsilon=1)
     # A job that claims nothing is no smaller one.

@@ -50,6 +50,232 @@ export interface components {
             who_else: string;
         };
         /**
+         * AskedByRequest
+         * @description A request in the words that are shown before a person decides about it, a line a matter, as of a job.
+         *
+         *     `budget`: what a job of it takes of these records' privacy, and what is left. `policy`: what this owner's policy
+         *     would do with the job by itself, None where it would let it in.
+         */
+        AskedByRequest: {
+            /** Auditors */
+            auditors: string[];
+            /** Budget */
+            budget: string | null;
+            /** Columns */
+            columns: string[];
+            /** Dataset */
+            dataset: string;
+            /** Earlier Jobs */
+            earlier_jobs: string[];
+            /** Key */
+            key: string;
+            /** Least Owners */
+            least_owners: number;
+            /** Leaves */
+            leaves: string | null;
+            /** Model */
+            model: string;
+            /** Model Owner */
+            model_owner: string;
+            /** Name */
+            name: string | null;
+            /** Policy */
+            policy: string | null;
+            /** Predicts */
+            predicts: string;
+            /** Privacy */
+            privacy: string | null;
+            /** Purpose */
+            purpose: string;
+            /** Request */
+            request: string;
+            /** Risks */
+            risks: string[];
+            /** Targets */
+            targets: string[];
+            /** Weights */
+            weights: string;
+            /** Who Else */
+            who_else: string;
+        };
+        /**
+         * AskedLine
+         * @description A request that asks this owner. `waits`: for its people to decide.
+         * @example {
+         *       "approved": 1,
+         *       "created_at": "2026-01-12T09:28:00Z",
+         *       "dataset": "default",
+         *       "id": "7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c",
+         *       "messages": 1,
+         *       "model_owner": "3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b",
+         *       "model_owner_name": "acme",
+         *       "owners": [
+         *         {
+         *           "card": "cacacacacacacacacacacacacacacacacacacacacacacacacacacacacacacaca",
+         *           "conditions": {
+         *             "max_rounds": 20,
+         *             "until": "2026-06-30T00:00:00Z"
+         *           },
+         *           "dataset": "default",
+         *           "decided_at": "2026-01-13T08:15:00Z",
+         *           "decision": "approved",
+         *           "departs": [],
+         *           "name": "clinic-a",
+         *           "party": "1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a",
+         *           "title": "Stays on the cardiology wards, 2015 to 2024"
+         *         }
+         *       ],
+         *       "purpose": "plan beds for the winter",
+         *       "title": "stay in hospital",
+         *       "waits": false
+         *     }
+         */
+        AskedLine: {
+            /** Approved */
+            approved: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Dataset */
+            dataset: string;
+            /** Id */
+            id: string;
+            /** Messages */
+            messages: number;
+            /** Model Owner */
+            model_owner: string;
+            /** Model Owner Name */
+            model_owner_name: string;
+            /** Owners */
+            owners: components["schemas"]["AskedOwner"][];
+            /** Purpose */
+            purpose: string;
+            /** Title */
+            title: string;
+            /** Waits */
+            waits: boolean;
+        };
+        /**
+         * AskedList
+         * @description A page of requests, the newest first. `next`: what to ask for those that follow, None at the end.
+         */
+        AskedList: {
+            /** Next */
+            next: number | null;
+            /** Refused */
+            refused: components["schemas"]["RefusedRequest"][];
+            /** Requests */
+            requests: components["schemas"]["AskedLine"][];
+        };
+        /**
+         * AskedOwner
+         * @description An owner that is asked, by which card, and what it has decided so far; all None before it has.
+         *
+         *     `departs`: where it has approved, why the job cannot come by that approval now: field and reason; [] where it can.
+         */
+        AskedOwner: {
+            /** Card */
+            card: string;
+            conditions: components["schemas"]["Conditions-Output"] | null;
+            /** Dataset */
+            dataset: string;
+            /** Decided At */
+            decided_at: string | null;
+            /** Decision */
+            decision: ("approved" | "declined") | null;
+            /** Departs */
+            departs: string[];
+            /** Name */
+            name: string;
+            /** Party */
+            party: string;
+            /** Reason */
+            reason: string | null;
+            /** Title */
+            title: string;
+        };
+        /**
+         * AskedView
+         * @description A request that asks this owner, with all that was said. `asked`: in the words that a person decides on; None
+         *     where this version cannot plan it, and `cannot_be_shown` says why.
+         * @example {
+         *       "approved": 1,
+         *       "cannot_be_shown": "…",
+         *       "created_at": "2026-01-12T09:28:00Z",
+         *       "dataset": "default",
+         *       "id": "7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c",
+         *       "messages": 1,
+         *       "model_owner": "3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b",
+         *       "model_owner_name": "acme",
+         *       "owners": [
+         *         {
+         *           "card": "cacacacacacacacacacacacacacacacacacacacacacacacacacacacacacacaca",
+         *           "conditions": {
+         *             "max_rounds": 20,
+         *             "until": "2026-06-30T00:00:00Z"
+         *           },
+         *           "dataset": "default",
+         *           "decided_at": "2026-01-13T08:15:00Z",
+         *           "decision": "approved",
+         *           "departs": [],
+         *           "name": "clinic-a",
+         *           "party": "1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a",
+         *           "title": "Stays on the cardiology wards, 2015 to 2024"
+         *         }
+         *       ],
+         *       "purpose": "plan beds for the winter",
+         *       "spec": {},
+         *       "thread": [
+         *         {
+         *           "at": "2026-01-12T10:02:00Z",
+         *           "name": "clinic-a",
+         *           "party": "1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a",
+         *           "text": "Which wards is it about?"
+         *         }
+         *       ],
+         *       "title": "stay in hospital",
+         *       "waits": false
+         *     }
+         */
+        AskedView: {
+            /** Approved */
+            approved: number;
+            asked: components["schemas"]["AskedByRequest"] | null;
+            /** Cannot Be Shown */
+            cannot_be_shown: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Dataset */
+            dataset: string;
+            /** Id */
+            id: string;
+            /** Messages */
+            messages: number;
+            /** Model Owner */
+            model_owner: string;
+            /** Model Owner Name */
+            model_owner_name: string;
+            /** Owners */
+            owners: components["schemas"]["AskedOwner"][];
+            /** Purpose */
+            purpose: string;
+            /** Spec */
+            spec: {
+                [key: string]: unknown;
+            };
+            /** Thread */
+            thread: components["schemas"]["Said"][];
+            /** Title */
+            title: string;
+            /** Waits */
+            waits: boolean;
+        };
+        /**
          * Audit
          * @description The records, oldest first; `head` is the last one's hash as it is stored. `fedtrain audit` recomputes it all.
          */
@@ -132,6 +358,23 @@ export interface components {
                 number,
                 number
             ] | null;
+        };
+        /**
+         * Conditions
+         * @description Terms of an approval, all of which must hold when the job comes; what is not given is left out.
+         *
+         *     `until`: the job has to come before. `max_rounds`, `max_epsilon`: the job may take that at most.
+         */
+        "Conditions-Input": {
+            /** Max Epsilon */
+            max_epsilon?: number | null;
+            /** Max Rounds */
+            max_rounds?: number | null;
+            /** Until */
+            until?: string | null;
+        };
+        "Conditions-Output": {
+            [key: string]: unknown;
         };
         /**
          * Consents
@@ -276,10 +519,10 @@ export interface components {
         };
         /**
          * DecisionKind
-         * @description A person's decisions about a job.
+         * @description A person's decisions about a job, or about a request for one.
          * @enum {string}
          */
-        DecisionKind: "approved" | "risks_taken" | "denied" | "consent_signed" | "consent_taken" | "signed_off" | "sign_off_refused" | "personalised";
+        DecisionKind: "approved" | "risks_taken" | "denied" | "consent_signed" | "consent_taken" | "signed_off" | "sign_off_refused" | "personalised" | "request_approved" | "request_declined";
         /**
          * DecisionRecord
          * @description A person's decision, in the chain.
@@ -304,11 +547,13 @@ export interface components {
             /** Index */
             index: number;
             /** Job Id */
-            job_id: string;
+            job_id?: string | null;
             /** Previous */
             previous: string;
             /** Reason */
             reason?: string | null;
+            /** Request */
+            request?: string | null;
             /** Result */
             result?: string | null;
             /** Signed In */
@@ -410,6 +655,8 @@ export interface components {
             released: components["schemas"]["Released"];
             /** Releases */
             releases: components["schemas"]["Release"][];
+            /** Request */
+            request?: string | null;
             /** Round */
             round: number | null;
             /** Rounds */
@@ -504,6 +751,8 @@ export interface components {
         /**
          * OwnerJobView
          * @description A job as this owner's own people see it: with the reasons in full, which nobody else is told.
+         *
+         *     `request`: the id of the request that it comes of.
          */
         OwnerJobView: {
             /** Changed At */
@@ -533,6 +782,8 @@ export interface components {
             /** Reason */
             reason: string | null;
             released: components["schemas"]["Released"];
+            /** Request */
+            request?: string | null;
             /** Round */
             round: number | null;
             /** Rounds */
@@ -663,6 +914,16 @@ export interface components {
             status: string;
         };
         /**
+         * RefusedRequest
+         * @description A request that is not shown: who seems to have made it, and why it is not believed.
+         */
+        RefusedRequest: {
+            /** Signer */
+            signer: string;
+            /** Why */
+            why: string;
+        };
+        /**
          * Release
          * @description One answer that left this owner: how many numbers, of which dataset version, to whom.
          */
@@ -739,10 +1000,59 @@ export interface components {
             release: string;
         };
         /**
+         * RequestApproval
+         * @description Approval of a request. `by`: who decides, as this owner's audit is to name this person; who is
+         *     signed in is named by the account.
+         * @example {
+         *       "by": "ana",
+         *       "conditions": {
+         *         "max_rounds": 20,
+         *         "until": "2026-06-30T00:00:00Z"
+         *       }
+         *     }
+         */
+        RequestApproval: {
+            /** By */
+            by?: string | null;
+            /** @default {} */
+            conditions: components["schemas"]["Conditions-Input"];
+        };
+        /**
+         * RequestRefusal
+         * @description Decline of a request. `reason`: told to all parties to it, where one is given. `by`: as of an approval.
+         * @example {
+         *       "by": "ana",
+         *       "reason": "Not for sale."
+         *     }
+         */
+        RequestRefusal: {
+            /** By */
+            by?: string | null;
+            /** Reason */
+            reason?: string | null;
+        };
+        /**
          * Role
          * @enum {string}
          */
         Role: "facilitator" | "model-owner" | "data-owner";
+        /**
+         * Said
+         * @description A message under a request, in the words of a party to it.
+         */
+        Said: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Name */
+            name: string;
+            /** Party */
+            party: string;
+            /** Text */
+            text: string;
+        };
         /**
          * Scores
          * @description One value a row, in the units of the target; of a classifier probabilities, and the likeliest classes.
@@ -1128,6 +1438,14 @@ export interface components {
             own_answer: string;
             /** Owners Signed */
             owners_signed: number;
+        };
+        /**
+         * Words
+         * @description A question, or an answer to one: all parties to the request read it. Plain text, which lines may break in.
+         */
+        Words: {
+            /** Text */
+            text: string;
         };
     };
     responses: never;

@@ -18,6 +18,33 @@ export interface components {
             quota_bits?: number | null;
         };
         /**
+         * AskedOwner
+         * @description An owner that is asked, by which card, and what it has decided so far; all None before it has.
+         *
+         *     `departs`: where it has approved, why the job cannot come by that approval now: field and reason; [] where it can.
+         */
+        AskedOwner: {
+            /** Card */
+            card: string;
+            conditions: components["schemas"]["Conditions"] | null;
+            /** Dataset */
+            dataset: string;
+            /** Decided At */
+            decided_at: string | null;
+            /** Decision */
+            decision: ("approved" | "declined") | null;
+            /** Departs */
+            departs: string[];
+            /** Name */
+            name: string;
+            /** Party */
+            party: string;
+            /** Reason */
+            reason: string | null;
+            /** Title */
+            title: string;
+        };
+        /**
          * Calibration
          * @description Probability = σ(slope·score + offset), one of each an output, fitted on some rows of the test set.
          */
@@ -110,6 +137,9 @@ export interface components {
             outputs: components["schemas"]["OutputTable"][];
             /** Rows */
             rows: number;
+        };
+        Conditions: {
+            [key: string]: unknown;
         };
         /**
          * Curve
@@ -312,7 +342,7 @@ export interface components {
         };
         /**
          * ModelLine
-         * @description A job in a list. `name` and `optimizer` are those of its spec.
+         * @description A job in a list. `name` and `optimizer` are those of its spec. `request`: the id of what it comes of.
          */
         ModelLine: {
             /** Code */
@@ -337,6 +367,8 @@ export interface components {
             phase: components["schemas"]["Phase"];
             /** Reason */
             reason: string | null;
+            /** Request */
+            request: string | null;
             /** Round */
             round: number | null;
             /** Rounds */
@@ -535,6 +567,8 @@ export interface components {
             release_refused: components["schemas"]["ReleaseRefusal"][];
             /** Remarks */
             remarks: components["schemas"]["Remark"][];
+            /** Request */
+            request: string | null;
             /** Round */
             round: number | null;
             /** Rounds */
@@ -573,6 +607,68 @@ export interface components {
             old_password: string;
         };
         /**
+         * NewRequest
+         * @description Terms of a request. `spec`: as POST /models takes it. `datasets`: ids of cards, as GET /catalogue has them.
+         * @example {
+         *       "datasets": [
+         *         "cacacacacacacacacacacacacacacacacacacacacacacacacacacacacacacaca"
+         *       ],
+         *       "purpose": "plan beds for the winter",
+         *       "spec": {
+         *         "data_props": {
+         *           "features": [
+         *             {
+         *               "col_idx": 0,
+         *               "description": "age",
+         *               "range": [
+         *                 -0.2,
+         *                 0.2
+         *               ],
+         *               "type": "continuous"
+         *             },
+         *             {
+         *               "col_idx": 2,
+         *               "description": "body mass index",
+         *               "range": [
+         *                 -0.2,
+         *                 0.2
+         *               ],
+         *               "type": "continuous"
+         *             }
+         *           ],
+         *           "header": true,
+         *           "target": {
+         *             "col_idx": 10,
+         *             "description": "disease progression after one year",
+         *             "range": [
+         *               25,
+         *               346
+         *             ]
+         *           }
+         *         },
+         *         "model_type": "LINEAR_REGRESSION",
+         *         "training": {
+         *           "min_data_owners": 3,
+         *           "optimizer": "conjugate_gradient",
+         *           "tolerance": 0.000001
+         *         }
+         *       },
+         *       "title": "stay in hospital"
+         *     }
+         */
+        NewRequest: {
+            /** Datasets */
+            datasets: string[];
+            /** Purpose */
+            purpose: string;
+            /** Spec */
+            spec: {
+                [key: string]: unknown;
+            };
+            /** Title */
+            title: string;
+        };
+        /**
          * Optimizer
          * @enum {string}
          */
@@ -592,6 +688,151 @@ export interface components {
             residual_standard_error: number;
             /** Target */
             target: string;
+        };
+        /**
+         * OwnRequestLine
+         * @description A request of this party's, and the models that came of it, the newest first.
+         * @example {
+         *       "approved": 1,
+         *       "created_at": "2026-01-12T09:28:00Z",
+         *       "dataset": "default",
+         *       "id": "7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c",
+         *       "messages": 1,
+         *       "model_owner": "3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b",
+         *       "model_owner_name": "acme",
+         *       "models": [],
+         *       "owners": [
+         *         {
+         *           "card": "cacacacacacacacacacacacacacacacacacacacacacacacacacacacacacacaca",
+         *           "conditions": {
+         *             "max_rounds": 20,
+         *             "until": "2026-06-30T00:00:00Z"
+         *           },
+         *           "dataset": "default",
+         *           "decided_at": "2026-01-13T08:15:00Z",
+         *           "decision": "approved",
+         *           "departs": [],
+         *           "name": "clinic-a",
+         *           "party": "1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a",
+         *           "title": "Stays on the cardiology wards, 2015 to 2024"
+         *         }
+         *       ],
+         *       "purpose": "plan beds for the winter",
+         *       "title": "stay in hospital"
+         *     }
+         */
+        OwnRequestLine: {
+            /** Approved */
+            approved: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Dataset */
+            dataset: string;
+            /** Id */
+            id: string;
+            /** Messages */
+            messages: number;
+            /** Model Owner */
+            model_owner: string;
+            /** Model Owner Name */
+            model_owner_name: string;
+            /** Models */
+            models: string[];
+            /** Owners */
+            owners: components["schemas"]["AskedOwner"][];
+            /** Purpose */
+            purpose: string;
+            /** Title */
+            title: string;
+        };
+        /**
+         * OwnRequestList
+         * @description A page of requests, the newest first. `next`: what to ask for those that follow, None at the end.
+         */
+        OwnRequestList: {
+            /** Next */
+            next: number | null;
+            /** Refused */
+            refused: components["schemas"]["RefusedRequest"][];
+            /** Requests */
+            requests: components["schemas"]["OwnRequestLine"][];
+        };
+        /**
+         * OwnRequestView
+         * @description A request of this party's, with all that was said about it.
+         * @example {
+         *       "approved": 1,
+         *       "created_at": "2026-01-12T09:28:00Z",
+         *       "dataset": "default",
+         *       "id": "7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c7c",
+         *       "messages": 1,
+         *       "model_owner": "3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b3b",
+         *       "model_owner_name": "acme",
+         *       "models": [],
+         *       "owners": [
+         *         {
+         *           "card": "cacacacacacacacacacacacacacacacacacacacacacacacacacacacacacacaca",
+         *           "conditions": {
+         *             "max_rounds": 20,
+         *             "until": "2026-06-30T00:00:00Z"
+         *           },
+         *           "dataset": "default",
+         *           "decided_at": "2026-01-13T08:15:00Z",
+         *           "decision": "approved",
+         *           "departs": [],
+         *           "name": "clinic-a",
+         *           "party": "1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a",
+         *           "title": "Stays on the cardiology wards, 2015 to 2024"
+         *         }
+         *       ],
+         *       "purpose": "plan beds for the winter",
+         *       "spec": {},
+         *       "thread": [
+         *         {
+         *           "at": "2026-01-12T10:02:00Z",
+         *           "name": "clinic-a",
+         *           "party": "1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a",
+         *           "text": "Which wards is it about?"
+         *         }
+         *       ],
+         *       "title": "stay in hospital"
+         *     }
+         */
+        OwnRequestView: {
+            /** Approved */
+            approved: number;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Dataset */
+            dataset: string;
+            /** Id */
+            id: string;
+            /** Messages */
+            messages: number;
+            /** Model Owner */
+            model_owner: string;
+            /** Model Owner Name */
+            model_owner_name: string;
+            /** Models */
+            models: string[];
+            /** Owners */
+            owners: components["schemas"]["AskedOwner"][];
+            /** Purpose */
+            purpose: string;
+            /** Spec */
+            spec: {
+                [key: string]: unknown;
+            };
+            /** Thread */
+            thread: components["schemas"]["Said"][];
+            /** Title */
+            title: string;
         };
         /**
          * PersonRole
@@ -717,6 +958,16 @@ export interface components {
             status: string;
         };
         /**
+         * RefusedRequest
+         * @description A request that is not shown: who seems to have made it, and why it is not believed.
+         */
+        RefusedRequest: {
+            /** Signer */
+            signer: string;
+            /** Why */
+            why: string;
+        };
+        /**
          * ReleaseRefusal
          * @description An owner whose people refused that others get the model, with their reason.
          */
@@ -799,6 +1050,23 @@ export interface components {
             model_id?: string | null;
             /** Rows */
             rows: unknown[];
+        };
+        /**
+         * Said
+         * @description A message under a request, in the words of a party to it.
+         */
+        Said: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Name */
+            name: string;
+            /** Party */
+            party: string;
+            /** Text */
+            text: string;
         };
         /**
          * Scores
@@ -1036,6 +1304,14 @@ export interface components {
             step: number;
             /** Weight Fraction Bits */
             weight_fraction_bits: number;
+        };
+        /**
+         * Words
+         * @description A question, or an answer to one: all parties to the request read it. Plain text, which lines may break in.
+         */
+        Words: {
+            /** Text */
+            text: string;
         };
     };
     responses: never;

@@ -7,7 +7,7 @@ const element = document.currentScript.parentElement;
 
 Promise.all([
 import("./immutable/entry/start.8ks3pfrk.js"),
-import("./immutable/entry/app.7hL1V49L.js")
+import("./immutable/entry/app.BWMyQ0oZ.js")
 ]).then(([kit, app]) => {
 kit.start(app, element);
 });

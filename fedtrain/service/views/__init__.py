@@ -1,0 +1,1 @@
+"""Jobs and requests as every party tells its own people of them."""
