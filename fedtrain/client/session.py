@@ -124,6 +124,10 @@ class ModelOwner:
         self._warn(document["model_id"], document)
         return document
 
+    def curves(self, model_id: str | None = None) -> Json:
+        """Return a model on the test set as curves: ROC, precision by recall, calibration; of values their errors."""
+        return self._object("GET", "/prediction/curves", params=_given(model_id=model_id))
+
     def predict(self, rows: Any, model_id: str | None = None) -> Json:
         """Score rows: `values`, and of a classifier `classes` and `class_names`. Without an id, the latest model.
 

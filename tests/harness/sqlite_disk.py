@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -24,7 +23,6 @@ class SqliteDisk:
         self._engine = engine
         self._another_row = another_row
         self._full = False
-        self._numbers = itertools.count()
         sa.event.listen(engine, "begin", self._limit)
 
     def _limit(self, connection: Any) -> None:
@@ -33,10 +31,16 @@ class SqliteDisk:
 
     def fill(self) -> None:
         """To the last page, and within it to the last few bytes."""
+        # A page each, and a few beforehand: the first ones need a page for the tree above them as well.
+        a_page = sa.text("INSERT INTO room VALUES (zeroblob(3000))")
+        with write(self._engine) as connection:
+            connection.execute(sa.text("CREATE TABLE IF NOT EXISTS room (bytes)"))
+            for _ in range(4):
+                connection.execute(a_page)
         self._full = True
         self._until_full(self._another_row)
-        # A row that needed two pages leaves one behind, which were room for something else. An empty table takes one.
-        self._until_full(lambda: sa.text(f"CREATE TABLE room_{next(self._numbers)} (byte)"))
+        # A row that needed two pages leaves one behind, which were room for something else.
+        self._until_full(lambda: a_page)
         with read(self._engine) as connection:
             assert connection.exec_driver_sql("PRAGMA freelist_count").scalar() == 0
 
