@@ -48,6 +48,7 @@ def test_the_keyboard_reaches_the_page_and_its_links(finished: tuple[Parties, st
     page = watched.page(parties.urls["model-owner"])
     page.goto(parties.link("model-owner"))
     page.get_by_role("button", name="End the session").wait_for()
+    page.locator("nav a[aria-current=page]").wait_for()  # it has gone on to the first screen
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "To the page"
     page.keyboard.press("Enter")
