@@ -76,19 +76,23 @@ class Member(Strict):
 
 
 class Answer(Strict):
-    """A round's answer as the state keeps it; the bytes are in the store under `answer_hash`."""
+    """A round's answer as the state keeps it; the bytes are in the store under `answer_hash`.
+
+    `after_s`: seconds since the request; None for an answer that an earlier version kept.
+    """
 
     answer_hash: Hash
     ciphertexts_hash: Hash
     signature: Hex
+    after_s: float | None = None
 
 
 class CurrentRound(Strict):
     """The request that was posted last. `signed_request_hash` is of its SignedBytes. `answers` are by party.
 
-    So is `answered_after_s`: seconds since the request. Where rounds go on without an owner: `commitments` (hashes of
-    the answers') are by party, `members` are those whose answers are summed, once they are named, `set_signatures` and
-    `unmaskings` (hashes of their bytes) what has come of them.
+    Where rounds go on without an owner: `commitments` (hashes of the answers') are by party, `members` are those whose
+    answers are summed, once they are named, `set_signatures` and `unmaskings` (hashes of their bytes) what has come of
+    them.
     """
 
     round: int
@@ -100,7 +104,6 @@ class CurrentRound(Strict):
     started_at: datetime
     answers: dict[PartyId, Answer] = Field(default_factory=dict)
     commitments: dict[PartyId, Hash] = Field(default_factory=dict)
-    answered_after_s: dict[PartyId, float] = Field(default_factory=dict)
     members: tuple[PartyId, ...] = ()
     set_signatures: dict[PartyId, Hex] = Field(default_factory=dict)
     unmaskings: dict[PartyId, Hash] = Field(default_factory=dict)
@@ -119,7 +122,7 @@ class JobState(Strict):
 
     `step`: STEP tasks created so far. `step_result_hash`: of the result of STEP task number step − 1, once it is in.
     `deadline`: when the join or round timeout is due. `round_seconds` over `rounds_done` is the mean round time.
-    `last_answer_s`: how many seconds after its request each owner's last answer came, whatever the round.
+    `last_answer_s`: how many seconds after its request each owner's last answer to an earlier request came.
     Where rounds go on without an owner: `voids` of them in a row came to nothing, `left` are owners that have gone for
     good, and `absences` counts the rounds that each owner's answer was not in time for.
     """
@@ -155,6 +158,12 @@ class JobState(Strict):
     @property
     def ended(self) -> bool:
         return self.phase in ENDED
+
+    @property
+    def last_answers_s(self) -> dict[PartyId, float]:
+        """How many seconds after its request each owner's last answer came, whatever the round."""
+        given = {} if self.current is None else self.current.answers
+        return self.last_answer_s | {party: one.after_s for party, one in given.items() if one.after_s is not None}
 
     @property
     def awaited_owners(self) -> tuple[Member, ...]:

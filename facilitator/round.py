@@ -171,6 +171,7 @@ def _ask_owners(
             window_step=request.window_step,
             started_at=now,
         ),
+        last_answer_s=state.last_answers_s,
         **took_seconds(state, now),
     )
     return Outcome(after, (KeepBlob(signed.body), KeepBlob(evidence), *tasks))
@@ -195,16 +196,12 @@ def _answer(context: JobContext, state: JobState, message: RoundAnswered, now: d
         answer_hash=message.answer_hash,
         ciphertexts_hash=answer.vector.ciphertexts_hash,
         signature=answer.signature.hex(),
+        after_s=max(0.0, (now - current.started_at).total_seconds()),
     )
-    took_s = max(0.0, (now - current.started_at).total_seconds())
-    changes: dict[str, object] = {
-        "answers": {**current.answers, answer.party: kept},
-        "answered_after_s": {**current.answered_after_s, answer.party: took_s},
-    }
+    changes: dict[str, object] = {"answers": {**current.answers, answer.party: kept}}
     if answer.commitments is not None:
         changes["commitments"] = {**current.commitments, answer.party: answer.commitments.hash}
-    last = {**state.last_answer_s, answer.party: took_s}
-    after = state.model_copy(update={"current": current.model_copy(update=changes), "last_answer_s": last})
+    after = state.model_copy(update={"current": current.model_copy(update=changes)})
     if self_masked:
         return answered(context, after, now)
     if after.awaited_owners:

@@ -164,13 +164,13 @@ def describe(outline: JobOutline, state: JobState, facilitator: Member, now: dat
 
 
 def _pace(state: JobState) -> list[OwnerPace]:
-    after_s = {} if state.current is None else state.current.answered_after_s
+    answers, last_s = {} if state.current is None else state.current.answers, state.last_answers_s
     return [
         OwnerPace(
             party=owner.party,
             name=owner.name,
-            answered_after_s=after_s.get(owner.party),
-            last_answer_after_s=state.last_answer_s.get(owner.party),
+            answered_after_s=answers[owner.party].after_s if owner.party in answers else None,
+            last_answer_after_s=last_s.get(owner.party),
             rounds_missed=state.absences.get(owner.party, 0),
             left=owner.party in state.left,
         )

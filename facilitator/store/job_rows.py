@@ -34,6 +34,7 @@ class Owners(Strict):
     accepted: tuple[Accepted, ...] = ()
     declined: tuple[Declined, ...] = ()
     roster: tuple[Member, ...] = ()
+    last_answer_s: dict[PartyId, float] = Field(default_factory=dict)
 
     @classmethod
     def of(cls, state: JobState) -> Owners:
@@ -45,7 +46,7 @@ _NOT_IN_STATE: dict[str, Any] = {**dict.fromkeys(_OF_OWNERS, True), "current": {
 
 
 #: Answers by what their rows say besides the party.
-_Made = dict[tuple[str, ...], Answer]
+_Made = dict[tuple[Any, ...], Answer]
 
 
 class JobsRead:
@@ -140,7 +141,7 @@ class JobRows(rows.JobRows[JobState]):
 
     def _answers(self, job_id: str, request_hash: str) -> dict[str, Answer]:
         held = answers.c
-        query = sa.select(held.party, held.answer_hash, held.ciphertexts_hash, held.signature)
+        query = sa.select(held.party, held.answer_hash, held.ciphertexts_hash, held.signature, held.after_s)
         rows = self._connection.execute(query.where(held.job_id == job_id, held.request_hash == request_hash)).all()
         made, given = self._jobs_read.answers_made(job_id, request_hash), {}
         for party, *fields in rows:
@@ -167,8 +168,8 @@ class JobRows(rows.JobRows[JobState]):
             self._connection.execute(sa.insert(answers), fresh)
 
 
-def _answer(answer_hash: str, ciphertexts_hash: str, signature: str) -> Answer:
-    return Answer(answer_hash=answer_hash, ciphertexts_hash=ciphertexts_hash, signature=signature)
+def _answer(answer_hash: str, ciphertexts_hash: str, signature: str, after_s: float | None) -> Answer:
+    return Answer(answer_hash=answer_hash, ciphertexts_hash=ciphertexts_hash, signature=signature, after_s=after_s)
 
 
 def _given(state: JobState | None) -> Mapping[tuple[str, str], Answer]:

@@ -43,6 +43,7 @@ answers = sa.Table(
     sa.Column("answer_hash", sa.String(64), nullable=False),
     sa.Column("ciphertexts_hash", sa.String(64), nullable=False),
     sa.Column("signature", sa.String(128), nullable=False),
+    sa.Column("after_s", sa.Float),
 )
 
 # Large ones are files beside the store: `file_bytes` is how long, and `content` is then empty.

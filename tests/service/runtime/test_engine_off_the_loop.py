@@ -160,7 +160,7 @@ def test_the_guard_notices_a_call_on_the_loop(small_keypair) -> None:
     async def careless() -> None:
         PublicEncryptor(small_keypair[0], engine).encrypt([1])
 
-    with pytest.raises(AssertionError, match="fixed_base_powers was called on the event loop"):
+    with pytest.raises(AssertionError, match="in_parts was called on the event loop"):
         asyncio.run(careless())
     assert RerandomiserPool(small_keypair[0].n, engine, 1).take(1)
 
