@@ -161,7 +161,7 @@ class JobState(Strict):
 
     @property
     def last_answers_s(self) -> dict[PartyId, float]:
-        """How many seconds after its request each owner's last answer came, whatever the round."""
+        """Seconds after its request at which each owner's last answer came, whatever the round."""
         given = {} if self.current is None else self.current.answers
         return self.last_answer_s | {party: one.after_s for party, one in given.items() if one.after_s is not None}
 

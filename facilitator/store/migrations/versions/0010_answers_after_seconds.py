@@ -1,4 +1,4 @@
-"""How many seconds after its request an answer came, beside the answer."""
+"""Seconds after its request at which an answer came, beside the answer."""
 
 from __future__ import annotations
 
