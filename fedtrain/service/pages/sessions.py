@@ -25,6 +25,8 @@ IDLE_S = 3600
 LINK_S = 3600
 MOST_SESSIONS = 1000
 MOST_LINKS = 100
+#: Header of what a page asks by itself, which is no activity of a person's.
+BY_ITSELF = "Fedtrain-By-Itself"
 
 
 @dataclass
@@ -121,7 +123,7 @@ class Sessions:
         account = self._account(grant)
         if account is None:
             return None
-        if active:
+        if active and not _by_itself(headers):
             grant.idle_until = self._monotonic() + IDLE_S
         return Caller(None, None, True, account=account.name, person_role=account.role)
 
@@ -155,3 +157,8 @@ class Sessions:
     def _holds(self, grant: _Grant) -> bool:
         now = self._monotonic()
         return now < grant.until and (grant.idle_until is None or now < grant.idle_until)
+
+
+def _by_itself(headers: Mapping[str, str]) -> bool:
+    """Return whether a page asked, and not a person: it says so, or opens a stream of events, again and again."""
+    return BY_ITSELF in headers or "text/event-stream" in headers.get("Accept", "")

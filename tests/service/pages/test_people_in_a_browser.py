@@ -185,6 +185,8 @@ async def test_a_live_session_ends_with_what_it_rests_on(here: Signing, change: 
 
 async def test_a_session_ends_after_an_idle_hour_and_after_a_working_day(here: Signing) -> None:
     used, idle, watched = await here.signed_in("ben"), await here.signed_in("ben"), await here.signed_in("ben")
+    left_open, streaming = await here.signed_in("ben"), await here.signed_in("ben")
+    by_itself = {left_open: {"Fedtrain-By-Itself": "1"}, streaming: {"Accept": "text/event-stream"}}
     while here.clock.s < SESSION_S - IDLE_S / 2:
         here.clock.s += IDLE_S / 2
         assert (await used.get("/look")).status_code == 200
@@ -192,7 +194,11 @@ async def test_a_session_ends_after_an_idle_hour_and_after_a_working_day(here: S
             assert (await idle.get("/look")).status_code == 401
             # What a page asks by itself is no activity of a person's.
             assert (await watched.get("/session")).json()["session"] is False
+            for page, headers in by_itself.items():
+                assert (await page.get("/look", headers=headers)).status_code == 401
         else:
+            for page, headers in by_itself.items():
+                assert (await page.get("/look", headers=headers)).status_code == 200
             assert (await watched.get("/session")).json()["session"] is True
     here.clock.s = SESSION_S
     assert (await used.get("/look")).status_code == 401

@@ -5,9 +5,7 @@ export interface components {
     schemas: {
         /**
          * Asked
-         * @description A job in the words that are shown before a person approves or declines it, a line a matter.
-         *
-         *     `predicts` has the names of `targets` alone, and `least_owners` is the first number of `who_else`: for lists.
+         * @description A job in the words that are shown before a person approves or declines it.
          */
         Asked: {
             /** Auditors */

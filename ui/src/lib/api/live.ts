@@ -1,7 +1,7 @@
 // A job as it goes on. One stream a page; it outlives a restart of the service, and says when it hears nothing.
 
 export interface Live {
-  /** An event: "round", "status" or "window". Those of rounds carry the round's numbers. */
+  /** An event: "round", "status", "window" or "training". Those of rounds carry the round's numbers. */
   event: (name: string, data: Record<string, unknown>) => void;
   /** Whether the stream is open: what is on the page may be stale where it is not. */
   open: (isOpen: boolean) => void;
@@ -25,7 +25,7 @@ export function follow(path: string, live: Live): () => void {
       // A browser tries again by itself only where nothing was answered; after a refusal it is for the page to.
       if (source?.readyState === EventSource.CLOSED) timer = setTimeout(start, AGAIN_MS);
     };
-    for (const name of ['round', 'status', 'window']) {
+    for (const name of ['round', 'status', 'window', 'training']) {
       source.addEventListener(name, (message) => {
         const data = JSON.parse((message as MessageEvent<string>).data) as Record<string, unknown>;
         if (name === 'status' && ENDED.has(String(data['status']))) stop();

@@ -11,12 +11,17 @@ export class Resource<T> {
     void this.load();
   }
 
+  /** Ask again without a person's doing, so that the session's idle time runs on. */
+  refresh(): Promise<void> {
+    return this.load({ 'Fedtrain-By-Itself': '1' });
+  }
+
   /** Ask again; what was there stays until the answer is. */
-  async load(): Promise<void> {
+  async load(headers: Record<string, string> = {}): Promise<void> {
     const turn = ++this.#asked;
     this.loading = true;
     try {
-      const value = await ask<T>(this.path);
+      const value = await ask<T>(this.path, { headers });
       if (turn !== this.#asked) return;
       this.value = value;
       this.failure = undefined;

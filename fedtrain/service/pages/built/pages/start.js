@@ -7,7 +7,7 @@ const element = document.currentScript.parentElement;
 
 Promise.all([
 import("./immutable/entry/start.8ks3pfrk.js"),
-import("./immutable/entry/app.KM1WnQLT.js")
+import("./immutable/entry/app.DbpqITnY.js")
 ]).then(([kit, app]) => {
 kit.start(app, element);
 });
