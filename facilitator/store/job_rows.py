@@ -7,6 +7,7 @@ of a job with 200 owners had 150 kB, read twice and written whole at every answe
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -34,7 +35,6 @@ class Owners(Strict):
     accepted: tuple[Accepted, ...] = ()
     declined: tuple[Declined, ...] = ()
     roster: tuple[Member, ...] = ()
-    last_answer_s: dict[PartyId, float] = Field(default_factory=dict)
 
     @classmethod
     def of(cls, state: JobState) -> Owners:
@@ -42,7 +42,11 @@ class Owners(Strict):
 
 
 _OF_OWNERS = frozenset(Owners.model_fields)
-_NOT_IN_STATE: dict[str, Any] = {**dict.fromkeys(_OF_OWNERS, True), "current": {"answers": True}}
+_NOT_IN_STATE: dict[str, Any] = {
+    **dict.fromkeys(_OF_OWNERS, True),
+    "current": {"answers": True},
+    "last_answer_s": True,  # of every owner, and another one in every round
+}
 
 
 #: Answers by what their rows say besides the party.
@@ -112,13 +116,15 @@ class JobRows(rows.JobRows[JobState]):
         self.replace(before, state)
 
     def _query(self) -> sa.Select[Any]:
-        return sa.select(jobs.c.id, jobs.c.state, jobs.c.owners_hash)
+        return sa.select(jobs.c.id, jobs.c.state, jobs.c.owners_hash, jobs.c.last_answer_s)
 
     def _values(self, before: JobState | None, after: JobState) -> dict[str, object]:
         values = super()._values(before, after) | {"state": after.model_dump_json(exclude=_NOT_IN_STATE)}
         if before is None or any(getattr(after, name) != getattr(before, name) for name in _OF_OWNERS):
             text = Owners.of(after).model_dump_json()
             values |= {"owners": text, "owners_hash": sha256_hex(text.encode())}
+        if before is None or before.last_answer_s != after.last_answer_s:
+            values["last_answer_s"] = json.dumps(after.last_answer_s)
         return values
 
     def _written(self, before: JobState | None, after: JobState) -> None:
@@ -133,6 +139,7 @@ class JobRows(rows.JobRows[JobState]):
             owners_text = self._connection.scalar(sa.select(jobs.c.owners).where(jobs.c.id == job_id))
             owners = self._jobs_read.keep(job_id, str(owners_text))
         changes: dict[str, object] = {name: getattr(owners, name) for name in _OF_OWNERS}
+        changes["last_answer_s"] = json.loads(row.last_answer_s or "{}")
         if state.current is not None:
             given = self._answers(job_id, state.current.request_hash)
             changes["current"] = state.current.model_copy(update={"answers": given})

@@ -31,6 +31,7 @@ jobs = sa.Table(
     sa.Column("roster", sa.Text),
     sa.Column("owners", sa.Text, nullable=False),
     sa.Column("owners_hash", sa.String(64), nullable=False),
+    sa.Column("last_answer_s", sa.Text),
 )
 
 # The answers to a job's current request, for as long as it is that; the log has those of the sums.

@@ -18,6 +18,7 @@ from fedtrain.facilitator.store import Store
 from fedtrain.facilitator.store.sql import MIGRATIONS
 from fedtrain.facilitator.store.tables import answers, jobs
 from fedtrain.methods.regression.kinds import RoundKind
+from fedtrain.protocol.documents.identity import sha256_hex
 from fedtrain.protocol.messages.tasks import JSON_TYPE, TaskKind
 from fedtrain.service.store.database import sqlite_url
 from tests.harness.facilitator.machine_bench import JOB_ID, MachineBench
@@ -188,6 +189,49 @@ def test_a_store_of_the_first_revision_keeps_its_jobs_and_goes_back(tmp_path: Pa
         back = {row.id: json.loads(row.state) for row in connection.execute(sa.text("SELECT id, state FROM jobs"))}
     assert back == {job_id: json.loads(text) for job_id, text in old.items()}
     engine.dispose()
+
+
+@pytest.mark.parametrize("timed", [True, False])
+def test_a_state_that_kept_how_long_answers_took_gives_it_to_their_rows(tmp_path: Path, timed: bool) -> None:
+    waiting = asked()
+    waiting.happen(waiting.answer("owner-1"))
+    assert waiting.state.current is not None
+    ((party, answer),) = waiting.state.current.answers.items()
+    state = json.loads(waiting.state.model_dump_json(exclude={"last_answer_s": True}))
+    owners = json.dumps(
+        {name: state.pop(name) for name in ("invited", "join_answers", "accepted", "declined", "roster")}
+    )
+    del state["current"]["answers"]
+    state["current"]["answered_after_s"] = {party: 0.5} if timed else {}
+    url = sqlite_url(tmp_path / "state.sqlite3")
+    engine = sa.create_engine(url)
+    migrate(engine, "0009")
+    row = {"id": JOB_ID, "created_at_s": 1.0, "phase": "x", "state": json.dumps(state), "owners": owners}
+    row |= {"owners_hash": sha256_hex(owners.encode()), "manifest": waiting.context.signed_manifest.model_dump_json()}
+    of = {"job_id": JOB_ID, "request_hash": waiting.state.current.request_hash, "party": party}
+    with engine.begin() as connection:
+        for table, values in (("jobs", row), ("answers", of | answer.model_dump(exclude={"after_s"}))):
+            connection.execute(sa.insert(sa.table(table, *map(sa.column, values))), values)
+    store = Store(url)
+    with store.read() as tx:
+        found = tx.job(JOB_ID)
+    assert found is not None and found.current is not None
+    assert found.current.answers[party].after_s == (0.5 if timed else None)
+    store.close()
+    engine.dispose()
+
+
+def test_the_moments_of_last_answers_are_kept_beside_the_state(store_url: str, store: Store) -> None:
+    bench = asked()
+    kept(store, bench)
+    state = bench.state.model_copy(update={"last_answer_s": {bench.owners["owner-0"].party_id: 1.25}})
+    with statements() as seen, store.write() as tx:
+        tx.put_job(state)
+    assert not any("owners_hash=" in statement for statement, _, _ in seen if statement.startswith("UPDATE"))
+    again = Store(store_url)
+    with again.read() as tx:
+        assert tx.job(JOB_ID) == state
+    again.close()
 
 
 def migrate(engine: sa.Engine, revision: str) -> None:
