@@ -116,7 +116,8 @@ async def _signed_ends(client: FacilitatorClient, job: Job, state_dir: Path, hea
     check_log_end(statements, job.manifest_hash, head, entries)
     check_one_voice(statements)
     absent = missing(statements, names)
-    return _Ends([name for name in names.values() if name not in absent], list(absent) if statements else [])
+    signed = [name for party, name in names.items() if party not in absent]
+    return _Ends(signed, [names[party] for party in absent] if statements else [])
 
 
 async def _verify(client: FacilitatorClient, model: str, state_dir: Path) -> dict[str, object]:

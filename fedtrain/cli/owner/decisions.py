@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -210,9 +211,13 @@ def _is_job(service: Service, text: str) -> bool:
     from fedtrain.cli.jobs.job_ids import is_whole
 
     wanted = text.strip().lower()
-    if is_whole(wanted) or len(wanted) > 32:
+    if is_whole(wanted) or re.fullmatch("[0-9a-f]{33,64}", wanted):
         return is_whole(wanted)
-    return any(str(one["id"]).startswith(wanted) or one.get("name") == text for one in service.get("/models"))
+    # A request's title is its job's name: of that name the job is meant where it waits.
+    return any(
+        str(one["id"]).startswith(wanted) or (one.get("name") == text and one["waits_because"] is not None)
+        for one in service.get("/models")
+    )
 
 
 def _waiting_job(service: Service, job: str) -> dict[str, Any]:

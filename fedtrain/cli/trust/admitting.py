@@ -44,6 +44,9 @@ class Organiser:
         self._ca = self._load_ca(own) if consortium.has_tls else None
         self._facilitator_id: str | None = None
         self._given = self._read_given()
+        self._roles: dict[str, str] = {consortium.facilitator.name: "facilitator"}
+        self._roles |= {entry.name: "model-owner" for entry in consortium.model_owner}
+        self._roles |= {entry.name: "data-owner" for entry in consortium.data_owner}
 
     @property
     def party_id(self) -> str:
@@ -71,10 +74,10 @@ class Organiser:
         return tuple(written)
 
     def members(self) -> tuple[MemberToken, ...]:
-        """Return the tokens of all members that were admitted."""
+        """Return the tokens of all members that were admitted and are in the consortium's file."""
         from fedtrain.protocol.admission import member_token
 
-        tokens = (member_token(admission) for admission in self._given.values())
+        tokens = (member_token(admission) for name, admission in self._given.items() if name in self._roles)
         return tuple(token for token in tokens if token is not None)
 
     def admission(self, name: str) -> SignedDocument:
@@ -109,6 +112,8 @@ class Organiser:
                     f"{name} is {known.party[:16]}… already, and asks with another key, {party[:16]}…: where its own "
                     f"people say that it has a new one, delete {self._path(name)} first"
                 )
+            if known is not None and request.created_at < known.created_at:
+                raise Failure(f"the request of {name} is older than the one that was answered: sign its latest")
             if any(one.name == name for _, one in asked):
                 raise Failure(f"two requests of {name} are given: sign the later one alone")
             self._check_certificate(request)
@@ -128,10 +133,7 @@ class Organiser:
         return asked
 
     def _check_role(self, request: IdentityRequest) -> None:
-        roles: dict[str, str] = {self._file.facilitator.name: "facilitator"}
-        roles |= {entry.name: "model-owner" for entry in self._file.model_owner}
-        roles |= {entry.name: "data-owner" for entry in self._file.data_owner}
-        role = roles.get(request.name)
+        role = self._roles.get(request.name)
         if role is None:
             raise Failure(f"{request.name} asks as {request.role}, and is not in the consortium's file: add it there")
         if role != request.role:

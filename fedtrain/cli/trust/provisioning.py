@@ -71,7 +71,7 @@ class _Run:
         self._organiser.knows_facilitator(facilitator.party_id)
         members = [self._make(entry.name, Role.MODEL_OWNER) for entry in self._file.model_owner]
         members += [self._make(entry.name, Role.DATA_OWNER) for entry in self._file.data_owner]
-        made = [one for one in (facilitator, *members) if one.created]
+        made = [one for one in (facilitator, *members) if one.created or not one.archive.exists()]
         take_members(facilitator.folder, self._organiser.members())
         for one in dict.fromkeys([facilitator, *made] if made else []):  # the Facilitator's token list has grown
             _archive(one.folder, one.archive)

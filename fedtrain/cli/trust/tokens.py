@@ -95,7 +95,12 @@ def revoke(state_dir: StateDir, token_id: Annotated[str, typer.Argument(help="Th
 @app.command("import")
 def import_(
     state_dir: StateDir,
-    folder: Annotated[Path, typer.Argument(help="A folder with another token list, as `fedtrain provision` makes it.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            help="A folder with another token list, as a member's own has it, or `fedtrain provision --demo` makes it."
+        ),
+    ],
 ) -> None:
     """Add the tokens of another list that are not in this one; what was revoked in either stays revoked."""
     from fedtrain.service.vault.tokens import TOKENS_FILE, read_tokens, write_tokens

@@ -7,7 +7,7 @@ them signed. Whoever rewrites a chain later contradicts signatures of others. He
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Final
 
 from pydantic import Field
@@ -139,10 +139,10 @@ def check_one_voice(statements: Sequence[HeadStatement]) -> None:
                 )
 
 
-def missing(statements: Iterable[HeadStatement], names: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the names of the parties that have signed no end of the job. `names`: of all that are to, by party id."""
+def missing(statements: Iterable[HeadStatement], parties: Iterable[str]) -> tuple[str, ...]:
+    """Return those of the parties, by id, that have signed no end of the job."""
     signed = {statement.party for statement in statements}
-    return tuple(name for party, name in names.items() if party not in signed)
+    return tuple(party for party in parties if party not in signed)
 
 
 def _contradicts(statement: HeadStatement, what: str, so: str) -> Problem:

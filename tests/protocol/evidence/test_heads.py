@@ -100,7 +100,7 @@ def test_owners_countersign_those_that_follow_them_and_in_a_small_job_all_others
 
 
 def test_who_has_not_signed_is_named() -> None:
-    assert missing([statement(A)], {A.party_id: "bank-a", B.party_id: "bank-b"}) == ("bank-b",)
+    assert missing([statement(A)], (A.party_id, B.party_id)) == (B.party_id,)
 
 
 def signed_by(who: Identity, **changes: object) -> SignedDocument:
