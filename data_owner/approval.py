@@ -15,7 +15,8 @@ from fedtrain.spec.problems import Code
 class Decided:
     """A request as it was shown, and the decision of this owner's people on it.
 
-    `used_by`: another job that was let in by it and has not failed: an approval is of one job.
+    `used_by`: another job that was let in by it and has not ended before this owner told anything: an approval is of
+    one job.
     """
 
     document: RequestDocument

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Literal
 
 import structlog
@@ -27,7 +28,7 @@ from fedtrain.spec.problems import Code, Problem
 
 log = structlog.get_logger("data_owner.agent")
 
-#: A job in these has told nothing for good: what let it in may let another one in.
+#: A job that ended so, and told nothing before: what let it in may let another one in.
 _UNUSED = frozenset({Phase.DECLINED, Phase.FAILED, Phase.CANCELLED})
 
 
@@ -42,6 +43,8 @@ class AskedRequests:
         self._store = store
         self.requests = requests
         self._decided = decided
+        #: The order in which decisions are kept is that of their moments.
+        self._deciding = asyncio.Lock()
 
     async def listed(self, before: int | None = None) -> Listed:
         """Return a page of the requests that ask this owner. Raises Problem as the Facilitator."""
@@ -80,24 +83,37 @@ class AskedRequests:
         conditions: Conditions | None = None,
         reason: str | None = None,
     ) -> OpenRequest:
-        opened = await self.one(request)
-        if self._identity.party_id not in opened.document.parties:
-            raise Problem(Code.REQUEST_NOT_FOUND, f"Request {request[:16]}… does not ask this owner.")
-        decision = RequestDecision(
-            request=request,
-            party=self._identity.party_id,
-            at=self.requests.moment(opened),
-            decision=what,
-            conditions=conditions or Conditions(),
-            reason=reason,
-        )
-        signed = sign_document(decision, self._identity)
-        entry = decided_on_request(opened, decision, who)
-        await asyncio.to_thread(self._store.put_request, opened.signed, signed, entry)
+        async with self._deciding:
+            opened = await self._as_kept(request) or await self.one(request)
+            if self._identity.party_id not in opened.document.parties:
+                raise Problem(Code.REQUEST_NOT_FOUND, f"Request {request[:16]}… does not ask this owner.")
+            decision = RequestDecision(
+                request=request,
+                party=self._identity.party_id,
+                at=self.requests.moment(opened),
+                decision=what,
+                conditions=conditions or Conditions(),
+                reason=reason,
+            )
+            signed = sign_document(decision, self._identity)
+            entry = decided_on_request(opened, decision, who)
+            await asyncio.to_thread(self._store.put_request, opened.signed, signed, entry)
         log.info("request decided", request=request, decision=what)
         await self._decided(request)
-        await self.requests.carrier.say(request, "decision", signed)
-        return await self.one(request)
+        try:
+            return await self.one(request)
+        except Problem as problem:  # it holds here, whatever the Facilitator has of it
+            log.warning("decision not told yet", request=request, code=problem.code.slug)
+            return replace(opened, decisions=(*opened.decisions, decision))
+
+    async def _as_kept(self, request: str) -> OpenRequest | None:
+        """Return a request as it was when this owner decided about it, which no Facilitator can withhold."""
+        kept = await asyncio.to_thread(self._store.request, request)
+        if kept is None:
+            return None
+        document = open_request(kept.signed)
+        own = open_entry(kept.decision, RequestDecision, request, document)
+        return OpenRequest(kept.signed, document, decisions=(own,))
 
     async def _with_own(self, opened: OpenRequest) -> OpenRequest:
         """Return the request with this owner's latest decision, which is told once more where it did not arrive."""
@@ -107,8 +123,11 @@ class AskedRequests:
         own = open_entry(kept.decision, RequestDecision, opened.id, opened.document)
         if own in opened.decisions:
             return opened
-        await self.requests.carrier.say(opened.id, "decision", kept.decision)
-        return OpenRequest(opened.signed, opened.document, opened.messages, (*opened.decisions, own))
+        try:
+            await self.requests.carrier.say(opened.id, "decision", kept.decision)
+        except Problem as problem:
+            log.warning("decision not told yet", request=opened.id, code=problem.code.slug)
+        return replace(opened, decisions=(*opened.decisions, own))
 
 
 def decided(store: OwnerStore, manifest: Manifest) -> Decided | None:
@@ -124,4 +143,4 @@ def decided(store: OwnerStore, manifest: Manifest) -> Decided | None:
 
 def _uses(job: JobState, manifest: Manifest) -> bool:
     same = job.request == manifest.request and job.job_id != manifest.job_id
-    return same and job.join_answer is not None and job.phase not in _UNUSED
+    return same and job.join_answer is not None and (job.last is not None or job.phase not in _UNUSED)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import nullcontext
 from contextvars import copy_context
 from datetime import datetime
 from functools import partial
@@ -197,8 +198,11 @@ class OwnerService:
                 return TaskAnswer(answer.model_dump_json().encode(), JSON_TYPE)
             datasets = {dataset.name: dataset.facts() for dataset in await self._run(self._store.datasets)}
             manifest = await self._run(self.manifest, state)
-            of_request = None if manifest is None else await self._run(decided, self._store, manifest)
-            state = (await self._drive(job_id, j.Offered(datasets, of_request))).state
+            request = None if manifest is None else manifest.request
+            # Jobs of one request one after the other: the second has to find that the first was let in.
+            async with nullcontext() if request is None else self._driver.holding(request):
+                of_request = None if manifest is None else await self._run(decided, self._store, manifest)
+                state = (await self._drive(job_id, j.Offered(datasets, of_request))).state
             if state.refusal is not None:
                 log.warning("declined", job=job_id, code=state.refusal.code, why=f"GET /models/{job_id} has the reason")
             if state.join_answer is None:

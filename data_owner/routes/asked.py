@@ -30,13 +30,12 @@ class Leak(BaseModel):
     holds_if: str = "the Model Owner follows the protocol; one crafted request can carry all of the summed moments"
 
 
-class Asked(BaseModel):
-    """A job in the words that are shown before a person approves or declines it, a line a matter.
+class Terms(BaseModel):
+    """The words that are shown before a person decides, a line a matter: of a job, or of a request for one.
 
     `predicts` has the names of `targets` alone, and `least_owners` is the first number of `who_else`: for lists.
     """
 
-    job: str
     name: str | None
     purpose: str
     model_owner: str
@@ -54,6 +53,12 @@ class Asked(BaseModel):
     key: str
     risks: list[str]
     earlier_jobs: list[str]
+
+
+class Asked(Terms):
+    """A job in the words that are shown before a person approves or declines it."""
+
+    job: str
     waits_because: str | None
 
     @classmethod
@@ -74,7 +79,7 @@ class Asked(BaseModel):
 
 
 def terms_of(spec: ModelSpec, plan: Mapping[str, object], rounds: int | None, leak: Leak | None) -> dict[str, Any]:
-    """Return what a spec itself says of a job, by the names of the fields that `Asked` has for it."""
+    """Return what a spec itself says of a job, by the names of the fields that `Terms` has for it."""
     training = spec.training
     props = spec.data_props.model_dump(mode="json", exclude_none=True)
     targets = props.get("targets") or [props["target"]]

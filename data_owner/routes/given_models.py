@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, Self
 
 from fastapi import APIRouter, Path
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from fedtrain.data_owner.routes.deciders import DeciderName, person_of
 from fedtrain.data_owner.routes.parts import Parts
 from fedtrain.protocol.documents.signed import Name
 from fedtrain.protocol.messages.scoring import MAX_ROWS
 from fedtrain.service.people.permissions import Permission
 from fedtrain.service.web.caller import AnyCaller, needs
-from fedtrain.spec.model_spec import Strict, check_printable
+from fedtrain.spec.model_spec import Strict
 
 _MODEL_ID = "0f4b6d1c9e7a4c52b8d3a6e5f1029384"
 
@@ -64,7 +65,7 @@ class ToTrain(Strict):
 
     epochs: Annotated[float, Field(gt=0, le=1000)] = 1.0
     learning_rate: Annotated[float, Field(gt=0, le=1e6)] | None = None
-    by: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(check_printable)] | None = None
+    by: DeciderName | None = None
 
 
 class PersonalModel(BaseModel):
@@ -103,9 +104,8 @@ async def predict(job_id: _JobIdPath, body: ToPredict, parts: Parts) -> OwnPredi
     summary="Train a copy of a finished network on this owner's records; answers once it is trained",
 )
 async def personalise(job_id: _JobIdPath, body: ToTrain, parts: Parts, who: AnyCaller) -> PersonalModel:
-    by = body.by if who.account is None else who.account
-    signed_in = None if who.account is None else True
+    person = person_of(body.by, who)
     told = await parts.given.personalise(
-        job_id, body.epochs, body.learning_rate, token_id=who.token_id, by=by, signed_in=signed_in
+        job_id, body.epochs, body.learning_rate, token_id=person.token_id, by=person.by, signed_in=person.signed_in
     )
     return PersonalModel(**told)

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
 
 from fastapi import APIRouter
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
-from fedtrain.data_owner.approval import Person
 from fedtrain.data_owner.policy.rules import Ruling, judge
-from fedtrain.data_owner.routes.asked import earlier_in_words, leak_of, terms_of
+from fedtrain.data_owner.routes.asked import Terms, earlier_in_words, leak_of, terms_of
+from fedtrain.data_owner.routes.deciders import DeciderName, person_of
 from fedtrain.data_owner.routes.parts import OwnerParts, Parts
 from fedtrain.planning.plans import plan_spec, rounds_of
 from fedtrain.protocol.documents.request import Conditions, OpenRequest, PlainText
-from fedtrain.service.people.accounts import name_key
 from fedtrain.service.people.permissions import Permission
 from fedtrain.service.views.request_view import (
     LINE_EXAMPLE,
@@ -28,13 +26,11 @@ from fedtrain.service.views.request_view import (
     line_of,
     view_of,
 )
-from fedtrain.service.web.caller import AnyCaller, Caller, needs
-from fedtrain.spec.model_spec import Strict, check_printable
-from fedtrain.spec.problems import Code, Problem
+from fedtrain.service.web.caller import AnyCaller, needs
+from fedtrain.spec.model_spec import Strict
+from fedtrain.spec.problems import Problem
 
 router = APIRouter(prefix="/requests", tags=["requests"])
-
-_By = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(check_printable)]
 
 
 class RequestApproval(Strict):
@@ -46,7 +42,7 @@ class RequestApproval(Strict):
     )
 
     conditions: Conditions = Conditions()
-    by: _By | None = None
+    by: DeciderName | None = None
 
 
 class RequestRefusal(Strict):
@@ -55,10 +51,10 @@ class RequestRefusal(Strict):
     model_config = ConfigDict(json_schema_extra={"example": {"reason": "Not for sale.", "by": "ana"}})
 
     reason: PlainText | None = None
-    by: _By | None = None
+    by: DeciderName | None = None
 
 
-class AskedByRequest(BaseModel):
+class AskedByRequest(Terms):
     """A request in the words that are shown before a person decides about it, a line a matter, as of a job.
 
     `budget`: what a job of it takes of these records' privacy, and what is left. `policy`: what this owner's policy
@@ -66,24 +62,7 @@ class AskedByRequest(BaseModel):
     """
 
     request: str
-    name: str | None
-    purpose: str
-    model_owner: str
-    model: str
-    predicts: str
-    targets: list[str]
-    columns: list[str]
-    dataset: str
-    least_owners: int
-    who_else: str
-    auditors: list[str]
-    leaves: str | None
-    weights: str
-    privacy: str | None
     budget: str | None
-    key: str
-    risks: list[str]
-    earlier_jobs: list[str]
     policy: str | None
 
 
@@ -119,8 +98,12 @@ class AskedList(BaseModel):
 async def listed(parts: Parts, before: Before = None) -> AskedList:
     page = await parts.requests.listed(before)
     now = parts.requests.requests.now()
-    lines = [AskedLine(**line_of(one, now), waits=_waits(parts, one)) for one in page.requests]
-    return AskedList(requests=lines, refused=RefusedRequest.of(page.refused), next=page.next)
+
+    def lines() -> list[AskedLine]:
+        return [AskedLine(**line_of(one, now), waits=_waits(parts, one)) for one in page.requests]
+
+    shown = await asyncio.to_thread(lines)
+    return AskedList(requests=shown, refused=RefusedRequest.of(page.refused), next=page.next)
 
 
 @router.get(
@@ -129,7 +112,7 @@ async def listed(parts: Parts, before: Before = None) -> AskedList:
     summary="A request: what would leave this owner, who else is asked, and what was said",
 )
 async def one(request_id: RequestIdInPath, parts: Parts) -> AskedView:
-    return await _view(parts, await parts.requests.one(request_id))
+    return await asyncio.to_thread(_view, parts, await parts.requests.one(request_id))
 
 
 @router.post(
@@ -138,8 +121,8 @@ async def one(request_id: RequestIdInPath, parts: Parts) -> AskedView:
     summary="Approve a request, by conditions: the one job that comes of it needs no further approval",
 )
 async def approve(request_id: RequestIdInPath, body: RequestApproval, parts: Parts, who: AnyCaller) -> AskedView:
-    person = _person(body.by, who)
-    return await _view(parts, await parts.requests.approve(request_id, body.conditions, person))
+    opened = await parts.requests.approve(request_id, body.conditions, person_of(body.by, who))
+    return await asyncio.to_thread(_view, parts, opened)
 
 
 @router.post(
@@ -148,8 +131,8 @@ async def approve(request_id: RequestIdInPath, body: RequestApproval, parts: Par
     summary="Decline a request, or take its approval back; a job that has joined goes on",
 )
 async def decline(request_id: RequestIdInPath, body: RequestRefusal, parts: Parts, who: AnyCaller) -> AskedView:
-    person = _person(body.by, who)
-    return await _view(parts, await parts.requests.decline(request_id, body.reason, person))
+    opened = await parts.requests.decline(request_id, body.reason, person_of(body.by, who))
+    return await asyncio.to_thread(_view, parts, opened)
 
 
 @router.post(
@@ -158,23 +141,13 @@ async def decline(request_id: RequestIdInPath, body: RequestRefusal, parts: Part
     summary="Ask in a request's thread, or answer: every party to it reads it",
 )
 async def say(request_id: RequestIdInPath, words: Words, parts: Parts) -> AskedView:
-    return await _view(parts, await parts.requests.say(request_id, words.text))
+    return await asyncio.to_thread(_view, parts, await parts.requests.say(request_id, words.text))
 
 
-def _person(by: str | None, who: Caller) -> Person:
-    """Return who decides: whose account is signed in, else the name as given. Raises Problem(INVALID_REQUEST)."""
-    if who.account is None:
-        return Person(by, who.token_id)
-    if by is not None and name_key(by) != name_key(who.account):
-        why = f"the decision is in the name of {by}, and {who.account} is signed in"
-        raise Problem(Code.INVALID_REQUEST, f"by: {why}.", errors=[{"field": "by", "message": why, "value": by}])
-    return Person(who.account, who.token_id, signed_in=True)
-
-
-async def _view(parts: OwnerParts, opened: OpenRequest) -> AskedView:
+def _view(parts: OwnerParts, opened: OpenRequest) -> AskedView:
     asked, cannot = None, None
     try:
-        asked = await asyncio.to_thread(_asked, parts, opened)
+        asked = _asked(parts, opened)
     except Problem as problem:  # whatever else its Model Owner signed
         cannot = problem.detail
     shown = view_of(opened, parts.requests.requests.now())

@@ -11,14 +11,15 @@ from fastapi import APIRouter, Path, Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_serializer, model_validator
 
 from fedtrain.data_owner import job as j
+from fedtrain.data_owner.approval import Person
 from fedtrain.data_owner.job_state import JobState
+from fedtrain.data_owner.routes.deciders import DeciderName, person_of
 from fedtrain.data_owner.routes.parts import OwnerParts, Parts
 from fedtrain.methods.network.private import claimed_epsilon
 from fedtrain.privacy.cost import total
 from fedtrain.protocol.documents.signed import MOST_REASON, Hash, SignedDocument
 from fedtrain.protocol.messages.tasks import JSON_TYPE
 from fedtrain.protocol.states import Phase
-from fedtrain.service.people.accounts import name_key
 from fedtrain.service.people.permissions import Permission
 from fedtrain.service.web.caller import AnyCaller, Caller, needs
 from fedtrain.spec.model_spec import Strict, check_printable
@@ -57,7 +58,7 @@ class SignOffDecision(Strict):
     """
 
     decision: Literal["sign_off", "refuse"]
-    by: Annotated[str, Field(min_length=1, max_length=100), _Line] | None = None
+    by: DeciderName | None = None
     why: Annotated[str, Field(min_length=1, max_length=MOST_REASON), _Line] | None = None
     result: Hash | None = None
 
@@ -179,9 +180,10 @@ async def sign_off(
     job_id: _JobIdPath, decision: SignOffDecision, parts: Parts, who: AnyCaller, request: Request
 ) -> SignOffView:
     accounts = await asyncio.to_thread(request.app.state.sessions.ask_to_sign_in)
-    by = _signing(decision, who, people=parts.service.policy.release.people, accounts=accounts)
-    signed_in = None if who.account is None else True
-    decided = j.SignOffDecided(decision.decision, by, decision.why, decision.result, who.token_id, signed_in)
+    person = _signing(decision, who, people=parts.service.policy.release.people, accounts=accounts)
+    decided = j.SignOffDecided(
+        decision.decision, person.by, decision.why, decision.result, person.token_id, person.signed_in
+    )
     return _view(parts, await parts.service.decide_release(job_id, decided))
 
 
@@ -195,27 +197,21 @@ def get_statement(job_id: _JobIdPath, parts: Parts) -> SignedDocument:
     return parts.service.release_statement(_known(parts, job_id))
 
 
-def _signing(decision: SignOffDecision, who: Caller, *, people: int, accounts: bool) -> str | None:
-    """Return in whose name a result is signed: the account's where one is signed in, else as given.
+def _signing(decision: SignOffDecision, who: Caller, *, people: int, accounts: bool) -> Person:
+    """Return who signs a result: the account's name where one is signed in, else as given.
 
     Raises Problem(SIGN_OFF_INVALID) for another name than the account's, and for a caller without an account where the
     policy wants several people and this party's have accounts: two names or tokens can be one person's.
     """
-    if who.account is None:
-        if accounts and people > 1:
-            raise Problem(
-                Code.SIGN_OFF_INVALID,
-                f"The signature under the result is refused: the policy wants {people} people, and this party's have "
-                "accounts, so that each signs in with their own.",
-            )
-        return decision.by
-    if decision.by is not None and name_key(decision.by) != name_key(who.account):
-        raise Problem(
-            Code.SIGN_OFF_INVALID,
-            f"The signature under the result is refused: it is in the name of {decision.by}, and {who.account} is "
-            "signed in.",
+    if who.account is None and accounts and people > 1:
+        raise _refused(
+            f"the policy wants {people} people, and this party's have accounts, so that each signs in with their own"
         )
-    return who.account
+    return person_of(decision.by, who, _refused)
+
+
+def _refused(why: str) -> Problem:
+    return Problem(Code.SIGN_OFF_INVALID, f"The signature under the result is refused: {why}.")
 
 
 def _known(parts: OwnerParts, job_id: str) -> JobState:

@@ -11,9 +11,10 @@ import structlog
 from fedtrain.facilitator.runner import Resources
 from fedtrain.facilitator.store import ReadTransaction, StoredRequest
 from fedtrain.protocol.documents.request import (
-    MOST_ENTRIES,
-    MOST_ENTRIES_OF_PARTY,
+    MOST_DECISIONS_OF_PARTY,
     MOST_LISTED,
+    MOST_MESSAGES,
+    MOST_MESSAGES_OF_PARTY,
     KeptRequest,
     RequestDecision,
     RequestEntry,
@@ -65,7 +66,7 @@ class Requests:
     ) -> KeptRequest:
         """Keep what a party said about a request, and return that with all of it; the same again changes nothing.
 
-        Raises Problem: REQUEST_NOT_FOUND, FORBIDDEN for another's words, RATE_LIMITED beyond MOST_ENTRIES, and as
+        Raises Problem: REQUEST_NOT_FOUND, FORBIDDEN for another's words, RATE_LIMITED for too many, and as
         `open_entry`.
         """
         signed = await asyncio.to_thread(parse_json, body, SignedDocument)
@@ -84,7 +85,7 @@ class Requests:
                     open_entry(signed, RequestMessage, request, document)
                 else:
                     open_entry(signed, RequestDecision, request, document)
-                _check_room(known, caller)
+                _check_room(known, kind, caller)
                 tx.requests.put_entry(known, as_entry)
                 log.info("request answered", request=request, party=caller, kind=kind)
                 return KeptRequest(request=known.kept.request, entries=(*known.kept.entries, as_entry))
@@ -134,14 +135,16 @@ def _of_party(tx: ReadTransaction, request: str, party: str) -> StoredRequest:
     return known
 
 
-def _check_room(known: StoredRequest, party: str) -> None:
+def _check_room(known: StoredRequest, kind: Literal["message", "decision"], party: str) -> None:
     """Raises Problem(RATE_LIMITED)."""
-    own = sum(entry.signed.signer == party for entry in known.kept.entries)
-    if own >= MOST_ENTRIES_OF_PARTY or len(known.kept.entries) >= MOST_ENTRIES:
+    alike = [entry.signed.signer for entry in known.kept.entries if entry.kind == kind]
+    if kind == "decision" and alike.count(party) >= MOST_DECISIONS_OF_PARTY:
+        raise Problem(Code.RATE_LIMITED, f"A request has {MOST_DECISIONS_OF_PARTY} decisions of one party at most.")
+    if kind == "message" and (alike.count(party) >= MOST_MESSAGES_OF_PARTY or len(alike) >= MOST_MESSAGES):
         raise Problem(
             Code.RATE_LIMITED,
-            f"A request has {MOST_ENTRIES} messages and decisions at most, and {MOST_ENTRIES_OF_PARTY} of one party: "
-            "talk about it elsewhere, or make a new one.",
+            f"A request has {MOST_MESSAGES} messages at most, and {MOST_MESSAGES_OF_PARTY} of one party: talk about it "
+            "elsewhere, or make a new one.",
         )
 
 

@@ -72,7 +72,7 @@ class OwnRequests:
         if opened.document.model_owner != self.requests.party_id:
             raise Problem(Code.REQUEST_NOT_FOUND, f"Request {request[:16]}… is another Model Owner's.")
         spec = await asyncio.to_thread(_with_less, opened.document.spec, rounds, epsilon)
-        self._check_approvals(opened, spec)
+        await asyncio.to_thread(self._check_approvals, opened, spec)
         return spec
 
     def _check_approvals(self, opened: OpenRequest, spec: ModelSpec) -> None:

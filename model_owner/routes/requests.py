@@ -86,10 +86,13 @@ async def make(body: NewRequest, desk: Service) -> OwnRequestView:
 @router.get("", dependencies=[needs(Permission.LOOK)], summary="This party's requests, the newest first")
 async def listed(desk: Service, before: Before = None) -> OwnRequestList:
     page: Listed = await desk.requests.requests.listed(before)
-    models = await asyncio.to_thread(desk.store.models_by_request)
-    now = desk.requests.requests.now()
-    lines = [OwnRequestLine(**line_of(one, now), models=models.get(one.id, [])) for one in page.requests]
-    return OwnRequestList(requests=lines, refused=RefusedRequest.of(page.refused), next=page.next)
+
+    def lines() -> list[OwnRequestLine]:
+        models, now = desk.store.models_by_request(), desk.requests.requests.now()
+        return [OwnRequestLine(**line_of(one, now), models=models.get(one.id, [])) for one in page.requests]
+
+    shown = await asyncio.to_thread(lines)
+    return OwnRequestList(requests=shown, refused=RefusedRequest.of(page.refused), next=page.next)
 
 
 @router.get(
@@ -111,8 +114,8 @@ async def say(request_id: RequestIdInPath, words: Words, desk: Service) -> OwnRe
 
 
 async def _view(desk: Desk, opened: OpenRequest) -> OwnRequestView:
-    models = await asyncio.to_thread(desk.store.models_by_request)
-    return OwnRequestView(
-        **view_of(opened, desk.requests.requests.now()),
-        models=models.get(opened.id, []),
-    )
+    def view() -> OwnRequestView:
+        models = desk.store.models_by_request()
+        return OwnRequestView(**view_of(opened, desk.requests.requests.now()), models=models.get(opened.id, []))
+
+    return await asyncio.to_thread(view)

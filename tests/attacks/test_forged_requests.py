@@ -103,7 +103,8 @@ def test_an_approval_of_another_request_counts_for_no_other(tmp_path: Path) -> N
 
 
 def test_words_have_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fedtrain.facilitator.registry.requests.MOST_ENTRIES_OF_PARTY", 3)
+    monkeypatch.setattr("fedtrain.facilitator.registry.requests.MOST_MESSAGES_OF_PARTY", 3)
+    monkeypatch.setattr("fedtrain.facilitator.registry.requests.MOST_DECISIONS_OF_PARTY", 1)
 
     async def scene(facilitator: Facilitator) -> None:
         acme, ana = facilitator.model_owner("acme"), facilitator.owner("ana")
@@ -125,10 +126,12 @@ def test_words_have_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         for number in range(3):
             await ana.client.say(request, "message", said(ana.identity, request, f"question {number}"))
         await refused(Code.RATE_LIMITED, ana.client.say(request, "message", said(ana.identity, request, "and")))
+        # Who has talked too much may decide all the same.
+        await ana.client.say(request, "decision", approval(ana.identity, request))
         # What is there already is not one more, and the other side has its own room.
         await ana.client.say(request, "message", said(ana.identity, request, "question 0"))
         await acme.client.say(request, "message", said(acme.identity, request, "answer"))
-        assert len((await acme.client.one_request(request)).entries) == 4
+        assert len((await acme.client.one_request(request)).entries) == 5
 
     play(tmp_path, scene)
 

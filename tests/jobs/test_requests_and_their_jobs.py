@@ -192,3 +192,74 @@ def test_what_cannot_be_asked_is_refused_by_field(tmp_path: Path) -> None:
         await refused(Code.REQUEST_NOT_FOUND, owner.post(f"/requests/{'0f' * 32}/approve", {}))
 
     play(tmp_path, scene)
+
+
+def test_a_job_that_is_cancelled_after_its_first_rounds_gives_no_approval_back(tmp_path: Path) -> None:
+    async def scene(parties: Federation) -> None:
+        acme, (ana, bea, cid) = parties.model_owner, parties.data_owners
+        long = spec(optimizer="gradient_descent", rounds=500, tolerance=0.0)
+        request = await asked(parties, spec=long)
+        for owner in (ana, bea):
+            await owner.post(f"/requests/{request['id']}/approve", {})
+        await cid.post(f"/requests/{request['id']}/decline", {})
+        first = await acme.post("/models", {"request": request["id"]})
+        async with asyncio.timeout(60):
+            while not (await acme.get(f"/models/{first['id']}"))["round"]:
+                await asyncio.sleep(0.02)
+        assert (await acme.http.delete(f"/models/{first['id']}")).is_success
+        async with asyncio.timeout(60):
+            while any([(await job_at(owner, first["id"]))["status"] != "CANCELLED" for owner in (ana, bea)]):
+                await asyncio.sleep(0.02)
+        again = await acme.post("/models", {"request": request["id"]})
+        assert (await parties.wait(again["id"]))["status"] == "FAILED"
+        for owner in (ana, bea):
+            assert f"job {first['id']} was let in by it" in (await job_at(owner, again["id"]))["reason"]
+
+    play(tmp_path, scene)
+
+
+def test_of_two_jobs_that_come_at_once_each_owner_lets_one_in(tmp_path: Path) -> None:
+    async def scene(parties: Federation) -> None:
+        acme, owners = parties.model_owner, parties.data_owners
+        request = await asked(parties)
+        for owner in owners:
+            await owner.post(f"/requests/{request['id']}/approve", {})
+        body = {"request": request["id"]}
+        both = await asyncio.gather(acme.post("/models", body), acme.post("/models", body))
+        async with asyncio.timeout(60):
+            for model in both:
+                await parties.wait(model["id"])
+        for owner in owners:
+            codes = [one["code"] for one in await owner.get("/models")]
+            assert codes.count("approval-differs") == 1 and len(codes) == 2
+
+    play(tmp_path, scene)
+
+
+@pytest.mark.parametrize("refusing", ["say", "one_request"])
+def test_an_owner_decides_whatever_the_facilitator_takes_or_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusing: str
+) -> None:
+    async def scene(parties: Federation) -> None:
+        ana = parties.data_owners[0]
+        request = await asked(parties)
+        path = f"/requests/{request['id']}"
+        await ana.post(f"{path}/approve", {})
+        agent = parts_of(ana).requests
+
+        async def refuses(*_: object) -> None:
+            raise Problem(Code.RATE_LIMITED, "No more words.")
+
+        def own(shown: Any) -> Any:
+            return next(one for one in shown["owners"] if one["name"] == "clinic-a")
+
+        monkeypatch.setattr(agent.requests.carrier, refusing, refuses)
+        declined = own(await ana.post(f"{path}/decline", {"reason": "Not now."}))
+        assert (declined["decision"], declined["reason"]) == ("declined", "Not now.")
+        (line,) = (await ana.get("/requests"))["requests"]
+        assert own(line)["decision"] == "declined" or refusing == "one_request"
+        monkeypatch.undo()
+        assert own(await ana.get(path))["decision"] == "declined"
+        assert own(await parties.model_owner.get(path))["decision"] == "declined", "it is told once it can be"
+
+    play(tmp_path, scene)

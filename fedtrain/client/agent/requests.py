@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -47,14 +48,15 @@ class Requests:
         shown, refused = [], []
         for kept in page.requests:
             try:
-                shown.append(self._mine(open_kept(kept)))
+                shown.append(self._mine(await asyncio.to_thread(open_kept, kept)))
             except Problem as problem:
                 refused.append(Refused(kept.request.signer, problem.detail))
         return Listed(tuple(shown), tuple(refused), page.next)
 
     async def one(self, request: str) -> OpenRequest:
         """Return a request. Raises Problem: REQUEST_NOT_FOUND, as `open_kept`, and as the Facilitator."""
-        opened = self._mine(open_kept(await self.carrier.one_request(request)))
+        kept = await self.carrier.one_request(request)
+        opened = self._mine(await asyncio.to_thread(open_kept, kept))
         if opened.id != request:
             raise Problem(Code.BAD_SIGNATURE, f"The Facilitator gave {opened.id[:16]}… as request {request[:16]}….")
         return opened

@@ -35,9 +35,11 @@ MOST_DATASETS: Final = 1000
 MOST_TEXT: Final = 2000
 #: A message or a decision, as JSON within JSON.
 ENTRY_BYTES: Final = 32 << 10
-#: Messages and decisions under one request, and those of one party.
-MOST_ENTRIES: Final = 500
-MOST_ENTRIES_OF_PARTY: Final = 100
+#: Messages under one request, and those of one party. Decisions count apart: talk takes nobody's right to decide.
+MOST_MESSAGES: Final = 500
+MOST_MESSAGES_OF_PARTY: Final = 100
+MOST_DECISIONS_OF_PARTY: Final = 20
+_MOST_ENTRIES: Final = MOST_MESSAGES + MOST_DATASETS * MOST_DECISIONS_OF_PARTY
 #: Requests in one answer.
 MOST_LISTED: Final = 20
 
@@ -153,7 +155,7 @@ class KeptRequest(Strict):
     """A request and all that was said about it, as the Facilitator has them: whoever reads them verifies them."""
 
     request: SignedDocument
-    entries: Annotated[tuple[RequestEntry, ...], Field(max_length=MOST_ENTRIES)] = ()
+    entries: Annotated[tuple[RequestEntry, ...], Field(max_length=_MOST_ENTRIES)] = ()
 
 
 class RequestList(Strict):
@@ -258,11 +260,13 @@ def _departures(
 ) -> Iterator[Departure]:
     if model_owner != document.model_owner:
         yield Departure("model_owner", f"it is {model_owner[:16]}…, and {document.model_owner[:16]}… asked")
-    smaller = _smaller(spec, document.spec)
-    job, approved = dict(_leaves(spec)), dict(_leaves(document.spec))
-    for field in sorted({*job, *approved} - smaller):
-        if job.get(field) != approved.get(field):
-            yield Departure(field, f"it is {_value(job.get(field))}, and {_value(approved.get(field))} was approved")
+    if spec != document.spec:
+        smaller = _smaller(spec, document.spec)
+        job, approved = dict(_leaves(spec)), dict(_leaves(document.spec))
+        for field in sorted({*job, *approved} - smaller):
+            if job.get(field) != approved.get(field):
+                why = f"it is {_value(job.get(field))}, and {_value(approved.get(field))} was approved"
+                yield Departure(field, why)
     if conditions.until is not None and now >= conditions.until:
         yield Departure("until", f"the approval ended at {conditions.until:%Y-%m-%d %H:%M %Z}")
     rounds, epsilon = rounds_of(spec), _epsilon(spec)

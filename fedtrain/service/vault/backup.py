@@ -44,7 +44,9 @@ _OF_A_STORE = ("", "-wal", "-shm", "-journal")
 RESTORED = "restored-at"
 #: Counts that must not be set back: a Model Owner's, of the bits that scores told of each model.
 SCORING_TOLD = "scoring-told"
-_FOLDERS_NOT_TAKEN = frozenset({"data", SCORING_TOLD})  # "data": uploaded tables, backed up as records are
+#: "data": uploaded tables; "models": networks given to an owner, and its copies trained on its records alone. Both are
+#: backed up as records are.
+_FOLDERS_NOT_TAKEN = frozenset({"data", "models", SCORING_TOLD})
 #: Folders of records that a network trains on: they are made again from the table.
 _EXAMPLES = ".examples"
 _MOST_LISTING_BYTES = 64 << 20
