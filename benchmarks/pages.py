@@ -1,8 +1,8 @@
 """Seconds until a job's page is drawn: `python -m benchmarks.pages [--owners 200] [--rounds 1000] [--repeats 5]`.
 
 The built pages in Chromium, whose service answers at once with a job of so many owners and rounds: what is measured is
-the browser, from opening the address until both curves and every owner's row are painted; and again with a round that
-is told meanwhile. Exit status 1 where the median is a second or more. Needs Chromium and `pip install playwright`.
+the browser, from opening the address until both curves and every owner's row are painted. Exit status 1 where the
+median is a second or more. Needs Chromium and `pip install playwright`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,10 @@ import typer
 BUILT: Final = Path(__file__).resolve().parents[1] / "fedtrain" / "service" / "pages" / "built"
 MOST_S: Final = 1.0
 _JOB: Final = "0f" * 16
+_SESSION: Final[dict[str, Any]] = {
+    **{"access": "open", "session": False, "looks": True, "decides": False, "may": []},
+    **{"accounts": False, "organisation": False, "account": None, "role": None},
+}
 _DRAWN: Final = """(owners) =>
     document.querySelectorAll('main tr').length >= owners && document.querySelectorAll('main canvas').length >= 2
     && document.querySelectorAll('main td path').length >= owners ? performance.now() : false"""
@@ -92,7 +96,7 @@ def serving(owners: int, rounds: int) -> Iterator[str]:
             "version": "",
             "protocol": "",
         },
-        "session": {"access": "open", "session": False, "looks": True, "decides": False},
+        "session": _SESSION,
         f"models/{_JOB}": job(owners, rounds),
     }
     server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Service, answers=answers))
