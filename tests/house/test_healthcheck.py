@@ -15,11 +15,12 @@ from types import ModuleType
 
 import pytest
 
-from fedtrain.cli.trust.certificates import issue, make_ca
+from fedtrain.cli.trust.certificates import make_ca
 from fedtrain.data_owner.settings import DataOwnerSettings
 from fedtrain.facilitator.settings import FacilitatorSettings
 from fedtrain.model_owner.settings import ModelOwnerSettings
 from fedtrain.service.runtime.tls import server_context
+from tests.harness.certificates import issue
 from tests.harness.free_ports import free_port
 
 SCRIPT = Path(__file__).resolve().parents[2] / "deploy" / "healthcheck.py"

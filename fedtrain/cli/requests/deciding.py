@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -10,9 +10,6 @@ from fedtrain.cli.output import console, echo, print_json, print_table
 from fedtrain.cli.owner.decisions import DataOwner, Json, data_owner_url, print_waiting_jobs, waiting_jobs
 from fedtrain.cli.requests.approving import decide, print_request
 from fedtrain.cli.requests.shown import all_requests, print_thread, request_id
-
-if TYPE_CHECKING:
-    pass
 
 Request = Annotated[str, typer.Argument(help="The request: its id, how that begins, or its title.", metavar="REQUEST")]
 By = Annotated[str | None, typer.Option(help="Who decides, as this owner's audit is to name this person.")]

@@ -73,16 +73,10 @@ def fits(certificate: bytes, key: bytes) -> bool:
     return x509.load_pem_x509_certificate(certificate).public_key() == public
 
 
-def issue(ca: Pair, name: str, hosts: Iterable[str], now: datetime, not_after: datetime) -> Pair:
-    """Return a certificate for the party `name`, reached at `hosts` (DNS names or IP addresses), with a new key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    return Pair(certify(ca, key.public_key(), name, hosts, now, not_after), _private(key))
-
-
 def certify(
     ca: Pair, key: ec.EllipticCurvePublicKey, name: str, hosts: Iterable[str], now: datetime, not_after: datetime
 ) -> bytes:
-    """Return a certificate, in PEM, of this key for the party `name`, reached at `hosts`."""
+    """Return a certificate, in PEM, of this key for the party `name`, reached at `hosts` (names or IP addresses)."""
     ca_certificate = x509.load_pem_x509_certificate(ca.certificate)
     ca_key = load_pem_private_key(ca.key, password=None)
     if not isinstance(ca_key, ec.EllipticCurvePrivateKey):

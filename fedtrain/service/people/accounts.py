@@ -40,7 +40,7 @@ class Account:
 
 
 def name_key(name: str) -> str:
-    """Return a name as it is compared: two that look or sound alike to the eye are one."""
+    """Return a name as it is compared: two that differ in case or in form alone are one."""
     return unicodedata.normalize("NFKC", name).casefold().strip()
 
 

@@ -13,7 +13,7 @@ import pytest
 from fastapi import FastAPI, Request, Response
 
 from fedtrain.cli.doctor.finding import Level
-from fedtrain.cli.trust.certificates import issue, make_ca
+from fedtrain.cli.trust.certificates import make_ca
 from fedtrain.protocol.states import Role
 from fedtrain.service.runtime.tls import server_context
 from fedtrain.service.vault.identity_file import load_identity, load_or_create_identity
@@ -22,6 +22,7 @@ from fedtrain.service.vault.tokens import read_tokens, write_tokens
 from fedtrain.service.vault.trust_file import Pin, write_pins
 from fedtrain.service.web.responses import problem_response
 from fedtrain.spec.problems import Code, Problem
+from tests.harness.certificates import issue
 from tests.harness.clinic import Clinic, diagnose, levels, served
 
 

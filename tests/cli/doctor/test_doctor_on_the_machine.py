@@ -20,7 +20,7 @@ from fedtrain.cli.doctor.rules import check_policy
 from fedtrain.cli.doctor.store import check_store
 from fedtrain.cli.doctor.table import check_data
 from fedtrain.cli.doctor.trust import check_trust
-from fedtrain.cli.trust.certificates import issue, make_ca
+from fedtrain.cli.trust.certificates import make_ca
 from fedtrain.data_owner.settings import DataOwnerSettings
 from fedtrain.data_owner.store.sql import OwnerStore
 from fedtrain.facilitator.store import Store as FacilitatorStore
@@ -33,6 +33,7 @@ from fedtrain.service.vault.identity_file import load_or_create_identity
 from fedtrain.service.vault.key_files import KeySecret, encrypt_keys
 from fedtrain.service.vault.secret_files import write_secret
 from fedtrain.service.vault.trust_file import Pin, write_membership, write_pins
+from tests.harness.certificates import issue
 from tests.harness.postgresql import PostgreSql
 
 NOW = datetime.now(UTC)

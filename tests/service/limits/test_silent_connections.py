@@ -23,9 +23,10 @@ import pytest
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from fedtrain.cli.trust.certificates import issue, make_ca
+from fedtrain.cli.trust.certificates import make_ca
 from fedtrain.service.limits.connection_limits import ConnectionLimits, fitting_connections
 from fedtrain.service.limits.guarded_http import GuardedHttp, Standing, Waiting
+from tests.harness.certificates import issue
 
 ROOT = Path(__file__).resolve().parents[3]
 PARTY = "ab" * 32

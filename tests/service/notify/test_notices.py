@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 import pytest
 from pydantic import ValidationError
 
-from fedtrain.cli.trust.certificates import issue, make_ca
+from fedtrain.cli.trust.certificates import make_ca
 from fedtrain.service.notify.channels import (
     SIGNATURE_HEADER,
     TIME_HEADER,
@@ -30,6 +30,7 @@ from fedtrain.service.notify.channels import (
 from fedtrain.service.notify.notifier import MOST_WAITING, Notifier
 from fedtrain.service.notify.settings import KINDS, EmailSettings, NotifySettings
 from fedtrain.service.vault.secret_files import SecretFileError, write_secret
+from tests.harness.certificates import issue
 
 SECRET = b"0123456789abcdef0123"
 LINK = "https://bank-a.example:5443"

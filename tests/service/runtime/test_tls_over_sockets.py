@@ -20,12 +20,13 @@ import pytest
 import uvicorn
 from fastapi import APIRouter, FastAPI
 
-from fedtrain.cli.trust.certificates import Pair, issue, make_ca
+from fedtrain.cli.trust.certificates import Pair, make_ca
 from fedtrain.client.http import ServiceClient
 from fedtrain.client.tls import TlsError, client_context
 from fedtrain.service.runtime.tls import server_context
 from fedtrain.service.web.exposure import refusal_to_listen
 from fedtrain.spec.problems import Code, Problem
+from tests.harness.certificates import issue
 from tests.harness.free_ports import free_port
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 from fastapi import APIRouter, FastAPI, Request
 
-from fedtrain.cli.trust.certificates import issue, make_ca
+from fedtrain.cli.trust.certificates import make_ca
 from fedtrain.service.runtime.connection import own_names
 from fedtrain.service.runtime.settings import host_names
 from fedtrain.service.web.own_requests import OwnRequestsMiddleware, certified_names
+from tests.harness.certificates import issue
 
 NAMES = ("facilitator.example", "*.internal", "10.1.2.3")
 
