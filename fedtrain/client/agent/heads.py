@@ -135,17 +135,7 @@ class HeadKeeper:
         if own is None:
             if shown is None:
                 return False
-            await self._check(job, shown)
-            own = HeadStatement(
-                job_id=job.job_id,
-                manifest_hash=job.manifest_hash,
-                roster_hash=job.roster_hash,
-                party=self._identity.party_id,
-                name=self._name,
-                log_head=shown.log_head,
-                entries=shown.entries,
-                audit_head=None if self._audit_head is None else await self._audit_head(),
-            )
+            own = await self._said_before(job) or await self._drafted(job, shown)
             await self._sign(job, own)
         due = self._due_of(job)
         audits = {one.party: one.audit_head for one in statements if one.audit_head is not None}
@@ -170,6 +160,29 @@ class HeadKeeper:
         kept = await asyncio.to_thread(self._kept.of, job.job_id)
         check_one_voice([open_statement(one, job.job_id) for one in kept])
         return [statement for _, statement in believed]
+
+    async def _said_before(self, job: EndedJob) -> HeadStatement | None:
+        """Return the heads that this party has signed of the job already, though they may have reached nobody.
+
+        They hold whatever its audit says by now: with another head it would contradict itself. What it countersigned is
+        left out, and comes again once the Facilitator has what that rests on.
+        """
+        kept = await asyncio.to_thread(self._kept.of, job.job_id)
+        own = [open_statement(one, job.job_id) for one in kept if one.signer == self._identity.party_id]
+        return own[-1].model_copy(update={"countersigned": ()}) if own else None
+
+    async def _drafted(self, job: EndedJob, shown: HeadStatement) -> HeadStatement:
+        await self._check(job, shown)
+        return HeadStatement(
+            job_id=job.job_id,
+            manifest_hash=job.manifest_hash,
+            roster_hash=job.roster_hash,
+            party=self._identity.party_id,
+            name=self._name,
+            log_head=shown.log_head,
+            entries=shown.entries,
+            audit_head=None if self._audit_head is None else await self._audit_head(),
+        )
 
     async def _check(self, job: EndedJob, shown: HeadStatement) -> None:
         if job.log_head is not None and shown.log_head != job.log_head:
