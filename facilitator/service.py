@@ -11,7 +11,7 @@ import structlog
 from fedtrain.facilitator import round as rounds
 from fedtrain.facilitator.job import CancelRequested, JobContext, JobState, Member, Outcome, OwnerOffers
 from fedtrain.facilitator.registry.evidence import log_line, log_lines_json
-from fedtrain.facilitator.registry.requests import may_be_invited
+from fedtrain.facilitator.registry.requests import asked_owners, may_be_invited
 from fedtrain.facilitator.rounds.incoming import open_manifest, open_registration
 from fedtrain.facilitator.runner import JobRunner, Resources
 from fedtrain.facilitator.status import JobOutline, ModelView, describe
@@ -70,7 +70,7 @@ class JobService:
 
     def _may_be_invited(self, manifest: Manifest, owner: StoredParty) -> bool:
         with self._own.store.read() as tx:
-            return may_be_invited(tx, manifest, owner.party, owner.datasets)
+            return may_be_invited(manifest, asked_owners(tx, manifest), owner)
 
     async def forget(self, party: str, caller: Caller) -> None:
         """Take a Data Owner that has left off the list, so that new jobs do not wait for it; jobs it is in go on.
@@ -132,8 +132,9 @@ class JobService:
             if known is not None:
                 return known.hash
             outcome: Outcome = Outcome(state)
+            asked = asked_owners(tx, context.manifest)
             for owner in tx.parties():
-                if may_be_invited(tx, context.manifest, owner.party, owner.datasets):
+                if may_be_invited(context.manifest, asked, owner):
                     step = rounds.step(context, outcome.state, OwnerOffers(owner.party, owner.name), now)
                     outcome = Outcome(step.state, (*outcome.effects, *step.effects))
             tx.add_job(outcome.state, context.signed_manifest)

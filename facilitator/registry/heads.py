@@ -28,8 +28,8 @@ class Heads:
         own = self._own_statement(state, roster)
         return HeadList(statements=(sign_document(own, self._own.identity), *signed))
 
-    async def take(self, job_id: str, caller: str, body: bytes) -> HeadList:
-        """Keep a party's statement, and return all of them; the same again changes nothing.
+    async def take(self, job_id: str, caller: str, body: bytes) -> None:
+        """Keep a party's statement; the same again changes nothing.
 
         Raises Problem: MODEL_NOT_FOUND, WRONG_STATE before the end, FORBIDDEN for who is not in the job or signs for
         another, LOG_INCONSISTENT for another end of the log than the one here, ANSWER_CONFLICT where the party signed
@@ -41,17 +41,18 @@ class Heads:
             raise Problem(Code.FORBIDDEN, f"{caller[:16]}… cannot sign for {statement.party[:16]}….")
         model_owner = (await asyncio.to_thread(self._runner.context, job_id)).manifest.model_owner
         await asyncio.to_thread(self._take, statement, signed, model_owner)
-        return await self.of(job_id)
 
     def _take(self, statement: HeadStatement, signed: SignedDocument, model_owner: str) -> None:
         job_id = statement.job_id
+        wanted = {statement.party, *(one.party for one in statement.countersigned)}
         with self._own.store.write() as tx:
-            state, roster, kept = tx.known_job(job_id), tx.roster(job_id), tx.heads(job_id)
+            state, roster, kept = tx.known_job(job_id), tx.roster(job_id), tx.heads(job_id, wanted)
             owners = {owner.party for owner in state.roster}
             if statement.party not in {*owners, model_owner}:
                 raise Problem(Code.FORBIDDEN, f"{statement.party[:16]}… is not in this job.")
             self._check_end(statement, self._own_statement(state, roster))
-            known = {one.signer: open_statement(one, job_id) for one in kept}
+            # Each signature was seen to hold when it was taken.
+            known = {one.signer: parse_json(one.document.encode(), HeadStatement) for one in kept}
             before = known.get(statement.party)
             if before is not None and before.goes_further(statement):
                 return

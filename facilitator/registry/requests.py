@@ -9,7 +9,7 @@ from typing import Literal
 import structlog
 
 from fedtrain.facilitator.runner import Resources
-from fedtrain.facilitator.store import ReadTransaction, StoredRequest
+from fedtrain.facilitator.store import ReadTransaction, StoredParty, StoredRequest
 from fedtrain.protocol.documents.request import (
     MOST_DECISIONS_OF_PARTY,
     MOST_LISTED,
@@ -120,12 +120,14 @@ class Requests:
         return await asyncio.to_thread(look)
 
 
-def may_be_invited(tx: ReadTransaction, manifest: Manifest, owner: str, datasets: Collection[str]) -> bool:
-    """Say whether a job asks an owner with these datasets: one that its request asked, where it comes of one."""
-    if manifest.spec.asked_dataset not in datasets:
-        return False
-    asked = None if manifest.request is None else tx.requests.owners_of(manifest.request)
-    return asked is None or owner in asked
+def asked_owners(tx: ReadTransaction, manifest: Manifest) -> frozenset[str] | None:
+    """Return the owners that a job's request asked, None where it comes of none that is here."""
+    return None if manifest.request is None else tx.requests.owners_of(manifest.request)
+
+
+def may_be_invited(manifest: Manifest, asked: Collection[str] | None, owner: StoredParty) -> bool:
+    """Say whether a job asks an owner: one that has its dataset, and is among `asked`, as `asked_owners` gives them."""
+    return manifest.spec.asked_dataset in owner.datasets and (asked is None or owner.party in asked)
 
 
 def _of_party(tx: ReadTransaction, request: str, party: str) -> StoredRequest:

@@ -44,7 +44,8 @@ class RequestRows:
 
     def owners_of(self, request: str) -> frozenset[str] | None:
         """Return the owners that a request asks, None where it is not here."""
-        row = self._connection.execute(sa.select(requests).where(requests.c.hash == request)).first()
+        query = sa.select(requests.c.id, requests.c.model_owner).where(requests.c.hash == request)
+        row = self._connection.execute(query).first()
         return None if row is None else self._parties(row.id) - {row.model_owner}
 
     def count_of(self, model_owner: str) -> int:

@@ -173,9 +173,11 @@ class ReadTransaction:
         rows = self._connection.execute(query.order_by(log_entries.c.index)).mappings()
         return [StoredEntry(row["entry"], row["signed_request_hash"]) for row in rows]
 
-    def heads(self, job_id: str) -> Sequence[SignedDocument]:
-        """Return what parties signed of a job's end."""
+    def heads(self, job_id: str, parties: Collection[str] | None = None) -> Sequence[SignedDocument]:
+        """Return what parties signed of a job's end: all of them, or these."""
         query = sa.select(heads.c.signed).where(heads.c.job_id == job_id).order_by(heads.c.party)
+        if parties is not None:
+            query = query.where(heads.c.party.in_(parties))
         return [SignedDocument.model_validate_json(text) for text in self._connection.scalars(query)]
 
     def claim(self, name: str) -> Claim | None:

@@ -119,9 +119,7 @@ class FacilitatorClient(ServiceClient):
 
     async def sign_heads(self, job_id: str, signed: SignedDocument) -> None:
         """Give this party's statement about a job's end; the same again changes nothing."""
-        body = signed.model_dump_json().encode()
-        path = _job(job_id, "heads")
-        await self.request("PUT", path, body=body, content_type=JSON_TYPE, most_bytes=_MAX_LIST_BYTES)
+        await self._put(_job(job_id, "heads"), signed)
 
     async def log(self, job_id: str, *, start: int = 0) -> list[dict[str, object]]:
         """Return the log's summary from entry `start` on, one object an entry."""
