@@ -90,9 +90,9 @@ class Sessions:
         """
         in_session = None if "Authorization" in headers else self.caller_of(headers, active=active)
         who = in_session or self._gate.identify(headers)
-        if not who.authenticated and not who.decides and self.ask_to_sign_in():
-            if self._parties_call and who.party_id is not None:
-                return who
+        if who.authenticated or who.decides or (self._parties_call and who.party_id is not None):
+            return who
+        if self.ask_to_sign_in():
             path = self._gate.decisions.path if isinstance(self._gate, OpenGate) else None
             raise Problem(
                 Code.UNAUTHENTICATED,

@@ -54,10 +54,8 @@ class AccessMiddleware:
             self._count(_address(scope))
             return
         try:
-            headers = Headers(scope=scope)
-            # Without a token it may take a look into the store, at whose session it is.
-            known = "authorization" in headers
-            who = self._gate.identify(headers) if known else await asyncio.to_thread(self._gate.identify, headers)
+            # In a thread: it may take a look into the store, at whose session it is, or for accounts.
+            who = await asyncio.to_thread(self._gate.identify, Headers(scope=scope))
         except Problem:
             self._count(_address(scope))
             raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -120,6 +121,27 @@ async def test_once_there_is_an_account_nobody_looks_without_one_or_a_token(here
     assert (await stranger.get("/look", headers=own)).status_code == 200
     # The tested service is a Facilitator: parties that call it without a token are believed, as before.
     assert (await stranger.get("/look", headers={"Fedtrain-Party": PARTY})).json()["party"] == PARTY
+
+
+async def test_accounts_are_looked_for_beside_the_loop_and_not_for_parties_that_are_believed_anyway(
+    here: Signing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[int] = []
+    there = here.people.accounts.any
+
+    def looking() -> bool:
+        looked.append(threading.get_ident())
+        return there()
+
+    monkeypatch.setattr(here.people.accounts, "any", looking)
+    wrong = {"Authorization": "Bearer nobody's"}
+    for shown in ({}, wrong):
+        assert (await here.browser(**shown).get("/look")).status_code == 401
+    assert len(looked) == 2 and threading.get_ident() not in looked
+    for shown in ({}, wrong):
+        answer = await here.browser(**shown, **{"Fedtrain-Party": PARTY}).get("/look")
+        assert answer.json()["party"] == PARTY
+    assert len(looked) == 2
 
 
 async def test_at_another_service_a_header_that_anybody_can_write_opens_nothing(here: Signing, tmp_path: Path) -> None:
