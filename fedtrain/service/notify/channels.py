@@ -17,11 +17,14 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import httpx
+import structlog
 
 from fedtrain.client.tls import client_context
 from fedtrain.service.notify.settings import EmailSettings, Kind, NotifySettings, WebhookSettings
 from fedtrain.service.vault.secret_files import SecretFileError, read_secret
 from fedtrain.spec.shown_text import shown
+
+log = structlog.get_logger("notify")
 
 TIMEOUT_S = 20.0
 SHORTEST_SECRET = 16
@@ -87,7 +90,7 @@ def channels_of(settings: NotifySettings, state_dir: Path) -> dict[str, Send]:
 def send_email(
     settings: EmailSettings, password: str | None, context: ssl.SSLContext, notice: Notice, link: str | None
 ) -> None:
-    """Hand one message to the mail server. Raises NotSentError."""
+    """Hand one message to the mail server. Raises NotSentError where it takes it for nobody."""
     message = EmailMessage()
     message["Subject"] = f"federated-trainer at {notice.party}: {_SAYS[notice.kind].lower()}"  # nobody else's words
     message["From"], message["To"] = settings.sender, ", ".join(settings.recipients)
@@ -100,7 +103,7 @@ def send_email(
         with _connected(settings, context) as server:
             if settings.user is not None and password is not None:
                 server.login(settings.user, password)
-            server.send_message(message)
+            refused = server.send_message(message)
     except smtplib.SMTPResponseException as error:
         raise NotSentError(f"the mail server answered {error.smtp_code}", passes=400 <= error.smtp_code < 500) from None
     except smtplib.SMTPRecipientsRefused as error:
@@ -112,6 +115,15 @@ def send_email(
         raise NotSentError(f"the mail server is not reached: {type(error).__name__}", passes=True) from None
     except smtplib.SMTPException as error:
         raise NotSentError(f"the mail server cannot do what is asked: {type(error).__name__}", passes=False) from None
+    if refused:
+        log.warning(
+            "notice not sent to everybody",
+            channel="email",
+            kind=notice.kind,
+            job=notice.job_id,
+            refused=len(refused),
+            recipients=len(settings.recipients),
+        )
 
 
 def _connected(settings: EmailSettings, context: ssl.SSLContext) -> smtplib.SMTP:

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 
 import pytest
 from pydantic import ValidationError
+from structlog.testing import capture_logs
 
 from fedtrain.cli.trust.certificates import make_ca
 from fedtrain.service.notify.channels import (
@@ -71,14 +72,24 @@ class _HookRequest(BaseHTTPRequestHandler):
 
 
 class _Mail(socketserver.ThreadingTCPServer):
-    """A mail server that keeps what it is given. `refuses`: what it answers to RCPT in the place of 250."""
+    """A mail server that keeps what it is given. `refuses`: what it answers to RCPT in the place of 250.
+
+    `refused`: to which addresses; to all where it is empty.
+    """
 
     daemon_threads = True
     allow_reuse_address = True
 
-    def __init__(self, context: ssl.SSLContext | None = None, *, at_once: bool = True, refuses: str = "") -> None:
+    def __init__(
+        self,
+        context: ssl.SSLContext | None = None,
+        *,
+        at_once: bool = True,
+        refuses: str = "",
+        refused: tuple[str, ...] = (),
+    ) -> None:
         super().__init__(("127.0.0.1", 0), _MailSession)
-        self.context, self.at_once, self.refuses = context, at_once, refuses
+        self.context, self.at_once, self.refuses, self.refused = context, at_once, refuses, refused
         self.taken: list[str] = []
         self.said: list[str] = []
 
@@ -114,7 +125,8 @@ class _MailSession(socketserver.BaseRequestHandler):
                 line = self.server.context.wrap_socket(line, server_side=True)
                 file, secure, text = line.makefile("rwb", 0), True, ""
             elif word == "RCPT":
-                text = f"{self.server.refuses or '250 ok'}\r\n"
+                meant = not self.server.refused or any(one in said for one in self.server.refused)
+                text = f"{(meant and self.server.refuses) or '250 ok'}\r\n"
             elif word == "DATA":
                 file.write(b"354 go\r\n")
                 lines = []
@@ -239,6 +251,27 @@ def test_what_a_mail_server_refuses_for_good_is_not_tried_again(refuses: str, pa
     with served(_Mail(refuses=refuses)) as mail, pytest.raises(NotSentError) as caught:
         channels_of(email(tmp_path, mail.port, security="none"), tmp_path)["email"](NOTICE)
     assert caught.value.passes is passes
+
+
+def test_a_mail_that_only_some_get_is_sent_and_the_log_counts_whom_it_did_not_reach(tmp_path: Path) -> None:
+    ana, ben, cid = (f"{name}@bank-a.example" for name in ("ana", "ben", "cid"))
+    with served(_Mail(refuses="550 nobody", refused=(ben, cid))) as mail, capture_logs() as lines:
+        configured = email(tmp_path, mail.port, security="none", recipients=[ana, ben, cid])
+        channels_of(configured, tmp_path)["email"](NOTICE)
+        assert len(mail.taken) == 1
+        mail.refused = ("nobody-here",)
+        channels_of(configured, tmp_path)["email"](NOTICE)
+        assert len(mail.taken) == 2
+    (line,) = lines
+    assert line == {
+        "event": "notice not sent to everybody",
+        "log_level": "warning",
+        "channel": "email",
+        "kind": "job-waits",
+        "job": "0f" * 16,
+        "refused": 2,
+        "recipients": 3,
+    }
 
 
 @pytest.mark.parametrize(
