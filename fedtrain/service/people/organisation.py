@@ -8,6 +8,7 @@ Source: OpenID Connect Core 1.0, section 3.1; OpenID Connect Discovery 1.0, sect
 from __future__ import annotations
 
 import hmac
+import json
 import secrets
 import ssl
 from collections.abc import Mapping
@@ -182,16 +183,24 @@ class Organisation:
         self, request: httpx.Request, http: httpx.AsyncClient, refused: str | None = None
     ) -> dict[str, Any]:
         """Return the JSON object that the provider answers with. `refused`: what a status of 4xx means."""
+        content = bytearray()
         try:
-            response = await http.send(request)
+            response = await http.send(request, stream=True)
+            try:
+                async for part in response.aiter_bytes():
+                    content += part
+                    if len(content) > _MOST_BYTES:
+                        raise _unusable(f"it answers {request.url.path} with more than {_MOST_BYTES:,} bytes")
+            finally:
+                await response.aclose()
         except httpx.HTTPError as error:
             raise _unusable(f"{type(error).__name__} at {request.url.host}") from None
         if refused is not None and 400 <= response.status_code < 500:
             raise _refused(refused)
-        if response.status_code != httpx.codes.OK or len(response.content) > _MOST_BYTES:
+        if response.status_code != httpx.codes.OK:
             raise _unusable(f"it answers {request.url.path} with status {response.status_code}")
         try:
-            found = response.json()
+            found = json.loads(content)
         except ValueError:
             found = None
         if not isinstance(found, dict):
@@ -252,7 +261,7 @@ class Organisation:
             transport=self._transport,
             verify=self._verify,
             follow_redirects=False,
-            headers={"Accept": "application/json"},
+            headers={"Accept": "application/json", "Accept-Encoding": "identity"},  # which could unpack to any size
         )
 
 

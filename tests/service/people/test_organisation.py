@@ -27,6 +27,7 @@ from fedtrain.service.store.database import sqlite_url
 from fedtrain.service.vault.secret_files import write_secret
 from fedtrain.service.web.caller import OpenGate
 from fedtrain.service.web.decision_token import DecisionToken
+from fedtrain.spec.problems import Code, Problem
 from fedtrain.spec.setup_error import SetupError
 from tests.harness.applications import ServiceMaker
 from tests.service.pages.test_people_in_a_browser import routes, slug
@@ -317,6 +318,32 @@ async def test_a_provider_that_is_away_is_said_to_be(tmp_path: Path, make_servic
     assert (refused.status_code, slug(refused)) == (502, "service-unreachable")
     assert "ConnectError" in refused.json()["detail"]
     clinic.store.close()
+
+
+class Flood(httpx.AsyncByteStream):
+    """An answer that goes on; it counts what was drawn of it."""
+
+    def __init__(self) -> None:
+        self.drawn, self.closed = 0, False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for _ in range(64):
+            self.drawn += 1 << 18
+            yield b" " * (1 << 18)
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+@pytest.mark.parametrize("status", [200, 404])
+async def test_no_more_is_read_of_a_provider_than_an_answer_may_have(status: int) -> None:
+    flood = Flood()
+    transport = httpx.MockTransport(lambda _request: httpx.Response(status, stream=flood))
+    provider = Provider("https://sso.clinic.example", CLIENT, None, f"{HERE}{RETURN_PATH}", "groups", ROLES, "email")
+    with pytest.raises(Problem, match="with more than 1,048,576 bytes") as caught:
+        await Organisation(provider, Day(), transport=transport).begin()
+    assert caught.value.code is Code.SERVICE_UNREACHABLE
+    assert flood.closed and flood.drawn == (1 << 20) + (1 << 18)
 
 
 async def test_who_is_in_no_group_or_says_no_at_the_provider_has_no_session(clinic: Clinic) -> None:
