@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -72,7 +73,10 @@ class Kept(Protocol):
 
 
 class HeadKeeper:
-    """Signs ends of jobs for one party, and keeps what all parties signed of them."""
+    """Signs ends of jobs for one party, and keeps what all parties signed of them.
+
+    Create it within the event loop that runs it.
+    """
 
     def __init__(
         self,
@@ -99,9 +103,14 @@ class HeadKeeper:
         self._due: dict[str, tuple[EndedJob, float, datetime]] = {}
         self._new: list[str] = []
         self._told = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
 
     def ended(self, job_id: str) -> None:
-        """Take note that a job is over; from the event loop."""
+        """Take note that a job is over; from any thread."""
+        with suppress(RuntimeError):  # its event loop has closed: the next start finds the job among those of before
+            self._loop.call_soon_threadsafe(self._take_note, job_id)
+
+    def _take_note(self, job_id: str) -> None:
         self._new.append(job_id)
         self._told.set()
 
