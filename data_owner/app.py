@@ -148,6 +148,7 @@ def create_app(
         moments = settings.state_dir / "moments"
         reduce = reduce_here if cluster is None else ClusterReducer(cluster)
         freezer = Freezer(moments, store, stamp, random_bytes, rows, reduce=reduce)
+        await asyncio.to_thread(freezer.forget_unfinished)
         workshop = Workshop(
             identity=identity,
             store=store,
@@ -378,6 +379,7 @@ def _body_limits(settings: DataOwnerSettings) -> BodyLimits:
     return BodyLimits(
         by_route={
             ("POST", "/datasets"): uploads,
+            ("POST", "/datasets/{name}/check"): BodyLimit(most, MOST_SPEC_ITEMS),
             ("POST", "/score"): sized,
             ("POST", "/models/{job_id}/prediction"): sized,
             ("PUT", "/datasets/{name}/card"): BodyLimit(CARD_BYTES),

@@ -169,7 +169,8 @@ class _Parts:
         keys = self._key_ring("keys", engine)
         doorbell = Doorbell()
         worker = WorkerProcess()
-        tests = settings.state_dir / "tests"
+        round_metrics = RoundMetrics(store, settings.state_dir / "tests", self._trainer or worker)
+        await asyncio.to_thread(round_metrics.forget_unfinished)
         service = ModelService(
             Resources(
                 store=store,
@@ -187,7 +188,7 @@ class _Parts:
                     partial(unit_costs, settings.state_dir, monotonic=self._clock.monotonic, choice=settings.engine)
                 ),
                 data_folder=settings.data_folder,
-                round_metrics=RoundMetrics(store, tests, self._trainer or worker),
+                round_metrics=round_metrics,
                 membership=self._membership,
             )
         )
@@ -257,9 +258,12 @@ class _Parts:
         finally:
             app.state.stop.set()
             app.state.desk = None
-            await asyncio.to_thread(worker.close)
-            await asyncio.gather(*running)
-            await preparation.close()
+            try:
+                await asyncio.gather(*running)
+                await preparation.close()
+            finally:
+                # Once nobody waits for it: a round that was being evaluated is evaluated at the next start.
+                await asyncio.to_thread(worker.close)
             await views.close()
             await client.aclose()
             self._metrics.unwatch()

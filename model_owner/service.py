@@ -386,8 +386,6 @@ class ModelService:
             result = await self._run(lambda: metrics.of(job_id, state.spec, tested))
             self.test_problems.pop(job_id, None)
         except Problem as problem:
-            if problem.code is Code.TRAINING_STOPPED:
-                raise  # with the service: the step is done again
             log.warning("test set not used", job=job_id, round=effect.taken.round, code=problem.code.slug)
             self.test_problems[job_id] = problem.detail
             result = None

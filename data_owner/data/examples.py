@@ -23,6 +23,8 @@ from fedtrain.neural.examples_files import ExamplesWriter
 from fedtrain.service.vault.secret_files import sync_folder
 
 SUFFIX: Final = ".examples"
+#: Of what is not whole yet; the name begins with a dot.
+PART_SUFFIX: Final = ".part"
 _PARTS: Final[tuple[Part, Part]] = ("training", "validation")
 _MAGIC: Final = b"fedtrain-examples-1"
 _BLOCK_BYTES: Final = 1 << 20
@@ -66,7 +68,7 @@ def freeze_examples(batches: Iterable[ExampleBatch], folder: Path, width: int, o
 
     Memory holds one batch. Raises OSError, and what going through the batches raises.
     """
-    temporary = folder.with_name(f".{folder.name}.part")
+    temporary = folder.with_name(f".{folder.name}{PART_SUFFIX}")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(mode=0o700, parents=True)
     try:

@@ -19,6 +19,7 @@ from fedtrain.data_owner.data.counted_rows import CountedRows
 from fedtrain.data_owner.data.datasets import as_invalid_data, open_dataset, reading
 from fedtrain.data_owner.data.encoding import MARKS, by_position, in_roles
 from fedtrain.data_owner.data.examples import (
+    PART_SUFFIX,
     SUFFIX,
     ExampleBatch,
     FrozenExamples,
@@ -50,6 +51,8 @@ if TYPE_CHECKING:  # what is answered from frozen moments loads no database
 
 SALT_BYTES = 32
 VALIDATION_FRACTION = 0.2
+#: In the name of the examples that a copy is trained on.
+_PERSONAL = "-personal"
 
 
 @dataclass(frozen=True)
@@ -173,11 +176,20 @@ class Freezer:
 
         Raises Problem(INVALID_DATA) where the table is not what it was.
         """
-        name = f"{job_id}-personal"
+        name = f"{job_id}{_PERSONAL}"
         try:
             yield self._write_examples(name, dataset, spec, _forget)
         finally:
             forget_examples(self.examples_folder(name))
+
+    def forget_unfinished(self) -> None:
+        """Delete examples that a crash left half written, or kept beyond the training of a copy.
+
+        For the service's start, before anything is frozen: `fedtrain prune` may run beside a service that is at work.
+        """
+        for pattern in (f".*{SUFFIX}{PART_SUFFIX}", f"*{_PERSONAL}{SUFFIX}"):
+            for folder in self._folder.glob(pattern):
+                forget_examples(folder)
 
     def _write_examples(self, job_id: str, dataset: Dataset, spec: ModelSpec, keep: Keep) -> FrozenExamples:
         """Write the job's examples; `keep` is given the hashes of their rows."""

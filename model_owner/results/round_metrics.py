@@ -47,6 +47,11 @@ class RoundMetrics:
         for folder in self._folder.glob(f"{job_id}-*"):
             shutil.rmtree(folder)
 
+    def forget_unfinished(self) -> None:
+        """Delete what a crash left half written. Before anything is evaluated."""
+        for folder in self._folder.glob(".*-*.examples"):
+            shutil.rmtree(folder)
+
 
 def _write(spec: ModelSpec, dataset: Dataset, folder: Path) -> None:
     encoder, path = Encoder.of_spec(spec), Path(dataset.path)

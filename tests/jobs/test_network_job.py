@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from safetensors.numpy import load, save_file
 
 from fedtrain.model_owner.arithmetic.arrays import binary_from_json
 from fedtrain.model_owner.jobs.initial_weights import beginning
+from fedtrain.neural import EvaluationResult, EvaluationTask
 from fedtrain.neural.initial import initial_weights
 from fedtrain.planning.plans import plan_spec
 from fedtrain.simulation.federation import Federation, federation
@@ -172,6 +174,71 @@ def test_a_test_set_that_does_not_fit_holds_no_training_up_and_is_told_of(tmp_pa
     assert model["history"][-1]["validation_loss"] is not None
     assert model["history"][-1]["test_loss"] is None
     assert "has changed since it was registered" in model["test_set_problem"]
+
+
+class Killed(LinearTrainer):
+    """A worker that is killed twice whenever it evaluates the Model Owner's test set."""
+
+    def evaluate(self, task: EvaluationTask) -> EvaluationResult:
+        if task.examples.folder.parent.name == "tests":
+            raise Problem(Code.TRAINING_STOPPED, "The process that trains ended twice (signal 9).")
+        return super().evaluate(task)
+
+
+def test_a_worker_that_is_killed_whenever_it_evaluates_holds_no_training_up(tmp_path: Path) -> None:
+    path = write_table(tmp_path / "test.csv", tables(seed=5)[0].tolist())
+    give_salts(tmp_path, len(ROWS))
+    model, _ = train(tmp_path, spec_of(rounds=2, evaluate_every=2), test_data=path, trainer=Killed())
+    assert model["history"][-1]["validation_loss"] is not None
+    assert model["history"][-1]["test_loss"] is None
+    assert "ended twice" in model["test_set_problem"]
+
+
+class Stopped(LinearTrainer):
+    """A worker that is at work on the test set until it is closed. `begun`: set once it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.closed = Event(), Event()
+
+    def evaluate(self, task: EvaluationTask) -> EvaluationResult:
+        if task.examples.folder.parent.name == "tests":
+            self.begun.set()
+            self.closed.wait()
+            raise Problem(Code.TRAINING_STOPPED, "Training was stopped with its service.")
+        return super().evaluate(task)
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+def test_a_round_that_a_stop_finds_in_evaluation_is_evaluated_at_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_table(tmp_path / "test.csv", tables(seed=5)[0].tolist())
+    give_salts(tmp_path, len(ROWS))
+    stopped = Stopped()
+    left = tmp_path / "model-owner" / "tests" / f".{'ab' * 16}-{'cd' * 8}.examples"
+
+    async def stop_in_evaluation() -> str:
+        with monkeypatch.context() as patched:
+            patched.setattr("fedtrain.model_owner.app.WorkerProcess", lambda: stopped)
+            async with running(tmp_path, test_data=path, trainer=stopped) as parties:
+                model_id = await parties.deploy(spec_of(rounds=2, evaluate_every=2))
+                assert await asyncio.to_thread(stopped.begun.wait, 60)
+        return model_id
+
+    async def go_on(model_id: str) -> dict[str, Any]:
+        async with running(tmp_path, test_data=path) as parties:
+            assert not left.exists(), "what a crash left half written is deleted at the start"
+            return await asyncio.wait_for(parties.wait(model_id), 60)
+
+    model_id = asyncio.run(stop_in_evaluation())
+    left.mkdir()
+    (left / "validation-x.npy").write_bytes(b"half")
+    model = asyncio.run(go_on(model_id))
+    assert model["status"] == "FINISHED", model["reason"]
+    assert (model["history"][-1]["test_loss"] is not None, model["test_set_problem"]) == (True, None)
 
 
 def test_a_job_that_runs_away_fails_as_diverged(tmp_path: Path) -> None:

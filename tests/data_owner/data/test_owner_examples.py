@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +32,7 @@ from fedtrain.service.vault.key_files import KeyFiles
 from fedtrain.spec.model_spec import DataProps, ModelSpec, Privacy
 from fedtrain.spec.problems import Code, Problem
 from fedtrain.tabular.arrays.texts import token_ids
+from tests.data_owner.test_owner_api import running
 from tests.harness.data_owner.owner_bench import JOB_ID, spec_of
 
 SALT = b"\7" * 32
@@ -338,3 +341,35 @@ def test_a_job_with_privacy_clips_targets(owner: Owner) -> None:
     found = owner.freezer.freeze_examples(JOB_ID, dataset, spec().model_copy(update={"privacy": claim}))
     targets = array(found.examples.folder / "training-y.npy")
     assert (found.table.rows, len(targets), float(targets[-1, 0])) == (60, 60, 2.0)  # 50 of 0 to 50, in half widths
+
+
+def crashed_in_the_training_of_a_copy(owner: Owner) -> tuple[Path, Path, Path]:
+    """Leave what a crash then leaves: a copy's records, some half written ones, and those of a job that goes on."""
+    dataset = owner.register(table())
+    kept = owner.freezer.freeze_examples(JOB_ID, dataset, spec()).examples.folder
+    with owner.freezer.personal_examples("cd" * 16, dataset, spec()) as examples:
+        personal = examples.folder
+        half = personal.with_name(f".{'ef' * 16}{personal.suffix}.part")
+        for left, source in ((half, personal), (personal.with_name("saved"), personal)):
+            shutil.copytree(source, left)
+    personal.with_name("saved").rename(personal)
+    return kept, personal, half
+
+
+def test_a_start_deletes_what_a_crash_left_of_a_copys_records_and_nothing_else(owner: Owner) -> None:
+    kept, personal, half = crashed_in_the_training_of_a_copy(owner)
+    owner.store.close()
+
+    async def start() -> None:
+        async with running(owner.folder, state_dir=owner.folder):
+            pass
+
+    asyncio.run(start())
+    assert (kept.exists(), personal.exists(), half.exists()) == (True, False, False)
+
+
+def test_a_pruning_beside_a_service_at_work_leaves_the_records_that_it_trains_a_copy_on(owner: Owner) -> None:
+    left = crashed_in_the_training_of_a_copy(owner)
+    again = Owner(owner.folder)  # as `fedtrain prune` opens the state folder
+    assert not again.freezer.forget_job("cd" * 16)
+    assert [folder.exists() for folder in left] == [True] * 3
