@@ -14,6 +14,7 @@ from fedtrain.data_owner.policy.inspector import Inspector
 from fedtrain.data_owner.store.records import Dataset
 from fedtrain.data_owner.store.sql import OwnerStore
 from fedtrain.tabular.check import TableReport, check_table
+from fedtrain.tabular.mapping.effects import ColumnEffects, mapping_effects
 
 log = structlog.get_logger("data_owner")
 
@@ -23,6 +24,7 @@ class TableFits:
 
     def __init__(self) -> None:
         self._reports: dict[str, tuple[str, TableReport]] = {}
+        self._effects: dict[str, tuple[tuple[str, bool], list[ColumnEffects]]] = {}
 
     def look_at_all(self, store: OwnerStore, inspector: Inspector) -> None:
         """Read every dataset on offer."""
@@ -56,6 +58,18 @@ class TableFits:
         """The report on this version; None without a schema, and as long as the table has not been read."""
         version, report = self._reports.get(dataset.name, ("", None))
         return report if version == dataset.version else None
+
+    def effects(self, dataset: Dataset) -> list[ColumnEffects]:
+        """Return what its mapping does to this version, for which the table is read once. Raises TableError."""
+        if dataset.mapping is None:
+            return []
+        # A declaration that comes later may say of the same version that it has no header.
+        read = dataset.version, dataset.schema_ is None or dataset.schema_.header
+        kept, effects = self._effects.get(dataset.name, (None, []))
+        if kept != read:
+            effects = mapping_effects(dataset.path, dataset.mapping, read[1])
+            self._effects[dataset.name] = (read, effects)
+        return effects
 
     def remarks(self) -> list[str]:
         """A line for each dataset that does not fit, without its columns, values and counts."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 import numpy as np
 import structlog
@@ -20,7 +21,7 @@ from fedtrain.data_owner.data.freezing import Freezer
 from fedtrain.data_owner.job_state import JobState
 from fedtrain.data_owner.release.decisions import written
 from fedtrain.data_owner.scoring.asking import ScoringParts, encoded_rows, exchange, shown
-from fedtrain.data_owner.scoring.model_files import ModelFiles
+from fedtrain.data_owner.scoring.model_files import ModelFiles, Whose
 from fedtrain.data_owner.store.records import Decision, DecisionKind
 from fedtrain.methods.network.kinds import NetworkKind
 from fedtrain.methods.network.plan import NetworkPlan, network_plan_of
@@ -74,7 +75,8 @@ class GivenModels:
 
     def __init__(self, own: GivenParts) -> None:
         self._own = own
-        self._fetching = asyncio.Lock()
+        #: By job; there for as long as somebody asks for its network.
+        self._fetching: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def predict(
         self, job_id: str, rows: Sequence[object] | None, dataset: str | None, *, personal: bool
@@ -144,15 +146,21 @@ class GivenModels:
 
     async def _given(self, job: _Job) -> Weights:
         """Return the network, which is asked for once and kept."""
-        own, network = self._own, job.plan.checked
-        async with self._fetching:
-            kept = await call_in(own.asks.executor, lambda: own.files.read(job.state.job_id, "given", network))
-            if kept is not None:
-                return kept[1]
+        own, job_id, network = self._own, job.state.job_id, job.plan.checked
+        if (kept := await self._kept(job, "given")) is not None:
+            return kept
+        async with self._fetching.setdefault(job_id, asyncio.Lock()):
+            if (kept := await self._kept(job, "given")) is not None:  # by who was asking
+                return kept
             weights = await self._fetched(job)
-            await call_in(own.asks.executor, lambda: own.files.keep(job.state.job_id, "given", network, weights))
-            log.info("model received", job=job.state.job_id)
+            await call_in(own.asks.executor, lambda: own.files.keep(job_id, "given", network, weights))
+            log.info("model received", job=job_id)
         return weights
+
+    async def _kept(self, job: _Job, whose: Whose) -> Weights | None:
+        own, network = self._own, job.plan.checked
+        found = await call_in(own.asks.executor, lambda: own.files.read(job.state.job_id, whose, network))
+        return None if found is None else found[1]
 
     async def _fetched(self, job: _Job) -> Weights:
         own, private, nonce = self._own.asks, X25519PrivateKey.generate(), self._own.asks.draw_hex(32)
@@ -171,13 +179,12 @@ class GivenModels:
         return {name: values.astype(np.float32) for name, values in opened.arrays.items()}
 
     async def _personal(self, job: _Job) -> Weights:
-        own = self._own
-        found = await call_in(own.asks.executor, lambda: own.files.read(job.state.job_id, "personal", job.plan.checked))
-        if found is None:
+        weights = await self._kept(job, "personal")
+        if weights is None:
             raise Problem(
                 Code.NO_PERSONAL_MODEL, f"This owner has trained no copy of the model of job {job.state.job_id}."
             )
-        return found[1]
+        return weights
 
     def _scores(self, job: _Job, weights: Weights, X: Floats) -> Floats:
         """(rows, outputs) scores. The records are on the disk for as long as that takes."""

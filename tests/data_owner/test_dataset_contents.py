@@ -91,6 +91,48 @@ def test_a_mappings_effect_is_shown_before_and_after(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
+def test_a_dictionary_is_tried_that_is_as_large_as_one_that_is_declared(tmp_path: Path) -> None:
+    codes = [f"code {number}" for number in range(5_500)]
+    large = {
+        "header": True,
+        "features": [{"name": name, "type": "nominal", "categories": codes} for name in ("first", "second")],
+        "target": {"name": "days", "range": [0, 4]},
+    }
+
+    async def scene(started: Started) -> None:
+        (started.data / "t.csv").write_text("first,second,days\n" + "code 7,code 8,1\n" * ROWS)
+        await started.owner.post("/datasets", json={"path": "t.csv"})
+        tried = await started.owner.post("/datasets/default/check", json={"schema": large})
+        assert tried.status_code == 200, tried.text
+        assert named(tried.json()["columns"], "first")["categories"]["code 7"] == ROWS
+        larger = {**large, "features": [*large["features"] * 10]}
+        _problem(await started.owner.post("/datasets/default/check", json={"schema": larger}), 413, "body-too-large")
+
+    play(tmp_path, scene)
+
+
+def test_a_mappings_effect_is_found_once_for_a_version(tmp_path: Path) -> None:
+    async def scene(started: Started) -> None:
+        async def look() -> dict[str, Any]:
+            found: dict[str, Any] = (await started.owner.get("/datasets/default/contents")).json()
+            return found
+
+        table = started.data / "t.csv"
+        table.write_text(WITH_SEX)
+        (started.data / "m.toml").write_text(MAPPING)
+        await started.owner.post("/datasets", json={"path": "t.csv", "schema": BY_SEX, "mapping": "m.toml"})
+        first = await look()
+        table.unlink()
+        assert await look() == first, "the table is not read again"
+
+        table.write_text(WITH_SEX)
+        (started.data / "m.toml").write_text(MAPPING.replace("fold = true", "fold = false"))
+        await started.owner.post("/datasets", json={"path": "t.csv", "schema": BY_SEX, "mapping": "m.toml"})
+        assert named((await look())["mapping"], "sex")["recoded"] == 30, "another version is another mapping's"
+
+    play(tmp_path, scene)
+
+
 def test_what_is_asked_wrongly_or_by_strangers_is_refused(tmp_path: Path) -> None:
     async def scene(started: Started) -> None:
         (started.data / "t.csv").write_text(TABLE)

@@ -66,8 +66,9 @@ async def all_have(folder: Path, job_id: str, names: tuple[str, ...] = PARTIES) 
         owners = [one for one in kept if one.audit_head is not None]
         return len(kept) == len(PARTIES) + 1 and all(len(one.countersigned) == len(BANKS) - 1 for one in owners)
 
-    while not all(whole(name) for name in names):
-        await asyncio.sleep(0.05)
+    async with asyncio.timeout(60):
+        while not all(whole(name) for name in names):
+            await asyncio.sleep(0.05)
 
 
 def client_of(parties: Federation, identity: Identity) -> FacilitatorClient:
@@ -254,10 +255,10 @@ def test_a_party_that_is_away_is_waited_for_by_nobody_and_signs_when_it_is_back(
             away.app.state.parts.service.ended = lambda _job_id: None
             model = await parties.wait(await parties.deploy(SPEC))
             assert model["status"] == "FINISHED"
-            while {one.name for one in HeadFiles(folder / "bank-b").statements(model["id"])} != {
-                *("facilitator", "model-owner", "bank-a", "bank-b")
-            }:
-                await asyncio.sleep(0.05)
+            there = {"facilitator", "model-owner", "bank-a", "bank-b"}
+            async with asyncio.timeout(60):
+                while {one.name for one in HeadFiles(folder / "bank-b").statements(model["id"])} != there:
+                    await asyncio.sleep(0.05)
             return str(model["id"])
 
     async def back(job_id: str) -> None:

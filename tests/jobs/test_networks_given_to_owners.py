@@ -179,8 +179,9 @@ def test_it_is_given_once_all_owners_have_released_it_and_not_before(tmp_path: P
         early = await refused(owner.post(f"/models/{job_id}/prediction", {"rows": ROW}))
         assert (early.code, "have not signed it off yet" in early.detail) == (Code.NOT_SIGNED_OFF, True)
         for each in parties.data_owners:
-            while (await each.get(f"/models/{job_id}"))["sign_off"] != "waits":
-                await asyncio.sleep(0.02)
+            async with asyncio.timeout(60):
+                while (await each.get(f"/models/{job_id}"))["sign_off"] != "waits":
+                    await asyncio.sleep(0.02)
             await each.post(f"/models/{job_id}/sign-off", {"decision": "sign_off"})
             statement = await each.get(f"/models/{job_id}/sign-off/statement")
             await parties.model_owner.post(f"/models/{job_id}/sign-offs", statement)
@@ -234,6 +235,40 @@ def test_nobody_but_the_owners_of_the_job_gets_it_and_each_for_itself(
             replayed = await refused(owner.post(f"/models/{job_id}/prediction", {"rows": ROW}))
             assert (replayed.code, "another request" in replayed.detail) == (Code.MALFORMED_MESSAGE, True)
             assert not (owner.state_dir / "models" / job_id).exists()
+
+    run(tmp_path, play, giving_spec())
+
+
+def test_nobody_waits_for_another_jobs_model_owner_and_one_network_is_asked_for_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def play(parties: Federation, first: str) -> None:
+        owner = parties.data_owners[0]
+        second = await parties.deploy(giving_spec())
+        await asyncio.wait_for(parties.wait(second), 60)
+        await until_over(owner, second)
+        honest, asking, answered = given_models.exchange, asyncio.Event(), asyncio.Event()
+        asked: list[str] = []
+
+        async def held(parts: Any, kind: Any, manifest: Any, *more: Any) -> Any:
+            asked.append(manifest.job_id)
+            if manifest.job_id == first:
+                asking.set()
+                await answered.wait()
+            return await honest(parts, kind, manifest, *more)
+
+        async def predict(job_id: str) -> None:
+            assert len((await owner.post(f"/models/{job_id}/prediction", {"rows": ROW}))["values"]) == 1
+
+        monkeypatch.setattr(given_models, "exchange", held)
+        async with asyncio.timeout(60), asyncio.TaskGroup() as waiting:
+            for _ in range(2):
+                waiting.create_task(predict(first))
+            await asking.wait()
+            await predict(second)  # fetched
+            await predict(second)  # kept
+            answered.set()
+        assert sorted(asked) == sorted([first, second])
 
     run(tmp_path, play, giving_spec())
 

@@ -69,8 +69,9 @@ def test_people_hear_of_what_waits_for_them_and_of_a_jobs_end_and_no_server_that
     )
 
     async def told(kind: str, times: int) -> None:
-        while sum(one["kind"] == kind for one in handler.taken) < times:
-            await asyncio.sleep(0.02)
+        async with asyncio.timeout(60):
+            while sum(one["kind"] == kind for one in handler.taken) < times:
+                await asyncio.sleep(0.02)
 
     async def job() -> str:
         async with federation(

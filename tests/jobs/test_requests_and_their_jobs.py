@@ -155,8 +155,9 @@ def test_a_job_waits_for_who_has_not_decided_and_conditions_are_kept(tmp_path: P
         await refused(Code.REQUEST_NOT_FOUND, acme.post("/models", {"request": "0f" * 32}))
 
         model = await acme.post("/models", {"request": request["id"], "rounds": 3})
-        while (waits := (await cid.get("/models") or [{"waits_because": None}])[0]["waits_because"]) is None:
-            await asyncio.sleep(0.02)
+        async with asyncio.timeout(60):
+            while (waits := (await cid.get("/models") or [{"waits_because": None}])[0]["waits_because"]) is None:
+                await asyncio.sleep(0.02)
         assert "about which nobody here has decided" in waits
         await cid.post(f"{path}/approve", {})
         ended = await parties.wait(model["id"])

@@ -6,6 +6,7 @@ All of it quotes values and counts: it is for the owner's own people, and goes n
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -148,8 +149,7 @@ async def contents(name: DatasetInPath, parts: Parts) -> Contents:
     def counted() -> Contents:
         if parts.fits.report(dataset) is None:  # a declaration that was adopted from a job is read when it is asked for
             parts.fits.look_at(dataset, parts.inspector)
-        effects = _effects(dataset, dataset.mapping, dataset.schema_)
-        return Contents.of(parts.fits.report(dataset), effects)
+        return Contents.of(parts.fits.report(dataset), _readable(lambda: parts.fits.effects(dataset)))
 
     return await asyncio.to_thread(counted)
 
@@ -169,7 +169,7 @@ async def check(name: DatasetInPath, request: Request, parts: Parts) -> Contents
         if asked.mapping is not None:
             mapping = read_mapping(file_in(parts.data_folder, asked.mapping, field="mapping"))
         report = check_table(Path(dataset.path), asked.schema_, None, mapping=mapping)
-        return Contents.of(report, _effects(dataset, mapping, asked.schema_))
+        return Contents.of(report, _readable(lambda: _effects(dataset, mapping, asked.schema_)))
 
     return await asyncio.to_thread(checked)
 
@@ -181,11 +181,13 @@ def _known(parts: OwnerParts, name: str) -> Dataset:
     return dataset
 
 
-def _effects(dataset: Dataset, mapping: Mapping | None, schema: DataProps | None) -> list[ColumnEffects]:
-    """Return what the mapping does to the table; nothing where the table cannot be read, which its findings say."""
-    if mapping is None:
-        return []
+def _effects(dataset: Dataset, mapping: Mapping | None, schema: DataProps) -> list[ColumnEffects]:
+    return [] if mapping is None else mapping_effects(dataset.path, mapping, schema.header)
+
+
+def _readable(effects: Callable[[], list[ColumnEffects]]) -> list[ColumnEffects]:
+    """Return a mapping's effects; nothing where the table cannot be read, which its findings say."""
     try:
-        return mapping_effects(dataset.path, mapping, True if schema is None else schema.header)
+        return effects()
     except TableError:
         return []
