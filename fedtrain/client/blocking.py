@@ -125,11 +125,15 @@ class BlockingClient(Connection):
         )
 
     def _lines(self, response: httpx.Response) -> Iterator[str]:
-        rest = b""
+        line = bytearray()
         for chunk in self._chunks(response):
-            *lines, rest = (rest + chunk).split(b"\n")
-            yield from (line.removesuffix(b"\r").decode(errors="replace") for line in lines)
-            if len(rest) > MOST_ANSWER_BYTES:
+            *ends, begin = chunk.split(b"\n")
+            for end in ends:
+                line += end
+                yield line.removesuffix(b"\r").decode(errors="replace")
+                line.clear()
+            line += begin
+            if len(line) > MOST_ANSWER_BYTES:
                 raise self._too_long(response, MOST_ANSWER_BYTES)
 
     def _chunks(self, response: httpx.Response) -> Iterator[bytes]:

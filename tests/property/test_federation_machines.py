@@ -380,7 +380,7 @@ def undisturbed(names: tuple[str, ...]) -> object:
 
 QUIET = (HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much)
 FEW = settings(max_examples=25, stateful_step_count=40, deadline=None, suppress_health_check=QUIET)
-MANY = settings(max_examples=250, stateful_step_count=60, deadline=None, suppress_health_check=QUIET)
+MANY = settings(max_examples=120, stateful_step_count=60, deadline=None, suppress_health_check=QUIET)
 
 
 def test_an_offer_that_is_read_after_its_jobs_end_ends_too() -> None:

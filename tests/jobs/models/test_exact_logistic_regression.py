@@ -70,9 +70,9 @@ def check_losses(model: dict[str, Any], asked: dict[int, Floats], X: Floats, y: 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("l2", [1.0, 0.1])
-def test_lbfgs_ends_where_scikit_learn_ends(tmp_path: Path, asked: dict[int, Floats], l2: float) -> None:
-    X, y = breast_cancer()
+@pytest.mark.parametrize(("columns", "l2"), [(30, 1.0), (10, 0.1)])
+def test_lbfgs_ends_where_scikit_learn_ends(tmp_path: Path, asked: dict[int, Floats], columns: int, l2: float) -> None:
+    X, y = breast_cancer(columns)
     rows = table(X, y)
     spec = shared_spec(X, 2, l2=l2, tolerance=1e-8)
     outcome = run_job(tmp_path, spec, split(rows, (250, 200, 119)), rows, **SHARING)
