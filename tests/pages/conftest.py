@@ -19,7 +19,7 @@ import httpx
 import pytest
 import uvicorn
 from fastapi import FastAPI
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, sync_playwright
 
 from fedtrain.data_owner.policy.rules import OwnerPolicy
 from fedtrain.service.pages.routes import link_path
@@ -229,6 +229,16 @@ def at(parties: Parties, watched: Watched, party: str, screen: str) -> Page:
     page.goto(f"{parties.urls[party]}/#/{screen}")
     page.locator("main h1").wait_for()
     return page
+
+
+def tab_to(page: Page, wanted: Locator) -> Locator:
+    """Go to what is wanted by Tab alone, and return it. Fails where a round through the page does not reach it."""
+    wanted.wait_for()
+    for _ in range(150):
+        if wanted.evaluate("one => one === document.activeElement"):
+            return wanted
+        page.keyboard.press("Tab")
+    pytest.fail(f"Tab does not reach {wanted}")
 
 
 @pytest.fixture(scope="session")

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import pytest
 from oidc_provider_mock import User, run_server_in_thread
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 from fedtrain.service.people.organisation import RETURN_PATH, Organisation, Provider
 from fedtrain.service.people.permissions import PersonRole
 from fedtrain.service.runtime.system_clock import SystemClock
-from tests.pages.conftest import Parties, Watched
+from tests.pages.conftest import MARKUP, Parties, Watched, at, tab_to
 
 pytestmark = pytest.mark.slow
 RIGHT, OTHER = "correct horse battery", "staple in the haystack"
+
+
+def sign_in(page: Page, name: str, password: str) -> None:
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password", exact=True).fill(password)
+    page.get_by_role("button", name="Sign in", exact=True).click()
 
 
 def test_a_page_shows_and_does_what_the_role_of_who_signed_in_may(fresh: Parties, watched: Watched) -> None:
@@ -20,11 +26,6 @@ def test_a_page_shows_and_does_what_the_role_of_who_signed_in_may(fresh: Parties
     people.accounts.add("ana", PersonRole.OWNER, RIGHT, people.now())
     people.accounts.add("eve", PersonRole.AUDITOR, RIGHT, people.now())
     page, elsewhere = watched.page(url), watched.page(url)
-
-    def sign_in(at: object, name: str, password: str) -> None:
-        at.get_by_label("Name").fill(name)  # type: ignore[attr-defined]
-        at.get_by_label("Password", exact=True).fill(password)  # type: ignore[attr-defined]
-        at.get_by_role("button", name="Sign in", exact=True).click()  # type: ignore[attr-defined]
 
     page.goto(url)
     page.get_by_role("heading", name="Sign in").wait_for()
@@ -38,10 +39,10 @@ def test_a_page_shows_and_does_what_the_role_of_who_signed_in_may(fresh: Parties
     page.get_by_role("button", name="End the session").click()
     page.get_by_role("heading", name="Sign in").wait_for()
 
-    for at in (page, elsewhere):
-        at.goto(url)
-        sign_in(at, "ana", RIGHT)
-        at.get_by_text("ana · owner").wait_for()
+    for one in (page, elsewhere):
+        one.goto(url)
+        sign_in(one, "ana", RIGHT)
+        one.get_by_text("ana · owner").wait_for()
     page.get_by_text("ana · owner").click()
     page.get_by_label("Password until now").fill(RIGHT)
     page.get_by_label("New password").fill(OTHER)
@@ -52,6 +53,69 @@ def test_a_page_shows_and_does_what_the_role_of_who_signed_in_may(fresh: Parties
     assert people.sign_in("ana", OTHER, "").name == "ana"
     elsewhere.reload()
     elsewhere.get_by_role("heading", name="Sign in").wait_for()
+
+
+def test_people_are_added_changed_and_disabled_by_keyboard_alone(fresh: Parties, watched: Watched) -> None:
+    url = fresh.urls["facilitator"]
+    looking = watched.page(url)
+    looking.goto(url)
+    looking.get_by_role("link", name="Jobs").wait_for()
+    assert looking.get_by_role("link", name="People").count() == 0  # for who may manage people alone
+    looking.goto(f"{url}/#/people")
+    looking.get_by_label("Token").wait_for()
+
+    page = at(fresh, watched, "facilitator", "facilitator/federation")
+    tab_to(page, page.get_by_role("link", name="People"))
+    page.keyboard.press("Enter")
+    page.get_by_text("This party has no accounts").wait_for()
+
+    def add(name: str, role: str) -> None:
+        tab_to(page, page.get_by_label("Name"))
+        page.keyboard.type(name)
+        page.keyboard.press("Tab")
+        page.keyboard.type(role)  # a list goes to what is typed
+        page.keyboard.press("Tab")
+        page.keyboard.type(RIGHT)
+        page.keyboard.press("Enter")
+        page.get_by_text(f"{name} may sign in.").wait_for()
+
+    add("ana", "owner")
+    add(MARKUP, "auditor")
+    people = fresh.apps["facilitator"].state.sessions.people
+    assert [(one.name, one.role.value) for one in people.accounts.all()] == [(MARKUP, "auditor"), ("ana", "owner")]
+    assert RIGHT not in page.content()
+    page.keyboard.press("Tab")
+    tab_to(page, page.get_by_label("Name"))
+    page.keyboard.type("ANA")
+    tab_to(page, page.get_by_label("First password"))
+    page.keyboard.type(RIGHT)
+    page.keyboard.press("Enter")
+    assert "there is an account 'ANA' already" in page.get_by_role("alert").inner_text()
+
+    theirs = watched.page(url)
+    theirs.goto(url)
+    sign_in(theirs, MARKUP, RIGHT)
+    theirs.get_by_text("· auditor").wait_for()
+
+    tab_to(page, page.get_by_label(f"Role of {MARKUP}"))
+    page.keyboard.type("data")
+    tab_to(page, page.get_by_role("button", name="Give this role"))
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Give this role").wait_for(state="detached")
+    assert {one.name: one.role.value for one in people.accounts.all()}[MARKUP] == "data-scientist"
+    theirs.reload()
+    theirs.get_by_role("heading", name="Sign in").wait_for()
+    tab_to(page, page.get_by_role("button", name=f"Disable {MARKUP}"))
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name=f"Enable {MARKUP}").wait_for()
+    sign_in(theirs, MARKUP, RIGHT)
+    theirs.get_by_text("or the account is disabled").wait_for()
+    tab_to(page, page.get_by_role("button", name=f"Enable {MARKUP}"))
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name=f"Disable {MARKUP}").wait_for()
+    tab_to(page, page.get_by_role("button", name="Disable ana"))
+    page.keyboard.press("Enter")
+    page.get_by_text("ana is the last owner here").wait_for()
 
 
 def test_a_browser_goes_to_the_organisations_site_and_comes_back_signed_in(fresh: Parties, browser: Browser) -> None:

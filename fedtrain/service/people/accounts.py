@@ -60,11 +60,15 @@ class Accounts:
         with read(self._engine) as connection:
             return [_account(row) for row in connection.execute(sa.select(t).order_by(t.c.key))]
 
+    def by_id(self, account_id: int) -> Account | None:
+        """Return the account of that id, None where there is none."""
+        with read(self._engine) as connection:
+            row = _row(connection, t.c.id == account_id)
+        return None if row is None else _account(row)
+
     def holding(self, account_id: int, epoch: int) -> Account | None:
         """Return the account that a session of that epoch is of, None once the session has ended by it."""
-        with read(self._engine) as connection:
-            row = connection.execute(sa.select(t).where(t.c.id == account_id)).first()
-        found = None if row is None else _account(row)
+        found = self.by_id(account_id)
         return found if found is not None and not found.disabled and found.epoch == epoch else None
 
     def add(self, name: str, role: PersonRole, password: str, now: datetime) -> Account:

@@ -28,6 +28,7 @@ class Permission(StrEnum):
     USE_MODELS = "predict with models and take them home"
     SHARE_MODELS = "let others use models"
     REMOVE_PARTIES = "strike a party off the list"
+    MANAGE_PEOPLE = "manage people and their roles"
     OPEN_LINKS = "make links that open the pages"
     OWN_PASSWORD = "change one's own password"  # noqa: S105 - a permission
     ACT_AS_PARTY = "act as a party at the Facilitator"
@@ -57,6 +58,7 @@ DECIDING: Final = frozenset(
         Permission.MANAGE_DATASETS,
         Permission.SCORE,
         Permission.SHARE_MODELS,
+        Permission.MANAGE_PEOPLE,
         Permission.OPEN_LINKS,
     }
 )
@@ -80,7 +82,13 @@ _MAY: Final[Mapping[PersonRole, frozenset[Permission]]] = MappingProxyType(
     {
         PersonRole.OWNER: frozenset(Permission) - {Permission.ACT_AS_PARTY},
         PersonRole.ADMIN: _ALL
-        | {Permission.WATCH, Permission.RESUME_JOBS, Permission.MANAGE_DATASETS, Permission.REMOVE_PARTIES},
+        | {
+            Permission.WATCH,
+            Permission.RESUME_JOBS,
+            Permission.MANAGE_DATASETS,
+            Permission.REMOVE_PARTIES,
+            Permission.MANAGE_PEOPLE,
+        },
         PersonRole.COMPLIANCE_OFFICER: _ALL
         | {Permission.AUDIT, Permission.APPROVE_JOBS, Permission.SIGN_OFF, Permission.SHARE_MODELS},
         PersonRole.DATA_SCIENTIST: _ALL | {Permission.TRAIN_MODELS, Permission.USE_MODELS, Permission.SCORE},

@@ -26,6 +26,7 @@ from fedtrain.service.metrics.loop_lag import LoopLag
 from fedtrain.service.metrics.service_metrics import tell_build
 from fedtrain.service.pages import built_files
 from fedtrain.service.pages import organisation as organisation_routes
+from fedtrain.service.pages import people as people_routes
 from fedtrain.service.pages import routes as session_routes
 from fedtrain.service.pages.sessions import Sessions
 from fedtrain.service.people.organisation import Organisation
@@ -170,7 +171,7 @@ def create_service(
     bearer = HTTPBearer(auto_error=False, description="A token of `fedtrain token`")
     shown = [Depends(bearer)] if access == "token" else []
     # Kept for whoever wants to know which permission each of their routes takes.
-    app.state.routers = (session_routes.links, *routers)
+    app.state.routers = (session_routes.links, people_routes.router, *routers)
     for router in app.state.routers:
         app.include_router(router, dependencies=[Depends(caller), *shown])
     return app

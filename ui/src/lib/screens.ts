@@ -1,6 +1,11 @@
 import { t } from './texts';
 
-/** The screens of each role, in the order of its navigation; the first one is where it begins. */
+const people = { path: '/people', name: t.people.title, needs: 'manage_people' } as const;
+
+/**
+ * The screens of each role, in the order of its navigation; the first one is where it begins. `needs`: the permission
+ * without which there is nothing to see.
+ */
 export const screens = {
   'data-owner': [
     { path: '/data-owner/inbox', name: t.inbox.title },
@@ -8,11 +13,13 @@ export const screens = {
     { path: '/data-owner/jobs', name: t.jobs.title },
     { path: '/data-owner/budget', name: t.budget.title },
     { path: '/data-owner/releases', name: t.releases.title },
+    people,
     { path: '/about', name: t.about.title },
   ],
   facilitator: [
     { path: '/facilitator/federation', name: t.federation.title },
     { path: '/facilitator/jobs', name: t.jobs.title },
+    people,
     { path: '/about', name: t.about.title },
   ],
   'model-owner': [
@@ -20,6 +27,7 @@ export const screens = {
     { path: '/model-owner/data', name: t.data.title },
     { path: '/model-owner/new', name: t.deploy.title },
     { path: '/model-owner/compare', name: t.compare.title },
+    people,
     { path: '/about', name: t.about.title },
   ],
 } as const;

@@ -607,6 +607,22 @@ export interface components {
             old_password: string;
         };
         /**
+         * NewPerson
+         * @description An account that is to be, with a first password, which the person changes after signing in.
+         * @example {
+         *       "name": "ben",
+         *       "password": "correct horse battery",
+         *       "role": "auditor"
+         *     }
+         */
+        NewPerson: {
+            /** Name */
+            name: string;
+            /** Password */
+            password: string;
+            role: components["schemas"]["PersonRole"];
+        };
+        /**
          * NewRequest
          * @description Terms of a request. `spec`: as POST /models takes it. `datasets`: ids of cards, as GET /catalogue has them.
          * @example {
@@ -835,11 +851,77 @@ export interface components {
             title: string;
         };
         /**
+         * PeopleView
+         * @description All accounts by name, and the roles that the caller may give.
+         * @example {
+         *       "gives": [
+         *         "owner",
+         *         "auditor"
+         *       ],
+         *       "people": [
+         *         {
+         *           "created_at": "2026-01-12T09:27:00Z",
+         *           "disabled": false,
+         *           "id": 2,
+         *           "name": "ben",
+         *           "role": "compliance-officer",
+         *           "signs_in_by": "password"
+         *         }
+         *       ]
+         *     }
+         */
+        PeopleView: {
+            /** Gives */
+            gives: components["schemas"]["PersonRole"][];
+            /** People */
+            people: components["schemas"]["PersonView"][];
+        };
+        /**
+         * PersonChange
+         * @description Another role, or whether the account is kept out: one of both.
+         * @example {
+         *       "role": "auditor"
+         *     }
+         */
+        PersonChange: {
+            /** Disabled */
+            disabled?: boolean | null;
+            role?: components["schemas"]["PersonRole"] | null;
+        };
+        /**
          * PersonRole
          * @description Role of one of a party's own people; what a whole party is, `fedtrain.protocol.states.Role` says.
          * @enum {string}
          */
         PersonRole: "owner" | "admin" | "compliance-officer" | "data-scientist" | "auditor";
+        /**
+         * PersonView
+         * @description An account. `signs_in_by`: with a password here, or by the organisation's provider, which says its role.
+         * @example {
+         *       "created_at": "2026-01-12T09:27:00Z",
+         *       "disabled": false,
+         *       "id": 2,
+         *       "name": "ben",
+         *       "role": "compliance-officer",
+         *       "signs_in_by": "password"
+         *     }
+         */
+        PersonView: {
+            /** Created At */
+            created_at: string;
+            /** Disabled */
+            disabled: boolean;
+            /** Id */
+            id: number;
+            /** Name */
+            name: string;
+            role: components["schemas"]["PersonRole"];
+            /**
+             * Signs In By
+             * @enum {string}
+             */
+            signs_in_by: "password" | "organisation";
+        };
         /**
          * Phase
          * @description Phase of a job at one party. The last three end it, at every party.

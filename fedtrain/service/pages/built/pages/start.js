@@ -6,8 +6,8 @@ base: new URL('.', location).pathname.slice(0, -1)
 const element = document.currentScript.parentElement;
 
 Promise.all([
-import("./immutable/entry/start.8ks3pfrk.js"),
-import("./immutable/entry/app.DbpqITnY.js")
+import("./immutable/entry/start.CQPq4GCK.js"),
+import("./immutable/entry/app.BxQwrC9n.js")
 ]).then(([kit, app]) => {
 kit.start(app, element);
 });

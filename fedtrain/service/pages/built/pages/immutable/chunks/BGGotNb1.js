@@ -1,1 +1,0 @@
-import"./DsnmJJEf.js";import{c as i,r as s}from"./tz0ljKoo.js";import{a as m,f as p}from"./Do_sjEUw.js";import{s as e}from"./BAUOpiJd.js";var d=p('<div class="note"><!></div>');function l(o,a){var r=d(),t=i(r);e(t,()=>a.children),s(r),m(o,r)}export{l as E};

@@ -1,1 +1,0 @@
-import{j as t,k as i,l as c,m as f}from"./tz0ljKoo.js";import{B as y}from"./BQE5kv4n.js";const l=Symbol("NaN");function b(r,e,n){t&&i();var o=new y(r),s=!c();f(()=>{var a=e();a!==a&&(a=l),s&&a!==null&&typeof a=="object"&&(a={}),o.ensure(a,n)})}export{b as k};
