@@ -139,7 +139,7 @@ def create_app(
             WorkerSettings(settings.training_device, settings.training_memory_mib, settings.training_threads)
         )
         observed = ObservedTrainer(trainer or worker, clock.monotonic)
-        client = facilitator_client(settings, settings.facilitator, identity.party_id, transport)
+        client = facilitator_client(settings, settings.facilitator, identity.party_id, transport, clock.now)
         rows = RowFiles(settings.state_dir, keys, random_bytes)
         told = ToldSums(settings.state_dir)
         memory = Memory(told, rows, store, clock.now, restored_at(settings.state_dir))

@@ -19,6 +19,7 @@ from fedtrain.facilitator.registry.heads import Heads
 from fedtrain.facilitator.registry.mailbox import Mailbox
 from fedtrain.facilitator.registry.pruning import prune
 from fedtrain.facilitator.registry.requests import Requests
+from fedtrain.facilitator.registry.sightings import Sightings
 from fedtrain.facilitator.routes import ROUTERS
 from fedtrain.facilitator.routes.access import long_polls
 from fedtrain.facilitator.runner import JobRunner, Resources
@@ -146,6 +147,7 @@ def create_app(
     )
     app.state.longest_wait_s = settings.longest_wait_s
     app.state.long_polls = long_polls()
+    app.state.sightings = Sightings(clock)
     return app
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import structlog
@@ -90,6 +90,11 @@ class JobService:
 
     async def data_owners(self) -> Sequence[StoredParty]:
         return await asyncio.to_thread(self._data_owners)
+
+    async def model_owners(self) -> Mapping[str, str]:
+        """Return the parties that the newest jobs are of, each with the name that it gave in the latest."""
+        asking = [model.model_owner for model in await self.models()]
+        return {one.party: one.name for one in reversed(asking)}
 
     def _data_owners(self) -> Sequence[StoredParty]:
         with self._own.store.read() as tx:

@@ -165,7 +165,9 @@ class _Parts:
         settings = self._settings
         store = await asyncio.to_thread(ModelStore, settings.database)
         app.state.sessions.people = People(store.engine, self._clock)
-        client = facilitator_client(settings, settings.facilitator, self._identity.party_id, self._transport)
+        client = facilitator_client(
+            settings, settings.facilitator, self._identity.party_id, self._transport, self._clock.now
+        )
         keys = self._key_ring("keys", engine)
         doorbell = Doorbell()
         worker = WorkerProcess()

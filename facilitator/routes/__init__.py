@@ -2,10 +2,11 @@
 
 from fedtrain.facilitator.routes.data_owners import router as data_owners
 from fedtrain.facilitator.routes.datasets import router as datasets
+from fedtrain.facilitator.routes.federation import router as federation
 from fedtrain.facilitator.routes.models import router as models
 from fedtrain.facilitator.routes.requests import router as requests
 from fedtrain.facilitator.routes.tasks import router as tasks
 
-ROUTERS = (data_owners, datasets, models, tasks, requests)
+ROUTERS = (federation, data_owners, datasets, models, tasks, requests)
 
 __all__ = ["ROUTERS"]

@@ -13,6 +13,7 @@ from starlette.responses import StreamingResponse
 from fedtrain.facilitator.desk import TaskDesk
 from fedtrain.facilitator.registry.heads import Heads
 from fedtrain.facilitator.registry.mailbox import MAX_OPEN_TASKS, Mailbox
+from fedtrain.facilitator.registry.sightings import Sightings
 from fedtrain.facilitator.service import JobService
 from fedtrain.facilitator.store import StoredBlob
 from fedtrain.service.limits.held_requests import HeldRequests
@@ -44,10 +45,16 @@ def _heads(request: Request) -> Heads:
     return heads
 
 
+def _sightings(request: Request) -> Sightings:
+    sightings: Sightings = request.app.state.sightings
+    return sightings
+
+
 Service = Annotated[JobService, Depends(_service)]
 Desk = Annotated[TaskDesk, Depends(_desk)]
 Post = Annotated[Mailbox, Depends(_mailbox)]
 Ends = Annotated[Heads, Depends(_heads)]
+Seen = Annotated[Sightings, Depends(_sightings)]
 JobIdInPath = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", examples=["0f4b6d1c9e7a4c52b8d3a6e5f1029384"])]
 HashInPath = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", examples=["9f" * 32])]
 PartyInPath = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", examples=["1a" * 32])]

@@ -7,12 +7,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from fedtrain.facilitator.registry.mailbox import Sent
-from fedtrain.facilitator.routes.access import Desk, Post, TaskIdInPath, body_response, bytes_response, waiting
+from fedtrain.facilitator.routes.access import Desk, Post, Seen, TaskIdInPath, body_response, bytes_response, waiting
 from fedtrain.facilitator.store.results import Given
 from fedtrain.protocol.documents.signed import Hash, JobId, PartyId
 from fedtrain.protocol.messages.tasks import JSON_TYPE, TaskHeader, TaskKind, TaskList
 from fedtrain.service.people.permissions import Permission
-from fedtrain.service.web.caller import CallingParty, needs
+from fedtrain.service.web.caller import AnyCaller, CallingParty, needs
 from fedtrain.service.web.responses import CBOR_TYPE, body_as, content_type
 
 router = APIRouter(prefix="/tasks", tags=["tasks"])
@@ -60,12 +60,15 @@ _RESULT_BODY = {
 async def tasks(
     request: Request,
     caller: CallingParty,
+    who: AnyCaller,
     desk: Desk,
+    sightings: Seen,
     wait: Annotated[float, Query(ge=0, description="Seconds to wait for a task", examples=[20])] = 0,
     after: Annotated[
         int, Query(ge=0, lt=1 << 63, description="List only tasks with a sequence above this", examples=[0])
     ] = 0,
 ) -> TaskList:
+    sightings.note(caller, who.role, request.headers)
     with waiting(request, caller, wait) as wait_s:
         found = await desk.tasks(caller, after=after, wait_s=wait_s, stop=request.app.state.stop)
     return TaskList(tasks=tuple(found))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import ssl
+from importlib.metadata import version
 from typing import Any
 
 import httpx
@@ -44,7 +45,7 @@ class Connection:
         verify: ssl.SSLContext | bool,
     ) -> None:
         # A peer's gzip could unpack to any size, and ciphertexts do not compress.
-        headers = {"Accept-Encoding": "identity"}
+        headers = {"Accept-Encoding": "identity", "User-Agent": f"fedtrain/{version('federated-trainer')}"}
         if party_id is not None:
             headers["Fedtrain-Party"] = party_id
         if token is not None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import format_datetime
 
 import httpx
 
@@ -17,7 +19,10 @@ MAX_RESPONSE_BYTES = 1 << 24
 
 
 class ServiceClient(Connection):
-    """Requests to one service. Counts body bytes both ways in `bytes_sent` and `bytes_received`."""
+    """Requests to one service. Counts body bytes both ways in `bytes_sent` and `bytes_received`.
+
+    `now`: this party's clock, where the service is to be told of it: each request then has a Date.
+    """
 
     def __init__(
         self,
@@ -28,11 +33,13 @@ class ServiceClient(Connection):
         transport: httpx.AsyncBaseTransport | None = None,
         request_timeout_s: float = 60,
         verify: ssl.SSLContext | bool = True,
+        now: Callable[[], datetime] | None = None,
     ) -> None:
         super().__init__(base_url, party_id=party_id, token=token, transport=transport, verify=verify)
         self.bytes_sent = 0
         self.bytes_received = 0
         self._request_timeout_s = request_timeout_s
+        self._now = now
         self._http = httpx.AsyncClient(transport=transport, **self._arguments)
 
     async def aclose(self) -> None:
@@ -58,6 +65,8 @@ class ServiceClient(Connection):
         """
         timeout = httpx.Timeout(self._request_timeout_s + wait_s, connect=min(10.0, self._request_timeout_s))
         headers = {"Content-Type": content_type} if content_type else {}
+        if self._now is not None:
+            headers["Date"] = format_datetime(self._now().astimezone(UTC), usegmt=True)
         try:
             async with self._http.stream(
                 method, path, content=body or None, headers=headers, params=params, timeout=timeout

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime, timedelta, timezone
+from importlib.metadata import version
 
 import httpx
 import pytest
@@ -72,6 +74,15 @@ async def test_tasks_are_asked_for_with_wait_and_after_in_the_partys_name() -> N
     assert request.headers["authorization"] == "Bearer hunter2"
     assert request.extensions["timeout"]["read"] == 80
     assert "hunter2" not in repr(client)
+    assert request.headers["user-agent"] == f"fedtrain/{version('federated-trainer')}"
+    assert "date" not in request.headers
+
+
+async def test_the_partys_clock_is_told_where_it_is_given() -> None:
+    moment = datetime(2026, 3, 1, 14, 30, 5, tzinfo=timezone(timedelta(hours=2)))
+    client, transport = client_of(answering({"tasks": []}), now=lambda: moment)
+    await client.tasks(wait_s=0, after=0)
+    assert transport.requests[0].headers["date"] == "Sun, 01 Mar 2026 12:30:05 GMT"
 
 
 async def test_without_a_token_none_is_sent() -> None:

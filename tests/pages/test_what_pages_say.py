@@ -10,7 +10,7 @@ import httpx
 import pytest
 from playwright.sync_api import Locator, Page, Request, Route
 
-from tests.pages.conftest import SPEC, Parties, Watched
+from tests.pages.conftest import MARKUP, SPEC, Parties, Watched
 
 pytestmark = pytest.mark.slow
 
@@ -102,6 +102,31 @@ def test_of_rounds_that_go_on_without_some_no_past_answer_is_claimed(
     page.get_by_text("Round 4.").wait_for()
     assert [row[0] for row in rows_of(page)] == ["", "waited for", ""]
     assert squares_in(page.locator("main")) == 0
+
+
+def test_the_federation_shows_who_was_seen_of_which_version_and_by_which_clock(
+    finished: tuple[Parties, str], watched: Watched
+) -> None:
+    parties, _ = finished
+    page = watched.page(parties.urls["facilitator"])
+    page.goto(f"{parties.urls['facilitator']}/#/facilitator/federation")
+    version = parties.apps["facilitator"].version
+    for name, role in (("owner-a", "Data Owner"), ("owner-b", "Data Owner"), ("model-owner", "Model Owner")):
+        row = page.get_by_role("row").filter(has=page.get_by_role("cell", name=name, exact=True))
+        for said in (role, version, "agrees"):
+            row.get_by_role("cell", name=said, exact=True).wait_for()
+
+    said = httpx.get(f"{parties.urls['facilitator']}/federation", trust_env=False, timeout=60).json()
+    first = {**said["parties"][0], "name": MARKUP, "version": MARKUP}
+    silent = {"name": "silent", "role": None, "seen_at": None, "version": None, "clock_ahead_s": None}
+    shown = [{**first, "clock_ahead_s": ahead} for ahead in (5, -6, 7200)] + [{**first, **silent}]
+    page.route("**/federation", lambda route: route.fulfill(json={**said, "parties": shown}))
+    page.reload()
+    page.get_by_role("cell", name="silent").wait_for()
+    rows = [row.get_by_role("cell").all_inner_texts() for row in page.get_by_role("row").all()[1:]]
+    assert [row[5] for row in rows] == ["agrees", "6 s behind", "2.0 h ahead", ""]
+    assert (rows[0][0], rows[0][4]) == (MARKUP, MARKUP)
+    assert (rows[3][1], rows[3][3]) == ("not known yet", "not yet")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
+from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -118,9 +120,15 @@ def own_names(settings: ServiceSettings) -> tuple[str, ...]:
 
 
 def facilitator_client(
-    settings: ServiceSettings, base_url: str, party_id: str, transport: httpx.AsyncBaseTransport | None = None
+    settings: ServiceSettings,
+    base_url: str,
+    party_id: str,
+    transport: httpx.AsyncBaseTransport | None = None,
+    now: Callable[[], datetime] | None = None,
 ) -> FacilitatorClient:
     """Return the party's connection to the Facilitator, with its token, CA and certificate.
+
+    `now`: the party's clock, which the Facilitator's people see beside their own.
 
     Raises TlsError, SecretFileError, and Problem as `ServiceClient`.
     """
@@ -128,4 +136,4 @@ def facilitator_client(
     if settings.ca_file is not None or settings.client_cert is not None or settings.client_key is not None:
         verify = client_context(settings.ca_file, settings.client_cert, settings.client_key)
     token = None if settings.token_file is None else read_token(settings.token_file)
-    return FacilitatorClient(base_url, party_id=party_id, token=token, transport=transport, verify=verify)
+    return FacilitatorClient(base_url, party_id=party_id, token=token, transport=transport, verify=verify, now=now)

@@ -68,6 +68,36 @@ export interface components {
          */
         FeatureType: "continuous" | "discrete" | "ordinal" | "nominal" | "vector" | "text" | "image";
         /**
+         * FederationView
+         * @description Parties by role and name. `since`: from when on this process has taken note of polls.
+         * @example {
+         *       "parties": [
+         *         {
+         *           "clock_ahead_s": 0,
+         *           "datasets": [
+         *             "default"
+         *           ],
+         *           "name": "clinic-a",
+         *           "party": "1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a",
+         *           "registered_at": "2026-01-12T09:27:00.000Z",
+         *           "role": "data-owner",
+         *           "seen_at": "2026-01-12T09:30:05.120Z",
+         *           "version": "0.5.0"
+         *         }
+         *       ],
+         *       "since": "2026-01-12T09:00:00Z"
+         *     }
+         */
+        FederationView: {
+            /** Parties */
+            parties: components["schemas"]["PartyView"][];
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+        };
+        /**
          * HeadList
          * @description All that parties of a job have signed so far of its end; the Facilitator is one of them.
          */
@@ -346,6 +376,42 @@ export interface components {
             name: string;
             /** Party */
             party: string;
+        };
+        /**
+         * PartyView
+         * @description A registered Data Owner, a Model Owner of a job, or another party that polls.
+         *
+         *     `name` and `role` are null where neither a registration, a job nor a token says them. `seen_at`: its latest poll;
+         *     `version` and `clock_ahead_s`, what it said of itself then: the seconds by which its clock is before this one.
+         * @example {
+         *       "clock_ahead_s": 0,
+         *       "datasets": [
+         *         "default"
+         *       ],
+         *       "name": "clinic-a",
+         *       "party": "1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a",
+         *       "registered_at": "2026-01-12T09:27:00.000Z",
+         *       "role": "data-owner",
+         *       "seen_at": "2026-01-12T09:30:05.120Z",
+         *       "version": "0.5.0"
+         *     }
+         */
+        PartyView: {
+            /** Clock Ahead S */
+            clock_ahead_s: number | null;
+            /** Datasets */
+            datasets: string[];
+            /** Name */
+            name: string | null;
+            /** Party */
+            party: string;
+            /** Registered At */
+            registered_at: string | null;
+            role: components["schemas"]["Role"] | null;
+            /** Seen At */
+            seen_at: string | null;
+            /** Version */
+            version: string | null;
         };
         /**
          * PeopleView

@@ -7,7 +7,7 @@ const element = document.currentScript.parentElement;
 
 Promise.all([
 import("./immutable/entry/start.CQPq4GCK.js"),
-import("./immutable/entry/app.BxQwrC9n.js")
+import("./immutable/entry/app.BlwiN2yy.js")
 ]).then(([kit, app]) => {
 kit.start(app, element);
 });
