@@ -63,6 +63,6 @@ class Sightings:
 def _moment(date: str) -> datetime | None:
     try:
         found = parsedate_to_datetime(date)
-    except ValueError:
+    except (ValueError, OverflowError):  # of a year beyond a machine word, too
         return None
     return found if found.tzinfo is not None else found.replace(tzinfo=UTC)

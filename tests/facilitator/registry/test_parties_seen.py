@@ -72,6 +72,7 @@ def test_owners_model_owners_and_others_are_listed_with_what_their_polls_said(tm
         ("fedtrain/" + "9" * 4000, "Mon, 01 Jan 99999 00:00:00 GMT"),
         ("Mozilla/5.0 fedtrain/1.0", "Mon, 01 Jan 2026 00:00:00 +9999"),
         ("fedtrain/\x00", "-1"),
+        ("", "Mon, 01 Jan 99999999999 00:00:00 GMT"),
     ],
 )
 def test_what_a_party_says_is_a_version_and_a_date_or_nothing(agent: str, date: str) -> None:
