@@ -133,6 +133,7 @@ def create_app(
     @asynccontextmanager
     async def running_over(app: FastAPI, arithmetic: Engine, cluster: Cluster | None) -> AsyncIterator[None]:
         store = await asyncio.to_thread(OwnerStore, settings.database)
+        await asyncio.to_thread(store.remove_unnamed_bodies)
         app.state.sessions.people = People(store.engine, clock)
         pools = Pools(arithmetic)
         worker = WorkerProcess(

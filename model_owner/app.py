@@ -164,6 +164,7 @@ class _Parts:
         """Open the store, take up what was under way, and work tasks off until the application stops."""
         settings = self._settings
         store = await asyncio.to_thread(ModelStore, settings.database)
+        await asyncio.to_thread(store.remove_unnamed_bodies)
         app.state.sessions.people = People(store.engine, self._clock)
         client = facilitator_client(
             settings, settings.facilitator, self._identity.party_id, self._transport, self._clock.now

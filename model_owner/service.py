@@ -58,6 +58,7 @@ from fedtrain.protocol.states import Phase
 from fedtrain.service.driver import Contexts, Driven, Driver
 from fedtrain.service.notify.channels import Notice
 from fedtrain.service.runtime.doorbell import Doorbell
+from fedtrain.service.store.body_files import whole
 from fedtrain.service.store.full_disk import call_in
 from fedtrain.spec.model_spec import ModelSpec
 from fedtrain.spec.problems import Code, Problem
@@ -121,7 +122,7 @@ class ModelService:
                 j.OpenWindow: self._open_window,
                 j.EvaluateRound: self._evaluate,
                 j.EncryptPoint: self._encrypt,
-                j.GiveResult: self._give_result,
+                j.GiveResult: self._send_stored,
                 j.SendStored: self._send_stored,
                 j.DestroyKey: self._destroy_key,
             },
@@ -334,17 +335,14 @@ class ModelService:
 
     # What a step asks for
 
-    async def _give_result(self, _state: JobState, effect: j.GiveResult) -> TaskAnswer:
-        return TaskAnswer(effect.body, CBOR_TYPE)
-
-    async def _send_stored(self, state: JobState, effect: j.SendStored) -> TaskAnswer:
+    async def _send_stored(self, state: JobState, effect: j.GiveResult | j.SendStored) -> TaskAnswer:
         body = await asyncio.to_thread(self._own.store.result, state.job_id, effect.step)
         if body is None:
             raise Problem(
                 Code.EVIDENCE_PRUNED,
                 f"The answer to step {effect.step} is kept no more.",
             )
-        return TaskAnswer(body, CBOR_TYPE)
+        return TaskAnswer(await asyncio.to_thread(whole, body), CBOR_TYPE)
 
     async def _destroy_key(self, state: JobState, _effect: j.DestroyKey) -> None:
         await asyncio.to_thread(self._own.keys.destroy, state.job_id)

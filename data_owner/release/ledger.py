@@ -29,6 +29,7 @@ from fedtrain.data_owner.store.sql import OwnerStore
 from fedtrain.protocol.evidence.sum_set import SetSignature, SumSet
 from fedtrain.protocol.messages.rounds import Compute, Kind, LogEntry, to_cbor
 from fedtrain.protocol.messages.tasks import CBOR_TYPE
+from fedtrain.service.store.body_files import whole
 from fedtrain.spec.problems import Code, Problem
 
 log = structlog.get_logger("data_owner.jobs")
@@ -109,8 +110,11 @@ class Ledger:
         return TaskAnswer(to_cbor(told), CBOR_TYPE)
 
     def stored(self, job_id: str, round_: int, kind: Kind) -> TaskAnswer:
-        """Return what is sent: the bytes in the store. Raises Problem: INTERNAL where it lost them, EVIDENCE_PRUNED."""
-        body = self.store.answer_bytes(job_id, round_, kind)
+        """Return what is sent: the bytes in the store.
+
+        Raises Problem: INTERNAL where it lost them, BODY_DAMAGED where it lost their file, EVIDENCE_PRUNED.
+        """
+        body = self.store.answer_body(job_id, round_, kind)
         if body is None:
             raise Problem(Code.INTERNAL, f"The answer to round {round_} of job {job_id} is not in the store.")
         if not body:
@@ -118,7 +122,7 @@ class Ledger:
                 Code.EVIDENCE_PRUNED,
                 f"The answer to round {round_} of job {job_id} is kept no more.",
             )
-        return TaskAnswer(body, CBOR_TYPE)
+        return TaskAnswer(whole(body), CBOR_TYPE)
 
     def _book(self, context: JobContext, state: JobState, job: AnsweringJob) -> None:
         """Spend a noised release for good: before an answer leaves, or where it has a mask of this owner's own, before

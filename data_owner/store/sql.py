@@ -25,8 +25,10 @@ from fedtrain.data_owner.store import tables
 from fedtrain.data_owner.store.records import Dataset, DecidedRequest, Decision, FrozenTable, Release, Spending
 from fedtrain.protocol.documents.signed import SignedDocument
 from fedtrain.protocol.messages.rounds import Kind
+from fedtrain.service.store.body_files import Body
 from fedtrain.service.store.database import read, write
-from fedtrain.service.store.jobs import JobStore, JobTable
+from fedtrain.service.store.filing import OutboxStore
+from fedtrain.service.store.jobs import JobTable
 from fedtrain.spec.model_spec import DataProps
 from fedtrain.spec.problems import Code, Problem
 
@@ -43,22 +45,51 @@ JOBS = JobTable(
 )
 
 
-class OwnerStore(JobStore[JobState, j.Effect]):
+class OwnerStore(OutboxStore[JobState, j.Effect]):
     """Jobs, answers and the record of what was released; datasets and frozen tables."""
 
     def __init__(self, url: str) -> None:
-        super().__init__(url, MIGRATIONS, OWN_TABLE, JOBS)
+        super().__init__(url, MIGRATIONS, OWN_TABLE, JOBS, tables.answers)
 
     def _keep(self, connection: Connection, job_id: str, effect: j.Effect) -> None:
         match effect:
             case j.KeepAnswer():
-                _put_answer(connection, job_id, effect)
+                self._put_answer(connection, job_id, effect)
             case j.DropAnswers():
-                _empty(connection, job_id, tables.answers.c.round <= effect.up_to_round)
+                self._empty(connection, job_id, tables.answers.c.round <= effect.up_to_round)
             case j.KeepDecision():
                 _append(connection, tables.decisions, effect.decision)
             case _:
                 pass  # done beside the store
+
+    def _put_answer(self, connection: Connection, job_id: str, kept: j.KeepAnswer) -> None:
+        """Keep an answer and its release. Raises Problem(REQUEST_DIFFERS) where that round and kind was answered
+        before."""
+        facts = kept.facts
+        key = (job_id, facts.round, facts.kind)
+        there = connection.execute(sa.select(tables.answers.c.request_hash).where(_is_answer(*key))).scalar()
+        if there is not None:
+            raise Problem(
+                Code.REQUEST_DIFFERS,
+                f"Round {facts.round} ({facts.kind}) of job {job_id} was already answered, for request {there[:16]}….",
+            )
+        connection.execute(
+            sa.insert(tables.answers).values(
+                job_id=job_id,
+                round=facts.round,
+                kind=facts.kind,
+                request_hash=facts.request_hash,
+                facts=facts.model_dump_json(),
+                **self._filing(connection, kept.body),
+            )
+        )
+        _append(connection, tables.releases, kept.release)
+
+    def _empty(self, connection: Connection, job_id: str, *which: sa.ColumnElement[bool]) -> int:
+        """Empty the bytes of the job's answers of which `which` holds; return how many had any."""
+        self._dropping(connection, tables.answers.c.job_id == job_id, *which)
+        nothing = {"body": b"", "file_hash": None, "file_bytes": None}
+        return connection.execute(sa.update(tables.answers).where(_full(job_id), *which).values(nothing)).rowcount
 
     def put_dataset(self, dataset: Dataset) -> Dataset:
         """Register a version and make it the one on offer under its name.
@@ -171,17 +202,14 @@ class OwnerStore(JobStore[JobState, j.Effect]):
 
     def answer(self, job_id: str, round_: int, kind: Kind) -> AnswerFacts | None:
         """Return what is kept in view of an answer."""
-        facts = self._of_answer(tables.answers.c.facts, job_id, round_, kind)
+        with read(self._engine) as connection:
+            query = sa.select(tables.answers.c.facts).where(_is_answer(job_id, round_, kind))
+            facts = connection.execute(query).scalar()
         return None if facts is None else AnswerFacts.model_validate_json(facts)
 
-    def answer_bytes(self, job_id: str, round_: int, kind: Kind) -> bytes | None:
-        """Return the exact bytes of an answer."""
-        body = self._of_answer(tables.answers.c.body, job_id, round_, kind)
-        return None if body is None else bytes(body)
-
-    def _of_answer(self, column: sa.Column[Any], job_id: str, round_: int, kind: Kind) -> Any:
-        with read(self._engine) as connection:
-            return connection.execute(sa.select(column).where(_is_answer(job_id, round_, kind))).scalar()
+    def answer_body(self, job_id: str, round_: int, kind: Kind) -> Body | None:
+        """Return the exact bytes of an answer, or the file of them; no bytes where they are kept no more."""
+        return self._body(_is_answer(job_id, round_, kind))
 
     def ended_jobs(self, before: datetime) -> list[str]:
         """Return the ids of the jobs that ended before that moment, whether they were ever answered or not."""
@@ -192,12 +220,11 @@ class OwnerStore(JobStore[JobState, j.Effect]):
 
         The state, the releases and the answers' hashes and signatures stay.
         """
-        t = tables.answers
         with read(self._engine) as connection:
-            if connection.execute(sa.select(t.c.round).where(*_full(job_id)).limit(1)).first() is None:
+            if connection.execute(sa.select(tables.answers.c.round).where(_full(job_id)).limit(1)).first() is None:
                 return False  # most jobs of most passes: the write lock is left alone
-        with write(self._engine) as connection:
-            return _empty(connection, job_id) > 0
+        with self._writing() as connection:
+            return self._empty(connection, job_id) > 0
 
     def releases(self, job_id: str | None = None) -> list[Release]:
         """Return what left this owner, in order; of one job or of all."""
@@ -244,29 +271,6 @@ def _to_dataset(row: RowMapping) -> Dataset:
     return Dataset.model_validate({name: row[name] for name in row if name not in ("id", "current")})
 
 
-def _put_answer(connection: Connection, job_id: str, kept: j.KeepAnswer) -> None:
-    """Keep an answer and its release. Raises Problem(REQUEST_DIFFERS) where that round and kind was answered before."""
-    facts = kept.facts
-    key = (job_id, facts.round, facts.kind)
-    there = connection.execute(sa.select(tables.answers.c.request_hash).where(_is_answer(*key))).scalar()
-    if there is not None:
-        raise Problem(
-            Code.REQUEST_DIFFERS,
-            f"Round {facts.round} ({facts.kind}) of job {job_id} was already answered, for request {there[:16]}….",
-        )
-    connection.execute(
-        sa.insert(tables.answers).values(
-            job_id=job_id,
-            round=facts.round,
-            kind=facts.kind,
-            request_hash=facts.request_hash,
-            facts=facts.model_dump_json(),
-            body=kept.body,
-        )
-    )
-    _append(connection, tables.releases, kept.release)
-
-
 def _spendings(connection: Connection) -> list[Spending]:
     rows = connection.execute(sa.select(tables.spendings).order_by(tables.spendings.c.index)).mappings().all()
     return [Spending.model_validate({name: row[name] for name in Spending.model_fields}) for row in rows]
@@ -308,14 +312,9 @@ def _is_answer(job_id: str, round_: int, kind: Kind) -> sa.ColumnElement[bool]:
     return (t.c.job_id == job_id) & (t.c.round == round_) & (t.c.kind == kind)
 
 
-def _full(job_id: str) -> tuple[sa.ColumnElement[bool], ...]:
+def _full(job_id: str) -> sa.ColumnElement[bool]:
     t = tables.answers
-    return t.c.job_id == job_id, sa.func.length(t.c.body) > 0
-
-
-def _empty(connection: Connection, job_id: str, *which: sa.ColumnElement[bool]) -> int:
-    """Empty the bytes of the job's answers of which `which` holds; return how many had any."""
-    return connection.execute(sa.update(tables.answers).where(*_full(job_id), *which).values(body=b"")).rowcount
+    return (t.c.job_id == job_id) & ((sa.func.length(t.c.body) > 0) | t.c.file_hash.is_not(None))
 
 
 def _another_schema(name: str) -> Problem:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from fedtrain.service.people import tables as people
+from fedtrain.service.store.filing import body_columns
 
 metadata = sa.MetaData()
 people.add_to(metadata)
@@ -53,7 +54,7 @@ answers = sa.Table(
     sa.Column("kind", sa.String(32), primary_key=True),
     sa.Column("request_hash", sa.String(64), nullable=False),
     sa.Column("facts", sa.Text, nullable=False),  # data_owner.job.AnswerFacts as JSON
-    sa.Column("body", sa.LargeBinary, nullable=False),  # the exact bytes that were, or will be, sent
+    *body_columns(),
 )
 
 releases = sa.Table(

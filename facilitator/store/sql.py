@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import sqlalchemy as sa
-import structlog
 
 from fedtrain.facilitator.job import Effect, JobState, Outcome
 from fedtrain.facilitator.store.job_rows import JOBS, JobRows, JobsRead
@@ -18,19 +17,15 @@ from fedtrain.facilitator.store.tables import blobs, facilitator
 from fedtrain.facilitator.store.transactions import ReadTransaction, WriteTransaction
 from fedtrain.service.store.body_files import BodyFiles
 from fedtrain.service.store.database import DatabaseError, read
-from fedtrain.service.store.database_url import POSTGRESQL
-from fedtrain.service.store.jobs import JobStore, Move
-from fedtrain.service.vault.backup import BODIES
-from fedtrain.spec.problems import Problem
-
-log = structlog.get_logger("facilitator")
+from fedtrain.service.store.filing import FilingStore
+from fedtrain.service.store.jobs import Move
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 OWN_TABLE = "job_blobs"  # in every such store since the first revision, and in no other party's
 _FILED = sa.select(blobs.c.hash).where(blobs.c.file_bytes.is_not(None))
 
 
-class Store(JobStore[JobState, Effect]):
+class Store(FilingStore[JobState, Effect]):
     """Opens transactions, each a view of one moment. Written in one, everything is there afterwards or nothing."""
 
     def __init__(self, url: str, bodies: BodyFiles | None = None) -> None:
@@ -38,23 +33,15 @@ class Store(JobStore[JobState, Effect]):
 
         Raises DatabaseError, also where some lie in files and no folder is named.
         """
-        super().__init__(url, MIGRATIONS, OWN_TABLE, JOBS)
+        super().__init__(url, MIGRATIONS, OWN_TABLE, JOBS, _FILED, bodies)
         # SQLite lets a second writer wait by polling, up to 100 ms a time; within the process a lock wakes it at once.
         self._one_writer = threading.Lock()
         self._jobs_read = JobsRead()
-        file = self._engine.url.database
-        beside = None if self.shared or file is None else BodyFiles(Path(file).parent / BODIES)
-        self.bodies = bodies or beside
-        if self.bodies is None and self._filed():
+        if self.bodies is None and self.has_filed():
             self.close()
             raise DatabaseError(
                 "The store keeps large bodies in files: name their folder in FEDTRAIN_BODIES_DIR, as it was before."
             )
-
-    @property
-    def shared(self) -> bool:
-        """Say whether other processes may be at work on it."""
-        return self._engine.dialect.name == POSTGRESQL
 
     def owner(self, party: str) -> str:
         """Return the Facilitator whose store it is: `party`, from now on, where it was nobody's."""
@@ -90,34 +77,7 @@ class Store(JobStore[JobState, Effect]):
     def write(self) -> Iterator[WriteTransaction]:
         """A transaction that is committed when the block ends, and undone when an exception leaves it."""
         with self._writing() as connection:
-            tx = WriteTransaction(connection, self._rows(connection), self.bodies)
-            yield tx
-        if self.bodies is not None and (dropped := self.bodies.there(tx.dropped)):
-            self._remove_dropped(self.bodies, dropped)
-
-    def _remove_dropped(self, bodies: BodyFiles, dropped: set[str]) -> None:
-        """Remove the files of bodies whose rows are gone; what fails is done at the next start."""
-        try:
-            # Within a write transaction, so that nobody places one of them again meanwhile.
-            with self._writing() as connection:
-                bodies.remove(dropped - self._named(connection))
-        except (Problem, OSError) as error:
-            log.warning("bodies without a row are left until the next start", why=str(error))
-
-    def remove_unnamed_bodies(self) -> None:
-        """Remove the files that a crash left without a row. For the service, at its start."""
-        if self.bodies is None or not self.bodies.folder.is_dir():
-            return
-        with self._writing() as connection:
-            self.bodies.remove(self.bodies.unnamed(self._named(connection)))
-            self.bodies.remove_parts(shared=self.shared)
-
-    def _filed(self) -> bool:
-        with read(self._engine) as connection:
-            return connection.scalar(_FILED.limit(1)) is not None
-
-    def _named(self, connection: sa.Connection) -> set[str]:
-        return set(connection.scalars(_FILED))
+            yield WriteTransaction(connection, self._rows(connection), self.bodies)
 
     def step(
         self,

@@ -37,6 +37,7 @@ from fedtrain.protocol.messages.pieces import Pieces
 from fedtrain.protocol.messages.tasks import TaskHeader, TaskKind
 from fedtrain.protocol.states import Phase
 from fedtrain.service.store.body_files import Body, BodyFile, BodyFiles
+from fedtrain.service.store.filing import body_changes
 from fedtrain.spec.problems import Code, Problem
 
 
@@ -50,8 +51,6 @@ class ReadTransaction:
         self._connection = connection
         self._job_rows = job_rows
         self._bodies = bodies
-        #: Hashes of the bodies whose rows this transaction deletes.
-        self.dropped: set[str] = set()
 
     @property
     def cards(self) -> CardRows:
@@ -294,15 +293,15 @@ class WriteTransaction(ReadTransaction):
 
     def delete_bulk(self, job_id: str, created_before: datetime) -> None:
         """Delete an ended job's evidence and its closed tasks of before that moment; all else of it stays."""
-        self.dropped |= delete_bulk(self._connection, job_id, created_before)
+        body_changes(self._connection).dropped |= delete_bulk(self._connection, job_id, created_before)
 
     def drop_evidence(self, job_id: str, since: int, up_to_round: int) -> None:
         """Delete the evidence of log entries from `since` on whose round is `up_to_round` at most, with its tasks."""
-        self.dropped |= drop_evidence(self._connection, job_id, since, up_to_round)
+        body_changes(self._connection).dropped |= drop_evidence(self._connection, job_id, since, up_to_round)
 
     def drop_void_round(self, job_id: str, round_: int, signed_request_hash: str) -> None:
         """Delete what a round that has no sum was asked and answered with."""
-        self.dropped |= drop_void_round(self._connection, job_id, round_, signed_request_hash)
+        body_changes(self._connection).dropped |= drop_void_round(self._connection, job_id, round_, signed_request_hash)
 
     def _keep(self, content: Body | Pieces) -> str:
         if isinstance(content, BodyFile):
@@ -333,6 +332,7 @@ class WriteTransaction(ReadTransaction):
             self._connection.execute(sa.insert(blobs).values(row))
         if not isinstance(known, bytes):
             self._bodies.place(body)  # the same bytes, where it is there already
+            body_changes(self._connection).placed.add(body.hash)
         return body.hash
 
     def append_log(self, job_id: str, index: int, entry: StoredEntry) -> None:

@@ -8,7 +8,7 @@ from typing import Literal
 from urllib.parse import quote, urlencode
 
 from fedtrain.client.connection import parse_any_json
-from fedtrain.client.http import ServiceClient
+from fedtrain.client.http import FileBody, ServiceClient
 from fedtrain.protocol.documents.card import CardList
 from fedtrain.protocol.documents.identity import is_party_id
 from fedtrain.protocol.documents.request import KeptRequest, RequestList
@@ -143,7 +143,7 @@ class FacilitatorClient(ServiceClient):
         """Return the exact bytes of what a task asks."""
         return await self.request("GET", f"/tasks/{quote(task_id, safe='')}/request", most_bytes=most_bytes)
 
-    async def put_result(self, task_id: str, body: bytes, content_type: str) -> None:
+    async def put_result(self, task_id: str, body: bytes | FileBody, content_type: str) -> None:
         """Answer a task; the same bytes again change nothing."""
         await self.request("PUT", f"/tasks/{quote(task_id, safe='')}/result", body=body, content_type=content_type)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import closing
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from typing import IO, Any, Protocol
 
 import httpx
 
@@ -16,6 +19,16 @@ from fedtrain.spec.problems import Code, Problem
 
 #: Where a caller knows no better: of names and numbers, which take many times their size in memory when they are read.
 MAX_RESPONSE_BYTES = 1 << 24
+_CHUNK_BYTES = 1 << 18
+
+
+class FileBody(Protocol):
+    """A body that lies in a file: `fedtrain.service.store.body_files.BodyFile`."""
+
+    @property
+    def size_bytes(self) -> int: ...
+
+    def open(self) -> IO[bytes]: ...
 
 
 class ServiceClient(Connection):
@@ -51,7 +64,7 @@ class ServiceClient(Connection):
         method: str,
         path: str,
         *,
-        body: bytes = b"",
+        body: bytes | FileBody = b"",
         content_type: str | None = None,
         params: Mapping[str, str | int | float] | None = None,
         wait_s: float = 0,
@@ -59,19 +72,29 @@ class ServiceClient(Connection):
     ) -> bytes:
         """Return the body of a 2xx answer.
 
-        `wait_s` is how long the service may keep the answer back, on top of the client's own timeout; `most_bytes` how
-        much of it is taken: where it says that it is larger, nothing is read. Raises Problem: the service's own,
-        `unreachable` when it cannot be reached or breaks off, MALFORMED_MESSAGE when its answer is too large.
+        A `body` in a file is sent as it is read. `wait_s` is how long the service may keep the answer back, on top of
+        the client's own timeout; `most_bytes` how much of it is taken: where it says that it is larger, nothing is
+        read. Raises Problem: the service's own, `unreachable` when it cannot be reached or breaks off,
+        MALFORMED_MESSAGE when its answer is too large; and as the file's `open`, before anything is sent.
         """
         timeout = httpx.Timeout(self._request_timeout_s + wait_s, connect=min(10.0, self._request_timeout_s))
+        about: dict[str, Any] = {"params": params, "timeout": timeout}
         headers = {"Content-Type": content_type} if content_type else {}
         if self._now is not None:
             headers["Date"] = format_datetime(self._now().astimezone(UTC), usegmt=True)
+        if isinstance(body, bytes):
+            return await self._sent(method, path, len(body), most_bytes, content=body or None, headers=headers, **about)
+        headers["Content-Length"] = str(body.size_bytes)  # httpx sends in chunks what does not say its length
+        with closing(await asyncio.to_thread(body.open)) as file:
+            content = _chunks(file)
+            return await self._sent(
+                method, path, body.size_bytes, most_bytes, content=content, headers=headers, **about
+            )
+
+    async def _sent(self, method: str, path: str, size_bytes: int, most_bytes: int, **request: Any) -> bytes:
         try:
-            async with self._http.stream(
-                method, path, content=body or None, headers=headers, params=params, timeout=timeout
-            ) as response:
-                self.bytes_sent += len(body)
+            async with self._http.stream(method, path, **request) as response:
+                self.bytes_sent += size_bytes
                 answer = await self._read(response, most_bytes if response.is_success else MAX_PROBLEM_BYTES)
         except (httpx.HTTPError, httpx.StreamError, OSError) as error:
             raise self._unreached(error) from error
@@ -106,3 +129,8 @@ class ServiceClient(Connection):
                 raise Problem(Code.MALFORMED_MESSAGE, f"The {self.service}'s answer has more than {limit:,} bytes.")
             chunks += chunk
         return bytes(chunks)
+
+
+async def _chunks(file: IO[bytes]) -> AsyncIterator[bytes]:
+    while chunk := await asyncio.to_thread(file.read, _CHUNK_BYTES):
+        yield chunk

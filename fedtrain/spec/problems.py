@@ -357,7 +357,7 @@ class Code(Enum):
     BODY_DAMAGED = Kind(
         "body-damaged",
         500,
-        "A file of the Facilitator's store is missing or was altered",
+        "A file of a party's store is missing or was altered",
         "Put the file back from a backup: the job goes on by itself, and nothing was added or passed on of it.",
     )
     STORE_UNAVAILABLE = Kind(

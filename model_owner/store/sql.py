@@ -15,8 +15,10 @@ from fedtrain.model_owner.job import HistoryRow, JobState, Learning, TrainedMode
 from fedtrain.model_owner.store import tables
 from fedtrain.model_owner.store.records import Dataset, Prediction
 from fedtrain.protocol.states import Phase
+from fedtrain.service.store.body_files import Body
 from fedtrain.service.store.database import read, write
-from fedtrain.service.store.jobs import JobStore, JobTable
+from fedtrain.service.store.filing import OutboxStore
+from fedtrain.service.store.jobs import JobTable
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 OWN_TABLE = "outbox"  # in every such store since the first revision, and in no other party's
@@ -34,11 +36,11 @@ JOBS = JobTable(
 )
 
 
-class ModelStore(JobStore[JobState, j.Effect]):
+class ModelStore(OutboxStore[JobState, j.Effect]):
     """Jobs with what belongs to them, test sets, predictions. A step's answer is in the store before it is sent."""
 
     def __init__(self, url: str) -> None:
-        super().__init__(url, MIGRATIONS, OWN_TABLE, JOBS)
+        super().__init__(url, MIGRATIONS, OWN_TABLE, JOBS, tables.outbox)
 
     # Jobs
 
@@ -68,9 +70,14 @@ class ModelStore(JobStore[JobState, j.Effect]):
                 _put(connection, tables.trained, job_id, model=effect.model.model_dump_json())
             case j.DropResults():
                 t = tables.outbox
-                connection.execute(sa.delete(t).where(t.c.job_id == job_id, t.c.step <= effect.up_to_step))
+                self._delete_results(connection, t.c.job_id == job_id, t.c.step <= effect.up_to_step)
             case j.GiveResult():
-                connection.execute(sa.insert(tables.outbox).values(job_id=job_id, step=effect.step, body=effect.body))
+                kept = self._filing(connection, effect.body)
+                connection.execute(sa.insert(tables.outbox).values(job_id=job_id, step=effect.step, **kept))
+
+    def _delete_results(self, connection: Connection, *which: sa.ColumnElement[bool]) -> None:
+        self._dropping(connection, *which)
+        connection.execute(sa.delete(tables.outbox).where(*which))
 
     def learning(self, job_id: str) -> Learning | None:
         """Return the optimiser's state, None before the counts are in."""
@@ -86,11 +93,10 @@ class ModelStore(JobStore[JobState, j.Effect]):
             rows = connection.execute(query).scalars().all()
         return [HistoryRow.model_validate_json(row) for row in rows]
 
-    def result(self, job_id: str, step: int) -> bytes | None:
-        """Return the answer to a step, None where there is none, or none any more: see `prune`."""
+    def result(self, job_id: str, step: int) -> Body | None:
+        """Return the answer to a step, or its file; None where there is none, or none any more: see `prune`."""
         t = tables.outbox
-        body = self._scalar(sa.select(t.c.body).where((t.c.job_id == job_id) & (t.c.step == step)))
-        return None if body is None else bytes(body)
+        return self._body(t.c.job_id == job_id, t.c.step == step)
 
     def model(self, job_id: str) -> TrainedModel | None:
         """Return the trained model, None before the job has finished."""
@@ -179,10 +185,10 @@ class ModelStore(JobStore[JobState, j.Effect]):
         t = tables.models
         over = sa.select(t.c.job_id).where(t.c.settled, t.c.ended_at < ended_before.isoformat(timespec="microseconds"))
         in_them = tables.outbox.c.job_id.in_(over)
-        with write(self._engine) as connection:
+        with self._writing() as connection:
             pruned = connection.execute(sa.select(sa.func.count(tables.outbox.c.job_id.distinct())).where(in_them))
             count = int(pruned.scalar_one())
-            connection.execute(sa.delete(tables.outbox).where(in_them))
+            self._delete_results(connection, in_them)
         return count
 
     def _scalar(self, query: sa.Select[Any]) -> Any:

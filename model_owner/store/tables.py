@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from fedtrain.service.people import tables as people
+from fedtrain.service.store.filing import body_columns
 
 metadata = sa.MetaData()
 people.add_to(metadata)
@@ -40,7 +41,7 @@ outbox = sa.Table(
     metadata,
     sa.Column("job_id", sa.String(32), sa.ForeignKey("models.job_id"), primary_key=True),
     sa.Column("step", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("body", sa.LargeBinary, nullable=False),  # the exact bytes that were, or will be, sent
+    *body_columns(),
 )
 
 trained = sa.Table(

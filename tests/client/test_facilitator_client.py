@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime, timedelta, timezone
 from importlib.metadata import version
+from pathlib import Path
 
 import httpx
 import pytest
@@ -18,6 +20,7 @@ from fedtrain.protocol.documents.identity import Identity
 from fedtrain.protocol.documents.signed import Registration, SignedDocument, sign_document
 from fedtrain.protocol.messages.task_sizes import EvidenceLimits
 from fedtrain.protocol.messages.tasks import CBOR_TYPE, TaskKind
+from fedtrain.service.store.body_files import BodyFile, BodyFiles
 from fedtrain.spec.problems import PROBLEM_JSON, Code, Problem
 from tests.harness.facilitator.roomy import ROOMY
 from tests.harness.free_ports import free_port
@@ -123,6 +126,37 @@ async def test_a_result_is_sent_as_the_exact_bytes_and_both_ways_are_counted() -
     assert (client.bytes_sent, client.bytes_received) == (3, 5)
     assert await client.task_request("1" * 32, 5) == b"12345"
     assert (client.bytes_sent, client.bytes_received) == (3, 10)
+
+
+def in_a_file(folder: Path, size_bytes: int) -> BodyFile:
+    bodies = BodyFiles(folder)
+    written = bodies.write((os.urandom(size_bytes),))
+    bodies.place(written)
+    return bodies.at(written.hash, size_bytes)
+
+
+async def test_a_result_in_a_file_is_sent_as_the_same_request_however_often(tmp_path: Path) -> None:
+    filed = in_a_file(tmp_path, 1 << 20)
+    client, transport = client_of(lambda _request: httpx.Response(204))
+    for _ in range(2):
+        await client.put_result("1" * 32, filed, CBOR_TYPE)
+    await client.put_result("1" * 32, filed.read(), CBOR_TYPE)
+    streamed, again, whole = transport.requests
+    assert streamed.content == again.content == whole.content == filed.read()
+    assert dict(streamed.headers) == dict(again.headers) == dict(whole.headers), "its length is said, and no chunks"
+    assert client.bytes_sent == 3 << 20
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(bytes(1 << 20))])
+async def test_of_a_result_whose_file_is_damaged_nothing_is_sent(
+    tmp_path: Path, damage: Callable[[Path], object]
+) -> None:
+    filed = in_a_file(tmp_path, 1 << 20)
+    client, transport = client_of(lambda _request: httpx.Response(204))
+    damage(filed.path)
+    with pytest.raises(Problem, match=filed.hash[:16]) as caught:
+        await client.put_result("1" * 32, filed, CBOR_TYPE)
+    assert (caught.value.code, transport.requests, client.bytes_sent) == (Code.BODY_DAMAGED, [], 0)
 
 
 async def test_registering_puts_the_signed_document_under_the_partys_id() -> None:
@@ -356,12 +390,15 @@ async def test_another_services_client_has_its_own_name_for_unreachable() -> Non
     assert caught.value.code is Code.SERVICE_UNREACHABLE
 
 
-async def test_it_talks_to_a_service_over_a_socket(make_service, served) -> None:
+async def test_it_talks_to_a_service_over_a_socket(make_service, served, tmp_path: Path) -> None:
+    filed = in_a_file(tmp_path, 60_000)
     router, seen = APIRouter(), []
 
     @router.put("/tasks/{task_id}/result")
     async def result(task_id: str, request: Request) -> dict[str, str]:
-        seen.append((task_id, await request.body(), request.headers["fedtrain-party"]))
+        body = await request.body()
+        assert request.headers["content-length"] == str(len(body))
+        seen.append((task_id, body, request.headers["fedtrain-party"]))
         return {}
 
     @router.get("/models/{job_id}")
@@ -372,10 +409,11 @@ async def test_it_talks_to_a_service_over_a_socket(make_service, served) -> None
         client = FacilitatorClient(f"http://127.0.0.1:{port}/", party_id=PARTY)
         assert (await client.identity())["name"] == "tested"
         await client.put_result("1" * 32, b"bytes", CBOR_TYPE)
+        await client.put_result("2" * 32, filed, CBOR_TYPE)
         with pytest.raises(Problem) as caught:
             await client.model(JOB)
         await client.aclose()
-    assert seen == [("1" * 32, b"bytes", PARTY)]
+    assert seen == [("1" * 32, b"bytes", PARTY), ("2" * 32, filed.read(), PARTY)]
     assert caught.value.code is Code.MODEL_NOT_FOUND
     assert json.dumps(caught.value.to_dict())
 

@@ -49,6 +49,7 @@ from fedtrain.protocol.documents.signed import (
 from fedtrain.protocol.messages.rounds import Compute, RoundAnswer, from_cbor, to_cbor
 from fedtrain.protocol.messages.tasks import TaskHeader, TaskKind
 from fedtrain.protocol.states import Phase
+from fedtrain.service.store.body_files import bytes_of
 from fedtrain.service.store.database import sqlite_url
 from fedtrain.service.vault import secret_files
 from fedtrain.service.vault.key_files import KeyFiles
@@ -187,7 +188,7 @@ class Bench:
     def compute(self, compute: Compute) -> bytes:
         answer = self.run(lambda: self.service.on_compute(header(TaskKind.COMPUTE), to_cbor(compute)))
         assert isinstance(answer, TaskAnswer)
-        return answer.body
+        return bytes_of(answer.body)
 
     def counts_request(self, **changes: object) -> Compute:
         state, roster = self.store.job(JOB_ID), self.facilitator.given
@@ -334,7 +335,7 @@ def test_killed_between_storing_and_sending_the_same_bytes_are_sent(
     with pytest.raises(KeyboardInterrupt):
         at_work.compute(request)
     at_work.restart()
-    stored = at_work.store.answer_bytes(JOB_ID, 0, RoundKind.COUNTS)
+    stored = at_work.store.answer_body(JOB_ID, 0, RoundKind.COUNTS)
     assert stored is not None and at_work.compute(request) == stored
 
 

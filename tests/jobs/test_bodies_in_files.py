@@ -1,4 +1,4 @@
-"""Whole jobs whose requests, answers and sums are files at the Facilitator, and an attack on one of them."""
+"""Whole jobs whose requests, answers and sums are files at every party, and an attack on one of them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 
 from fedtrain.cli.jobs.verify import _verify
@@ -20,14 +21,17 @@ from fedtrain.service.store.body_files import Body, BodyFile, BodyFiles, OpenedB
 from fedtrain.simulation.federation import FACILITATOR, Federation
 from fedtrain.spec.problems import Code, Problem
 from tests.harness.facilitator.roomy import ROOMY
+from tests.harness.one_process import rows_of as rows_of_table
+from tests.harness.one_process import run_job, split, training
 from tests.jobs.test_network_job import running, spec_of
 
 ROUNDS = 4
+OWNERS = ("owner-0", "owner-1", "owner-2")
 
 
 @pytest.fixture(autouse=True)
 def _small_bodies_are_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fedtrain.facilitator.store.sql.BodyFiles", partial(BodyFiles, above_bytes=300))
+    monkeypatch.setattr("fedtrain.service.store.filing.BodyFiles", partial(BodyFiles, above_bytes=300))
 
 
 def rows_of(folder: Path, query: str) -> list[tuple[Any, ...]]:
@@ -42,13 +46,15 @@ async def client_of(parties: Federation) -> FacilitatorClient:
 
 def test_a_job_over_files_is_verified_and_its_old_rounds_go_with_their_files(tmp_path: Path) -> None:
     bodies = tmp_path / "facilitator" / "bodies"
-    bodies.mkdir(parents=True)
-    for left in ("ab" * 32, ".left.part"):
-        (bodies / left).write_bytes(b"of a crash")
+    everywhere = [tmp_path / party / "bodies" for party in ("facilitator", "model-owner", *OWNERS)]
+    for folder in everywhere:
+        folder.mkdir(parents=True)
+        for left in ("ab" * 32, ".left.part"):
+            (folder / left).write_bytes(b"of a crash")
 
     async def run() -> dict[str, Any]:
         async with running(tmp_path) as parties:
-            assert [*bodies.iterdir()] == []
+            assert [path for folder in everywhere for path in folder.iterdir()] == []
             model_id = await parties.deploy(spec_of(rounds=ROUNDS, keep_rounds=2))
             model = await asyncio.wait_for(parties.wait(model_id), 60)
             assert model["status"] == "FINISHED", model["reason"]
@@ -66,6 +72,39 @@ def test_a_job_over_files_is_verified_and_its_old_rounds_go_with_their_files(tmp
     assert {kind for kind, *_ in last} == {"compute", "step"}
     assert all(request in filed for kind, _, request, _ in last)
     assert all(result in filed for kind, _, _, result in last if kind == "compute")
+    for party in OWNERS:
+        answers = rows_of(tmp_path / party, "SELECT round, file_hash, file_bytes FROM answers WHERE file_hash > ''")
+        assert {number for number, *_ in answers} == {ROUNDS - 1, ROUNDS}, "of older rounds nothing is kept"
+        in_files = {name: size for _, name, size in answers}
+        assert {path.name: path.stat().st_size for path in (tmp_path / party / "bodies").iterdir()} == in_files
+        assert in_files.keys() <= filed.keys()
+        assert rows_of(tmp_path / party, "SELECT count(*) FROM answers WHERE length(body) > 300") == [(0,)]
+    results = dict(rows_of(tmp_path / "model-owner", "SELECT file_hash, file_bytes FROM outbox WHERE file_hash > ''"))
+    there = {path.name: path.stat().st_size for path in (tmp_path / "model-owner" / "bodies").iterdir()}
+    assert there == results != {}
+
+
+def test_a_job_over_files_comes_to_the_same_numbers_to_the_last_bit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def coefficients(folder: Path) -> object:
+        folder.mkdir()
+        X = np.random.default_rng(7).uniform(-1, 1, (46, 2))
+        rows = rows_of_table(X, (X @ [3.0, -2.0] + 1.0).tolist())
+        features = [{"col_idx": column, "type": "continuous", "range": [-1, 1]} for column in range(2)]
+        spec = {
+            "model_type": "LINEAR_REGRESSION",
+            "data_props": {"features": features, "target": {"col_idx": 2, "range": [-10, 10]}},
+            "training": training(2, optimizer="gradient_descent", rounds=2, tolerance=0.0),
+        }
+        return run_job(folder, spec, split(rows[:40], (20, 20)), rows[40:])["model"]["coefficients"]
+
+    over_files = coefficients(tmp_path / "files")
+    for party in ("facilitator", "model-owner", "owner-0", "owner-1"):
+        assert any((tmp_path / "files" / party / "bodies").iterdir())
+    monkeypatch.setattr("fedtrain.service.store.filing.BodyFiles", BodyFiles)
+    assert coefficients(tmp_path / "rows") == over_files
+    assert not list((tmp_path / "rows").glob("*/bodies"))
 
 
 def test_an_answer_whose_file_is_altered_is_not_added_and_the_job_goes_on_once_it_is_put_back(

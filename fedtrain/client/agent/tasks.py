@@ -21,6 +21,7 @@ import structlog
 from structlog.contextvars import bound_contextvars
 
 from fedtrain.client.agent.job_queue import JobQueue, Outcome
+from fedtrain.client.http import FileBody
 from fedtrain.client.retry import FIRST_BACKOFF_S, Passes, may_pass, until_done
 from fedtrain.methods.plan import Plan
 from fedtrain.protocol.messages.task_sizes import most_request_bytes, most_unplanned_bytes
@@ -43,9 +44,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class TaskAnswer:
-    """A task's result: exact bytes and their content type."""
+    """A task's result: exact bytes, or the file of them, and their content type."""
 
-    body: bytes
+    body: bytes | FileBody
     content_type: str
 
 
@@ -77,12 +78,17 @@ class TaskSource(Protocol):
 
     async def task_request(self, task_id: str, most_bytes: int) -> bytes: ...
 
-    async def put_result(self, task_id: str, body: bytes, content_type: str) -> None: ...
+    async def put_result(self, task_id: str, body: bytes | FileBody, content_type: str) -> None: ...
 
 
 def _own_store_is_away(error: Exception) -> bool:
     """Return whether a handler could not get at this party's own store: it is run again, as after a restart."""
     return isinstance(error, Problem) and error.code is Code.STORE_UNAVAILABLE
+
+
+def _may_be_taken(error: Exception) -> bool:
+    """Return whether the same result can be handed in again: a damaged file stays so, until its handler says why."""
+    return may_pass(error) and not (isinstance(error, Problem) and error.code is Code.BODY_DAMAGED)
 
 
 def _tell_unreached(error: Exception) -> None:
@@ -272,7 +278,9 @@ class TaskAgent:
             self._tell(AgentEvent.KEPT, header)
             return Outcome.KEPT
         try:
-            await self._persist(lambda: self._client.put_result(header.id, answer.body, answer.content_type))
+            await self._persist(
+                lambda: self._client.put_result(header.id, answer.body, answer.content_type), _may_be_taken
+            )
         except Problem as problem:
             return await self._dropped(header, problem)
         log.info("task answered", task=header.key, kind=header.kind.value)

@@ -69,6 +69,13 @@ def bytes_of(body: Body) -> bytes:
     return body.read() if isinstance(body, BodyFile) else body
 
 
+def whole(body: Body) -> Body:
+    """Return the body, once a file has been held against its hash. Raises as `BodyFile.open`."""
+    if isinstance(body, BodyFile):
+        body.open().close()
+    return body
+
+
 class OpenedBodies(Sequence[bytes]):
     """Bodies of which each is read when it is asked for, and none is kept. Reading raises as `BodyFile.open`."""
 

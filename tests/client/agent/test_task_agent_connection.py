@@ -73,6 +73,23 @@ async def test_an_answer_that_does_not_get_through_is_sent_again_with_growing_pa
         assert it.clock.slept == [0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 7.5, 7.5, 7.5]
 
 
+async def test_an_answer_whose_file_is_damaged_is_a_problem_until_its_handler_gives_another() -> None:
+    handled = []
+
+    async def handler(header: TaskHeader, request: bytes) -> TaskAnswer:
+        handled.append(header.id)
+        return await answer_at_once(header, request)
+
+    async with running(handler) as it:
+        it.facilitator.result_problems = [Problem(Code.BODY_DAMAGED, "altered")]
+        task = it.facilitator.add(JOB_A)
+        await it.until(lambda: bool(it.problems))
+        assert (it.problems, it.clock.slept, it.facilitator.results) == ([(task, Code.BODY_DAMAGED)], [], [])
+        it.agent.retry(JOB_A)
+        await it.until(lambda: bool(it.facilitator.results))
+        assert handled == [task, task]
+
+
 async def test_a_pause_that_the_facilitator_asks_for_is_kept() -> None:
     async with running(answer_at_once) as it:
         it.facilitator.result_problems = [Problem(Code.RATE_LIMITED, "slow down", retry_after_s=s) for s in (7, 0.01)]

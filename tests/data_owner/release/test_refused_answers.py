@@ -194,11 +194,11 @@ def test_a_refused_answer_is_neither_sent_nor_stored(
     with pytest.raises(Problem) as caught:
         at_work.compute(at_work.counts_request())
     assert caught.value.code in (Code.INTERNAL, Code.DOES_NOT_FIT)
-    assert at_work.store.answer_bytes(JOB_ID, 0, RoundKind.COUNTS) is None
+    assert at_work.store.answer_body(JOB_ID, 0, RoundKind.COUNTS) is None
     assert at_work.store.releases() == [] and at_work.store.audit() == []
     monkeypatch.undo()
     # The very same request is answered once the method is mended.
-    assert at_work.compute(at_work.counts_request()) == at_work.store.answer_bytes(JOB_ID, 0, RoundKind.COUNTS)
+    assert at_work.compute(at_work.counts_request()) == at_work.store.answer_body(JOB_ID, 0, RoundKind.COUNTS)
 
 
 def test_an_answer_that_was_computed_and_is_not_in_the_store_is_not_sent(

@@ -155,7 +155,7 @@ def test_a_write_that_finds_no_room_is_made_again_and_the_job_goes_on(
         given = play(bench, take)
     assert (disk.rows_when_full is not None) == (number <= len(WRITES))
     # One answer a round, kept as it was sent, and sent again as it is.
-    kept = [bench.store.answer_bytes(JOB_ID, n, kind) for n, kind in ((0, RoundKind.COUNTS), (1, RoundKind.GRADIENT))]
+    kept = [bench.store.answer_body(JOB_ID, n, kind) for n, kind in ((0, RoundKind.COUNTS), (1, RoundKind.GRADIENT))]
     assert kept == [body for _, body in given] == [bench.compute(request) for request, _ in given]
     assert [(release.round, release.numbers) for release in bench.store.releases()] == [(0, 2), (1, 3)]
     verify_records(bench.store.audit())
@@ -218,9 +218,9 @@ def test_a_round_that_found_no_room_is_answered_for_no_other_request_afterwards(
         with pytest.raises(Problem, match="no room") as caught:
             bench.compute(other)
         assert caught.value.code is Code.REQUEST_DIFFERS
-        assert bench.store.answer_bytes(JOB_ID, 1, RoundKind.GRADIENT) is None
+        assert bench.store.answer_body(JOB_ID, 1, RoundKind.GRADIENT) is None
         body = bench.compute(first)
-    assert bench.store.answer_bytes(JOB_ID, 1, RoundKind.GRADIENT) == body
+    assert bench.store.answer_body(JOB_ID, 1, RoundKind.GRADIENT) == body
     assert [len(plaintexts) for plaintexts in masked.values()] == [1]
 
 
@@ -280,10 +280,10 @@ def test_answers_that_cannot_be_emptied_now_are_emptied_by_the_next_pass(bench: 
     freezer = Freezer(bench.folder / "moments", bench.store, lambda: "now", lambda count: bytes(count), bench.rows)
     disk = full(bench)
     refused_for_want_of_room(disk, lambda: prune(bench.store, freezer, NOW + timedelta(days=1)))
-    assert bench.store.answer_bytes(JOB_ID, 0, RoundKind.COUNTS)
+    assert bench.store.answer_body(JOB_ID, 0, RoundKind.COUNTS)
     disk.make_room()
     assert prune(bench.store, freezer, NOW + timedelta(days=1)) == 1
-    assert bench.store.answer_bytes(JOB_ID, 0, RoundKind.COUNTS) == b""
+    assert bench.store.answer_body(JOB_ID, 0, RoundKind.COUNTS) == b""
 
 
 def test_an_answer_that_finds_no_room_to_be_taken_back_is_taken_back_later(
@@ -320,10 +320,10 @@ def test_an_answer_that_finds_no_room_to_be_taken_back_is_taken_back_later(
     with capture_logs() as lines:
         refused_for_want_of_room(disk, lambda: bench.compute(asked))
     assert "request refused" not in {line["event"] for line in lines}, "it is only put off"
-    assert bench.store.answer_bytes(JOB_ID, 0, RoundKind.COUNTS) is None
+    assert bench.store.answer_body(JOB_ID, 0, RoundKind.COUNTS) is None
     disk.make_room()
     bench.compute(asked)
-    assert bench.store.answer_bytes(JOB_ID, 0, RoundKind.COUNTS) == given
+    assert bench.store.answer_body(JOB_ID, 0, RoundKind.COUNTS) == given
     assert len(bench.store.releases()) == 2
     state = bench.store.job(JOB_ID)
     assert state is not None and state.problem is None

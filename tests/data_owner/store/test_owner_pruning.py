@@ -60,7 +60,7 @@ def test_a_running_job_keeps_what_it_is_answered_from(bench: Bench) -> None:
     bench.compute(bench.counts_request())
     assert prune(bench.store, freezer(bench), LATER) == 0
     assert len(files_of_the_job(bench)) == 2
-    assert bench.store.answer_bytes(JOB_ID, 0, RoundKind.COUNTS)
+    assert bench.store.answer_body(JOB_ID, 0, RoundKind.COUNTS)
 
 
 def test_a_pass_that_is_interrupted_is_finished_by_the_next(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,9 +75,9 @@ def test_a_pass_that_is_interrupted_is_finished_by_the_next(bench: Bench, monkey
         with pytest.raises(Problem):
             prune(bench.store, freezer(bench), LATER)
     assert files_of_the_job(bench) == [], "the moments go first: nothing else says that they are still to go"
-    assert bench.store.answer_bytes(JOB_ID, 0, RoundKind.COUNTS)
+    assert bench.store.answer_body(JOB_ID, 0, RoundKind.COUNTS)
     assert prune(bench.store, freezer(bench), LATER) == 1
-    assert bench.store.answer_bytes(JOB_ID, 0, RoundKind.COUNTS) == b""
+    assert bench.store.answer_body(JOB_ID, 0, RoundKind.COUNTS) == b""
     assert len(bench.store.releases(JOB_ID)) == 1
 
 

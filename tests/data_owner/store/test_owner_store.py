@@ -168,9 +168,9 @@ def test_an_answer_its_release_and_the_state_are_kept_together(opener: Opener) -
     store.commit(state, Outcome(after, (KeepAnswer(facts, b"the exact bytes", _release()),)))
     store = opener()
     assert store.answer(JOB_ID, 0, RoundKind.COUNTS) == facts
-    assert store.answer_bytes(JOB_ID, 0, RoundKind.COUNTS) == b"the exact bytes"
+    assert store.answer_body(JOB_ID, 0, RoundKind.COUNTS) == b"the exact bytes"
     assert store.answer(JOB_ID, 0, RoundKind.GRADIENT) is None
-    assert store.answer_bytes(JOB_ID, 1, RoundKind.COUNTS) is None
+    assert store.answer_body(JOB_ID, 1, RoundKind.COUNTS) is None
     assert store.job(JOB_ID) == after
     assert store.releases() == store.releases(JOB_ID) == [_release()] and store.releases("00" * 16) == []
     assert store.released() == {JOB_ID: (1, 2)}
@@ -185,7 +185,7 @@ def test_a_second_answer_to_a_round_is_refused_and_changes_nothing(opener: Opene
         again = state.model_copy(update={"answers": 7})
         store.commit(state, Outcome(again, (KeepAnswer(facts, b"second", _release()),)))
     assert caught.value.code is Code.REQUEST_DIFFERS
-    assert store.answer_bytes(JOB_ID, 0, RoundKind.COUNTS) == b"first"
+    assert store.answer_body(JOB_ID, 0, RoundKind.COUNTS) == b"first"
     assert store.job(JOB_ID) == state and len(store.releases()) == 1
 
 

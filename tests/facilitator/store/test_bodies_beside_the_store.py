@@ -94,14 +94,18 @@ def test_a_request_of_pieces_is_stored_as_the_whole(store: Store, folder: BodyFi
     assert files(folder) == {sha256_hex(LARGER), sha256_hex(whole)}
 
 
-def test_a_transaction_that_fails_has_no_row_and_the_next_start_removes_its_file(
+def test_a_transaction_that_fails_has_neither_row_nor_file_and_the_next_start_removes_what_a_crash_left(
     store: Store, folder: BodyFiles
 ) -> None:
     with store.write() as tx:
         tx.put_blob(JOB_ID, LARGER, CBOR_TYPE)
     with pytest.raises(LookupError), store.write() as tx:
-        tx.put_blob(JOB_ID, LARGE, CBOR_TYPE)
-        raise LookupError  # as a crash before the commit would
+        for content in (LARGE, LARGER):
+            tx.put_blob(JOB_ID, content, CBOR_TYPE)
+        assert files(folder) == {sha256_hex(LARGE), sha256_hex(LARGER)}
+        raise LookupError
+    assert files(folder) == {sha256_hex(LARGER)}, "a row of before stands for the other"
+    folder.place(folder.write((LARGE,)))
     part = folder.write((SMALL,))
     assert kept(store, LARGE) is None
     assert files(folder) == {sha256_hex(LARGE), sha256_hex(LARGER), part.path.name}

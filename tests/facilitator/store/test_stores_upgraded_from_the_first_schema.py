@@ -134,7 +134,7 @@ def test_the_data_owners_answers_and_audit_are_there_after_the_upgrade(tmp_path:
     assert running is not None
     assert running.last is not None
     facts = store.answer(RUNNING, 2, RoundKind.GRADIENT)
-    body = store.answer_bytes(RUNNING, 2, RoundKind.GRADIENT)
+    body = store.answer_body(RUNNING, 2, RoundKind.GRADIENT)
     assert facts == running.last
     assert body is not None
     assert sha256_hex(body) == facts.answer_hash

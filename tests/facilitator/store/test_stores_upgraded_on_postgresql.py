@@ -91,7 +91,7 @@ def test_the_data_owners_rows(postgresql: PostgreSql) -> None:
     url = postgresql.new_database()
     first_schema(url, "data_owner", OWNER_MIGRATIONS)
     store = OwnerStore(url)
-    assert store.answer_bytes(RUNNING, 2, RoundKind.GRADIENT)
+    assert store.answer_body(RUNNING, 2, RoundKind.GRADIENT)
     assert len(store.audit()) == 5
     assert verify_records(store.audit())
     store.close()
