@@ -160,6 +160,29 @@ def awaited(finished: tuple[Parties, str]) -> str:
     return job
 
 
+@pytest.fixture(scope="session")
+def request_made(finished: tuple[Parties, str]) -> str:
+    """A request beside the finished job, with a question under it."""
+    return requested(finished[0], "owner-a")
+
+
+def requested(parties: Parties, name: str) -> str:
+    """Ask one owner, whose card is published for that while alone; return the request's id."""
+    card = {"title": f"{MARKUP} stays", "tags": ["asked"], "columns": "none"}
+    spec = {**SPEC, "training": {**SPEC["training"], "min_data_owners": 1}}
+    with parties.client(name) as owner, parties.client("model-owner") as model_owner:
+        assert owner.put("/datasets/default/card", json=card).status_code == 200
+        (found,) = model_owner.get("/catalogue?tag=asked").json()["cards"]
+        body = {"title": SPEC["name"], "purpose": SPEC["purpose"], "spec": spec, "datasets": [found["id"]]}
+        made = model_owner.post("/requests", json=body)
+        assert made.status_code == 201, made.text
+        assert owner.delete("/datasets/default/card").status_code == 200
+        request: str = made.json()["id"]
+        question = {"text": f"{MARKUP} Which wards?"}
+        assert model_owner.post(f"/requests/{request}/messages", json=question).status_code == 200
+    return request
+
+
 def until(holds: object) -> None:
     """Wait until it holds; a test that hangs is ended by its own limit."""
     pause = threading.Event()

@@ -12,8 +12,14 @@ from tests.pages.conftest import Parties, Watched
 
 pytestmark = pytest.mark.slow
 SCREENS = {
-    "model-owner": ("jobs", "data", "new", "compare", "job/{}", "job/{awaited}", "result/{}"),
-    "owner-a": ("inbox", "datasets", "dataset/default", "budget", "jobs", "job/{}", "job/{awaited}", "releases"),
+    "model-owner": (
+        *("jobs", "data", "requests", "request/{asked}", "ask", "new", "compare"),
+        *("job/{}", "job/{awaited}", "result/{}"),
+    ),
+    "owner-a": (
+        *("inbox", "request/{asked}", "datasets", "dataset/default", "budget", "jobs"),
+        *("job/{}", "job/{awaited}", "releases"),
+    ),
     "facilitator": ("federation", "jobs", "job/{}"),
 }
 FOLDERS = {"owner-a": "data-owner"}
@@ -23,7 +29,13 @@ MOST_SCRIPT_BYTES = 150_000
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("party", list(SCREENS))
 def test_no_screen_has_a_barrier_or_is_cut_off(
-    finished: tuple[Parties, str], awaited: str, watched: Watched, installed: Path, party: str, theme: str
+    finished: tuple[Parties, str],
+    awaited: str,
+    request_made: str,
+    watched: Watched,
+    installed: Path,
+    party: str,
+    theme: str,
 ) -> None:
     parties, job = finished
     axe = (installed / "node_modules" / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
@@ -33,7 +45,7 @@ def test_no_screen_has_a_barrier_or_is_cut_off(
     page.get_by_role("button", name="End the session").wait_for()
     folder = FOLDERS.get(party, party)
     for screen in (*(f"{folder}/{one}" for one in SCREENS[party]), "people", "about"):
-        page.goto(f"{parties.urls[party]}/#/{screen.format(job, awaited=awaited)}")
+        page.goto(f"{parties.urls[party]}/#/{screen.format(job, awaited=awaited, asked=request_made)}")
         page.locator("main h1").wait_for()
         page.wait_for_load_state("networkidle") if "job/" not in screen else page.wait_for_timeout(500)
         page.evaluate(axe)

@@ -25,6 +25,7 @@ export const screens = {
   'model-owner': [
     { path: '/model-owner/jobs', name: t.jobs.title },
     { path: '/model-owner/data', name: t.data.title },
+    { path: '/model-owner/requests', name: t.requests.title },
     { path: '/model-owner/new', name: t.deploy.title },
     { path: '/model-owner/compare', name: t.compare.title },
     people,

@@ -1,5 +1,6 @@
 /** A dataset's card, as `GET /cards` and `GET /catalogue` show it once its owner's signature was verified. */
 export interface Card {
+  id: string;
   party: string;
   name: string;
   dataset: string;

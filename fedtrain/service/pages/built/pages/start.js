@@ -6,8 +6,8 @@ base: new URL('.', location).pathname.slice(0, -1)
 const element = document.currentScript.parentElement;
 
 Promise.all([
-import("./immutable/entry/start.CQPq4GCK.js"),
-import("./immutable/entry/app.BlwiN2yy.js")
+import("./immutable/entry/start.DcgCc8q8.js"),
+import("./immutable/entry/app.BJaAVzOk.js")
 ]).then(([kit, app]) => {
 kit.start(app, element);
 });

@@ -1,1 +1,0 @@
-import"./DsnmJJEf.js";import{c as i,r as s}from"./BbfjccUw.js";import{a as m,f as p}from"./q3lp2NN0.js";import{s as e}from"./vj1E28vg.js";var d=p('<div class="note"><!></div>');function l(o,a){var r=d(),t=i(r);e(t,()=>a.children),s(r),m(o,r)}export{l as E};

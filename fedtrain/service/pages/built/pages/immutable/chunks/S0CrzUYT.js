@@ -1,1 +1,0 @@
-import{h as t,g as e,e as i}from"./BbfjccUw.js";import{a}from"./DmDVnbfT.js";class o{#s=t();get about(){return e(this.#s)}set about(s){i(this.#s,s)}#t=t();get session(){return e(this.#t)}set session(s){i(this.#t,s)}may(s){return this.session?.may.includes(s)??!1}async load(){[this.about,this.session]=await Promise.all([a("identity"),a("session")])}}const u=new o;export{u as s};
