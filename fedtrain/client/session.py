@@ -128,6 +128,13 @@ class ModelOwner:
         """Return a model on the test set as curves: ROC, precision by recall, calibration; of values their errors."""
         return self._object("GET", "/prediction/curves", params=_given(model_id=model_id))
 
+    def wrongly_read(self, model_id: str) -> Json:
+        """Return pictures of the test set that a classifier reads wrongly, 24 at most, the surest first.
+
+        `shape` is None where its features are no picture; `pixels` are bytes in base64, channel by channel.
+        """
+        return self._object("GET", f"/models/{model_id}/wrongly-read")
+
     def predict(self, rows: Any, model_id: str | None = None) -> Json:
         """Score rows: `values`, and of a classifier `classes` and `class_names`. Without an id, the latest model.
 

@@ -18,12 +18,19 @@ from fedtrain.model_owner.results.clipping import as_json as clipped_as_json
 from fedtrain.model_owner.results.clipping import clipped_rows, remarks_on_clipped
 from fedtrain.model_owner.results.finished import fitted_of, remarks_on
 from fedtrain.model_owner.results.fitted import Predicting
+from fedtrain.model_owner.results.on_test_set.wrongly_read import (
+    MOST_EXAMPLES,
+    WronglyRead,
+    drawn,
+    misread,
+    picture_shape,
+)
 from fedtrain.model_owner.results.remarks import as_json
 from fedtrain.model_owner.store import Dataset, ModelStore, Prediction
 from fedtrain.protocol.clock import Clock
 from fedtrain.protocol.states import Phase
 from fedtrain.spec.problems import Code, Problem
-from fedtrain.tabular.encode import Encoder
+from fedtrain.tabular.encode import EncodedBatch, Encoder
 from fedtrain.tabular.errors import TableError
 from fedtrain.tabular.reading.read import TableBatch, open_declared_table
 from fedtrain.tabular.rows import row_batch
@@ -81,6 +88,23 @@ class Predictions:
             return state.job_id, {**scored, "clipped": clipped, "remarks": told}
 
         return await self._run(score)
+
+    async def wrongly_read(self, model_id: str) -> WronglyRead:
+        """Return pictures of the current test set that a classifier reads wrongly. Raises Problem as `on_test_set`."""
+        return await self._run(lambda: self._wrongly_read(model_id))
+
+    def _wrongly_read(self, model_id: str) -> WronglyRead:
+        prediction, dataset = self._on_test_set(model_id), self._store.current_dataset()
+        if dataset is None or dataset.id != prediction.dataset_id:
+            raise Problem(Code.NO_TEST_DATA, "The test set was replaced at this very moment: ask again.")
+        state, _ = self._finished(model_id)
+        shape = picture_shape(state.spec.data_props)
+        if shape is None or "classes" not in prediction.document:
+            return WronglyRead(model_id=model_id, dataset_id=dataset.id)
+        wrong, encoder = misread(prediction.document), Encoder.of_spec(state.spec)
+        encoded = (batch for _, batch in _batches(encoder, dataset))
+        examples = drawn(wrong[:MOST_EXAMPLES], encoder, encoded)
+        return WronglyRead(model_id=model_id, dataset_id=dataset.id, wrong=len(wrong), shape=shape, examples=examples)
 
     async def _run(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
@@ -156,10 +180,21 @@ def _predicting(state: JobState, model: TrainedModel) -> Predicting:
 def _score(state: JobState, predicting: Predicting, dataset: Dataset) -> tuple[Floats, Floats, list[dict[str, Any]]]:
     """(rows, k) scores and encoded targets of a test set, read in batches, and which rows were clipped where."""
     encoder = Encoder.of_spec(state.spec)
-    path = Path(dataset.path)
     values: list[Floats] = []
     targets: list[Floats] = []
     clipped: list[tuple[int, str]] = []
+    for read, batch in _batches(encoder, dataset):
+        before = sum(len(part) for part in values)
+        kept = (batch.records - read.first_row).tolist()
+        clipped += [(before + row, column) for row, column in clipped_rows(encoder, read, kept)]
+        values.append(predicting.scores(batch.X))
+        targets.append(batch.Y)
+    return np.concatenate(values), np.concatenate(targets), clipped_as_json(clipped)
+
+
+def _batches(encoder: Encoder, dataset: Dataset) -> Iterator[tuple[TableBatch, EncodedBatch]]:
+    """Yield a test set's batches, as they are read and as they are encoded. Raises Problem(INVALID_DATA)."""
+    path = Path(dataset.path)
     read: list[TableBatch] = []
 
     def watched(batches: Iterable[TableBatch]) -> Iterator[TableBatch]:
@@ -172,18 +207,13 @@ def _score(state: JobState, predicting: Predicting, dataset: Dataset) -> tuple[F
             raise Problem(
                 Code.INVALID_DATA, f"The test set {path.name} has changed since it was registered: register it again."
             )
-        table = open_declared_table(path, state.spec.data_props)
+        table = open_declared_table(path, encoder.props)
         for batch in encoder.encode_all(watched(table.batches(encoder.columns))):
-            before = sum(len(part) for part in values)
-            kept = (batch.records - read[0].first_row).tolist()
-            clipped += [(before + row, column) for row, column in clipped_rows(encoder, read[0], kept)]
-            values.append(predicting.scores(batch.X))
-            targets.append(batch.Y)
+            yield read[0], batch
     except (TableError, OSError) as error:
         raise Problem(
             Code.INVALID_DATA, f"The test set {path.name} does not fit the model's columns: {error}."
         ) from None
-    return np.concatenate(values), np.concatenate(targets), clipped_as_json(clipped)
 
 
 def _error_of(error: TableError) -> dict[str, object]:

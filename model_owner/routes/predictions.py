@@ -8,9 +8,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from fedtrain.model_owner.results.curves import Curves, curves_of
+from fedtrain.model_owner.results.on_test_set.curves import Curves, curves_of
+from fedtrain.model_owner.results.on_test_set.wrongly_read import WronglyRead
 from fedtrain.model_owner.results.remarks import Remark
-from fedtrain.model_owner.routes.access import MODEL_ID, Service
+from fedtrain.model_owner.routes.access import MODEL_ID, ModelIdInPath, Service
 from fedtrain.service.people.permissions import Permission
 from fedtrain.service.web.caller import needs
 from fedtrain.spec.model_spec import Strict
@@ -145,6 +146,15 @@ async def curves(desk: Service, model_id: ModelId = None) -> Curves:
     found = await desk.predictions.on_test_set(model_id)
     targets = (await desk.service.job(found.model_id)).spec.data_props.all_targets
     return await asyncio.to_thread(curves_of, found.document, [target.label for target in targets])
+
+
+@router.get(
+    "/models/{model_id}/wrongly-read",
+    dependencies=[needs(Permission.READ_TEST_SET)],
+    summary="Pictures of the test set that a classifier reads wrongly, 24 at most",
+)
+async def wrongly_read(model_id: ModelIdInPath, desk: Service) -> WronglyRead:
+    return await desk.predictions.wrongly_read(model_id)
 
 
 @router.post(

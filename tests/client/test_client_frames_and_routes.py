@@ -124,6 +124,7 @@ def test_every_route_of_the_model_owner_has_a_method(trained: tuple[ModelOwner, 
     assert owner.kept_prediction(prediction["id"])["values"] == prediction["values"]
     assert prediction["id"] in [one["id"] for one in owner.predictions()]
     assert owner.curves(model_id)["model_id"] == model_id
+    assert owner.wrongly_read(model_id)["shape"] is None
     assert next(one["current"] for one in owner.test_sets()) is True
     assert json.loads(owner.export(model_id))["model_id"] == model_id
     with pytest.raises(Problem) as refused:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 
@@ -75,6 +76,46 @@ def test_of_classes_the_curves_of_the_chosen_one_are_drawn(finished: tuple[Parti
     page.get_by_label("Class, against all others").select_option("rare")
     page.get_by_text("The test set has no rows of rare").wait_for()
     page.get_by_role("img", name="ROC of").wait_for(state="detached")
+
+
+def test_pictures_that_are_read_wrongly_are_drawn_pixel_by_pixel(
+    finished: tuple[Parties, str], watched: Watched
+) -> None:
+    parties, job = finished
+    with parties.client("model-owner") as http:
+        score = http.get("/prediction", params={"model_id": job}).json()
+    said = {**score, "class_names": ["3", MARKUP], "classes": ["3"], "targets": [MARKUP]}
+    grey, colours = bytes(range(64)), bytes([*[255] * 64, *[0] * 64, *[128] * 64])
+    one = {"row": 6, "said": "3", "true": MARKUP, "probability": 0.987}
+    wrong = {"model_id": job, "dataset_id": score["dataset_id"], "wrong": 31}
+    answers = [
+        {**wrong, "shape": shape, "examples": [{**one, "pixels": base64.b64encode(pixels).decode()}]}
+        for shape, pixels in (([1, 8, 8], grey), ([3, 8, 8], colours))
+    ]
+    page = at(parties, watched, "model-owner", "model-owner/jobs")
+    page.route("**/prediction?*", lambda route: route.fulfill(json=said))
+    page.route("**/wrongly-read", lambda route: route.fulfill(json=answers.pop(0)))
+    first = []
+    for _ in range(2):
+        page.get_by_role("link", name="Jobs").click()
+        page.get_by_role("heading", name="Jobs").wait_for()
+        page.goto(f"{parties.urls['model-owner']}/#/model-owner/result/{job}")
+        picture = page.get_by_role("img", name=f"Row 7 of the test set, read as 3, truly {MARKUP}")
+        picture.wait_for()
+        page.get_by_text("31 of the test set’s pictures are read wrongly; the 1 of which").wait_for()
+        drawn = "one => [...one.getContext('2d').getImageData(0, 0, 8, 8).data]"
+        first.append(picture.locator("canvas").evaluate(drawn))
+    assert first[0] == [part for value in grey for part in (value, value, value, 255)]
+    assert first[1] == [255, 0, 128, 255] * 64
+
+    looking = watched.page(parties.urls["model-owner"])
+    asked = []
+    looking.on("request", lambda request: asked.append(request.url))
+    looking.route("**/prediction?*", lambda route: route.fulfill(json=said))
+    looking.goto(f"{parties.urls['model-owner']}/#/model-owner/result/{job}")
+    looking.get_by_role("heading", name="Take it home").wait_for()
+    looking.wait_for_load_state("networkidle")
+    assert not [url for url in asked if "wrongly-read" in url]
 
 
 def test_models_are_compared_in_one_table_and_one_drawing(

@@ -26,6 +26,7 @@ class Permission(StrEnum):
     SCORE = "have rows scored by another party's model"
     TRAIN_MODELS = "plan, train and cancel models"
     USE_MODELS = "predict with models and take them home"
+    READ_TEST_SET = "see rows of the test set"
     SHARE_MODELS = "let others use models"
     REMOVE_PARTIES = "strike a party off the list"
     MANAGE_PEOPLE = "manage people and their roles"
@@ -49,7 +50,8 @@ class PersonRole(StrEnum):
         return self.value.replace("-", " ")
 
 
-#: What decides for the service, or tells others of it: a service without tokens asks for its own user's token here.
+#: What decides for the service, or tells others of it or of its rows: a service without tokens asks for its own user's
+#: token here.
 DECIDING: Final = frozenset(
     {
         Permission.APPROVE_JOBS,
@@ -57,6 +59,7 @@ DECIDING: Final = frozenset(
         Permission.RESUME_JOBS,
         Permission.MANAGE_DATASETS,
         Permission.SCORE,
+        Permission.READ_TEST_SET,
         Permission.SHARE_MODELS,
         Permission.MANAGE_PEOPLE,
         Permission.OPEN_LINKS,
@@ -91,7 +94,8 @@ _MAY: Final[Mapping[PersonRole, frozenset[Permission]]] = MappingProxyType(
         },
         PersonRole.COMPLIANCE_OFFICER: _ALL
         | {Permission.AUDIT, Permission.APPROVE_JOBS, Permission.SIGN_OFF, Permission.SHARE_MODELS},
-        PersonRole.DATA_SCIENTIST: _ALL | {Permission.TRAIN_MODELS, Permission.USE_MODELS, Permission.SCORE},
+        PersonRole.DATA_SCIENTIST: _ALL
+        | {Permission.TRAIN_MODELS, Permission.USE_MODELS, Permission.READ_TEST_SET, Permission.SCORE},
         PersonRole.AUDITOR: _ALL | {Permission.AUDIT, Permission.WATCH, Permission.READ_EVIDENCE},
     }
 )

@@ -95,6 +95,7 @@ def test_the_owner_may_all_that_people_may_and_every_permission_is_somebodys() -
         (Permission.MANAGE_DATASETS, {PersonRole.OWNER, PersonRole.ADMIN}),
         (Permission.AUDIT, {PersonRole.OWNER, PersonRole.COMPLIANCE_OFFICER, PersonRole.AUDITOR}),
         (Permission.OPEN_LINKS, {PersonRole.OWNER}),
+        (Permission.READ_TEST_SET, {PersonRole.OWNER, PersonRole.DATA_SCIENTIST}),
         (Permission.MANAGE_PEOPLE, {PersonRole.OWNER, PersonRole.ADMIN}),
     ],
 )

@@ -146,6 +146,15 @@ export const t = {
     recall: 'Recall',
     precision: 'Precision',
   },
+  wronglyRead: {
+    title: 'Wrongly read',
+    shown: (shown: number, wrong: number) =>
+      wrong === 0
+        ? 'None of the test set’s pictures is read wrongly.'
+        : `${wrong.toLocaleString('en')} of the test set’s pictures ${wrong === 1 ? 'is' : 'are'} read wrongly${shown < wrong ? `; the ${shown} of which the model was surest:` : ':'}`,
+    picture: (row: number, said: string, truth: string) => `Row ${row} of the test set, read as ${said}, truly ${truth}`,
+    said: (name: string, percent: string) => `read as ${name} (${percent} %)`,
+  },
   compare: {
     title: 'Compare',
     none: 'No model has finished yet. Those that have are compared here.',

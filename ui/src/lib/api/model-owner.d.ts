@@ -1395,6 +1395,73 @@ export interface components {
             /** Text */
             text: string;
         };
+        /**
+         * WrongExample
+         * @description A picture of class `true` that is read as `said`, with that probability.
+         *
+         *     `row`: its place among the prediction's values, from 0. `pixels`: bytes in base64, channel by channel and line by
+         *     line, 0 for the low end of the declared range and 255 for the high one.
+         */
+        WrongExample: {
+            /** Pixels */
+            pixels: string;
+            /** Probability */
+            probability: number;
+            /** Row */
+            row: number;
+            /** Said */
+            said: string;
+            /** True */
+            true: string;
+        };
+        /**
+         * WronglyRead
+         * @description Pictures that are read wrongly, of `wrong` in all; rows that a calibration was fitted on are left out.
+         *
+         *     `shape`: channels, height and width; null, and no examples, where the model has no classes or its features are no
+         *     picture.
+         * @example {
+         *       "dataset_id": "5c1f0e8a7b6d4e3f9a2b1c0d8e7f6a5b",
+         *       "examples": [
+         *         {
+         *           "pixels": "AAAAPP8=",
+         *           "probability": 0.97,
+         *           "row": 4,
+         *           "said": "9",
+         *           "true": "3"
+         *         }
+         *       ],
+         *       "model_id": "0f2d7c1a9b3e4d5f8a6b7c8d9e0f1a2b",
+         *       "shape": [
+         *         1,
+         *         8,
+         *         8
+         *       ],
+         *       "wrong": 31
+         *     }
+         */
+        WronglyRead: {
+            /** Dataset Id */
+            dataset_id: string;
+            /**
+             * Examples
+             * @default []
+             */
+            examples: components["schemas"]["WrongExample"][];
+            /** Model Id */
+            model_id: string;
+            /** Shape */
+            shape?: [
+                number,
+                number,
+                number
+            ] | null;
+            /**
+             * Wrong
+             * @default 0
+             */
+            wrong: number;
+        };
     };
     responses: never;
     parameters: never;

@@ -7,7 +7,7 @@ const element = document.currentScript.parentElement;
 
 Promise.all([
 import("./immutable/entry/start.DcgCc8q8.js"),
-import("./immutable/entry/app.BJaAVzOk.js")
+import("./immutable/entry/app.BDn-RJ6k.js")
 ]).then(([kit, app]) => {
 kit.start(app, element);
 });
