@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from fedtrain.cli.jobs.client import Service
 
 Model = Annotated[str, typer.Argument(help="The model: its id, how that begins, or its name.", metavar="MODEL_ID")]
-ModelOwner = Annotated[str | None, typer.Option(help="The Model Owner's address. Default http://127.0.0.1:9090.")]
+ModelOwner = Annotated[
+    str | None, typer.Option(help="The Model Owner's address. Default FEDTRAIN_MODEL_OWNER, or http://127.0.0.1:9090.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 #: What is shown of the rows at a chosen threshold.

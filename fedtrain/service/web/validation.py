@@ -15,6 +15,13 @@ AnyModel = TypeVar("AnyModel", bound=BaseModel)
 
 _PLACES = ("body", "query", "path", "header", "cookie")
 _MAX_SHOWN = 100
+#: Words for the forms of what people write by hand, where pydantic quotes a regular expression.
+_FORMS = {
+    "^[0-9a-f]{64}$": "64 digits 0 to 9 and a to f are needed, as of a party's id.",
+    "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$": (
+        "Letters, digits, '.', '_' and '-' are taken, with a letter or digit first, 100 at most."
+    ),
+}
 
 
 def field_errors(errors: Sequence[Mapping[str, Any]], data: object) -> list[dict[str, object]]:
@@ -100,6 +107,8 @@ def _message(error: Mapping[str, Any]) -> str:
     if error["type"] == "missing":
         return "This field is needed."
     text = str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] == "string_pattern_mismatch":
+        text = next((words for form, words in _FORMS.items() if f"'{form}'" in text), text)
     return text if text.endswith(".") else text + "."
 
 

@@ -113,6 +113,13 @@ async def test_every_wrong_field_is_named_with_its_value_and_without_names_of_ty
     assert "value" not in errors["data_props.features.0.range"]
 
 
+async def test_the_form_of_names_and_ids_is_told_in_words(http) -> None:
+    errors = errors_of(await http.post("/models", json={**SPEC, "dataset": "my data", "auditors": ["ana"]}))
+    assert errors["dataset"]["message"].startswith("Letters, digits, '.', '_' and '-' are taken")
+    assert errors["auditors.0"]["message"].startswith("64 digits 0 to 9 and a to f are needed")
+    assert "^[" not in json.dumps(errors)
+
+
 async def test_a_missing_field_is_named(http) -> None:
     errors = errors_of(await http.post("/models", json={"model_type": "LINEAR_REGRESSION"}))
     assert errors == {"data_props": {"field": "data_props", "message": "This field is needed."}}
