@@ -86,7 +86,7 @@ def terms_of(spec: ModelSpec, plan: Mapping[str, object], rounds: int | None, le
     return {
         "name": spec.name,
         "purpose": spec.purpose or _NOT_SAID,
-        "model": f"{_words(spec.model_type)}, by {_words(training.optimizer)}, at most {rounds} rounds",
+        "model": f"{_words(spec.model_type)}, by {_words(training.optimizer)}, at most {_rounds(rounds)}",
         "predicts": ", ".join(_label(target) for target in targets),
         "targets": [_column(target) for target in targets],
         "columns": [_column(feature) for feature in props["features"]],
@@ -102,6 +102,10 @@ def terms_of(spec: ModelSpec, plan: Mapping[str, object], rounds: int | None, le
 def earlier_in_words(earlier: Sequence[Told]) -> list[str]:
     """Return earlier jobs, each with the names of the owners that it was over."""
     return [f"{one.job_id} over {', '.join(sorted(one.names))}" for one in earlier]
+
+
+def _rounds(count: int | None) -> str:
+    return "1 round" if count == 1 else f"{count} rounds"
 
 
 def leak_of(spec: ModelSpec, rounds: int) -> Leak | None:
@@ -165,7 +169,7 @@ def _value(value: object) -> str:
 def _leaves(leak: Leak) -> str:
     return (
         f"encrypted and masked, so that only sums over all owners can be read: {leak.numbers_per_round} sums a "
-        f"decrypted round, at most {leak.rounds_at_most} rounds, of {leak.numbers_in_all_moments} that "
+        f"decrypted round, at most {_rounds(leak.rounds_at_most)}, of {leak.numbers_in_all_moments} that "
         f"there are; if {leak.holds_if}"
     )
 

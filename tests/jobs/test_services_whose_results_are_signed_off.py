@@ -139,6 +139,8 @@ def test_a_result_is_shown_signed_by_two_people_of_each_owner_over_a_restart_and
             wrong = await said(by_command, "approve", job_id, "--yes")
             assert (wrong.exit_code, f"fedtrain sign-off {job_id[:8]}" in wrong.output) == (1, True)
             assert job_id in (await said(by_command, "sign-off")).output
+            waits = f"(stay) waits to be signed off: fedtrain sign-off {job_id[:8]}"
+            assert waits in " ".join((await said(by_command, "inbox")).output.split())
             shown = (await said(by_command, "sign-off", job_id, "--by", "bea")).output
             for part in (
                 "stay",
@@ -151,6 +153,7 @@ def test_a_result_is_shown_signed_by_two_people_of_each_owner_over_a_restart_and
                 assert part in shown
             done = await said(by_command, "sign-off", job_id[:8], "--by", "bea", "--yes")
             assert (done.exit_code, "signed off. The Model Owner can open" in done.output) == (0, True), done.output
+            assert "waits to be signed off" not in (await said(by_command, "inbox")).output
             await signed_by_two_accounts(last, job_id)
             model = await parties.wait(job_id)
             assert (model["status"], model["rows_total"]) == ("FINISHED", 93)

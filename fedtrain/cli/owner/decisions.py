@@ -253,6 +253,22 @@ def waiting_jobs(service: Service) -> list[dict[str, Any]]:
     ]
 
 
+def waiting_results(service: Service) -> list[dict[str, Any]]:
+    """Return the jobs, id and name each, whose result waits for people of this owner to sign it off."""
+    waiting = [one for one in service.get("/models") if one["sign_off"] == "waits"]
+    return [{"job": one["id"], "name": one.get("name")} for one in waiting]
+
+
+def print_waiting_results(waiting: list[dict[str, Any]]) -> None:
+    """Print results that wait to be signed off, a line each, with the command that shows them."""
+    for one in waiting:
+        named = "" if one["name"] is None else f" ({one['name']})"
+        console().print(
+            f"the result of job {one['job'][:16]}{named} waits to be signed off: fedtrain sign-off {one['job'][:8]}",
+            markup=False,
+        )
+
+
 def _list_waiting(service: Service, as_json: bool) -> None:
     waiting = waiting_jobs(service)
     if as_json:

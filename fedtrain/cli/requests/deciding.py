@@ -7,7 +7,15 @@ from typing import Annotated, Any
 import typer
 
 from fedtrain.cli.output import console, echo, print_json, print_table
-from fedtrain.cli.owner.decisions import DataOwner, Json, data_owner_url, print_waiting_jobs, waiting_jobs
+from fedtrain.cli.owner.decisions import (
+    DataOwner,
+    Json,
+    data_owner_url,
+    print_waiting_jobs,
+    print_waiting_results,
+    waiting_jobs,
+    waiting_results,
+)
 from fedtrain.cli.requests.approving import decide, print_request
 from fedtrain.cli.requests.shown import all_requests, print_thread, request_id
 
@@ -23,7 +31,7 @@ def inbox(
     data_owner: DataOwner = None,
     as_json: Json = False,
 ) -> None:
-    """Show what waits for people of this owner: requests and jobs; or one request in full."""
+    """Show what waits for people of this owner: requests, jobs, results to sign off; or one request in full."""
     from fedtrain.cli.jobs.client import Service
     from fedtrain.spec.problems import Code, Problem
 
@@ -35,7 +43,7 @@ def inbox(
             else:
                 print_request(found)
             return
-        jobs = waiting_jobs(service)
+        jobs, results = waiting_jobs(service), waiting_results(service)
         try:
             requests: list[dict[str, Any]] | None = all_requests(service)
         except Problem as problem:
@@ -44,7 +52,7 @@ def inbox(
             echo(f"fedtrain: requests cannot be looked at: {problem.detail}", err=True)
             requests = None
     if as_json:
-        print_json({"requests": requests, "jobs": jobs})
+        print_json({"requests": requests, "jobs": jobs, "results": results})
         return
     if requests == []:
         console().print("no request asks this owner", markup=False)
@@ -54,7 +62,9 @@ def inbox(
             for one in requests
         ]
         print_table("", ["request", "title", "model owner", "purpose", "decided here", "messages"], rows)
-    print_waiting_jobs(jobs)
+    if jobs or not results:
+        print_waiting_jobs(jobs)
+    print_waiting_results(results)
 
 
 def decline(
