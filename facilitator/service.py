@@ -261,7 +261,9 @@ class JobService:
         readers = {manifest.model_owner, *manifest.spec.auditors, *(owner.party for owner in state.roster)}
         if caller is not None and caller not in readers:
             raise Problem(
-                Code.FORBIDDEN, f"Evidence is for the job's parties and its auditors; {caller[:16]}… is neither."
+                Code.FORBIDDEN,
+                f"Evidence is for the job's parties and its auditors; {caller[:16]}… is neither: a job's spec names "
+                "auditors in `auditors`.",
             )
         if blob is None and state.pruned_at is not None:
             when = state.pruned_at.date().isoformat()

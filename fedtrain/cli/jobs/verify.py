@@ -78,10 +78,11 @@ def verify(
         raise typer.Exit(PRUNED)
     if as_json:
         return
+    sums = "1 sum" if found["sums"] == 1 else f"{found['sums']} sums"
     console().print(
         f"model {found['model_id']}: {found['entries']} log entries hold, from the manifest to "
         f"{str(found['head'])[:16]}…\n"
-        f"{found['sums']} sums of {found['owners']} owners recomputed from their signed answers."
+        f"{sums} of {found['owners']} owners recomputed from their signed answers."
     )
     _print_heads(found, as_json)
 
