@@ -5,10 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from tests.pages.conftest import MARKUP, ROWS, SPEC, Parties, Watched, at
+from fedtrain.data_owner.agent.training import TrainingStep
+from tests.pages.conftest import MARKUP, ROWS, SPEC, Parties, Watched, at, tab_to
 
 pytestmark = pytest.mark.slow
 
@@ -122,3 +125,57 @@ def test_text_of_others_is_no_formula_in_a_saved_table(finished: tuple[Parties, 
         page.get_by_role("button", name="Save all of them as CSV").click()
     row = list(csv.reader(io.StringIO(download.value.path().read_text())))[1]
     assert row[6] == """'=HYPERLINK("x") a "quoted", reason """
+
+
+def test_a_dataset_and_the_budget_are_worked_by_keyboard_alone(finished: tuple[Parties, str], watched: Watched) -> None:
+    parties, job = finished
+    page = at(parties, watched, "owner-a", "data-owner/datasets")
+
+    def press(role: str, name: str, key: str = "Enter") -> None:
+        tab_to(page, page.get_by_role(role, name=name, exact=True))  # type: ignore[arg-type]
+        page.keyboard.press(key)
+
+    press("link", "default")
+    page.get_by_text("Not published").wait_for()
+    tab_to(page, page.get_by_label("Title"))
+    page.keyboard.type("Stays by keyboard")
+    press("button", "Publish")
+    page.get_by_text("signed by this owner").wait_for()
+    press("button", "Withdraw")
+    page.get_by_text("Not published").wait_for()
+    tab_to(page, page.get_by_label("Dictionary (JSON"))
+    page.keyboard.insert_text(json.dumps({**SPEC["data_props"], "features": SPEC["data_props"]["features"][:1]}))
+    press("button", "Check")
+    page.get_by_text("Nothing was declared by this.").wait_for()
+
+    release = {"epsilon": 1.0, "delta": 1e-6, "booked_at": "2026-01-31T09:30:07.000Z", "release": "3b" * 32}
+    account = {"dataset": "default", "version": "9f" * 32, "delta": 1e-6, "epsilon_spent": 1.0, "epsilon_left": 2.0}
+    said = {"epsilon": 3.0, "delta": 1e-6, "per_job": None, "at_end": "refuse", "forgotten": 0}
+    said["datasets"] = [{**account, "exact": False, "reserved": 0, "releases": [{**release, "job_id": job}]}]
+    page.route("**/budget", lambda route: route.fulfill(json=said))
+    press("link", "Budget")
+    page.get_by_role("heading", name="Asked by model-owner").wait_for()
+    press("link", f"{job[:12]}…")
+    page.get_by_role("heading", name="What is asked").wait_for()
+
+
+def test_an_open_page_follows_the_training_that_runs_now(
+    finished: tuple[Parties, str], awaited: str, watched: Watched
+) -> None:
+    """The event comes by the page's stream; the page asks what it is about, and is not loaded again."""
+    parties, _ = finished
+    running = TrainingStep(Path("frozen"), round=3, step=5, steps=40)
+    steps = {awaited: running}
+    state = parties.apps["owner-a"].state
+    parts = state.parts
+    state.parts = replace(parts, training_of=steps.get)
+    try:
+        page = at(parties, watched, "owner-a", f"data-owner/job/{awaited}")
+        page.evaluate("window.kept = 'this page'")
+        page.get_by_text("Trains for round 3: 5 of 40 batches.").wait_for()
+        for step in (6, 39):
+            steps[awaited] = replace(running, step=step)
+            page.get_by_text(f"Trains for round 3: {step} of 40 batches.").wait_for()
+        assert page.evaluate("window.kept") == "this page"
+    finally:
+        state.parts = parts

@@ -8,7 +8,7 @@ import io
 
 import pytest
 
-from tests.pages.conftest import MARKUP, Parties, Watched, at
+from tests.pages.conftest import MARKUP, Parties, Watched, at, tab_to
 
 pytestmark = pytest.mark.slow
 
@@ -155,3 +155,40 @@ def test_models_are_compared_in_one_table_and_one_drawing(
     assert told[1:] == [f"{found['name']} ({one[:6]}…)" for one in (job, other["id"])]
     assert [float(row[1]) for row in rows] == pytest.approx([point["loss"] for point in found["history"]])
     assert [row[1] for row in rows] == [row[2] for row in rows]
+
+
+def test_data_is_found_and_models_compared_by_keyboard_alone(finished: tuple[Parties, str], watched: Watched) -> None:
+    parties, job = finished
+    with parties.client("owner-b") as owner:
+        assert owner.put("/datasets/default/card", json={"title": "Stays of ward b"}).status_code == 200
+        page = at(parties, watched, "model-owner", "model-owner/data")
+        page.get_by_role("heading", name="Stays of ward b").wait_for()
+        tab_to(page, page.get_by_label("Words of"))
+        page.keyboard.type("oncology")
+        page.keyboard.press("Enter")
+        page.get_by_text("Nothing that you may see fits.").wait_for()
+        page.keyboard.press("ControlOrMeta+a")
+        page.keyboard.type("ward")
+        tab_to(page, page.get_by_role("button", name="Look"))
+        page.keyboard.press("Enter")
+        page.get_by_role("heading", name="Stays of ward b").wait_for()
+        tab_to(page, page.get_by_role("checkbox"))
+        page.keyboard.press("Space")
+        tab_to(page, page.locator("a.button"))
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/model-owner/ask")
+        assert owner.delete("/datasets/default/card").status_code == 200
+
+    name = parties.client("model-owner").get(f"/models/{job}").json()["name"]
+    tab_to(page, page.get_by_role("link", name="Compare"))
+    page.keyboard.press("Enter")
+    tab_to(page, page.get_by_role("checkbox", name=name).first)
+    page.keyboard.press("Space")
+    tab_to(page, page.get_by_role("table").get_by_role("link", name=name))
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="Take it home").wait_for()
+    tab_to(page, page.get_by_role("button", name="Save as PNG").first)
+    with page.expect_download() as download:
+        tab_to(page, page.get_by_role("button", name="ONNX"))
+        page.keyboard.press("Enter")
+    assert download.value.suggested_filename == f"model-{job}.onnx"

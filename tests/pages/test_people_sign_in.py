@@ -6,6 +6,7 @@ import pytest
 from oidc_provider_mock import User, run_server_in_thread
 from playwright.sync_api import Browser, Page
 
+from fedtrain.service.pages.sessions import IDLE_S
 from fedtrain.service.people.organisation import RETURN_PATH, Organisation, Provider
 from fedtrain.service.people.permissions import PersonRole
 from fedtrain.service.runtime.system_clock import SystemClock
@@ -116,6 +117,29 @@ def test_people_are_added_changed_and_disabled_by_keyboard_alone(fresh: Parties,
     tab_to(page, page.get_by_role("button", name="Disable ana"))
     page.keyboard.press("Enter")
     page.get_by_text("ana is the last owner here").wait_for()
+
+
+def test_an_open_page_that_asks_by_itself_keeps_no_session_alive(
+    fresh: Parties, watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, sessions = fresh.urls["facilitator"], fresh.apps["facilitator"].state.sessions
+    sessions.people.accounts.add("ana", PersonRole.OWNER, RIGHT, sessions.people.now())
+    passed_s = 0.0
+    monkeypatch.setattr(sessions, "_monotonic", lambda: passed_s)
+    page = watched.page(url)
+    page.clock.install()
+    page.goto(url)
+    sign_in(page, "ana", RIGHT)
+    page.get_by_role("row", name="owner-a").wait_for()
+    for _ in range(5):
+        passed_s += IDLE_S / 4
+        with page.expect_response("**/federation") as answer:
+            page.clock.fast_forward(10_000)
+        assert answer.value.request.headers["fedtrain-by-itself"] == "1"
+        assert answer.value.status == (200 if passed_s < IDLE_S else 401)
+    page.get_by_role("alert").wait_for()
+    page.reload()
+    page.get_by_role("heading", name="Sign in").wait_for()
 
 
 def test_a_browser_goes_to_the_organisations_site_and_comes_back_signed_in(fresh: Parties, browser: Browser) -> None:

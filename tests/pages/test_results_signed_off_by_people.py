@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from tests.pages.conftest import MARKUP, OWNERS, SPEC, Parties, Watched, approved, at, until
+from tests.pages.conftest import MARKUP, OWNERS, SPEC, Parties, Watched, approved, at, tab_to, until
 
 pytestmark = pytest.mark.slow
 #: In the order of their ids, which are drawn.
@@ -91,3 +91,20 @@ def test_what_people_signed_of_a_finished_model_goes_to_its_owner_as_a_file(
     with model_owner.expect_download() as download:
         model_owner.get_by_role("button", name="JSON").click()
     assert download.value.suggested_filename == f"model-{job}.json"
+
+
+def test_a_result_is_signed_off_and_refused_by_keyboard_alone(finished: tuple[Parties, str], watched: Watched) -> None:
+    parties, _ = finished
+    job = deployed(parties, "by keyboard", optimizer="newton")
+    for owner, button, says in (
+        ("owner-a", "Sign it off", "Signed off at this owner."),
+        ("owner-b", "Refuse it", "This owner has refused the result."),
+    ):
+        page = opened(parties, watched, owner, job)
+        tab_to(page, page.get_by_label("Who you are"))
+        page.keyboard.type("ana")
+        page.keyboard.press("Tab")
+        page.keyboard.type("As the board decided.")
+        tab_to(page, page.get_by_role("button", name=button))
+        page.keyboard.press("Enter")
+        page.get_by_text(says).wait_for()
