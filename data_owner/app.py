@@ -21,6 +21,7 @@ from fedtrain.client.agent.heads import HeadKeeper
 from fedtrain.client.agent.requests import Requests
 from fedtrain.client.agent.tasks import TaskAgent
 from fedtrain.client.facilitator import FacilitatorClient
+from fedtrain.client.http import joined
 from fedtrain.crypto.engine import Engine
 from fedtrain.crypto.engine.dask import over_cluster
 from fedtrain.data_owner.agent.effects import JobEffects, Workshop
@@ -174,6 +175,7 @@ def create_app(
             client,
             metrics.agent.timed(service.handlers),
             plan_of=service.plan_of,
+            receive=joined if store.bodies is None else store.bodies.receive_mapped,
             wait_s=settings.poll_wait_s,
             on_event=metrics.agent.on_event,
             on_dropped=service.on_dropped,

@@ -17,6 +17,7 @@ from fedtrain.client.agent.catalogue import Catalogue
 from fedtrain.client.agent.heads import HeadKeeper
 from fedtrain.client.agent.requests import Requests
 from fedtrain.client.agent.tasks import TaskAgent
+from fedtrain.client.http import joined
 from fedtrain.crypto import Engine
 from fedtrain.model_owner.giving import Giving
 from fedtrain.model_owner.jobs.datasets import Datasets
@@ -209,6 +210,7 @@ class _Parts:
                 }
             ),
             plan_of=service.plan_of,
+            receive=joined if store.bodies is None else store.bodies.receive_mapped,
             wait_s=settings.poll_wait_s,
             on_event=self._metrics.agent.on_event,
             on_problem=service.on_problem,

@@ -13,6 +13,7 @@ from fedtrain.model_owner.results.finished import fitted_of
 from fedtrain.model_owner.results.network import NetworkModel
 from fedtrain.model_owner.store import ModelStore
 from fedtrain.protocol.documents.identity import Identity
+from fedtrain.protocol.messages.cbor import Encoded
 from fedtrain.protocol.messages.given_model import ASK_TAG, GIVEN_TAG, GivenModel, ModelAsk
 from fedtrain.protocol.messages.rounds import SignedBytes, from_cbor, to_cbor
 from fedtrain.protocol.messages.scoring import ScoringReply
@@ -31,7 +32,7 @@ class Giving:
     def __init__(self, identity: Identity, store: ModelStore, executor: Executor) -> None:
         self._identity, self._store, self._executor = identity, store, executor
 
-    async def on_model(self, header: TaskHeader, body: bytes) -> TaskAnswer | None:
+    async def on_model(self, header: TaskHeader, body: Encoded) -> TaskAnswer | None:
         """A MODEL task: the network, sealed to the owner that asks, or why it does not get it."""
         try:
             return TaskAnswer(await call_in(self._executor, lambda: self._given(header, body)), CBOR_TYPE)
@@ -42,7 +43,7 @@ class Giving:
             reply = ScoringReply(code=problem.code.slug, detail=problem.detail[:2000])
             return TaskAnswer(to_cbor(reply), CBOR_TYPE)
 
-    def _given(self, header: TaskHeader, body: bytes) -> bytes:
+    def _given(self, header: TaskHeader, body: Encoded) -> bytes:
         signed = from_cbor(body, SignedBytes)
         ask = from_cbor(signed.open(ASK_TAG, header.sender), ModelAsk)
         if ask.model_id != header.job_id:

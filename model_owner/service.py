@@ -50,6 +50,7 @@ from fedtrain.protocol.clock import Clock
 from fedtrain.protocol.documents.identity import Identity
 from fedtrain.protocol.documents.signed import JobEnd, SignedDocument, parse_json
 from fedtrain.protocol.evidence.verification import LogItem
+from fedtrain.protocol.messages.cbor import Encoded
 from fedtrain.protocol.messages.forecast import forecast
 from fedtrain.protocol.messages.rounds import REQUEST_TAG, SignedBytes, Step, from_cbor
 from fedtrain.protocol.messages.task_sizes import EvidenceLimits
@@ -270,7 +271,7 @@ class ModelService:
 
     # Tasks
 
-    async def on_step(self, header: TaskHeader, body: bytes) -> TaskAnswer | None:
+    async def on_step(self, header: TaskHeader, body: Encoded) -> TaskAnswer | None:
         """A STEP task. None while the job is not known to be posted yet; then the agent asks again."""
         step = await self._run(lambda: from_cbor(body, Step))
         if header.job_id is None or step.job_id != header.job_id:
@@ -418,9 +419,9 @@ class ModelService:
                 raise
             return j.SumRefused(effect.turn.arrived, problem)
 
-    async def on_end(self, header: TaskHeader, body: bytes) -> TaskAnswer | None:
+    async def on_end(self, header: TaskHeader, body: Encoded) -> TaskAnswer | None:
         """An END task."""
-        end = parse_json(body, JobEnd)
+        end = parse_json(bytes(body), JobEnd)
         if end.job_id != header.job_id:
             raise Problem(Code.MALFORMED_MESSAGE, f"The end is of job {end.job_id}, its task of {header.job_id}.")
         await self.apply(end.job_id, j.Ended(end))

@@ -39,6 +39,7 @@ from fedtrain.protocol.documents.roster import OpenRoster
 from fedtrain.protocol.documents.signed import Decline, JobEnd, Manifest, SignedDocument, parse_json, sign_document
 from fedtrain.protocol.documents.trust import Trust
 from fedtrain.protocol.evidence.sum_set import SetRequest, UnmaskRequest
+from fedtrain.protocol.messages.cbor import Encoded
 from fedtrain.protocol.messages.rounds import Compute, RoundRequest, from_cbor
 from fedtrain.protocol.messages.task_sizes import EvidenceLimits
 from fedtrain.protocol.messages.tasks import JSON_TYPE, TaskHeader, TaskKind
@@ -181,9 +182,9 @@ class OwnerService:
                 raise
             return None
 
-    async def on_join(self, header: TaskHeader, body: bytes) -> TaskAnswer | None:
+    async def on_join(self, header: TaskHeader, body: Encoded) -> TaskAnswer | None:
         """Answer a JOIN task; None while a person has yet to decide."""
-        offer = parse_json(body, SignedDocument)
+        offer = parse_json(bytes(body), SignedDocument)
         job_id = _job_of(header)
         async with self._driver.holding(job_id):
             state = await self._run(self._store.open_job, new_job(job_id, offer, self._now()))
@@ -210,7 +211,7 @@ class OwnerService:
                 return None
             return TaskAnswer(state.join_answer.model_dump_json().encode(), JSON_TYPE)
 
-    async def on_compute(self, header: TaskHeader, body: bytes) -> TaskAnswer | None:
+    async def on_compute(self, header: TaskHeader, body: Encoded) -> TaskAnswer | None:
         """Answer a COMPUTE task. Raises Problem, which stays in view at GET /models, for a request it refuses."""
         compute = from_cbor(body, Compute)
         request = from_cbor(compute.request.body, RoundRequest)
@@ -244,14 +245,14 @@ class OwnerService:
                 log.warning("waits for a person", job=job_id, why=f"GET /models/{job_id} has the reason")
             return driven.answer
 
-    async def on_set(self, header: TaskHeader, body: bytes) -> TaskAnswer | None:
+    async def on_set(self, header: TaskHeader, body: Encoded) -> TaskAnswer | None:
         """Sign the set of owners whose answers are summed, or say that this owner leaves.
 
         Raises Problem, which stays in view, where it refuses.
         """
         return await self._of_set(_job_of(header), j.SetAsked(from_cbor(body, SetRequest)))
 
-    async def on_unmask(self, header: TaskHeader, body: bytes) -> TaskAnswer | None:
+    async def on_unmask(self, header: TaskHeader, body: Encoded) -> TaskAnswer | None:
         """Tell the Model Owner keys of masks under the signed set. Raises Problem as `on_set`."""
         return await self._of_set(_job_of(header), j.KeysAsked(from_cbor(body, UnmaskRequest)))
 
@@ -280,9 +281,9 @@ class OwnerService:
         if header.kind is TaskKind.END and header.job_id is not None:
             self._effects.stop_training(header.job_id)
 
-    async def on_end(self, header: TaskHeader, body: bytes) -> TaskAnswer:
+    async def on_end(self, header: TaskHeader, body: Encoded) -> TaskAnswer:
         """Close a job; an END for one that is not known here is answered all the same."""
-        end = parse_json(body, JobEnd)
+        end = parse_json(bytes(body), JobEnd)
         job_id = _job_of(header)
         async with self._driver.holding(job_id):
             state = await self._run(self._store.job, job_id)

@@ -8,7 +8,7 @@ from typing import Literal
 from urllib.parse import quote, urlencode
 
 from fedtrain.client.connection import parse_any_json
-from fedtrain.client.http import FileBody, ServiceClient
+from fedtrain.client.http import FileBody, Receive, ServiceClient, T
 from fedtrain.protocol.documents.card import CardList
 from fedtrain.protocol.documents.identity import is_party_id
 from fedtrain.protocol.documents.request import KeptRequest, RequestList
@@ -139,9 +139,9 @@ class FacilitatorClient(ServiceClient):
         listed = await self.request("GET", "/tasks", params=params, wait_s=wait_s)
         return parse_json(_known_tasks(listed), TaskList)
 
-    async def task_request(self, task_id: str, most_bytes: int) -> bytes:
-        """Return the exact bytes of what a task asks."""
-        return await self.request("GET", f"/tasks/{quote(task_id, safe='')}/request", most_bytes=most_bytes)
+    async def task_request(self, task_id: str, most_bytes: int, receive: Receive[T]) -> T:
+        """Return what `receive` makes of the exact bytes of what a task asks."""
+        return await self.received("GET", f"/tasks/{quote(task_id, safe='')}/request", receive, most_bytes=most_bytes)
 
     async def put_result(self, task_id: str, body: bytes | FileBody, content_type: str) -> None:
         """Answer a task; the same bytes again change nothing."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import closing
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from typing import IO, Any, Protocol
+from typing import IO, Protocol, TypeAlias, TypeVar
 
 import httpx
 
@@ -20,6 +20,18 @@ from fedtrain.spec.problems import Code, Problem
 #: Where a caller knows no better: of names and numbers, which take many times their size in memory when they are read.
 MAX_RESPONSE_BYTES = 1 << 24
 _CHUNK_BYTES = 1 << 18
+
+T = TypeVar("T")
+#: Makes something of a body that comes in chunks.
+Receive: TypeAlias = Callable[[AsyncIterator[bytes]], Awaitable[T]]
+
+
+async def joined(chunks: AsyncIterator[bytes]) -> bytes:
+    """Return the whole body."""
+    held = bytearray()
+    async for chunk in chunks:
+        held += chunk
+    return bytes(held)
 
 
 class FileBody(Protocol):
@@ -77,31 +89,47 @@ class ServiceClient(Connection):
         read. Raises Problem: the service's own, `unreachable` when it cannot be reached or breaks off,
         MALFORMED_MESSAGE when its answer is too large; and as the file's `open`, before anything is sent.
         """
+        return await self.received(
+            method,
+            path,
+            joined,
+            body=body,
+            content_type=content_type,
+            params=params,
+            wait_s=wait_s,
+            most_bytes=most_bytes,
+        )
+
+    async def received(
+        self,
+        method: str,
+        path: str,
+        receive: Receive[T],
+        *,
+        body: bytes | FileBody = b"",
+        content_type: str | None = None,
+        params: Mapping[str, str | int | float] | None = None,
+        wait_s: float = 0,
+        most_bytes: int = MAX_RESPONSE_BYTES,
+    ) -> T:
+        """Return what `receive` makes of the body of a 2xx answer, as `request`. Raises also what `receive` raises."""
         timeout = httpx.Timeout(self._request_timeout_s + wait_s, connect=min(10.0, self._request_timeout_s))
-        about: dict[str, Any] = {"params": params, "timeout": timeout}
         headers = {"Content-Type": content_type} if content_type else {}
         if self._now is not None:
             headers["Date"] = format_datetime(self._now().astimezone(UTC), usegmt=True)
-        if isinstance(body, bytes):
-            return await self._sent(method, path, len(body), most_bytes, content=body or None, headers=headers, **about)
-        headers["Content-Length"] = str(body.size_bytes)  # httpx sends in chunks what does not say its length
-        with closing(await asyncio.to_thread(body.open)) as file:
-            content = _chunks(file)
-            return await self._sent(
-                method, path, body.size_bytes, most_bytes, content=content, headers=headers, **about
-            )
-
-    async def _sent(self, method: str, path: str, size_bytes: int, most_bytes: int, **request: Any) -> bytes:
-        try:
-            async with self._http.stream(method, path, **request) as response:
-                self.bytes_sent += size_bytes
-                answer = await self._read(response, most_bytes if response.is_success else MAX_PROBLEM_BYTES)
-        except (httpx.HTTPError, httpx.StreamError, OSError) as error:
-            raise self._unreached(error) from error
-        except (httpx.InvalidURL, httpx.CookieConflict, ValueError) as error:
-            raise Problem(self.unreachable, f"{self.base_url!r} is not a usable address: {error}.") from error
-        if response.is_success:
-            return answer
+        async with _content_of(body, headers) as content:
+            try:
+                async with self._http.stream(
+                    method, path, content=content, headers=headers, params=params, timeout=timeout
+                ) as response:
+                    self.bytes_sent += _size_of(body)
+                    if response.is_success:
+                        return await receive(self._taken(response, most_bytes))
+                    answer = await joined(self._taken(response, MAX_PROBLEM_BYTES))
+            except (httpx.HTTPError, httpx.StreamError, OSError) as error:
+                raise self._unreached(error) from error
+            except (httpx.InvalidURL, httpx.CookieConflict, ValueError) as error:
+                raise Problem(self.unreachable, f"{self.base_url!r} is not a usable address: {error}.") from error
         raise self._problem(response, answer)
 
     async def request_json(
@@ -116,19 +144,36 @@ class ServiceClient(Connection):
             raise Problem(Code.MALFORMED_MESSAGE, f"The {self.service} answered {path} with no JSON object.")
         return value
 
-    async def _read(self, response: httpx.Response, limit: int) -> bytes:
+    async def _taken(self, response: httpx.Response, limit: int) -> AsyncIterator[bytes]:
         declared = response.headers.get("content-length", "")
         if declared.isdigit() and int(declared) > limit:
             raise Problem(
                 Code.MALFORMED_MESSAGE, f"The {self.service}'s answer has {int(declared):,} bytes, more than {limit:,}."
             )
-        chunks = bytearray()
+        taken = 0
         async for chunk in response.aiter_bytes():
             self.bytes_received += len(chunk)
-            if len(chunks) + len(chunk) > limit:
+            taken += len(chunk)
+            if taken > limit:
                 raise Problem(Code.MALFORMED_MESSAGE, f"The {self.service}'s answer has more than {limit:,} bytes.")
-            chunks += chunk
-        return bytes(chunks)
+            yield chunk
+
+
+def _size_of(body: bytes | FileBody) -> int:
+    return len(body) if isinstance(body, bytes) else body.size_bytes
+
+
+@asynccontextmanager
+async def _content_of(
+    body: bytes | FileBody, headers: dict[str, str]
+) -> AsyncIterator[bytes | AsyncIterator[bytes] | None]:
+    """Give what httpx sends, with the length of a file among the headers: it sends in chunks what does not say it."""
+    if isinstance(body, bytes):
+        yield body or None
+        return
+    headers["Content-Length"] = str(body.size_bytes)
+    with closing(await asyncio.to_thread(body.open)) as file:
+        yield _chunks(file)
 
 
 async def _chunks(file: IO[bytes]) -> AsyncIterator[bytes]:

@@ -33,6 +33,7 @@ from fedtrain.model_owner.store import ModelStore
 from fedtrain.model_owner.sums.keys import KeyRing
 from fedtrain.protocol.clock import Clock
 from fedtrain.protocol.documents.identity import Identity
+from fedtrain.protocol.messages.cbor import Encoded
 from fedtrain.protocol.messages.rounds import SignedBytes, from_cbor, to_cbor
 from fedtrain.protocol.messages.scoring import (
     ANSWER_TAG,
@@ -230,11 +231,11 @@ class ScoringDesk:
 
     # Tasks
 
-    async def on_scoring(self, header: TaskHeader, body: bytes) -> TaskAnswer | None:
+    async def on_scoring(self, header: TaskHeader, body: Encoded) -> TaskAnswer | None:
         """A SCORING task: the offer, for an owner that may score the model."""
         return await self._answer(header, lambda: self._offered(header, from_cbor(body, ScoringAsk).model_id))
 
-    async def on_score(self, header: TaskHeader, body: bytes) -> TaskAnswer | None:
+    async def on_score(self, header: TaskHeader, body: Encoded) -> TaskAnswer | None:
         """A SCORE task: masked scores, decrypted and truncated, for an owner that may have them."""
         return await self._answer(header, lambda: self._scored(header, from_cbor(body, SignedBytes)))
 

@@ -14,10 +14,11 @@ import pytest
 from fastapi import APIRouter, Request
 
 from fedtrain.client.facilitator import FacilitatorClient
-from fedtrain.client.http import MAX_RESPONSE_BYTES, ServiceClient
+from fedtrain.client.http import MAX_RESPONSE_BYTES, ServiceClient, joined
 from fedtrain.client.retry import LONGEST_ASKED_S, asked_s
 from fedtrain.protocol.documents.identity import Identity
 from fedtrain.protocol.documents.signed import Registration, SignedDocument, sign_document
+from fedtrain.protocol.messages.cbor import Encoded
 from fedtrain.protocol.messages.task_sizes import EvidenceLimits
 from fedtrain.protocol.messages.tasks import CBOR_TYPE, TaskKind
 from fedtrain.service.store.body_files import BodyFile, BodyFiles
@@ -40,6 +41,16 @@ TASK = {
     "created_at": "2026-01-01T00:00:00.000Z",
     "sequence": 3,
 }
+
+
+class MockStream(httpx.AsyncBaseTransport):
+    """Answers with a body of no length that is known."""
+
+    def __init__(self, body: httpx.AsyncByteStream) -> None:
+        self.body = body
+
+    async def handle_async_request(self, _request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, stream=self.body)
 
 
 class Recorder(httpx.AsyncBaseTransport):
@@ -124,7 +135,7 @@ async def test_a_result_is_sent_as_the_exact_bytes_and_both_ways_are_counted() -
     assert (request.method, request.url.path) == ("PUT", f"/tasks/{'1' * 32}/result")
     assert (request.content, request.headers["content-type"]) == (b"\xa0\x00\xff", CBOR_TYPE)
     assert (client.bytes_sent, client.bytes_received) == (3, 5)
-    assert await client.task_request("1" * 32, 5) == b"12345"
+    assert await client.task_request("1" * 32, 5, joined) == b"12345"
     assert (client.bytes_sent, client.bytes_received) == (3, 10)
 
 
@@ -157,6 +168,48 @@ async def test_of_a_result_whose_file_is_damaged_nothing_is_sent(
     with pytest.raises(Problem, match=filed.hash[:16]) as caught:
         await client.put_result("1" * 32, filed, CBOR_TYPE)
     assert (caught.value.code, transport.requests, client.bytes_sent) == (Code.BODY_DAMAGED, [], 0)
+
+
+class Endless(httpx.AsyncByteStream):
+    """A body that does not end, of which `given` bytes were taken."""
+
+    def __init__(self) -> None:
+        self.given = 0
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while True:
+            self.given += 1000
+            yield bytes(1000)
+
+
+async def test_a_request_that_is_longer_than_planned_is_cut_off_before_it_fills_the_disk(tmp_path: Path) -> None:
+    bodies, endless = BodyFiles(tmp_path, above_bytes=5000), Endless()
+    client, written = FacilitatorClient("http://f", transport=MockStream(endless), party_id=PARTY), []
+
+    async def receive(chunks: AsyncIterator[bytes]) -> Encoded:
+        async def noted() -> AsyncIterator[bytes]:
+            async for chunk in chunks:
+                written.append(len(chunk))
+                yield chunk
+
+        return await bodies.receive_mapped(noted())
+
+    with pytest.raises(Problem, match="more than 50,000 bytes") as caught:
+        await client.task_request("1" * 32, 50_000, receive)
+    assert caught.value.code is Code.MALFORMED_MESSAGE
+    assert (sum(written), endless.given, [*tmp_path.iterdir()]) == (50_000, 51_000, [])
+    client, _ = client_of(lambda _request: httpx.Response(200, content=bytes(50_001)))
+    written.clear()
+    with pytest.raises(Problem, match="50,001 bytes, more than 50,000"):
+        await client.task_request("1" * 32, 50_000, receive)
+    assert written == [], "one that says its length is not begun"
+
+
+async def test_a_request_that_is_as_long_as_planned_is_mapped(tmp_path: Path) -> None:
+    content = os.urandom(50_000)
+    client, _ = client_of(lambda _request: httpx.Response(200, content=content))
+    bodies = BodyFiles(tmp_path, above_bytes=5000)
+    assert (await client.task_request("1" * 32, 50_000, bodies.receive_mapped))[:] == content
 
 
 async def test_registering_puts_the_signed_document_under_the_partys_id() -> None:

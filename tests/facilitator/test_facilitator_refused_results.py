@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from fedtrain.client.http import joined as as_bytes
 from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.protocol.documents.identity import Identity
 from fedtrain.protocol.documents.signed import SignedDocument, parse_json
@@ -25,7 +26,7 @@ def test_a_task_is_there_for_its_recipient_alone(tmp_path: Path) -> None:
         header, request = await scene.owners[0].task(TaskKind.COMPUTE)
         body = to_cbor(scene.owners[0].answer(request, scene.budget, [[1, 2]]))
         thief = scene.owners[1].client
-        assert (await refusal(thief.task_request(header.id, 1 << 24))).code is Code.TASK_NOT_FOUND
+        assert (await refusal(thief.task_request(header.id, 1 << 24, as_bytes))).code is Code.TASK_NOT_FOUND
         assert (await refusal(thief.put_result(header.id, body, CBOR_TYPE))).code is Code.TASK_NOT_FOUND
         async with facilitator.client as client:
             answer = await client.get("/tasks")

@@ -21,9 +21,10 @@ import structlog
 from structlog.contextvars import bound_contextvars
 
 from fedtrain.client.agent.job_queue import JobQueue, Outcome
-from fedtrain.client.http import FileBody
+from fedtrain.client.http import FileBody, Receive, joined
 from fedtrain.client.retry import FIRST_BACKOFF_S, Passes, may_pass, until_done
 from fedtrain.methods.plan import Plan
+from fedtrain.protocol.messages.cbor import Encoded
 from fedtrain.protocol.messages.task_sizes import most_request_bytes, most_unplanned_bytes
 from fedtrain.protocol.messages.tasks import TaskHeader, TaskKind, TaskList
 from fedtrain.spec.model_spec import ModelSpec
@@ -62,7 +63,7 @@ class AgentEvent(StrEnum):
     FAILED = "failed"
 
 
-Handler = Callable[[TaskHeader, bytes], Awaitable[TaskAnswer | None]]
+Handler = Callable[[TaskHeader, Encoded], Awaitable[TaskAnswer | None]]
 #: From a job's id to its spec and the plan that the party agreed to; None where it knows none.
 PlanOf = Callable[[str], Awaitable[tuple[ModelSpec, Plan] | None]]
 OnEvent = Callable[[AgentEvent, TaskHeader | None], None]
@@ -76,7 +77,7 @@ class TaskSource(Protocol):
 
     async def tasks(self, *, wait_s: float, after: int) -> TaskList: ...
 
-    async def task_request(self, task_id: str, most_bytes: int) -> bytes: ...
+    async def task_request(self, task_id: str, most_bytes: int, receive: Receive[Encoded]) -> Encoded: ...
 
     async def put_result(self, task_id: str, body: bytes | FileBody, content_type: str) -> None: ...
 
@@ -128,7 +129,7 @@ class TaskAgent:
     run again. `on_dropped` is told of a task that was over before its answer came, `on_listed` of each task as soon as
     it is listed, whatever its job is at work on; more than once, and it must raise nothing.
 
-    No more of a request is read than a job's plan, which `plan_of` returns, says that it can have.
+    No more of a request is read than a job's plan, which `plan_of` returns, says that it can have; `receive` keeps it.
 
     `on_connect` runs before the first poll and after every interruption (it is the place to register); while it raises
     Problem the agent counts as not connected. `sleep`, `monotonic` and `jitter` (in [0, 1)) are for tests.
@@ -140,6 +141,7 @@ class TaskAgent:
         handlers: Mapping[TaskKind, Handler],
         *,
         plan_of: PlanOf,
+        receive: Receive[Encoded] = joined,
         wait_s: float = 20,
         on_event: OnEvent = _ignore,
         on_problem: OnProblem = _only_logged,
@@ -154,6 +156,7 @@ class TaskAgent:
         self._client = client
         self._handlers = handlers
         self._plan_of = plan_of
+        self._receive = receive
         self._wait_s = wait_s
         self._on_event = on_event
         self._on_problem = on_problem
@@ -270,7 +273,7 @@ class TaskAgent:
             raise Problem(Code.MALFORMED_MESSAGE, f"This party does no {header.kind} tasks.")
         try:
             most_bytes = await self._persist(lambda: self._most_bytes(header), _own_store_is_away)
-            request = await self._persist(lambda: self._client.task_request(header.id, most_bytes))
+            request = await self._persist(lambda: self._client.task_request(header.id, most_bytes, self._receive))
         except Problem as problem:
             return await self._dropped(header, problem)
         answer = await self._persist(lambda: handler(header, request), _own_store_is_away)

@@ -7,8 +7,9 @@ shortest lengths. Tags are refused before anything is built from them.
 
 from __future__ import annotations
 
-from io import BytesIO
-from typing import NoReturn, TypeAlias, cast
+from io import BufferedReader, BufferedWriter, BytesIO, RawIOBase
+from mmap import mmap
+from typing import Any, NoReturn, TypeAlias, cast
 
 import cbor2
 
@@ -16,7 +17,10 @@ from fedtrain.protocol.messages.items import MOST_ITEMS
 from fedtrain.spec.problems import Code, Problem
 
 MAX_DEPTH = 8
+_PIECE_BYTES = 1 << 18
 
+#: An encoding in memory, or in a file that is mapped.
+Encoded: TypeAlias = bytes | mmap
 Plain: TypeAlias = "bool | int | str | bytes | list[Plain] | dict[str, Plain] | None"
 
 # Every tag cbor2 knows how to build something from (dates, big numbers, regular expressions, shared references…).
@@ -59,7 +63,54 @@ def _head(major: int, argument: int) -> bytes:
     return bytes([major << 5 | (23 + width.bit_length())]) + argument.to_bytes(width, "big")
 
 
-def decode(data: bytes, most_items: int = MOST_ITEMS) -> Plain:
+def compare(data: Encoded, value: Plain) -> int:
+    """Return how many of the bytes of `data` the encoding of `value` is the beginning of; -1 where it is not.
+
+    The encoding, which may be large, is held against them piece by piece.
+    """
+    held = _Held(data)
+    with BufferedWriter(held) as writer:
+        cbor2.dump(value, writer, canonical=True)
+        writer.flush()
+        return held.compared if held.same else -1
+
+
+class _Held(RawIOBase):
+    """Takes pieces without keeping them, and holds them against what is there already."""
+
+    def __init__(self, data: Encoded) -> None:
+        self._data = data
+        self.compared, self.same = 0, True
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, piece: Any) -> int:
+        for at in range(0, len(piece), _PIECE_BYTES):
+            part = bytes(piece[at : at + _PIECE_BYTES])
+            start, self.compared = self.compared, self.compared + len(part)
+            self.same = self.same and self._data[start : self.compared] == part
+        return len(piece)
+
+
+class _Mapped(RawIOBase):
+    """Reads a mapped file, of which nothing is copied before it is asked for."""
+
+    def __init__(self, data: mmap) -> None:
+        self._data = data
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        piece = self._data[self._at : self._at + len(buffer)]
+        buffer[: len(piece)] = piece
+        self._at += len(piece)
+        return len(piece)
+
+
+def decode(data: Encoded, most_items: int = MOST_ITEMS) -> Plain:
     """Return the plain value that `data` encodes. Raises Problem(MALFORMED_CBOR) on anything else.
 
     Also on more than `most_items` values, keys included, before any of them is built.
@@ -67,7 +118,7 @@ def decode(data: bytes, most_items: int = MOST_ITEMS) -> Plain:
     _check_heads(data, most_items)
     try:
         value = cbor2.CBORDecoder(
-            BytesIO(data),
+            BytesIO(data) if isinstance(data, bytes) else BufferedReader(_Mapped(data)),
             tag_hook=_refuse,
             semantic_decoders=dict.fromkeys(_BUILT_IN_TAGS, _refuse),
             max_depth=MAX_DEPTH,
@@ -76,7 +127,7 @@ def decode(data: bytes, most_items: int = MOST_ITEMS) -> Plain:
         ).decode()
         if not _is_plain(value):
             raise _malformed("it holds a type other than null, boolean, 64-bit integer, text, bytes, array or map")
-        again = cbor2.dumps(value, canonical=True)
+        compared = compare(data, value)
     except _TagRefusedError:
         raise _malformed("it holds a tag") from None
     except (cbor2.CBORError, UnicodeError, ValueError, TypeError, RecursionError, MemoryError, OverflowError) as error:
@@ -84,13 +135,12 @@ def decode(data: bytes, most_items: int = MOST_ITEMS) -> Plain:
         if isinstance(error.__cause__, _TagRefusedError) or "_TagRefused" in text:
             raise _malformed("it holds a tag") from None
         raise _malformed(type(error).__name__ if len(text) > 200 else text) from None
-    if again != data:
-        trailing = len(data) > len(again) and data.startswith(again)
-        raise _malformed("bytes follow the value" if trailing else "its encoding is not the deterministic one")
+    if compared != len(data):
+        raise _malformed("bytes follow the value" if compared >= 0 else "its encoding is not the deterministic one")
     return cast(Plain, value)
 
 
-def _check_heads(data: bytes, most_items: int) -> None:
+def _check_heads(data: Encoded, most_items: int) -> None:
     """Walk the heads of all items (RFC 8949 §3), passing over texts and bytes. Raises Problem(MALFORMED_CBOR).
 
     What is counted are the items that heads announce, so that a lie about a length is no work either.

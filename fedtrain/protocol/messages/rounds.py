@@ -316,26 +316,27 @@ def plain(message: Strict) -> dict[str, cbor.Plain]:
     return {name: _plain(item) for name, item in message.model_dump(mode="python", exclude_none=True).items()}
 
 
-def from_cbor(data: bytes, kind: type[AnyMessage]) -> AnyMessage:
+def from_cbor(data: cbor.Encoded, kind: type[AnyMessage]) -> AnyMessage:
     """Return the message, of which `data` is the one encoding.
 
     Raises Problem: MALFORMED_CBOR, PROTOCOL_VERSION (before anything else is looked at) or MALFORMED_MESSAGE.
     """
-    value = cbor.decode(data, most_items(kind))
+    known = value = cbor.decode(data, most_items(kind))
     if isinstance(value, dict) and isinstance(version := value.get("protocol"), str):
         check_protocol(version)
         if is_newer_minor(version) and issubclass(kind, Message):
             # What a newer minor version adds to a message may be passed over; what may not is a new major version.
-            value = {name: item for name, item in value.items() if name in kind.model_fields}
+            known = {name: item for name, item in value.items() if name in kind.model_fields}
     try:
-        message = kind.model_validate(value)
+        message = kind.model_validate(known)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the whole"
         raise Problem(
             Code.MALFORMED_MESSAGE, f"{kind.__name__}: {where}: {first['msg'].removeprefix('Value error, ')}."
         ) from None
-    if to_cbor(message) != cbor.encode(value):
+    expected = data if known is value else cbor.encode(known)
+    if cbor.compare(expected, plain(message)) != len(expected):
         # A number as text, an explicit null, a default left out: what means the same must be the same bytes.
         raise Problem(Code.MALFORMED_MESSAGE, f"{kind.__name__}: a field is of another type, null, or left out.")
     return message

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from fedtrain.client.agent.tasks import AgentEvent, Handler, TaskAnswer
+from fedtrain.protocol.messages.cbor import Encoded
 from fedtrain.protocol.messages.tasks import TaskHeader, TaskKind
 from fedtrain.spec.problems import Code, Problem
 
@@ -46,7 +47,7 @@ class AgentMetrics:
         return {kind: self._timed(kind, handler) for kind, handler in handlers.items()}
 
     def _timed(self, kind: TaskKind, handler: Handler) -> Handler:
-        async def timed(header: TaskHeader, request: bytes) -> TaskAnswer | None:
+        async def timed(header: TaskHeader, request: Encoded) -> TaskAnswer | None:
             began = self._perf_counter()
             try:
                 answer = await handler(header, request)

@@ -13,11 +13,14 @@ import re
 import time
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from secrets import token_hex
 from typing import IO, overload
 
+from fedtrain.protocol.messages.cbor import Encoded
 from fedtrain.protocol.messages.pieces import Filed, Pieces
+from fedtrain.service.store.full_disk import problem_of_disk
 from fedtrain.service.store.streamed_file import PART, save_stream
 from fedtrain.service.vault.secret_files import sync_folder
 from fedtrain.spec.problems import Code, Problem
@@ -121,6 +124,24 @@ class BodyFiles:
                 path, filed = await save_stream(self.folder, f".{token_hex(8)}{PART}", _resumed(bytes(held), chunks))
                 return BodyFile(filed.hash, filed.size_bytes, path)
         return bytes(held)
+
+    async def receive_mapped(self, chunks: AsyncIterator[bytes]) -> Encoded:
+        """Return a body that comes in chunks: its bytes, or from `above_bytes` on a map of a file that has no name any
+        more, and is gone with the map. Raises Problem(STORE_UNAVAILABLE), and what `chunks` raises."""
+        try:
+            body = await self.receive(chunks)
+            if isinstance(body, bytes):
+                return body
+            try:
+                with body.path.open("rb") as file:
+                    return mmap(file.fileno(), 0, access=ACCESS_READ)
+            finally:
+                body.discard()
+        except OSError as error:
+            problem = problem_of_disk(error)
+            if problem is None:
+                raise
+            raise problem from error
 
     def write(self, pieces: Pieces) -> BodyFile:
         """Return the pieces, one after the other, as a file without a row. Raises OSError; as `BodyFile.open`."""

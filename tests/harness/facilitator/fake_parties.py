@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from phe.paillier import PaillierPrivateKey
 
 from fedtrain.client.facilitator import FacilitatorClient
+from fedtrain.client.http import joined
 from fedtrain.crypto import (
     EncryptedVector,
     LocalEngine,
@@ -124,7 +125,7 @@ class Party:
             found = (await self.client.tasks(wait_s=60, after=after)).tasks
             for header in found:
                 if header.kind is kind and (job_id is None or header.job_id == job_id):
-                    return header, await self.client.task_request(header.id, 1 << 24)
+                    return header, await self.client.task_request(header.id, 1 << 24, joined)
             after = max([after, *(header.sequence for header in found)])
         raise AssertionError(f"{self.name} has no {kind} task")
 

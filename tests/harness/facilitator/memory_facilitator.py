@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from fedtrain.client.agent.tasks import AgentEvent, TaskAgent, TaskAnswer
+from fedtrain.client.http import Receive
 from fedtrain.methods.plan import Plan
+from fedtrain.protocol.messages.cbor import Encoded
 from fedtrain.protocol.messages.tasks import JSON_TYPE, TaskHeader, TaskKind, TaskList
 from fedtrain.spec.model_spec import ModelSpec
 from fedtrain.spec.problems import Code, Problem
@@ -88,11 +90,11 @@ class MemoryFacilitator:
     def _listed(self, after: int) -> tuple[TaskHeader, ...]:
         return tuple(header for header in self.open.values() if header.sequence > after)
 
-    async def task_request(self, task_id: str, most_bytes: int) -> bytes:
+    async def task_request(self, task_id: str, most_bytes: int, receive: Receive[Encoded]) -> Encoded:
         self.most_bytes = most_bytes
         if self.request_problems:
             raise self.request_problems.pop(0)
-        return f"request {task_id}".encode()
+        return await receive(_in_chunks(f"request {task_id}".encode()))
 
     async def put_result(self, task_id: str, body: bytes, content_type: str) -> None:
         assert content_type == JSON_TYPE
@@ -100,6 +102,11 @@ class MemoryFacilitator:
             raise self.result_problems.pop(0)
         self.results.append((task_id, body))
         self.open.pop(task_id, None)
+
+
+async def _in_chunks(content: bytes) -> AsyncIterator[bytes]:
+    for at in range(0, len(content), 10):
+        yield content[at : at + 10]
 
 
 class Setting:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import tracemalloc
+from mmap import mmap
 
 import cbor2
 import pytest
@@ -33,6 +34,21 @@ def test_every_plain_value_comes_back_with_its_types(value: cbor.Plain) -> None:
     again = cbor.decode(cbor.encode(value))
     assert repr(again) == repr(value) or again == value
     assert cbor.encode(again) == cbor.encode(value)
+
+
+def mapped(data: bytes) -> mmap:
+    made = mmap(-1, len(data))
+    made.write(data)
+    return made
+
+
+@given(PLAIN)
+def test_what_is_mapped_is_the_same_value(value: cbor.Plain) -> None:
+    encoded = cbor.encode(value)
+    with mapped(encoded) as data:
+        assert cbor.encode(cbor.decode(data)) == encoded
+    assert cbor.compare(encoded, value) == cbor.compare(encoded + b"more", value) == len(encoded)
+    assert cbor.compare(encoded[:-1], value) == cbor.compare(encoded[:-1] + bytes([encoded[-1] ^ 1]), value) == -1
 
 
 @given(st.binary(max_size=200))
@@ -122,10 +138,11 @@ REFUSED = {
 
 @pytest.mark.parametrize(("data", "why"), REFUSED.values(), ids=REFUSED.keys())
 def test_what_is_not_the_one_encoding_of_a_plain_value_is_refused(data: bytes, why: str) -> None:
-    with pytest.raises(Problem, match=f"not the CBOR that is expected here: .*({why})") as caught:
-        cbor.decode(data)
-    assert caught.value.code is Code.MALFORMED_CBOR
-    assert len(caught.value.detail) < 400
+    for encoded in (data, mapped(data)) if data else (data,):
+        with pytest.raises(Problem, match=f"not the CBOR that is expected here: .*({why})") as caught:
+            cbor.decode(encoded)
+        assert caught.value.code is Code.MALFORMED_CBOR
+        assert len(caught.value.detail) < 400
 
 
 def test_the_deepest_that_is_taken_and_the_widest_integers() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
+from mmap import mmap
 
 import pytest
 from gmpy2 import mpz
@@ -254,6 +256,21 @@ def test_a_vector_that_is_not_valid_is_refused(change: dict[str, object]) -> Non
 
 
 # Signatures
+
+
+def test_a_large_message_that_is_mapped_is_in_memory_once_when_it_is_read() -> None:
+    answers = tuple(bytes([at]) * (4 << 20) for at in range(4))
+    encoded = to_cbor(Step(job_id=JOB, step=1, log_entry=b"entry", answers=answers))
+    with mmap(-1, len(encoded)) as data:
+        data.write(encoded)
+        tracemalloc.start()
+        try:
+            step = from_cbor(data, Step)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert step.answers == answers
+    assert peak < 1.5 * len(encoded), "its byte strings, and one of them while it is read"
 
 
 def test_a_signed_request_opens_to_its_exact_bytes() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import stat
 from collections.abc import AsyncIterator
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from fedtrain.protocol.documents.identity import sha256_hex
+from fedtrain.service.store import streamed_file
 from fedtrain.service.store.body_files import BodyFile, BodyFiles, OpenedBodies, bytes_of, chunks_of
 from fedtrain.spec.problems import Code, Problem
 
@@ -55,6 +57,33 @@ def test_a_body_that_breaks_off_leaves_nothing(bodies: BodyFiles) -> None:
     with pytest.raises(ConnectionResetError):
         asyncio.run(bodies.receive(in_chunks(LARGE, breaks_after=3000)))
     assert files(bodies) == []
+
+
+def test_a_large_body_that_is_mapped_has_no_name_and_a_small_one_is_in_memory(bodies: BodyFiles) -> None:
+    assert asyncio.run(bodies.receive_mapped(in_chunks(LARGE[:1000]))) == LARGE[:1000]
+    mapped = asyncio.run(bodies.receive_mapped(in_chunks(LARGE)))
+    assert not isinstance(mapped, bytes)
+    assert (len(mapped), mapped[:]) == (len(LARGE), LARGE)
+    assert files(bodies) == [], "a crash leaves none"
+    with pytest.raises(TypeError):
+        mapped[0] = 0  # type: ignore[index]
+    with pytest.raises(ConnectionResetError):
+        asyncio.run(bodies.receive_mapped(in_chunks(LARGE, breaks_after=3000)))
+    assert files(bodies) == []
+
+
+def test_a_body_that_finds_no_room_is_a_problem_and_leaves_nothing(
+    bodies: BodyFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(streamed_file.os, "fsync", no_room)
+        with pytest.raises(Problem, match="the disk is full") as refused:
+            asyncio.run(bodies.receive_mapped(in_chunks(LARGE)))
+    assert (refused.value.code, files(bodies)) == (Code.STORE_UNAVAILABLE, [])
+    assert asyncio.run(bodies.receive_mapped(in_chunks(LARGE)))[:] == LARGE
 
 
 def test_bodies_that_are_read_one_by_one(bodies: BodyFiles) -> None:
