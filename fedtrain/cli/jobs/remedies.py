@@ -25,7 +25,7 @@ REMEDIES: Final[dict[Code, str]] = {
     Code.MODEL_NOT_FINISHED: "`fedtrain status MODEL_ID` shows how far it is.",
     Code.NO_TEST_DATA: "Start the Model Owner with --test-data FILE, or score a file: `fedtrain predict --data FILE`.",
     Code.UNAUTHENTICATED: "Set FEDTRAIN_TOKEN_FILE to the file of a valid token; `fedtrain token create` makes one.",
-    Code.FORBIDDEN: "Set FEDTRAIN_TOKEN_FILE to the file of a token whose role allows it.",
+    Code.FORBIDDEN: "Ask as somebody who may: FEDTRAIN_TOKEN_FILE names the file of a token whose role allows it.",
     Code.RATE_LIMITED: "Wait a moment, and try again.",
     Code.TASK_NOT_FOUND: "Nothing; the party asks again by itself.",
     Code.IDEMPOTENCY_CONFLICT: "Deploy it again as a new model.",
