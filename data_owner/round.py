@@ -149,7 +149,8 @@ def _judged(context: JobContext, state: JobState, manifest: Manifest, message: j
         return _declining(context, state, verdict.code or Code.DATASET_NOT_FOUND, verdict.detail)
     if verdict.outcome is Ruling.ASK and not state.approved:
         return Outcome(_with(state, phase=_awaiting(state), waits_because=verdict.detail))
-    return Outcome(_with(state, adopts=dataset.schema is None), (j.Freeze(dataset.name, dataset.version),))
+    adopts = dataset.schema is None and not manifest.spec.kind.tells_thresholds
+    return Outcome(_with(state, adopts=adopts), (j.Freeze(dataset.name, dataset.version),))
 
 
 def _denied(context: JobContext, state: JobState, message: j.Denied) -> Outcome:
@@ -220,7 +221,7 @@ def _frozen(context: JobContext, state: JobState, message: j.Frozen) -> Outcome:
     manifest = context.manifest(state)
     # Where sums carry noise, neither an answer nor its absence is to tell what rows there are.
     inspection, verdict = message.inspection, ACCEPTED
-    if inspection is not None:
+    if manifest.spec.privacy is None:
         verdict = judge_rows(context.policy, manifest.spec, message.compared.table.rows, inspection)
     if verdict.outcome is Ruling.DECLINE and verdict.code is not None:
         return _declining(context, state, verdict.code, verdict.detail)

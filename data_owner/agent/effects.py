@@ -22,6 +22,7 @@ from fedtrain.data_owner.job_state import JobContext, JobState
 from fedtrain.data_owner.methods import method_of
 from fedtrain.data_owner.methods.answers import OwnerMethod, Places, PreparedData
 from fedtrain.data_owner.policy.inspector import Inspector
+from fedtrain.data_owner.policy.rules import OwnerPolicy
 from fedtrain.data_owner.policy.summed_table import SummedTable
 from fedtrain.data_owner.release.answer import AnsweringJob
 from fedtrain.data_owner.release.fixed_point import check_fits
@@ -128,9 +129,9 @@ class JobEffects:
             schema = dataset.schema_ or manifest.spec.data_props
             plan = context.documents.plan(state.offer)
             with self._freezing:
-                frozen = self._frozen(state.job_id, dataset, manifest.spec, plan, context.policy.min_rows)
+                frozen = self._frozen(state.job_id, dataset, manifest.spec, plan, context.policy)
                 inspection = None
-                if manifest.spec.privacy is None:
+                if manifest.spec.privacy is None and not manifest.spec.kind.tells_thresholds:
                     # What rounding makes of a column depends on its role, and so do its cells.
                     asked = in_roles(schema, manifest.spec.data_props, dataset.columns)
                     inspection = self._shop.inspector.inspect(dataset, asked, manifest.spec.training.scaling)
@@ -162,16 +163,17 @@ class JobEffects:
             return self._shop.noise_key.share_of_job(table, state.manifest_hash)
         return None if places is None else self._shop.noise_key.share(table, spec, terms, places)
 
-    def _frozen(self, job_id: str, dataset: Dataset, spec: ModelSpec, plan: Plan, min_rows: int) -> _Frozen:
+    def _frozen(self, job_id: str, dataset: Dataset, spec: ModelSpec, plan: Plan, policy: OwnerPolicy) -> _Frozen:
         """Freeze what the job is answered from: moments, or the records themselves."""
         freezer, method = self._shop.freezer, _method(spec)
         if spec.keeps_examples:
-            kept = freezer.freeze_examples(job_id, dataset, spec, min_rows)
+            kept = freezer.freeze_examples(job_id, dataset, spec, policy.min_rows)
             return _Frozen(kept.table, kept.examples_hash, PreparedData(plan, None, examples=kept.examples))
-        frozen = freezer.freeze_job(job_id, dataset, spec, min_rows)
+        frozen = freezer.freeze_job(job_id, dataset, spec, policy.min_rows)
         rows = TrainingRows(dataset, spec) if method.needs_rows else None
         places = None if spec.privacy is None else places_of(dataset, spec)
-        return _Frozen(frozen.table, frozen.moments_hash, PreparedData.of(frozen.moments, plan, rows, places))
+        data = PreparedData.of(frozen.moments, plan, rows, places, policy.min_cell)
+        return _Frozen(frozen.table, frozen.moments_hash, data)
 
     def _taken_before(self, state: JobState) -> frozenset[str]:
         same = (job for job in self._shop.store.jobs() if job.dataset_version == state.dataset_version)
@@ -269,7 +271,7 @@ class JobEffects:
         own_keys = roster.mask_keys
         # A job that an earlier version joined is answered by that version's plan, or not at all.
         method, plan = _method(manifest.spec), context.documents.plan(state.offer)
-        data = self._thawed(state, manifest.spec, plan, state.moments_hash)
+        data = self._thawed(state, manifest.spec, plan, state.moments_hash, context.policy)
         sealing_key = None
         if manifest.spec.shares_weights:
             sealing_key = self._shop.sealing_keys.load(state.job_id, roster.sealing_keys[context.party_id])
@@ -306,7 +308,9 @@ class JobEffects:
         share = self._noise_share(state, state.table, spec, plan, data.places)
         return self._shop.noise_key.release(share or "", roster, plan.claim)
 
-    def _thawed(self, state: JobState, spec: ModelSpec, plan: Plan, committed: str) -> PreparedData:
+    def _thawed(
+        self, state: JobState, spec: ModelSpec, plan: Plan, committed: str, policy: OwnerPolicy
+    ) -> PreparedData:
         freezer, job_id = self._shop.freezer, state.job_id
         if spec.keeps_examples:
             examples = freezer.thaw_examples(job_id, self._dataset(state), spec, committed)
@@ -317,7 +321,7 @@ class JobEffects:
         if _method(spec).needs_rows:
             rows = TrainingRows(self._dataset(state), spec, of_version=state.summed is not None)
         places = None if spec.privacy is None else places_of(self._dataset(state), spec)
-        return PreparedData.of(freezer.thaw_job(job_id, committed), plan, rows, places)
+        return PreparedData.of(freezer.thaw_job(job_id, committed), plan, rows, places, policy.min_cell)
 
     def _dataset(self, state: JobState) -> Dataset:
         dataset = self._shop.store.dataset_version(state.dataset or "", state.dataset_version or "")

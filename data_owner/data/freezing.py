@@ -40,7 +40,7 @@ from fedtrain.data_owner.release.told_files import RowFiles
 from fedtrain.data_owner.store.records import Dataset, FrozenTable
 from fedtrain.methods.regression.from_spec import RECORD_FRACTION_BITS
 from fedtrain.service.vault.secret_files import delete_secret, read_secret, write_secret
-from fedtrain.spec.model_spec import ARRAYS, DataProps, ModelSpec
+from fedtrain.spec.model_spec import DataProps, ModelSpec
 from fedtrain.spec.problems import Code, Problem
 from fedtrain.tabular.columns import Codec
 from fedtrain.tabular.encode import Encoder
@@ -125,7 +125,8 @@ class Freezer:
         salt = self._random_bytes(SALT_BYTES)
         write_secret(self._salt_path(job_id), salt)
         freeze(block, self._job_path(job_id))
-        return FrozenJob(self._summed(dataset, schema, rows, split), block, moments_hash(block, salt))
+        table = self._summed(dataset, schema, rows, split, thresholds=spec.kind.tells_thresholds)
+        return FrozenJob(table, block, moments_hash(block, salt))
 
     def freeze_examples(self, job_id: str, dataset: Dataset, spec: ModelSpec, min_rows: int = 1) -> JobExamples:
         """Freeze the records that a network trains on, reading the table once more than it is inspected.
@@ -211,7 +212,15 @@ class Freezer:
             folder = self.examples_folder(job_id)
             return freeze_examples(batches(), folder, encoder.dimensions, encoder.outputs)
 
-    def _summed(self, dataset: Dataset, schema: DataProps, name: str, split: ValidationSplit | None) -> SummedTable:
+    def _summed(
+        self,
+        dataset: Dataset,
+        schema: DataProps,
+        name: str,
+        split: ValidationSplit | None,
+        *,
+        thresholds: bool = False,
+    ) -> SummedTable:
         """The table as one that sums are told of. `name`: of its set of rows, which was just kept."""
         rows = self._rows.get(name)
         if rows is None:
@@ -228,6 +237,7 @@ class Freezer:
             whole=name,
             split=split is not None,
             training=None if split is None else self._rows.put(rows.without(split.holds_out)),
+            thresholds=thresholds,
         )
 
     def thaw_job(self, job_id: str, committed: str) -> Moments:
@@ -340,18 +350,18 @@ def _check_rows(training: int, validation: int, min_rows: int) -> None:
 def of_kind(schema: DataProps, spec: ModelSpec) -> DataProps:
     """The schema with those of its features and targets that this model type can have.
 
-    The targets are those of the job where some weigh rows.
+    The targets are those of the job where some weigh rows, and where it has none.
     """
     targets = spec.data_props.all_targets
-    if len(spec.kind.fitted(targets)) == len(targets):
+    if spec.kind.predicts and len(spec.kind.fitted(targets)) == len(targets):
         classifies = spec.kind.classifies
         targets = tuple(target for target in schema.all_targets if (target.categories is not None) == classifies)
     return DataProps(
         header=schema.header,
         decimal=schema.decimal,
         thousands=schema.thousands,
-        features=tuple(one for one in schema.features if spec.kind.has_network or one.type not in ARRAYS),
-        targets=targets,
+        features=tuple(one for one in schema.features if spec.kind.takes(one)),
+        targets=targets or None,
     )
 
 

@@ -10,6 +10,7 @@ from fedtrain.data_owner.methods.answers import OwnerMethod
 from fedtrain.data_owner.methods.network import NetworkUpdate
 from fedtrain.data_owner.methods.noised_moments import NoisedMoments
 from fedtrain.data_owner.methods.private_network import PrivateNetworkGradient
+from fedtrain.data_owner.methods.ranges import RowsBeyondBounds
 from fedtrain.data_owner.methods.row_gradient import RowGradient
 from fedtrain.data_owner.methods.second_moment import SecondMoment
 from fedtrain.spec.model_spec import ModelType
@@ -19,6 +20,7 @@ from fedtrain.spec.problems import Code, Problem
 #: Methods with rounds of their own, by model type; every other one is a regression.
 _OWN: Final[Mapping[str, OwnerMethod]] = {
     "NEURAL_NETWORK": NetworkUpdate(),
+    "RANGES": RowsBeyondBounds(),
 }
 #: With encrypted weights, and with weights that owners see.
 ENCRYPTED: Final[Mapping[str, OwnerMethod]] = MappingProxyType(

@@ -52,7 +52,8 @@ class PreparedData:
     `training`: the moments that the job's sums are taken over; `validation`: those of
     the held-out part, where the plan has one. `rows`: for a method that needs them, the job's rows, to be gone through
     as often as it likes. A network has no moments, but `examples`, and a `trainer` for them; a regression whose
-    gradients carry noise has `gradients` in its place.
+    gradients carry noise has `gradients` in its place. `min_cell`: the policy's, for a method that tells of no fewer
+    rows.
     """
 
     plan: Plan
@@ -63,6 +64,7 @@ class PreparedData:
     trainer: Trainer | None = field(repr=False, default=None)
     gradients: GradientSource | None = field(repr=False, default=None)
     places: Places | None = None
+    min_cell: int | None = None
 
     @classmethod
     def of(
@@ -71,10 +73,11 @@ class PreparedData:
         plan: Plan,
         rows: Iterable[Encoded] | None = None,
         places: Places | None = None,
+        min_cell: int | None = None,
     ) -> PreparedData:
         """Take the job's frozen moments apart where they were taken over both parts, side by side."""
         training, validation = moments.parts() if plan.holds_out else (moments, None)
-        return cls(plan, training, validation, rows, places=places)
+        return cls(plan, training, validation, rows, places=places, min_cell=min_cell)
 
     @property
     def moments(self) -> Moments:

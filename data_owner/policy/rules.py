@@ -216,10 +216,8 @@ def judge(policy: OwnerPolicy, manifest: Offer, rounds: int, dataset: DatasetFac
     if policy.approval == "by_hand":
         return Verdict(Ruling.ASK, detail="The policy wants every job approved by hand.")
     if dataset.schema is None and not policy.adopt_first_encoding:
-        return Verdict(
-            Ruling.ASK,
-            detail=f"Dataset {dataset.name!r} has no schema: approving the job adopts its encoding for good.",
-        )
+        adopted = "lets it ask about these columns" if spec.kind.tells_thresholds else "adopts its encoding for good"
+        return Verdict(Ruling.ASK, detail=f"Dataset {dataset.name!r} has no schema: approving the job {adopted}.")
     return ACCEPTED
 
 
@@ -244,22 +242,31 @@ def _refused_terms(policy: OwnerPolicy, spec: ModelSpec, rounds: int) -> str | N
     return policy.privacy.refuses(spec)
 
 
-def judge_rows(policy: OwnerPolicy, spec: ModelSpec, rows: int, inspection: Inspection) -> Verdict:
-    """Hold what the table turned out to hold against policy and plan."""
+def judge_rows(policy: OwnerPolicy, spec: ModelSpec, rows: int, inspection: Inspection | None) -> Verdict:
+    """Hold what the table turned out to hold against policy and plan.
+
+    `inspection`: None for a job that tells of no fewer rows than `min_cell`, whatever the table's cells.
+    """
     if rows > spec.training.max_rows:
         return _decline(
             Code.DOES_NOT_FIT, f"{rows} rows are in use, the job's plan covers {spec.training.max_rows} an owner."
         )
-    return judge_table(policy, inspection)
+    return _judge_count(policy, rows) if inspection is None else judge_table(policy, inspection)
 
 
 def judge_table(policy: OwnerPolicy, inspection: Inspection) -> Verdict:
     """Hold a table against policy alone: for too few rows, in all or in a cell, every job is declined."""
-    whole = inspection.whole
-    if whole.rows < policy.min_rows:
-        return _decline(Code.TOO_FEW_ROWS, f"{whole.rows} rows are in use, the policy's min_rows is {policy.min_rows}.")
-    small = _small_cells(policy, whole)
+    verdict = _judge_count(policy, inspection.whole.rows)
+    if verdict.outcome is Ruling.DECLINE:
+        return verdict
+    small = _small_cells(policy, inspection.whole)
     return ACCEPTED if small is None else _decline(Code.TOO_FEW_ROWS, small)
+
+
+def _judge_count(policy: OwnerPolicy, rows: int) -> Verdict:
+    if rows < policy.min_rows:
+        return _decline(Code.TOO_FEW_ROWS, f"{rows} rows are in use, the policy's min_rows is {policy.min_rows}.")
+    return ACCEPTED
 
 
 def standing_out_risks(policy: OwnerPolicy, inspection: Inspection, *, validates: bool) -> tuple[str, ...]:

@@ -82,21 +82,26 @@ def terms_of(spec: ModelSpec, plan: Mapping[str, object], rounds: int | None, le
     """Return what a spec itself says of a job, by the names of the fields that `Terms` has for it."""
     training = spec.training
     props = spec.data_props.model_dump(mode="json", exclude_none=True)
-    targets = props.get("targets") or [props["target"]]
+    targets = props.get("targets") or ([props["target"]] if "target" in props else [])
+    by = f", by {_words(training.optimizer)}" if targets else f" on the grid {_words(spec.grid or 'of the spec')}"
     return {
         "name": spec.name,
         "purpose": spec.purpose or _NOT_SAID,
-        "model": f"{_words(spec.model_type)}, by {_words(training.optimizer)}, at most {_rounds(rounds)}",
-        "predicts": ", ".join(_label(target) for target in targets),
+        "model": f"{_words(spec.model_type)}{by}, at most {_rounds(rounds)}",
+        "predicts": ", ".join(_label(target) for target in targets) or "nothing",
         "targets": [_column(target) for target in targets],
         "columns": [_column(feature) for feature in props["features"]],
         "least_owners": training.min_data_owners,
         "auditors": list(spec.auditors),
-        "leaves": None if leak is None else "; ".join(filter(None, (_leaves(leak), sign_off_in_words(spec)))),
+        "leaves": None if leak is None else _all_of(spec.kind.told, _leaves(leak), sign_off_in_words(spec)),
         "weights": _weights(spec),
         "privacy": None if spec.privacy is None else _privacy(spec, spec.privacy),
         "key": f"{training.key_bits}-bit key, {_plan_bits(plan)}",
     }
+
+
+def _all_of(*said: str | None) -> str:
+    return "; ".join(filter(None, said))
 
 
 def earlier_in_words(earlier: Sequence[Told]) -> list[str]:
@@ -122,7 +127,11 @@ def leak_of(spec: ModelSpec, rounds: int) -> Leak | None:
             numbers_in_all_moments=a_round * rounds,
             holds_if="the Model Owner follows the protocol; weights that owners see can be crafted to single out rows",
         )
-    return Leak(numbers_per_round=a_round, rounds_at_most=rounds, numbers_in_all_moments=in_all)
+    leak = Leak(numbers_per_round=a_round, rounds_at_most=rounds, numbers_in_all_moments=in_all)
+    if spec.kind.tells_thresholds:
+        holds_if = "another owner is honest, too; it is asked with nothing that could be crafted"
+        return leak.model_copy(update={"holds_if": holds_if})
+    return leak
 
 
 def weights_in_words(training: Training) -> str:

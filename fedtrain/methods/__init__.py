@@ -11,6 +11,7 @@ from fedtrain.methods.method import Method
 from fedtrain.methods.network.method import NetworkRounds
 from fedtrain.methods.network.private import PrivateNetwork
 from fedtrain.methods.noised_moments import NoisedMoments
+from fedtrain.methods.ranges import RangesRounds
 from fedtrain.methods.regression.method import Regression
 from fedtrain.methods.schedule import Schedule
 from fedtrain.spec.model_spec import ModelSpec
@@ -18,6 +19,7 @@ from fedtrain.spec.model_types import MODEL_KINDS
 
 _OWN: Final[Mapping[str, Method]] = {
     "NEURAL_NETWORK": NetworkRounds(),
+    "RANGES": RangesRounds(),
 }
 
 #: Every other model type is a regression: its rules in `fedtrain.spec.model_types` say all that differs.

@@ -35,6 +35,7 @@ from fedtrain.spec.columns import (
 )
 from fedtrain.spec.model_types import MODEL_KINDS, ModelKind
 from fedtrain.spec.model_types.network import NeuralNetwork
+from fedtrain.spec.model_types.ranges import Grid, Ranges, with_limits
 from fedtrain.spec.network import Network
 from fedtrain.spec.privacy import Privacy
 from fedtrain.spec.training import Optimizer, Training
@@ -74,6 +75,7 @@ if TYPE_CHECKING:
         LINEAR_REGRESSION = "LINEAR_REGRESSION"
         LOGISTIC_REGRESSION = "LOGISTIC_REGRESSION"
         NEURAL_NETWORK = "NEURAL_NETWORK"
+        RANGES = "RANGES"
 else:
     ModelType = StrEnum("ModelType", {name: name for name in MODEL_KINDS}, module=__name__)
 
@@ -88,12 +90,12 @@ def check_printable(text: str) -> str:
 class ModelSpec(Strict):
     """The spec that `POST /models` takes.
 
-    `name` and `purpose` are for people, at every party. They, `privacy`, `release` and `give_model` are left out of
-    what is signed where they are not given, so that owners which do not know the fields can take part. `release`:
-    "sign_off" has the result open only once people of every owner have signed it off; None, once it is summed.
-    `give_model`: "owners" gives a finished network to those that trained it. `auditors`: party ids that may read the
-    job's evidence at the Facilitator, as its own parties may, and verify it. `network`: of the one model type that has
-    one.
+    `name` and `purpose` are for people, at every party. They, `privacy`, `release`, `give_model` and `grid` are left
+    out of what is signed where they are not given, so that owners which do not know the fields can take part.
+    `release`: "sign_off" has the result open only once people of every owner have signed it off; None, once it is
+    summed. `give_model`: "owners" gives a finished network to those that trained it. `auditors`: party ids that may
+    read the job's evidence at the Facilitator, as its own parties may, and verify it. `network` and `grid`: of the one
+    model type that has one.
     """
 
     spec_version: Literal[1] = 1
@@ -102,6 +104,7 @@ class ModelSpec(Strict):
     data_props: DataProps
     training: Training = Training()
     network: Network | None = None
+    grid: Grid | None = None
     privacy: Privacy | None = None
     release: Literal["sign_off"] | None = None
     give_model: Literal["owners"] | None = None
@@ -112,15 +115,17 @@ class ModelSpec(Strict):
     @model_serializer(mode="wrap")
     def _without_unused(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
         fields: dict[str, Any] = serialise(self)
-        for name in ("name", "purpose", "network", "privacy", "release", "give_model"):
+        for name in ("name", "purpose", "network", "grid", "privacy", "release", "give_model"):
             if fields.get(name) is None:
                 fields.pop(name, None)
         return fields
 
     @model_validator(mode="before")
     @classmethod
-    def _network_defaults(cls, given: Any) -> Any:
-        """A network's own defaults, so that what is signed says how it is trained."""
+    def _defaults_of_type(cls, given: Any) -> Any:
+        """Defaults of networks and of ranges, so that what is signed says them."""
+        if isinstance(given, dict) and given.get("model_type") == Ranges.name:
+            return with_limits(given)
         if not isinstance(given, dict) or given.get("model_type") != NeuralNetwork.name:
             return given
         training = given.get("training", {})
@@ -131,7 +136,7 @@ class ModelSpec(Strict):
     @model_validator(mode="after")
     def _fits_model(self) -> Self:
         targets = self.data_props.all_targets
-        if not targets:
+        if not targets and self.kind.predicts:
             raise ValueError("data_props: give exactly one of target and targets")
         self.kind.check_targets(targets)
         self.kind.check_features(self.data_props.features)
@@ -140,6 +145,8 @@ class ModelSpec(Strict):
             raise ValueError(f"network: a {self.model_type} needs one: its layers, and the name of its output")
         if not self.kind.has_network and self.network is not None:
             raise ValueError(f"network: {self.model_type} has none: leave it out")
+        if not self.kind.tells_thresholds and self.grid is not None:
+            raise ValueError(f"grid: {self.model_type} asks about no bounds: leave it out")
         if not self.kind.has_network and self.give_model is not None:
             raise ValueError(
                 f'give_model "{self.give_model}": networks are given, a {self.model_type} is not: leave it out'
@@ -188,7 +195,8 @@ class ModelSpec(Strict):
     @property
     def classifies(self) -> bool:
         """True where what is predicted has categories."""
-        return self.data_props.all_targets[0].categories is not None
+        targets = self.data_props.all_targets
+        return bool(targets) and targets[0].categories is not None
 
     @property
     def honest_owners(self) -> int:

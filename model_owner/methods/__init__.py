@@ -12,13 +12,16 @@ from fedtrain.model_owner.methods.network.method import NetworkMethod
 from fedtrain.model_owner.methods.noised_moments import NoisedMoments
 from fedtrain.model_owner.methods.noised_steps import NoisedSteps
 from fedtrain.model_owner.methods.quadratic.method import QuadraticMethod
+from fedtrain.model_owner.methods.ranges import ProposedRanges
 from fedtrain.model_owner.results.classes import Classes, SurrogateClasses
 from fedtrain.model_owner.results.linear import Values, ValuesOfSharedWeights
 from fedtrain.model_owner.results.network import NetworkClasses, NetworkValues
 from fedtrain.spec.model_spec import ModelSpec
 
 #: By model type.
-_OWN: Final[Mapping[str, Method]] = {}
+_OWN: Final[Mapping[str, Method]] = {
+    "RANGES": ProposedRanges(),
+}
 
 #: Networks, by whether they classify.
 NETWORKS: Final[Mapping[bool, Method]] = MappingProxyType(

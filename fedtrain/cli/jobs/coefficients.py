@@ -1,12 +1,30 @@
-"""A model's coefficient table on the terminal."""
+"""The tables of a finished model on the terminal: coefficients, or the ranges that owners agreed on."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fedtrain.cli.output import console, print_table
 
 COLUMNS = ("", "coefficient", "std error", "t", "p", "low", "high")
+
+
+def print_ranges(found: Sequence[Mapping[str, Any]]) -> None:
+    """Print the `ranges` of a finished job, a line a column; nothing for none."""
+    if found:
+        rows = [
+            [
+                one.get("name") or f"column {one.get('col_idx')}",
+                *(_ends(one[of]) for of in ("limits", "range", "inner")),
+            ]
+            for one in found
+        ]
+        print_table("", ["column", "limits", "range", "inner"], rows)
+
+
+def _ends(ends: Sequence[float] | None) -> str:
+    return "none" if ends is None else f"{ends[0]:g} to {ends[1]:g}"
 
 
 def print_coefficients(model: dict[str, Any]) -> None:

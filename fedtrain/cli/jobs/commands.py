@@ -298,8 +298,9 @@ def print_model(model: dict[str, Any]) -> None:
     if leak and model["status"] == "FINISHED":
         told = f"{leak['numbers_decrypted']} of the federation's {leak['of']} sums"
         console().print(f"  decrypted: {told} ({leak['holds']})", markup=False)
-    from fedtrain.cli.jobs.coefficients import print_coefficients
+    from fedtrain.cli.jobs.coefficients import print_coefficients, print_ranges
     from fedtrain.cli.jobs.remarks import print_remarks
 
     print_coefficients(model)
+    print_ranges(model.get("ranges") or ())
     print_remarks(model)

@@ -175,6 +175,11 @@ def _what_is_decrypted(plan: dict[str, Any]) -> str:
         )
     if "privacy" in job:
         return f"The Model Owner decrypts {job['sums_decrypted']:,} sums of the federation, and N, all with noise."
+    if "bounds" in plan:
+        return (
+            f"The Model Owner decrypts {job['sums_decrypted']:,} sums over all owners: below and above each of "
+            f"{plan['bounds']:,} public bounds, how many owners have at least min_cell rows. And the row count."
+        )
     if "loss_shift_bits" in plan:  # only where owners see the weights and tell their loss
         return (
             f"The Model Owner decrypts at most {job['sums_decrypted']:,} sums over all owners: a gradient and a loss a "

@@ -1,10 +1,10 @@
-"""`fedtrain schema merge`: several owners' drafts of a schema made one. It reads the drafts alone, and no table."""
+"""`fedtrain schema`: the columns that a consortium agrees on, of drafts and of answers. It reads no table."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -12,6 +12,7 @@ from fedtrain.cli.output import Failure, echo, print_json, print_table, wrong_fi
 
 if TYPE_CHECKING:
     from fedtrain.spec.model_spec import DataProps
+    from fedtrain.spec.model_types.ranges import ColumnRange
 
 app = typer.Typer(name="schema", help="The columns that a consortium agrees on.", no_args_is_help=True)
 
@@ -20,16 +21,21 @@ def read_schema(path: Path) -> DataProps:
     """Return a schema.json's content. Raises Failure, naming the file and the field."""
     from pydantic import ValidationError
 
-    from fedtrain.cli.jobs.client import read_json
     from fedtrain.spec.model_spec import DataProps
 
-    document = read_json(path)
-    if isinstance(document, dict) and "data_props" in document:
-        document = document["data_props"]
+    document = _read_columns(path)
     try:
         return DataProps.model_validate_json(json.dumps(document))
     except ValidationError as error:
         raise Failure(f"{path}: {wrong_fields(error, document)}") from None
+
+
+def _read_columns(path: Path) -> Any:
+    """Return the JSON of a schema.json, or of a spec's columns, unchecked. Raises Failure for what is no JSON."""
+    from fedtrain.cli.jobs.client import read_json
+
+    document = read_json(path)
+    return document["data_props"] if isinstance(document, dict) and "data_props" in document else document
 
 
 @app.command()
@@ -97,6 +103,96 @@ def ask(
     else:
         _write(out, spec)
         echo(f"{out} is written: add what differs from the defaults, then `fedtrain deploy {out}`.")
+
+
+@app.command("ask-ranges")
+def ask_ranges(
+    dictionary: Annotated[Path, typer.Argument(help="A schema.json, whose numbers may have no range yet.")],
+    columns: Annotated[str | None, typer.Option(help="The columns to ask about: a,b,c. Default: all numbers.")] = None,
+    grid: Annotated[
+        Literal["round", "decades", "powers_of_two"], typer.Option(help="The public bounds that are asked about.")
+    ] = "round",
+    out: Annotated[Path | None, typer.Option(help="Write the spec to this new file; else it is printed.")] = None,
+) -> None:
+    """Write the spec of a job in which owners agree on ranges without telling extremes."""
+    from pydantic import ValidationError
+
+    from fedtrain.spec.model_types.ranges import Grid
+    from fedtrain.tabular.mapping.agreed_ranges import asking_for_ranges
+
+    document = _columns_object(dictionary)
+    try:
+        spec = asking_for_ranges(document, None if columns is None else columns.split(","), Grid(grid))
+    except ValidationError as error:
+        raise Failure(f"{dictionary}: {wrong_fields(error, document)}") from None
+    except ValueError as error:
+        raise Failure(f"{dictionary}: {error}") from None
+    if out is None:
+        print_json(spec)
+    else:
+        _write(out, spec)
+        echo(f"{out} is written: `fedtrain deploy {out}`, then `fedtrain schema ranges ID --schema {dictionary}`.")
+
+
+@app.command()
+def ranges(
+    result: Annotated[str, typer.Argument(help="The job, by its id or name, or a file with what GET /models/ID says.")],
+    schema: Annotated[Path, typer.Option(help="The schema.json that it was asked with.")],
+    inner: Annotated[
+        bool, typer.Option("--inner", help="Ranges that every owner has min_cell rows beyond, or none.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(help="Write the dictionary to this new file; else it is printed.")] = None,
+    model_owner: Annotated[str | None, typer.Option(help="Its URL. Default: FEDTRAIN_MODEL_OWNER, or here.")] = None,
+) -> None:
+    """Write a dictionary with the ranges that its owners agreed on."""
+    from pydantic import ValidationError
+
+    from fedtrain.cli.jobs.coefficients import print_ranges
+    from fedtrain.tabular.mapping.agreed_ranges import with_ranges
+
+    document = _columns_object(schema)
+    found = _found_ranges(result, model_owner)
+    try:
+        agreed = with_ranges(document, found, inner=inner)
+    except ValidationError as error:
+        raise Failure(f"{schema}: {wrong_fields(error, document)}") from None
+    except ValueError as error:
+        raise Failure(f"{schema}: {error}") from None
+    if out is None:
+        print_json(agreed)
+        return
+    _write(out, agreed)
+    print_ranges([one.model_dump() for one in found])
+    echo(f"{out} is written: each owner looks with `fedtrain check` what it clips, and registers its table under it.")
+
+
+def _columns_object(path: Path) -> dict[str, Any]:
+    document = _read_columns(path)
+    if not isinstance(document, dict):
+        raise Failure(f"{path}: a schema.json is a JSON object with `features`")
+    return document
+
+
+def _found_ranges(result: str, model_owner: str | None) -> list[ColumnRange]:
+    """Return what a job of type RANGES found. Raises Failure where it is of another type, or found nothing yet."""
+    from pydantic import ValidationError
+
+    from fedtrain.cli.jobs.client import Service, model_owner_url, read_json
+    from fedtrain.cli.jobs.job_ids import job_id
+    from fedtrain.spec.model_types.ranges import ColumnRange
+
+    if Path(result).is_file():
+        said = read_json(Path(result))
+    else:
+        with Service(model_owner_url(model_owner)) as service:
+            said = service.get(f"/models/{job_id(service, result)}")
+    found = said.get("ranges") if isinstance(said, dict) else None
+    if not isinstance(found, list):
+        raise Failure(f"{result}: it has no ranges: a finished job of model_type RANGES is needed")
+    try:
+        return [ColumnRange.model_validate_json(json.dumps(one)) for one in found]
+    except ValidationError as error:
+        raise Failure(f"{result}: {wrong_fields(error, found)}") from None
 
 
 def _write(out: Path, document: object) -> None:

@@ -10,6 +10,7 @@ from fedtrain.spec.model_types.kind import ModelKind
 from fedtrain.spec.model_types.linear import LinearRegression
 from fedtrain.spec.model_types.logistic import LogisticRegression
 from fedtrain.spec.model_types.network import NeuralNetwork
+from fedtrain.spec.model_types.ranges import Ranges
 
 __all__ = ["MODEL_KINDS", "ModelKind"]
 
@@ -17,6 +18,7 @@ _ALL: Final[tuple[ModelKind, ...]] = (
     LinearRegression(),
     LogisticRegression(),
     NeuralNetwork(),
+    Ranges(),
 )
 
 MODEL_KINDS: Final[Mapping[str, ModelKind]] = MappingProxyType({kind.name: kind for kind in _ALL})

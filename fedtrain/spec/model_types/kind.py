@@ -28,7 +28,9 @@ class ModelKind:
     every target before b is formed, with a power of two as its denominator. `row_loss`: what is minimised where weights
     are shared with owners; None for a type that is not trained in that way. `has_network`: a spec declares a network,
     whose features may be vectors, texts and images, too. `takes_privacy`: its moments, and the gradients of its
-    `row_loss`, can carry noise, each row counting as one.
+    `row_loss`, can carry noise, each row counting as one. `predicts`: a spec has targets. `tells_thresholds`: owners
+    tell no sums of rows, but whether at least `min_cell` of them lie beyond public bounds, and nothing of fewer.
+    `told`: what leaves an owner, in words, where its people have to know more than how many numbers.
     """
 
     name: ClassVar[str]
@@ -38,11 +40,18 @@ class ModelKind:
     row_loss: ClassVar[RowLoss | None] = None
     has_network: ClassVar[bool] = False
     takes_privacy: ClassVar[bool] = False
+    predicts: ClassVar[bool] = True
+    tells_thresholds: ClassVar[bool] = False
+    told: ClassVar[str] = ""
+
+    def takes(self, feature: Feature) -> bool:
+        """Say whether this type can learn from a feature's values."""
+        return self.has_network or feature.type not in ARRAYS
 
     def check_features(self, features: Sequence[Feature]) -> None:
         """Raise ValueError, naming the feature, where this type cannot learn from its values."""
         for feature in features:
-            if feature.type in ARRAYS and not self.has_network:
+            if not self.takes(feature):
                 raise ValueError(
                     f"{feature.label}: {self.name} learns from numbers and categories, and this is of type "
                     f"{feature.type}, which a network takes: leave the column out, or use model_type NEURAL_NETWORK"
