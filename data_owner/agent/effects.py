@@ -16,7 +16,7 @@ from fedtrain.data_owner.agent.past import Memory
 from fedtrain.data_owner.agent.spending import Spendings
 from fedtrain.data_owner.checks import check_roster
 from fedtrain.data_owner.data.encoding import in_roles
-from fedtrain.data_owner.data.freezing import Freezer, places_of
+from fedtrain.data_owner.data.freezing import Freezer, encoding_of, places_of
 from fedtrain.data_owner.data.training_rows import TrainingRows
 from fedtrain.data_owner.job_state import JobContext, JobState
 from fedtrain.data_owner.methods import method_of
@@ -319,7 +319,15 @@ class JobEffects:
             return PreparedData(plan, None, examples=examples, trainer=self._shop.trainer)
         rows = None
         if _method(spec).needs_rows:
-            rows = TrainingRows(self._dataset(state), spec, of_version=state.summed is not None)
+            dataset, joined = self._dataset(state), state.summed
+            # The dataset adopts nothing of such a job, and may be given a schema meanwhile.
+            if joined is not None and joined.thresholds and encoding_of(dataset, spec) != joined.encoding:
+                raise Problem(
+                    Code.INVALID_DATA,
+                    f"Dataset {dataset.name!r} has another schema than when job {state.job_id} was joined: the job "
+                    "cannot be answered any more; have it cancelled.",
+                )
+            rows = TrainingRows(dataset, spec, of_version=state.summed is not None)
         places = None if spec.privacy is None else places_of(self._dataset(state), spec)
         return PreparedData.of(freezer.thaw_job(job_id, committed), plan, rows, places, policy.min_cell)
 

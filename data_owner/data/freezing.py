@@ -392,6 +392,11 @@ def _encoding_hash(declared: DataProps, mapping: Mapping | None) -> str:
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
 
+def encoding_of(dataset: Dataset, spec: ModelSpec) -> str:
+    """Return a hash of what a dataset declares, or, where that is nothing, the job: as its `SummedTable` has it."""
+    return _encoding_hash(dataset.schema_ or spec.data_props, dataset.mapping)
+
+
 def _lost(job_id: str, why: str) -> Problem:
     return Problem(
         Code.OWNER_LOST_ITS_KEY,

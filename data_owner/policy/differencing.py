@@ -33,10 +33,8 @@ def table_risks(found: Comparison, min_rows: int) -> tuple[str, ...]:
     shared = [one for one in found.against if one.relation is Relation.SHARED]
     if found.fresh:
         risks += _changed(found, shared)
-    # Of rows beyond public bounds an encoding shows nothing.
-    apart = [] if found.table.thresholds else [one for one in shared if not one.told.table.thresholds]
-    others = [one for one in apart if one.told.table.encoding != found.table.encoding]
-    if others:
+    others = [one for one in shared if one.told.table.encoding != found.table.encoding]
+    if others and not found.table.thresholds:  # in which no encoding shows
         risks.append(
             f"Job {_latest(others)} told sums of these rows under another encoding: the two may differ by what the "
             "encodings cut off, or put in place, of single rows."

@@ -73,7 +73,12 @@ class Comparison:
 def compare(
     table: SummedTable, told: Sequence[Told], rows: Callable[[str], RowIds | None], doubts: tuple[str, ...] = ()
 ) -> Comparison:
-    """Hold a table against what was told. `rows`: a set of rows by its name, None where it is lost."""
+    """Hold a table against what was told. `rows`: a set of rows by its name, None where it is lost.
+
+    Sums of rows and counts of owners whose rows lie beyond bounds cannot be subtracted from each other: each is held
+    against its own kind.
+    """
+    told = [one for one in told if one.table.thresholds == table.thresholds]
     sets = _Sets(rows)
     own = sets.parts(table)
     against = []

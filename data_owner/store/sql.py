@@ -108,7 +108,7 @@ class OwnerStore(OutboxStore[JobState, j.Effect]):
             if dataset.schema_ is None:
                 kept = there.model_dump(mode="json", by_alias=True)
                 values |= {"schema": kept["schema"], "adopted_from": kept["adopted_from"]}
-            elif there.schema_ not in (None, dataset.schema_) and _is_used(connection, there):
+            elif there.schema_ != dataset.schema_ and _is_used(connection, there):
                 raise _another_schema(dataset.name)
             same = (t.c.name == dataset.name) & (t.c.version == dataset.version)
             connection.execute(sa.update(t).where(same).values(values))
@@ -297,12 +297,18 @@ def _without_id(row: RowMapping) -> dict[str, Any]:
 
 
 def _is_used(connection: Connection, dataset: Dataset) -> bool:
-    """Say whether a job has accepted under this version's encoding."""
+    """Say whether a job has accepted under this version's encoding, but for those that told nothing it shows in.
+
+    These use it until they end.
+    """
     states = connection.execute(sa.select(tables.jobs.c.state)).scalars()
     jobs = (JobState.model_validate_json(state) for state in states)
     version = (dataset.name, dataset.version)
     return any(
-        (job.dataset, job.dataset_version) == version and job.join_answer is not None and job.refusal is None
+        (job.dataset, job.dataset_version) == version
+        and job.join_answer is not None
+        and job.refusal is None
+        and not (job.ended and job.summed is not None and job.summed.thresholds)
         for job in jobs
     )
 

@@ -138,13 +138,16 @@ def ask_ranges(
 def ranges(
     result: Annotated[str, typer.Argument(help="The job, by its id or name, or a file with what GET /models/ID says.")],
     schema: Annotated[Path, typer.Option(help="The schema.json that it was asked with.")],
+    wider: Annotated[
+        int, typer.Option(min=0, max=100, help="So many bounds wider at either end than the narrowest that was found.")
+    ] = 1,
     inner: Annotated[
         bool, typer.Option("--inner", help="Ranges that every owner has min_cell rows beyond, or none.")
     ] = False,
     out: Annotated[Path | None, typer.Option(help="Write the dictionary to this new file; else it is printed.")] = None,
     model_owner: Annotated[str | None, typer.Option(help="Its URL. Default: FEDTRAIN_MODEL_OWNER, or here.")] = None,
 ) -> None:
-    """Write a dictionary with the ranges that its owners agreed on."""
+    """Write a dictionary with the ranges that its owners agreed on, by default one bound wider at either end."""
     from pydantic import ValidationError
 
     from fedtrain.cli.jobs.coefficients import print_ranges
@@ -153,7 +156,7 @@ def ranges(
     document = _columns_object(schema)
     found = _found_ranges(result, model_owner)
     try:
-        agreed = with_ranges(document, found, inner=inner)
+        agreed = with_ranges(document, found, wider=wider, inner=inner)
     except ValidationError as error:
         raise Failure(f"{schema}: {wrong_fields(error, document)}") from None
     except ValueError as error:

@@ -37,11 +37,16 @@ def asking_for_ranges(
     }
 
 
-def with_ranges(dictionary: Mapping[str, Any], found: Sequence[ColumnRange], *, inner: bool = False) -> dict[str, Any]:
-    """Return a dictionary with the ranges that were found; `inner`: those that every owner has `min_cell` rows beyond.
+def with_ranges(
+    dictionary: Mapping[str, Any], found: Sequence[ColumnRange], *, wider: int = 1, inner: bool = False
+) -> dict[str, Any]:
+    """Return a dictionary with the ranges that were found, `wider` by so many bounds at either end that is not zero.
 
-    What nothing was found for keeps its own. Raises ValidationError where the result is no dictionary, and ValueError,
-    naming the column, where one has no range, is in the result under other limits, or not in the dictionary.
+    `inner`: those that every owner has `min_cell` rows beyond, as they are. What nothing was found for keeps its own.
+    A few rows lie beyond the narrowest range that the answers allow where a bound is just below them, and clipped they
+    would be a small cell: that is what a margin is for. Raises ValidationError where the result is no dictionary, and
+    ValueError, naming the column, where one has no range, is in the result under other limits, or not in the
+    dictionary.
     """
     _props(_each_column(dictionary, _limited))
     left = {one.label: one for one in found}
@@ -56,7 +61,7 @@ def with_ranges(dictionary: Mapping[str, Any], found: Sequence[ColumnRange], *, 
                 f"{one.label}: it was asked about between {_shown(one.limits)}, and the dictionary has "
                 f"{_shown(declared)}: take the dictionary that it was asked with"
             )
-        agreed = one.inner if inner else one.range
+        agreed = one.inner if inner else widened(one, wider)
         if agreed is None and _open(column):
             raise ValueError(f"{one.label}: no range was found, for the owners' rows are too few: give it one by hand")
         return column if agreed is None else {**column, "range": list(agreed)}
@@ -66,6 +71,21 @@ def with_ranges(dictionary: Mapping[str, Any], found: Sequence[ColumnRange], *, 
         raise ValueError(f"the dictionary has no column {', '.join(map(repr, left))}, which the result is about")
     _props(document)
     return document
+
+
+def widened(found: ColumnRange, bounds: int) -> tuple[float, float] | None:
+    """Return a range that was found, so many bounds wider at either end, its limits at most; None for none."""
+    if found.range is None:
+        return None
+    low, high = found.range
+    ends = (found.limits[0], *found.bounds, found.limits[1])
+    below, above = [end for end in ends[::-1] if end < low], [end for end in ends if end > high]
+    # Zero is where a column's kind of value ends, and a bound beyond it the smallest that there is.
+    return (_stepped(low, below, bounds) if low else low), (_stepped(high, above, bounds) if high else high)
+
+
+def _stepped(end: float, beyond: Sequence[float], bounds: int) -> float:
+    return [end, *beyond][min(bounds, len(beyond))]
 
 
 def _each_column(

@@ -438,3 +438,29 @@ def test_ten_thousand_told_versions_are_held_against_each_other_in_part_and_a_pe
 
 def test_sets_of_many_rows_are_held_against_each_other_in_smaller_numbers() -> None:
     assert [row_groups._most_sets(rows) for rows in (0, 14, 10**5, 10**6, 10**9)] == [256, 256, 200, 20, 16]
+
+
+# Counts of owners whose rows lie beyond public bounds: no sums of rows
+
+
+@pytest.mark.parametrize("names", [OWNERS, MANY])
+def test_bits_and_sums_of_rows_are_not_held_against_each_other(names: Sequence[str]) -> None:
+    bits, sums = table(range(100), thresholds=True), table(range(99), encoding="ed" * 32)
+    for before, now in ((bits, sums), (sums, bits)):
+        found = compare(now, [told(before, names)], SETS.get)
+        assert table_risks(found, 10) == ()
+        assert roster_risks(found, roster_of(OWNERS)) == ()
+        assert rosters_to_consent(found, roster_of(OWNERS), [told(before, names)], OWN, ()) is None
+
+
+def test_bits_over_other_rows_or_another_roster_are() -> None:
+    """One row more can turn a bit, and one owner more a sum of bits."""
+    before, now = table(range(100), thresholds=True), table(range(99), thresholds=True)
+    assert table_risks(compare(now, [told(before)], SETS.get), 10)
+    again = compare(before, [told(before, MANY)], SETS.get)
+    assert rosters_to_consent(again, roster_of(OWNERS), [told(before, MANY)], OWN, ()) is not None
+
+
+def test_bits_within_other_limits_are_of_the_same_bounds() -> None:
+    before, now = table(range(100), thresholds=True), table(range(100), thresholds=True, encoding="ed" * 32)
+    assert table_risks(compare(now, [told(before)], SETS.get), 10) == ()
