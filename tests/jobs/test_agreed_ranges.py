@@ -127,7 +127,7 @@ def test_ranges_are_agreed_on_and_the_next_job_trains_under_them(tmp_path: Path)
 
 
 def test_one_persons_extreme_value_changes_nothing_that_is_told(tmp_path: Path) -> None:
-    """What is told is what would be, were the millionaire a person like the others."""
+    """The sums told are those that there would be, were the millionaire a person like the others."""
 
     async def scene(parties: Federation) -> None:
         income = next(one for one in (await asked(parties))["ranges"] if one["name"] == "income")

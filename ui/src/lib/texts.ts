@@ -124,6 +124,15 @@ export const t = {
     exports: 'Take it home',
     export: { json: 'JSON', onnx: 'ONNX', sklearn: 'scikit-learn', safetensors: 'safetensors' },
   },
+  ranges: {
+    title: 'Ranges',
+    says: 'Beyond either end of a range no owner has min_cell rows; beyond either end of an inner one every owner has.',
+    limits: 'Asked between',
+    range: 'Range',
+    inner: 'Inner range',
+    ends: (low: string, high: string) => `${low} to ${high}`,
+    none: 'none',
+  },
   curves: {
     against: (name: string) => `${name}: true values by predicted ones, each row of the test set`,
     residuals: (name: string) => `${name}: what is left of the true value, by the predicted one`,
