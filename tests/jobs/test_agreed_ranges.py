@@ -39,7 +39,7 @@ def tables(extreme: float | None = None) -> dict[str, list[list[object]]]:
     for seed, name in enumerate(OWNERS):
         draw = np.random.default_rng(seed)
         age, income = draw.integers(18, 91, ROWS), draw.uniform(600, 4500, ROWS).round(2)
-        days = (age / 10 + income / 1000 + draw.uniform(0, 3, ROWS)).round(3)
+        days = (age / 10 + income / 1000 + draw.uniform(0, 3, ROWS)).round(2)
         found[name] = [[int(a), float(i), float(d)] for a, i, d in zip(age, income, days, strict=True)]
         found[name][7][1] = ""
     if extreme is not None:
