@@ -150,7 +150,7 @@ def test_a_table_without_a_schema_is_asked_about_and_adopts_none(tmp_path: Path)
                 await asyncio.sleep(0.05)
             assert "approving the job lets it ask about these columns" in waits[0]["waits_because"]
             shown = (await owner.get(f"/models/{model_id}"))["asked"]
-            assert shown["model"] == "ranges on the grid round, at most 1 rounds"
+            assert shown["model"] == "ranges on the grid round, at most 1 round"
             assert (shown["predicts"], shown["targets"]) == ("nothing", [])
             assert "at least min_cell of this owner's rows lie beyond it" in shown["leaves"]
             assert "moments" not in shown["leaves"]
