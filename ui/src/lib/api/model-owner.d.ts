@@ -379,7 +379,7 @@ export interface components {
          * ModelType
          * @enum {string}
          */
-        ModelType: "LINEAR_REGRESSION" | "LOGISTIC_REGRESSION" | "NEURAL_NETWORK";
+        ModelType: "LINEAR_REGRESSION" | "LOGISTIC_REGRESSION" | "NEURAL_NETWORK" | "RANGES";
         /**
          * ModelView
          * @description A job. `waiting_for`, `pace` and `seconds_left` are the Facilitator's, and None where it cannot be asked, or
