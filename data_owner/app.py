@@ -67,6 +67,7 @@ from fedtrain.protocol.messages.items import MOST_ITEMS
 from fedtrain.protocol.states import Role
 from fedtrain.service.limits.body_limits import BodyLimit, BodyLimits
 from fedtrain.service.notify.notifier import notifier_of
+from fedtrain.service.notify.requests import RequestWatch, ToldFile, waiting_for
 from fedtrain.service.people.sign_in import People
 from fedtrain.service.runtime.connection import facilitator_client, gate_of, key_files_of, organisation_of
 from fedtrain.service.runtime.engines import engine_of
@@ -198,6 +199,7 @@ def create_app(
         if notifier.on:
             service.notify = notifier.tell
         asks = _asks(settings, workshop, client, metered, service, clock)
+        asked_requests = AskedRequests(identity, store, Requests(identity, client, clock.now), service.request_decided)
         running: list[asyncio.Task[None]] = []
         try:
             await asyncio.to_thread(_register_own_table, settings, store, stamp())
@@ -232,7 +234,7 @@ def create_app(
                     )
                 ),
                 lambda job_id: observed.on(freezer.examples_folder(job_id)),
-                AskedRequests(identity, store, Requests(identity, client, clock.now), service.request_decided),
+                asked_requests,
             )
             app.state.agent = agent
             metrics.watch(arithmetic, pools, client, store, observed)
@@ -255,6 +257,10 @@ def create_app(
                     name="data owner pruning",
                 ),
             ]
+            if notifier.tells("request-waits"):
+                news, told_of = waiting_for(identity.party_id), ToldFile(settings.state_dir)
+                watch = RequestWatch(settings.name, news, asked_requests.listed, told_of, notifier.tell, clock.now)
+                running.append(asyncio.create_task(watch.run(app.state.stop), name="data owner requests"))
             if policy is None:
                 log.info("policy", file=settings.policy_told())
             if owner_policy.knowing(trust.value()).any_model_owner:

@@ -47,6 +47,7 @@ from fedtrain.protocol.messages.tasks import TaskKind
 from fedtrain.protocol.states import Role
 from fedtrain.service.limits.body_limits import BodyLimit, BodyLimits
 from fedtrain.service.notify.notifier import notifier_of
+from fedtrain.service.notify.requests import RequestWatch, ToldFile, decisions
 from fedtrain.service.people.sign_in import People
 from fedtrain.service.runtime.connection import facilitator_client, gate_of, key_files_of, organisation_of
 from fedtrain.service.runtime.doorbell import Doorbell
@@ -259,6 +260,10 @@ class _Parts:
                     name="model owner pruning",
                 ),
             ]
+            if notifier.tells("request-decided"):
+                told, listed = ToldFile(settings.state_dir), requests.requests.listed
+                watch = RequestWatch(settings.name, decisions(), listed, told, notifier.tell, self._clock.now)
+                running.append(asyncio.create_task(watch.run(app.state.stop), name="model owner requests"))
             yield
         finally:
             app.state.stop.set()

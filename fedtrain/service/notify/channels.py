@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Literal
 
 import httpx
 import structlog
@@ -35,6 +36,8 @@ _SAYS: dict[Kind, str] = {
     "sign-off-waits": "A result waits for a person to sign it off",
     "job-finished": "A job has finished",
     "job-failed": "A job has failed",
+    "request-waits": "A request waits for a person to approve or decline it",
+    "request-decided": "An owner has decided about a request",
 }
 
 Send = Callable[["Notice"], None]
@@ -50,20 +53,27 @@ class NotSentError(Exception):
 
 @dataclass(frozen=True)
 class Notice:
-    """Word of one thing: its kind, the party that is told, the job. `title`: of the job, in another party's words."""
+    """Word of one thing: its kind, the party that is told, and the job or request by its id.
+
+    `title`: of the job or request, in another party's words.
+    """
 
     kind: Kind
     party: str
-    job_id: str
+    id: str
     title: str | None
     at: datetime
+
+    @property
+    def about(self) -> Literal["job", "request"]:
+        return "request" if self.kind in ("request-waits", "request-decided") else "job"
 
     def as_json(self, link: str | None) -> dict[str, str | None]:
         """Return what is sent by a webhook, of which nothing is secret."""
         return {
             "kind": self.kind,
             "party": self.party,
-            "job_id": self.job_id,
+            f"{self.about}_id": self.id,
             "title": None if self.title is None else _one_line(self.title),
             "link": link,
             "at": self.at.isoformat(),
@@ -95,7 +105,7 @@ def send_email(
     message["Subject"] = f"federated-trainer at {notice.party}: {_SAYS[notice.kind].lower()}"  # nobody else's words
     message["From"], message["To"] = settings.sender, ", ".join(settings.recipients)
     said = notice.as_json(link)
-    lines = [f"{_SAYS[notice.kind]} at {notice.party}.", "", f"Job {notice.job_id}"]
+    lines = [f"{_SAYS[notice.kind]} at {notice.party}.", "", f"{notice.about.capitalize()} {notice.id}"]
     lines += [f"Called, by whoever asked for it: {said['title']}"] if said["title"] is not None else []
     lines += ["", link] if link is not None else []
     message.set_content("\n".join(lines) + "\n")
@@ -120,9 +130,9 @@ def send_email(
             "notice not sent to everybody",
             channel="email",
             kind=notice.kind,
-            job=notice.job_id,
             refused=len(refused),
             recipients=len(settings.recipients),
+            **{notice.about: notice.id},
         )
 
 

@@ -36,6 +36,10 @@ class Notifier:
         """True where anything is sent."""
         return bool(self._threads)
 
+    def tells(self, kind: Kind) -> bool:
+        """Return whether anybody is told of what is of this kind."""
+        return self.on and kind in self._events
+
     def start(self) -> None:
         for thread in self._threads:
             thread.start()
@@ -60,7 +64,7 @@ class Notifier:
             try:
                 waiting.put_nowait(notice)
             except queue.Full:
-                log.warning("notice dropped", channel=name, kind=notice.kind, job=notice.job_id)
+                log.warning("notice dropped", channel=name, kind=notice.kind, **{notice.about: notice.id})
 
     def _work(self, name: str, send: Send) -> None:
         waiting = self._queues[name]
@@ -73,11 +77,11 @@ class Notifier:
         try:
             for_a_minute(_call(send, notice), self._passes, sleep=self._pause)
         except NotSentError as error:
-            log.warning("notice not sent", channel=name, kind=notice.kind, job=notice.job_id, why=str(error))
+            log.warning("notice not sent", channel=name, kind=notice.kind, **{notice.about: notice.id}, why=str(error))
         except Exception:  # whatever is wrong with one, the next is tried
-            log.exception("notice not sent", channel=name, kind=notice.kind, job=notice.job_id)
+            log.exception("notice not sent", channel=name, kind=notice.kind, **{notice.about: notice.id})
         else:
-            log.info("notice sent", channel=name, kind=notice.kind, job=notice.job_id)
+            log.info("notice sent", channel=name, kind=notice.kind, **{notice.about: notice.id})
 
     def _passes(self, error: Exception) -> bool:
         return isinstance(error, NotSentError) and error.passes and not self._stop.is_set()

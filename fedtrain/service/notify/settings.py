@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, model_validator
 from fedtrain.protocol.loopback import is_loopback
 from fedtrain.spec.model_spec import Strict
 
-Kind = Literal["job-waits", "sign-off-waits", "job-finished", "job-failed"]
+Kind = Literal["job-waits", "sign-off-waits", "job-finished", "job-failed", "request-waits", "request-decided"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
