@@ -27,13 +27,14 @@ from fedtrain.facilitator import round as rounds
 from fedtrain.facilitator.store import Store
 from fedtrain.protocol.documents.identity import sha256_hex
 from fedtrain.protocol.messages.tasks import CBOR_TYPE
-from fedtrain.service.store.body_files import BodyFiles, bytes_of
+from fedtrain.service.store.body_files import BodyFile, BodyFiles, bytes_of
 from fedtrain.service.store.database import sqlite_url
 from fedtrain.service.vault import backup
 from fedtrain.service.vault.identity_file import load_or_create_identity
 from fedtrain.service.vault.key_files import KeyFiles
 from tests.harness.facilitator.machine_bench import JOB_ID, START, MachineBench
 from tests.harness.interrupted import DESCENT, OWNERS, Site, reached, spec
+from tests.harness.model_owner import killed_outbox
 
 #: The Facilitator last: what the others have forgotten is in its log.
 PARTIES = (*OWNERS, "model-owner", "facilitator")
@@ -274,6 +275,22 @@ def test_large_bodies_beside_the_store_are_in_it_and_never_fewer_than_its_rows_n
     with store.read() as tx:
         found = [tx.job_blob(JOB_ID, sha256_hex(content)) for content in (early, late)]
         assert [one is not None and bytes_of(one.content) for one in found] == [early, late]
+    store.close()
+
+
+def test_large_answers_of_a_party_are_put_back_with_its_store(party: Path, tmp_path: Path) -> None:
+    (party / "state.sqlite3").unlink()
+    store = killed_outbox.opened(party)
+    store.open_job(killed_outbox.BEFORE)
+    killed_outbox.keep(store)
+    store.close()
+    listing = json.loads(fedtrain("backup", tmp_path / "one.bak", "--state-dir", party, "--json"))
+    assert f"bodies/{sha256_hex(killed_outbox.ANSWER)}" in listing["files"]
+    fedtrain("restore", tmp_path / "one.bak", "--state-dir", tmp_path / "again")
+    store = killed_outbox.opened(tmp_path / "again")
+    store.remove_unnamed_bodies()
+    kept = store.result(killed_outbox.BEFORE.job_id, 0)
+    assert isinstance(kept, BodyFile) and kept.read() == killed_outbox.ANSWER
     store.close()
 
 
