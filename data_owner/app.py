@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
@@ -65,6 +65,9 @@ from fedtrain.protocol.documents.trust import Trust
 from fedtrain.protocol.loopback import is_loopback
 from fedtrain.protocol.messages.items import MOST_ITEMS
 from fedtrain.protocol.states import Role
+from fedtrain.service.health.facilitator import check_reached
+from fedtrain.service.health.finding import Finding, ok
+from fedtrain.service.health.node import check_node
 from fedtrain.service.limits.body_limits import BodyLimit, BodyLimits
 from fedtrain.service.notify.notifier import notifier_of
 from fedtrain.service.notify.requests import RequestWatch, ToldFile, waiting_for
@@ -236,7 +239,7 @@ def create_app(
                 lambda job_id: observed.on(freezer.examples_folder(job_id)),
                 asked_requests,
             )
-            app.state.agent = agent
+            app.state.agent, app.state.client = agent, client
             metrics.watch(arithmetic, pools, client, store, observed)
             pools.start()
             notifier.start()
@@ -271,7 +274,7 @@ def create_app(
             training.shutdown(wait=False, cancel_futures=True)
             await asyncio.to_thread(worker.close)
             await asyncio.gather(*running, return_exceptions=True)
-            app.state.parts = app.state.agent = None
+            app.state.parts = app.state.agent = app.state.client = None
             metrics.unwatch()
             await client.aclose()
             await asyncio.to_thread(pools.stop)
@@ -280,6 +283,13 @@ def create_app(
 
     def readiness() -> Mapping[str, str]:
         return _readiness(app, settings)
+
+    def own_checks() -> Iterator[Finding]:
+        parts: OwnerParts | None = getattr(app.state, "parts", None)
+        yield from check_reached(getattr(app.state, "agent", None), getattr(app.state, "client", None))
+        if policy is None:
+            yield ok("policy", settings.policy_told())
+        yield from () if parts is None else fits.findings(parts.store)
 
     app: FastAPI = create_service(
         title="federated-trainer: Data Owner",
@@ -309,6 +319,7 @@ def create_app(
         readiness=readiness,
         registry=registry,
         remarks=fits.remarks,
+        health=partial(check_node, settings, Role.DATA_OWNER, clock.now, own_checks),
     )
     return app
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
@@ -31,6 +32,7 @@ from fedtrain.protocol.documents.card import CARD_BYTES
 from fedtrain.protocol.documents.request import ENTRY_BYTES
 from fedtrain.protocol.messages.task_sizes import REGISTRATION_BYTES, STATEMENT_BYTES
 from fedtrain.protocol.states import Role
+from fedtrain.service.health.node import check_node
 from fedtrain.service.limits.body_limits import BodyLimit, BodyLimits
 from fedtrain.service.people.sign_in import People
 from fedtrain.service.runtime.connection import gate_of, key_files_of, organisation_of
@@ -144,6 +146,7 @@ def create_app(
         ),
         readiness=readiness,
         registry=registry,
+        health=partial(check_node, settings, Role.FACILITATOR, clock.now),
     )
     app.state.longest_wait_s = settings.longest_wait_s
     app.state.long_polls = long_polls()

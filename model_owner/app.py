@@ -17,6 +17,7 @@ from fedtrain.client.agent.catalogue import Catalogue
 from fedtrain.client.agent.heads import HeadKeeper
 from fedtrain.client.agent.requests import Requests
 from fedtrain.client.agent.tasks import TaskAgent
+from fedtrain.client.facilitator import FacilitatorClient
 from fedtrain.client.http import joined
 from fedtrain.crypto import Engine
 from fedtrain.model_owner.giving import Giving
@@ -45,6 +46,8 @@ from fedtrain.protocol.messages.items import MOST_ITEMS
 from fedtrain.protocol.messages.task_sizes import STATEMENT_BYTES
 from fedtrain.protocol.messages.tasks import TaskKind
 from fedtrain.protocol.states import Role
+from fedtrain.service.health.facilitator import check_reached
+from fedtrain.service.health.node import check_node
 from fedtrain.service.limits.body_limits import BodyLimit, BodyLimits
 from fedtrain.service.notify.notifier import notifier_of
 from fedtrain.service.notify.requests import RequestWatch, ToldFile, decisions
@@ -118,6 +121,9 @@ def create_app(
         body_limits=_body_limits(settings),
         readiness=readiness,
         registry=registry,
+        health=partial(
+            check_node, settings, Role.MODEL_OWNER, clock.now, lambda: check_reached(parts.agent, parts.client)
+        ),
     )
     return app
 
@@ -160,6 +166,7 @@ class _Parts:
         self._metrics = metrics
         self._trainer = trainer
         self.agent: TaskAgent | None = None
+        self.client: FacilitatorClient | None = None
 
     @asynccontextmanager
     async def running(self, app: FastAPI, engine: Engine) -> AsyncIterator[None]:
@@ -168,7 +175,7 @@ class _Parts:
         store = await asyncio.to_thread(ModelStore, settings.database)
         await asyncio.to_thread(store.remove_unnamed_bodies)
         app.state.sessions.people = People(store.engine, self._clock)
-        client = facilitator_client(
+        client = self.client = facilitator_client(
             settings, settings.facilitator, self._identity.party_id, self._transport, self._clock.now
         )
         keys = self._key_ring("keys", engine)

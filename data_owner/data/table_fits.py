@@ -6,6 +6,7 @@ anybody may read, names the dataset alone.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import structlog
@@ -13,6 +14,7 @@ import structlog
 from fedtrain.data_owner.policy.inspector import Inspector
 from fedtrain.data_owner.store.records import Dataset
 from fedtrain.data_owner.store.sql import OwnerStore
+from fedtrain.service.health.finding import Finding, fail, ok, warn
 from fedtrain.tabular.check import TableReport, check_table
 from fedtrain.tabular.mapping.effects import ColumnEffects, mapping_effects
 
@@ -70,6 +72,25 @@ class TableFits:
             effects = mapping_effects(dataset.path, dataset.mapping, read[1])
             self._effects[dataset.name] = (read, effects)
         return effects
+
+    def findings(self, store: OwnerStore) -> Iterator[Finding]:
+        """Yield what there is to say of each dataset on offer, for this owner's own people."""
+        for dataset in store.datasets():
+            check, report = f"dataset {dataset.name}", self.report(dataset)
+            if report is None:
+                yield ok(check, "on offer; " + ("not declared yet" if dataset.schema_ is None else "it is being read"))
+            elif not report.usable:
+                columns = sorted({problem.column or "the table" for problem in report.problems})
+                remedy = (
+                    "`fedtrain check` names every value, and its page the columns: mend the table, and offer it anew"
+                )
+                yield fail(check, f"it does not fit its declaration: {', '.join(columns)}", remedy)
+            elif report.questions or report.waits:
+                yield warn(
+                    check, "it fits, and jobs over it may wait for a person", "its page and `fedtrain check` say why"
+                )
+            else:
+                yield ok(check, "it fits its declaration")
 
     def remarks(self) -> list[str]:
         """A line for each dataset that does not fit, without its columns, values and counts."""

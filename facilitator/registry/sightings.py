@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Final
 
 from fedtrain.protocol.clock import Clock
+from fedtrain.protocol.http_dates import moment_of
 from fedtrain.protocol.states import Role
 
 #: More at once than any federation here has; on an open Facilitator anybody may say to be another party.
@@ -48,7 +48,7 @@ class Sightings:
         """Take note of a poll. `headers` is read case-insensitively."""
         now = self._clock.now()
         version = _VERSION.match(headers.get("User-Agent", ""))
-        theirs = _moment(headers.get("Date", ""))
+        theirs = moment_of(headers.get("Date", ""))
         ahead_s = None if theirs is None else round((theirs - now).total_seconds() + _HALF_S)
         self._seen.pop(party, None)
         if len(self._seen) >= MOST_PARTIES:  # who was seen longest ago makes room
@@ -58,11 +58,3 @@ class Sightings:
     def all(self) -> Mapping[str, Sighting]:
         """Return each party's latest sighting."""
         return dict(self._seen)
-
-
-def _moment(date: str) -> datetime | None:
-    try:
-        found = parsedate_to_datetime(date)
-    except (ValueError, OverflowError):  # of a year beyond a machine word, too
-        return None
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)

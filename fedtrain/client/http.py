@@ -7,13 +7,13 @@ import json
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, closing
-from datetime import UTC, datetime
-from email.utils import format_datetime
+from datetime import datetime
 from typing import IO, Protocol, TypeAlias, TypeVar
 
 import httpx
 
 from fedtrain.client.connection import MAX_PROBLEM_BYTES, Connection, parse_any_json
+from fedtrain.protocol.http_dates import http_date, seconds_apart
 from fedtrain.protocol.messages.tasks import JSON_TYPE
 from fedtrain.spec.problems import Code, Problem
 
@@ -46,7 +46,8 @@ class FileBody(Protocol):
 class ServiceClient(Connection):
     """Requests to one service. Counts body bytes both ways in `bytes_sent` and `bytes_received`.
 
-    `now`: this party's clock, where the service is to be told of it: each request then has a Date.
+    `now`: this party's clock, where the service is to be told of it: each request then has a Date, and
+    `clocks_apart_s` is by how many seconds at least the latest answer's differs, None where that has none.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class ServiceClient(Connection):
         self.bytes_received = 0
         self._request_timeout_s = request_timeout_s
         self._now = now
+        self.clocks_apart_s: float | None = None
         self._http = httpx.AsyncClient(transport=transport, **self._arguments)
 
     async def aclose(self) -> None:
@@ -115,14 +117,17 @@ class ServiceClient(Connection):
         """Return what `receive` makes of the body of a 2xx answer, as `request`. Raises also what `receive` raises."""
         timeout = httpx.Timeout(self._request_timeout_s + wait_s, connect=min(10.0, self._request_timeout_s))
         headers = {"Content-Type": content_type} if content_type else {}
-        if self._now is not None:
-            headers["Date"] = format_datetime(self._now().astimezone(UTC), usegmt=True)
+        asked_at = None if self._now is None else self._now()
+        if asked_at is not None:
+            headers["Date"] = http_date(asked_at)
         async with _content_of(body, headers) as content:
             try:
                 async with self._http.stream(
                     method, path, content=content, headers=headers, params=params, timeout=timeout
                 ) as response:
                     self.bytes_sent += _size_of(body)
+                    if self._now is not None and asked_at is not None:
+                        self.clocks_apart_s = seconds_apart(response.headers.get("Date", ""), asked_at, self._now())
                     if response.is_success:
                         return await receive(self._taken(response, most_bytes))
                     answer = await joined(self._taken(response, MAX_PROBLEM_BYTES))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from importlib.metadata import version
 from pathlib import Path
 
@@ -90,6 +90,26 @@ async def test_tasks_are_asked_for_with_wait_and_after_in_the_partys_name() -> N
     assert "hunter2" not in repr(client)
     assert request.headers["user-agent"] == f"fedtrain/{version('federated-trainer')}"
     assert "date" not in request.headers
+
+
+@pytest.mark.parametrize(
+    ("date", "apart_s"),
+    [
+        ("Sun, 01 Mar 2026 12:30:05 GMT", 0.0),
+        ("Sun, 01 Mar 2026 12:30:03 GMT", 0.0),  # servers keep one for a second or two
+        ("Sun, 01 Mar 2026 12:29:03 GMT", 60.0),
+        ("Sun, 01 Mar 2026 12:31:05 GMT", 60.0),
+        ("yesterday", None),
+        (None, None),
+    ],
+)
+async def test_the_difference_to_the_services_clock_is_known(date: str | None, apart_s: float | None) -> None:
+    moment = datetime(2026, 3, 1, 12, 30, 5, tzinfo=UTC)
+    headers = {} if date is None else {"Date": date}
+    client, _ = client_of(lambda _: httpx.Response(200, json={"tasks": []}, headers=headers), now=lambda: moment)
+    assert client.clocks_apart_s is None
+    await client.tasks(wait_s=0, after=0)
+    assert client.clocks_apart_s == apart_s
 
 
 async def test_the_partys_clock_is_told_where_it_is_given() -> None:

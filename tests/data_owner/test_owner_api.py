@@ -156,6 +156,9 @@ def test_a_table_that_does_not_fit_its_schema_is_told_at_the_start_and_when_it_i
             ("warning", "dose: may-mean-missing"),
         }
         assert secret not in str(logged)
+        (told,) = [one for one in (await started.owner.get("/health")).json() if one["check"] == "dataset default"]
+        assert (told["level"], told["found"]) == ("fail", "it does not fit its declaration: days")
+        assert secret not in str(told)
         answer = await started.owner.post("/datasets", content=TABLE, headers={"content-type": "text/csv"})
         assert (answer.json()["fits"], answer.json()["findings"]) == (None, [])
         assert "remarks" not in (await started.owner.get("/readyz")).json()

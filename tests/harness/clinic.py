@@ -17,13 +17,13 @@ import uvicorn
 from fastapi import FastAPI
 
 from fedtrain.cli.doctor.command import examine
-from fedtrain.cli.doctor.finding import Finding, Level
 from fedtrain.cli.services.parties import settings_of
 from fedtrain.cli.trust.consortium import ConsortiumFile
 from fedtrain.cli.trust.provisioning import provision
 from fedtrain.facilitator.app import create_app
 from fedtrain.facilitator.settings import FacilitatorSettings
 from fedtrain.protocol.states import Role
+from fedtrain.service.health.finding import Finding, Level
 from fedtrain.service.runtime.connection import listening_tls
 from fedtrain.service.runtime.system_clock import SystemClock
 

@@ -44,7 +44,7 @@ def test_no_screen_has_a_barrier_or_is_cut_off(
     page.goto(parties.link(party))
     page.get_by_role("button", name="End the session").wait_for()
     folder = FOLDERS.get(party, party)
-    for screen in (*(f"{folder}/{one}" for one in SCREENS[party]), "people", "about"):
+    for screen in (*(f"{folder}/{one}" for one in SCREENS[party]), "health", "people", "about"):
         page.goto(f"{parties.urls[party]}/#/{screen.format(job, awaited=awaited, asked=request_made)}")
         page.locator("main h1").wait_for()
         page.wait_for_load_state("networkidle") if "job/" not in screen else page.wait_for_timeout(500)

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from playwright.sync_api import Locator, Page, Request, Route
 
-from tests.pages.conftest import MARKUP, SPEC, Parties, Watched
+from tests.pages.conftest import MARKUP, SPEC, Parties, Watched, at, tab_to
 
 pytestmark = pytest.mark.slow
 
@@ -127,6 +127,30 @@ def test_the_federation_shows_who_was_seen_of_which_version_and_by_which_clock(
     assert [row[5] for row in rows] == ["agrees", "6 s behind", "2.0 h ahead", ""]
     assert (rows[0][0], rows[0][4]) == (MARKUP, MARKUP)
     assert (rows[3][1], rows[3][3]) == ("not known yet", "not yet")
+
+
+def test_a_nodes_health_is_told_with_what_to_do_and_the_worst_first(
+    finished: tuple[Parties, str], watched: Watched
+) -> None:
+    parties, _ = finished
+    page = at(parties, watched, "owner-a", "health")
+    page.get_by_role("row", name="dataset default").wait_for()
+    page.get_by_role("row", name="facilitator").get_by_text("is reached").wait_for()
+    ok = {"check": "disk", "level": "ok", "found": MARKUP, "remedy": ""}
+    late = {**ok, "check": "clock", "level": "warn", "remedy": "run NTP"}
+    said = [ok, late, {**ok, "check": "store", "level": "fail"}]
+    page.route("**/health", lambda route: route.fulfill(json=said))
+    tab_to(page, page.get_by_role("button", name="Look again"))
+    page.keyboard.press("Enter")
+    page.get_by_text("2 of these need somebody.").wait_for()
+    rows = [row.get_by_role("cell").all_inner_texts() for row in page.get_by_role("row").all()[1:]]
+    assert [row[:2] for row in rows] == [["store", "to mend"], ["clock", "to look at"], ["disk", "in order"]]
+    assert rows[1][2].split("\n") == [MARKUP, "run NTP"]
+
+    looking = watched.page(parties.urls["owner-a"])
+    looking.goto(f"{parties.urls['owner-a']}/#/health")
+    looking.get_by_label("Token").wait_for()
+    assert looking.get_by_role("table").count() == 0
 
 
 @pytest.mark.parametrize(

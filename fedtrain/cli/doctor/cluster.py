@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from fedtrain.cli.doctor.finding import Finding, fail, ok, warn
+from fedtrain.service.health.finding import Finding, fail, ok, warn
 
 if TYPE_CHECKING:
     from fedtrain.data_owner.settings import DataOwnerSettings

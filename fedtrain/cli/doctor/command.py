@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fedtrain.cli.doctor.finding import Finding, Level
 from fedtrain.cli.output import Failure, console, print_json
 from fedtrain.cli.services.commands import KeyFile, KeyPassphraseFile
 from fedtrain.protocol.states import Role
+from fedtrain.service.health.finding import Finding, Level
 
 if TYPE_CHECKING:
     from fedtrain.service.runtime.settings import ServiceSettings
@@ -60,17 +60,17 @@ def doctor(
 
 def examine(settings: ServiceSettings, role: Role, clock: Callable[[], datetime]) -> Iterator[Finding]:
     """Yield what every check finds. `clock` tells this machine's time, with a time zone."""
-    from fedtrain.cli.doctor.certificates import check_certificates
     from fedtrain.cli.doctor.cluster import check_cluster
     from fedtrain.cli.doctor.facilitator import check_facilitator
-    from fedtrain.cli.doctor.folder import check_folder
-    from fedtrain.cli.doctor.machine import check_machine
     from fedtrain.cli.doctor.rules import check_policy
     from fedtrain.cli.doctor.store import check_store
     from fedtrain.cli.doctor.table import check_data
-    from fedtrain.cli.doctor.trust import check_trust
     from fedtrain.cli.services.config import unknown_variables
     from fedtrain.data_owner.settings import DataOwnerSettings
+    from fedtrain.service.health.certificates import check_certificates
+    from fedtrain.service.health.folder import check_folder
+    from fedtrain.service.health.machine import check_machine
+    from fedtrain.service.health.trust import check_trust
 
     yield from check_machine(settings, unknown_variables(os.environ))
     yield from check_folder(settings)

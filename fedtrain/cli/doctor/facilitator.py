@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Any
 
 import httpx
 from cryptography import x509
 
-from fedtrain.cli.doctor.certificates import validity
-from fedtrain.cli.doctor.finding import Finding, fail, ok, warn
 from fedtrain.client.proxies import Proxy, ProxyError, connecting, proxy_for, unreachable_through
 from fedtrain.client.tls import TlsError, client_context
+from fedtrain.protocol.http_dates import seconds_apart
 from fedtrain.protocol.loopback import is_loopback
 from fedtrain.protocol.states import Role
 from fedtrain.protocol.version import PROTOCOL_VERSION, check_protocol
+from fedtrain.service.health.certificates import validity
+from fedtrain.service.health.facilitator import clocks_apart
+from fedtrain.service.health.finding import Finding, fail, ok, warn
 from fedtrain.service.runtime.connection import key_files_of
 from fedtrain.service.runtime.settings import ServiceSettings
 from fedtrain.service.vault.identity_file import load_identity
@@ -26,10 +27,7 @@ from fedtrain.service.vault.tokens import read_token
 from fedtrain.service.vault.trust_file import read_pins, trust_of
 from fedtrain.spec.problems import Code, Problem
 
-WARN_CLOCK_S = 5.0
-FAIL_CLOCK_S = 120.0
 _TIMEOUT_S = 10.0
-_DATE_KEPT_S = 2.0
 
 
 def check_facilitator(settings: ServiceSettings, role: Role, clock: Callable[[], datetime]) -> Iterator[Finding]:
@@ -136,20 +134,10 @@ def _identified(settings: ServiceSettings, url: str, who: dict[str, Any]) -> Ite
 
 
 def _clock(answer: httpx.Response, asked_at: datetime, answered_at: datetime) -> Finding:
-    try:
-        theirs = parsedate_to_datetime(answer.headers["Date"])
-    except (KeyError, ValueError):
+    seconds = seconds_apart(answer.headers.get("Date", ""), asked_at, answered_at)
+    if seconds is None:
         return warn("clock", "the Facilitator's answers have no Date", "see what a proxy does to its headers")
-    if theirs.tzinfo is None:  # "-0000": of UTC, wherever the clock stands (RFC 5322 §3.3)
-        theirs = theirs.replace(tzinfo=UTC)
-    # It was written between question and answer; a Date has whole seconds, and servers keep one for a second or two.
-    early_s = (asked_at - theirs).total_seconds() - _DATE_KEPT_S
-    seconds = max(0.0, early_s, (theirs - answered_at).total_seconds())
-    found = f"this clock and the Facilitator's differ by {seconds:,.0f} s"
-    remedy = "run NTP on both: memberships, certificates and deadlines go by the clock"
-    if seconds > FAIL_CLOCK_S:
-        return fail("clock", found, remedy)
-    return warn("clock", found, remedy) if seconds > WARN_CLOCK_S else ok("clock", found)
+    return clocks_apart(seconds)
 
 
 def _as_a_party(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from fedtrain.cli.doctor.finding import Finding, fail, ok, warn
+from fedtrain.service.health.finding import Finding, fail, ok, warn
 
 if TYPE_CHECKING:
     from fedtrain.data_owner.settings import DataOwnerSettings

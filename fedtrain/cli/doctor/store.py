@@ -11,8 +11,8 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy.pool import NullPool
 
-from fedtrain.cli.doctor.finding import Finding, fail, ok, warn
 from fedtrain.protocol.states import Role
+from fedtrain.service.health.finding import Finding, fail, ok, warn
 from fedtrain.service.runtime.settings import ServiceSettings
 from fedtrain.service.store.database import is_anothers
 from fedtrain.service.store.database_url import SQLITE, DatabaseError, reaching, read_url, shown

@@ -170,7 +170,7 @@ class TaskAgent:
         self._queues: dict[str, JobQueue] = {}
         self._polls = 0
         self._after = 0
-        self._synced_at = monotonic()
+        self._synced_at = self._turned_at = monotonic()
         self.connected = False
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -188,6 +188,11 @@ class TaskAgent:
             await asyncio.gather(*running, return_exceptions=True)
             self._queues.clear()
             self.connected = False
+
+    @property
+    def unchanged_s(self) -> float:
+        """Return for how many seconds the Facilitator has been reached, or not been."""
+        return self._monotonic() - self._turned_at
 
     def retry(self, job_id: str) -> None:
         """Take up again the job's tasks that were kept or had failed. From the event loop's thread."""
@@ -207,7 +212,7 @@ class TaskAgent:
             await self._poll_once()
         except Exception:
             if self.connected:
-                self.connected = False
+                self.connected, self._turned_at = False, self._monotonic()
                 self._tell(AgentEvent.DISCONNECTED, None)
             raise
 
@@ -221,7 +226,7 @@ class TaskAgent:
         wait_s, after = (0, 0) if whole else (self._wait_s, self._after)
         listed = (await self._client.tasks(wait_s=wait_s, after=after)).tasks
         if not self.connected:
-            self.connected = True
+            self.connected, self._turned_at = True, self._monotonic()
             log.info("facilitator reached")
             self._tell(AgentEvent.CONNECTED, None)
         if whole:

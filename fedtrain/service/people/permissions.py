@@ -18,6 +18,7 @@ class Permission(StrEnum):
     LOOK = "look at jobs, datasets and models"
     AUDIT = "read the audit"
     WATCH = "read the metrics"
+    CHECK_HEALTH = "look at the node's health"
     READ_EVIDENCE = "read the evidence of other parties' jobs"
     APPROVE_JOBS = "let jobs in or refuse them"
     SIGN_OFF = "sign results off"
@@ -50,7 +51,7 @@ class PersonRole(StrEnum):
         return self.value.replace("-", " ")
 
 
-#: What decides for the service, or tells others of it or of its rows: a service without tokens asks for its own user's
+#: What decides for the service, or tells of its rows or its files: a service without tokens asks for its own user's
 #: token here.
 DECIDING: Final = frozenset(
     {
@@ -60,6 +61,7 @@ DECIDING: Final = frozenset(
         Permission.MANAGE_DATASETS,
         Permission.SCORE,
         Permission.READ_TEST_SET,
+        Permission.CHECK_HEALTH,
         Permission.SHARE_MODELS,
         Permission.MANAGE_PEOPLE,
         Permission.OPEN_LINKS,
@@ -87,6 +89,7 @@ _MAY: Final[Mapping[PersonRole, frozenset[Permission]]] = MappingProxyType(
         PersonRole.ADMIN: _ALL
         | {
             Permission.WATCH,
+            Permission.CHECK_HEALTH,
             Permission.RESUME_JOBS,
             Permission.MANAGE_DATASETS,
             Permission.REMOVE_PARTIES,
@@ -96,7 +99,8 @@ _MAY: Final[Mapping[PersonRole, frozenset[Permission]]] = MappingProxyType(
         | {Permission.AUDIT, Permission.APPROVE_JOBS, Permission.SIGN_OFF, Permission.SHARE_MODELS},
         PersonRole.DATA_SCIENTIST: _ALL
         | {Permission.TRAIN_MODELS, Permission.USE_MODELS, Permission.READ_TEST_SET, Permission.SCORE},
-        PersonRole.AUDITOR: _ALL | {Permission.AUDIT, Permission.WATCH, Permission.READ_EVIDENCE},
+        PersonRole.AUDITOR: _ALL
+        | {Permission.AUDIT, Permission.WATCH, Permission.CHECK_HEALTH, Permission.READ_EVIDENCE},
     }
 )
 

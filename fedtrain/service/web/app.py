@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from typing import Literal
@@ -19,6 +19,8 @@ from pydantic import BaseModel
 from fedtrain.protocol.documents.identity import Identity
 from fedtrain.protocol.states import Role
 from fedtrain.protocol.version import PROTOCOL_VERSION
+from fedtrain.service.health.finding import Finding
+from fedtrain.service.health.routes import health_routes
 from fedtrain.service.limits.body_limits import BodyLimitMiddleware, BodyLimits
 from fedtrain.service.limits.rate_limit import RateLimit
 from fedtrain.service.metrics.http_metrics import HttpMetricsMiddleware
@@ -108,13 +110,14 @@ def create_service(
     monotonic: Callable[[], float] = time.monotonic,
     remarks: Callable[[], Sequence[str]] = tuple,
     organisation: Organisation | None = None,
+    health: Callable[[], Iterable[Finding]] = tuple,
 ) -> FastAPI:
     """Return the service's application.
 
     `app.state.stop` is an asyncio.Event that is set as soon as the service is told to stop; whatever waits long waits
     for it too. Routes read the caller by `AnyCaller`, which runs before every router's routes.
     `rate_limit` holds for each caller; `monotonic` is its clock. `remarks`: lines that `/readyz` shows to anybody.
-    `organisation`: the provider by which people sign in beside their accounts here.
+    `organisation`: the provider by which people sign in beside their accounts here. `health`: the node's checks.
     """
     release = version("federated-trainer")
     access: Access = "open" if isinstance(gate, OpenGate) else "token"
@@ -171,7 +174,7 @@ def create_service(
     bearer = HTTPBearer(auto_error=False, description="A token of `fedtrain token`")
     shown = [Depends(bearer)] if access == "token" else []
     # Kept for whoever wants to know which permission each of their routes takes.
-    app.state.routers = (session_routes.links, people_routes.router, *routers)
+    app.state.routers = (session_routes.links, people_routes.router, health_routes(readiness, health), *routers)
     for router in app.state.routers:
         app.include_router(router, dependencies=[Depends(caller), *shown])
     return app

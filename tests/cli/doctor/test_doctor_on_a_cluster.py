@@ -10,9 +10,9 @@ import pytest
 
 from benchmarks.dask_processes import dask_processes
 from fedtrain.cli.doctor.cluster import check_cluster
-from fedtrain.cli.doctor.finding import Finding, Level
 from fedtrain.data_owner.data import cluster as cluster_module
 from fedtrain.data_owner.settings import DataOwnerSettings
+from fedtrain.service.health.finding import Finding, Level
 from fedtrain.service.runtime.settings import ServiceSettings
 from tests.harness.free_ports import free_port
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI, Request, Response
 
-from fedtrain.cli.doctor.finding import Level
 from fedtrain.cli.trust.certificates import make_ca
 from fedtrain.protocol.states import Role
+from fedtrain.service.health.finding import Level
 from fedtrain.service.runtime.tls import server_context
 from fedtrain.service.vault.identity_file import load_identity, load_or_create_identity
 from fedtrain.service.vault.secret_files import write_secret

@@ -12,14 +12,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from fedtrain.cli.doctor.certificates import check_certificates
-from fedtrain.cli.doctor.finding import Finding, Level
-from fedtrain.cli.doctor.folder import check_folder
-from fedtrain.cli.doctor.machine import check_machine
 from fedtrain.cli.doctor.rules import check_policy
 from fedtrain.cli.doctor.store import check_store
 from fedtrain.cli.doctor.table import check_data
-from fedtrain.cli.doctor.trust import check_trust
 from fedtrain.cli.trust.certificates import make_ca
 from fedtrain.data_owner.settings import DataOwnerSettings
 from fedtrain.data_owner.store.sql import OwnerStore
@@ -27,6 +22,11 @@ from fedtrain.facilitator.store import Store as FacilitatorStore
 from fedtrain.protocol.documents.identity import Identity
 from fedtrain.protocol.documents.trust import vouch
 from fedtrain.protocol.states import Role
+from fedtrain.service.health.certificates import check_certificates
+from fedtrain.service.health.finding import Finding, Level
+from fedtrain.service.health.folder import check_folder
+from fedtrain.service.health.machine import check_machine
+from fedtrain.service.health.trust import check_trust
 from fedtrain.service.store.database import sqlite_url
 from fedtrain.service.store.database_url import read_url
 from fedtrain.service.vault.identity_file import load_or_create_identity
@@ -126,7 +126,7 @@ def test_what_goes_while_it_is_looked_at_is_passed_over(folder: Path, monkeypatc
     (folder / "kept").touch(mode=0o640)
     real = os.walk
     monkeypatch.setattr(
-        "fedtrain.cli.doctor.folder.os.walk", lambda top: [*real(top), (f"{folder}/gone", [], ["answer"])]
+        "fedtrain.service.health.folder.os.walk", lambda top: [*real(top), (f"{folder}/gone", [], ["answer"])]
     )
     found = by_check(check_folder(settings_in(folder)))["permissions"]
     assert found.level is Level.FAIL

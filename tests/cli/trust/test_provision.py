@@ -13,8 +13,6 @@ import pytest
 from cryptography import x509
 from typer.testing import CliRunner
 
-from fedtrain.cli.doctor.finding import Level
-from fedtrain.cli.doctor.folder import check_folder
 from fedtrain.cli.main import app
 from fedtrain.cli.output import Failure
 from fedtrain.cli.services.parties import settings_of
@@ -26,6 +24,8 @@ from fedtrain.facilitator.settings import FacilitatorSettings
 from fedtrain.model_owner.settings import ModelOwnerSettings
 from fedtrain.protocol.documents.signed import Membership, open_document
 from fedtrain.protocol.states import Role
+from fedtrain.service.health.finding import Level
+from fedtrain.service.health.folder import check_folder
 from fedtrain.service.runtime.connection import PartySettings, facilitator_client, gate_of, listening_tls
 from fedtrain.service.vault.identity_file import load_identity
 from fedtrain.service.vault.secret_files import SecretFileError, read_secret

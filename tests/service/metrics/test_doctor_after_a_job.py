@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from fedtrain.cli.doctor.command import examine
-from fedtrain.cli.doctor.finding import Level
 from fedtrain.cli.services.parties import settings_of
 from fedtrain.protocol.states import Role
+from fedtrain.service.health.finding import Level
 from tests.harness.observed_job import ObservedJob
 
 ROLES = {"facilitator": Role.FACILITATOR, "model-owner": Role.MODEL_OWNER, "alba": Role.DATA_OWNER}

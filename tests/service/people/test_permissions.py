@@ -25,7 +25,9 @@ from tests.harness.three_services import NAMES, ServedParty, three_services
 
 pytestmark = pytest.mark.anyio
 #: What a changing method takes more than.
-ONLY_SHOWS = frozenset({Permission.LOOK, Permission.AUDIT, Permission.WATCH, Permission.READ_EVIDENCE})
+ONLY_SHOWS = frozenset(
+    {Permission.LOOK, Permission.AUDIT, Permission.WATCH, Permission.CHECK_HEALTH, Permission.READ_EVIDENCE}
+)
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +98,7 @@ def test_the_owner_may_all_that_people_may_and_every_permission_is_somebodys() -
         (Permission.AUDIT, {PersonRole.OWNER, PersonRole.COMPLIANCE_OFFICER, PersonRole.AUDITOR}),
         (Permission.OPEN_LINKS, {PersonRole.OWNER}),
         (Permission.READ_TEST_SET, {PersonRole.OWNER, PersonRole.DATA_SCIENTIST}),
+        (Permission.CHECK_HEALTH, {PersonRole.OWNER, PersonRole.ADMIN, PersonRole.AUDITOR}),
         (Permission.MANAGE_PEOPLE, {PersonRole.OWNER, PersonRole.ADMIN}),
     ],
 )

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from fedtrain.cli.doctor.finding import Level
-from fedtrain.cli.doctor.folder import check_folder
 from fedtrain.cli.services.parties import settings_of
 from fedtrain.protocol.states import Role
+from fedtrain.service.health.finding import Level
+from fedtrain.service.health.folder import check_folder
 from fedtrain.service.runtime.system_clock import SystemClock
 from fedtrain.service.vault.backup import back_up, restore
 from fedtrain.service.vault.folder_lock import LOCK_FILE, FolderInUseError, folder_lock

@@ -1,5 +1,6 @@
 import { t } from './texts';
 
+const health = { path: '/health', name: t.health.title, needs: 'check_health' } as const;
 const people = { path: '/people', name: t.people.title, needs: 'manage_people' } as const;
 
 /**
@@ -13,12 +14,14 @@ export const screens = {
     { path: '/data-owner/jobs', name: t.jobs.title },
     { path: '/data-owner/budget', name: t.budget.title },
     { path: '/data-owner/releases', name: t.releases.title },
+    health,
     people,
     { path: '/about', name: t.about.title },
   ],
   facilitator: [
     { path: '/facilitator/federation', name: t.federation.title },
     { path: '/facilitator/jobs', name: t.jobs.title },
+    health,
     people,
     { path: '/about', name: t.about.title },
   ],
@@ -28,6 +31,7 @@ export const screens = {
     { path: '/model-owner/requests', name: t.requests.title },
     { path: '/model-owner/new', name: t.deploy.title },
     { path: '/model-owner/compare', name: t.compare.title },
+    health,
     people,
     { path: '/about', name: t.about.title },
   ],

@@ -514,6 +514,16 @@ export const t = {
       `When each party last asked for work, noted since ${since}. Versions and clocks are the parties’ own word; clocks are compared to about a second with this service’s.`,
     party: 'Party id',
   },
+  health: {
+    title: 'Health',
+    level: { ok: 'in order', warn: 'to look at', fail: 'to mend' },
+    count: (bad: number) => (bad === 0 ? 'Everything that was looked at is in order.' : `${bad} of these ${bad === 1 ? 'needs' : 'need'} somebody.`),
+    check: 'Check',
+    state: 'State',
+    found: 'What was found, and what to do',
+    again: 'Look again',
+    more: 'The command `fedtrain doctor` looks at more: the way to the Facilitator, the database’s revision, a table that is not on offer yet.',
+  },
   people: {
     title: 'People',
     none: 'This party has no accounts: whoever may look and decide here does so by a token, a link, or being on this machine. With the first account, an owner’s, these pages ask everybody to sign in.',

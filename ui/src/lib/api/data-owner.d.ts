@@ -584,6 +584,25 @@ export interface components {
             owners: string[];
         };
         /**
+         * FindingView
+         * @description A finding of a check: how bad it is, what is the case, and what to do where that is anything.
+         * @example {
+         *       "check": "disk",
+         *       "found": "31.2 GB free",
+         *       "level": "ok",
+         *       "remedy": ""
+         *     }
+         */
+        FindingView: {
+            /** Check */
+            check: string;
+            /** Found */
+            found: string;
+            level: components["schemas"]["Level"];
+            /** Remedy */
+            remedy: string;
+        };
+        /**
          * HeadsOfJob
          * @description Statements of parties about the end of a job, as they signed them.
          */
@@ -690,6 +709,12 @@ export interface components {
             /** Rounds At Most */
             rounds_at_most: number;
         };
+        /**
+         * Level
+         * @description ok; warn: it works, and will not for ever or not for everybody; fail: it does not work.
+         * @enum {string}
+         */
+        Level: "ok" | "warn" | "fail";
         /**
          * Link
          * @description A link that opens one session, within an hour: this service's address, and `path`.

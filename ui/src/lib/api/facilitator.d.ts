@@ -98,6 +98,25 @@ export interface components {
             since: string;
         };
         /**
+         * FindingView
+         * @description A finding of a check: how bad it is, what is the case, and what to do where that is anything.
+         * @example {
+         *       "check": "disk",
+         *       "found": "31.2 GB free",
+         *       "level": "ok",
+         *       "remedy": ""
+         *     }
+         */
+        FindingView: {
+            /** Check */
+            check: string;
+            /** Found */
+            found: string;
+            level: components["schemas"]["Level"];
+            /** Remedy */
+            remedy: string;
+        };
+        /**
          * HeadList
          * @description All that parties of a job have signed so far of its end; the Facilitator is one of them.
          */
@@ -125,6 +144,12 @@ export interface components {
             entries: components["schemas"]["RequestEntry"][];
             request: components["schemas"]["SignedDocument"];
         };
+        /**
+         * Level
+         * @description ok; warn: it works, and will not for ever or not for everybody; fail: it does not work.
+         * @enum {string}
+         */
+        Level: "ok" | "warn" | "fail";
         /**
          * Link
          * @description A link that opens one session, within an hour: this service's address, and `path`.

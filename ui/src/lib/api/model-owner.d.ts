@@ -294,6 +294,25 @@ export interface components {
          */
         FeatureType: "continuous" | "discrete" | "ordinal" | "nominal" | "vector" | "text" | "image";
         /**
+         * FindingView
+         * @description A finding of a check: how bad it is, what is the case, and what to do where that is anything.
+         * @example {
+         *       "check": "disk",
+         *       "found": "31.2 GB free",
+         *       "level": "ok",
+         *       "remedy": ""
+         *     }
+         */
+        FindingView: {
+            /** Check */
+            check: string;
+            /** Found */
+            found: string;
+            level: components["schemas"]["Level"];
+            /** Remedy */
+            remedy: string;
+        };
+        /**
          * Health
          * @description The answer to GET /healthz.
          */
@@ -329,6 +348,12 @@ export interface components {
             /** Of */
             of: number;
         };
+        /**
+         * Level
+         * @description ok; warn: it works, and will not for ever or not for everybody; fail: it does not work.
+         * @enum {string}
+         */
+        Level: "ok" | "warn" | "fail";
         /**
          * Link
          * @description A link that opens one session, within an hour: this service's address, and `path`.
