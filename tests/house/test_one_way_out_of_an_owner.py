@@ -40,6 +40,8 @@ OF_METHODS = (
     "fedtrain.methods.",
     "fedtrain.spec.",
     "fedtrain.protocol.messages.shared_weights.SharedWeights",
+    # How a column's values are scaled: a function of its declaration, for bounds that they are held against.
+    "fedtrain.tabular.columns.feature_codec",
     # What is asked of a trainer, as data; never the process that trains, or a file.
     *(f"fedtrain.neural.{name}" for name in neural.__all__),
 )
