@@ -51,8 +51,7 @@ class PersonRole(StrEnum):
         return self.value.replace("-", " ")
 
 
-#: What decides for the service, or tells of its rows or its files: a service without tokens asks for its own user's
-#: token here.
+#: What decides for the service, or tells others of it: a service without tokens asks for its own user's token here.
 DECIDING: Final = frozenset(
     {
         Permission.APPROVE_JOBS,
@@ -60,13 +59,13 @@ DECIDING: Final = frozenset(
         Permission.RESUME_JOBS,
         Permission.MANAGE_DATASETS,
         Permission.SCORE,
-        Permission.READ_TEST_SET,
-        Permission.CHECK_HEALTH,
         Permission.SHARE_MODELS,
         Permission.MANAGE_PEOPLE,
         Permission.OPEN_LINKS,
     }
 )
+#: What tells of the service's rows or its files, which is for its own people's eyes: it asks for that token as well.
+CONFIDENTIAL: Final = frozenset({Permission.READ_TEST_SET, Permission.CHECK_HEALTH})
 #: For a token with the scope read, which is held to GET as well.
 READING: Final = frozenset({Permission.LOOK, Permission.AUDIT, Permission.WATCH, Permission.USE_MODELS})
 #: For a party at the Facilitator. It strikes itself off alone, and reads its own jobs' evidence.

@@ -19,6 +19,7 @@ from fastapi.params import Depends as Dependency
 from fedtrain.protocol.documents.identity import is_party_id
 from fedtrain.protocol.states import Role
 from fedtrain.service.people.permissions import (
+    CONFIDENTIAL,
     DECIDING,
     OF_PARTIES,
     READING,
@@ -63,7 +64,7 @@ class Caller:
             return permission in OF_PARTIES
         if self.scope is Scope.ADMIN:
             return permission is not Permission.ACT_AS_PARTY
-        return self.decides or permission not in DECIDING
+        return self.decides or permission not in DECIDING | CONFIDENTIAL
 
     @property
     def decides_something(self) -> bool:

@@ -10,6 +10,7 @@ from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
 from fedtrain.service.people.permissions import (
+    CONFIDENTIAL,
     DECIDING,
     OF_PARTIES,
     READING,
@@ -108,7 +109,7 @@ def test_what_weighs_most_is_for_few(permission: Permission, roles: set[PersonRo
 
 def test_an_auditor_changes_nothing_and_neither_does_a_reading_token() -> None:
     assert permissions_of(PersonRole.AUDITOR) <= ONLY_SHOWS | {Permission.OWN_PASSWORD}
-    assert not DECIDING & (READING | OF_PARTIES)
+    assert not (DECIDING | CONFIDENTIAL) & (READING | OF_PARTIES)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +118,7 @@ def test_an_auditor_changes_nothing_and_neither_does_a_reading_token() -> None:
         (Caller(None, None, True, scope=Scope.ADMIN, decides=True), set(Permission) - {Permission.ACT_AS_PARTY}),
         (Caller(None, None, True, scope=Scope.READ), set(READING)),
         (Caller("ab" * 32, None, True, scope=Scope.PARTY), set(OF_PARTIES)),
-        (Caller(None, None, False), set(Permission) - DECIDING),
+        (Caller(None, None, False), set(Permission) - DECIDING - CONFIDENTIAL),
         (Caller(None, None, False, decides=True), set(Permission)),
         (
             Caller(None, None, True, account="ana", person_role=PersonRole.AUDITOR),
