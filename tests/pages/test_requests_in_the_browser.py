@@ -120,9 +120,12 @@ def test_a_request_goes_from_found_data_to_a_job_by_clicks_alone(fresh: Parties,
     second.get_by_text("approved here").wait_for()
     model_owner.get_by_role("link", name="Requests").click()
     model_owner.get_by_text("3 rounds at most").wait_for()
+    model_owner.clock.install()
     model_owner.get_by_role("link", name=TITLE).click()
     assert model_owner.get_by_label("Rounds, where fewer").input_value() == "3"  # what the strictest owner approved
     model_owner.get_by_label("Rounds, where fewer").fill("4")
+    with model_owner.expect_response("**/requests/*"):
+        model_owner.clock.fast_forward(31_000)  # the page asks again, and what was typed stays
     model_owner.get_by_role("button", name="Start the job").click()
     assert "4 rounds are more than the 3" in model_owner.get_by_role("alert").inner_text()
     model_owner.get_by_label("Rounds, where fewer").fill("3")

@@ -104,5 +104,5 @@ async def test_services_say_their_version_and_clock_and_a_token_says_its_role(tm
             await asyncio.sleep(0.05)
         assert [one["role"] for one in found] == ["data-owner", "model-owner"]
         assert {one["version"] for one in found} == {facilitator.app.version}
-        # One clock, read twice: apart by what a busy machine takes between.
-        assert all(-60 <= one["clock_ahead_s"] <= 1 for one in found)
+        # One clock, read twice: the party's first.
+        assert all(one["clock_ahead_s"] <= 1 for one in found)

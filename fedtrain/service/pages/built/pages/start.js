@@ -7,7 +7,7 @@ const element = document.currentScript.parentElement;
 
 Promise.all([
 import("./immutable/entry/start.DcgCc8q8.js"),
-import("./immutable/entry/app.BlfKYPZ5.js")
+import("./immutable/entry/app.BAhmfX1G.js")
 ]).then(([kit, app]) => {
 kit.start(app, element);
 });
