@@ -10,10 +10,16 @@ from fedtrain.service.pages.sessions import IDLE_S
 from fedtrain.service.people.organisation import RETURN_PATH, Organisation, Provider
 from fedtrain.service.people.permissions import PersonRole
 from fedtrain.service.runtime.system_clock import SystemClock
+from tests.harness.cheap_passwords import make_cheap
 from tests.pages.conftest import MARKUP, Parties, Watched, at, tab_to
 
 pytestmark = pytest.mark.slow
 RIGHT, OTHER = "correct horse battery", "staple in the haystack"
+
+
+@pytest.fixture(autouse=True)
+def cheap_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    make_cheap(monkeypatch)
 
 
 def sign_in(page: Page, name: str, password: str) -> None:
