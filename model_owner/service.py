@@ -123,7 +123,7 @@ class ModelService:
                 j.OpenWindow: self._open_window,
                 j.EvaluateRound: self._evaluate,
                 j.EncryptPoint: self._encrypt,
-                j.GiveResult: self._send_stored,
+                j.GiveResult: self._give_result,
                 j.SendStored: self._send_stored,
                 j.DestroyKey: self._destroy_key,
             },
@@ -336,7 +336,13 @@ class ModelService:
 
     # What a step asks for
 
-    async def _send_stored(self, state: JobState, effect: j.GiveResult | j.SendStored) -> TaskAnswer:
+    async def _give_result(self, state: JobState, effect: j.GiveResult) -> TaskAnswer:
+        # What a job that is over says to a step once more is kept nowhere.
+        kept = await asyncio.to_thread(self._own.store.result, state.job_id, effect.step)
+        body = effect.body if kept is None else kept
+        return TaskAnswer(await asyncio.to_thread(whole, body), CBOR_TYPE)
+
+    async def _send_stored(self, state: JobState, effect: j.SendStored) -> TaskAnswer:
         body = await asyncio.to_thread(self._own.store.result, state.job_id, effect.step)
         if body is None:
             raise Problem(
