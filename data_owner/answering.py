@@ -69,7 +69,7 @@ def asked(context: JobContext, state: JobState, message: j.Asked) -> Outcome:
             Code.ROWS_TOTAL_REFUSED,
             f"The request says {request.rows_total} rows in all, the roster's size bands are {sum(bands.values())}.",
         )
-    if manifest.spec.signs_off:
+    if manifest.spec.signs_off or manifest.spec.kind.tells_thresholds:
         _check_rows_unknown(request, manifest.spec, len(context.roster(state, state.roster).parties))
     checks.check_log(context, state, request, compute.previous_entry)
     if state.last is None:
@@ -157,12 +157,12 @@ def _with_rows_total(state: JobState, request: RoundRequest) -> JobState:
 
 
 def _check_rows_unknown(request: RoundRequest, spec: ModelSpec, owners: int) -> None:
-    """Nobody knows N before the result is signed off, so that a request has the public bound in its place."""
+    """Nobody knows N before a result is signed off, or where bits need none: a request has the public bound instead."""
     most = most_rows(spec.training, owners)
     if request.rows_total != most:
         raise Problem(
             Code.ROWS_TOTAL_REFUSED,
-            f"The request says {request.rows_total} rows in all. Before the result is signed off that is the most "
+            f"The request says {request.rows_total} rows in all. Where nobody is asked for them that is the most "
             f"there can be, {most}: max_rows times {owners} owners.",
         )
 

@@ -60,13 +60,15 @@ class Encoded(Protocol):
 class Rows:
     """Consecutive encoded rows: X (rows, d) and Y (rows, k). Secret: not shown by repr.
 
-    `X_rest`, `Y_rest`: of the same shapes, what rounding to doubles took off them, where that is known.
+    `X_rest`, `Y_rest`: of the same shapes, what rounding to doubles took off them, where that is known. `imputed`:
+    (rows, d) bool, where X has a constant in place of a missing value; None where nowhere.
     """
 
     X: Floats = field(repr=False)
     Y: Floats = field(repr=False)
     X_rest: Floats | None = field(repr=False, default=None)
     Y_rest: Floats | None = field(repr=False, default=None)
+    imputed: NDArray[np.bool_] | None = field(repr=False, default=None)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -49,8 +49,8 @@ def side_by_side(batches: Iterable[EncodedBatch], split: ValidationSplit, ids: C
     """
     for batch in batches:
         held = split.holds_out(ids())[:, None]
-        rests = (None if rest is None else _apart(rest, held) for rest in (batch.X_rest, batch.Y_rest))
-        yield Rows(_apart(batch.X, held), _apart(batch.Y, held), *rests)
+        x_rest, y_rest = (None if rest is None else _apart(rest, held) for rest in (batch.X_rest, batch.Y_rest))
+        yield Rows(_apart(batch.X, held), _apart(batch.Y, held), x_rest, y_rest)
 
 
 def _apart(values: Floats, held: NDArray[np.bool_]) -> Floats:

@@ -51,7 +51,8 @@ class TrainingRows:
             table = open_dataset(self._dataset, schema)
             counted = CountedRows(self._dataset.columns, schema if self._of_version else props)
             for batch in encoder.encode_all(counted.batches(table, encoder.columns)):
-                yield Rows(batch.X[:, places], batch.Y[:, outputs])
+                imputed = None if batch.imputed is None else batch.imputed[:, places]
+                yield Rows(batch.X[:, places], batch.Y[:, outputs], imputed=imputed)
         except TableError as error:
             self._check_version(path)
             # Its message may quote a value, and what goes wrong in a round is logged.

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeAlias
 
 from numpy.typing import NDArray
 
-from fedtrain.data_owner.data.moments import Encoded, Integers, Moments
+from fedtrain.data_owner.data.moments import Integers, Moments, Rows
 from fedtrain.methods.plan import Plan
 from fedtrain.neural import GradientSource, Trainer
 from fedtrain.protocol.messages.shared_weights import SharedWeights
@@ -59,7 +59,7 @@ class PreparedData:
     plan: Plan
     training: Moments | None = field(repr=False)
     validation: Moments | None = field(repr=False, default=None)
-    rows: Iterable[Encoded] | None = field(repr=False, default=None)
+    rows: Iterable[Rows] | None = field(repr=False, default=None)
     examples: Examples | None = field(repr=False, default=None)
     trainer: Trainer | None = field(repr=False, default=None)
     gradients: GradientSource | None = field(repr=False, default=None)
@@ -71,7 +71,7 @@ class PreparedData:
         cls,
         moments: Moments,
         plan: Plan,
-        rows: Iterable[Encoded] | None = None,
+        rows: Iterable[Rows] | None = None,
         places: Places | None = None,
         min_cell: int | None = None,
     ) -> PreparedData:

@@ -9,7 +9,6 @@ import numpy as np
 from fedtrain.data_owner.data.moments import Floats, Integers
 from fedtrain.data_owner.methods.answers import Answer, Plain, PreparedData, Question
 from fedtrain.methods.ranges import KIND, RangesPlan
-from fedtrain.methods.schedule import COUNTS
 from fedtrain.tabular.columns import feature_codec
 
 
@@ -21,11 +20,7 @@ class RowsBeyondBounds:
 
     @property
     def answers(self) -> Mapping[str, Callable[[PreparedData, Question], Answer]]:
-        return {COUNTS: self.rows, KIND: self.bits}
-
-    def rows(self, data: PreparedData, _question: Question) -> Plain:
-        """(1, 1): how many rows there are."""
-        return Plain([np.array([[data.training_rows]], dtype=object)], fraction_bits=0)
+        return {KIND: self.bits}
 
     def bits(self, data: PreparedData, _question: Question) -> Plain:
         """(2 · bounds of all columns, 1) of 0 and 1: those for the rows below each bound, then for those above."""
@@ -37,13 +32,23 @@ class RowsBeyondBounds:
             raise ValueError("this job was prepared without its plan, its rows or the policy's min_cell")
         scaled = [scaled_bounds(plan, column) for column in range(len(plan.bounds))]
         counts = np.zeros((2, sum(map(len, scaled))), dtype=np.int64)
+        held = np.zeros(len(scaled), dtype=np.int64)
         for rows in data.rows:
             for column, (bounds, places) in enumerate(zip(scaled, plan.columns, strict=True)):
-                values = np.sort(rows.X[:, column])
+                values = rows.X[:, column]
+                if rows.imputed is not None:  # whoever asks chooses what stands there
+                    values = values[~rows.imputed[:, column]]
+                values = np.sort(values)
+                held[column] += len(values)
                 counts[0, places] += np.searchsorted(values, bounds, side="left")
                 counts[1, places] += len(values) - np.searchsorted(values, bounds, side="right")
         # One row at least, where the policy's own check is switched off.
-        yield (counts >= max(data.min_cell, 1)).astype(int).astype(object).reshape(-1, 1)
+        least = max(data.min_cell, 1)
+        bits = counts >= least
+        for places, values_held in zip(plan.columns, held, strict=True):
+            # Of fewer, the `least` rows at one end hold some of the outermost at the other.
+            bits[:, places] &= values_held >= 2 * least - 1
+        yield bits.astype(int).astype(object).reshape(-1, 1)
 
 
 def scaled_bounds(plan: RangesPlan, column: int) -> Floats:

@@ -62,8 +62,11 @@ class Asked(Terms):
     waits_because: str | None
 
     @classmethod
-    def of(cls, job: JobState, manifest: Manifest, leak: Leak | None, earlier: Sequence[Told]) -> Asked:
-        """Return what `job` asks, whose Model Owner signed `manifest`; `earlier`: the jobs on the same rows."""
+    def of(cls, job: JobState, manifest: Manifest, leak: Leak | None, earlier: Sequence[Told], min_cell: int) -> Asked:
+        """Return what `job` asks, whose Model Owner signed `manifest`; `earlier`: the jobs on the same rows.
+
+        `min_cell`: the policy's.
+        """
         training = manifest.spec.training
         least, most = training.min_data_owners, training.max_data_owners
         return cls(
@@ -74,12 +77,17 @@ class Asked(Terms):
             risks=[*job.risks_taken, *job.risks],
             earlier_jobs=earlier_in_words(earlier),
             waits_because=job.waits_because,
-            **terms_of(manifest.spec, manifest.plan, job.rounds, leak),
+            **terms_of(manifest.spec, manifest.plan, job.rounds, leak, min_cell),
         )
 
 
-def terms_of(spec: ModelSpec, plan: Mapping[str, object], rounds: int | None, leak: Leak | None) -> dict[str, Any]:
-    """Return what a spec itself says of a job, by the names of the fields that `Terms` has for it."""
+def terms_of(
+    spec: ModelSpec, plan: Mapping[str, object], rounds: int | None, leak: Leak | None, min_cell: int
+) -> dict[str, Any]:
+    """Return what a spec itself says of a job, by the names of the fields that `Terms` has for it.
+
+    `min_cell`: the policy's.
+    """
     training = spec.training
     props = spec.data_props.model_dump(mode="json", exclude_none=True)
     targets = props.get("targets") or ([props["target"]] if "target" in props else [])
@@ -93,11 +101,22 @@ def terms_of(spec: ModelSpec, plan: Mapping[str, object], rounds: int | None, le
         "columns": [_column(feature) for feature in props["features"]],
         "least_owners": training.min_data_owners,
         "auditors": list(spec.auditors),
-        "leaves": None if leak is None else _all_of(spec.kind.told, _leaves(leak), sign_off_in_words(spec)),
+        "leaves": None if leak is None else _all_of(_told(spec, min_cell), _leaves(leak), sign_off_in_words(spec)),
         "weights": _weights(spec),
         "privacy": None if spec.privacy is None else _privacy(spec, spec.privacy),
         "key": f"{training.key_bits}-bit key, {_plan_bits(plan)}",
     }
+
+
+def _told(spec: ModelSpec, min_cell: int) -> str:
+    if not spec.kind.tells_thresholds:
+        return spec.kind.told
+    if min_cell > 1:
+        return f"{spec.kind.told}: nothing of fewer rows than min_cell, which is {min_cell}"
+    return (
+        f"{spec.kind.told}. This owner's min_cell is {min_cell}, so that one row is enough: it tells between which "
+        "bounds the smallest and the largest value of each column lie"
+    )
 
 
 def _all_of(*said: str | None) -> str:

@@ -201,7 +201,9 @@ def get_model(job_id: JobIdPath, parts: Parts) -> JobDetail:
         differencing_risks=[*state.risks_taken, *state.risks],
         earlier_jobs=[EarlierView.of(one) for one in earlier],
         consents=ConsentView.of_job(parts.memory, job_id, state.consent),
-        asked=Asked.of(state, manifest, _leak(state, manifest), earlier) if manifest else None,
+        asked=Asked.of(state, manifest, _leak(state, manifest), earlier, parts.service.policy.min_cell)
+        if manifest
+        else None,
         training_now=TrainingView.of(parts, job_id),
     )
 

@@ -180,7 +180,7 @@ def _asked(parts: OwnerParts, opened: OpenRequest) -> AskedByRequest:
         risks=[] if report is None else list(report.waits),
         earlier_jobs=earlier_in_words(parts.memory.of_dataset(spec.asked_dataset)),
         policy=says[verdict.outcome],
-        **terms_of(spec, plan, rounds, leak_of(spec, rounds)),
+        **terms_of(spec, plan, rounds, leak_of(spec, rounds), policy.min_cell),
     )
 
 

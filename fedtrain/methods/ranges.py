@@ -12,10 +12,10 @@ from fractions import Fraction
 from itertools import accumulate, pairwise
 from typing import Final
 
-from fedtrain.methods.plain import PlainAnswer, PlainPlan
+from fedtrain.methods.plain import TAKEN, PlainAnswer, PlainPlan, check_takes
 from fedtrain.methods.plan import Round
 from fedtrain.methods.schedule import Schedule
-from fedtrain.spec.columns import Feature
+from fedtrain.spec.columns import Feature, FeatureType
 from fedtrain.spec.model_spec import ModelSpec
 from fedtrain.spec.model_types.ranges import Grid
 from fedtrain.spec.problems import Code, Problem
@@ -62,9 +62,9 @@ class RangesRounds:
     """Implements `fedtrain.methods.method.Method`."""
 
     def plan(self, spec: ModelSpec) -> RangesPlan:
-        _check_takes(spec)
+        _refuse_others(spec)
         features, grid = spec.data_props.features, spec.grid or Grid.ROUND
-        bounds = tuple(bounds_between(*limits_of(feature), grid) for feature in features)
+        bounds = tuple(bounds_of(feature, grid) for feature in features)
         for feature, found in zip(features, bounds, strict=True):
             if not found:
                 low, high = limits_of(feature)
@@ -84,13 +84,13 @@ class RangesRounds:
             )
         arrays = {"below": (numbers // 2,), "above": (numbers // 2,)}
         owners = spec.training.max_data_owners
-        plain = PlainPlan.of(spec, {KIND: BitsAnswer(arrays, Fraction(1), owners=owners)})
-        return RangesPlan(
-            plain.key_bits, plain.max_rows, plain.max_owners, plain.answers, features=features, bounds=bounds
-        )
+        training = spec.training
+        # Bits need no N, and nobody is asked for it: it would be a sum over rows.
+        answers = {KIND: BitsAnswer(arrays, Fraction(1), owners=owners)}
+        return RangesPlan(training.key_bits, training.max_rows, owners, answers, features=features, bounds=bounds)
 
     def schedule(self, spec: ModelSpec) -> Schedule:  # noqa: ARG002
-        return Schedule(KIND, rounds=1)
+        return Schedule(KIND, rounds=1, counts=False)
 
 
 def bounds_between(low: float, high: float, grid: Grid) -> tuple[float, ...]:
@@ -102,6 +102,14 @@ def bounds_between(low: float, high: float, grid: Grid) -> tuple[float, ...]:
     smallest = largest * SMALLEST_SHARE
     sizes = [size for size in _sizes(largest, grid) if 0 < size <= largest and size >= smallest]
     return tuple(bound for bound in sorted({0.0, *sizes, *(-size for size in sizes)}) if low < bound < high)
+
+
+def bounds_of(feature: Feature, grid: Grid) -> tuple[float, ...]:
+    """Return the grid's bounds between a feature's limits, of a discrete one the whole numbers among them."""
+    bounds = bounds_between(*limits_of(feature), grid)
+    if feature.type is not FeatureType.DISCRETE:
+        return bounds
+    return tuple(bound for bound in bounds if bound == 0 or abs(bound) >= 1)
 
 
 def limits_of(feature: Feature) -> tuple[float, float]:
@@ -122,7 +130,8 @@ def _sizes(largest: float, grid: Grid) -> list[float]:
     return [float(f"{digit}e{power}") for power in range(exponent - 14, exponent + 2) for digit in digits]
 
 
-def _check_takes(spec: ModelSpec) -> None:
+def _refuse_others(spec: ModelSpec) -> None:
+    check_takes(spec, TAKEN)
     for name, value in (("release", spec.release), ("training.scaling", spec.training.scaling)):
         if value not in (None, "range"):
             raise _refused(name, f"{spec.model_type} does not take it: leave it out", value)

@@ -37,6 +37,7 @@ class EncodedBatch:
     clipped_low, clipped_high: per column, how many of these rows were below, above the declared range.
     categories: per column with categories, how many of these rows hold each, in declared order.
     dropped: records left out because a value is missing.
+    imputed: (rows, d) bool, where X has a declared constant in place of a missing value; None where nowhere.
     """
 
     X: Floats
@@ -49,6 +50,7 @@ class EncodedBatch:
     weights: Floats | None = None
     X_rest: Floats | None = None
     Y_rest: Floats | None = None
+    imputed: Mask | None = None
 
     @property
     def clipped(self) -> dict[str, int]:
@@ -189,7 +191,19 @@ class Encoder:
         low, high = (tails(codecs, readings, keep, side) for side in ("low", "high"))
         categories = category_counts(codecs, readings, keep)
         dropped = batch.rows - len(records)
-        return EncodedBatch(X, Y, records, low, high, categories, dropped, weights, X_rest, Y_rest)
+        imputed = self._imputed(readings, batch.rows, keep)
+        return EncodedBatch(X, Y, records, low, high, categories, dropped, weights, X_rest, Y_rest, imputed)
+
+    def _imputed(self, readings: Sequence[Reading], rows: int, keep: Mask | None) -> Mask | None:
+        if all(reading.imputed is None for reading in readings[: len(self.features)]):
+            return None
+        lines: Mask = np.zeros((self.dimensions, rows), dtype=bool)
+        place = 0
+        for codec, reading in zip(self.features, readings, strict=False):
+            if reading.imputed is not None:
+                lines[place : place + len(codec.names)] = reading.imputed
+            place += len(codec.names)
+        return (lines if keep is None else lines[:, keep]).T
 
     def _missing_in_row(self, batch: TableBatch) -> BadValues:
         for codec, cells in zip(self.features, batch.cells, strict=True):

@@ -19,11 +19,11 @@ Interval = tuple[float, float]
 
 
 class ProposedRanges(Method):
-    """The counts come first, and tell N; then the bits."""
+    """One round of bits: nobody is asked for N."""
 
     def step(self, job: JobFacts, learning: Learning | None, opened: Opened) -> Taken:
         if opened.kind != KIND:
-            return Taken(Learning(), Ask(KIND), round=1, numbers_decrypted=0, rows_total=int(opened.values[0, 0]))
+            return Taken(Learning(), Ask(KIND), round=1, numbers_decrypted=0)
         plan = job.plan
         if not isinstance(plan, RangesPlan):
             raise TypeError(f"the plan of ranges is a RangesPlan, received {type(plan).__name__}")
@@ -61,8 +61,11 @@ class ProposedRanges(Method):
 def outer(limits: Interval, bounds: Sequence[float], below: Sequence[int], above: Sequence[int]) -> Interval | None:
     """Return the narrowest range beyond whose ends no owner has `min_cell` rows, one of its limits where no bound does.
 
-    A column of one value gets the bounds, or limits, about it. None where the owners have too few rows to tell.
+    A column of one value gets the bounds, or limits, about it. None where the answers do not tell:
+    the owners have too few rows, or there is one bound, and it is the only value.
     """
+    if not any(below) and not any(above):
+        return None
     low = max((bound for bound, owners in zip(bounds, below, strict=True) if owners == 0), default=limits[0])
     high = min((bound for bound, owners in zip(bounds, above, strict=True) if owners == 0), default=limits[1])
     if low > high:

@@ -259,12 +259,16 @@ def view(
         bytes_sent=state.bytes_sent,
         bytes_received=state.bytes_received,
         seconds_spent=round(state.seconds_spent, 3),
-        # Before a result is signed off it is but the most there can be.
-        rows_total=None if state.spec.signs_off and not state.numbers_decrypted else state.rows_total,
+        rows_total=None if _most_rows_only(state) else state.rows_total,
         leak=leak(state),
         window=position_of(state, elsewhere),
         plan={**state.plan, "forecast": forecast},
     )
+
+
+def _most_rows_only(state: JobState) -> bool:
+    """Say whether N is but the most there can be: before a result is signed off, and where nobody is asked for it."""
+    return state.spec.kind.tells_thresholds or (state.spec.signs_off and not state.numbers_decrypted)
 
 
 def _not_signed_off(state: JobState, said: dict[str, Any]) -> list[str] | None:

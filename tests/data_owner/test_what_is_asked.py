@@ -18,7 +18,7 @@ from tests.harness.data_owner.owner_bench import NOW, facts_of, manifest_of, off
 AUDITOR = "cd" * 32
 
 
-def asked(**more: object) -> Asked:
+def asked(*, min_cell: int = 10, **more: object) -> Asked:
     """A job's terms whose spec says `more`; it waits for a person."""
     by_hand = OwnerPolicy.for_loopback().model_copy(update={"approval": "by_hand"})
     state, _ = step(owner_of(policy=by_hand), offered(), j.Offered({"default": facts_of()}), NOW)
@@ -26,7 +26,9 @@ def asked(**more: object) -> Asked:
     manifest = Manifest.model_validate_json(manifest_of(spec_of()).document)
     manifest = manifest.model_copy(update={"spec": ModelSpec.model_validate(spec)})
     state = state.model_copy(update={"risks": ("A risk.",)})
-    return Asked.of(state, manifest, Leak(numbers_per_round=3, rounds_at_most=5, numbers_in_all_moments=9), ())
+    return Asked.of(
+        state, manifest, Leak(numbers_per_round=3, rounds_at_most=5, numbers_in_all_moments=9), (), min_cell
+    )
 
 
 def test_the_privacy_that_is_claimed_and_who_may_audit_are_among_it() -> None:
@@ -39,6 +41,22 @@ def test_the_privacy_that_is_claimed_and_who_may_audit_are_among_it() -> None:
     assert found.key.startswith("512-bit key, bits_available ")
     assert found.model == "linear regression, by newton, at most 5 rounds"
     assert found.leaves is not None and "3 sums a decrypted round, at most 5 rounds, of 9" in found.leaves
+
+
+@pytest.mark.parametrize("min_cell", [0, 1])
+def test_a_policy_to_which_one_row_is_enough_is_told_that_extremes_are_told(min_cell: int) -> None:
+    column = {"name": "age", "type": "discrete", "range": [0, 200]}
+    ranges = {
+        "model_type": "RANGES",
+        "data_props": {"features": [column]},
+        "training": {"key_bits": 512, "max_data_owners": 3},
+        "network": None,
+    }
+    found, usual = asked(min_cell=min_cell, **ranges), asked(**ranges)
+    assert found.leaves is not None and usual.leaves is not None
+    assert f"min_cell is {min_cell}, so that one row is enough" in found.leaves
+    assert "nothing of fewer" not in found.leaves
+    assert "nothing of fewer rows than min_cell, which is 10" in usual.leaves
 
 
 def test_of_a_result_that_is_signed_off_it_says_so() -> None:

@@ -89,7 +89,17 @@ def test_the_plan_has_one_round_of_bits_whose_sums_are_at_most_the_owners() -> N
     assert (plan.columns[0].stop, plan.columns[1]) == (numbers // 2 - 4, slice(numbers // 2 - 4, numbers // 2))
     assert plan.to_dict()["bounds"] == numbers // 2
     assert numbers_revealed(asked) == (numbers, numbers)
-    assert (rounds_of(asked), schedule_of(asked).rounds, plan.kinds) == (1, 1, ("counts", KIND))
+    assert (rounds_of(asked), schedule_of(asked).rounds, plan.kinds) == (1, 1, (KIND,))
+
+
+def test_a_discrete_column_is_asked_about_at_whole_bounds_alone() -> None:
+    for grid in Grid:
+        plan = plan_spec(spec({"name": "n", "type": "discrete", "range": [-200, 200]}, grid=grid))
+        assert isinstance(plan, RangesPlan)
+        (bounds,) = plan.bounds
+        assert [bound for bound in bounds if abs(bound) <= 1] == [-1.0, 0.0, 1.0]
+        assert all(bound.is_integer() for bound in bounds)
+    assert "no bound of the grid" in refused({"name": "n", "type": "discrete", "range": [0, 1]}).detail
 
 
 def test_what_is_left_open_is_in_what_is_signed() -> None:

@@ -149,6 +149,14 @@ def test_a_constant_stands_in_for_a_missing_value() -> None:
     assert encoded.dropped == 0
 
 
+def test_where_constants_stand_is_known_of_the_records_that_are_kept() -> None:
+    encoder = encoder_of({**COLOUR, "missing": "drop"}, {**AGE, "missing": 50})
+    encoded = encoder.encode(batch_of([None, "red", "blue", "red"], [None, None, 50.0, 20.0], [0, 0, 0, 0]))
+    assert encoded.imputed is not None
+    assert encoded.imputed.tolist() == [[False, False, True, False], [False] * 4, [False] * 4]
+    assert encoder.encode(batch_of(["red"], [50.0], [0])).imputed is None
+
+
 def test_a_table_of_which_nothing_is_left_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     for content, why in (("age,price\n", "no records"), ("age,price\n,1\n,2\n", "all 2 records")):

@@ -178,7 +178,7 @@ def _what_is_decrypted(plan: dict[str, Any]) -> str:
     if "bounds" in plan:
         return (
             f"The Model Owner decrypts {job['sums_decrypted']:,} sums over all owners: below and above each of "
-            f"{plan['bounds']:,} public bounds, how many owners have at least min_cell rows. And the row count."
+            f"{plan['bounds']:,} public bounds, how many owners have at least min_cell rows."
         )
     if "loss_shift_bits" in plan:  # only where owners see the weights and tell their loss
         return (

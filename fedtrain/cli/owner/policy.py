@@ -59,7 +59,10 @@ def warnings(policy: OwnerPolicy) -> list[str]:
     if policy.least_roster < 3:
         found.append("least_roster is below 3: with two owners, one that colludes is enough to single out the other.")
     if policy.min_cell == 0:
-        found.append("min_cell is 0: a category or a clipped tail of one row becomes a sum over one person.")
+        found.append(
+            "min_cell is 0: a category or a clipped tail of one row becomes a sum over one person, and a job that asks "
+            "for ranges is told nearly how large the largest value is."
+        )
     if policy.max_leverage == 1:
         found.append("max_leverage is 1: a sum over some combination of columns may be one row alone, and nobody asks.")
     if policy.min_rows < 2:

@@ -11,6 +11,8 @@ import typer
 from fedtrain.cli.output import Failure, echo, print_json, print_table, wrong_fields
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fedtrain.spec.model_spec import DataProps
     from fedtrain.spec.model_types.ranges import ColumnRange
 
@@ -161,12 +163,25 @@ def ranges(
         raise Failure(f"{schema}: {wrong_fields(error, document)}") from None
     except ValueError as error:
         raise Failure(f"{schema}: {error}") from None
+    if not inner:
+        _warn_of_collapsed(found)
     if out is None:
         print_json(agreed)
         return
     _write(out, agreed)
     print_ranges([one.model_dump() for one in found])
     echo(f"{out} is written: each owner looks with `fedtrain check` what it clips, and registers its table under it.")
+
+
+def _warn_of_collapsed(found: Sequence[ColumnRange]) -> None:
+    for one in found:
+        if one.collapsed and one.range is not None:
+            low, high = one.range
+            echo(
+                f"{one.label}: {low:g} to {high:g} is between the bounds nearest to zero, as where nearly all rows "
+                "hold one value: look whether it needs a range by hand.",
+                err=True,
+            )
 
 
 def _columns_object(path: Path) -> dict[str, Any]:

@@ -29,7 +29,7 @@ class Ranges(ModelKind):
     tells_thresholds = True
     told = (
         "for each column and each bound of a public grid one bit, whether at least min_cell of this owner's rows lie "
-        "beyond it, of which sums over all owners can be read: nothing of fewer rows"
+        "beyond it, of which sums over all owners can be read"
     )
 
     def takes(self, feature: Feature) -> bool:
@@ -68,6 +68,12 @@ class ColumnRange(Strict):
     def label(self) -> str:
         """The column as its declaration has it."""
         return self.name if self.name is not None else f"column {self.col_idx}"
+
+    @property
+    def collapsed(self) -> bool:
+        """True where `range` lies within the bounds nearest to zero: nearly all rows may hold one value."""
+        nearest = min((abs(bound) for bound in self.bounds if bound), default=0.0)
+        return self.range is not None and max(map(abs, self.range)) <= nearest
 
 
 def with_limits(document: Mapping[str, Any]) -> dict[str, Any]:

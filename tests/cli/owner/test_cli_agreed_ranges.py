@@ -139,6 +139,18 @@ def test_they_can_be_as_narrow_or_as_wide_as_people_want(
     assert {name: agreed[name] for name in expected} == expected
 
 
+@pytest.mark.parametrize("range_", [[-0.001, 0.001], [0, 0.001]])
+def test_a_range_of_nearly_one_value_is_written_with_a_warning(tmp_path: Path, dictionary: Path, range_: Any) -> None:
+    bounds = (-0.002, -0.001, 0, 0.001, 0.002)
+    collapsed = [*RESULT["ranges"][:1], found("income", OPEN_LIMITS, range_, bounds=bounds), RESULT["ranges"][2]]
+    done = taken(tmp_path, dictionary, {**RESULT, "ranges": collapsed})
+    assert done.exit_code == 0, done.output
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith(f"income: {range_[0]:g} to 0.001 is between the bounds nearest to zero")
+    assert json.loads(done.stdout)
+    assert taken(tmp_path, dictionary, RESULT).stderr == ""
+
+
 def test_inner_ranges_are_written_as_they_are_and_the_others_keep_theirs(tmp_path: Path, dictionary: Path) -> None:
     only_age = {**RESULT, "ranges": RESULT["ranges"][:1]}
     rest = {**DICTIONARY, "features": DICTIONARY["features"][:2], "target": None}

@@ -17,7 +17,6 @@ from fedtrain.data_owner.methods.answers import Plain, PreparedData, Question
 from fedtrain.data_owner.release.fixed_point import check_fits
 from fedtrain.methods.plan import split
 from fedtrain.methods.ranges import KIND, RangesPlan
-from fedtrain.methods.schedule import COUNTS
 from fedtrain.planning.plans import plan_spec
 from fedtrain.spec.model_spec import ModelSpec, ModelType
 from fedtrain.tabular.columns import feature_codec
@@ -45,14 +44,23 @@ def plan_of(limits: Sequence[tuple[float, float]] = LIMITS, grid: str = "round")
 PLAN = plan_of()
 
 
-def bits(raw: NDArray[np.float64], min_cell: int | None, plan: RangesPlan = PLAN) -> dict[str, Any]:
+def bits(
+    raw: NDArray[np.float64],
+    min_cell: int | None,
+    plan: RangesPlan = PLAN,
+    imputed: NDArray[np.bool_] | None = None,
+) -> dict[str, Any]:
     """The owner's bits of raw (rows, columns), encoded as a table's are, batch by batch."""
     X = np.ones((len(raw), raw.shape[1] + 1))
     for column, feature in enumerate(plan.features):
         scaled = np.empty((1, len(raw)))
         feature_codec(feature, "range").write(raw[:, column], scaled)
         X[:, column] = scaled[0]
-    batches = [Rows(X[at : at + BATCH], np.empty((len(X[at : at + BATCH]), 0))) for at in range(0, len(X), BATCH)]
+    places = [slice(at, at + BATCH) for at in range(0, len(X), BATCH)]
+    batches = [
+        Rows(X[place], np.empty((len(X[place]), 0)), imputed=None if imputed is None else imputed[place])
+        for place in places
+    ]
     data = PreparedData(plan, Moments.zero(X.shape[1], 0), rows=batches, min_cell=min_cell)
     check_fits(METHOD, data, plan)
     answer = METHOD.answers[KIND](data, Question(KIND))
@@ -76,8 +84,10 @@ def test_a_bit_says_whether_min_cell_rows_lie_beyond_and_nothing_else(
     for column, (bounds, places) in enumerate(zip(PLAN.bounds, PLAN.columns, strict=True)):
         inside = np.clip(raw[:, column], *LIMITS[column])
         least = max(1, min_cell)
-        assert found["below"][places].tolist() == [int((inside < bound).sum() >= least) for bound in bounds]
-        assert found["above"][places].tolist() == [int((inside > bound).sum() >= least) for bound in bounds]
+        enough = len(raw) >= 2 * least - 1
+        below = [int(enough and (inside < bound).sum() >= least) for bound in bounds]
+        above = [int(enough and (inside > bound).sum() >= least) for bound in bounds]
+        assert (found["below"][places].tolist(), found["above"][places].tolist()) == (below, above)
 
 
 @settings(max_examples=60, deadline=None)
@@ -85,7 +95,7 @@ def test_a_bit_says_whether_min_cell_rows_lie_beyond_and_nothing_else(
 def test_whatever_the_outermost_rows_are_no_bit_changes(
     table: list[tuple[float, float, float]], beyond: list[float], column: int, above: bool
 ) -> None:
-    """The attack: a person with an extreme value. Of fewer than min_cell rows at an end none is to be seen."""
+    """The attack: a person with an extreme value. Of fewer than min_cell rows at an end neither side shows any."""
     min_cell = len(beyond) + 1
     raw = np.array(table)
     if len(raw) < min_cell:
@@ -96,16 +106,44 @@ def test_whatever_the_outermost_rows_are_no_bit_changes(
     end = raw[order[-min_cell if above else min_cell - 1], column]
     moved = raw.copy()
     moved[outermost, column] = end + np.array(beyond) * (1 if above else -1)
-    side = "above" if above else "below"
-    before, after = bits(raw, min_cell)[side], bits(moved, min_cell)[side]
-    assert before.tolist() == after.tolist()
+    before, after = bits(raw, min_cell), bits(moved, min_cell)
+    for side in ("below", "above"):
+        assert before[side].tolist() == after[side].tolist()
 
 
-def test_an_owner_with_fewer_rows_than_min_cell_answers_as_one_without_any() -> None:
-    few = bits(np.full((9, 3), 55.0), 10)
+def test_an_owner_whose_rows_do_not_make_min_cell_at_either_end_answers_as_one_without_any() -> None:
+    few = bits(np.full((18, 3), 55.0), 10)
     assert not few["below"].any() and not few["above"].any()
-    enough = bits(np.full((10, 3), 55.0), 10)
+    enough = bits(np.full((19, 3), 55.0), 10)
     assert enough["below"].any() and enough["above"].any()
+
+
+def test_the_largest_of_just_min_cell_rows_is_in_no_answer() -> None:
+    """The attack: all rows but one are beyond the bounds about the largest, which would then turn the other side's."""
+    rows = np.repeat(np.linspace(10.0, 60.0, 10)[:, None], 3, axis=1)
+    alone = rows.copy()
+    alone[-1] = 120.0
+    for side in ("below", "above"):
+        assert bits(rows, 10)[side].tolist() == bits(alone, 10)[side].tolist()
+
+
+@pytest.mark.parametrize("constant", [0.0, 50.0, 130.0])
+def test_a_constant_for_missing_values_neither_counts_beyond_a_bound_nor_as_a_row(constant: float) -> None:
+    """The attack: min_cell - 1 missing values are put where one person's value makes them min_cell."""
+    raw = np.repeat(np.linspace(20.0, 60.0, 28)[:, None], 3, axis=1)
+    imputed = np.zeros(raw.shape, dtype=bool)
+    imputed[:9, 1] = True
+    raw[:9, 1] = constant
+    kept, places = raw[9:], PLAN.columns[1]
+    for person in (120.0, 60.0, 1.0):
+        raw[-1, 1] = person
+        found, expected = bits(raw, 10, imputed=imputed), bits(kept, 10)
+        for side in ("below", "above"):
+            assert found[side][places].tolist() == expected[side][places].tolist()
+    assert bits(raw, 10, imputed=imputed)["above"][places].any()
+    imputed[9, 1] = True  # 18 values are left, and 28 rows
+    assert not bits(raw, 10, imputed=imputed)["above"][places].any()
+    assert bits(raw, 10, imputed=imputed)["above"][PLAN.columns[0]].any()
 
 
 def test_a_value_at_a_bound_is_not_beyond_it_however_the_limits_lie() -> None:
@@ -116,18 +154,10 @@ def test_a_value_at_a_bound_is_not_beyond_it_however_the_limits_lie() -> None:
             assert (found["below"][at], found["above"][at]) == (0, 0)
 
 
-def test_the_count_of_rows_is_the_tables() -> None:
-    data = PreparedData(PLAN, Moments(17, *_nothing(4)), rows=[], min_cell=10)
-    answer = METHOD.answers[COUNTS](data, Question(COUNTS))
-    assert isinstance(answer, Plain)
-    assert [part.tolist() for part in answer.parts] == [[[17]]]
+def test_how_many_rows_there_are_is_not_answered() -> None:
+    assert tuple(METHOD.answers) == PLAN.kinds == (KIND,)
 
 
 def test_without_the_policys_min_cell_nothing_is_answered() -> None:
     with pytest.raises(ValueError, match="min_cell"):
         bits(np.zeros((20, 3)), None)
-
-
-def _nothing(dimensions: int) -> tuple[Any, Any, Any]:
-    zero = Moments.zero(dimensions, 0)
-    return zero.xtx, zero.xty, zero.yty

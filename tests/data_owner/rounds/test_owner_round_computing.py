@@ -10,6 +10,7 @@ from fedtrain.data_owner import job as j
 from fedtrain.data_owner.job_state import JobContext, JobState
 from fedtrain.data_owner.policy.rules import OwnerPolicy
 from fedtrain.data_owner.round import step
+from fedtrain.methods.ranges import KIND
 from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.planning.plans import plan_spec
 from fedtrain.protocol.documents.identity import sha256_hex
@@ -17,6 +18,7 @@ from fedtrain.protocol.documents.signed import JobEnd, SignedDocument
 from fedtrain.protocol.documents.trust import Trust
 from fedtrain.protocol.messages.rounds import NO_ENTRY, AnswerRecord, Compute, Kind, LogEntry, from_cbor, to_cbor
 from fedtrain.protocol.states import Phase
+from fedtrain.spec.model_spec import ModelSpec
 from fedtrain.spec.problems import Code, Problem
 from tests.harness.data_owner.owner_bench import (
     FACILITATOR,
@@ -283,6 +285,22 @@ def test_an_entry_that_is_not_the_head_of_the_request_is_refused() -> None:
     other = asked.model_copy(update={"previous_entry": entry_after(state, 1, product_hash="98" * 32)})
     assert sha256_hex(other.previous_entry) != sha256_hex(asked.previous_entry)
     assert _refused(state, j.Asked(other, None)).code is Code.LOG_INCONSISTENT
+
+
+def test_a_job_that_asks_for_ranges_says_the_most_rows_there_can_be_and_searches_for_no_count() -> None:
+    column = {"name": "age", "type": "continuous", "range": [0, 100]}
+    training = {"key_bits": 512, "max_rows": 1000, "max_data_owners": 3}
+    spec = {"model_type": "RANGES", "data_props": {"features": [column]}, "training": training}
+    state = joined(state=offered(ModelSpec.model_validate(spec)))
+    state = step(owner_of(), state, j.RosterFetched(roster_of(state.manifest_hash)), NOW)[0]
+    most = 1000 * len(OWNERS)
+    for rows in (200, most - 1, most + 1):
+        crafted = request_of(state, _opening(state), 1, KIND, rows_total=rows)
+        assert _refused(state, j.Asked(crafted, None)).code is Code.ROWS_TOTAL_REFUSED
+    counts = request_of(state, _opening(state))
+    assert _refused(state, j.Asked(counts, None)).code is Code.WRONG_STATE
+    asked = request_of(state, _opening(state), 1, KIND, rows_total=most)
+    assert isinstance(step(owner_of(), state, j.Asked(asked, None), NOW)[1][0], j.Answer)
 
 
 def test_before_the_first_round_the_log_holds_the_opening_entry_alone() -> None:

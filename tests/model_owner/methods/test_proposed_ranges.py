@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fedtrain.methods import schedule_of
 from fedtrain.methods.ranges import KIND, RangesPlan
+from fedtrain.methods.schedule import Turn
 from fedtrain.model_owner.methods import method_of
 from fedtrain.model_owner.methods.learning import Learning
 from fedtrain.model_owner.methods.method import Finished, JobFacts, Opened
@@ -68,10 +70,11 @@ def test_the_range_ends_where_no_owner_has_rows_enough_and_the_inner_one_where_a
     assert found.next.model.arrays["above"].values.tolist() == [3, 2, 0, 0, 3, 3, 3, 1]
 
 
-def test_the_counts_come_first_and_tell_n() -> None:
+def test_the_first_question_is_for_bits_and_nobody_is_asked_for_n() -> None:
+    assert schedule_of(SPEC).following(None) == (Turn(1, KIND),)
     opened = Opened("counts", 0, np.array([[60]], dtype=object), datetime(2026, 1, 1, tzinfo=UTC))
     found = method_of(SPEC).step(job(), None, opened)
-    assert (found.rows_total, found.next.kind, found.numbers_decrypted) == (60, KIND, 0)
+    assert (found.rows_total, found.next.kind, found.numbers_decrypted) == (None, KIND, 0)
 
 
 LIMITS = (9.0, 110.0)
@@ -93,6 +96,13 @@ LIMITS = (9.0, 110.0)
 def test_ranges_of_sums(below: Any, above: Any, range_: Any, within: Any) -> None:
     assert outer(LIMITS, BOUNDS, below, above) == range_
     assert inner(BOUNDS, below, above, 3) == within
+
+
+@pytest.mark.parametrize(
+    ("below", "above", "range_"), [((0,), (0,), None), ((3,), (0,), (9.0, 10.0)), ((0,), (1,), (10.0, 15.0))]
+)
+def test_one_bound_tells_nothing_where_nobody_has_rows_enough(below: Any, above: Any, range_: Any) -> None:
+    assert outer((9.0, 15.0), (10.0,), below, above) == range_
 
 
 @pytest.mark.parametrize(("place", "value"), [(0, 2), (3, 4), (8, 1), (0, -1)])
