@@ -77,6 +77,7 @@ from fedtrain.service.runtime.engines import engine_of
 from fedtrain.service.runtime.extras import how_to_install
 from fedtrain.service.store.database import state_of
 from fedtrain.service.store.pruning import prune_regularly
+from fedtrain.service.timestamps.stamper import stamper_of
 from fedtrain.service.vault.backup import restored_at
 from fedtrain.service.vault.head_files import HeadFiles
 from fedtrain.service.vault.identity_file import load_or_create_identity
@@ -188,6 +189,7 @@ def create_app(
         )
         service.retry = agent.retry
         heads = HeadFiles(settings.state_dir)
+        stamper = stamper_of(settings.timestamps, settings.state_dir, identity.party_id, clock.now)
         keeper = HeadKeeper(
             identity=identity,
             name=settings.name,
@@ -197,6 +199,7 @@ def create_app(
             job=service.end,
             now=clock.now,
             audit_head=partial(asyncio.to_thread, store.audit_head),
+            signed=stamper.signed,
         )
         service.ended = keeper.ended
         if notifier.on:
@@ -246,6 +249,7 @@ def create_app(
             running = [
                 asyncio.create_task(agent.run(app.state.stop), name="data owner agent"),
                 asyncio.create_task(keeper.run(app.state.stop), name="data owner heads"),
+                asyncio.create_task(stamper.run(app.state.stop), name="data owner time stamps"),
                 asyncio.create_task(service.registering.keep(app.state.stop), name="data owner registration"),
                 asyncio.create_task(
                     asyncio.to_thread(fits.look_at_all, store, workshop.inspector), name="data owner tables"

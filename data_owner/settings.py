@@ -16,6 +16,7 @@ from fedtrain.protocol.loopback import is_loopback
 from fedtrain.service.notify.settings import NotifySettings
 from fedtrain.service.runtime.extras import how_to_install
 from fedtrain.service.runtime.settings import ServiceSettings
+from fedtrain.service.timestamps.settings import TimestampSettings
 from fedtrain.spec.problems import Code, Problem
 
 POLICY_FILE = "policy.toml"
@@ -28,7 +29,7 @@ class DataOwnerSettings(ServiceSettings):
     targets.
     `schema` is taken for `schema_file` (the environment has FEDTRAIN_SCHEMA_FILE). `data_dir` is where `POST /datasets`
     looks for files and keeps uploads. `facilitator_id`: the party id that the Facilitator must have, None for any.
-    `notify`: who of this party's people is told of what.
+    `notify`: who of this party's people is told of what. `timestamps`: who dates what this party signs at jobs' ends.
     `policy_file`: else `policy.toml` in the state folder; without one, a service on loopback is open, until somebody is
     pinned, and any other strict;
     `least_roster`, if given, is then taken in place of the policy's own, and with `share_weights` jobs may show this
@@ -52,6 +53,7 @@ class DataOwnerSettings(ServiceSettings):
     share_weights: bool = False
     upload_limit_bytes: Annotated[int, Field(ge=1024)] = 1 << 30
     notify: NotifySettings | None = None
+    timestamps: TimestampSettings | None = None
     poll_wait_s: Annotated[float, Field(ge=0, le=60)] = 20.0
     registration_interval_s: Annotated[float, Field(gt=0)] = 60.0
     score_timeout_s: Annotated[float, Field(gt=0)] = 60.0

@@ -58,6 +58,7 @@ from fedtrain.service.runtime.engines import engine_of
 from fedtrain.service.runtime.machine_speed import unit_costs
 from fedtrain.service.store.database import state_of
 from fedtrain.service.store.pruning import prune_regularly
+from fedtrain.service.timestamps.stamper import stamper_of
 from fedtrain.service.vault.backup import restored_at
 from fedtrain.service.vault.head_files import HeadFiles
 from fedtrain.service.vault.identity_file import load_or_create_identity
@@ -226,6 +227,7 @@ class _Parts:
         preparation = Preparation(
             service, store, keys, client, facilitator_id=settings.facilitator_id, posted=agent.retry
         )
+        stamper = stamper_of(settings.timestamps, settings.state_dir, self._identity.party_id, self._clock.now)
         keeper = HeadKeeper(
             identity=self._identity,
             name=settings.name,
@@ -234,6 +236,7 @@ class _Parts:
             ended_jobs=service.ends,
             job=service.end,
             now=self._clock.now,
+            signed=stamper.signed,
         )
         service.ended = keeper.ended
         notifier = notifier_of(settings.notify, settings.state_dir)
@@ -262,6 +265,7 @@ class _Parts:
             running = [
                 asyncio.create_task(agent.run(app.state.stop), name="model owner agent"),
                 asyncio.create_task(keeper.run(app.state.stop), name="model owner heads"),
+                asyncio.create_task(stamper.run(app.state.stop), name="model owner time stamps"),
                 asyncio.create_task(
                     prune_regularly(store.prune, settings.prune_after_days, self._clock, app.state.stop),
                     name="model owner pruning",

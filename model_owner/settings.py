@@ -11,6 +11,7 @@ from fedtrain.client.address import Address
 from fedtrain.protocol.documents.signed import Name
 from fedtrain.service.notify.settings import NotifySettings
 from fedtrain.service.runtime.settings import ServiceSettings
+from fedtrain.service.timestamps.settings import TimestampSettings
 
 
 class ModelOwnerSettings(ServiceSettings):
@@ -18,7 +19,7 @@ class ModelOwnerSettings(ServiceSettings):
 
     `data_dir` is where `POST /datasets` looks for files and keeps uploads. `facilitator_id`: the party id that the
     Facilitator must have; without one, the id it has when a job is posted counts for that job.
-    `notify`: who of this party's people is told of what.
+    `notify`: who of this party's people is told of what. `timestamps`: who dates what this party signs at jobs' ends.
     """
 
     port: Annotated[int, Field(ge=0, le=65535)] = 9090
@@ -30,6 +31,7 @@ class ModelOwnerSettings(ServiceSettings):
     data_dir: Path | None = None
     upload_limit_bytes: Annotated[int, Field(ge=1024)] = 1 << 30
     notify: NotifySettings | None = None
+    timestamps: TimestampSettings | None = None
     poll_wait_s: Annotated[float, Field(ge=0, le=60)] = 20.0
     progress_cache_s: Annotated[float, Field(ge=0, le=60)] = 1.0
 

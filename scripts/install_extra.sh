@@ -1,18 +1,18 @@
 #!/usr/bin/env bash
 # Installs what an extra of pyproject.toml needs into .venv, at the versions that the tests run on:
-#   scripts/install_extra.sh dask | export | images | postgres | torch | examples | test
+#   scripts/install_extra.sh dask | export | images | postgres | torch | timestamps | examples | test
 # The project itself stays as ./run_all.sh installed it: editable, so that what is changed here is what runs.
 # (`pip install '.[export]'` would put a copy of it in that place.)
 set -euo pipefail
 . "$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/setup.sh"
-[ "$#" -eq 1 ] || setup_fail "name one extra: dask, export, images, postgres, torch, examples or test"
+[ "$#" -eq 1 ] || setup_fail "name one extra: dask, export, images, postgres, torch, timestamps, examples or test"
 case "$1" in
   test)
     setup requirements-test.txt
     exit 0
     ;;
-  dask | export | images | postgres | torch | examples) ;;
-  *) setup_fail "there is no extra '$1': dask, export, images, postgres, torch, examples and test are those that there are" ;;
+  dask | export | images | postgres | torch | timestamps | examples) ;;
+  *) setup_fail "there is no extra '$1': dask, export, images, postgres, torch, timestamps, examples and test are those that there are" ;;
 esac
 setup requirements.txt
 # Hashes cannot be given for an editable install, so the lock's versions alone are what pip is held to.

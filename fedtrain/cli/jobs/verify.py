@@ -14,17 +14,32 @@ from fedtrain.cli.services.state_folder import party_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
+
+    from cryptography.x509 import Certificate
 
     from fedtrain.client.facilitator import FacilitatorClient
+    from fedtrain.protocol.evidence.heads import HeadStatement
     from fedtrain.protocol.evidence.verification import Job
+
+    Roots = Sequence[Certificate] | None
 
 
 class _Ends(NamedTuple):
-    """Names of the parties that signed the log's end, and of those that have not; none of a job that goes on."""
+    """Names of the parties that signed the log's end, and of those that have not; none of a job that goes on.
+
+    `stamps`: as `stamps_told` returns them.
+    """
 
     signed: list[str]
     missing: list[str]
+    stamps: list[dict[str, str | None]]
 
+
+TimestampRoots = Annotated[
+    Path | None,
+    typer.Option(help="PEM file of the roots of who dates jobs' ends: time stamps are held against them."),
+]
 
 #: Exit code where the ciphertexts are gone and what is left of the job holds.
 PRUNED = 3
@@ -36,6 +51,7 @@ def verify(
     state_dir: Annotated[
         Path, typer.Option(help="State folder of a party of the job: evidence is open to those alone.")
     ] = Path(".fedtrain/model-owner"),
+    timestamp_roots: TimestampRoots = None,
     key_passphrase_file: KeyPassphraseFile = None,
     key_file: KeyFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
@@ -43,13 +59,15 @@ def verify(
     """Check every signature, request, answer and sum of a job. Exit code 1 names the first entry that fails.
 
     Of a job that is over, the log is also held against what its parties signed of its end, at the Facilitator and in
-    the state folder: a log that was rewritten since is refused by the name of whoever it contradicts.
+    the state folder: a log that was rewritten since is refused by the name of whoever it contradicts. Time stamps in
+    the state folder are checked against the authority's roots.
 
     Of a job whose ciphertexts were deleted by age the log, its hashes and the owners' signatures are checked: exit
     code 3 says that those hold and that no sum could be recomputed.
     """
     from fedtrain.client.address import service_address
     from fedtrain.service.runtime.connection import facilitator_client, key_files_of
+    from fedtrain.service.timestamps.stamp import read_roots
     from fedtrain.service.vault.identity_file import load_identity
 
     settings = party_settings(state_dir, key_passphrase_file, key_file)
@@ -59,7 +77,10 @@ def verify(
         raise Failure(f"--facilitator: {error}") from None
     identity = load_identity(state_dir, key_files_of(settings))
     client = facilitator_client(settings, address, identity.party_id)
-    found = asyncio.run(_verify(client, model, state_dir))
+    roots = timestamp_roots
+    if roots is None and settings.timestamps is not None:
+        roots = state_dir / settings.timestamps.roots
+    found = asyncio.run(_verify(client, model, state_dir, None if roots is None else read_roots(roots)))
     if as_json:
         print_json(found)
     elif found["pruned"]:
@@ -93,14 +114,38 @@ def _print_heads(found: dict[str, object], as_json: bool) -> None:
         return
     rest = f"; not by {', '.join(missing)}" if missing else ", all of its parties"
     console().print(f"Its end is signed by {', '.join(signed)}{rest}.", markup=False)
+    print_stamps(found["time_stamps"])
 
 
-async def _signed_ends(client: FacilitatorClient, job: Job, state_dir: Path, head: str, entries: int) -> _Ends:
-    """Hold a log against what parties signed of its end, at the Facilitator and here.
+def stamps_told(stamps: Sequence[tuple[HeadStatement, datetime | None]]) -> list[dict[str, str | None]]:
+    """Return, for JSON, who signed what is stamped, of which job, and by when: None where that was not checked."""
+    return [
+        {"job_id": one.job_id, "signed_by": one.name, "by": None if at is None else f"{at:%Y-%m-%dT%H:%M:%S}Z"}
+        for one, at in stamps
+    ]
 
-    Raises Problem(LOG_INCONSISTENT) that names the party whose signature contradicts it.
+
+def print_stamps(told: object) -> None:
+    """Print what `stamps_told` returned; of what was not checked, how many there are and how they are."""
+    stamps = told if isinstance(told, list) else []
+    for one in stamps:
+        if one["by"] is not None:
+            by = one["by"].replace("T", " ").replace("Z", " UTC")
+            console().print(f"Signed by {one['signed_by']} before {by}, says a time stamp's authority.")
+    if unchecked := sum(one["by"] is None for one in stamps):
+        there = "1 time stamp is there and was" if unchecked == 1 else f"{unchecked} time stamps are there and were"
+        console().print(f"{there} not checked: give the authority's roots with --timestamp-roots.")
+
+
+async def _signed_ends(
+    client: FacilitatorClient, job: Job, state_dir: Path, head: str, entries: int, roots: Roots
+) -> _Ends:
+    """Hold a log against what parties signed of its end, at the Facilitator and here, and time stamps against `roots`.
+
+    Raises Problem(LOG_INCONSISTENT) that names the party whose signature contradicts it, and StampError.
     """
     from fedtrain.protocol.evidence.heads import check_log_end, check_one_voice, missing, open_statement
+    from fedtrain.service.timestamps.stamp_files import StampFiles, check_stamps
     from fedtrain.service.vault.head_files import HeadFiles
     from fedtrain.spec.problems import Code, Problem
 
@@ -112,16 +157,18 @@ async def _signed_ends(client: FacilitatorClient, job: Job, state_dir: Path, hea
         if problem.code not in (Code.WRONG_STATE, Code.NOT_FOUND):  # it goes on, or a Facilitator of before
             raise
         listed = ()
+    files = StampFiles(state_dir)
+    stamps = check_stamps(files.path(model_id), files.of(model_id), model_id, roots)
     opened = [open_statement(one, model_id) for one in (*listed, *HeadFiles(state_dir).of(model_id))]
-    statements = [one for one in opened if one.party in names]
+    statements = [one for one in (*opened, *(one for one, _ in stamps)) if one.party in names]
     check_log_end(statements, job.manifest_hash, head, entries)
     check_one_voice(statements)
     absent = missing(statements, names)
     signed = [name for party, name in names.items() if party not in absent]
-    return _Ends(signed, [names[party] for party in absent] if statements else [])
+    return _Ends(signed, [names[party] for party in absent] if statements else [], stamps_told(stamps))
 
 
-async def _verify(client: FacilitatorClient, model: str, state_dir: Path) -> dict[str, object]:
+async def _verify(client: FacilitatorClient, model: str, state_dir: Path, roots: Roots = None) -> dict[str, object]:
     from fedtrain.cli.jobs.job_ids import is_whole, whole_id
     from fedtrain.client.evidence import fetch_entries, fetch_log
     from fedtrain.crypto import LocalEngine
@@ -144,7 +191,7 @@ async def _verify(client: FacilitatorClient, model: str, state_dir: Path) -> dic
             kept = await fetch_entries(client, model_id, job.evidence_limits)
             entries, head = len(kept), verify_entries(job, kept)
             first = await _recomputed_from(client, model_id, job, kept)
-        ends = await _signed_ends(client, job, state_dir, head, entries)
+        ends = await _signed_ends(client, job, state_dir, head, entries, roots)
     finally:
         await client.aclose()
     return {
@@ -158,6 +205,7 @@ async def _verify(client: FacilitatorClient, model: str, state_dir: Path) -> dic
         "pruned": pruned,
         "head_signed_by": ends.signed,
         "head_not_signed_by": ends.missing,
+        "time_stamps": ends.stamps,
     }
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fedtrain.cli.jobs.verify import TimestampRoots, print_stamps, stamps_told
 from fedtrain.cli.output import Failure, console, print_json, print_table
 
 if TYPE_CHECKING:
@@ -109,13 +110,15 @@ def audit(
         list[Path] | None,
         typer.Option("--held", help="Heads that another party holds: a file heads/JOB_ID.json of its state folder."),
     ] = None,
+    timestamp_roots: TimestampRoots = None,
     data_owner: DataOwner = None,
     as_json: Json = False,
 ) -> None:
     """Print everything that left this owner and that its people decided, and recompute the hash chain over it.
 
     It is held against the heads that this owner and others signed at the ends of jobs. Exit code 1 where it does not
-    hold, with the name of whose signature it contradicts.
+    hold, with the name of whose signature it contradicts. A file JOB_ID.stamps beside one that is given with --held
+    has time stamps, which are checked against the authority's roots.
     """
     from pydantic import TypeAdapter
 
@@ -128,11 +131,13 @@ def audit(
         kept = service.get("/audit/heads")
     verified = verify_records(records, head)
     signatures = _check_signed(owner, kept, held or [], records)
+    stamps = _check_stamped(owner, held or [], timestamp_roots, records)
     if as_json:
         print_json(
             {
                 "head": verified,
                 "signatures": signatures,
+                "time_stamps": stamps,
                 "records": [record.model_dump(mode="json") for record in records],
             }
         )
@@ -149,6 +154,29 @@ def audit(
         + f". Head: {verified}",
         markup=False,
     )
+    print_stamps(stamps)
+
+
+def _check_stamped(
+    owner: str, held: Sequence[Path], roots: Path | None, records: Sequence[AuditRecord]
+) -> list[dict[str, str | None]]:
+    """Hold time stamps beside what others hold against `roots`, and the audit against what is stamped.
+
+    Raises Problem LOG_INCONSISTENT as `_check_signed`, StampError that names the file of a stamp that does not hold.
+    """
+    from fedtrain.data_owner.release.audit import NO_RECORD
+    from fedtrain.protocol.evidence.heads import check_audit_passes
+    from fedtrain.service.timestamps.stamp import read_roots
+    from fedtrain.service.timestamps.stamp_files import SUFFIX, check_stamps, read_stamps
+
+    trusted = None if roots is None else read_roots(roots)
+    heads, told = [NO_RECORD, *(record.hash for record in records)], []
+    for path in (one.with_suffix(SUFFIX) for one in held):
+        if path.exists():
+            found = check_stamps(path, read_stamps(path, path.read_bytes()), path.stem, trusted)
+            check_audit_passes([statement for statement, _ in found], owner, heads)
+            told += stamps_told(found)
+    return told
 
 
 def _check_signed(

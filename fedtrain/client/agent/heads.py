@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import structlog
 
@@ -29,6 +29,8 @@ from fedtrain.protocol.messages.task_sizes import EvidenceLimits
 from fedtrain.spec.problems import Code, Problem
 
 log = structlog.get_logger("protocol.agent")
+
+T = TypeVar("T")
 
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 3600.0
@@ -89,9 +91,11 @@ class HeadKeeper:
         job: Callable[[str], Awaitable[EndedJob | None]],
         now: Callable[[], datetime],
         audit_head: Callable[[], Awaitable[str]] | None = None,
+        signed: Callable[[str], None] = lambda _job_id: None,
     ) -> None:
         """`ended_jobs`: those of before the start. `job`: one that has ended since, None where there is nothing to
-        sign of it. `audit_head`: of an owner."""
+        sign of it. `audit_head`: of an owner. `signed`: told, on the event loop, of each job whose end this party has
+        signed, once that is kept."""
         self._identity = identity
         self._name = name
         self._board = board
@@ -100,6 +104,7 @@ class HeadKeeper:
         self._job = job
         self._now = now
         self._audit_head = audit_head
+        self._signed = signed
         self._due: dict[str, tuple[EndedJob, float, datetime]] = {}
         self._new: list[str] = []
         self._told = asyncio.Event()
@@ -128,7 +133,7 @@ class HeadKeeper:
             await self._take_new()
             for job, pause_s, at in list(self._due.values()):
                 if at <= self._now():
-                    await _until(stop, self._look(job, pause_s))
+                    await until_stopped(stop, self._look(job, pause_s))
             await self._wait(stop)
 
     async def settle(self, job: EndedJob) -> bool:
@@ -218,6 +223,7 @@ class HeadKeeper:
     async def _sign(self, job: EndedJob, statement: HeadStatement) -> None:
         signed = sign_document(statement, self._identity)
         await asyncio.to_thread(self._kept.keep, job.job_id, [signed])  # before anybody is told
+        self._signed(job.job_id)
         await self._board.sign_heads(job.job_id, signed)
 
     def _due_of(self, job: EndedJob) -> tuple[str, ...]:
@@ -278,12 +284,13 @@ class HeadKeeper:
                 wait.cancel()
 
 
-async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
-    """Await some work, and leave it where it is when the service stops."""
-    tasks = [asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())]
+async def until_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    """Return what some work returns; None where the service stops first, which leaves it where it is."""
+    working, stopping = asyncio.ensure_future(work), asyncio.ensure_future(stop.wait())
     try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working.done() else None
     finally:
-        for task in tasks:
+        for task in (working, stopping):
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(working, stopping, return_exceptions=True)

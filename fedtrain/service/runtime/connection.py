@@ -20,6 +20,7 @@ from fedtrain.service.people.organisation import RETURN_PATH, Organisation, Prov
 from fedtrain.service.runtime.extras import how_to_install
 from fedtrain.service.runtime.settings import ServiceSettings
 from fedtrain.service.runtime.tls import server_context
+from fedtrain.service.timestamps.settings import TimestampSettings
 from fedtrain.service.vault.key_files import KeyFiles, KeySecret, open_key_files
 from fedtrain.service.vault.tokens import TOKENS_FILE, read_token, watched_tokens
 from fedtrain.service.web.caller import Gate, OpenGate, TokenGate
@@ -38,6 +39,7 @@ class PartySettings(ServiceSettings):
     workers: int = 1
     facilitator: Address = "http://127.0.0.1:8080"
     bodies_dir: Path | None = None  # a Facilitator's
+    timestamps: TimestampSettings | None = None
 
 
 def key_files_of(settings: ServiceSettings) -> KeyFiles:

@@ -20,6 +20,7 @@ EXTRA_OF: Final[Mapping[str, str]] = {
     "sklearn": "export",
     "skops": "export",
     "psycopg": "postgres",
+    "rfc3161_client": "timestamps",
     "torch": "torch",
 }
 

@@ -6,6 +6,7 @@ STATE_DIR/heads/JOB_ID.json     signed statements, of each party the latest
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 from fedtrain.protocol.documents.signed import SignedDocument, parse_json
@@ -56,6 +57,11 @@ class HeadFiles:
     def jobs(self) -> list[str]:
         """Return the ids of the jobs of which something is kept."""
         return sorted(path.stem for path in self._folder.glob("[0-9a-f]*.json"))
+
+    def changed_since(self, since: datetime) -> list[str]:
+        """Return the ids of the jobs of which something was kept since then, by this machine's clock."""
+        kept = self._folder.glob("[0-9a-f]*.json")
+        return sorted(path.stem for path in kept if path.stat().st_mtime >= since.timestamp())
 
     def _path(self, job_id: str) -> Path:
         return self._folder / f"{job_id}.json"
