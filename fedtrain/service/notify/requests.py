@@ -9,7 +9,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -32,6 +32,11 @@ INTERVAL_S: Final = 60.0
 MOST_PAGES: Final = 5
 #: Requests of which it is kept what was told, more than a look goes through.
 _MOST_KEPT: Final = 1000
+#: Names of news that are kept of a request, besides those of what it holds now.
+MOST_NAMES: Final = 50
+#: Notices of one request within 24 hours: who changes a decision again and again is told of once more later.
+MOST_A_DAY: Final = 5
+_DAY: Final = timedelta(days=1)
 
 
 class _Told(Strict):
@@ -54,9 +59,8 @@ class ToldFile:
             raise SecretFileError(f"{self._path} does not hold what was told: {problem.detail}") from None
 
     def write(self, told: Mapping[str, tuple[str, ...]]) -> None:
-        """Keep what was told, of the requests that come last in `told` where there are too many."""
-        kept = dict(list(told.items())[-_MOST_KEPT:])
-        write_secret(self._path, _Told(requests=kept).model_dump_json().encode())
+        """Keep what was told, of `_MOST_KEPT` requests at most."""
+        write_secret(self._path, _Told(requests=dict(told)).model_dump_json().encode())
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,8 @@ def decisions() -> RequestNews:
 
 
 class RequestWatch:
-    """Looks at one party's requests, and tells its people of what is new: one notice a request and look."""
+    """Looks at one party's requests, and tells its people of what is new: one notice a request and look, and at most
+    `MOST_A_DAY` a request and day."""
 
     def __init__(
         self,
@@ -105,6 +110,9 @@ class RequestWatch:
         self._told = told
         self._tell = tell
         self._now = now
+        self._before: dict[str, tuple[str, ...]] | None = None  # what was told when this process looked last
+        self._usable = True
+        self._told_at: dict[str, list[datetime]] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Look until the service stops; what fails is tried again."""
@@ -117,6 +125,10 @@ class RequestWatch:
                 failures += 1
                 if failures == 1:
                     log.warning("requests not looked at", code=problem.code.slug, why=problem.detail)
+            except OSError as error:
+                failures += 1
+                if failures == 1:
+                    log.warning("what people were told cannot be kept", why=str(error))
             except Exception:  # the service goes on, and what waits is on its pages
                 failures += 1
                 log.exception("looking at requests broke")
@@ -129,22 +141,49 @@ class RequestWatch:
     async def look(self) -> None:
         """Look once. It is kept that people were told before they are: a stop in between tells nobody twice.
 
-        Raises Problem as the Facilitator, SecretFileError for a file that is unusable, OSError.
+        A file that is unusable is left as it is: until it is gone, this process alone knows what was told.
+
+        Raises Problem as the Facilitator, OSError where it cannot be kept.
         """
-        before = await asyncio.to_thread(self._told.read)
+        kept = await self._read()
+        before = self._before if kept is None else kept
         after, fresh = dict(before or {}), []
+        silent = before is None and not self._news.from_before
         for opened in reversed(await self._newest()):
-            known = after.pop(opened.id, ())
-            new = tuple(name for name in self._news.of(opened) if name not in known)
-            after[opened.id] = known + new
+            known, current = after.pop(opened.id, ()), tuple(self._news.of(opened))
+            new = not set(current) <= set(known)
+            if new and not silent and not self._may_tell(opened.id):
+                after[opened.id] = known  # the new names stay new
+                continue
+            others = [name for name in known if name not in current]
+            after[opened.id] = (*others[-MOST_NAMES:], *current)
             if new:
                 fresh.append(opened)
-        if after != before:
+        after = dict([*after.items()][-_MOST_KEPT:])
+        if self._usable and after != kept:
             await asyncio.to_thread(self._told.write, after)
-        if before is None and not self._news.from_before:
-            return
-        for opened in fresh:
+        self._before = after
+        self._told_at = {one: times for one, times in self._told_at.items() if one in after}
+        for opened in () if silent else fresh:
+            self._told_at.setdefault(opened.id, []).append(self._now())
             self._tell(Notice(self._news.kind, self._party, opened.id, opened.document.title, self._now()))
+
+    async def _read(self) -> dict[str, tuple[str, ...]] | None:
+        """Return what the file holds, None where there is none or it is unusable."""
+        try:
+            kept = await asyncio.to_thread(self._told.read)
+        except (SecretFileError, OSError) as error:
+            if self._usable:
+                log.warning("notices.json is unusable", why=str(error), remedy="delete it: it is made again")
+            self._usable = False
+            return None
+        self._usable = True
+        return kept
+
+    def _may_tell(self, request_id: str) -> bool:
+        times = [at for at in self._told_at.get(request_id, ()) if abs(self._now() - at) < _DAY]
+        self._told_at[request_id] = times
+        return len(times) < MOST_A_DAY
 
     async def _newest(self) -> list[OpenRequest]:
         found: list[OpenRequest] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -16,8 +17,17 @@ from fedtrain.protocol.documents.request import KeptRequest, OpenRequest, Reques
 from fedtrain.protocol.documents.signed import SignedDocument
 from fedtrain.service.notify import requests as watching
 from fedtrain.service.notify.channels import Notice
-from fedtrain.service.notify.requests import MOST_PAGES, RequestNews, RequestWatch, ToldFile, decisions, waiting_for
-from fedtrain.service.vault.secret_files import SecretFileError, write_secret
+from fedtrain.service.notify.requests import (
+    MOST_A_DAY,
+    MOST_NAMES,
+    MOST_PAGES,
+    RequestNews,
+    RequestWatch,
+    ToldFile,
+    decisions,
+    waiting_for,
+)
+from fedtrain.service.vault.secret_files import write_secret
 from fedtrain.spec.problems import Code, Problem
 from tests.harness.requests import ASKED_AT, approval, said, signed_request, titled
 
@@ -107,9 +117,7 @@ def test_what_was_decided_before_anybody_looked_is_no_news(tmp_path: Path) -> No
     assert model_owner.look() == [request]
 
 
-def test_what_cannot_be_kept_as_told_is_not_told_and_a_file_that_is_unusable_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_cannot_be_kept_as_told_is_not_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     owner = Looking(tmp_path, waiting_for(ANA.party_id), asked())
 
     def no_space(_file: ToldFile, told: Mapping[str, tuple[str, ...]]) -> None:
@@ -120,11 +128,98 @@ def test_what_cannot_be_kept_as_told_is_not_told_and_a_file_that_is_unusable_is_
         with pytest.raises(OSError, match="no space for 1"):
             owner.look()
     assert owner.heard == []
-    write_secret(tmp_path / "notices.json", b'{"requests": {"x": 1}}')
-    with pytest.raises(SecretFileError, match=r"notices\.json does not hold what was told"):
-        owner.look()
-    (tmp_path / "notices.json").unlink()
     assert owner.look() == [owner.shown[0].id]
+
+
+@pytest.mark.parametrize("unusable", ["other content", "others may read it", "a folder"])
+def test_with_a_file_that_is_unusable_people_go_on_to_be_told_and_it_is_named_once(
+    tmp_path: Path, unusable: str
+) -> None:
+    file, first, second = tmp_path / "notices.json", asked(), asked(name="another")
+    if unusable == "a folder":
+        file.mkdir()
+    else:
+        write_secret(file, b'{"requests": {"x": 1}}' if unusable == "other content" else b'{"requests": {}}')
+        file.chmod(0o644 if unusable == "others may read it" else 0o600)
+    owner = Looking(tmp_path, waiting_for(ANA.party_id), first)
+    watch = owner.watch()
+
+    def look() -> list[str]:
+        owner.heard.clear()
+        asyncio.run(watch.look())
+        return [one.id for one in owner.heard]
+
+    with capture_logs() as lines:
+        assert [look(), look()] == [[first.id], []]
+        owner.shown.append(second)
+        assert [look(), look()] == [[second.id], []]
+    (line,) = lines
+    assert (line["event"], line["log_level"]) == ("notices.json is unusable", "warning")
+    assert str(file) in line["why"] and "delete it" in line["remedy"]
+    file.rmdir() if file.is_dir() else file.unlink()
+    assert look() == []
+    assert owner.look() == [], "once it is deleted it is made again with what was told meanwhile"
+
+
+def test_a_state_folder_that_cannot_be_written_is_logged_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "backoff_s", lambda failures, _jitter: 0.001 * failures)
+    owner, tried = Looking(tmp_path, waiting_for(ANA.party_id), asked()), 0
+    write = ToldFile.write
+
+    def full_at_first(file: ToldFile, told: Mapping[str, tuple[str, ...]]) -> None:
+        nonlocal tried
+        tried += 1
+        if tried < 4:
+            raise OSError(errno.EROFS, "Read-only file system")
+        write(file, told)
+
+    monkeypatch.setattr(ToldFile, "write", full_at_first)
+
+    async def run() -> None:
+        stop = asyncio.Event()
+
+        def tell(notice: Notice) -> None:
+            owner.heard.append(notice)
+            stop.set()
+
+        watch = RequestWatch("clinic-a", owner.news, owner.listed, ToldFile(tmp_path), tell, lambda: ASKED_AT)
+        async with asyncio.timeout(60):
+            await watch.run(stop)
+
+    with capture_logs() as lines:
+        asyncio.run(run())
+    assert [one.id for one in owner.heard] == [owner.shown[0].id]
+    assert [(one["event"], one["log_level"]) for one in lines] == [("what people were told cannot be kept", "warning")]
+    assert "Read-only" in lines[0]["why"]
+
+
+def test_an_owner_that_changes_its_decision_every_minute_fills_neither_inboxes_nor_the_disk(tmp_path: Path) -> None:
+    """Another owner's decision, which stands, is never told again for it."""
+    request, decided = asked().id, [approval(BEN, asked().id)]
+    model_owner = Looking(tmp_path, decisions(), asked())
+    times = [ASKED_AT + timedelta(minutes=one) for one in range(MOST_A_DAY + 20)]
+    now = ASKED_AT
+    watch = RequestWatch(
+        "acme", model_owner.news, model_owner.listed, ToldFile(tmp_path), model_owner.heard.append, lambda: now
+    )
+    asyncio.run(watch.look())
+    for now in times:
+        model_owner.shown = [asked(*decided, approval(ANA, request, now))]
+        asyncio.run(watch.look())
+    assert len(model_owner.heard) == MOST_A_DAY
+    now += timedelta(days=1)
+    for _ in range(2):
+        asyncio.run(watch.look())
+    assert len(model_owner.heard) == MOST_A_DAY + 1, "of the latest once more, the day after"
+    for day in range(MOST_NAMES + 10):
+        now += timedelta(days=1)
+        model_owner.shown = [asked(*decided, approval(ANA, request, now))]
+        asyncio.run(watch.look())
+        assert len(model_owner.heard) == MOST_A_DAY + 2 + day
+    (names,) = (ToldFile(tmp_path).read() or {}).values()
+    assert len(names) == MOST_NAMES + 2
+    asyncio.run(watch.look())
+    assert model_owner.look() == []
 
 
 def test_a_look_ends_however_many_pages_a_facilitator_says_there_are(tmp_path: Path) -> None:
