@@ -7,12 +7,15 @@ Bodies are read by their hash: one that is missing, or has other bytes, is a Pro
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
+import stat
 import time
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from io import BufferedReader
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from secrets import token_hex
@@ -20,7 +23,7 @@ from typing import IO, overload
 
 from fedtrain.protocol.messages.cbor import Encoded
 from fedtrain.protocol.messages.pieces import Filed, Pieces
-from fedtrain.service.store.full_disk import problem_of_disk
+from fedtrain.service.store.full_disk import problem_of_file
 from fedtrain.service.store.streamed_file import PART, save_stream
 from fedtrain.service.vault.secret_files import sync_folder
 from fedtrain.spec.problems import Code, Problem
@@ -41,10 +44,7 @@ class BodyFile(Filed):
 
     def open(self) -> IO[bytes]:
         """Return the file, once all of it has been held against the hash. Raises Problem(BODY_DAMAGED); OSError."""
-        try:
-            file = self.path.open("rb")
-        except FileNotFoundError:
-            raise Problem(Code.BODY_DAMAGED, f"The body {self.hash[:16]}… is missing: its file is not there.") from None
+        file = self._opened()
         try:
             if hashlib.file_digest(file, "sha256").hexdigest() != self.hash:
                 raise Problem(Code.BODY_DAMAGED, f"The body {self.hash[:16]}… was altered: its file has other bytes.")
@@ -53,6 +53,22 @@ class BodyFile(Filed):
             file.close()
             raise
         return file
+
+    def _opened(self) -> BufferedReader:
+        no_file = Problem(Code.BODY_DAMAGED, f"The body {self.hash[:16]}… was altered: there is no file of that name.")
+        try:
+            # A pipe without a writer would block for ever.
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            raise Problem(Code.BODY_DAMAGED, f"The body {self.hash[:16]}… is missing: its file is not there.") from None
+        except OSError as error:
+            if error.errno in {errno.ELOOP, errno.ENXIO}:  # a link, a socket
+                raise no_file from None
+            raise
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise no_file
+        return os.fdopen(descriptor, "rb")
 
     def read(self) -> bytes:
         """Return the whole body. Raises as `open`."""
@@ -127,9 +143,10 @@ class BodyFiles:
 
     async def receive_mapped(self, chunks: AsyncIterator[bytes]) -> Encoded:
         """Return a body that comes in chunks: its bytes, or from `above_bytes` on a map of a file that has no name any
-        more, and is gone with the map. Raises Problem(STORE_UNAVAILABLE), and what `chunks` raises."""
+        more, and is gone with the map. Raises Problem(STORE_UNAVAILABLE) for whatever is wrong with the file, and what
+        `chunks` raises."""
         try:
-            body = await self.receive(chunks)
+            body = await self.receive(_told_apart(chunks))
             if isinstance(body, bytes):
                 return body
             try:
@@ -137,11 +154,10 @@ class BodyFiles:
                     return mmap(file.fileno(), 0, access=ACCESS_READ)
             finally:
                 body.discard()
-        except OSError as error:
-            problem = problem_of_disk(error)
-            if problem is None:
-                raise
-            raise problem from error
+        except _SenderError as broke:
+            raise broke.error from None
+        except (OSError, ValueError) as error:
+            raise problem_of_file(error) from error
 
     def write(self, pieces: Pieces) -> BodyFile:
         """Return the pieces, one after the other, as a file without a row. Raises OSError; as `BodyFile.open`."""
@@ -175,7 +191,7 @@ class BodyFiles:
 
     def there(self, hashes: Collection[str]) -> set[str]:
         """Return those of the hashes under which there is a body."""
-        return {body_hash for body_hash in hashes if (self.folder / body_hash).exists()}
+        return {body_hash for body_hash in hashes if _is_file(self.folder / body_hash)}
 
     def remove(self, hashes: Collection[str]) -> None:
         """Remove the files of these bodies. Raises OSError."""
@@ -186,14 +202,43 @@ class BodyFiles:
         """Return the hashes of the bodies that are in the folder, and not among those `named`."""
         if not self.folder.is_dir():
             return []
-        return [path.name for path in self.folder.iterdir() if _NAME.fullmatch(path.name) and path.name not in named]
+        there = (path for path in self.folder.iterdir() if _NAME.fullmatch(path.name) and path.name not in named)
+        return [path.name for path in there if _is_file(path)]
 
     def remove_parts(self, *, shared: bool) -> None:
         """Remove what was never written to its end. `shared`: other processes may be at work in the folder."""
         before_s = time.time() - (_LEFT_AFTER_S if shared else 0)
         for path in self.folder.glob(f"*{PART}"):
-            if path.stat().st_mtime <= before_s:
+            status = _status_of_file(path)
+            if status is not None and status.st_mtime <= before_s:
                 path.unlink(missing_ok=True)
+
+
+class _SenderError(Exception):
+    def __init__(self, error: OSError | ValueError) -> None:
+        self.error = error
+
+
+async def _told_apart(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Return the chunks, so that an error of theirs is none of the file that they are written to."""
+    try:
+        async for chunk in chunks:
+            yield chunk
+    except (OSError, ValueError) as error:
+        raise _SenderError(error) from error
+
+
+def _status_of_file(path: Path) -> os.stat_result | None:
+    """Return the status of a regular file, None for everything else: this code never made it, or it is just gone."""
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return None
+    return status if stat.S_ISREG(status.st_mode) else None
+
+
+def _is_file(path: Path) -> bool:
+    return _status_of_file(path) is not None
 
 
 async def _resumed(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

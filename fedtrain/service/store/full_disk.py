@@ -24,6 +24,13 @@ def problem_of_disk(error: OSError) -> Problem | None:
     return None if why is None else Problem(Code.STORE_UNAVAILABLE, f"The state folder cannot be written now: {why}.")
 
 
+def problem_of_file(error: OSError | ValueError) -> Problem:
+    """Return what any error of a file in the state folder means, in the system's words: these name no file."""
+    full = problem_of_disk(error) if isinstance(error, OSError) else None
+    words = getattr(error, "strerror", None) or type(error).__name__
+    return full or Problem(Code.STORE_UNAVAILABLE, f"The state folder cannot be written now: {words}.")
+
+
 async def call_in(executor: Executor, call: Callable[..., T], *arguments: object) -> T:
     """Return what a blocking call returns, made in a thread.
 

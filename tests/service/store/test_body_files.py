@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import socket
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import httpx
 import pytest
 
+from fedtrain.client.facilitator import FacilitatorClient
 from fedtrain.protocol.documents.identity import sha256_hex
 from fedtrain.service.store import streamed_file
 from fedtrain.service.store.body_files import BodyFile, BodyFiles, OpenedBodies, bytes_of, chunks_of
@@ -86,6 +89,36 @@ def test_a_body_that_finds_no_room_is_a_problem_and_leaves_nothing(
     assert asyncio.run(bodies.receive_mapped(in_chunks(LARGE)))[:] == LARGE
 
 
+@pytest.mark.parametrize("error", [errno.EACCES, errno.EROFS, errno.EMFILE, errno.EIO])
+def test_a_file_that_cannot_be_written_is_no_service_that_is_away(
+    bodies: BodyFiles, monkeypatch: pytest.MonkeyPatch, error: int
+) -> None:
+    def broken(_file: int) -> None:
+        raise OSError(error, os.strerror(error), str(bodies.folder))
+
+    monkeypatch.setattr(streamed_file.os, "fsync", broken)
+    transport = httpx.MockTransport(lambda _request: httpx.Response(200, content=LARGE))
+    client = FacilitatorClient("http://f", transport=transport, party_id="0" * 64)
+    with pytest.raises(Problem, match=f"cannot be written now: {os.strerror(error)}") as refused:
+        asyncio.run(client.task_request("1" * 32, 50_000, bodies.receive_mapped))
+    assert (refused.value.code, files(bodies)) == (Code.STORE_UNAVAILABLE, [])
+    assert str(bodies.folder) not in refused.value.detail
+
+
+def test_a_file_that_cannot_be_mapped_is_no_unusable_address(
+    bodies: BodyFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_file: int) -> None:
+        raise ValueError("I/O operation on closed file")
+
+    monkeypatch.setattr(streamed_file.os, "fsync", broken)
+    transport = httpx.MockTransport(lambda _request: httpx.Response(200, content=LARGE))
+    client = FacilitatorClient("http://f", transport=transport, party_id="0" * 64)
+    with pytest.raises(Problem, match="cannot be written now: ValueError") as refused:
+        asyncio.run(client.task_request("1" * 32, 50_000, bodies.receive_mapped))
+    assert refused.value.code is Code.STORE_UNAVAILABLE
+
+
 def test_bodies_that_are_read_one_by_one(bodies: BodyFiles) -> None:
     opened = OpenedBodies((b"small", placed(bodies, LARGE)))
     assert [*opened] == [b"small", LARGE]
@@ -119,6 +152,41 @@ def test_a_body_that_is_not_what_its_hash_says_is_never_given_out(bodies: BodyFi
         assert refused.value.code is Code.BODY_DAMAGED
     placed(bodies, LARGE)
     assert body.read() == LARGE
+
+
+@pytest.mark.parametrize("put", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("elsewhere")])
+def test_what_is_no_file_is_never_waited_for_nor_removed(bodies: BodyFiles, put: Callable[[Path], object]) -> None:
+    body = placed(bodies, LARGE)
+    (bodies.folder / "elsewhere").write_bytes(LARGE)
+    body.path.unlink()
+    for path in (body.path, bodies.folder / ".ab.part"):
+        put(path)
+    there = files(bodies)
+    with pytest.raises(Problem, match="no file of that name") as refused:
+        body.open()
+    assert refused.value.code is Code.BODY_DAMAGED
+    assert (bodies.unnamed(set()), bodies.there({body.hash})) == ([], set())
+    bodies.remove_parts(shared=False)
+    assert files(bodies) == there
+
+
+def test_a_socket_is_no_body(bodies: BodyFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = placed(bodies, LARGE)
+    body.path.unlink()
+    monkeypatch.chdir(bodies.folder)
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind(body.hash)
+        with pytest.raises(Problem, match="no file of that name"):
+            body.open()
+
+
+def test_what_goes_while_it_is_looked_at_is_passed_over(bodies: BodyFiles, monkeypatch: pytest.MonkeyPatch) -> None:
+    placed(bodies, LARGE)
+    gone = [bodies.folder / ("ab" * 32), bodies.folder / ".ab.part"]
+    monkeypatch.setattr(Path, "iterdir", lambda _folder: iter(gone))
+    monkeypatch.setattr(Path, "glob", lambda _folder, _pattern: iter(gone))
+    assert bodies.unnamed(set()) == []
+    bodies.remove_parts(shared=False)
 
 
 def test_what_a_crash_leaves_is_found(bodies: BodyFiles) -> None:
