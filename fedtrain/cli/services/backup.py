@@ -45,6 +45,7 @@ def restore(
 ) -> None:
     """Put a backup back as a party's state folder, all of it or nothing. Never start the party from two folders."""
     from fedtrain.service.runtime.system_clock import SystemClock
+    from fedtrain.service.vault.backup import bodies_beside
     from fedtrain.service.vault.backup import restore as put_back
 
     taken = put_back(file, state_dir, SystemClock())
@@ -58,8 +59,8 @@ def restore(
     if taken.listing.store == "sqlite" and store is not None and store.resolve() not in put_there:
         # Started as it is, it would begin with an empty store there.
         console().print(
-            f"Its settings name the store {store}: move the one in {state_dir}, and the folder bodies beside it, there "
-            "before the party is started.",
+            f"Its settings name the store {store}: move the one in {state_dir} there, and the folder of bodies beside "
+            f"it to {bodies_beside(store)}, before the party is started.",
             markup=False,
         )
     console().print("Jobs that went on meanwhile are caught up with when the party starts; see `fedtrain resume`.")

@@ -1,7 +1,7 @@
 """A party's store with its large bodies in files beside it, and what of the two a transaction leaves.
 
 A file is there before its row, and goes after it. With a transaction that fails go the files that it placed, with one
-that is committed those whose rows it dropped; what a crash leaves is removed at the next start.
+that is committed those whose rows it dropped; what a crash leaves is removed at the next start, in a folder of its own.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from fedtrain.service.store.body_files import Body, BodyFiles
 from fedtrain.service.store.database import read
 from fedtrain.service.store.database_url import POSTGRESQL
 from fedtrain.service.store.jobs import JobStore, JobTable, StateT
-from fedtrain.service.vault.backup import BODIES
+from fedtrain.service.vault.backup import BODIES, bodies_beside
 from fedtrain.spec.problems import Problem
 
 log = structlog.get_logger("protocol.server")
@@ -58,9 +58,19 @@ class FilingStore(JobStore[StateT, EffectT]):
         SQLite file, and on PostgreSQL nowhere: they are rows. Raises DatabaseError."""
         super().__init__(url, migrations, own_table, jobs)
         self._filed = filed
+        self._may_share = False  # with other stores in one folder, as earlier versions did
         file = self._engine.url.database
-        beside = None if self.shared or file is None else BodyFiles(Path(file).parent / BODIES)
+        beside = None if self.shared or file is None else self._beside(Path(file))
         self.bodies = bodies or beside
+
+    def _beside(self, file: Path) -> BodyFiles:
+        """Return the folder beside an SQLite file; of earlier versions, where it has bodies of this store, that one."""
+        own, before = BodyFiles(bodies_beside(file)), BodyFiles(file.parent / BODIES)
+        if own.folder == before.folder or own.folder.is_dir() or not before.folder.is_dir():
+            return own
+        with read(self._engine) as connection:
+            self._may_share = bool(before.there(self._named(connection)))
+        return before if self._may_share else own
 
     @property
     def shared(self) -> bool:
@@ -73,8 +83,9 @@ class FilingStore(JobStore[StateT, EffectT]):
             return connection.scalar(self._filed.limit(1)) is not None
 
     def remove_unnamed_bodies(self) -> None:
-        """Remove the files that a crash left without a row. For the service, at its start."""
-        if self.bodies is None or not self.bodies.folder.is_dir():
+        """Remove the files that a crash left without a row, unless they may be another store's. For the service, at its
+        start."""
+        if self.bodies is None or self._may_share or not self.bodies.folder.is_dir():
             return
         with self._writing() as connection:
             self.bodies.remove(self.bodies.unnamed(self._named(connection)))

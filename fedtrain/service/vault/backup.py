@@ -15,6 +15,7 @@ import json
 import os
 import shutil
 import sqlite3
+import stat
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -37,7 +38,7 @@ from fedtrain.spec.setup_error import SetupError
 
 LISTING = "backup.json"
 STORE = "state.sqlite3"
-#: Folder of a store's large bodies, beside it.
+#: Folder of a store's large bodies, beside it; see `bodies_beside`.
 BODIES = "bodies"
 _OF_A_STORE = ("", "-wal", "-shm", "-journal")
 #: When the folder was put back from a backup, for those to whom a state that was set back is not the state.
@@ -91,7 +92,7 @@ def back_up(state_dir: Path, archive: Path, clock: Clock, store: Path | None) ->
     if not archive.parent.is_dir():
         raise BackupError(f"{archive.parent} is not a folder: make it, or name the archive in one that is there.")
     place = STORE if store is None else place_of(store, state_dir)
-    bodies = None if store is None else store.parent / BODIES
+    bodies = None if store is None else _bodies_of(store)
     files = _read_files(state_dir, archive, place, bodies)
     with tempfile.TemporaryDirectory(prefix=".backup-", dir=archive.parent) as workshop:
         large: dict[str, Path] = {}
@@ -125,6 +126,18 @@ def place_of(store: Path, state_dir: Path) -> str:
     return store.relative_to(folder).as_posix() if store.is_relative_to(folder) else STORE
 
 
+def bodies_beside(store: Path) -> Path:
+    """Return the folder of a store's large bodies. Each store removes there what it does not name, so that none shares
+    it: beside any file but `STORE` it has the file's name."""
+    return store.parent / (BODIES if store.name == STORE else f"{store.name}.{BODIES}")
+
+
+def _bodies_of(store: Path) -> Path:
+    """Return the folder that a `FilingStore` has bodies in, if it has any: its own, or that of earlier versions."""
+    own, before = bodies_beside(store), store.parent / BODIES
+    return before if before.is_dir() and not own.is_dir() else own
+
+
 def _take_bodies(bodies: Path, workshop: Path, place: str) -> dict[str, Path]:
     """Link or copy the files that are there into the workshop, and return them by their names in the archive.
 
@@ -137,11 +150,12 @@ def _take_bodies(bodies: Path, workshop: Path, place: str) -> dict[str, Path]:
             continue  # it is being written, and no row names it
         here = workshop / BODIES / path.name
         try:
-            _link_or_copy(path, here)
+            if stat.S_ISREG(path.lstat().st_mode):
+                _link_or_copy(path, here)
         except FileNotFoundError:
             continue  # its round is over
     for here in (workshop / BODIES).iterdir():
-        taken[(PurePosixPath(place).parent / BODIES / here.name).as_posix()] = here
+        taken[(bodies_beside(Path(place)) / here.name).as_posix()] = here
     return taken
 
 

@@ -64,7 +64,8 @@ def test_a_restore_says_where_the_settings_look_for_the_store(
 ) -> None:
     assert fedtrain("backup", tmp_path / "b.bak", "--state-dir", party).exit_code == 0
     told = fedtrain("restore", tmp_path / "b.bak", "--state-dir", tmp_path / "again").stdout
-    assert f"Its settings name the store {store}: move" in " ".join(told.split())
+    told = " ".join(told.split())
+    assert f"Its settings name the store {store}: move" in told and f" to {store}.bodies, before" in told
     place = "jobs.db" if store.parent == party else "state.sqlite3"
     monkeypatch.setenv("FEDTRAIN_DATABASE_URL", sqlite_url(tmp_path / "third" / place))
     told = fedtrain("restore", tmp_path / "b.bak", "--state-dir", tmp_path / "third").stdout

@@ -38,8 +38,8 @@ ANSWER = bytes(range(256)) * 10
 ABOVE_BYTES = 1000
 
 
-def opened(folder: Path) -> ModelStore:
-    store = ModelStore(sqlite_url(folder / "state.sqlite3"))
+def opened(folder: Path, name: str = "state.sqlite3") -> ModelStore:
+    store = ModelStore(sqlite_url(folder / name))
     assert store.bodies is not None
     store.bodies.above_bytes = ABOVE_BYTES
     return store

@@ -101,6 +101,51 @@ def test_answers_of_old_rounds_and_of_pruned_jobs_go_with_their_files(store: Mod
     assert files(tmp_path) == set()
 
 
+def test_stores_in_one_folder_never_touch_each_others_answers(tmp_path: Path) -> None:
+    names = ("one.sqlite3", "one.db", "state.sqlite3")
+    contents = {name: name.encode() * 200 for name in names}
+    for name in names:
+        store = opened(tmp_path, name)
+        store.open_job(BEFORE)
+        store.commit(BEFORE, answers(contents[name], ANSWER))
+        store.close()
+    for name in names:
+        store = opened(tmp_path, name)
+        store.remove_unnamed_bodies()
+        assert bytes_of(store.result(JOB, 0) or b"") == contents[name]
+        store.commit(AFTER, Outcome(AFTER.model_copy(update={"next_step": 2}), (DropResults(2),)))
+        store.close()
+        left = names[names.index(name) + 1 :]
+        for other in map(opened, [tmp_path] * len(left), left):
+            assert bytes_of(other.result(JOB, 1) or b"") == ANSWER, "the same bytes are each store's own"
+            other.close()
+
+
+def test_answers_in_the_folder_of_earlier_versions_are_found_and_nobody_elses_is_removed(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    store.open_job(BEFORE)
+    store.commit(BEFORE, answers(ANSWER))
+    store.close()
+    (tmp_path / "state.sqlite3").rename(tmp_path / "one.sqlite3")
+    (tmp_path / "bodies" / ("ab" * 32)).write_bytes(b"another store's")
+    (tmp_path / "bodies" / ".ab.part").write_bytes(b"another store's")
+    for _ in range(2):
+        store = opened(tmp_path, "one.sqlite3")
+        store.remove_unnamed_bodies()
+        assert bytes_of(store.result(JOB, 0) or b"") == ANSWER
+        assert files(tmp_path) == {sha256_hex(ANSWER), "ab" * 32, ".ab.part"}
+        store.close()
+    store = opened(tmp_path, "one.sqlite3")
+    store.commit(AFTER, Outcome(AFTER.model_copy(update={"next_step": 2}), (DropResults(1),)))
+    assert files(tmp_path) == {"ab" * 32, ".ab.part"}
+    store.close()
+    (tmp_path / "bodies").rename(tmp_path / "one.sqlite3.bodies")
+    store = opened(tmp_path, "one.sqlite3")
+    store.remove_unnamed_bodies()
+    assert [*(tmp_path / "one.sqlite3.bodies").iterdir()] == [], "in a folder of its own as ever"
+    store.close()
+
+
 def test_a_large_answer_that_is_a_row_of_before_stays_one(store: ModelStore, tmp_path: Path) -> None:
     assert store.bodies is not None
     store.bodies.above_bytes = len(ANSWER)  # as an earlier version, which had no files

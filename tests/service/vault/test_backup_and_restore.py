@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import os
 import shutil
 import stat
 import tarfile
@@ -32,6 +33,7 @@ from fedtrain.service.store.database import sqlite_url
 from fedtrain.service.vault import backup
 from fedtrain.service.vault.identity_file import load_or_create_identity
 from fedtrain.service.vault.key_files import KeyFiles
+from fedtrain.service.vault.secret_files import write_secret
 from tests.harness.facilitator.machine_bench import JOB_ID, START, MachineBench
 from tests.harness.interrupted import DESCENT, OWNERS, Site, reached, spec
 from tests.harness.model_owner import killed_outbox
@@ -288,6 +290,31 @@ def test_large_answers_of_a_party_are_put_back_with_its_store(party: Path, tmp_p
     assert f"bodies/{sha256_hex(killed_outbox.ANSWER)}" in listing["files"]
     fedtrain("restore", tmp_path / "one.bak", "--state-dir", tmp_path / "again")
     store = killed_outbox.opened(tmp_path / "again")
+    store.remove_unnamed_bodies()
+    kept = store.result(killed_outbox.BEFORE.job_id, 0)
+    assert isinstance(kept, BodyFile) and kept.read() == killed_outbox.ANSWER
+    store.close()
+
+
+@pytest.mark.parametrize("earlier", [False, True], ids=["its own folder", "the folder of earlier versions"])
+def test_large_answers_beside_a_store_of_another_name_are_put_back(party: Path, tmp_path: Path, earlier: bool) -> None:
+    (party / "state.sqlite3").unlink()
+    settings = f"database_url = {json.dumps(sqlite_url(party / 'mo.sqlite3'))}\n"
+    write_secret(party / "party.toml", settings.encode())
+    store = killed_outbox.opened(party, "mo.sqlite3")
+    store.open_job(killed_outbox.BEFORE)
+    killed_outbox.keep(store)
+    store.close()
+    own = party / "mo.sqlite3.bodies"
+    if earlier:
+        own = own.rename(party / "bodies")
+    (own / ("ab" * 32)).mkdir()
+    os.mkfifo(own / ("cd" * 32))
+    listing = json.loads(fedtrain("backup", tmp_path / "one.bak", "--state-dir", party, "--json"))
+    body = f"mo.sqlite3.bodies/{sha256_hex(killed_outbox.ANSWER)}"
+    assert set(listing["files"]) == {"identity.key", "keys/job.json", "party.toml", "mo.sqlite3", body}
+    fedtrain("restore", tmp_path / "one.bak", "--state-dir", tmp_path / "again")
+    store = killed_outbox.opened(tmp_path / "again", "mo.sqlite3")
     store.remove_unnamed_bodies()
     kept = store.result(killed_outbox.BEFORE.job_id, 0)
     assert isinstance(kept, BodyFile) and kept.read() == killed_outbox.ANSWER
