@@ -16,15 +16,15 @@ from fedtrain.model_owner.job import JobState, TrainedModel
 from fedtrain.model_owner.jobs.datasets import fingerprint
 from fedtrain.model_owner.results.clipping import as_json as clipped_as_json
 from fedtrain.model_owner.results.clipping import clipped_rows, remarks_on_clipped
-from fedtrain.model_owner.results.finished import fitted_of, remarks_on
-from fedtrain.model_owner.results.fitted import Predicting
-from fedtrain.model_owner.results.on_test_set.wrongly_read import (
+from fedtrain.model_owner.results.examined.wrongly_read import (
     MOST_EXAMPLES,
     WronglyRead,
     drawn,
     misread,
     picture_shape,
 )
+from fedtrain.model_owner.results.finished import fitted_of, remarks_on
+from fedtrain.model_owner.results.fitted import Predicting
 from fedtrain.model_owner.results.remarks import as_json
 from fedtrain.model_owner.store import Dataset, ModelStore, Prediction
 from fedtrain.protocol.clock import Clock

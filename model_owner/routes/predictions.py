@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from fedtrain.model_owner.results.on_test_set.curves import Curves, curves_of
-from fedtrain.model_owner.results.on_test_set.wrongly_read import WronglyRead
+from fedtrain.model_owner.results.examined.curves import Curves, curves_of
+from fedtrain.model_owner.results.examined.wrongly_read import WronglyRead
 from fedtrain.model_owner.results.remarks import Remark
 from fedtrain.model_owner.routes.access import MODEL_ID, ModelIdInPath, Service
 from fedtrain.service.people.permissions import Permission

@@ -9,7 +9,7 @@ import pytest
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
-from fedtrain.model_owner.results.on_test_set.curves import BINS, MOST_CLASSES, MOST_POINTS, curves_of
+from fedtrain.model_owner.results.examined.curves import BINS, MOST_CLASSES, MOST_POINTS, curves_of
 
 IDS = {"model_id": "0f" * 16, "dataset_id": "5c" * 16}
 

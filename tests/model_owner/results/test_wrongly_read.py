@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fedtrain import ModelOwner
-from fedtrain.model_owner.results.on_test_set.wrongly_read import MOST_EXAMPLES, drawn, misread, picture_shape
+from fedtrain.model_owner.results.examined.wrongly_read import MOST_EXAMPLES, drawn, misread, picture_shape
 from fedtrain.service.people.permissions import Permission
 from fedtrain.spec.model_spec import DataProps
 from fedtrain.tabular.encode import EncodedBatch, Encoder

@@ -1,1 +1,0 @@
-import"./DsnmJJEf.js";import{c as i,r as s}from"./Bj2-XVNu.js";import{a as m,f as p}from"./Bnpe5YcC.js";import{s as e}from"./OlmuhUwY.js";var d=p('<div class="note"><!></div>');function l(o,a){var r=d(),t=i(r);e(t,()=>a.children),s(r),m(o,r)}export{l as E};

@@ -1,1 +1,0 @@
-"""A finished model on the test set: what a person is shown of it, beside its measures."""
