@@ -20,7 +20,7 @@ SCREENS = {
         *("inbox", "request/{asked}", "datasets", "dataset/default", "budget", "jobs"),
         *("job/{}", "job/{awaited}", "releases"),
     ),
-    "facilitator": ("federation", "jobs", "job/{}"),
+    "facilitator": ("federation", "datasets", "jobs", "job/{}"),
 }
 FOLDERS = {"owner-a": "data-owner"}
 MOST_SCRIPT_BYTES = 150_000

@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import csv
 import io
+import json
 
 import pytest
+from playwright.sync_api import Route
 
 from tests.pages.conftest import MARKUP, Parties, Watched, at, tab_to
 
@@ -35,6 +37,104 @@ def test_data_is_found_by_its_words_and_columns_and_what_is_not_to_be_believed_i
         page.get_by_role("button", name="Look").click()
         page.get_by_text(f"not to be believed: {MARKUP} signature").wait_for()
         assert owner.delete("/datasets/default/card").status_code == 200
+
+
+def test_cards_at_the_facilitator_are_checked_in_the_browser(finished: tuple[Parties, str], watched: Watched) -> None:
+    parties, _ = finished
+    with parties.client("owner-b") as owner:
+        assert owner.put("/datasets/default/card", json={"title": f"{MARKUP} stays"}).status_code == 200
+        page = at(parties, watched, "facilitator", "facilitator/datasets")
+        page.get_by_role("heading", name=f"{MARKUP} stays").wait_for()
+        page.get_by_text("Signature checked in this browser").wait_for()
+
+        def altered(route: Route) -> None:
+            found = route.fetch().json()
+            found["cards"][0]["document"] = found["cards"][0]["document"].replace("stays", "strays")
+            route.fulfill(json=found)
+
+        page.route("**/datasets?*", altered)
+        page.get_by_role("button", name="Look").click()
+        page.get_by_text("is not to be believed: the card is not signed by").wait_for()
+        page.unroute("**/datasets?*")
+        page.get_by_label("Words of").fill("oncology")
+        page.get_by_role("button", name="Look").click()
+        page.get_by_text("No card fits.").wait_for()
+        assert owner.delete("/datasets/default/card").status_code == 200
+
+
+def test_a_table_that_falls_on_the_page_is_predicted_as_its_rows_are(
+    finished: tuple[Parties, str], watched: Watched
+) -> None:
+    parties, job = finished
+    page = at(parties, watched, "model-owner", f"model-owner/result/{job}")
+    table = f"ward,{MARKUP},age\n" + "".join(f"w{row},{row % 5 / 10},{row % 7 / 10}\n" for row in range(1200))
+    field = page.get_by_label("Or a whole table")
+
+    def choose(name: str, content: bytes) -> None:
+        field.set_input_files({"name": name, "mimeType": "text/csv", "buffer": content})
+
+    choose("stays.csv", table.encode())
+    page.get_by_text("The first 20 of 1,200 rows").wait_for()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save all as CSV").click()
+    told, *rows = csv.reader(io.StringIO(download.value.path().read_text()))
+    with parties.client("model-owner") as http:
+        asked = [[row % 7 / 10, row % 5 / 10] for row in range(1200)]
+        values = http.post("/prediction", json={"rows": asked, "model_id": job}).json()["values"]
+    assert told == ["Row", "Value"]
+    assert [float(value) for _, value in rows] == pytest.approx(values, rel=1e-12)
+
+    wrong = {
+        "short.csv": (b"age,days\n1,2\n", f"short.csv has no {MARKUP}, which the model needs"),
+        "twice.csv": (f"age,age,{MARKUP}\n1,2,3\n".encode(), "has the column age twice"),
+        "uneven.csv": (f"age,{MARKUP}\n1,2\n1\n".encode(), "Row 2 of uneven.csv has 1 values"),
+        "latin.csv": ("age,Zähler\n1,2\n".encode("latin-1"), "is no text in UTF-8"),
+        "none.csv": (f"age,{MARKUP}\n".encode(), "none.csv has no rows"),
+        "comma.csv": (f'age,{MARKUP}\n"1.234,5",0\n'.encode(), "age"),
+        "list.json": (b'{"age": 1}', "is not a list of rows"),
+    }
+    for name, (content, words) in wrong.items():
+        choose(name, content)
+        page.get_by_role("alert").filter(has_text=words).wait_for()
+        assert page.get_by_role("button", name="Save all as CSV").count() == 0
+
+    page.evaluate(
+        """([file, text]) => {
+          const dataTransfer = new DataTransfer();
+          dataTransfer.items.add(new File([text], file));
+          const place = document.querySelector('.drop');
+          for (const kind of ['dragover', 'drop'])
+            place.dispatchEvent(new DragEvent(kind, {bubbles: true, cancelable: true, dataTransfer}));
+        }""",
+        ["stays.json", json.dumps([{"age": 0.1, MARKUP: 0.2}, [0.2, 0.3]])],
+    )
+    page.get_by_text("2 rows", exact=True).wait_for()
+
+
+def test_log_odds_have_odds_ratios_beside_them_and_those_of_a_surrogate_have_none(
+    finished: tuple[Parties, str], watched: Watched
+) -> None:
+    parties, job = finished
+    with parties.client("model-owner") as http:
+        model = http.get(f"/models/{job}").json()
+    model |= {"model_type": "LOGISTIC_REGRESSION", "coefficient_table": None, "remarks": []}
+    model["coefficients"] = {"age": -0.6931471805599453, "intercept": 1.5}
+    page = at(parties, watched, "model-owner", "model-owner/jobs")
+    page.route(f"**/models/{job}", lambda route: route.fulfill(json=model))
+    page.goto(f"{parties.urls['model-owner']}/#/model-owner/result/{job}")
+    page.get_by_text("-0.6931, odds ratio 0.5 a unit").wait_for()
+    assert page.get_by_text("odds ratio").count() == 1
+    model["remarks"] = [{"code": "surrogate-coefficients", "text": "They are no log odds.", "column": None}]
+    page.reload()
+    page.get_by_text("They are no log odds.").wait_for()
+    assert page.get_by_text("odds ratio").count() == 0
+
+
+def test_a_jobs_page_keeps_what_it_heard(finished: tuple[Parties, str], watched: Watched) -> None:
+    parties, job = finished
+    page = at(parties, watched, "model-owner", f"model-owner/job/{job}")
+    page.get_by_role("heading", name="What was heard since this page was opened").wait_for()
+    page.get_by_role("listitem").filter(has_text="round 1 is over").first.wait_for()
 
 
 def test_a_results_errors_are_those_of_its_values_on_the_test_set(

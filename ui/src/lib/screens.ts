@@ -20,6 +20,7 @@ export const screens = {
   ],
   facilitator: [
     { path: '/facilitator/federation', name: t.federation.title },
+    { path: '/facilitator/datasets', name: t.catalogue.title },
     { path: '/facilitator/jobs', name: t.jobs.title },
     health,
     people,

@@ -1,5 +1,5 @@
 // A job's log, recomputed by the reader's own machine: hashes, signatures and products. Pure but for what fetches bytes.
-import { fromHex, hex, sha256, type Bytes } from './bytes';
+import { fromHex, hex, sha256, type Bytes, utf8 } from './bytes';
 import { decode, encode, type Plain } from './cbor';
 import { t } from '$lib/texts';
 import { checkSignature } from './signatures';
@@ -31,7 +31,6 @@ export interface Job {
 type Fields = { [name: string]: Plain };
 const NO_ENTRY = '0'.repeat(64);
 
-const utf8 = (text: string): Bytes => new TextEncoder().encode(text);
 const hashOf = async (text: string): Promise<string> => hex(await sha256(utf8(text)));
 
 async function opened(signed: SignedDocument, tag: string, signer: string): Promise<Record<string, unknown>> {

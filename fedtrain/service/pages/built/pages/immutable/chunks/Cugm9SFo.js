@@ -1,1 +1,0 @@
-import"./DsnmJJEf.js";import{c as i,r as s}from"./CbkI4AUJ.js";import{a as m,f as p}from"./CPDqBeF7.js";import{s as e}from"./BPoMd4s2.js";var d=p('<div class="note"><!></div>');function l(o,a){var r=d(),t=i(r);e(t,()=>a.children),s(r),m(o,r)}export{l as E};

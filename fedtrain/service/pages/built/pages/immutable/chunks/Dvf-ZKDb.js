@@ -1,0 +1,1 @@
+function n(r){return Array.from(r,t=>t.toString(16).padStart(2,"0")).join("")}function e(r){if(!/^([0-9a-f]{2})*$/.test(r))throw new Error("not hex digits");return Uint8Array.from(r.match(/../g)??[],t=>parseInt(t,16))}const a=r=>new TextEncoder().encode(r);async function o(r){return new Uint8Array(await crypto.subtle.digest("SHA-256",r))}export{e as f,n as h,o as s,a as u};
