@@ -6,7 +6,6 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
-from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import TypeVar
 
@@ -14,6 +13,7 @@ import httpx
 import structlog
 from tenacity import AsyncRetrying, RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 
+from fedtrain.protocol.http_dates import moment_of
 from fedtrain.spec.problems import Code, Problem
 
 log = structlog.get_logger("protocol.agent")
@@ -109,10 +109,8 @@ def retry_after_s(headers: httpx.Headers) -> float | None:
     said = headers.get("retry-after", "").strip()
     if said.isascii() and said.isdigit():
         return float(said[:9])
-    try:
-        return max(0.0, (parsedate_to_datetime(said) - parsedate_to_datetime(headers["date"])).total_seconds())
-    except (KeyError, TypeError, ValueError):
-        return None
+    until, sent = moment_of(said), moment_of(headers.get("date", ""))
+    return None if until is None or sent is None else max(0.0, (until - sent).total_seconds())
 
 
 def _if_passing(passes: Passes) -> retry_if_exception:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
+import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from fedtrain.client.retry import ATTEMPTS_OF_A_MINUTE, backoff_s, for_a_minute, may_pass, until_done
+from fedtrain.client.retry import ATTEMPTS_OF_A_MINUTE, backoff_s, for_a_minute, may_pass, retry_after_s, until_done
 from fedtrain.spec.problems import Code, Problem
 
 pytestmark = pytest.mark.anyio
@@ -113,3 +114,26 @@ def test_a_pause_after_very_many_failures_is_still_a_number() -> None:
 
 async def _blocking(call: Call) -> int:
     return for_a_minute(call.now, sleep=call.slept.append)
+
+
+NOON = "Mon, 12 Jan 2026 12:00:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("said", "date", "expected"),
+    [
+        ("7", NOON, 7.0),
+        ("Mon, 12 Jan 2026 12:01:30 GMT", NOON, 90.0),
+        ("Mon, 12 Jan 2026 11:00:00 GMT", NOON, 0.0),
+        ("Mon, 12 Jan 2026 12:01:30 GMT", None, None),
+        ("soon", NOON, None),
+        ("Mon, 12 Jan 99999999999 12:00:00 GMT", NOON, None),
+        ("Mon, 12 Jan 2026 12:01:30 GMT", "Mon, 12 Jan 99999999999 12:00:00 GMT", None),
+        ("Mon, 12 Jan 2026 12:01:30 -0000", NOON, 90.0),
+    ],
+)
+def test_what_retry_after_says_is_a_number_of_seconds_or_nothing(
+    said: str, date: str | None, expected: float | None
+) -> None:
+    headers = httpx.Headers({"Retry-After": said, **({} if date is None else {"Date": date})})
+    assert retry_after_s(headers) == expected
