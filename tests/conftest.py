@@ -37,6 +37,8 @@ def pytest_configure(config: pytest.Config) -> None:
     for processor in structlog.get_config()["processors"]:
         if isinstance(processor, structlog.dev.ConsoleRenderer):
             processor.exception_formatter = structlog.dev.plain_traceback
+    # Not printed: what a service of another test's fixture logs meanwhile is no output of a command under test.
+    structlog.configure(logger_factory=structlog.stdlib.LoggerFactory())
     if config.getoption("--hypothesis-profile") in (None, "repeatable"):
         providers.is_local_module_file = lambda _path: False  # it has no setting for it
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,13 +14,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import structlog
 from phe import paillier
 
 from fedtrain.crypto import LocalEngine
 from fedtrain.model_owner.sums.keys import KeyRing
 from fedtrain.service.runtime.logging import configure_logging
 from fedtrain.simulation.federation import federation
+from tests.harness.restored_logs import restored_logs
 
 OWNERS = ("alba", "bruma", "celta")
 
@@ -97,14 +96,9 @@ async def observe(folder: Path, log: io.StringIO) -> ObservedJob:
 @contextmanager
 def json_logs() -> Iterator[None]:
     """Within the block every line of the log goes to stderr as JSON, whatever its level."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    configure_logging("json", "debug")
-    try:
+    with restored_logs():
+        configure_logging("json", "debug")
         yield
-    finally:
-        root.handlers[:], root.level = handlers, level
-        structlog.reset_defaults()
 
 
 def lines_of(job: ObservedJob) -> list[dict[str, Any]]:

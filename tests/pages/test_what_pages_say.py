@@ -142,6 +142,7 @@ def test_a_nodes_health_is_told_with_what_to_do_and_the_worst_first(
     page.route("**/health", lambda route: route.fulfill(json=said))
     tab_to(page, page.get_by_role("button", name="Look again"))
     page.keyboard.press("Enter")
+    page.get_by_role("row", name="dataset default").wait_for(state="detached")
     page.get_by_text("2 of these need somebody.").wait_for()
     rows = [row.get_by_role("cell").all_inner_texts() for row in page.get_by_role("row").all()[1:]]
     assert [row[:2] for row in rows] == [["store", "to mend"], ["clock", "to look at"], ["disk", "in order"]]

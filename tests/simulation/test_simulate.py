@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-import structlog
 from numpy.typing import NDArray
 
 import fedtrain
@@ -92,11 +93,17 @@ def test_a_loop_that_runs_is_not_minded() -> None:
     assert list(asyncio.run(notebook()).values()) == pytest.approx(list(FOUND.values()), rel=1e-8)
 
 
-def test_nothing_is_printed_and_the_programs_own_log_is_as_before(capfd: pytest.CaptureFixture[str]) -> None:
-    structlog.reset_defaults()
-    simulate(by_place(), arrays(3))
-    assert capfd.readouterr() == ("", "")
-    assert not structlog.is_configured()
+def test_nothing_is_printed_and_the_programs_own_log_is_as_before(tmp_path: Path) -> None:
+    np.save(tmp_path / "tables.npy", arrays(3))
+    (tmp_path / "program.py").write_text(
+        "import numpy, structlog\n"
+        "from fedtrain import simulate\n"
+        f"found = simulate({by_place()!r}, list(numpy.load('tables.npy')))\n"
+        "print(len(found.coefficients), structlog.is_configured())\n"
+    )
+    command = [sys.executable, "program.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("3 False\n", "")
 
 
 def test_a_job_without_a_model_says_why_owners_stood_aside() -> None:

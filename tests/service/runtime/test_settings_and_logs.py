@@ -16,15 +16,13 @@ from fedtrain.protocol.clock import timestamp
 from fedtrain.service.runtime.logging import configure_logging
 from fedtrain.service.runtime.settings import ServiceSettings
 from fedtrain.service.runtime.system_clock import SystemClock
+from tests.harness.restored_logs import restored_logs
 
 
 @pytest.fixture
 def restored_logging() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:], root.level = handlers, level
-    structlog.reset_defaults()
+    with restored_logs():
+        yield
 
 
 def test_settings_come_from_the_environment_and_arguments_come_first(monkeypatch: pytest.MonkeyPatch) -> None:

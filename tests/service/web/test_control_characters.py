@@ -16,6 +16,7 @@ from fedtrain.service.runtime.logging import configure_logging
 from fedtrain.service.web.responses import problem_response
 from fedtrain.spec.problems import Code, Problem
 from fedtrain.spec.shown_text import all_shown, shown
+from tests.harness.restored_logs import restored_logs
 
 ESCAPE, TITLE, C1_CSI, RIGHT_TO_LEFT, ISOLATE = "\x1b[2J\x1b[1;1H", "\x1b]0;owned\x07", "\x9b31m", "\u202e", "\u2066"
 EVIL = f"model {ESCAPE}{TITLE}{C1_CSI}{RIGHT_TO_LEFT}{ISOLATE}\r\x08\x7f\u2028 FINISHED [bold]x[/bold]"
@@ -90,9 +91,7 @@ def test_a_problem_that_quotes_a_request_leaves_a_service_harmless() -> None:
 
 @pytest.mark.parametrize("form", ["console", "json"])
 def test_a_log_is_harmless(form: str, capsys: pytest.CaptureFixture[str]) -> None:
-    root = logging.getLogger()
-    before = root.handlers[:], root.level
-    try:
+    with restored_logs():
         configure_logging(form, "info")
         log = structlog.get_logger("x")
         log.info(EVIL, why=EVIL, names=[EVIL], more={"a": EVIL})
@@ -102,9 +101,6 @@ def test_a_log_is_harmless(form: str, capsys: pytest.CaptureFixture[str]) -> Non
         except ValueError:
             log.exception("broke")
         err = capsys.readouterr().err
-    finally:
-        root.handlers[:], root.level = before
-        structlog.reset_defaults()
     assert err.count("FINISHED") >= 6
     assert_harmless(err)
 
