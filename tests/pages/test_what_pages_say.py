@@ -235,3 +235,18 @@ def test_pressing_twice_is_one_job_and_another_spec_is_another(finished: tuple[P
         page.get_by_label("As JSON").fill(json.dumps(spec) + " ")
         page.get_by_text("Not now").wait_for(state="detached")
     assert keys[0] == keys[1] != keys[2]
+
+
+@pytest.mark.parametrize(
+    ("party", "path", "shows"),
+    [
+        ("model-owner", "docs", "Ask owners to approve a job: what is trained, what for, on whose datasets"),
+        ("owner-a", "redoc", "/models/{job_id}/approve"),
+    ],
+)
+def test_the_routes_are_shown_from_the_services_own_files(
+    finished: tuple[Parties, str], watched: Watched, party: str, path: str, shows: str
+) -> None:
+    page = watched.page(finished[0].urls[party])
+    page.goto(f"{finished[0].urls[party]}/{path}")
+    page.get_by_text(shows).first.wait_for()
