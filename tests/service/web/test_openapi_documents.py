@@ -80,11 +80,11 @@ def test_a_service_answers_as_its_document_says_to_every_kind_of_request(
 ) -> None:
     """Examples, boundary values, wrong requests on purpose, chains of requests. The stream of events is left out of
     the chains: that of a job which has not ended does not end either."""
-    options = ["--phases", "examples,coverage,fuzzing", "--max-examples", "12"]
+    options = ["--phases", "examples,coverage,fuzzing", "--max-examples", "8"]
     done = ask_service(served, service, caller, *options)
     assert done.returncode == 0, done.stdout
     endless = [part for path in EVENT_PATHS for part in ("--exclude-path", path)]
-    chains = ["--phases", "stateful", "--max-examples", "6", *endless]
+    chains = ["--phases", "stateful", "--max-examples", "4", *endless]
     done = ask_service(served, service, caller, *chains)
     assert done.returncode == 0, done.stdout
 
