@@ -116,7 +116,7 @@ def waiting(state: JobState, risks: tuple[str, ...]) -> JobState:
 
 def _waiting_for_consent(state: JobState, statement: RosterConsent) -> JobState:
     why = (
-        f"{Code.CONSENT_MISSING.value.title}. Sums of the same rows went to other owners before "
+        f"{Code.CONSENT_MISSING.title}. Sums of the same rows went to other owners before "
         f"({len(statement.earlier)} other rosters), and sums over both can be combined to fewer owners than either "
         f"has: each of the {len(statement.concerned)} owners concerned has to sign, with fedtrain consent."
     )

@@ -8,8 +8,7 @@ service itself serves. What is said to *others* (a decline) is the code alone.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, unique
 
 from fedtrain.spec.json_text import JsonRefusedError, check_json
 from fedtrain.spec.shown_text import all_shown, shown
@@ -19,369 +18,251 @@ TYPE_BASE = "/problems/"
 _MOST_VALUES = 10_000
 
 
-@dataclass(frozen=True)
-class Kind:
-    """Meaning of a code: the HTTP status it travels with, a short title, and what a person does about it."""
-
-    slug: str
-    status: int
-    title: str
-    remedy: str
-
-
+@unique  # two of the same words would be one problem under two names
 class Code(Enum):
-    """Every problem, by name."""
+    """Every problem, by name: the HTTP status it travels with, a short title, and what a person does about it."""
+
+    def __init__(self, status: int, title: str, remedy: str) -> None:
+        self.status = status
+        self.title = title
+        self.remedy = remedy
 
     # What a user sends
-    INVALID_REQUEST = Kind(
-        "invalid-request", 422, "The request does not have the expected form", "Correct the fields that `errors` names."
-    )
-    INVALID_SPEC = Kind("invalid-spec", 422, "The model spec cannot be used", "Correct the fields that `errors` names.")
-    DOES_NOT_FIT = Kind(
-        "does-not-fit", 422, "The job does not fit the key", "Take one of the changes that `fixes` lists."
-    )
-    BODY_TOO_LARGE = Kind(
-        "body-too-large",
-        413,
-        "The body is larger than this route takes",
-        "Send less, or raise the limit in the settings.",
-    )
-    MALFORMED_JSON = Kind("malformed-json", 400, "The body is not JSON", "Check quotes, commas and encoding (UTF-8).")
-    MALFORMED_CBOR = Kind(
-        "malformed-cbor", 400, "The body is not deterministic CBOR", "Encode as RFC 8949 §4.2.1 says, without tags."
-    )
-    UNSUPPORTED_MEDIA_TYPE = Kind(
-        "unsupported-media-type",
-        415,
-        "The body's type is not taken here",
-        "Set Content-Type to one that the detail names.",
-    )
-    NOT_FOUND = Kind("not-found", 404, "There is nothing at this address", "Look at /docs for the routes.")
-    METHOD_NOT_ALLOWED = Kind(
-        "method-not-allowed", 405, "This address does not take that method", "Look at /docs for the routes."
-    )
-    MODEL_NOT_FOUND = Kind("model-not-found", 404, "There is no such model", "List the models with GET /models.")
-    DATASET_NOT_FOUND = Kind(
-        "dataset-not-found", 404, "There is no such dataset", "List the datasets with GET /datasets."
-    )
-    REQUEST_NOT_FOUND = Kind(
-        "request-not-found", 404, "There is no such request", "List the requests with GET /requests."
-    )
-    PREDICTION_NOT_FOUND = Kind(
-        "prediction-not-found", 404, "There is no such prediction", "List them with GET /predictions."
-    )
-    NO_FINISHED_MODEL = Kind(
-        "no-finished-model", 409, "No model has finished yet", "Wait until a model's status is FINISHED."
-    )
-    MODEL_NOT_FINISHED = Kind(
-        "model-not-finished", 409, "The model has not finished", "Wait until its status is FINISHED."
-    )
-    NO_PREDICTIONS = Kind(
-        "no-predictions",
+    INVALID_REQUEST = 422, "The request does not have the expected form", "Correct the fields that `errors` names."
+    INVALID_SPEC = 422, "The model spec cannot be used", "Correct the fields that `errors` names."
+    DOES_NOT_FIT = 422, "The job does not fit the key", "Take one of the changes that `fixes` lists."
+    BODY_TOO_LARGE = 413, "The body is larger than this route takes", "Send less, or raise the limit in the settings."
+    MALFORMED_JSON = 400, "The body is not JSON", "Check quotes, commas and encoding (UTF-8)."
+    MALFORMED_CBOR = 400, "The body is not deterministic CBOR", "Encode as RFC 8949 §4.2.1 says, without tags."
+    UNSUPPORTED_MEDIA_TYPE = 415, "The body's type is not taken here", "Set Content-Type to one that the detail names."
+    NOT_FOUND = 404, "There is nothing at this address", "Look at /docs for the routes."
+    METHOD_NOT_ALLOWED = 405, "This address does not take that method", "Look at /docs for the routes."
+    MODEL_NOT_FOUND = 404, "There is no such model", "List the models with GET /models."
+    DATASET_NOT_FOUND = 404, "There is no such dataset", "List the datasets with GET /datasets."
+    REQUEST_NOT_FOUND = 404, "There is no such request", "List the requests with GET /requests."
+    PREDICTION_NOT_FOUND = 404, "There is no such prediction", "List them with GET /predictions."
+    NO_FINISHED_MODEL = 409, "No model has finished yet", "Wait until a model's status is FINISHED."
+    MODEL_NOT_FINISHED = 409, "The model has not finished", "Wait until its status is FINISHED."
+    NO_PREDICTIONS = (
         409,
         "The model predicts nothing",
         "Look at what it found with GET /models/{id}, or name another model.",
     )
-    NO_TEST_DATA = Kind("no-test-data", 409, "The Model Owner has no test set", "Register one with POST /datasets.")
-    INVALID_DATA = Kind(
-        "invalid-data", 422, "The data do not fit their declared encoding", "Mend the data or the declaration."
-    )
-    INVALID_ROWS = Kind("invalid-rows", 422, "The rows cannot be scored", "Correct what `errors` names.")
+    NO_TEST_DATA = 409, "The Model Owner has no test set", "Register one with POST /datasets."
+    INVALID_DATA = 422, "The data do not fit their declared encoding", "Mend the data or the declaration."
+    INVALID_ROWS = 422, "The rows cannot be scored", "Correct what `errors` names."
     # Who may do what
-    UNAUTHENTICATED = Kind("unauthenticated", 401, "The caller is not known", "Send a valid bearer token.")
-    FORBIDDEN = Kind("forbidden", 403, "The caller may not do this", "Use a token whose role allows it.")
-    FOREIGN_HOST = Kind(
-        "foreign-host",
+    UNAUTHENTICATED = 401, "The caller is not known", "Send a valid bearer token."
+    FORBIDDEN = 403, "The caller may not do this", "Use a token whose role allows it."
+    FOREIGN_HOST = (
         403,
         "The service is not known by that name",
         "Call it by a name of its own, or add this one to allowed_hosts in its settings.",
     )
-    FOREIGN_ORIGIN = Kind(
-        "foreign-origin",
+    FOREIGN_ORIGIN = (
         403,
         "Another web page's request",
         "Open the service's own pages, or use the command line or a program.",
     )
-    RATE_LIMITED = Kind("rate-limited", 429, "Too many requests", "Wait as long as Retry-After says.")
-    PROTOCOL_VERSION = Kind(
-        "protocol-version", 400, "The message is of another protocol version", "Upgrade the older party."
-    )
-    BAD_SIGNATURE = Kind(
-        "bad-signature", 400, "A signature does not hold", "Check that the parties' identities are the pinned ones."
-    )
+    RATE_LIMITED = 429, "Too many requests", "Wait as long as Retry-After says."
+    PROTOCOL_VERSION = 400, "The message is of another protocol version", "Upgrade the older party."
+    BAD_SIGNATURE = 400, "A signature does not hold", "Check that the parties' identities are the pinned ones."
     # Tasks and rounds
-    TASK_NOT_FOUND = Kind("task-not-found", 404, "There is no such task for the caller", "Poll GET /tasks.")
-    TASK_CLOSED = Kind("task-closed", 409, "The task is over", "Nothing; its job went on or ended.")
-    ANSWER_CONFLICT = Kind(
-        "answer-conflict", 409, "Another answer was already given", "Send the same bytes, or nothing."
-    )
-    CARD_SUPERSEDED = Kind(
-        "card-superseded",
+    TASK_NOT_FOUND = 404, "There is no such task for the caller", "Poll GET /tasks."
+    TASK_CLOSED = 409, "The task is over", "Nothing; its job went on or ended."
+    ANSWER_CONFLICT = 409, "Another answer was already given", "Send the same bytes, or nothing."
+    CARD_SUPERSEDED = (
         409,
         "The dataset has a later card, or its card was withdrawn later",
         "Publish the dataset again: that makes a newer card.",
     )
-    JOB_EXISTS = Kind("job-exists", 409, "Another job has this id", "Choose a new id.")
-    JOB_OVER = Kind("job-over", 409, "The job has ended", "Deploy a new one.")
-    WRONG_STATE = Kind("wrong-state", 409, "The job is not in a state that allows this", "Look at its status.")
-    MALFORMED_MESSAGE = Kind(
-        "malformed-message", 400, "A party's message does not have the agreed form", "Check the parties' versions."
-    )
-    MALFORMED_CIPHERTEXT = Kind(
-        "malformed-ciphertext", 400, "A ciphertext is not valid", "Check the sender's software."
-    )
-    MALFORMED_KEY = Kind("malformed-key", 400, "The public key is not sound", "Do not join; tell the Model Owner.")
-    REQUEST_DIFFERS = Kind(
-        "request-differs",
+    JOB_EXISTS = 409, "Another job has this id", "Choose a new id."
+    JOB_OVER = 409, "The job has ended", "Deploy a new one."
+    WRONG_STATE = 409, "The job is not in a state that allows this", "Look at its status."
+    MALFORMED_MESSAGE = 400, "A party's message does not have the agreed form", "Check the parties' versions."
+    MALFORMED_CIPHERTEXT = 400, "A ciphertext is not valid", "Check the sender's software."
+    MALFORMED_KEY = 400, "The public key is not sound", "Do not join; tell the Model Owner."
+    REQUEST_DIFFERS = (
         409,
         "This round was already answered for another request",
         "Nothing; an owner answers a round once.",
     )
-    ROWS_TOTAL_REFUSED = Kind(
-        "rows-total-refused",
+    ROWS_TOTAL_REFUSED = (
         409,
         "A request's total of rows cannot be the federation's",
         "Ask the Model Owner; deploy the job again.",
     )
-    ROSTER_INVALID = Kind(
-        "roster-invalid", 409, "The roster is not acceptable", "Compare it with the consortium's list."
-    )
-    SEALED_WEIGHTS_REFUSED = Kind(
-        "sealed-weights-refused",
+    ROSTER_INVALID = 409, "The roster is not acceptable", "Compare it with the consortium's list."
+    SEALED_WEIGHTS_REFUSED = (
         400,
         "The weights that were sealed to this owner do not open",
         "Nothing; the Model Owner deploys the job again.",
     )
-    SET_REFUSED = Kind(
-        "set-refused",
+    SET_REFUSED = (
         409,
         "A set of owners whose answers are to be summed is refused",
         "Ask the Facilitator; the round goes without this owner, or comes to nothing.",
     )
-    UNMASKING_REFUSED = Kind(
-        "unmasking-refused",
+    UNMASKING_REFUSED = (
         409,
         "An owner told other keys than those its answer was masked with",
         "Ask the owner that is named; deploy the job again without it.",
     )
-    SIGN_OFF_INVALID = Kind(
-        "sign-off-invalid",
+    SIGN_OFF_INVALID = (
         409,
         "A signature under a result is refused",
         "Look at what waits with `fedtrain sign-off JOB`, and sign that, each person once.",
     )
-    ADDITION_NOT_PROVEN = Kind(
-        "addition-not-proven", 409, "The sum is not the product of the owners' answers", "Run `fedtrain verify`."
-    )
-    SUM_OUT_OF_BOUND = Kind(
-        "sum-out-of-bound",
+    ADDITION_NOT_PROVEN = 409, "The sum is not the product of the owners' answers", "Run `fedtrain verify`."
+    SUM_OUT_OF_BOUND = (
         409,
         "A sum does not decrypt to what was planned",
         "Deploy the job again; if it stays, ask the owners for their software's versions.",
     )
-    SUMS_UNUSABLE = Kind(
-        "sums-unusable",
+    SUMS_UNUSABLE = (
         409,
         "The Model Owner cannot use a job's sums",
         "Ask the Model Owner, who knows more; see that every owner runs unaltered software.",
     )
-    LOG_INCONSISTENT = Kind(
-        "log-inconsistent", 409, "The Facilitator's log does not hold what was answered", "Run `fedtrain verify`."
-    )
-    RESTORED_TOO_OLD = Kind(
-        "restored-too-old",
+    LOG_INCONSISTENT = 409, "The Facilitator's log does not hold what was answered", "Run `fedtrain verify`."
+    RESTORED_TOO_OLD = (
         409,
         "A party's state is older than its job",
         "Run `fedtrain resume MODEL_ID` at that party; where it cannot catch up, deploy the job again.",
     )
-    EVIDENCE_PRUNED = Kind(
-        "evidence-pruned",
+    EVIDENCE_PRUNED = (
         410,
         "The job's ciphertexts were deleted by age",
         "Hashes and signatures are kept: `fedtrain verify` checks those. Ask before prune_after_days the next time.",
     )
-    IDEMPOTENCY_CONFLICT = Kind(
-        "idempotency-conflict",
+    IDEMPOTENCY_CONFLICT = (
         409,
         "The Idempotency-Key was used for another body",
         "Send the same body again, or a new key.",
     )
     # Why an owner declines, or a job ends
-    UNTRUSTED_MODEL_OWNER = Kind(
-        "untrusted-model-owner", 403, "The Model Owner is not pinned", "Pin it with `fedtrain trust`."
-    )
-    BUDGET_SPENT = Kind(
-        "budget-spent",
+    UNTRUSTED_MODEL_OWNER = 403, "The Model Owner is not pinned", "Pin it with `fedtrain trust`."
+    BUDGET_SPENT = (
         403,
         "The records' privacy budget does not cover the job",
         "Ask for a smaller epsilon, or for the same columns, row_bound and roster as an earlier job.",
     )
-    POLICY_REFUSES = Kind(
-        "policy-refuses", 403, "The owner's policy does not allow the job", "Change the job or the policy."
-    )
-    APPROVAL_DIFFERS = Kind(
-        "approval-differs",
+    POLICY_REFUSES = 403, "The owner's policy does not allow the job", "Change the job or the policy."
+    APPROVAL_DIFFERS = (
         403,
         "The job is not what was approved",
         "Deploy the request as it was approved, or make a new one.",
     )
-    REQUEST_NOT_APPROVED = Kind(
-        "request-not-approved",
+    REQUEST_NOT_APPROVED = (
         409,
         "Too few owners have approved the request",
         "Wait for their decisions, or ask them in the request's thread.",
     )
-    ENCODING_DIFFERS = Kind(
-        "encoding-differs",
+    ENCODING_DIFFERS = (
         409,
         "The job reads columns otherwise than the dataset declares",
         "Use the consortium's schema.json.",
     )
-    PLAN_DIFFERS = Kind(
-        "plan-differs", 409, "The plan is not what the spec gives", "Use the same version at every party."
-    )
-    TOO_FEW_OWNERS = Kind(
-        "too-few-owners", 409, "Fewer owners took part than the job needs", "See who declined, and why."
-    )
-    ROSTER_CLOSED = Kind(
-        "roster-closed",
+    PLAN_DIFFERS = 409, "The plan is not what the spec gives", "Use the same version at every party."
+    TOO_FEW_OWNERS = 409, "Fewer owners took part than the job needs", "See who declined, and why."
+    ROSTER_CLOSED = (
         409,
         "The roster was closed without this owner",
         "Answer sooner, or ask the Model Owner for a longer join_timeout_s.",
     )
-    OWNER_LEFT = Kind(
-        "owner-left",
-        409,
-        "An owner left the job after it had joined",
-        "Ask that owner why, and deploy the job again.",
-    )
-    NOT_SIGNED_OFF = Kind(
-        "not-signed-off",
+    OWNER_LEFT = 409, "An owner left the job after it had joined", "Ask that owner why, and deploy the job again."
+    NOT_SIGNED_OFF = (
         409,
         "The model is not released to others",
         "Hand in what the owners' people signed with `fedtrain release FILE`; a refusal stands.",
     )
-    SIGN_OFF_REFUSED = Kind(
-        "sign-off-refused",
+    SIGN_OFF_REFUSED = (
         409,
         "An owner's people did not sign the result off",
         "Read their reason, talk to them, and deploy the job again.",
     )
-    OWNER_TIMED_OUT = Kind(
-        "owner-timed-out", 504, "An owner did not answer in time", "Start it again, or use on_dropout: wait."
-    )
-    OWNER_LOST_ITS_KEY = Kind("owner-lost-its-key", 409, "An owner no longer has its mask key", "Deploy the job again.")
-    DIFFERENCING_RISK = Kind(
-        "differencing-risk",
+    OWNER_TIMED_OUT = 504, "An owner did not answer in time", "Start it again, or use on_dropout: wait."
+    OWNER_LOST_ITS_KEY = 409, "An owner no longer has its mask key", "Deploy the job again."
+    DIFFERENCING_RISK = (
         403,
         "The job's sum could be subtracted from an earlier one",
         "Look at what is shown, and approve or deny it by hand.",
     )
-    CONSENT_MISSING = Kind(
-        "consent-missing",
+    CONSENT_MISSING = (
         409,
         "Owners of an earlier roster have not consented",
         "Use the same roster, or have every owner concerned sign with `fedtrain consent`.",
     )
-    CONSENT_NOT_CONCERNED = Kind(
-        "consent-not-concerned",
+    CONSENT_NOT_CONCERNED = (
         400,
         "A consent is signed by somebody who is on none of its rosters",
         "Hand in what the owners concerned signed.",
     )
-    TOO_FEW_ROWS = Kind(
-        "too-few-rows",
+    TOO_FEW_ROWS = (
         403,
         "A dataset, a part of it or a cell holds too few rows",
         "Do what the detail says, such as merging categories, or collect more rows.",
     )
-    DATA_REFUSED = Kind(
-        "data-refused",
+    DATA_REFUSED = (
         403,
         "An owner's data are not let into the job",
         "Ask the owner: its own people see why, and `fedtrain check` says beforehand what to change.",
     )
-    DIVERGED = Kind("diverged", 409, "Training diverged", "Lower learning_rate, or use auto.")
-    TRAINING_UNAVAILABLE = Kind(
-        "training-unavailable",
+    DIVERGED = 409, "Training diverged", "Lower learning_rate, or use auto."
+    TRAINING_UNAVAILABLE = (
         503,
         "Networks cannot be trained here",
         "Install the extra `torch`, and take a device that is there.",
     )
-    TRAINING_OUT_OF_MEMORY = Kind(
-        "training-out-of-memory",
+    TRAINING_OUT_OF_MEMORY = (
         503,
         "Training needs more memory than it has",
         "Take a smaller batch_size, or raise the memory limit of the process that trains.",
     )
-    TRAINING_STOPPED = Kind(
-        "training-stopped",
+    TRAINING_STOPPED = (
         503,
         "The process that trains ended",
         "See in the log of the party how it ended, and whether its machine is short of memory.",
     )
-    DENIED = Kind("denied", 403, "The owner denied the job by hand", "Talk to the owner.")
-    SCORING_REFUSED = Kind(
-        "scoring-refused",
+    DENIED = 403, "The owner denied the job by hand", "Talk to the owner."
+    SCORING_REFUSED = (
         403,
         "The Model Owner does not let this owner score the model",
         "Ask it to allow it: POST /models/{id}/scoring.",
     )
-    SCORES_USED_UP = Kind(
-        "scores-used-up",
-        403,
-        "The model's scores are used up",
-        "Score fewer rows; more scores would tell the model itself.",
-    )
-    MODEL_NOT_GIVEN = Kind(
-        "model-not-given",
+    SCORES_USED_UP = 403, "The model's scores are used up", "Score fewer rows; more scores would tell the model itself."
+    MODEL_NOT_GIVEN = (
         403,
         "The model is not given to this owner",
         "Its spec says who gets it: give_model; of a model that is not given, rows can be scored unseen.",
     )
-    NO_PERSONAL_MODEL = Kind(
-        "no-personal-model",
-        404,
-        "This owner has trained no copy of the model",
-        "Train one: POST /models/{id}/personal.",
-    )
-    CANCELLED = Kind("cancelled", 409, "The job was cancelled", "Deploy it again.")
+    NO_PERSONAL_MODEL = 404, "This owner has trained no copy of the model", "Train one: POST /models/{id}/personal."
+    CANCELLED = 409, "The job was cancelled", "Deploy it again."
     # Operation
-    NOT_READY = Kind("not-ready", 503, "The service is not ready", "See GET /readyz for what is missing.")
-    TOO_MANY_CONNECTIONS = Kind(
-        "too-many-connections",
+    NOT_READY = 503, "The service is not ready", "See GET /readyz for what is missing."
+    TOO_MANY_CONNECTIONS = (
         503,
         "The service has all the connections that it can hold",
         "Try again in a few seconds; the log of the service says what holds them.",
     )
-    BODY_DAMAGED = Kind(
-        "body-damaged",
+    BODY_DAMAGED = (
         500,
         "A file of a party's store is missing or was altered",
         "Put the file back from a backup: the job goes on by itself, and nothing was added or passed on of it.",
     )
-    STORE_UNAVAILABLE = Kind(
-        "store-unavailable",
+    STORE_UNAVAILABLE = (
         503,
         "The service's database cannot be used now",
         "Nothing is lost: try again when GET /readyz says that the store is ok.",
     )
-    FACILITATOR_UNREACHABLE = Kind(
-        "facilitator-unreachable", 502, "The Facilitator cannot be reached", "Check its address and that it runs."
-    )
-    NO_ANSWER = Kind("no-answer", 504, "The other party did not answer in time", "Check that it runs, and try again.")
-    SERVICE_UNREACHABLE = Kind(
-        "service-unreachable", 502, "The service cannot be reached", "Check its address and that it runs."
-    )
-    INTERNAL = Kind("internal", 500, "The service failed", "Look at its log for the error's id.")
+    FACILITATOR_UNREACHABLE = 502, "The Facilitator cannot be reached", "Check its address and that it runs."
+    NO_ANSWER = 504, "The other party did not answer in time", "Check that it runs, and try again."
+    SERVICE_UNREACHABLE = 502, "The service cannot be reached", "Check its address and that it runs."
+    INTERNAL = 500, "The service failed", "Look at its log for the error's id."
 
     @property
     def slug(self) -> str:
-        return self.value.slug
-
-    @property
-    def status(self) -> int:
-        return self.value.status
+        return self.name.lower().replace("_", "-")
 
     @classmethod
     def from_slug(cls, slug: str, status: int = 500) -> Code:
@@ -397,7 +278,7 @@ class Code(Enum):
         return cls.INVALID_REQUEST if 400 <= status < 500 else cls.INTERNAL
 
 
-_BY_SLUG = {code.value.slug: code for code in Code}
+_BY_SLUG = {code.slug: code for code in Code}
 
 
 class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
@@ -418,13 +299,13 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
 
     def to_dict(self) -> dict[str, object]:
         """Return the problem document (RFC 9457 §3.1)."""
-        kind = self.code.value
+        code = self.code
         document: dict[str, object] = {
-            "type": TYPE_BASE + kind.slug,
-            "title": kind.title,
-            "status": kind.status,
+            "type": TYPE_BASE + code.slug,
+            "title": code.title,
+            "status": code.status,
             "detail": self.detail,
-            "remedy": kind.remedy,
+            "remedy": code.remedy,
         }
         return document | {name: value for name, value in self.extra.items() if name not in document}
 
@@ -453,7 +334,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
 
 def catalogue() -> str:
     """Return the Markdown table of every problem that `docs/protocol.md` holds between its problem markers."""
-    rows = [f"| `{c.slug}` | {c.status} | {c.value.title} | {c.value.remedy} |" for c in Code]
+    rows = [f"| `{c.slug}` | {c.status} | {c.title} | {c.remedy} |" for c in Code]
     return "\n".join(["| code | status | what happened | what to do |", "|---|---|---|---|", *rows])
 
 

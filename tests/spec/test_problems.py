@@ -12,18 +12,11 @@ from hypothesis import strategies as st
 from fedtrain.spec.problems import TYPE_BASE, Code, Problem
 
 
-def test_slugs_are_unique_and_follow_from_the_names() -> None:
-    slugs = [code.slug for code in Code]
-    assert len(slugs) == len(set(slugs))
-    for code in Code:
-        assert code.slug == code.name.lower().replace("_", "-")
-
-
 @pytest.mark.parametrize("code", list(Code), ids=lambda code: code.slug)
 def test_every_code_says_what_and_what_to_do_with_an_error_status(code: Code) -> None:
     assert 400 <= code.status <= 599
-    assert re.fullmatch(r"[A-Z].*[^.]", code.value.title)
-    assert code.value.remedy.endswith(".")
+    assert re.fullmatch(r"[A-Z].*[^.]", code.title)
+    assert code.remedy.endswith(".")
 
 
 @pytest.mark.parametrize("code", list(Code), ids=lambda code: code.slug)

@@ -44,4 +44,4 @@ def remedy_of(code: Code, *, listed: bool) -> str | None:
     """Return what to do about a problem, in commands and options. `listed`: fields or changes are shown beside it."""
     if code in _OF_WHAT_IS_LISTED and not listed:
         return None
-    return REMEDIES.get(code, code.value.remedy)
+    return REMEDIES.get(code, code.remedy)

@@ -135,9 +135,7 @@ def _hold_against(
         judge_table(policy, inspection) if spec is None else judge_rows(policy, spec, report.rows_used, inspection)
     )
     if verdict.outcome is not Ruling.ACCEPT and verdict.code is not None:
-        report.problems.append(
-            Problem(verdict.code.value.slug, f"jobs without privacy would be declined: {verdict.detail}")
-        )
+        report.problems.append(Problem(verdict.code.slug, f"jobs without privacy would be declined: {verdict.detail}"))
     report.waits += standing_out_risks(policy, inspection, validates=validates)
 
 
@@ -162,7 +160,7 @@ def _plan(spec: ModelSpec, report: TableReport) -> None:
     try:
         plan_spec(spec)
     except Problem as problem:
-        report.problems.append(Finding(problem.code.value.slug, f"no such job can be deployed: {problem.detail}"))
+        report.problems.append(Finding(problem.code.slug, f"no such job can be deployed: {problem.detail}"))
 
 
 def _effects(data: Path, rules: Mapping, props: DataProps) -> list[ColumnEffects]:

@@ -41,12 +41,11 @@ def texts() -> Mapping[str, ProblemText]:
 
 def page(code: Code) -> str:
     """Return the Markdown page on one problem."""
-    kind = code.value
-    parts = [f"# {kind.title}", f"`{kind.slug}`, HTTP status {kind.status}"]
-    text = texts().get(kind.slug)
+    parts = [f"# {code.title}", f"`{code.slug}`, HTTP status {code.status}"]
+    text = texts().get(code.slug)
     if text is None:
-        return "\n\n".join([*parts, "## What to do", f"- {kind.remedy}"]) + "\n"
-    advice = "\n".join(f"- {one}" for one in (kind.remedy, *text.advice))
+        return "\n\n".join([*parts, "## What to do", f"- {code.remedy}"]) + "\n"
+    advice = "\n".join(f"- {one}" for one in (code.remedy, *text.advice))
     return (
         "\n\n".join(
             [*parts, f"**Who meets it:** {text.seen_by}", f"**What it means:** {text.meaning}", "## What to do", advice]
@@ -57,7 +56,7 @@ def page(code: Code) -> str:
 
 def index(link: str) -> str:
     """Return the Markdown list of all problems. `link` is a page's address, with `{slug}` in it."""
-    rows = [f"| [`{code.slug}`]({link.format(slug=code.slug)}) | {code.status} | {code.value.title} |" for code in Code]
+    rows = [f"| [`{code.slug}`]({link.format(slug=code.slug)}) | {code.status} | {code.title} |" for code in Code]
     intro = (
         "Everything that can go wrong between parties and with their users. Over HTTP a problem is a document of the "
         f"type `application/problem+json`, whose `type` is `{TYPE_BASE}CODE`: every service serves these pages there."

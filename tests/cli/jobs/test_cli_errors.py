@@ -88,7 +88,7 @@ def test_what_to_do_is_told_in_commands_and_options(code: Code) -> None:
 
 def test_the_commands_that_remedies_name_are_there() -> None:
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-    texts = [*REMEDIES.values(), *(code.value.remedy for code in Code)]
+    texts = [*REMEDIES.values(), *(code.remedy for code in Code)]
     named = {name for text in texts for name in re.findall(r"`fedtrain ([a-z-]+)", text)}
     assert len(named) > 5 and named <= commands.keys() | {"--help"}
 

@@ -77,7 +77,7 @@ def test_a_problem_that_names_no_other_field_is_its_detail_alone(errors: list[di
 
 def test_a_remedy_that_needs_no_fields_stays() -> None:
     line = describe_error(Problem(Code.TOO_FEW_ROWS, "Too few.", errors=[]))
-    assert line == f"Too few. | {Code.TOO_FEW_ROWS.value.remedy}"
+    assert line == f"Too few. | {Code.TOO_FEW_ROWS.remedy}"
 
 
 def test_two_parties_of_one_name_are_told_once(tmp_path: Path) -> None:

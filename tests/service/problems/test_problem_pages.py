@@ -39,8 +39,8 @@ def test_a_page_says_more_than_the_catalogue(code: Code) -> None:
     for sentence in (text.seen_by, text.meaning, *text.advice):
         assert sentence.endswith((".", "?")), sentence
         assert sentence in page(code)
-    assert text.meaning.rstrip(".") != code.value.title
-    assert code.value.remedy not in text.advice
+    assert text.meaning.rstrip(".") != code.title
+    assert code.remedy not in text.advice
     assert f"`{code.slug}`, HTTP status {code.status}" in page(code)
 
 
