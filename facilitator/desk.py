@@ -9,7 +9,8 @@ from typing import Any
 
 from structlog.contextvars import bind_contextvars
 
-from fedtrain.facilitator.job import JobState, Message, StepAnswered
+from fedtrain.facilitator.job import Message, StepAnswered
+from fedtrain.facilitator.job_state import JobState
 from fedtrain.facilitator.rounds.incoming import (
     read_join_answer,
     read_round_answer,

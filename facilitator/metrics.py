@@ -11,7 +11,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from fedtrain.crypto import Engine
-from fedtrain.facilitator.job import JobState
+from fedtrain.facilitator.job_state import JobState
 from fedtrain.facilitator.store import Store
 from fedtrain.service.metrics.service_metrics import ServiceMetrics
 from fedtrain.service.metrics.window_metrics import WindowGauges

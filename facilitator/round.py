@@ -12,17 +12,13 @@ from fedtrain.crypto.masks import ROUND_KEY_BYTES
 from fedtrain.facilitator.job import (
     Add,
     AddingFailed,
-    Answer,
     AppendLog,
     CancelRequested,
     ClockJumped,
     CloseTasks,
     CreateTask,
-    CurrentRound,
     DropEvidence,
     Effect,
-    JobContext,
-    JobState,
     JoinAnswered,
     KeepBlob,
     Message,
@@ -36,6 +32,7 @@ from fedtrain.facilitator.job import (
     TimePassed,
     Unmasked,
 )
+from fedtrain.facilitator.job_state import Answer, CurrentRound, JobContext, JobState
 from fedtrain.facilitator.rounds.deadlines import clock_jumped, time_passed
 from fedtrain.facilitator.rounds.ending import check_leaver, end_job, owner_left, took_seconds
 from fedtrain.facilitator.rounds.going_on import answered, gone_for_good, set_signed, unmasked

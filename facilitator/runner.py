@@ -28,8 +28,6 @@ from fedtrain.facilitator.job import (
     DropEvidence,
     DropVoidRound,
     Effect,
-    JobContext,
-    JobState,
     KeepBlob,
     KeepRoster,
     Message,
@@ -37,6 +35,7 @@ from fedtrain.facilitator.job import (
     SumReady,
     TimePassed,
 )
+from fedtrain.facilitator.job_state import JobContext, JobState
 from fedtrain.facilitator.methods.adding import add_answers
 from fedtrain.facilitator.metrics import Metrics
 from fedtrain.facilitator.registry.claims import Claims

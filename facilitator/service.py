@@ -9,7 +9,8 @@ from functools import partial
 import structlog
 
 from fedtrain.facilitator import round as rounds
-from fedtrain.facilitator.job import CancelRequested, JobContext, JobState, Member, Outcome, OwnerOffers
+from fedtrain.facilitator.job import CancelRequested, Outcome, OwnerOffers
+from fedtrain.facilitator.job_state import JobContext, JobState, Member
 from fedtrain.facilitator.registry.evidence import log_line, log_lines_json
 from fedtrain.facilitator.registry.requests import asked_owners, may_be_invited
 from fedtrain.facilitator.rounds.incoming import open_manifest, open_registration

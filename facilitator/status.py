@@ -9,7 +9,7 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict
 from pydantic.config import JsonDict
 
-from fedtrain.facilitator.job import Accepted, JobState, Member
+from fedtrain.facilitator.job_state import Accepted, JobState, Member
 from fedtrain.methods import schedule_of
 from fedtrain.methods.schedule import Schedule
 from fedtrain.planning.window_position import WindowPosition, window_position

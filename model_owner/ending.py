@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from fedtrain.model_owner import job as j
-from fedtrain.model_owner.job import JobState, Outcome
+from fedtrain.model_owner.job import Outcome
+from fedtrain.model_owner.job_state import Ending, JobState
 from fedtrain.protocol.messages.rounds import (
     StepResult,
     to_cbor,
@@ -35,6 +36,17 @@ FATAL = frozenset(
 )
 
 
+#: Ends that follow from decrypted numbers. An owner can multiply its answer by a power of an encrypted weight, so that
+#: whether, and how, the job ends is a comparison with that weight: all of them are one to others.
+ABOUT_VALUES = frozenset({Code.DIVERGED.slug, Code.SUM_OUT_OF_BOUND.slug})
+TOLD = "The Model Owner could not use a sum of this job."
+
+
+def code_told(code: str | None) -> str | None:
+    """Return the code under which others are told of an end."""
+    return Code.SUMS_UNUSABLE.slug if code in ABOUT_VALUES else code
+
+
 def broken(state: JobState, message: j.Message, error: Exception, now: datetime) -> Outcome:
     """End the job whose step cannot be computed. Raises `error` again where no step would be answered by that."""
     arrived = message.turn.arrived if isinstance(message, j.PointEncrypted) else message
@@ -53,7 +65,7 @@ def failed(state: JobState, arrived: j.StepArrived, problem: Problem, now: datet
     """End the job for what a step brought. Others are told no number that follows from a decrypted one."""
     outcome = over(state, Event.FAIL, problem.code, problem.detail, now)
     told = outcome.state.ending.told if outcome.state.ending is not None else None
-    code = j.code_told(problem.code.slug)
+    code = code_told(problem.code.slug)
     result = StepResult(job_id=state.job_id, step=arrived.step.step, finished="FAILED", code=code, reason=told)
     return answering(outcome.state, arrived, result, outcome.effects)
 
@@ -61,7 +73,7 @@ def failed(state: JobState, arrived: j.StepArrived, problem: Problem, now: datet
 def over(state: JobState, event: Event, code: Code, reason: str, now: datetime) -> Outcome:
     """End the job by that event; what a reason tells of values stays with this party."""
     phase = advance(Role.MODEL_OWNER, state.phase, event)
-    ending = j.Ending(at=now, code=code.slug, reason=reason, told=j.TOLD if code.slug in j.ABOUT_VALUES else reason)
+    ending = Ending(at=now, code=code.slug, reason=reason, told=TOLD if code.slug in ABOUT_VALUES else reason)
     return Outcome(_with(state, phase=phase, ending=ending), (j.DestroyKey(),))
 
 

@@ -1,4 +1,4 @@
-"""A job as the Model Owner knows it: its state, what can happen to it, and what follows from that.
+"""Messages that a job takes at the Model Owner, and the effects that follow from them.
 
 Plain values without I/O. `fedtrain.model_owner.round` turns (context, state, message, now) into (state, effects).
 What grows with the rounds (the optimiser's state, the history) is kept beside the state, by the effects that say so.
@@ -8,183 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-from fedtrain.methods import schedule_of
-from fedtrain.methods.plan import Answer, Plan
-from fedtrain.methods.regression.budget import Budget, budget_of
+from fedtrain.methods.plan import Answer
 from fedtrain.model_owner.arithmetic.arrays import Integers
-from fedtrain.model_owner.methods.learning import HistoryRow as HistoryRow
-from fedtrain.model_owner.methods.learning import Learning as Learning
-from fedtrain.model_owner.methods.method import JobFacts, Taken
+from fedtrain.model_owner.job_state import JobState
+from fedtrain.model_owner.methods.learning import HistoryRow, Learning
+from fedtrain.model_owner.methods.method import Taken
 from fedtrain.model_owner.methods.moves import Ask
-from fedtrain.model_owner.results.fitted import TrainedModel as TrainedModel
+from fedtrain.model_owner.results.fitted import TrainedModel
 from fedtrain.neural import EvaluationResult
-from fedtrain.planning.window_position import WindowPosition, window_position
 from fedtrain.protocol import outcome
-from fedtrain.protocol.documents.identity import Identity
-from fedtrain.protocol.documents.opened import OpenedDocuments
-from fedtrain.protocol.documents.roster import OpenRoster
-from fedtrain.protocol.documents.signed import Hash, JobEnd, JobId, Manifest, Name, PartyId, SignedDocument
+from fedtrain.protocol.documents.signed import JobEnd, SignedDocument
 from fedtrain.protocol.evidence.addition import SumContext
 from fedtrain.protocol.evidence.verification import Job, LogPoint
-from fedtrain.protocol.messages.rounds import NO_ENTRY, Kind, SignedBytes, Step, VectorMessage
+from fedtrain.protocol.messages.rounds import SignedBytes, Step, VectorMessage
 from fedtrain.protocol.messages.shared_weights import Sealed, SealingContext
-from fedtrain.protocol.states import ENDED, Phase, Status, status_of
-from fedtrain.spec.model_spec import ModelSpec, Strict
-from fedtrain.spec.problems import Code, Problem
-
-
-@dataclass(frozen=True)
-class JobContext:
-    """Constants of a job: who this Model Owner is, the plan that follows from the spec, the documents."""
-
-    identity: Identity
-    name: str
-    plan: Plan
-    rounds: int
-    membership: SignedDocument | None = None
-    documents: OpenedDocuments = field(default_factory=OpenedDocuments)
-
-    @property
-    def budget(self) -> Budget:
-        """The plan of a regression. Raises TypeError for another method's."""
-        return budget_of(self.plan)
-
-    def manifest(self, state: JobState) -> Manifest:
-        """Return the job's manifest. Raises Problem(WRONG_STATE) before it is signed."""
-        return self.documents.manifest(_signed_manifest(state))
-
-    def manifest_hash(self, state: JobState) -> str:
-        """Return the hash of the job's manifest. Raises Problem(WRONG_STATE) before it is signed."""
-        return _signed_manifest(state).hash
-
-    def roster(self, state: JobState) -> OpenRoster:
-        """Return the job's roster. Raises Problem(WRONG_STATE) before it is closed."""
-        if state.roster is None or state.facilitator is None:
-            raise Problem(Code.WRONG_STATE, f"Job {state.job_id} has asked nothing yet.")
-        return self.documents.roster(state.roster, _signed_manifest(state), state.facilitator)
-
-
-def _signed_manifest(state: JobState) -> SignedDocument:
-    if state.manifest is None:
-        raise Problem(Code.WRONG_STATE, f"Job {state.job_id} is {state.phase}: its manifest is not signed yet.")
-    return state.manifest
-
-
-class Asked(Strict):
-    """The request that was sent last. `log_head`: the head of the Facilitator's log that it signed."""
-
-    round: int
-    kind: Kind
-    request_hash: Hash
-    log_head: Hash
-
-
-class Member(Strict):
-    """An owner on the roster."""
-
-    party: PartyId
-    name: Name
-
-
-class Ending(Strict):
-    """The job's end. `code` and `reason` are for this party's own people; others are told `told`, without numbers,
-    under the code that `code_told` gives."""
-
-    at: datetime
-    code: str | None = None
-    reason: str | None = None
-    told: str | None = None
-    converged: bool | None = None
-
-
-#: Ends that follow from decrypted numbers. An owner can multiply its answer by a power of an encrypted weight, so that
-#: whether, and how, the job ends is a comparison with that weight: all of them are one to others.
-ABOUT_VALUES = frozenset({Code.DIVERGED.slug, Code.SUM_OUT_OF_BOUND.slug})
-TOLD = "The Model Owner could not use a sum of this job."
-
-
-def code_told(code: str | None) -> str | None:
-    """Return the code under which others are told of an end."""
-    return Code.SUMS_UNUSABLE.slug if code in ABOUT_VALUES else code
-
-
-class OwnersWord(Strict):
-    """An owner's decision about the finished model, as its statement says it. `refused_because`: None where others may
-    get it."""
-
-    party: PartyId
-    refused_because: str | None = None
-    people: tuple[str, ...]
-    signed: SignedDocument
-
-
-class JobState(Strict):
-    """All that decides what happens next, and what a person is shown.
-
-    `next_step`: the number of the STEP task that is due. `loss`: the latest training loss in raw units.
-    `numbers_decrypted`: numbers of the federation's sums that were decrypted. `bytes_sent`, `bytes_received`: bodies
-    of this job's messages. `seconds_spent`: on its arithmetic. `cancel_told`: the Facilitator knows of the cancelling.
-    `owners_words`: of owners that have decided whether others get the finished model, as they came. `request`: the
-    hash of the request that it comes of.
-    """
-
-    job_id: JobId
-    phase: Phase = Phase.PREPARING
-    spec: ModelSpec
-    plan: dict[str, Any]
-    rounds: int
-    created_at: datetime
-    changed_at: datetime
-    started_at: datetime | None = None
-    manifest: SignedDocument | None = None
-    facilitator: PartyId | None = None
-    roster: SignedDocument | None = None
-    owners: tuple[Member, ...] = ()
-    next_step: int = 0
-    log_head: Hash = NO_ENTRY
-    log_length: int = 0
-    asked: Asked | None = None
-    rows_total: int | None = None
-    loss: float | None = None
-    gradient: float | None = None
-    numbers_decrypted: int = 0
-    bytes_sent: int = 0
-    bytes_received: int = 0
-    seconds_spent: float = 0.0
-    cancel_told: bool = True
-    ending: Ending | None = None
-    owners_words: tuple[OwnersWord, ...] = ()
-    request: Hash | None = None
-
-    @property
-    def ended(self) -> bool:
-        return self.phase in ENDED
-
-    @property
-    def status(self) -> Status:
-        return status_of(self.phase)
-
-    @property
-    def round(self) -> int:
-        """The round that is being asked; after the end, the last one that was answered."""
-        return self.asked.round if self.asked is not None else 0
-
-    @property
-    def window(self) -> WindowPosition | None:
-        """Scale and bits of the request that was sent last: inside a window only the Facilitator knows more."""
-        schedule = schedule_of(self.spec)
-        if self.ended or self.asked is None or not schedule.stepped or self.asked.kind != schedule.kind:
-            return None
-        return window_position(self.plan, 0)
-
-
-def facts_of(context: JobContext, state: JobState) -> JobFacts:
-    """Return what the job's method knows of it."""
-    return JobFacts(state.spec, context.plan, context.rounds, len(state.owners), state.rows_total)
-
+from fedtrain.spec.problems import Problem
 
 # Messages
 

@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from sqlalchemy import Engine as Database
 
 from fedtrain.crypto import Engine, PoolFiller
-from fedtrain.model_owner.job import JobState
+from fedtrain.model_owner.job_state import JobState
 from fedtrain.service.metrics.agent_metrics import AgentMetrics
 from fedtrain.service.metrics.service_metrics import ServiceMetrics
 from fedtrain.service.metrics.window_metrics import WindowGauges

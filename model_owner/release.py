@@ -6,7 +6,7 @@ model back. Statements are handed in as owners wrote them, and are checked like 
 
 from __future__ import annotations
 
-from fedtrain.model_owner.job import JobContext, JobState, Member, OwnersWord
+from fedtrain.model_owner.job_state import JobContext, JobState, Member, OwnersWord
 from fedtrain.protocol.documents.release import ReleaseStatement
 from fedtrain.protocol.documents.signed import SignedDocument, open_document
 from fedtrain.protocol.states import Phase

@@ -15,7 +15,8 @@ from fedtrain.methods.plan import counts_of
 from fedtrain.methods.schedule import COUNTS
 from fedtrain.model_owner import job as j
 from fedtrain.model_owner.ending import FATAL, answering, cancelled, ended, failed, over
-from fedtrain.model_owner.job import JobContext, JobState, Outcome, facts_of
+from fedtrain.model_owner.job import Outcome
+from fedtrain.model_owner.job_state import Asked, Ending, JobContext, JobState, Member, facts_of
 from fedtrain.model_owner.methods import method_of
 from fedtrain.model_owner.methods.method import Finished, Opened, Taken
 from fedtrain.model_owner.release import with_statement
@@ -150,7 +151,7 @@ def _roster_closed(context: JobContext, state: JobState, arrived: j.StepArrived,
         if state.roster == step.roster
         else advance(Role.MODEL_OWNER, state.phase, Event.ROSTER_CLOSED),
         roster=step.roster,
-        owners=tuple(j.Member(party=entry.party, name=entry.name) for entry in roster.acceptances),
+        owners=tuple(Member(party=entry.party, name=entry.name) for entry in roster.acceptances),
         started_at=now,
         log_head=sha256_hex(step.log_entry),
         log_length=1,
@@ -334,7 +335,7 @@ def _asking(
     signed = SignedBytes.sign(to_cbor(request), REQUEST_TAG, context.identity)
     if arrived.replayed is not None and signed != arrived.replayed.request:
         raise replay.differs(arrived.step.step, signed, arrived.replayed)
-    asked = j.Asked(round=request.round, kind=request.kind, request_hash=signed.hash, log_head=request.log_head)
+    asked = Asked(round=request.round, kind=request.kind, request_hash=signed.hash, log_head=request.log_head)
     result = StepResult(job_id=state.job_id, step=arrived.step.step, request=signed)
     return answering(_with(state, asked=asked), arrived, result, (*kept, *_dropped(context, arrived.step.step)))
 
@@ -355,7 +356,7 @@ def _kept(taken: Taken) -> tuple[j.Effect, ...]:
 
 def _finished(state: JobState, arrived: j.StepArrived, taken: Taken, end: Finished, now: datetime) -> Outcome:
     why = f"{end.why}; {_sums(state)} of them had a sum" if state.spec.training.goes_on else end.why
-    ending = j.Ending(at=now, reason=why, converged=end.converged)
+    ending = Ending(at=now, reason=why, converged=end.converged)
     after = _with(state, phase=advance(Role.MODEL_OWNER, state.phase, Event.FINISH), ending=ending)
     result = StepResult(job_id=state.job_id, step=arrived.step.step, finished="FINISHED")
     return answering(after, arrived, result, (*_kept(taken), j.KeepModel(end.model), j.DestroyKey()))

@@ -31,7 +31,8 @@ from fedtrain.methods.plan import Plan
 from fedtrain.model_owner import job as j
 from fedtrain.model_owner import round as rounds
 from fedtrain.model_owner.ending import FATAL, broken
-from fedtrain.model_owner.job import JobContext, JobState, Outcome
+from fedtrain.model_owner.job import Outcome
+from fedtrain.model_owner.job_state import JobContext, JobState
 from fedtrain.model_owner.jobs.ends import end_of
 from fedtrain.model_owner.jobs.initial_weights import beginning
 from fedtrain.model_owner.jobs.notices import notice_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from fedtrain.facilitator.job import JobState
+from fedtrain.facilitator.job_state import JobState
 from fedtrain.facilitator.runner import JobRunner, Resources
 from fedtrain.protocol.documents.signed import SignedDocument, parse_json, sign_document
 from fedtrain.protocol.evidence.heads import HeadList, HeadStatement, open_statement

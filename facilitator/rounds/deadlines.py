@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from fedtrain.facilitator.job import ClockJumped, JobContext, JobState, Outcome
+from fedtrain.facilitator.job import ClockJumped, Outcome
+from fedtrain.facilitator.job_state import JobContext, JobState
 from fedtrain.facilitator.rounds.ending import end_job
 from fedtrain.facilitator.rounds.going_on import time_is_over
 from fedtrain.facilitator.rounds.joining import close_roster

@@ -5,17 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal, cast
 
-from fedtrain.facilitator.job import (
-    CloseTasks,
-    CreateTask,
-    Effect,
-    Ending,
-    Invited,
-    JobContext,
-    JobState,
-    Outcome,
-    OwnerLeft,
-)
+from fedtrain.facilitator.job import CloseTasks, CreateTask, Effect, Outcome, OwnerLeft
+from fedtrain.facilitator.job_state import Ending, Invited, JobContext, JobState
 from fedtrain.protocol.documents.signed import JobEnd
 from fedtrain.protocol.messages.tasks import JSON_TYPE, TaskKind
 from fedtrain.protocol.states import Event, Phase, Role, advance

@@ -13,19 +13,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from fedtrain.facilitator.job import (
-    Add,
-    CloseTasks,
-    CreateTask,
-    CurrentRound,
-    DropVoidRound,
-    JobContext,
-    JobState,
-    Outcome,
-    OwnerLeft,
-    SetSigned,
-    Unmasked,
-)
+from fedtrain.facilitator.job import Add, CloseTasks, CreateTask, DropVoidRound, Outcome, OwnerLeft, SetSigned, Unmasked
+from fedtrain.facilitator.job_state import CurrentRound, JobContext, JobState
 from fedtrain.facilitator.rounds.ending import end_job
 from fedtrain.facilitator.rounds.moves import given_again, moved, step_task
 from fedtrain.protocol.documents.quorum import least_in_set

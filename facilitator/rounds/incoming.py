@@ -6,7 +6,8 @@ results can be pickled.
 
 from __future__ import annotations
 
-from fedtrain.facilitator.job import JobState, JoinAnswered, OwnerLeft, RoundAnswered, SetSigned, Unmasked
+from fedtrain.facilitator.job import JoinAnswered, OwnerLeft, RoundAnswered, SetSigned, Unmasked
+from fedtrain.facilitator.job_state import JobState
 from fedtrain.facilitator.rounds.going_on import sum_set_of
 from fedtrain.facilitator.rounds.order import check_answer
 from fedtrain.methods.plan import Plan

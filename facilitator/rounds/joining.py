@@ -4,21 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from fedtrain.facilitator.job import (
-    Accepted,
-    AppendLog,
-    CloseTasks,
-    CreateTask,
-    Declined,
-    Invited,
-    JobContext,
-    JobState,
-    JoinAnswered,
-    KeepRoster,
-    Member,
-    Outcome,
-    OwnerOffers,
-)
+from fedtrain.facilitator.job import AppendLog, CloseTasks, CreateTask, JoinAnswered, KeepRoster, Outcome, OwnerOffers
+from fedtrain.facilitator.job_state import Accepted, Declined, Invited, JobContext, JobState, Member
 from fedtrain.facilitator.rounds.ending import end_job, end_task, not_declined
 from fedtrain.facilitator.rounds.moves import given_again, moved, step_task
 from fedtrain.protocol.documents.identity import sha256_hex

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from fedtrain.facilitator.job import CreateTask, JobContext, JobState, Outcome
+from fedtrain.facilitator.job import CreateTask, Outcome
+from fedtrain.facilitator.job_state import JobContext, JobState
 from fedtrain.protocol.messages.pieces import Filed, step_pieces
 from fedtrain.protocol.messages.rounds import Step
 from fedtrain.protocol.messages.tasks import TaskKind

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fedtrain.facilitator.job import CurrentRound, JobContext, JobState
+from fedtrain.facilitator.job_state import CurrentRound, JobContext, JobState
 from fedtrain.methods import schedule_of
 from fedtrain.protocol.messages.rounds import RoundAnswer, RoundRequest
 from fedtrain.protocol.messages.shared_weights import check_recipients

@@ -16,7 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 from pydantic import Field
 
-from fedtrain.facilitator.job import Accepted, Answer, Declined, Invited, JobState, Member
+from fedtrain.facilitator.job_state import Accepted, Answer, Declined, Invited, JobState, Member
 from fedtrain.facilitator.store.tables import answers, jobs
 from fedtrain.protocol.documents.identity import sha256_hex
 from fedtrain.protocol.documents.signed import Hash, PartyId

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from fedtrain.facilitator.job import Effect, JobState, Outcome
+from fedtrain.facilitator.job import Effect, Outcome
+from fedtrain.facilitator.job_state import JobState
 from fedtrain.facilitator.store.job_rows import JOBS, JobRows, JobsRead
 from fedtrain.facilitator.store.notices import Listener
 from fedtrain.facilitator.store.results import Given, judge

@@ -12,7 +12,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from fedtrain.facilitator.job import CreateTask, JobState
+from fedtrain.facilitator.job import CreateTask
+from fedtrain.facilitator.job_state import JobState
 from fedtrain.facilitator.store.cards import CardRows, CardWrites
 from fedtrain.facilitator.store.job_rows import JobRows
 from fedtrain.facilitator.store.notices import tell

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fedtrain.model_owner.job import JobState
+from fedtrain.model_owner.job_state import JobState
 from fedtrain.model_owner.service import ModelService
 from fedtrain.protocol.documents.identity import sha256_hex
 from fedtrain.spec.model_spec import ModelSpec

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fedtrain.client.agent.heads import EndedJob
-from fedtrain.model_owner.job import JobState
+from fedtrain.model_owner.job_state import JobState
 from fedtrain.protocol.documents.signed import Roster, parse_json
 from fedtrain.protocol.states import Phase
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from fedtrain.model_owner.job import JobState
+from fedtrain.model_owner.job_state import JobState
 from fedtrain.protocol.states import Phase
 from fedtrain.service.notify.channels import Notice
 from fedtrain.service.notify.settings import Kind

@@ -12,7 +12,7 @@ from structlog.contextvars import bind_contextvars
 from fedtrain.client.facilitator import FacilitatorClient
 from fedtrain.client.retry import until_done
 from fedtrain.model_owner import job as j
-from fedtrain.model_owner.job import JobState
+from fedtrain.model_owner.job_state import JobState
 from fedtrain.model_owner.service import ModelService
 from fedtrain.model_owner.store import ModelStore
 from fedtrain.model_owner.sums.keys import KeyRing

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from fedtrain.model_owner.job import JobState, TrainedModel
+from fedtrain.model_owner.job_state import JobState
 from fedtrain.model_owner.methods import method_of
-from fedtrain.model_owner.results.fitted import Fitted
+from fedtrain.model_owner.results.fitted import Fitted, TrainedModel
 from fedtrain.model_owner.results.remarks import Remark, RemarkCode, remark
 from fedtrain.planning.noise_cost import noise_cost
 

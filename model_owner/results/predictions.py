@@ -12,7 +12,7 @@ from uuid import uuid4
 import numpy as np
 
 from fedtrain.model_owner.arithmetic.arrays import Floats
-from fedtrain.model_owner.job import JobState, TrainedModel
+from fedtrain.model_owner.job_state import JobState
 from fedtrain.model_owner.jobs.datasets import fingerprint
 from fedtrain.model_owner.results.clipping import as_json as clipped_as_json
 from fedtrain.model_owner.results.clipping import clipped_rows, remarks_on_clipped
@@ -24,7 +24,7 @@ from fedtrain.model_owner.results.examined.wrongly_read import (
     picture_shape,
 )
 from fedtrain.model_owner.results.finished import fitted_of, remarks_on
-from fedtrain.model_owner.results.fitted import Predicting
+from fedtrain.model_owner.results.fitted import Predicting, TrainedModel
 from fedtrain.model_owner.results.remarks import as_json
 from fedtrain.model_owner.store import Dataset, ModelStore, Prediction
 from fedtrain.protocol.clock import Clock

@@ -11,11 +11,14 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from fedtrain.client.facilitator import FacilitatorClient
-from fedtrain.model_owner.job import ABOUT_VALUES, HistoryRow, JobState, TrainedModel
+from fedtrain.model_owner.ending import ABOUT_VALUES
+from fedtrain.model_owner.job_state import JobState
 from fedtrain.model_owner.methods import method_of
+from fedtrain.model_owner.methods.learning import HistoryRow
 from fedtrain.model_owner.methods.quadratic.l2_choice import L2Choice
 from fedtrain.model_owner.release import refused, undecided
 from fedtrain.model_owner.results.finished import remarks_on
+from fedtrain.model_owner.results.fitted import TrainedModel
 from fedtrain.model_owner.results.remarks import Remark
 from fedtrain.model_owner.results.table.coefficient_table import CoefficientTable
 from fedtrain.planning.window_position import WindowPosition, window_position

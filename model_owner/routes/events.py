@@ -9,7 +9,8 @@ from typing import Any
 from fastapi import APIRouter, Request
 from sse_starlette import ServerSentEvent
 
-from fedtrain.model_owner.job import HistoryRow, JobState
+from fedtrain.model_owner.job_state import JobState
+from fedtrain.model_owner.methods.learning import HistoryRow
 from fedtrain.model_owner.results.finished import remarks_on
 from fedtrain.model_owner.results.remarks import as_json
 from fedtrain.model_owner.results.views import in_windows, line, position_of

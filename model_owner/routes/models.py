@@ -9,7 +9,7 @@ from fastapi import APIRouter, Body, Header, Query, Response
 from pydantic import Field, StrictInt
 
 from fedtrain.model_owner import job as j
-from fedtrain.model_owner.job import ABOUT_VALUES
+from fedtrain.model_owner.ending import ABOUT_VALUES
 from fedtrain.model_owner.jobs.deploying import deployed
 from fedtrain.model_owner.jobs.specs import spec_of
 from fedtrain.model_owner.release import check_released

@@ -24,7 +24,7 @@ from fedtrain.crypto import (
     prove_key,
 )
 from fedtrain.model_owner.arithmetic.arrays import Floats
-from fedtrain.model_owner.job import JobState
+from fedtrain.model_owner.job_state import JobState
 from fedtrain.model_owner.release import check_released
 from fedtrain.model_owner.results.finished import fitted_of
 from fedtrain.model_owner.results.linear import LinearModel

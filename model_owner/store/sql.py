@@ -11,7 +11,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
 from fedtrain.model_owner import job as j
-from fedtrain.model_owner.job import HistoryRow, JobState, Learning, TrainedModel
+from fedtrain.model_owner.job_state import JobState
+from fedtrain.model_owner.methods.learning import HistoryRow, Learning
+from fedtrain.model_owner.results.fitted import TrainedModel
 from fedtrain.model_owner.store import tables
 from fedtrain.model_owner.store.records import Dataset, Prediction
 from fedtrain.protocol.states import Phase

@@ -18,14 +18,14 @@ models = sa.Table(
     sa.Column("phase", sa.String(32), nullable=False, index=True),
     sa.Column("settled", sa.Boolean, nullable=False, index=True),  # ended, and the Facilitator knows
     sa.Column("ended_at", sa.String(40)),
-    sa.Column("state", sa.Text, nullable=False),  # model_owner.job.JobState as JSON
+    sa.Column("state", sa.Text, nullable=False),  # model_owner.job_state.JobState as JSON
 )
 
 learning = sa.Table(
     "learning",
     metadata,
     sa.Column("job_id", sa.String(32), sa.ForeignKey("models.job_id"), primary_key=True),
-    sa.Column("learning", sa.Text, nullable=False),  # model_owner.job.Learning as JSON
+    sa.Column("learning", sa.Text, nullable=False),  # model_owner.methods.learning.Learning as JSON
 )
 
 history = sa.Table(
@@ -33,7 +33,7 @@ history = sa.Table(
     metadata,
     sa.Column("job_id", sa.String(32), sa.ForeignKey("models.job_id"), primary_key=True),
     sa.Column("round", sa.Integer, primary_key=True),
-    sa.Column("row", sa.Text, nullable=False),  # model_owner.job.HistoryRow as JSON
+    sa.Column("row", sa.Text, nullable=False),  # model_owner.methods.learning.HistoryRow as JSON
 )
 
 outbox = sa.Table(
@@ -48,7 +48,7 @@ trained = sa.Table(
     "trained",
     metadata,
     sa.Column("job_id", sa.String(32), sa.ForeignKey("models.job_id"), primary_key=True),
-    sa.Column("model", sa.Text, nullable=False),  # model_owner.job.TrainedModel as JSON
+    sa.Column("model", sa.Text, nullable=False),  # model_owner.results.fitted.TrainedModel as JSON
 )
 
 datasets = sa.Table(

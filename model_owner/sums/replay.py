@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from fedtrain.crypto import Engine, SlotLayout, key_id
 from fedtrain.model_owner import job as j
-from fedtrain.model_owner.job import JobContext, JobState, Outcome
+from fedtrain.model_owner.ending import ABOUT_VALUES, TOLD, code_told
+from fedtrain.model_owner.job import Outcome
+from fedtrain.model_owner.job_state import JobContext, JobState
 from fedtrain.model_owner.sums import windows
 from fedtrain.protocol.documents.signed import SignedDocument
 from fedtrain.protocol.evidence.verification import LogItem, LogVerifier
@@ -90,6 +92,6 @@ def still_over(state: JobState, step: int) -> Outcome:
     """The end of a job that failed here, for a Facilitator that goes on with it. Raises Problem(JOB_OVER)."""
     if (ending := state.ending) is None or state.phase is not Phase.FAILED:
         raise Problem(Code.JOB_OVER, f"Job {state.job_id} is {state.phase}.")
-    told = j.TOLD if ending.code in j.ABOUT_VALUES else ending.told  # one kept by an older version told more
-    end = StepResult(job_id=state.job_id, step=step, finished="FAILED", code=j.code_told(ending.code), reason=told)
+    told = TOLD if ending.code in ABOUT_VALUES else ending.told  # one kept by an older version told more
+    end = StepResult(job_id=state.job_id, step=step, finished="FAILED", code=code_told(ending.code), reason=told)
     return Outcome(state, (j.GiveResult(step, to_cbor(end)),))

@@ -7,7 +7,7 @@ from fedtrain.methods.plan import Plan
 from fedtrain.methods.regression.budget import budget_of
 from fedtrain.model_owner import job as j
 from fedtrain.model_owner.arithmetic.arrays import to_floats
-from fedtrain.model_owner.job import JobContext, JobState
+from fedtrain.model_owner.job_state import JobContext, JobState
 from fedtrain.model_owner.methods.moves import Ask
 from fedtrain.protocol.messages.shared_weights import Sealed, SealingContext, seal_weights, seal_weights_once
 from fedtrain.spec.problems import Code, Problem

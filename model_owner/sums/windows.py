@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fedtrain.methods import schedule_of
 from fedtrain.model_owner import job as j
-from fedtrain.model_owner.job import JobContext, JobState
+from fedtrain.model_owner.job_state import JobContext, JobState
 from fedtrain.protocol.evidence.verification import Job, LogPoint
 from fedtrain.protocol.messages.expected import planned_round
 from fedtrain.protocol.messages.rounds import LogEntry, from_cbor

@@ -15,7 +15,7 @@ from fedtrain.facilitator import round as facilitator_round
 from fedtrain.facilitator.job import CreateTask
 from fedtrain.facilitator.store import Store as FacilitatorStore
 from fedtrain.methods.regression.kinds import RoundKind
-from fedtrain.model_owner.job import JobState as ModelOwnerJob
+from fedtrain.model_owner.job_state import JobState as ModelOwnerJob
 from fedtrain.model_owner.store import ModelStore
 from fedtrain.planning.plans import plan_spec, rounds_of
 from fedtrain.protocol.messages.tasks import JSON_TYPE, TaskKind

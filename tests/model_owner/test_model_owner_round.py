@@ -11,6 +11,9 @@ from sklearn.linear_model import LinearRegression
 from fedtrain.crypto import EncryptedVector
 from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.model_owner import job as j
+from fedtrain.model_owner.ending import TOLD, code_told
+from fedtrain.model_owner.job_state import JobState
+from fedtrain.model_owner.methods.learning import Learning
 from fedtrain.protocol.documents.identity import Identity, sha256_hex
 from fedtrain.protocol.documents.signed import JobEnd, Roster, sign_document
 from fedtrain.protocol.messages.rounds import (
@@ -230,7 +233,7 @@ def ends_as(driver: Driver, step: Step) -> Code:
     assert result.finished == "FAILED"
     assert driver.state.phase is Phase.FAILED
     assert driver.state.ending is not None
-    assert result.code == j.code_told(driver.state.ending.code)
+    assert result.code == code_told(driver.state.ending.code)
     return Code.from_slug(driver.state.ending.code or "")
 
 
@@ -320,7 +323,7 @@ def test_masks_that_do_not_cancel_are_found_by_the_bound(driver: Driver) -> None
     step = honest_but_for(driver, masked)
     assert ends_as(driver, step) is Code.SUM_OUT_OF_BOUND
     assert driver.state.ending is not None
-    assert driver.state.ending.told == j.TOLD
+    assert driver.state.ending.told == TOLD
 
 
 def test_an_owner_that_is_within_the_bound_is_believed(driver: Driver) -> None:
@@ -348,7 +351,7 @@ def test_a_diverging_rate_fails_the_job_and_tells_others_no_number(small_keypair
     document = spec_document(optimizer="gradient_descent", learning_rate=40.0, rounds=50)
     driver = Driver(document, small_keypair)
     result = driver.train(peers_of(driver))
-    assert (result.finished, result.code, result.reason) == ("FAILED", Code.SUMS_UNUSABLE.slug, j.TOLD)
+    assert (result.finished, result.code, result.reason) == ("FAILED", Code.SUMS_UNUSABLE.slug, TOLD)
     assert driver.state.ending is not None and driver.state.ending.code == Code.DIVERGED.slug
     assert "learning_rate 40" in (driver.state.ending.reason or "")
 
@@ -441,9 +444,9 @@ def test_a_sum_that_was_opened_before_a_cancel_changes_nothing_after_it(driver: 
 
 def test_states_and_learning_survive_json(driver: Driver) -> None:
     at_first_gradient(driver)
-    assert j.JobState.model_validate_json(driver.state.model_dump_json()) == driver.state
+    assert JobState.model_validate_json(driver.state.model_dump_json()) == driver.state
     assert driver.learning is not None
-    again = j.Learning.model_validate_json(driver.learning.model_dump_json())
+    again = Learning.model_validate_json(driver.learning.model_dump_json())
     assert again == driver.learning
     assert repr(again) == "Learning(…)"
     assert ModelSpec.model_validate_json(driver.spec.model_dump_json()) == driver.spec

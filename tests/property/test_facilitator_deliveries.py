@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from fedtrain.facilitator.job import CancelRequested, CreateTask, JobState, Message, OwnerOffers, TimePassed
+from fedtrain.facilitator.job import CancelRequested, CreateTask, Message, OwnerOffers, TimePassed
+from fedtrain.facilitator.job_state import JobState
 from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.protocol.documents.identity import sha256_hex
 from fedtrain.protocol.messages.rounds import NO_ENTRY, LogEntry, from_cbor

@@ -29,6 +29,7 @@ from hypothesis.stateful import (
 import fedtrain.data_owner.release.answer
 from fedtrain.data_owner import job as o
 from fedtrain.facilitator import job as f
+from fedtrain.facilitator.job_state import JobState, Member
 from fedtrain.facilitator.status import JobOutline, describe
 from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.model_owner import job as m
@@ -285,7 +286,7 @@ class Federation(RuleBasedStateMachine):
         if state is None or context is None:
             return
         view = describe(
-            JobOutline.of(context.manifest), state, f.Member(party="01" * 32, name="facilitator"), self.facilitator.now
+            JobOutline.of(context.manifest), state, Member(party="01" * 32, name="facilitator"), self.facilitator.now
         )
         if state.ended:
             assert view.waiting_for == [] and (view.code or state.phase is JobPhase.FINISHED)
@@ -341,7 +342,7 @@ class Federation(RuleBasedStateMachine):
         self.no_accepted_answer_is_lost()
         self.who_is_waited_for_is_named()
 
-    def check_the_end(self, state: f.JobState) -> None:
+    def check_the_end(self, state: JobState) -> None:
         # A job that the Model Owner cancels may have failed at the Facilitator meanwhile; finished is finished at both.
         at_model_owner = self.model_owner.state.phase
         assert at_model_owner in ENDED, f"the Model Owner is {at_model_owner} for ever"

@@ -14,6 +14,8 @@ from fedtrain.data_owner import job as o
 from fedtrain.data_owner.job_state import JobState
 from fedtrain.facilitator import job as f
 from fedtrain.facilitator import round as facilitator_round
+from fedtrain.facilitator.job_state import JobContext
+from fedtrain.facilitator.job_state import JobState as FacilitatorsState
 from fedtrain.facilitator.rounds import joining
 from fedtrain.protocol.states import Phase as JobPhase
 from tests.harness.data_owner.federation_owner import OwnerParty
@@ -48,7 +50,7 @@ class Restored(Eager):
                 self.owners[name].kept = deepcopy(older[-1])
                 self.was_set_back = True
 
-    def check_the_end(self, state: f.JobState) -> None:
+    def check_the_end(self, state: FacilitatorsState) -> None:
         """Not looked at: where owners' moments change, the coefficients would be the first to show it."""
 
 
@@ -72,7 +74,7 @@ def finds(complaint: str, machine: type[Federation] = Eager) -> None:
 def test_a_facilitator_that_takes_a_sum_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     take_sum = facilitator_round._sum
 
-    def whenever(context: f.JobContext, state: f.JobState, event: f.SumReady, now: Any) -> f.Outcome:
+    def whenever(context: JobContext, state: FacilitatorsState, event: f.SumReady, now: Any) -> f.Outcome:
         complete = state.current is not None and len(state.current.answers) == len(state.roster)
         phase = JobPhase.ADDING if complete and not state.ended else state.phase
         return take_sum(context, state.model_copy(update={"phase": phase}), event, now)
@@ -84,7 +86,7 @@ def test_a_facilitator_that_takes_a_sum_twice(monkeypatch: pytest.MonkeyPatch) -
 def test_a_facilitator_that_lets_a_later_answer_replace_an_accepted_one(monkeypatch: pytest.MonkeyPatch) -> None:
     take_answer = facilitator_round._answer
 
-    def forgetful(context: f.JobContext, state: f.JobState, event: f.RoundAnswered, now: Any) -> f.Outcome:
+    def forgetful(context: JobContext, state: FacilitatorsState, event: f.RoundAnswered, now: Any) -> f.Outcome:
         if state.current is not None and len(state.current.answers) > 1:
             kept = dict(list(state.current.answers.items())[1:])
             state = state.model_copy(update={"current": state.current.model_copy(update={"answers": kept})})

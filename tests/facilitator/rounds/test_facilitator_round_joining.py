@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from fedtrain.facilitator.job import CancelRequested, CloseTasks, JobState, KeepRoster, OwnerOffers
+from fedtrain.facilitator.job import CancelRequested, CloseTasks, KeepRoster, OwnerOffers
+from fedtrain.facilitator.job_state import JobState
 from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.protocol.documents.identity import sha256_hex
 from fedtrain.protocol.documents.roster import open_roster

@@ -5,15 +5,8 @@ from __future__ import annotations
 import pytest
 from prometheus_client import CollectorRegistry
 
-from fedtrain.facilitator.job import (
-    Add,
-    AddingFailed,
-    AppendLog,
-    CancelRequested,
-    CloseTasks,
-    KeepBlob,
-    Member,
-)
+from fedtrain.facilitator.job import Add, AddingFailed, AppendLog, CancelRequested, CloseTasks, KeepBlob
+from fedtrain.facilitator.job_state import Member
 from fedtrain.facilitator.metrics import Metrics
 from fedtrain.facilitator.status import JobOutline, describe
 from fedtrain.methods.regression.kinds import RoundKind

@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
-from fedtrain.facilitator.job import Answer, CreateTask, JobState
+from fedtrain.facilitator.job import CreateTask
+from fedtrain.facilitator.job_state import Answer, JobState
 from fedtrain.facilitator.store import Store
 from fedtrain.facilitator.store.sql import MIGRATIONS
 from fedtrain.facilitator.store.tables import answers, jobs

@@ -12,7 +12,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from fedtrain.facilitator import round as rounds
-from fedtrain.facilitator.job import CreateTask, JobState
+from fedtrain.facilitator.job import CreateTask
+from fedtrain.facilitator.job_state import JobState
 from fedtrain.facilitator.store import Claim, Store, StoredEntry, StoredParty
 from fedtrain.facilitator.store.card_text import TABLE
 from fedtrain.facilitator.store.tables import metadata

@@ -14,6 +14,7 @@ from typing import Any
 
 from fedtrain.crypto import KeyHolderEncryptor, LocalEngine, generate_keypair, prove_key
 from fedtrain.facilitator import job as f
+from fedtrain.facilitator import job_state as at_facilitator
 from fedtrain.facilitator import round as facilitator_round
 from fedtrain.facilitator.methods.adding import add_answers
 from fedtrain.facilitator.rounds.incoming import (
@@ -26,7 +27,10 @@ from fedtrain.facilitator.rounds.incoming import (
     read_withdrawal,
 )
 from fedtrain.model_owner import job as m
+from fedtrain.model_owner import job_state as at_model_owner
 from fedtrain.model_owner import round as model_owner_round
+from fedtrain.model_owner.methods.learning import Learning
+from fedtrain.model_owner.results.fitted import TrainedModel
 from fedtrain.model_owner.sums.opening import encrypt_points, open_sum, planned_weights
 from fedtrain.model_owner.sums.unmasking import public_unmasking_key
 from fedtrain.planning.plans import plan_spec, rounds_of
@@ -101,11 +105,11 @@ class FacilitatorParty:
         self.identity = identity_of("facilitator")
         self.kept = FacilitatorKept()
         self.now = START
-        self.context: f.JobContext | None = None
+        self.context: at_facilitator.JobContext | None = None
 
     @property
-    def state(self) -> f.JobState | None:
-        return None if self.kept.state is None else f.JobState.model_validate_json(self.kept.state)
+    def state(self) -> at_facilitator.JobState | None:
+        return None if self.kept.state is None else at_facilitator.JobState.model_validate_json(self.kept.state)
 
     def open_tasks(self, party: str) -> list[Task]:
         return [task for task in self.kept.tasks.values() if task.recipient == party and not task.closed]
@@ -120,7 +124,9 @@ class FacilitatorParty:
         if self.kept.state is not None:
             return
         self.budget = plan_spec(manifest.spec)
-        self.context = f.JobContext(manifest, signed, int(manifest.modulus, 16), self.identity, self.budget)
+        self.context = at_facilitator.JobContext(
+            manifest, signed, int(manifest.modulus, 16), self.identity, self.budget
+        )
         self.kept.state = facilitator_round.open_job(self.context, self.now).model_dump_json()
         for party, name in self.kept.registered.items():
             self._happen(f.OwnerOffers(party, name))
@@ -206,8 +212,8 @@ class FacilitatorParty:
 @dataclass
 class ModelOwnerKept:
     state: str | None = None
-    learning: m.Learning | None = None
-    model: m.TrainedModel | None = None
+    learning: Learning | None = None
+    model: TrainedModel | None = None
     results: dict[int, bytes] = field(default_factory=dict)
 
 
@@ -219,8 +225,8 @@ class ModelOwnerParty:
         self.party_id = self.identity.party_id
         self.disk = Disk()
         self.budget = plan_spec(spec)
-        self.context = m.JobContext(self.identity, "model-owner", self.budget, rounds_of(spec))
-        first = m.JobState(
+        self.context = at_model_owner.JobContext(self.identity, "model-owner", self.budget, rounds_of(spec))
+        first = at_model_owner.JobState(
             job_id=JOB_ID,
             spec=spec,
             plan=self.budget.to_dict(),
@@ -231,9 +237,9 @@ class ModelOwnerParty:
         self.kept = ModelOwnerKept(first.model_dump_json())
 
     @property
-    def state(self) -> m.JobState:
+    def state(self) -> at_model_owner.JobState:
         assert self.kept.state is not None
-        return m.JobState.model_validate_json(self.kept.state)
+        return at_model_owner.JobState.model_validate_json(self.kept.state)
 
     def settle(self, facilitator: FacilitatorParty) -> None:
         """Return what is done after a start, and after a cancelling: the job is brought to the Facilitator, or its end

@@ -11,8 +11,6 @@ from fedtrain.facilitator.job import (
     AppendLog,
     CreateTask,
     Effect,
-    JobContext,
-    JobState,
     JoinAnswered,
     Message,
     OwnerOffers,
@@ -21,6 +19,7 @@ from fedtrain.facilitator.job import (
     SumReady,
     TimePassed,
 )
+from fedtrain.facilitator.job_state import JobContext, JobState
 from fedtrain.methods.plan import Plan
 from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.planning.plans import plan_spec

@@ -9,7 +9,9 @@ from fedtrain.crypto import KeyHolderEncryptor, LocalEngine, generate_keypair
 from fedtrain.crypto.paillier.key_proof import prove_key
 from fedtrain.model_owner import job as j
 from fedtrain.model_owner import round as rounds
-from fedtrain.model_owner.job import JobContext, JobState
+from fedtrain.model_owner.job_state import JobContext, JobState
+from fedtrain.model_owner.methods.learning import HistoryRow, Learning
+from fedtrain.model_owner.results.fitted import TrainedModel
 from fedtrain.model_owner.sums.opening import encrypt_points, open_sum, planned_weights
 from fedtrain.planning.plans import plan_spec, rounds_of
 from fedtrain.protocol.documents.identity import Identity
@@ -40,9 +42,9 @@ class Driver:
         )
         self.private_key = (keypair or generate_keypair(self.spec.training.key_bits, allow_small=True))[1]
         self.kept: list[Any] = []
-        self.learning: j.Learning | None = None
-        self.history: list[j.HistoryRow] = []
-        self.model: j.TrainedModel | None = None
+        self.learning: Learning | None = None
+        self.history: list[HistoryRow] = []
+        self.model: TrainedModel | None = None
         self.results: dict[int, bytes] = {}
 
     def apply(self, message: j.Message) -> tuple[j.Effect, ...]:

@@ -15,7 +15,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from fedtrain.model_owner.job import GiveResult, JobState, Outcome
+from fedtrain.model_owner.job import GiveResult, Outcome
+from fedtrain.model_owner.job_state import JobState
 from fedtrain.model_owner.store import ModelStore
 from fedtrain.planning.plans import plan_spec, rounds_of
 from fedtrain.service.store.body_files import BodyFiles

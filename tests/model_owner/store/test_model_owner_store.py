@@ -7,19 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from fedtrain.model_owner.job import (
-    Asked,
-    Ending,
-    GiveResult,
-    HistoryRow,
-    JobState,
-    KeepHistory,
-    KeepLearning,
-    KeepModel,
-    Learning,
-    Outcome,
-    TrainedModel,
-)
+from fedtrain.model_owner.job import GiveResult, KeepHistory, KeepLearning, KeepModel, Outcome
+from fedtrain.model_owner.job_state import Asked, Ending, JobState
+from fedtrain.model_owner.methods.learning import HistoryRow, Learning
+from fedtrain.model_owner.results.fitted import TrainedModel
 from fedtrain.model_owner.store import Dataset, ModelStore, Prediction
 from fedtrain.planning.plans import plan_spec, rounds_of
 from fedtrain.protocol.states import Phase

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from fedtrain.model_owner.job import DropResults, Ending, GiveResult, HistoryRow, KeepHistory, Outcome
+from fedtrain.model_owner.job import DropResults, GiveResult, KeepHistory, Outcome
+from fedtrain.model_owner.job_state import Ending
+from fedtrain.model_owner.methods.learning import HistoryRow
 from fedtrain.model_owner.store import ModelStore
 from fedtrain.protocol.documents.identity import sha256_hex
 from fedtrain.protocol.states import Phase

@@ -12,7 +12,7 @@ import pytest
 from fedtrain.data_owner.store.sql import OwnerStore
 from fedtrain.facilitator import round as facilitator_round
 from fedtrain.facilitator.store import Store
-from fedtrain.model_owner.job import JobState as ModelOwnerJob
+from fedtrain.model_owner.job_state import JobState as ModelOwnerJob
 from fedtrain.model_owner.store import ModelStore
 from fedtrain.planning.plans import plan_spec, rounds_of
 from fedtrain.protocol.outcome import Outcome
