@@ -22,8 +22,11 @@ from fedtrain.client.http import joined
 from fedtrain.crypto import Engine
 from fedtrain.model_owner.giving import Giving
 from fedtrain.model_owner.jobs.datasets import Datasets
+from fedtrain.model_owner.jobs.effects import JobEffects
 from fedtrain.model_owner.jobs.preparation import Preparation
 from fedtrain.model_owner.jobs.requests import OwnRequests, Requester
+from fedtrain.model_owner.jobs.resources import JobContexts, Resources
+from fedtrain.model_owner.jobs.tasks import JobTasks
 from fedtrain.model_owner.metrics import Metrics
 from fedtrain.model_owner.results.predictions import Predictions
 from fedtrain.model_owner.results.round_metrics import RoundMetrics
@@ -33,7 +36,7 @@ from fedtrain.model_owner.routes.access import Desk
 from fedtrain.model_owner.scoring.desk import ScoringDesk, ScoringParts
 from fedtrain.model_owner.scoring.ledger import ScoringLedger
 from fedtrain.model_owner.scoring.told import BitsTold
-from fedtrain.model_owner.service import ModelService, Resources
+from fedtrain.model_owner.service import ModelService
 from fedtrain.model_owner.settings import ModelOwnerSettings
 from fedtrain.model_owner.store import ModelStore
 from fedtrain.model_owner.sums.keys import KeyRing
@@ -184,35 +187,37 @@ class _Parts:
         worker = WorkerProcess()
         round_metrics = RoundMetrics(store, settings.state_dir / "tests", self._trainer or worker)
         await asyncio.to_thread(round_metrics.forget_unfinished)
-        service = ModelService(
-            Resources(
-                store=store,
-                identity=self._identity,
-                name=settings.name,
-                clock=self._clock,
-                executor=self._executor,
-                engine=engine,
-                keys=keys,
-                client=client,
-                doorbell=doorbell,
-                metrics=self._metrics,
-                allow_small_keys=settings.allow_small_keys,
-                unit_costs=cache(
-                    partial(unit_costs, settings.state_dir, monotonic=self._clock.monotonic, choice=settings.engine)
-                ),
-                data_folder=settings.data_folder,
-                round_metrics=round_metrics,
-                membership=self._membership,
-            )
+        resources = Resources(
+            store=store,
+            identity=self._identity,
+            name=settings.name,
+            clock=self._clock,
+            executor=self._executor,
+            engine=engine,
+            keys=keys,
+            client=client,
+            doorbell=doorbell,
+            metrics=self._metrics,
+            allow_small_keys=settings.allow_small_keys,
+            unit_costs=cache(
+                partial(unit_costs, settings.state_dir, monotonic=self._clock.monotonic, choice=settings.engine)
+            ),
+            data_folder=settings.data_folder,
+            round_metrics=round_metrics,
+            membership=self._membership,
         )
+        contexts = JobContexts(resources)
+        effects = JobEffects(resources, contexts)
+        service = ModelService(resources, contexts, effects)
+        tasks = JobTasks(resources, contexts, service)
         predictions = Predictions(store, self._clock, self._executor)
         scoring = self._scoring(store, predictions, engine)
         agent = self.agent = TaskAgent(
             client,
             self._metrics.agent.timed(
                 {
-                    TaskKind.STEP: service.on_step,
-                    TaskKind.END: service.on_end,
+                    TaskKind.STEP: tasks.on_step,
+                    TaskKind.END: tasks.on_end,
                     TaskKind.SCORING: scoring.on_scoring,
                     TaskKind.SCORE: scoring.on_score,
                     TaskKind.MODEL: Giving(self._identity, store, self._executor).on_model,
@@ -222,10 +227,10 @@ class _Parts:
             receive=joined if store.bodies is None else store.bodies.receive_mapped,
             wait_s=settings.poll_wait_s,
             on_event=self._metrics.agent.on_event,
-            on_problem=service.on_problem,
+            on_problem=tasks.on_problem,
         )
         preparation = Preparation(
-            service, store, keys, client, facilitator_id=settings.facilitator_id, posted=agent.retry
+            service, tasks, store, keys, client, facilitator_id=settings.facilitator_id, posted=agent.retry
         )
         stamper = stamper_of(settings.timestamps, settings.state_dir, self._identity.party_id, self._clock.now)
         keeper = HeadKeeper(

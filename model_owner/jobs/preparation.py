@@ -13,6 +13,7 @@ from fedtrain.client.facilitator import FacilitatorClient
 from fedtrain.client.retry import until_done
 from fedtrain.model_owner import job as j
 from fedtrain.model_owner.job_state import JobState
+from fedtrain.model_owner.jobs.tasks import JobTasks
 from fedtrain.model_owner.service import ModelService
 from fedtrain.model_owner.store import ModelStore
 from fedtrain.model_owner.sums.keys import KeyRing
@@ -32,6 +33,7 @@ class Preparation:
     def __init__(
         self,
         service: ModelService,
+        tasks: JobTasks,
         store: ModelStore,
         keys: KeyRing,
         client: FacilitatorClient,
@@ -42,6 +44,7 @@ class Preparation:
     ) -> None:
         """`facilitator_id`: whom the Facilitator must be; None for anyone. `posted` is told each job that is posted."""
         self._service = service
+        self._tasks = tasks
         self._store = store
         self._keys = keys
         self._client = client
@@ -168,7 +171,7 @@ class Preparation:
                 )
             end = JobEnd.told(job_id, await self._there(state))
             if end is not None and end.status == "FINISHED":
-                await self._service.catch_up(job_id)
+                await self._tasks.catch_up(job_id)
             elif end is not None:
                 await self._service.apply(job_id, j.Ended(end))
         except Problem as problem:

@@ -21,7 +21,7 @@ import fedtrain.data_owner.data.freezing
 import fedtrain.data_owner.release.ledger
 import fedtrain.facilitator.runner
 import fedtrain.facilitator.service
-import fedtrain.model_owner.service
+import fedtrain.model_owner.jobs.effects
 import fedtrain.model_owner.sums.keys
 from fedtrain.client.facilitator import FacilitatorClient
 from fedtrain.facilitator.store.tables import tasks
@@ -123,19 +123,19 @@ MOMENTS = {
     "the counts are asked": Moment(*ANSWER, asks(RoundKind.COUNTS, 0)),
     "the counts are added": Moment(*SUM, adds(RoundKind.COUNTS, 0)),
     "the private key is read": Moment(fedtrain.model_owner.sums.keys, "private_key_from_dict", *STEP),
-    "the counts' sum is opened": Moment(fedtrain.model_owner.service, "open_sum", *STEP),
+    "the counts' sum is opened": Moment(fedtrain.model_owner.jobs.effects, "open_sum", *STEP),
     "the encryptor is asked for": Moment(fedtrain.model_owner.sums.keys.KeyRing, "encryptor", *STEP),
     "the encryptor is made": Moment(fedtrain.model_owner.sums.keys, "KeyHolderEncryptor", *STEP),
-    "the first weights are encrypted": Moment(fedtrain.model_owner.service, "encrypt_points", *STEP),
+    "the first weights are encrypted": Moment(fedtrain.model_owner.jobs.effects, "encrypt_points", *STEP),
     "a round runs": Moment(*ANSWER, asks(RoundKind.GRADIENT, 2)),
     "a gradient is added": Moment(*SUM, adds(RoundKind.GRADIENT, 2)),
     "a window's step runs": Moment(*ANSWER, asks(RoundKind.GRADIENT, 6, 1), WINDOWS),
     "a window's step is added": Moment(*SUM, adds(RoundKind.GRADIENT, 6), WINDOWS),
-    "a window is opened": Moment(fedtrain.model_owner.service, "open_window", *STEP, training=WINDOWS),
+    "a window is opened": Moment(fedtrain.model_owner.jobs.effects, "open_window", *STEP, training=WINDOWS),
     "a validation loss is asked": Moment(*ANSWER, asks(RoundKind.VALIDATION_LOSS, 2), EVALUATED),
     "the moments are asked": Moment(*ANSWER, asks(RoundKind.MOMENTS, 1), {"optimizer": "newton"}),
     "a round with sealed weights runs": Moment(*ANSWER, asks(RoundKind.GRADIENT, 2), SHARED),
-    "weights are sealed": Moment(fedtrain.model_owner.service, "seal_point", *STEP, training=SHARED),
+    "weights are sealed": Moment(fedtrain.model_owner.jobs.effects, "seal_point", *STEP, training=SHARED),
 }
 
 

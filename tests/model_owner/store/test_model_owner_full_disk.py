@@ -16,7 +16,7 @@ import pytest
 import sqlalchemy as sa
 from structlog.testing import capture_logs
 
-import fedtrain.model_owner.service
+import fedtrain.model_owner.jobs.effects
 from fedtrain.model_owner.store.tables import outbox
 from fedtrain.service.vault import secret_files
 from fedtrain.simulation.federation import Federation, federation
@@ -156,7 +156,7 @@ def test_a_step_that_finds_no_room_is_made_again_to_the_same_coefficients(
     number: int, tmp_path: Path, undisturbed: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened, tries = itertools.count(1), []
-    open_sum = fedtrain.model_owner.service.open_sum
+    open_sum = fedtrain.model_owner.jobs.effects.open_sum
 
     async def play(parties: Federation) -> None:
         model_id = await parties.deploy(spec(**DESCENT))
@@ -170,7 +170,7 @@ def test_a_step_that_finds_no_room_is_made_again_to_the_same_coefficients(
                 tries.append(all_rows(parties))
             return values
 
-        monkeypatch.setattr(fedtrain.model_owner.service, "open_sum", full_before_what_follows_is_kept)
+        monkeypatch.setattr(fedtrain.model_owner.jobs.effects, "open_sum", full_before_what_follows_is_kept)
         with capture_logs() as lines:
             while len(tries) < 3:
                 await asyncio.sleep(0.01)
@@ -182,7 +182,7 @@ def test_a_step_that_finds_no_room_is_made_again_to_the_same_coefficients(
         assert tries[0] == tries[1] == tries[2], "a step that failed left something"
         assert len(list((tmp_path / "model-owner" / "keys").iterdir())) == 1
         disk.make_room()
-        monkeypatch.setattr(fedtrain.model_owner.service, "open_sum", open_sum)
+        monkeypatch.setattr(fedtrain.model_owner.jobs.effects, "open_sum", open_sum)
         state = await parties.wait(model_id)
         assert (state["status"], state["round"]) == ("FINISHED", SUMS - 1)
         assert state["coefficients"] == undisturbed
