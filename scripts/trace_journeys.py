@@ -9,6 +9,7 @@ any thread. docs/architecture.md has the journeys.
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
 import threading
@@ -84,6 +85,7 @@ def trace(frame: FrameType, event: str, _argument: Any) -> None:
 
 def main() -> None:
     """Run the job and print the journeys. Raises SystemExit where it does not finish."""
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     with tempfile.TemporaryDirectory() as folder:
         tables = [Path(folder) / f"{name}.csv" for name in ("a", "b")]
         for table in tables:
