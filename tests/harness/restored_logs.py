@@ -1,4 +1,4 @@
-"""What a test does to this process's logs, undone after it."""
+"""Logs of this process, put back after a test as they were."""
 
 from __future__ import annotations
 
