@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import structlog
@@ -18,6 +18,7 @@ from fedtrain.facilitator.runner import JobRunner, Resources
 from fedtrain.facilitator.status import JobOutline, ModelView, describe
 from fedtrain.facilitator.store import ReadTransaction, StoredBlob, StoredParty
 from fedtrain.protocol.clock import timestamp
+from fedtrain.protocol.documents.identity import sha256_hex
 from fedtrain.protocol.documents.offer import check_offer
 from fedtrain.protocol.documents.signed import Manifest, SignedDocument, open_document
 from fedtrain.protocol.states import Phase
@@ -96,6 +97,18 @@ class JobService:
         """Return the parties that the newest jobs are of, each with the name that it gave in the latest."""
         asking = [model.model_owner for model in await self.models()]
         return {one.party: one.name for one in reversed(asking)}
+
+    async def parties_edition(self) -> str:
+        """Return a text that is another one once there is something new in `data_owners` or `model_owners`."""
+        return await asyncio.to_thread(self._edition, ReadTransaction.parties_edition)
+
+    async def jobs_edition(self) -> str:
+        """Return a text that is another one once there is something new in `models`."""
+        return await asyncio.to_thread(self._edition, ReadTransaction.jobs_edition)
+
+    def _edition(self, of: Callable[[ReadTransaction], str]) -> str:
+        with self._own.store.read() as tx:
+            return sha256_hex(of(tx).encode())[:16]
 
     def _data_owners(self) -> Sequence[StoredParty]:
         with self._own.store.read() as tx:

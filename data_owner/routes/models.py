@@ -1,4 +1,4 @@
-"""GET /models, and the decision by hand: POST /models/{id}/approve and /deny."""
+"""GET /models, the decision by hand (POST /models/{id}/approve and /deny), and GET /changes for pages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,17 @@ from fedtrain.protocol.messages.tasks import JSON_TYPE
 from fedtrain.service.people.permissions import Permission
 from fedtrain.service.views.job_view import JobView
 from fedtrain.service.web.caller import AnyCaller, needs
-from fedtrain.service.web.event_streams import EVENTS, CountedStream, LastEventId, Sight, events_of, looking
+from fedtrain.service.web.event_streams import (
+    CHANGES,
+    EVENTS,
+    About,
+    CountedStream,
+    LastEventId,
+    Sight,
+    changes_at,
+    events_of,
+    looking,
+)
 from fedtrain.spec.model_spec import Strict
 from fedtrain.spec.problems import Code, Problem
 
@@ -229,6 +239,11 @@ async def events(
         return asyncio.to_thread(look, seen)
 
     return CountedStream(request, who, events_of(looked, looking(request.app.state.stop), last_event_id))
+
+
+@router.get("/changes", dependencies=[needs(Permission.LOOK)], **CHANGES)
+async def changes(request: Request, parts: Parts, who: AnyCaller, about: About) -> CountedStream:
+    return CountedStream(request, who, changes_at(parts.store.engine, parts.requests.requests.news, about, request))
 
 
 @router.post(

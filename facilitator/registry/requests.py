@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Literal
 
 import structlog
 
 from fedtrain.facilitator.runner import Resources
 from fedtrain.facilitator.store import ReadTransaction, StoredParty, StoredRequest
+from fedtrain.facilitator.store.requests import bell_of
 from fedtrain.protocol.documents.request import (
     MOST_DECISIONS_OF_PARTY,
     MOST_LISTED,
@@ -51,13 +52,15 @@ class Requests:
         def put() -> KeptRequest:
             with self._own.store.write() as tx:
                 known = tx.requests.request(request)
-                if known is None:
-                    if tx.requests.count_of(caller) >= MOST_REQUESTS:
-                        why = f"A Model Owner has {MOST_REQUESTS:,} requests at most, and this is one more."
-                        raise Problem(Code.INVALID_REQUEST, why)
-                    tx.requests.put_request(signed, document)
-                    log.info("request kept", request=request, owners=len(document.datasets))
-                return KeptRequest(request=signed) if known is None else known.kept
+                if known is not None:
+                    return known.kept
+                if tx.requests.count_of(caller) >= MOST_REQUESTS:
+                    why = f"A Model Owner has {MOST_REQUESTS:,} requests at most, and this is one more."
+                    raise Problem(Code.INVALID_REQUEST, why)
+                tx.requests.put_request(signed, document)
+                log.info("request kept", request=request, owners=len(document.datasets))
+            self._ring((document.model_owner, *document.parties))
+            return KeptRequest(request=signed)
 
         return await asyncio.to_thread(put)
 
@@ -88,7 +91,8 @@ class Requests:
                 _check_room(known, kind, caller)
                 tx.requests.put_entry(known, as_entry)
                 log.info("request answered", request=request, party=caller, kind=kind)
-                return KeptRequest(request=known.kept.request, entries=(*known.kept.entries, as_entry))
+            self._ring(known.parties)
+            return KeptRequest(request=known.kept.request, entries=(*known.kept.entries, as_entry))
 
         return await asyncio.to_thread(put)
 
@@ -118,6 +122,25 @@ class Requests:
             return RequestList(requests=tuple(one.kept for one in page), next=more)
 
         return await asyncio.to_thread(look)
+
+    async def edition(self, caller: str, known: str, *, wait_s: float, stop: asyncio.Event) -> str:
+        """Return the edition of the caller's requests as soon as it is another one than `known`, or after `wait_s`."""
+
+        def look() -> str:
+            with self._own.store.read() as tx:
+                return tx.requests.edition_of(caller)
+
+        ends_at = self._own.clock.monotonic() + wait_s
+        with self._own.doorbell.listen(bell_of(caller)) as bell:
+            while True:
+                found = await asyncio.to_thread(look)
+                left_s = ends_at - self._own.clock.monotonic()
+                if found != known or left_s <= 0 or not await bell.wait(left_s, stop):
+                    return found
+
+    def _ring(self, parties: Iterable[str]) -> None:
+        for party in parties:
+            self._own.doorbell.ring(bell_of(party))
 
 
 def asked_owners(tx: ReadTransaction, manifest: Manifest) -> frozenset[str] | None:

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 from pydantic.config import JsonDict
 
-from fedtrain.facilitator.registry.sightings import Sighting
+from fedtrain.facilitator.registry.sightings import Sighting, Sightings
 from fedtrain.facilitator.routes.access import Seen, Service
 from fedtrain.facilitator.store import StoredParty
 from fedtrain.protocol.states import Role
@@ -24,6 +24,7 @@ _EXAMPLE: JsonDict = {
     "datasets": ["default"],
     "registered_at": "2026-01-12T09:27:00.000Z",
     "seen_at": "2026-01-12T09:30:05.120Z",
+    "silent": False,
     "version": "0.5.0",
     "clock_ahead_s": 0,
 }
@@ -33,7 +34,8 @@ class PartyView(BaseModel):
     """A registered Data Owner, a Model Owner of a job, or another party that polls.
 
     `name` and `role` are null where neither a registration, a job nor a token says them. `seen_at`: its latest poll;
-    `version` and `clock_ahead_s`, what it said of itself then: the seconds by which its clock is before this one.
+    `silent`: it has not polled for longer than one that runs would. `version` and `clock_ahead_s`, what it said of
+    itself in that poll: the seconds by which its clock is before this one.
     """
 
     model_config = ConfigDict(json_schema_extra={"example": _EXAMPLE})
@@ -44,6 +46,7 @@ class PartyView(BaseModel):
     datasets: list[str]
     registered_at: str | None
     seen_at: datetime | None
+    silent: bool
     version: str | None
     clock_ahead_s: int | None
 
@@ -65,14 +68,16 @@ async def federation(service: Service, sightings: Seen) -> FederationView:
     model_owners = await service.model_owners()
     seen = sightings.all()
     parties = [
-        _view(party, owners.get(party), model_owners.get(party), seen.get(party))
+        _view(party, owners.get(party), model_owners.get(party), seen.get(party), sightings)
         for party in {**owners, **model_owners, **seen}
     ]
     parties.sort(key=lambda one: (one.role is None, one.role or "", one.name or "", one.party))
     return FederationView(since=sightings.since, parties=parties)
 
 
-def _view(party: str, owner: StoredParty | None, asks_as: str | None, seen: Sighting | None) -> PartyView:
+def _view(
+    party: str, owner: StoredParty | None, asks_as: str | None, seen: Sighting | None, sightings: Sightings
+) -> PartyView:
     role = None if seen is None else seen.role
     if asks_as is not None or owner is not None:
         role = Role.MODEL_OWNER if owner is None else Role.DATA_OWNER
@@ -83,6 +88,7 @@ def _view(party: str, owner: StoredParty | None, asks_as: str | None, seen: Sigh
         datasets=[] if owner is None else list(owner.datasets),
         registered_at=None if owner is None else owner.registered_at,
         seen_at=None if seen is None else seen.seen_at,
+        silent=seen is None or sightings.is_silent(seen),
         version=None if seen is None else seen.version,
         clock_ahead_s=None if seen is None else seen.clock_ahead_s,
     )

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
+from fedtrain.facilitator.store.notices import tell
 from fedtrain.facilitator.store.tables import request_entries, request_parties, requests
 from fedtrain.protocol.documents.request import KeptRequest, RequestDocument, RequestEntry
 from fedtrain.protocol.documents.signed import SignedDocument
+
+
+def bell_of(party: str) -> str:
+    """Return where it is told that there is something new in a party's requests."""
+    return f"requests/{party}"
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,18 @@ class RequestRows:
         query = sa.select(sa.func.count()).select_from(requests).where(requests.c.model_owner == model_owner)
         return int(self._connection.scalar(query) or 0)
 
+    def edition_of(self, party: str) -> str:
+        """Return a text that is another one after each further request of a party's, and each further word under one.
+
+        It counts the party's own alone, so that it tells nothing of how much others have.
+        """
+        own = sa.select(request_parties.c.request).where(request_parties.c.party == party)
+        made = self._connection.scalar(sa.select(sa.func.count()).select_from(own.subquery()))
+        said = self._connection.scalar(
+            sa.select(sa.func.count()).select_from(request_entries).where(request_entries.c.request.in_(own))
+        )
+        return f"{made}.{said}"
+
     def _stored(self, row: sa.Row[Any]) -> StoredRequest:
         query = sa.select(request_entries).where(request_entries.c.request == row.id).order_by(request_entries.c.id)
         entries = tuple(
@@ -79,6 +97,7 @@ class RequestWrites(RequestRows):
         self._connection.execute(
             sa.insert(request_parties), [{"request": int(key[0]), "party": party} for party in parties]
         )
+        self._tell(parties)
 
     def put_entry(self, request: StoredRequest, entry: RequestEntry) -> None:
         """Keep what a party said about a request."""
@@ -86,3 +105,8 @@ class RequestWrites(RequestRows):
         self._connection.execute(
             sa.insert(request_entries).values(request=request.number, kind=entry.kind, signed=signed)
         )
+        self._tell(request.parties)
+
+    def _tell(self, parties: Iterable[str]) -> None:
+        for party in parties:
+            tell(self._connection, bell_of(party))

@@ -22,6 +22,7 @@ from fedtrain.facilitator.store.records import Claim, StoredBlob, StoredEntry, S
 from fedtrain.facilitator.store.requests import RequestRows, RequestWrites
 from fedtrain.facilitator.store.tables import (
     TASK_SEQUENCE,
+    answers,
     blobs,
     claims,
     counters,
@@ -86,6 +87,18 @@ class ReadTransaction:
     def jobs(self, limit: int) -> Sequence[JobState]:
         """Return the newest jobs, newest first."""
         return self._job_rows.newest(limit)
+
+    def jobs_edition(self) -> str:
+        """Return a text that is another one after each step of a job: a phase, a task, an answer to a request."""
+        sequence = sa.select(counters.c.value).where(counters.c.name == TASK_SEQUENCE)
+        given = sa.select(sa.func.count()).select_from(answers)
+        found = (self._connection.scalar(sequence), self._connection.scalar(given), self._job_rows.phase_counts())
+        return repr(found)
+
+    def parties_edition(self) -> str:
+        """Return a text that is another one once an owner has registered, or was forgotten, or a job is new."""
+        registered = self._connection.execute(sa.select(sa.func.count(), sa.func.max(parties.c.registered_at))).one()
+        return repr((*registered, self._connection.scalar(sa.select(sa.func.count()).select_from(jobs))))
 
     def jobs_in(self, phase: Phase) -> Sequence[str]:
         """Return the ids of the jobs in that phase."""

@@ -26,6 +26,8 @@ __all__ = ["CBOR_TYPE", "JSON_TYPE", "FacilitatorClient"]
 #: A long job's log names every answer of every round.
 _MAX_LIST_BYTES = 1 << 26
 _MAX_LIST_ITEMS = 2_000_000
+#: Characters, as the route takes it.
+_LONGEST_EDITION = 100
 
 
 class FacilitatorClient(ServiceClient):
@@ -86,6 +88,14 @@ class FacilitatorClient(ServiceClient):
     async def one_request(self, request: str) -> KeptRequest:
         """Return a request of this party's, as `requests`."""
         return parse_json(await self.request("GET", _request(request), most_bytes=_MAX_LIST_BYTES), KeptRequest)
+
+    async def requests_edition(self, known: str, wait_s: float) -> str:
+        """Return the edition of this party's requests as soon as it is another one than `known`, or after `wait_s`."""
+        asked: dict[str, str | int | float] = {"known": known, "wait": f"{wait_s:g}"}
+        found = (await self.request_json("GET", "/requests/edition", params=asked, wait_s=wait_s)).get("edition")
+        if not isinstance(found, str) or len(found) > _LONGEST_EDITION:
+            raise Problem(Code.MALFORMED_MESSAGE, "The Facilitator answered /requests/edition with no edition.")
+        return found
 
     async def post_manifest(self, job_id: str, signed: SignedDocument) -> None:
         """Open a job; the same manifest again changes nothing, another one is JOB_EXISTS."""

@@ -138,12 +138,18 @@ class ServiceClient(Connection):
         raise self._problem(response, answer)
 
     async def request_json(
-        self, method: str, path: str, *, document: object = None, params: Mapping[str, str | int | float] | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        document: object = None,
+        params: Mapping[str, str | int | float] | None = None,
+        wait_s: float = 0,
     ) -> dict[str, object]:
         """Send `document` as JSON if it is not None and return the object that comes back ({} for an empty body)."""
         body = b"" if document is None else json.dumps(document).encode()
         sent_type = JSON_TYPE if body else None
-        answer = await self.request(method, path, body=body, content_type=sent_type, params=params)
+        answer = await self.request(method, path, body=body, content_type=sent_type, params=params, wait_s=wait_s)
         value = parse_any_json(answer) if answer else {}
         if not isinstance(value, dict):
             raise Problem(Code.MALFORMED_MESSAGE, f"The {self.service} answered {path} with no JSON object.")

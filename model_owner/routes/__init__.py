@@ -1,6 +1,16 @@
 """The Model Owner's routes, for its own people. They decode, delegate and encode."""
 
-from fedtrain.model_owner.routes import catalogue, datasets, events, models, plans, predictions, requests, scoring
+from fedtrain.model_owner.routes import (
+    catalogue,
+    changes,
+    datasets,
+    events,
+    models,
+    plans,
+    predictions,
+    requests,
+    scoring,
+)
 
 ROUTERS = (
     models.router,
@@ -11,6 +21,7 @@ ROUTERS = (
     requests.router,
     predictions.router,
     scoring.router,
+    changes.router,
 )
 
 __all__ = ["ROUTERS"]

@@ -51,7 +51,8 @@ async def _stream(
         pause_s = LOOK_S if in_windows(state) else KEEP_ALIVE_S
         rows = await asyncio.to_thread(desk.store.history, model_id, seen)
         model = await asyncio.to_thread(desk.store.model, model_id) if state.ended else None
-        status = {**line(state).progress(), "loss": state.loss, "remarks": as_json(remarks_on(state, model))}
+        told = {"loss": state.loss, "remarks": as_json(remarks_on(state, model)), "at": state.changed_at.isoformat()}
+        status = {**line(state).progress(), **told}
         window = None
         if not state.ended:
             window = position_of(state, await desk.views.of(state) if in_windows(state) else None)

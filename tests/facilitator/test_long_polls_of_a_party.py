@@ -40,7 +40,7 @@ def assert_full(problem: Problem) -> None:
     assert problem.extra["retry_after_s"] == 5
 
 
-@pytest.mark.parametrize("of", ["tasks", "result"])
+@pytest.mark.parametrize("of", ["tasks", "result", "requests"])
 def test_a_party_has_so_many_long_polls_and_one_more_is_answered_at_once(tmp_path: Path, of: str) -> None:
     async def play(facilitator: Facilitator) -> None:
         scene = await counting(facilitator)
@@ -51,6 +51,8 @@ def test_a_party_has_so_many_long_polls_and_one_more_is_answered_at_once(tmp_pat
         def poll(party: Party = owner) -> Awaitable[object]:
             if of == "tasks":
                 return party.client.tasks(wait_s=60, after=1_000_000)
+            if of == "requests":
+                return party.client.requests_edition("0.0", 60)
             return party.client.sent_result(sent.id, 1 << 16, wait_s=60)
 
         waiting = await held(facilitator, poll, MOST_POLLS_OF_A_PARTY)

@@ -57,11 +57,20 @@ def test_a_page_outlives_its_services_being_killed(watched: Watched, tmp_path: P
         page.get_by_role("heading", name=SPEC["name"]).wait_for()
         stale = page.get_by_text("Nothing is heard from the service")
         assert stale.count() == 0
+        listing = watched.page(url)
+        listing.goto(f"{url}/#/model-owner/jobs")
+        listing.get_by_role("link", name=SPEC["name"]).wait_for()
+        missed = listing.get_by_text("Nothing is heard from the service")
+        assert missed.count() == 0
     stale.wait_for()
-    page.get_by_role("heading", name=SPEC["name"]).wait_for()  # what was known stays
+    missed.wait_for()
+    for name, shown in (("heading", page), ("link", listing)):
+        shown.get_by_role(name, name=SPEC["name"]).wait_for()  # what was known stays
     with model_owner(tmp_path / "state", port):
         # Nobody loads the page again.
         stale.wait_for(state="detached")
         page.get_by_role("alert").wait_for(state="detached")
+        missed.wait_for(state="detached")
         httpx.request("DELETE", f"{url}/models/{job}", trust_env=False, timeout=60)
-        page.get_by_text("cancelled", exact=True).wait_for()
+        for shown in (page, listing):
+            shown.get_by_text("cancelled", exact=True).first.wait_for()

@@ -6,6 +6,7 @@ import base64
 import csv
 import io
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.sync_api import Route
@@ -130,11 +131,41 @@ def test_log_odds_have_odds_ratios_beside_them_and_those_of_a_surrogate_have_non
     assert page.get_by_text("odds ratio").count() == 0
 
 
-def test_a_jobs_page_keeps_what_it_heard(finished: tuple[Parties, str], watched: Watched) -> None:
+def test_a_jobs_page_has_what_happened_before_it_was_opened_with_its_times(
+    finished: tuple[Parties, str], watched: Watched
+) -> None:
     parties, job = finished
     page = at(parties, watched, "model-owner", f"model-owner/job/{job}")
-    page.get_by_role("heading", name="What was heard since this page was opened").wait_for()
-    page.get_by_role("listitem").filter(has_text="round 1 is over").first.wait_for()
+    page.get_by_role("heading", name="What has happened, the latest first").wait_for()
+    lines = page.locator("h2:has-text('What has happened') + ul > li")
+    lines.filter(has_text="round 1 is over").wait_for()
+    page.wait_for_timeout(1000)  # the stream has told all of it again by now
+    with parties.client("model-owner") as http:
+        told = http.get(f"/models/{job}").json()
+    words = [line.partition(":")[2][6:] for line in lines.all_inner_texts()]
+    rounds = [one["round"] for one in reversed(told["history"])]
+    assert [line.partition(",")[0].partition(":")[0] for line in words] == [
+        "finished", *(f"round {number} is over" for number in rounds), "training", "preparing",
+    ]  # fmt: skip
+    ended = datetime.fromisoformat(told["ended_at"]).astimezone()
+    assert f"{ended:%H:%M:%S}" in lines.first.inner_text()
+
+
+def test_of_a_long_job_the_latest_lines_are_shown(finished: tuple[Parties, str], watched: Watched) -> None:
+    parties, job = finished
+    page = at(parties, watched, "model-owner", "model-owner/jobs")
+    with parties.client("model-owner") as http:
+        told = http.get(f"/models/{job}").json()
+    begun = datetime(2026, 1, 12, 9, tzinfo=UTC)
+    times = [(begun + timedelta(seconds=at)).isoformat() for at in range(1001)]
+    history = [{**told["history"][0], "round": at, "at": times[at]} for at in range(1, 1001)]
+    running = {"status": "IN_PROGRESS", "phase": "TRAINING", "ended_at": None, "created_at": times[0]}
+    page.route(f"**/models/{job}", lambda route: route.fulfill(json={**told, **running, "history": history}))
+    page.route(f"**/models/{job}/events", lambda route: route.abort())
+    page.goto(f"{parties.urls['model-owner']}/#/model-owner/job/{job}")
+    lines = page.locator("h2:has-text('What has happened') + ul > li")
+    lines.filter(has_text="round 1000 is over").wait_for()
+    assert lines.count() == 200
 
 
 def test_a_results_errors_are_those_of_its_values_on_the_test_set(

@@ -113,13 +113,14 @@ def test_the_federation_shows_who_was_seen_of_which_version_and_by_which_clock(
     version = parties.apps["facilitator"].version
     for name, role in (("owner-a", "Data Owner"), ("owner-b", "Data Owner"), ("model-owner", "Model Owner")):
         row = page.get_by_role("row").filter(has=page.get_by_role("cell", name=name, exact=True))
-        for said in (role, version, "agrees"):
+        for said in (role, version, "agrees", "asks for work now"):
             row.get_by_role("cell", name=said, exact=True).wait_for()
 
     said = httpx.get(f"{parties.urls['facilitator']}/federation", trust_env=False, timeout=60).json()
     first = {**said["parties"][0], "name": MARKUP, "version": MARKUP}
-    silent = {"name": "silent", "role": None, "seen_at": None, "version": None, "clock_ahead_s": None}
+    silent = {"name": "silent", "role": None, "seen_at": None, "silent": True, "version": None, "clock_ahead_s": None}
     shown = [{**first, "clock_ahead_s": ahead} for ahead in (5, -6, 7200)] + [{**first, **silent}]
+    shown[2] |= {"silent": True, "seen_at": "2026-01-12T09:30:05Z"}
     page.route("**/federation", lambda route: route.fulfill(json={**said, "parties": shown}))
     page.reload()
     page.get_by_role("cell", name="silent").wait_for()
@@ -127,6 +128,7 @@ def test_the_federation_shows_who_was_seen_of_which_version_and_by_which_clock(
     assert [row[5] for row in rows] == ["agrees", "6 s behind", "2.0 h ahead", ""]
     assert (rows[0][0], rows[0][4]) == (MARKUP, MARKUP)
     assert (rows[3][1], rows[3][3]) == ("not known yet", "not yet")
+    assert rows[1][3] == "asks for work now" and rows[2][3].startswith("12 Jan 2026")
 
 
 def test_a_nodes_health_is_told_with_what_to_do_and_the_worst_first(

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
 from fedtrain.client.agent.catalogue import Refused
+from fedtrain.client.agent.followed_requests import FollowedRequests
 from fedtrain.protocol.documents.identity import Identity
 from fedtrain.protocol.documents.request import KeptRequest, OpenRequest, RequestList, RequestMessage, open_kept
 from fedtrain.protocol.documents.signed import SignedDocument, sign_document
@@ -22,6 +23,7 @@ class Carrier(Protocol):
     async def say(self, request: str, kind: Literal["message", "decision"], signed: SignedDocument) -> None: ...
     async def requests(self, before: int | None = None) -> RequestList: ...
     async def one_request(self, request: str) -> KeptRequest: ...
+    async def requests_edition(self, known: str, wait_s: float) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Requests:
         self.party_id = identity.party_id
         self.carrier = carrier
         self.now = now
+        self.news = FollowedRequests(carrier.requests_edition)
         self._identity = identity
 
     async def listed(self, before: int | None = None) -> Listed:

@@ -16,6 +16,7 @@ Reads and writes block, so call them from a thread: a `def` route, or `asyncio.t
 from __future__ import annotations
 
 import os
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -43,6 +44,7 @@ log = structlog.get_logger("protocol.server")
 BUSY_TIMEOUT_S = 30
 _WRITE = "fedtrain_write"
 _observers: WeakKeyDictionary[Engine, Callable[[float], None]] = WeakKeyDictionary()
+_editions: WeakKeyDictionary[Engine, str] = WeakKeyDictionary()
 _POSTGRESQL_LOCK = {"product": 0x66656474, "lock": 1}
 
 
@@ -162,12 +164,18 @@ def observe_writes(engine: Engine, observe: Callable[[float], None]) -> None:
     _observers[engine] = observe
 
 
+def edition_of(engine: Engine) -> str:
+    """Return a text that is another one after each write transaction of this process, and after a restart."""
+    return _editions.setdefault(engine, secrets.token_hex(8))
+
+
 @contextmanager
 def _observed(engine: Engine) -> Iterator[None]:
     began = time.perf_counter()
     try:
         yield
     finally:
+        _editions[engine] = secrets.token_hex(8)
         if (observe := _observers.get(engine)) is not None:
             observe(time.perf_counter() - began)
 

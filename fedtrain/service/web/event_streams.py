@@ -1,4 +1,5 @@
-"""A job as server-sent events (WHATWG HTML §9.2), at every party: a round, a step in it, a change of phase.
+"""Server-sent events (WHATWG HTML §9.2), at every party: of a job, a round, a step in it, a change of phase; and of
+what else a page shows, that there is something new to ask for.
 
 Streams that are open are counted, so that neither one caller nor all together can hold the service's memory.
 """
@@ -9,15 +10,19 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from fastapi import Header, Request
+from fastapi import Header, Query, Request
+from sqlalchemy.engine import Engine
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from sse_starlette.sse import AppStatus
 from starlette.types import Receive, Scope, Send
 
+from fedtrain.client.agent.followed_requests import FollowedRequests
 from fedtrain.service.limits.held_requests import HeldRequests
+from fedtrain.service.store.database import edition_of
 from fedtrain.service.web.caller import Caller
 from fedtrain.spec.problems import Problem
 
@@ -48,6 +53,16 @@ EVENTS: dict[str, Any] = {
     "summary": "One event a round, a step of a window or of local training, and a change of phase; ends with the job",
     "response_class": EventSourceResponse,
     "responses": {200: {"description": "Server-sent events", "content": {"text/event-stream": {"example": _EXAMPLE}}}},
+}
+
+_CHANGED = 'event: changed\ndata: {"jobs": "5b0e6a1f", "requests": "3.14"}\n\n'
+#: What a Data Owner or a Model Owner tells of.
+About = Annotated[list[Literal["jobs", "requests"]], Query(min_length=1, max_length=2, examples=[["requests"]])]
+#: How a route of changes is declared.
+CHANGES: dict[str, Any] = {
+    "summary": "One event whenever there is something new about jobs, requests or parties: another edition of it",
+    "response_class": EventSourceResponse,
+    "responses": {200: {"description": "Server-sent events", "content": {"text/event-stream": {"example": _CHANGED}}}},
 }
 
 
@@ -96,6 +111,41 @@ async def events_of(look: Look, wait: Wait, last_event_id: str | None) -> AsyncI
             yield _event("training", {"id": sight.status["id"], "training": training})
         if await wait():
             return
+
+
+#: Returns a text that is another one once there is something new; None while that is not known.
+Edition = Callable[[], Awaitable[str | None]]
+
+
+async def changes_of(
+    editions: Mapping[str, Edition], wait: Wait, during: AbstractContextManager[object] | None = None
+) -> AsyncIterator[ServerSentEvent]:
+    """Yield the editions as they are, by name, and again whenever one is another, until the service stops.
+
+    Nothing is kept for who is away: who returns holds them against those that it knew. `during`: entered for as long.
+    """
+    told: dict[str, str | None] = {}
+    with during or nullcontext():
+        while True:
+            found = {name: await edition() for name, edition in editions.items()}
+            if found != told:
+                told = found
+                yield _event("changed", told)
+            if await wait():
+                return
+
+
+def changes_at(
+    engine: Engine, requests: FollowedRequests, about: Sequence[str], request: Request
+) -> AsyncIterator[ServerSentEvent]:
+    """Yield what changes at a Data Owner or a Model Owner, as `changes_of`: jobs at each write to its store."""
+
+    async def jobs() -> str:
+        return edition_of(engine)
+
+    editions: dict[str, Edition] = {"jobs": jobs, "requests": requests.edition}
+    asked = {name: editions[name] for name in about}
+    return changes_of(asked, looking(request.app.state.stop), requests.followed() if "requests" in asked else None)
 
 
 def looking(stop: asyncio.Event) -> Wait:

@@ -11,10 +11,10 @@ from typing import Any
 import httpx
 import pytest
 
-from fedtrain.facilitator.registry.sightings import MOST_PARTIES, Sightings
+from fedtrain.facilitator.registry.sightings import MOST_PARTIES, SILENT_AFTER_S, Sightings
 from fedtrain.protocol.states import Role
 from fedtrain.service.runtime.system_clock import SystemClock
-from tests.harness.facilitator.fake_parties import running
+from tests.harness.facilitator.fake_parties import FakeClock, running
 from tests.harness.facilitator.machine_bench import small_spec
 from tests.harness.three_services import Route, three_services
 
@@ -40,6 +40,7 @@ def test_owners_model_owners_and_others_are_listed_with_what_their_polls_said(tm
             [silent] = await parties(http)
             assert (silent["name"], silent["role"], silent["datasets"]) == ("clinic-a", "data-owner", ["default"])
             assert (silent["seen_at"], silent["version"], silent["clock_ahead_s"]) == (None, None, None)
+            assert silent["silent"]
 
             await model_owner.deploy(model_owner.manifest(small_spec()))
             started = facilitator.clock.now()
@@ -58,7 +59,7 @@ def test_owners_model_owners_and_others_are_listed_with_what_their_polls_said(tm
             in_time = format_datetime(facilitator.clock.now(), usegmt=True)
             await poll(http, owner.party_id, **{"User-Agent": "fedtrain/1.3.0", "Date": in_time})
             again, *_ = await parties(http)
-            assert (again["version"], again["clock_ahead_s"]) == ("1.3.0", 0)
+            assert (again["version"], again["clock_ahead_s"], again["silent"]) == ("1.3.0", 0, False)
 
     asyncio.run(play())
 
@@ -91,6 +92,34 @@ def test_of_parties_without_end_the_latest_are_kept() -> None:
     sightings.note(f"{5:064x}", None, {})  # seen again, it is the latest
     sightings.note(STRANGER, None, {})
     assert f"{5:064x}" in sightings.all() and f"{6:064x}" not in sightings.all()
+
+
+def test_the_edition_is_another_one_when_a_state_changes_and_not_at_every_poll() -> None:
+    clock = FakeClock()
+    sightings = Sightings(clock)
+    editions = [sightings.edition()]
+
+    def polled(version: str = "1.0", ahead_s: float = 0, party: str = STRANGER) -> bool:
+        """Say whether a poll makes another edition."""
+        date = format_datetime(clock.now() + timedelta(seconds=ahead_s), usegmt=True)
+        sightings.note(party, Role.DATA_OWNER, {"User-Agent": f"fedtrain/{version}", "Date": date})
+        editions.append(sightings.edition())
+        return editions[-1] != editions[-2]
+
+    assert polled()
+    for ahead_s in (1, -2, 0):
+        clock.pass_time(20)
+        assert not polled(ahead_s=ahead_s)
+    assert polled(version="1.1") and not polled(version="1.1")
+    assert polled("1.1", 60) and not polled("1.1", 61) and polled("1.1", -60) and polled("1.1")
+    assert polled(party="cd" * 32) and not polled("1.1")
+    clock.pass_time(SILENT_AFTER_S)
+    assert sightings.edition() == editions[-1]
+    clock.pass_time(1)
+    silent = sightings.edition()
+    assert silent != editions[-1] and sightings.is_silent(sightings.all()[STRANGER])
+    polled("1.1")
+    assert editions[-1] != silent and not sightings.is_silent(sightings.all()[STRANGER])
 
 
 @pytest.mark.anyio

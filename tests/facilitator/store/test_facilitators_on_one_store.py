@@ -18,6 +18,7 @@ from fedtrain.protocol.messages.tasks import JSON_TYPE, TaskKind
 from fedtrain.service.store.database import DatabaseError
 from tests.harness.facilitator.fake_parties import Facilitator, FakeClock, decrypted, running
 from tests.harness.facilitator.scenes import Scene, counting, counts_request, joined
+from tests.harness.requests import signed_request
 from tests.harness.updating_stores import JOB_ID, FacilitatorUpdates
 
 if TYPE_CHECKING:
@@ -80,6 +81,18 @@ def test_a_poll_at_one_facilitator_wakes_when_a_task_comes_through_the_other(
         assert not poll.done()
         job_id = await model_owner.deploy(model_owner.manifest())
         assert [header.job_id for header in (await poll).tasks] == [job_id]
+
+    asyncio.run(_two(tmp_path, postgresql, play))
+
+
+def test_a_request_at_one_facilitator_is_news_at_the_other(tmp_path: Path, postgresql: PostgreSql) -> None:
+    async def play(one: Facilitator, other: Facilitator) -> None:
+        acme, ana = one.model_owner("acme"), other.owner("ana")
+        news = asyncio.create_task(ana.client.requests_edition("0.0", 3600))
+        await asyncio.sleep(0.2)
+        assert not news.done()
+        await acme.client.post_request(signed_request(acme.identity, (ana.identity,)))
+        assert await news == "1.0"
 
     asyncio.run(_two(tmp_path, postgresql, play))
 

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from fedtrain.service.store import database
-from fedtrain.service.store.database import DatabaseError, open_database, read, sqlite_url, write
+from fedtrain.service.store.database import DatabaseError, edition_of, open_database, read, sqlite_url, write
 from fedtrain.spec.problems import Code, Problem
 
 ENV = """
@@ -221,3 +221,17 @@ def test_migrations_outside_open_database_are_refused(alembic_dir: Path) -> None
     config.set_main_option("script_location", str(alembic_dir).replace("%", "%%"))
     with pytest.raises(LookupError, match="open_database"):
         command.upgrade(config, "head")
+
+
+def test_a_write_makes_another_edition_and_so_does_a_restart(tmp_path: Path, alembic_dir: Path) -> None:
+    url = sqlite_url(tmp_path / "store.db")
+    engine = open_database(url, alembic_dir)
+    first = edition_of(engine)
+    with read(engine) as connection:
+        connection.execute(sa.text("SELECT n FROM counter")).scalar_one()
+    assert edition_of(engine) == first
+    with write(engine) as connection:
+        connection.execute(sa.text("UPDATE counter SET n = 1"))
+    second = edition_of(engine)
+    assert second not in (first, edition_of(open_database(url, alembic_dir)))
+    assert edition_of(engine) == second

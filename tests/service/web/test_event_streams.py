@@ -1,9 +1,11 @@
-"""Event streams are counted, by caller and in all; one that ends makes room, however it ended."""
+"""Event streams are counted, by caller and in all; one that ends makes room. Changes are told once."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,8 @@ from sse_starlette import ServerSentEvent
 
 from fedtrain.service.vault.tokens import Scope, new_token, watched_tokens, write_tokens
 from fedtrain.service.web.caller import AnyCaller, TokenGate
-from fedtrain.service.web.event_streams import MOST, MOST_OF_A_CALLER, CountedStream
+from fedtrain.service.web.event_streams import MOST, MOST_OF_A_CALLER, CountedStream, changes_of
+from tests.harness.stream_reader import Reader
 
 pytestmark = pytest.mark.anyio
 
@@ -47,40 +50,6 @@ def served(make_service: Any) -> Callable[..., FastAPI]:
 @pytest.fixture
 def app(served: Callable[..., FastAPI]) -> FastAPI:
     return served()
-
-
-class Reader:
-    """A client at an address that reads a stream until it is closed."""
-
-    def __init__(self, app: FastAPI, address: str, query: bytes = b"", cookie: str = "") -> None:
-        self.status = 0
-        self.body = b""
-        self.began, self.gone = asyncio.Event(), asyncio.Event()
-        self._asked = False
-        scope = {
-            "type": "http", "method": "GET", "path": "/events", "raw_path": b"/events", "query_string": query,
-            "headers": [(b"host", b"127.0.0.1"), (b"cookie", cookie.encode())],
-            "client": (address, 1), "server": ("127.0.0.1", 80), "scheme": "http", "root_path": "",
-            "asgi": {"spec_version": "2.3"},
-        }  # fmt: skip
-        self.running = asyncio.create_task(app(scope, self._receive, self._send))  # type: ignore[arg-type]
-
-    async def _receive(self) -> dict[str, Any]:
-        if not self._asked:
-            self._asked = True
-            return {"type": "http.request", "body": b"", "more_body": False}
-        await self.gone.wait()
-        return {"type": "http.disconnect"}
-
-    async def _send(self, message: Any) -> None:
-        self.status = message.get("status", self.status)
-        self.body += message.get("body", b"")
-        if self.body:
-            self.began.set()
-
-    async def close(self) -> None:
-        self.gone.set()
-        await self.running
 
 
 async def opened(app: FastAPI, address: str, cookie: str = "") -> Reader:
@@ -146,3 +115,34 @@ async def test_a_session_that_has_ended_is_told_nothing_more(
         await reader.running
         assert b"more" not in reader.body
     assert app.state.event_streams.total == 0
+
+
+async def test_an_edition_is_told_at_first_and_when_it_is_another_one_and_not_else() -> None:
+    found: list[dict[str, str | None]] = [
+        {"jobs": "a", "requests": None}, {"jobs": "a", "requests": None}, {"jobs": "a", "requests": "1.0"},
+        {"jobs": "b", "requests": "1.0"}, {"jobs": "b", "requests": "1.0"},
+    ]  # fmt: skip
+    at, during = 0, []
+
+    async def jobs() -> str | None:
+        return found[at]["jobs"]
+
+    async def requests() -> str | None:
+        return found[at]["requests"]
+
+    async def wait() -> bool:
+        nonlocal at
+        at += 1
+        return at == len(found)
+
+    @contextmanager
+    def followed() -> Iterator[None]:
+        during.append("begins")
+        yield
+        during.append("ends")
+
+    events = changes_of({"jobs": jobs, "requests": requests}, wait, followed())
+    assert during == []  # a stream that is refused follows nothing
+    told = [(event.event, json.loads(event.data)) async for event in events]
+    assert told == [("changed", found[0]), ("changed", found[2]), ("changed", found[3])]
+    assert during == ["begins", "ends"]

@@ -24,6 +24,8 @@ from tests.harness.served_federation import Served, served_federation
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 EVENT_PATHS = ("/models/{model_id}/events", "/models/{job_id}/events")
+# Its stream ends with the service.
+ENDLESS = ("--exclude-path", "/changes")
 Outcome = subprocess.CompletedProcess[str]
 
 
@@ -56,7 +58,7 @@ def ask_service(served: Served, service: str, caller: str, *options: str) -> Out
         "party_id": served.parties["data-owner"].party_id,
         "recipient": served.parties["model-owner"].party_id,
     }
-    return ask(served.urls[service], there, served.parties[caller].party_id, *options)
+    return ask(served.urls[service], there, served.parties[caller].party_id, *ENDLESS, *options)
 
 
 def test_the_facilitator_answers_as_its_document_says(served: Served) -> None:

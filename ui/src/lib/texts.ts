@@ -8,6 +8,7 @@ export const t = {
     skip: 'To the page',
     screens: 'Screens',
     table: 'Table',
+    stale: 'Nothing is heard from the service: what is shown may be old. The page goes on by itself once it answers.',
   },
   problem: {
     fixes: 'Each of these changes would be enough:',
@@ -51,18 +52,16 @@ export const t = {
     noneDeployed: 'No job was deployed yet. Model Owners deploy them at their own services.',
   },
   job: {
-    stale: 'Nothing is heard from the service: what is shown may be old. The page goes on by itself once it answers.',
     round: 'Round',
     loss: 'Loss',
     gradient: 'Gradient',
     gradientIs: 'Norm of the gradient, relative to the first',
     noRound: 'No round has ended yet.',
-    log: 'What was heard since this page was opened',
+    log: 'What has happened, the latest first',
     heard: {
-      round: (round: string, loss: string) => `round ${round} is over${loss ? `, loss ${loss}` : ''}`,
+      round: (round: number, loss: string) => `round ${round} is over${loss ? `, loss ${loss}` : ''}`,
       status: (phase: string, why: string) => `${phase}${why ? `: ${why}` : ''}`,
-      window: (step: string) => `step ${step} of a window`,
-      training: (step: string, steps: string) => `an owner trains, step ${step} of ${steps}`,
+      window: (step: number) => `step ${step} of a window`,
     },
     owners: 'Data Owners',
     matrix: (first: number, last: number) => `Rounds ${first} to ${last}: a full square is an answer that is in its sum, an empty one is waited for.`,
@@ -529,6 +528,7 @@ export const t = {
     datasets: 'Datasets',
     registered: 'Registered',
     seen: 'Last seen',
+    polls: 'asks for work now',
     notSeen: 'not yet',
     version: 'Version',
     clock: 'Clock',
@@ -536,7 +536,7 @@ export const t = {
     clockAhead: (seconds: string) => `${seconds} ahead`,
     clockBehind: (seconds: string) => `${seconds} behind`,
     word: (since: string) =>
-      `When each party last asked for work, noted since ${since}. Versions and clocks are the parties’ own word; clocks are compared to about a second with this service’s.`,
+      `When each party that is silent last asked for work, noted since ${since}. Versions and clocks are the parties’ own word; clocks are compared to about a second with this service’s.`,
     party: 'Party id',
   },
   catalogue: {

@@ -82,6 +82,7 @@ export interface components {
          *           "registered_at": "2026-01-12T09:27:00.000Z",
          *           "role": "data-owner",
          *           "seen_at": "2026-01-12T09:30:05.120Z",
+         *           "silent": false,
          *           "version": "0.5.0"
          *         }
          *       ],
@@ -407,7 +408,8 @@ export interface components {
          * @description A registered Data Owner, a Model Owner of a job, or another party that polls.
          *
          *     `name` and `role` are null where neither a registration, a job nor a token says them. `seen_at`: its latest poll;
-         *     `version` and `clock_ahead_s`, what it said of itself then: the seconds by which its clock is before this one.
+         *     `silent`: it has not polled for longer than one that runs would. `version` and `clock_ahead_s`, what it said of
+         *     itself in that poll: the seconds by which its clock is before this one.
          * @example {
          *       "clock_ahead_s": 0,
          *       "datasets": [
@@ -418,6 +420,7 @@ export interface components {
          *       "registered_at": "2026-01-12T09:27:00.000Z",
          *       "role": "data-owner",
          *       "seen_at": "2026-01-12T09:30:05.120Z",
+         *       "silent": false,
          *       "version": "0.5.0"
          *     }
          */
@@ -435,6 +438,8 @@ export interface components {
             role: components["schemas"]["Role"] | null;
             /** Seen At */
             seen_at: string | null;
+            /** Silent */
+            silent: boolean;
             /** Version */
             version: string | null;
         };
@@ -561,6 +566,17 @@ export interface components {
             next?: number | null;
             /** Requests */
             requests: components["schemas"]["KeptRequest"][];
+        };
+        /**
+         * RequestsEdition
+         * @description A text that is another one once there is something new in a party's requests.
+         * @example {
+         *       "edition": "3.14"
+         *     }
+         */
+        RequestsEdition: {
+            /** Edition */
+            edition: string;
         };
         /**
          * Role

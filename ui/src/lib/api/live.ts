@@ -1,45 +1,59 @@
-// A job as it goes on. One stream a page; it outlives a restart of the service, and says when it hears nothing.
+// Streams of events. They outlive a restart of the service, and say when nothing is heard.
 
 export interface Live {
-  /** An event: "round", "status", "window" or "training". Those of rounds carry the round's numbers. */
+  /** An event by its name. Those of rounds carry the round's numbers. */
   event: (name: string, data: Record<string, unknown>) => void;
   /** Whether the stream is open: what is on the page may be stale where it is not. */
   open: (isOpen: boolean) => void;
+  /** The service answered with no stream, and is tried again: what it says of the page tells why. */
+  refused?: () => void;
 }
 
 const AGAIN_MS = 2000;
+const LONGEST_AGAIN_MS = 30_000;
 const ENDED = new Set(['FINISHED', 'FAILED', 'CANCELLED']);
 
-/** Follow a stream of events until the job ends; the function that is returned stops it. */
-export function follow(path: string, live: Live): () => void {
+/** Hear the events of these names until the function that is returned is called. */
+export function listen(path: string, names: string[], live: Live): () => void {
   let source: EventSource | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
-  let over = false;
+  let againMs = AGAIN_MS;
 
   function start(): void {
     source = new EventSource(path);
-    source.onopen = () => live.open(true);
+    source.onopen = () => {
+      againMs = AGAIN_MS;
+      live.open(true);
+    };
     source.onerror = () => {
-      if (over) return;
       live.open(false);
       // A browser tries again by itself only where nothing was answered; after a refusal it is for the page to.
-      if (source?.readyState === EventSource.CLOSED) timer = setTimeout(start, AGAIN_MS);
+      if (source?.readyState !== EventSource.CLOSED) return;
+      timer = setTimeout(start, againMs);
+      againMs = Math.min(2 * againMs, LONGEST_AGAIN_MS);
+      live.refused?.();
     };
-    for (const name of ['round', 'status', 'window', 'training']) {
-      source.addEventListener(name, (message) => {
-        const data = JSON.parse((message as MessageEvent<string>).data) as Record<string, unknown>;
-        if (name === 'status' && ENDED.has(String(data['status']))) stop();
-        live.event(name, data);
-      });
+    for (const name of names) {
+      source.addEventListener(name, (message) => live.event(name, JSON.parse((message as MessageEvent<string>).data)));
     }
   }
 
-  function stop(): void {
-    over = true;
-    clearTimeout(timer);
-    source?.close();
-  }
-
   start();
+  return () => {
+    clearTimeout(timer);
+    if (source) source.onerror = null;
+    source?.close();
+  };
+}
+
+/** Follow a job's events until it ends; the function that is returned stops it. */
+export function follow(path: string, live: Live): () => void {
+  const stop = listen(path, ['round', 'status', 'window', 'training'], {
+    ...live,
+    event: (name, data) => {
+      if (name === 'status' && ENDED.has(String(data['status']))) stop();
+      live.event(name, data);
+    },
+  });
   return stop;
 }

@@ -6,8 +6,8 @@ base: new URL('.', location).pathname.slice(0, -1)
 const element = document.currentScript.parentElement;
 
 Promise.all([
-import("./immutable/entry/start.Cf3FK7_g.js"),
-import("./immutable/entry/app.BOAeVBTt.js")
+import("./immutable/entry/start.CktdfMm2.js"),
+import("./immutable/entry/app.D-UCQuF2.js")
 ]).then(([kit, app]) => {
 kit.start(app, element);
 });

@@ -1,0 +1,1 @@
+import{v as t,w as i,x as y,y as c}from"./FgoWTZT-.js";import{B as f}from"./CXw-YrwG.js";const l=Symbol("NaN");function h(r,e,n){t&&i();var o=new f(r),s=!y();c(()=>{var a=e();a!==a&&(a=l),s&&a!==null&&typeof a=="object"&&(a={}),o.ensure(a,n)})}export{h as k};

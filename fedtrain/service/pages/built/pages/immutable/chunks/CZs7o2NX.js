@@ -1,0 +1,1 @@
+import"./DsnmJJEf.js";import{c as i,r as s}from"./FgoWTZT-.js";import{a as m,f as p}from"./CBGcLPzD.js";import{s as e}from"./BkQBKL8n.js";var d=p('<div class="note"><!></div>');function l(o,a){var r=d(),t=i(r);e(t,()=>a.children),s(r),m(o,r)}export{l as E};

@@ -1,0 +1,1 @@
+import{e,g as r,h as a}from"./FgoWTZT-.js";class i{#s=e([]);get cards(){return r(this.#s)}set cards(s){a(this.#s,s)}has(s){return this.cards.some(t=>t.id===s.id)}turn(s){this.cards=this.has(s)?this.cards.filter(t=>t.id!==s.id):[...this.cards,s]}}const d=new i;export{d as c};
