@@ -10,8 +10,9 @@ import json
 from dataclasses import replace
 from math import log2
 
-from fedtrain.methods.regression.budget import Budget, largest_window, plan
+from fedtrain.methods.regression.budget import Budget, plan
 from fedtrain.methods.regression.from_spec import budget_inputs
+from fedtrain.methods.regression.worst_case.steps import largest_window
 from fedtrain.spec.model_spec import ModelSpec
 
 WINDOW = 4

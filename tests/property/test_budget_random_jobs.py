@@ -9,7 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fedtrain.methods.regression.budget import BudgetInputs, DoesNotFit, largest_window, needed_bits, plan
+from fedtrain.methods.plan import DoesNotFit
+from fedtrain.methods.regression.budget import plan
+from fedtrain.methods.regression.inputs import BudgetInputs
+from fedtrain.methods.regression.worst_case.steps import largest_window, needed_bits
 from tests.harness.attackers.budget_adversary import attack, example_inputs
 
 powers = st.integers(-12, 12).map(lambda exponent: Fraction(2) ** exponent)

@@ -15,40 +15,28 @@ from fedtrain.crypto import EncryptedVector
 from fedtrain.crypto.engine import Engine
 from fedtrain.crypto.packing.slots import SlotLayout
 from fedtrain.methods.plan import AffineMap, Answer, DoesNotFit, EncryptedWeights, NotPlanned, Plan, Round, SharedArrays
-from fedtrain.methods.regression import terms as terms
-from fedtrain.methods.regression import window
 from fedtrain.methods.regression.fixes import smallest_fixes
-from fedtrain.methods.regression.inputs import BudgetInputs, UpdateScalars, learning_rate, update_scalars
+from fedtrain.methods.regression.inputs import BudgetInputs
 from fedtrain.methods.regression.kinds import RoundKind
-from fedtrain.methods.regression.sharing import loss_shift_bits, shared_entry, shared_layout
-from fedtrain.methods.regression.steps import (
+from fedtrain.methods.regression.update import next_weights
+from fedtrain.methods.regression.worst_case import terms
+from fedtrain.methods.regression.worst_case.sharing import loss_shift_bits, shared_entry, shared_layout
+from fedtrain.methods.regression.worst_case.steps import (
     StepBudget,
     answer_bound,
     available_bits,
     counts_bits,
-    largest_window,
     needed_bits,
     newton_bits,
     step_budget,
 )
-from fedtrain.methods.regression.validating import ValidationBudget, products, products_and_weights, validation_budget
-from fedtrain.methods.regression.windowing import window_steps
-
-__all__ = [
-    "Budget",
-    "BudgetInputs",
-    "DoesNotFit",
-    "NewtonBudget",
-    "StepBudget",
-    "UpdateScalars",
-    "ValidationBudget",
-    "budget_of",
-    "largest_window",
-    "learning_rate",
-    "needed_bits",
-    "plan",
-    "update_scalars",
-]
+from fedtrain.methods.regression.worst_case.validating import (
+    ValidationBudget,
+    products,
+    products_and_weights,
+    validation_budget,
+)
+from fedtrain.methods.regression.worst_case.windowing import window_steps
 
 
 @dataclass(frozen=True)
@@ -275,9 +263,9 @@ class Budget(Plan):
         modulus: int,
         engine: Engine,
     ) -> EncryptedVector:
-        """Return Enc(w_{t+1}) at t = `window_step`: see `window.next_weights`, of which this has the plan's part."""
+        """Return Enc(w_{t+1}) at t = `window_step`: see `update.next_weights`, of which this has the plan's part."""
         bound = self.weight_bound_after(window_step + 1)
-        return window.next_weights(
+        return next_weights(
             self.inputs, self.weights_layout, bound, rows_total, window_step, weights, previous, total, modulus, engine
         )
 

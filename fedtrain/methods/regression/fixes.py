@@ -11,7 +11,7 @@ from decimal import ROUND_DOWN, Decimal, localcontext
 from fractions import Fraction
 
 from fedtrain.methods.regression.inputs import MOMENTUM, BudgetInputs
-from fedtrain.methods.regression.steps import fits, largest_window
+from fedtrain.methods.regression.worst_case.steps import fits, largest_window
 
 # The largest key that a job may ask for, and the step between the keys offered.
 _LARGEST_KEY_BITS = 16384

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fedtrain.methods.regression.budget import Budget, budget_of, learning_rate
+from fedtrain.methods.regression.budget import Budget, budget_of
+from fedtrain.methods.regression.inputs import learning_rate
 from fedtrain.model_owner.arithmetic.arrays import Json
 from fedtrain.model_owner.methods.descent import DESCENTS
 from fedtrain.model_owner.methods.descent.objective import Objective

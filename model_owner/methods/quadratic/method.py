@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from fedtrain.methods.regression.budget import budget_of, learning_rate
+from fedtrain.methods.regression.budget import budget_of
 from fedtrain.methods.regression.from_spec import weight_slope
+from fedtrain.methods.regression.inputs import learning_rate
 from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.model_owner.arithmetic.arrays import (
     Integers,

@@ -21,7 +21,8 @@ from fedtrain.crypto import (
     generate_keypair,
     key_id,
 )
-from fedtrain.methods.regression.budget import Budget, learning_rate
+from fedtrain.methods.regression.budget import Budget
+from fedtrain.methods.regression.inputs import learning_rate
 from fedtrain.planning.plans import plan_spec
 from tests.harness.facilitator.machine_bench import small_spec
 

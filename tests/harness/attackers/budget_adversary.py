@@ -16,8 +16,9 @@ import numpy as np
 
 from fedtrain.crypto.errors import CryptoError
 from fedtrain.crypto.packing.slots import SlotLayout, pack, unpack
-from fedtrain.methods.regression.budget import Budget, BudgetInputs, plan, update_scalars
-from fedtrain.methods.regression.windowing import WindowStep, window_steps
+from fedtrain.methods.regression.budget import Budget, plan
+from fedtrain.methods.regression.inputs import BudgetInputs, update_scalars
+from fedtrain.methods.regression.worst_case.windowing import WindowStep, window_steps
 
 Integers = np.ndarray
 

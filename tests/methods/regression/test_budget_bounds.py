@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from fedtrain.crypto.packing.slots import SlotLayout, pack, unpack
-from fedtrain.methods.regression import terms as budget_terms
-from fedtrain.methods.regression import windowing as budget_window
-from fedtrain.methods.regression.budget import Budget, BudgetInputs, plan, update_scalars
+from fedtrain.methods.regression.budget import Budget, plan
+from fedtrain.methods.regression.inputs import BudgetInputs, update_scalars
+from fedtrain.methods.regression.worst_case import terms as budget_terms
+from fedtrain.methods.regression.worst_case import windowing as budget_window
 from tests.harness.attackers.budget_adversary import (
     BoundExceeded,
     Owners,

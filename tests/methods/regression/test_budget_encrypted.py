@@ -20,7 +20,8 @@ from fedtrain.crypto import (
 from fedtrain.crypto.packing.fixed_point import encode, rescale
 from fedtrain.crypto.paillier.arithmetic import affine_matrix
 from fedtrain.crypto.paillier.vector import EncryptedVector
-from fedtrain.methods.regression.budget import Budget, BudgetInputs, learning_rate, plan
+from fedtrain.methods.regression.budget import Budget, plan
+from fedtrain.methods.regression.inputs import BudgetInputs, learning_rate
 from tests.harness.truncation import window_error_bound
 from tests.methods.regression.test_budget_error import OWNERS, ROWS, D, Moments, in_float64, job, moments
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from fedtrain.crypto.packing.fixed_point import encode, rescale
-from fedtrain.methods.regression.budget import BudgetInputs, largest_window, learning_rate, update_scalars
+from fedtrain.methods.regression.inputs import BudgetInputs, learning_rate, update_scalars
+from fedtrain.methods.regression.worst_case.steps import largest_window
 from tests.harness.attackers.budget_adversary import example_inputs
 from tests.harness.truncation import round_error_bound, window_error_bound
 

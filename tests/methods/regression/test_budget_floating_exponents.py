@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 from phe import paillier
 
-from fedtrain.methods.regression.budget import largest_window
+from fedtrain.methods.regression.worst_case.steps import largest_window
 from tests.harness.attackers.budget_adversary import example_inputs
 
 

@@ -10,16 +10,10 @@ from fractions import Fraction
 
 import pytest
 
-from fedtrain.methods.regression.budget import (
-    BudgetInputs,
-    DoesNotFit,
-    largest_window,
-    learning_rate,
-    needed_bits,
-    plan,
-    update_scalars,
-)
-from fedtrain.methods.regression.inputs import ceil_log2
+from fedtrain.methods.plan import DoesNotFit
+from fedtrain.methods.regression.budget import plan
+from fedtrain.methods.regression.inputs import BudgetInputs, ceil_log2, learning_rate, update_scalars
+from fedtrain.methods.regression.worst_case.steps import largest_window, needed_bits
 from tests.harness.attackers.budget_adversary import example_inputs
 
 ELEVEN_COLUMNS = (Fraction(1),) * 11

@@ -8,7 +8,9 @@ from fractions import Fraction
 
 import pytest
 
-from fedtrain.methods.regression.budget import BudgetInputs, DoesNotFit, plan
+from fedtrain.methods.plan import DoesNotFit
+from fedtrain.methods.regression.budget import plan
+from fedtrain.methods.regression.inputs import BudgetInputs
 
 INPUTS = BudgetInputs(
     modulus_bits=512,

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from fedtrain.methods.regression.budget import DoesNotFit, plan
+from fedtrain.methods.plan import DoesNotFit
+from fedtrain.methods.regression.budget import plan
 from fedtrain.methods.regression.from_spec import budget_inputs, feature_bounds, target_bound, weight_slope
 from fedtrain.planning.plans import plan_spec, rounds_of
 from fedtrain.spec.model_spec import ModelSpec

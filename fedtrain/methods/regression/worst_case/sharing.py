@@ -11,8 +11,8 @@ import math
 from fractions import Fraction
 
 from fedtrain.crypto.packing.slots import SlotLayout
-from fedtrain.methods.regression import terms as terms
 from fedtrain.methods.regression.inputs import BudgetInputs, RowBounds, ceil_log2
+from fedtrain.methods.regression.worst_case import terms
 
 # Owners add up in float64, in batches of at most 2^13 rows: (1 + 2^−53)^(2^13) is below this.
 _FLOAT_SLACK = 1 + Fraction(1, 1 << 32)

@@ -10,7 +10,8 @@ from gmpy2 import mpz
 
 from fedtrain.crypto import LocalEngine
 from fedtrain.crypto.paillier.vector import EncryptedVector
-from fedtrain.methods.regression.budget import Budget, plan, update_scalars
+from fedtrain.methods.regression.budget import Budget, plan
+from fedtrain.methods.regression.inputs import update_scalars
 from tests.harness.attackers.budget_adversary import example_inputs
 
 ROWS = 900

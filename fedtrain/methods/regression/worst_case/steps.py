@@ -9,11 +9,11 @@ import math
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from fedtrain.methods.regression import terms as terms
 from fedtrain.methods.regression.inputs import WINDOWED, BudgetInputs
-from fedtrain.methods.regression.sharing import shared_entry, shared_sum
-from fedtrain.methods.regression.validating import validation_bits
-from fedtrain.methods.regression.windowing import WindowStep, window_steps
+from fedtrain.methods.regression.worst_case import terms
+from fedtrain.methods.regression.worst_case.sharing import shared_entry, shared_sum
+from fedtrain.methods.regression.worst_case.validating import validation_bits
+from fedtrain.methods.regression.worst_case.windowing import WindowStep, window_steps
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import math
 from dataclasses import dataclass
 
 from fedtrain.crypto.packing.slots import SlotLayout
-from fedtrain.methods.regression import terms as terms
 from fedtrain.methods.regression.inputs import BudgetInputs
+from fedtrain.methods.regression.worst_case import terms
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
-from fedtrain.methods.regression import terms as terms
 from fedtrain.methods.regression.inputs import BudgetInputs
+from fedtrain.methods.regression.worst_case import terms
 
 _GUARD_BITS = 160
 
