@@ -39,8 +39,8 @@ from fedtrain.data_owner.data.cluster import Cluster
 from fedtrain.data_owner.data.moments import Moments
 from fedtrain.data_owner.data.partitions import ClusterReducer
 from fedtrain.data_owner.data.reduction import ReduceTable, Reduction, reduce_here
-from fedtrain.data_owner.data.row_ids import RowSpool
-from fedtrain.data_owner.data.split import ValidationSplit
+from fedtrain.data_owner.data.rows.ids import RowSpool
+from fedtrain.data_owner.data.rows.split import ValidationSplit
 from fedtrain.tabular.reading.read import open_declared_table
 
 ROWS = (1_000_000, 10_000_000)

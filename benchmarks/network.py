@@ -42,7 +42,7 @@ from benchmarks.measure import Row, main, processor_seconds, wall_seconds
 from benchmarks.scaling import peak_mib
 from fedtrain.crypto import Engine, FreshNoncePool, LocalEngine, decrypt_array, sum_vectors
 from fedtrain.crypto.engine.native.engine import NativeEngine, why_not
-from fedtrain.data_owner.data.examples import ExampleBatch, freeze_examples
+from fedtrain.data_owner.data.frozen.examples_folder import ExampleBatch, freeze_examples
 from fedtrain.data_owner.methods import method_of
 from fedtrain.data_owner.methods.answers import PreparedData
 from fedtrain.data_owner.release.answer import AnsweringJob, compute_answer

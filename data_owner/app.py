@@ -33,7 +33,9 @@ from fedtrain.data_owner.agent.spending import Spendings
 from fedtrain.data_owner.agent.training import ObservedTrainer
 from fedtrain.data_owner.data.cluster import SCHEME, Cluster, is_open
 from fedtrain.data_owner.data.datasets import pair_as_table, register
-from fedtrain.data_owner.data.freezing import Freezer
+from fedtrain.data_owner.data.frozen.examples_freezer import ExamplesFreezer
+from fedtrain.data_owner.data.frozen.folder import FrozenFolder
+from fedtrain.data_owner.data.frozen.moments_freezer import MomentsFreezer
 from fedtrain.data_owner.data.partitions import ClusterReducer
 from fedtrain.data_owner.data.reduction import reduce_here
 from fedtrain.data_owner.data.table_fits import TableFits
@@ -152,15 +154,17 @@ def create_app(
         memory = Memory(told, rows, store, clock.now, restored_at(settings.state_dir))
         spendings = Spendings(store, told, rows.get, clock.now)
         await asyncio.to_thread(memory.take_over)
-        moments = settings.state_dir / "moments"
+        frozen = FrozenFolder(settings.state_dir / "moments", random_bytes)
         reduce = reduce_here if cluster is None else ClusterReducer(cluster)
-        freezer = Freezer(moments, store, stamp, random_bytes, rows, reduce=reduce)
-        await asyncio.to_thread(freezer.forget_unfinished)
+        examples = ExamplesFreezer(frozen, rows)
+        await asyncio.to_thread(examples.forget_unfinished)
         workshop = Workshop(
             identity=identity,
             store=store,
-            freezer=freezer,
-            inspector=Inspector(moments, owner_policy, freezer.split, rows.key),
+            frozen=frozen,
+            moments=MomentsFreezer(frozen, store, stamp, rows, reduce=reduce),
+            examples=examples,
+            inspector=Inspector(frozen.path, owner_policy, frozen.split, rows.key),
             mask_keys=MaskKeys(settings.state_dir / "keys", keys),
             sealing_keys=SealingKeys(settings.state_dir / "keys", keys),
             noise_key=NoiseKey(settings.state_dir, keys, random_bytes),
@@ -233,13 +237,13 @@ def create_app(
                     GivenParts(
                         asks=asks,
                         files=ModelFiles(settings.state_dir / "models"),
-                        freezer=freezer,
+                        examples=examples,
                         trainer=observed,
                         training=training,
                         manifest_of=service.manifest,
                     )
                 ),
-                lambda job_id: observed.on(freezer.examples_folder(job_id)),
+                lambda job_id: observed.on(frozen.examples_path(job_id)),
                 asked_requests,
             )
             app.state.agent, app.state.client = agent, client
@@ -256,7 +260,7 @@ def create_app(
                 ),
                 asyncio.create_task(
                     prune_regularly(
-                        lambda before: prune(store, workshop.freezer, before),
+                        lambda before: prune(store, frozen, before),
                         settings.prune_after_days,
                         clock,
                         app.state.stop,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from fedtrain.data_owner.data.freezing import Freezer
+from fedtrain.data_owner.data.frozen.folder import FrozenFolder
 from fedtrain.data_owner.store.sql import OwnerStore
 
 
-def prune(store: OwnerStore, freezer: Freezer, ended_before: datetime) -> int:
+def prune(store: OwnerStore, frozen: FrozenFolder, ended_before: datetime) -> int:
     """Return how many jobs that ended before that moment lost their answers' bytes or frozen moments. Blocks.
 
     Every ended job is looked at, whether it ever answered or not. Its files go before its answers' bytes: a pass that
@@ -16,7 +16,7 @@ def prune(store: OwnerStore, freezer: Freezer, ended_before: datetime) -> int:
     """
     pruned = 0
     for job_id in store.ended_jobs(ended_before):
-        had_moments = freezer.forget_job(job_id)
+        had_moments = frozen.forget_job(job_id)
         had_answers = store.empty_answers(job_id)
         pruned += had_moments or had_answers
     return pruned

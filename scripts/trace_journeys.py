@@ -46,13 +46,13 @@ class Journey:
 JOURNEYS = [
     Journey(
         "a row, until it is decrypted",
-        ("data_owner/data/freezing.py", "freeze_job"),
+        ("data_owner/data/frozen/moments_freezer.py", "freeze_job"),
         ("model_owner/sums/opening.py", "open_sum"),
     ),
     Journey(
         "POST /models, until JOIN",
         ("model_owner/routes/models.py", "deploy"),
-        ("data_owner/data/freezing.py", "freeze_job"),
+        ("data_owner/data/frozen/moments_freezer.py", "freeze_job"),
     ),
     Journey(
         "an answer, until it is in the log",

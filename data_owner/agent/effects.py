@@ -16,7 +16,10 @@ from fedtrain.data_owner.agent.past import Memory
 from fedtrain.data_owner.agent.spending import Spendings
 from fedtrain.data_owner.checks import check_roster
 from fedtrain.data_owner.data.encoding import in_roles
-from fedtrain.data_owner.data.freezing import Freezer, encoding_of, places_of
+from fedtrain.data_owner.data.frozen.examples_freezer import ExamplesFreezer
+from fedtrain.data_owner.data.frozen.folder import FrozenFolder
+from fedtrain.data_owner.data.frozen.moments_freezer import MomentsFreezer
+from fedtrain.data_owner.data.job_columns import encoding_of, places_of
 from fedtrain.data_owner.data.training_rows import TrainingRows
 from fedtrain.data_owner.job_state import JobContext, JobState
 from fedtrain.data_owner.methods import method_of
@@ -54,7 +57,9 @@ class Workshop:
 
     identity: Identity
     store: OwnerStore
-    freezer: Freezer
+    frozen: FrozenFolder
+    moments: MomentsFreezer
+    examples: ExamplesFreezer
     inspector: Inspector
     mask_keys: MaskKeys
     sealing_keys: SealingKeys
@@ -165,12 +170,11 @@ class JobEffects:
 
     def _frozen(self, job_id: str, dataset: Dataset, spec: ModelSpec, plan: Plan, policy: OwnerPolicy) -> _Frozen:
         """Freeze what the job is answered from: moments, or the records themselves."""
-        freezer, method = self._shop.freezer, _method(spec)
         if spec.keeps_examples:
-            kept = freezer.freeze_examples(job_id, dataset, spec, policy.min_rows)
+            kept = self._shop.examples.freeze_job(job_id, dataset, spec, policy.min_rows)
             return _Frozen(kept.table, kept.examples_hash, PreparedData(plan, None, examples=kept.examples))
-        frozen = freezer.freeze_job(job_id, dataset, spec, policy.min_rows)
-        rows = TrainingRows(dataset, spec) if method.needs_rows else None
+        frozen = self._shop.moments.freeze_job(job_id, dataset, spec, policy.min_rows)
+        rows = TrainingRows(dataset, spec) if _method(spec).needs_rows else None
         places = None if spec.privacy is None else places_of(dataset, spec)
         data = PreparedData.of(frozen.moments, plan, rows, places, policy.min_cell)
         return _Frozen(frozen.table, frozen.moments_hash, data)
@@ -230,7 +234,7 @@ class JobEffects:
 
     def stop_training(self, job_id: str) -> None:
         """End the local training of a job that is over, from any thread."""
-        self._shop.trainer.cancel(self._shop.freezer.examples_folder(job_id))
+        self._shop.trainer.cancel(self._shop.frozen.examples_path(job_id))
 
     def forget_what_is_left(self, context: JobContext, state: JobState) -> None:
         """Carry `forget` out that a crash cut short: the state was kept first, and nothing asks for it again."""
@@ -311,9 +315,9 @@ class JobEffects:
     def _thawed(
         self, state: JobState, spec: ModelSpec, plan: Plan, committed: str, policy: OwnerPolicy
     ) -> PreparedData:
-        freezer, job_id = self._shop.freezer, state.job_id
+        job_id = state.job_id
         if spec.keeps_examples:
-            examples = freezer.thaw_examples(job_id, self._dataset(state), spec, committed)
+            examples = self._shop.examples.thaw_job(job_id, self._dataset(state), spec, committed)
             if (loss := spec.kind.row_loss) is not None:
                 return PreparedData(plan, None, examples=examples, gradients=RowGradients(loss))
             return PreparedData(plan, None, examples=examples, trainer=self._shop.trainer)
@@ -329,7 +333,7 @@ class JobEffects:
                 )
             rows = TrainingRows(dataset, spec, of_version=state.summed is not None)
         places = None if spec.privacy is None else places_of(self._dataset(state), spec)
-        return PreparedData.of(freezer.thaw_job(job_id, committed), plan, rows, places, policy.min_cell)
+        return PreparedData.of(self._shop.moments.thaw_job(job_id, committed), plan, rows, places, policy.min_cell)
 
     def _dataset(self, state: JobState) -> Dataset:
         dataset = self._shop.store.dataset_version(state.dataset or "", state.dataset_version or "")

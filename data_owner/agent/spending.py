@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from fedtrain.data_owner.data.row_ids import RowIds
+from fedtrain.data_owner.data.rows.ids import RowIds
 from fedtrain.data_owner.policy.budget import (
     OVER_BUDGET,
     Account,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fedtrain.data_owner.data.encoding import by_position
-from fedtrain.data_owner.data.frozen import FrozenMomentsError
+from fedtrain.data_owner.data.frozen.moments_file import FrozenMomentsError
 from fedtrain.data_owner.data.moments import MomentsError
 from fedtrain.data_owner.store.records import Dataset
 from fedtrain.spec.model_spec import DataProps

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fedtrain.methods.regression.from_spec import RECORD_FRACTION_BITS
 from fedtrain.spec.model_spec import Column, DataProps, Feature, Target
 from fedtrain.spec.roles import as_feature, as_target, no_target_because
 from fedtrain.tabular.errors import TableError
+from fedtrain.tabular.mapping.file import Mapping
 from fedtrain.tabular.reading.read import Table
 
 #: What DataProps declares of the table as a whole, beside its header: the marks in its numbers.
@@ -65,6 +69,19 @@ def by_position(columns: Sequence[str], props: DataProps) -> dict[int, Column]:
     """
     table = Table(Path("the table"), tuple(columns), None, props.header)
     return dict(zip(table.positions(props.columns), props.columns, strict=True))
+
+
+def encoding_hash(schema: DataProps, mapping: Mapping | None) -> str:
+    """Return the hash of what a schema declares, without the descriptions, of what records are rounded to, and of
+    the mapping that the table is read by: 64 hexadecimal digits.
+    """
+    columns = [column.model_dump(mode="json", exclude={"description"}) for column in schema.columns]
+    marks = {mark: getattr(schema, mark) for mark in MARKS if getattr(schema, mark) is not None}
+    # What records are rounded to is part of what a sum says of them.
+    what = [schema.header, len(schema.features), columns, RECORD_FRACTION_BITS, *([marks] if marks else [])]
+    if mapping is not None:
+        what.append(mapping.digest())
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
 
 
 def _column_differences(declared: Column, used: Column) -> list[str]:

@@ -14,9 +14,9 @@ from typing import Any, Final
 import pyarrow as pa
 
 from fedtrain.data_owner.data.cluster import Cluster
-from fedtrain.data_owner.data.counted_rows import CountedRows
 from fedtrain.data_owner.data.reduction import Reduced, Reduction, reduce_here
-from fedtrain.data_owner.data.row_ids import Ids, Keep
+from fedtrain.data_owner.data.rows.counted import CountedRows
+from fedtrain.data_owner.data.rows.ids import Ids, Keep
 from fedtrain.spec.model_spec import Column
 from fedtrain.tabular.reading.convert import settle_marks
 from fedtrain.tabular.reading.marks import NumberMarks

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from fedtrain.data_owner.data.counted_rows import CountedRows, Records
 from fedtrain.data_owner.data.moments import Encoded, Moments, moments_of
-from fedtrain.data_owner.data.row_clip import RowClip
-from fedtrain.data_owner.data.row_ids import Ids, Keep
-from fedtrain.data_owner.data.split import ValidationSplit, side_by_side
+from fedtrain.data_owner.data.rows.clip import RowClip
+from fedtrain.data_owner.data.rows.counted import CountedRows, Records
+from fedtrain.data_owner.data.rows.ids import Ids, Keep
+from fedtrain.data_owner.data.rows.split import ValidationSplit, side_by_side
 from fedtrain.spec.model_spec import DataProps, ModelType
 from fedtrain.tabular.encode import EncodedBatch, Encoder, refuse_no_rows
 from fedtrain.tabular.findings import Scaling

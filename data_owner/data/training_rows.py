@@ -8,15 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from fedtrain.data_owner.data.counted_rows import CountedRows
 from fedtrain.data_owner.data.datasets import content_version, open_dataset
-from fedtrain.data_owner.data.encoding import by_position, in_roles
-from fedtrain.data_owner.data.freezing import chosen_columns, of_kind
+from fedtrain.data_owner.data.job_columns import declared, encoder_of, places_of
 from fedtrain.data_owner.data.moments import Rows
+from fedtrain.data_owner.data.rows.counted import CountedRows
 from fedtrain.data_owner.store.records import Dataset
 from fedtrain.spec.model_spec import ModelSpec
 from fedtrain.spec.problems import Code, Problem
-from fedtrain.tabular.encode import Encoder
 from fedtrain.tabular.errors import TableError
 
 
@@ -41,18 +39,14 @@ class TrainingRows:
         """
         spec, path = self._spec, Path(self._dataset.path)
         self._check_version(path)
-        schema = self._dataset.schema_ or spec.data_props
-        props = of_kind(in_roles(schema, spec.data_props, self._dataset.columns), spec)
-        encoder = Encoder(props, spec.model_type, spec.training.scaling)
+        encoder = encoder_of(self._dataset, spec)
         try:
-            declared = by_position(self._dataset.columns, encoder.props)
-            used = by_position(self._dataset.columns, spec.data_props)
-            places, outputs = chosen_columns(encoder, list(declared), list(used), len(spec.data_props.features))
-            table = open_dataset(self._dataset, schema)
-            counted = CountedRows(self._dataset.columns, schema if self._of_version else props)
-            for batch in encoder.encode_all(counted.batches(table, encoder.columns)):
-                imputed = None if batch.imputed is None else batch.imputed[:, places]
-                yield Rows(batch.X[:, places], batch.Y[:, outputs], imputed=imputed)
+            places, schema = places_of(self._dataset, spec), declared(self._dataset, spec)
+            counted = CountedRows(self._dataset.columns, schema if self._of_version else encoder.props)
+            records = counted.batches(open_dataset(self._dataset, schema), encoder.columns)
+            for batch in encoder.encode_all(records):
+                imputed = None if batch.imputed is None else batch.imputed[:, places.columns]
+                yield Rows(batch.X[:, places.columns], batch.Y[:, places.outputs], imputed=imputed)
         except TableError as error:
             self._check_version(path)
             # Its message may quote a value, and what goes wrong in a round is logged.

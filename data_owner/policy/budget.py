@@ -14,7 +14,7 @@ from typing import Annotated, Literal, Protocol, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from fedtrain.data_owner.data.row_ids import RowIds
+from fedtrain.data_owner.data.rows.ids import RowIds
 from fedtrain.data_owner.policy.told import Told
 from fedtrain.data_owner.store.records import Spending, SpendingKind
 from fedtrain.methods.network.private import claimed_epsilon

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 from pydantic import ValidationError
 
-from fedtrain.data_owner.data.counted_rows import held_out_records
 from fedtrain.data_owner.data.datasets import open_dataset, reading
 from fedtrain.data_owner.data.encoding import MARKS
-from fedtrain.data_owner.data.split import ValidationSplit
+from fedtrain.data_owner.data.rows.counted import held_out_records
+from fedtrain.data_owner.data.rows.split import ValidationSplit
 from fedtrain.data_owner.policy.inspected import Inspection
 from fedtrain.data_owner.policy.inspection import inspect_table
 from fedtrain.data_owner.policy.rules import OwnerPolicy, table_findings

@@ -16,7 +16,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from fedtrain.data_owner.data.row_ids import Ids, RowIds
+from fedtrain.data_owner.data.rows.ids import Ids, RowIds
 from fedtrain.data_owner.policy.summed_table import SummedTable
 from fedtrain.data_owner.policy.told import Told
 

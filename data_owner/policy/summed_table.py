@@ -16,7 +16,7 @@ class SummedTable(Strict):
     `rows`: how many. `encoding`: a hash of everything that the dataset declares, without the descriptions. `columns`:
     those of the schema, by the names that the file gives them, or its mapping. `mapping`, `content`: hashes of the
     mapping and of the file, where there is a mapping: rows are then known by what it made of them. `whole`, and where
-    the rows were `split` for validation `training`: names of sets of rows (`data_owner.data.row_ids`), hashed under
+    the rows were `split` for validation `training`: names of sets of rows (`data_owner.data.rows.ids`), hashed under
     `row_key`; None where not known, as of what was told by a version that did not keep them. `thresholds`: no sums of
     rows are told, but whether at least `min_cell` of them lie beyond public bounds.
     """

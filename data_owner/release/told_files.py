@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from fedtrain.data_owner.data.row_ids import MAGIC, Ids, RowIds
+from fedtrain.data_owner.data.rows.ids import MAGIC, Ids, RowIds
 from fedtrain.data_owner.policy.told import Told
 from fedtrain.data_owner.store.records import Spending
 from fedtrain.protocol.documents.consent import RosterConsent, open_consent

@@ -17,7 +17,7 @@ import numpy as np
 import structlog
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from fedtrain.data_owner.data.freezing import Freezer
+from fedtrain.data_owner.data.frozen.examples_freezer import ExamplesFreezer
 from fedtrain.data_owner.job_state import JobState
 from fedtrain.data_owner.release.decisions import written
 from fedtrain.data_owner.scoring.asking import ScoringParts, encoded_rows, exchange, shown
@@ -53,7 +53,7 @@ class GivenParts:
 
     asks: ScoringParts
     files: ModelFiles
-    freezer: Freezer
+    examples: ExamplesFreezer
     trainer: Trainer
     training: Executor
     manifest_of: Callable[[JobState], Manifest | None]
@@ -213,7 +213,7 @@ class GivenModels:
             clip=math.inf,  # nothing is sent that a bound would have to hold
         )
         began = own.asks.monotonic()
-        with own.freezer.personal_examples(job.state.job_id, dataset, job.spec) as examples:
+        with own.examples.personal(job.state.job_id, dataset, job.spec) as examples:
             training = ExamplesPart(examples.folder, "training")
             seed = bytes.fromhex(own.asks.draw_hex(32))
             result = own.trainer.train(TrainingTask(network, settings, given, training, seed, round=0))

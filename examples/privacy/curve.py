@@ -26,7 +26,7 @@ import structlog
 
 from fedtrain import simulate
 from fedtrain.data_owner.data.reduction import Reduction
-from fedtrain.data_owner.data.row_clip import RowClip
+from fedtrain.data_owner.data.rows.clip import RowClip
 from fedtrain.data_owner.methods import NOISED
 from fedtrain.data_owner.methods.answers import Places, Plain, PreparedData, Question
 from fedtrain.data_owner.release.fixed_point import fixed_point

@@ -11,7 +11,7 @@ import numpy as np
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from fedtrain.crypto import sum_of_masks
-from fedtrain.data_owner.data.frozen import thaw
+from fedtrain.data_owner.data.frozen.moments_file import thaw
 from fedtrain.data_owner.methods import method_of
 from fedtrain.data_owner.methods.answers import Affine, PreparedData, Question
 from fedtrain.data_owner.release.answer import MASK_TAG

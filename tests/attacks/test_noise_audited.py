@@ -19,7 +19,7 @@ from scipy import stats
 
 from fedtrain.data_owner.data.moments import Moments, moments_of
 from fedtrain.data_owner.data.moments import Rows as MomentRows
-from fedtrain.data_owner.data.row_clip import RowClip
+from fedtrain.data_owner.data.rows.clip import RowClip
 from fedtrain.data_owner.methods import method_of
 from fedtrain.data_owner.methods.answers import Places, PreparedData
 from fedtrain.data_owner.release import answer as answering

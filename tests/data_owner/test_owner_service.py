@@ -21,7 +21,9 @@ from fedtrain.data_owner.agent.past import Memory
 from fedtrain.data_owner.agent.service import OwnerService
 from fedtrain.data_owner.agent.spending import Spendings
 from fedtrain.data_owner.data.datasets import register
-from fedtrain.data_owner.data.freezing import Freezer
+from fedtrain.data_owner.data.frozen.examples_freezer import ExamplesFreezer
+from fedtrain.data_owner.data.frozen.folder import FrozenFolder
+from fedtrain.data_owner.data.frozen.moments_freezer import MomentsFreezer
 from fedtrain.data_owner.job_state import JobState
 from fedtrain.data_owner.policy.inspector import Inspector
 from fedtrain.data_owner.policy.rules import OwnerPolicy
@@ -123,13 +125,15 @@ class Bench:
         self.pools = Pools(ENGINE)
         self.rows = RowFiles(self.folder, KeyFiles(self.folder), lambda count: b"\7" * count)
         self.memory = Memory(ToldSums(self.folder), self.rows, self.store, lambda: NOW)
-        freezer = Freezer(self.folder / "moments", self.store, lambda: "now", lambda count: b"\7" * count, self.rows)
+        frozen = FrozenFolder(self.folder / "moments", lambda count: b"\7" * count)
         self.effects = JobEffects(
             Workshop(
                 identity=identity_of("clinic-a"),
                 store=self.store,
-                freezer=freezer,
-                inspector=Inspector(self.folder / "moments", self.policy, freezer.split, self.rows.key),
+                frozen=frozen,
+                moments=MomentsFreezer(frozen, self.store, lambda: "now", self.rows),
+                examples=ExamplesFreezer(frozen, self.rows),
+                inspector=Inspector(frozen.path, self.policy, frozen.split, self.rows.key),
                 mask_keys=MaskKeys(self.folder / "keys", KeyFiles(self.folder)),
                 sealing_keys=SealingKeys(self.folder / "keys", KeyFiles(self.folder)),
                 noise_key=NoiseKey(self.folder, KeyFiles(self.folder), lambda count: b"\7" * count),

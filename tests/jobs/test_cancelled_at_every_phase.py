@@ -17,7 +17,7 @@ import pytest
 import sqlalchemy as sa
 from structlog.testing import capture_logs
 
-import fedtrain.data_owner.data.freezing
+import fedtrain.data_owner.data.frozen.moments_freezer
 import fedtrain.data_owner.release.ledger
 import fedtrain.facilitator.runner
 import fedtrain.facilitator.service
@@ -113,7 +113,7 @@ STEP = ("WAITING_FOR_MODEL_OWNER", "JOINED", ("step no longer needed", None))
 
 MOMENTS = {
     "a table is frozen": Moment(
-        fedtrain.data_owner.data.freezing.Freezer,
+        fedtrain.data_owner.data.frozen.moments_freezer.MomentsFreezer,
         "freeze_job",
         "JOINING",
         "OFFERED",

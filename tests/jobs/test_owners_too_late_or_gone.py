@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fedtrain.data_owner.data.freezing import Freezer
+from fedtrain.data_owner.data.frozen.moments_freezer import MomentsFreezer
 from fedtrain.simulation.federation import Federation, federation
 from tests.jobs.test_whole_job import make_spec, write_table
 
@@ -41,13 +41,13 @@ def test_an_owner_there_is_no_room_for_is_told_and_does_not_stay_joined(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # All have seen the offer before one answers it: whoever is told of the end before that knows of no job.
-    together, freeze = threading.Barrier(len(NAMES)), Freezer.freeze_job
+    together, freeze = threading.Barrier(len(NAMES)), MomentsFreezer.freeze_job
 
     def freeze_together(*arguments: Any) -> Any:
         together.wait()
         return freeze(*arguments)
 
-    monkeypatch.setattr(Freezer, "freeze_job", freeze_together)
+    monkeypatch.setattr(MomentsFreezer, "freeze_job", freeze_together)
 
     async def scene(parties: Federation) -> None:
         model_id = await parties.deploy(make_spec(3))

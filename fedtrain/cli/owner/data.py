@@ -109,9 +109,9 @@ def _hold_against(
     """Add to the report what a job over this table would be declined for, or wait for a person."""
     import numpy as np
 
-    from fedtrain.data_owner.data.counted_rows import held_out_records
-    from fedtrain.data_owner.data.freezing import SALT_BYTES, VALIDATION_FRACTION
-    from fedtrain.data_owner.data.split import ValidationSplit
+    from fedtrain.data_owner.data.frozen.folder import SALT_BYTES, VALIDATION_FRACTION
+    from fedtrain.data_owner.data.rows.counted import held_out_records
+    from fedtrain.data_owner.data.rows.split import ValidationSplit
     from fedtrain.data_owner.policy.inspection import inspect_table
     from fedtrain.data_owner.policy.rules import Ruling, judge_rows, judge_table, standing_out_risks
     from fedtrain.tabular.check import Problem

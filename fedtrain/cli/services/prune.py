@@ -76,21 +76,16 @@ def _model_owner(_folder: Path, url: str, before: datetime, _clock: Clock) -> in
         store.close()
 
 
-def _data_owner(folder: Path, url: str, before: datetime, clock: Clock) -> int:
+def _data_owner(folder: Path, url: str, before: datetime, _clock: Clock) -> int:
     import secrets
 
-    from fedtrain.data_owner.data.freezing import Freezer
+    from fedtrain.data_owner.data.frozen.folder import FrozenFolder
     from fedtrain.data_owner.pruning import prune as prune_data_owner
-    from fedtrain.data_owner.release.told_files import RowFiles
     from fedtrain.data_owner.store.sql import OwnerStore
-    from fedtrain.protocol.clock import timestamp
-    from fedtrain.service.vault.key_files import KeyFiles
 
     store = OwnerStore(url)
     try:
-        rows = RowFiles(folder, KeyFiles(folder), secrets.token_bytes)  # nothing is read of them
-        freezer = Freezer(folder / "moments", store, lambda: timestamp(clock), secrets.token_bytes, rows)
-        return prune_data_owner(store, freezer, before)
+        return prune_data_owner(store, FrozenFolder(folder / "moments", secrets.token_bytes), before)
     finally:
         store.close()
 

@@ -12,7 +12,7 @@ import pytest
 
 from fedtrain.data_owner.data.encoding import DatasetFacts, differences, in_roles
 from fedtrain.data_owner.data.moments import Moments
-from fedtrain.data_owner.data.split import ValidationSplit
+from fedtrain.data_owner.data.rows.split import ValidationSplit
 from fedtrain.data_owner.data.training_rows import TrainingRows
 from fedtrain.data_owner.policy.inspector import Inspector
 from fedtrain.data_owner.policy.rules import OwnerPolicy
@@ -24,7 +24,7 @@ from fedtrain.tabular.columns import CategoryCodec, Codec
 from fedtrain.tabular.dictionary import Dictionary
 from fedtrain.tabular.encode import Encoder
 from fedtrain.tabular.reading.read import open_declared_table
-from tests.data_owner.data.test_owner_freezing import Bench
+from tests.data_owner.data.frozen.test_owner_freezing import Bench
 
 ROWS = 60
 COLUMNS: list[dict[str, Any]] = [

@@ -23,7 +23,7 @@ from fedtrain.data_owner.data import cluster as cluster_module
 from fedtrain.data_owner.data.cluster import Cluster, check_address, code_version
 from fedtrain.data_owner.data.partitions import ClusterReducer
 from fedtrain.data_owner.data.reduction import Reduced, reduce_here
-from fedtrain.data_owner.data.row_ids import Ids
+from fedtrain.data_owner.data.rows.ids import Ids
 from fedtrain.tabular.reading.read import open_declared_table
 from tests.harness.data_owner.reducing import reduced_with_ids
 from tests.harness.free_ports import free_port

@@ -16,7 +16,7 @@ from fedtrain.spec.model_spec import DataProps
 from fedtrain.spec.problems import Code, Problem
 from fedtrain.tabular.dictionary import Dictionary
 from fedtrain.tabular.mapping.file import Mapping
-from tests.data_owner.data.test_owner_freezing import SCHEMA, Bench, _spec, _table
+from tests.data_owner.data.frozen.test_owner_freezing import SCHEMA, Bench, _spec, _table
 from tests.harness.data_owner.owner_bench import JOB_ID
 
 WARDS = {"a": "Station A", "b": "station  b", "c": "STATION C"}

@@ -12,7 +12,7 @@ import pytest
 
 from fedtrain.data_owner.data.partitions import ClusterReducer, Groups, Shipment
 from fedtrain.data_owner.data.reduction import Reduced, Reduction, reduce_here
-from fedtrain.data_owner.data.split import ValidationSplit
+from fedtrain.data_owner.data.rows.split import ValidationSplit
 from fedtrain.spec.model_spec import DataProps, ModelType
 from fedtrain.tabular.errors import TableError
 from fedtrain.tabular.mapping.file import Mapping

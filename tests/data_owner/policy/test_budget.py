@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fedtrain.data_owner.data.row_ids import RowIds
+from fedtrain.data_owner.data.rows.ids import RowIds
 from fedtrain.data_owner.policy.budget import (
     OVER_BUDGET,
     Account,

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from fedtrain.data_owner.data.datasets import register
-from fedtrain.data_owner.data.split import ValidationSplit
+from fedtrain.data_owner.data.rows.split import ValidationSplit
 from fedtrain.data_owner.policy.common_values import CAPACITY, MANY_ROWS, CommonValues
 from fedtrain.data_owner.policy.inspected import Inspection
 from fedtrain.data_owner.policy.inspection import HoldsOut, inspect_table

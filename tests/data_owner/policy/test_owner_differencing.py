@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from fedtrain.data_owner import job as j
-from fedtrain.data_owner.data.row_ids import Ids, RowIds
+from fedtrain.data_owner.data.rows.ids import Ids, RowIds
 from fedtrain.data_owner.job_state import JobContext, JobState
 from fedtrain.data_owner.policy import differencing, row_groups
 from fedtrain.data_owner.policy.differencing import (

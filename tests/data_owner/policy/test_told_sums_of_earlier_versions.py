@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from fedtrain.data_owner.agent.past import Memory
-from fedtrain.data_owner.data.freezing import Freezer
+from fedtrain.data_owner.data.frozen.folder import FrozenFolder
+from fedtrain.data_owner.data.frozen.moments_freezer import MomentsFreezer
 from fedtrain.data_owner.job import Outcome
 from fedtrain.data_owner.job_state import JobState
 from fedtrain.data_owner.policy.differencing import table_risks, touched
@@ -44,7 +45,8 @@ def frozen(bench: Bench, job_id: str) -> SummedTable:
     """Return what a further job's sums would be taken over."""
     dataset = bench.store.dataset("default")
     assert dataset is not None
-    freezer = Freezer(bench.folder / "moments", bench.store, lambda: "now", lambda count: b"\7" * count, bench.rows)
+    frozen = FrozenFolder(bench.folder / "moments", lambda count: b"\7" * count)
+    freezer = MomentsFreezer(frozen, bench.store, lambda: "now", bench.rows)
     return freezer.freeze_job(job_id, dataset, spec_of()).table
 
 

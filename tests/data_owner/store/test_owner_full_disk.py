@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import pytest
 from structlog.testing import capture_logs
 
-from fedtrain.data_owner.data.freezing import Freezer
+from fedtrain.data_owner.data.frozen.folder import FrozenFolder
 from fedtrain.data_owner.policy.rules import OwnerPolicy
 from fedtrain.data_owner.pruning import prune
 from fedtrain.data_owner.release import answer as compute
@@ -277,12 +277,12 @@ def test_a_decision_that_finds_no_room_is_no_decision_yet(decision: str, answer:
 
 def test_answers_that_cannot_be_emptied_now_are_emptied_by_the_next_pass(bench: Bench) -> None:
     end_of(bench)()
-    freezer = Freezer(bench.folder / "moments", bench.store, lambda: "now", lambda count: bytes(count), bench.rows)
+    frozen = FrozenFolder(bench.folder / "moments", bytes)
     disk = full(bench)
-    refused_for_want_of_room(disk, lambda: prune(bench.store, freezer, NOW + timedelta(days=1)))
+    refused_for_want_of_room(disk, lambda: prune(bench.store, frozen, NOW + timedelta(days=1)))
     assert bench.store.answer_body(JOB_ID, 0, RoundKind.COUNTS)
     disk.make_room()
-    assert prune(bench.store, freezer, NOW + timedelta(days=1)) == 1
+    assert prune(bench.store, frozen, NOW + timedelta(days=1)) == 1
     assert bench.store.answer_body(JOB_ID, 0, RoundKind.COUNTS) == b""
 
 

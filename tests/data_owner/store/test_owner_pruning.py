@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fedtrain.data_owner.data.freezing import Freezer
+from fedtrain.data_owner.data.frozen.folder import FrozenFolder
 from fedtrain.data_owner.pruning import prune
 from fedtrain.data_owner.store.sql import OwnerStore
 from fedtrain.methods.regression.kinds import RoundKind
@@ -32,8 +32,8 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     made.executor.shutdown()
 
 
-def freezer(bench: Bench) -> Freezer:
-    return Freezer(bench.folder / "moments", bench.store, lambda: "now", lambda count: b"\7" * count, bench.rows)
+def frozen(bench: Bench) -> FrozenFolder:
+    return FrozenFolder(bench.folder / "moments", lambda count: b"\7" * count)
 
 
 def end(bench: Bench) -> None:
@@ -48,17 +48,17 @@ def files_of_the_job(bench: Bench) -> list[Path]:
 def test_the_moments_of_a_job_that_was_never_answered_are_deleted(bench: Bench) -> None:
     end(bench)
     assert len(files_of_the_job(bench)) == 2  # the block and its salt
-    assert prune(bench.store, freezer(bench), NOW) == 0
+    assert prune(bench.store, frozen(bench), NOW) == 0
     assert len(files_of_the_job(bench)) == 2
-    assert prune(bench.store, freezer(bench), LATER) == 1
+    assert prune(bench.store, frozen(bench), LATER) == 1
     assert files_of_the_job(bench) == []
     assert list((bench.folder / "moments").glob("*.table")), "the dataset's own moments are for further jobs"
-    assert prune(bench.store, freezer(bench), LATER) == 0
+    assert prune(bench.store, frozen(bench), LATER) == 0
 
 
 def test_a_running_job_keeps_what_it_is_answered_from(bench: Bench) -> None:
     bench.compute(bench.counts_request())
-    assert prune(bench.store, freezer(bench), LATER) == 0
+    assert prune(bench.store, frozen(bench), LATER) == 0
     assert len(files_of_the_job(bench)) == 2
     assert bench.store.answer_body(JOB_ID, 0, RoundKind.COUNTS)
 
@@ -73,10 +73,10 @@ def test_a_pass_that_is_interrupted_is_finished_by_the_next(bench: Bench, monkey
     with monkeypatch.context() as store:
         store.setattr(OwnerStore, "empty_answers", away)
         with pytest.raises(Problem):
-            prune(bench.store, freezer(bench), LATER)
+            prune(bench.store, frozen(bench), LATER)
     assert files_of_the_job(bench) == [], "the moments go first: nothing else says that they are still to go"
     assert bench.store.answer_body(JOB_ID, 0, RoundKind.COUNTS)
-    assert prune(bench.store, freezer(bench), LATER) == 1
+    assert prune(bench.store, frozen(bench), LATER) == 1
     assert bench.store.answer_body(JOB_ID, 0, RoundKind.COUNTS) == b""
     assert len(bench.store.releases(JOB_ID)) == 1
 
@@ -86,5 +86,5 @@ def test_moments_whose_answers_an_earlier_pass_emptied_already_are_deleted(bench
     end(bench)
     assert bench.store.empty_answers(JOB_ID)
     assert not bench.store.empty_answers(JOB_ID)
-    assert prune(bench.store, freezer(bench), LATER) == 1
+    assert prune(bench.store, frozen(bench), LATER) == 1
     assert files_of_the_job(bench) == []

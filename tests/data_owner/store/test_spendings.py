@@ -29,7 +29,7 @@ from fedtrain.service.store.database_url import read_url
 from fedtrain.spec.model_spec import DataProps, ModelSpec
 from fedtrain.spec.problems import Code, Problem
 from fedtrain.tabular.mapping.file import Mapping
-from tests.data_owner.data.test_owner_freezing import SCHEMA, Bench, _spec, _table
+from tests.data_owner.data.frozen.test_owner_freezing import SCHEMA, Bench, _spec, _table
 from tests.harness.data_owner.owner_bench import spec_of
 
 NOW = datetime(2026, 3, 2, 8, 30, tzinfo=UTC)

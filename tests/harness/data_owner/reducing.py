@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fedtrain.data_owner.data.reduction import Reduced, ReduceTable, Reduction
-from fedtrain.data_owner.data.row_ids import Ids
+from fedtrain.data_owner.data.rows.ids import Ids
 from fedtrain.tabular.reading.read import Table
 
 

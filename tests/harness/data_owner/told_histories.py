@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from fedtrain.data_owner.data.row_ids import RowIds
+from fedtrain.data_owner.data.rows.ids import RowIds
 from fedtrain.data_owner.policy import differencing
 from fedtrain.data_owner.policy.row_groups import compare
 from fedtrain.data_owner.policy.summed_table import SummedTable

@@ -11,8 +11,8 @@ import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.linear_model import Ridge
 
-from fedtrain.data_owner.data.counted_rows import CountedRows
-from fedtrain.data_owner.data.split import ValidationSplit
+from fedtrain.data_owner.data.rows.counted import CountedRows
+from fedtrain.data_owner.data.rows.split import ValidationSplit
 from fedtrain.data_owner.store.sql import OwnerStore
 from fedtrain.service.store.database import sqlite_url
 from fedtrain.spec.problems import Problem

@@ -18,7 +18,7 @@ import pytest
 from typer.testing import CliRunner
 
 from fedtrain.cli.main import app
-from fedtrain.data_owner.data.row_ids import RowIds
+from fedtrain.data_owner.data.rows.ids import RowIds
 from fedtrain.data_owner.policy.summed_table import SummedTable
 from fedtrain.data_owner.policy.told import Told
 from fedtrain.data_owner.release.told_files import RowFiles, ToldSums

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedtrain.data_owner.data.encoding import by_position
-from fedtrain.data_owner.data.row_ids import ID_BYTES, Ids
-from fedtrain.data_owner.data.split import ValidationSplit
+from fedtrain.data_owner.data.rows.ids import ID_BYTES, Ids
+from fedtrain.data_owner.data.rows.split import ValidationSplit
 from fedtrain.spec.model_spec import Column, DataProps, Feature, Target
 from fedtrain.tabular.arrays.codec import ArrayCodec
 from fedtrain.tabular.columns import Codec, NumericCodec, feature_codec, target_codec

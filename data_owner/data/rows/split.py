@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedtrain.data_owner.data.moments import Floats, Rows
-from fedtrain.data_owner.data.row_ids import ID_BYTES, Ids
+from fedtrain.data_owner.data.rows.ids import ID_BYTES, Ids
+from fedtrain.spec.problems import Code, Problem
 from fedtrain.tabular.encode import EncodedBatch
 
 
@@ -39,6 +40,16 @@ class ValidationSplit:
     def identity(self) -> str:
         """Return what a table that was reduced under this split is known by; it gives neither salt nor records away."""
         return hashlib.sha256(b"split by record" + self.salt + self.fraction.hex().encode()).hexdigest()
+
+
+def check_parts(training: int, validation: int, min_rows: int) -> None:
+    """Hold how many rows both parts of a split have against the policy's min_rows. Raises Problem(TOO_FEW_ROWS)."""
+    for name, rows in (("training", training), ("validation", validation)):
+        if rows < min_rows:
+            raise Problem(
+                Code.TOO_FEW_ROWS,
+                f"The {name} part of the split has {rows} rows, the policy's min_rows is {min_rows}.",
+            )
 
 
 def side_by_side(batches: Iterable[EncodedBatch], split: ValidationSplit, ids: Callable[[], Ids]) -> Iterator[Rows]:

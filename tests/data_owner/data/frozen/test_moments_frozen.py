@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fedtrain.data_owner.data.frozen import (
+from fedtrain.data_owner.data.frozen.moments_file import (
     FrozenMomentsDamaged,
     FrozenMomentsMissing,
     freeze,

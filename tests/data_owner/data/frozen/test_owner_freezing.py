@@ -12,7 +12,8 @@ import pytest
 
 from fedtrain.data_owner.data.datasets import register
 from fedtrain.data_owner.data.encoding import DatasetFacts, differences
-from fedtrain.data_owner.data.freezing import Freezer
+from fedtrain.data_owner.data.frozen.folder import FrozenFolder
+from fedtrain.data_owner.data.frozen.moments_freezer import MomentsFreezer
 from fedtrain.data_owner.data.moments import moments_of
 from fedtrain.data_owner.release.told_files import RowFiles
 from fedtrain.data_owner.store.records import Dataset
@@ -40,7 +41,8 @@ class Bench:
         self.folder = folder
         self.store = OwnerStore(sqlite_url(folder / "state.sqlite3"))
         self.rows = RowFiles(folder, KeyFiles(folder), lambda count: b"\7" * count)
-        self.freezer = Freezer(folder / "moments", self.store, lambda: "now", lambda count: b"\7" * count, self.rows)
+        frozen = FrozenFolder(folder / "moments", lambda count: b"\7" * count)
+        self.freezer = MomentsFreezer(frozen, self.store, lambda: "now", self.rows)
 
     def register(self, text: str, schema: object = None) -> Dataset:
         path = self.folder / "table.csv"

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fedtrain.data_owner.data.row_ids import Ids, RowIds, RowSpool
+from fedtrain.data_owner.data.rows.ids import Ids, RowIds, RowSpool
 
 
 def drawn(rows: int) -> Ids:

@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fedtrain.data_owner.data.counted_rows import CountedRows
-from fedtrain.data_owner.data.freezing import FrozenJob
-from fedtrain.data_owner.data.row_ids import RowIds
+from fedtrain.data_owner.data.frozen.moments_freezer import FrozenJob
+from fedtrain.data_owner.data.rows.counted import CountedRows
+from fedtrain.data_owner.data.rows.ids import RowIds
 from fedtrain.data_owner.release.told_files import RowFiles
 from fedtrain.service.vault.key_files import KeyFiles
 from fedtrain.service.vault.secret_files import SecretFileError
 from fedtrain.spec.model_spec import DataProps, ModelSpec
 from fedtrain.tabular.errors import BadValues
 from fedtrain.tabular.reading.read import open_table
-from tests.data_owner.data.test_owner_freezing import Bench
+from tests.data_owner.data.frozen.test_owner_freezing import Bench
 from tests.harness.data_owner.owner_bench import JOB_ID
 
 KEY = b"\1" * 32

@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 
 from fedtrain.data_owner.data.moments import Rows as MomentRows
 from fedtrain.data_owner.data.moments import moments_of
-from fedtrain.data_owner.data.row_clip import RowClip
+from fedtrain.data_owner.data.rows.clip import RowClip
 from fedtrain.methods.noised_moments import FRACTION_BITS, GRID_BITS, noise_terms
 from fedtrain.planning.plans import plan_spec
 from fedtrain.spec.model_spec import ModelSpec

@@ -16,14 +16,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from fedtrain.data_owner.data.datasets import register
-from fedtrain.data_owner.data.examples import (
+from fedtrain.data_owner.data.frozen.examples_folder import (
     ExampleBatch,
     FrozenExamplesError,
     forget_examples,
     freeze_examples,
     thaw_examples,
 )
-from fedtrain.data_owner.data.freezing import Freezer
+from fedtrain.data_owner.data.frozen.examples_freezer import ExamplesFreezer
+from fedtrain.data_owner.data.frozen.folder import FrozenFolder
+from fedtrain.data_owner.data.frozen.moments_freezer import MomentsFreezer
 from fedtrain.data_owner.release.told_files import RowFiles
 from fedtrain.data_owner.store.records import Dataset
 from fedtrain.data_owner.store.sql import OwnerStore
@@ -140,14 +142,11 @@ class Owner:
         self.folder = folder
         self.store = OwnerStore(sqlite_url(folder / "state.sqlite3"))
         self.rows = RowFiles(folder, KeyFiles(folder), lambda count: b"\7" * count)
-        self.freezer = Freezer(
-            folder / "moments",
-            self.store,
-            lambda: "now",
-            lambda count: b"\7" * count,
-            self.rows,
-            validation_fraction=validation_fraction,
+        self.frozen = FrozenFolder(
+            folder / "moments", lambda count: b"\7" * count, validation_fraction=validation_fraction
         )
+        self.moments = MomentsFreezer(self.frozen, self.store, lambda: "now", self.rows)
+        self.examples = ExamplesFreezer(self.frozen, self.rows)
 
     def register(self, text: str) -> Dataset:
         path = self.folder / "table.csv"
@@ -172,7 +171,7 @@ def spec(*, validates: bool = False) -> ModelSpec:
 
 
 def test_a_job_is_joined_with_the_rows_that_count(owner: Owner) -> None:
-    frozen = owner.freezer.freeze_examples(JOB_ID, owner.register(table()), spec())
+    frozen = owner.examples.freeze_job(JOB_ID, owner.register(table()), spec())
     assert (frozen.examples.training_rows, frozen.examples.validation_rows, frozen.table.rows) == (59, 0, 59)
     X, Y = (array(frozen.examples.folder / f"training-{name}.npy") for name in "xy")
     ages = np.delete(np.arange(60), 3)
@@ -231,7 +230,7 @@ def network_spec(*names: str) -> ModelSpec:
 def test_a_network_is_given_its_own_columns_in_its_order_and_no_ones(owner: Owner) -> None:
     dataset = register_arrays(owner)
     spec = network_spec("ward", "note", "scan")
-    frozen = owner.freezer.freeze_examples(JOB_ID, dataset, spec)
+    frozen = owner.examples.freeze_job(JOB_ID, dataset, spec)
     X = array(frozen.examples.folder / "training-x.npy")
     rows = np.delete(np.arange(60), [3, 5])  # what lacks a value in any column of the schema counts for no job
     assert X.shape == (58, 2 + 3 + 4)
@@ -243,8 +242,8 @@ def test_a_network_is_given_its_own_columns_in_its_order_and_no_ones(owner: Owne
 
 def test_a_regression_on_the_same_dataset_leaves_arrays_alone_and_counts_the_same_rows(owner: Owner) -> None:
     dataset = register_arrays(owner)
-    of_sums = owner.freezer.freeze_job(JOB_ID, dataset, spec())
-    network = owner.freezer.freeze_examples("cd" * 16, dataset, network_spec("scan", "age"))
+    of_sums = owner.moments.freeze_job(JOB_ID, dataset, spec())
+    network = owner.examples.freeze_job("cd" * 16, dataset, network_spec("scan", "age"))
     assert of_sums.moments.dimensions == 4
     assert of_sums.table == network.table
     assert of_sums.table.rows == 58
@@ -253,14 +252,14 @@ def test_a_regression_on_the_same_dataset_leaves_arrays_alone_and_counts_the_sam
 def test_the_same_rows_are_told_of_as_a_job_of_sums_tells(owner: Owner) -> None:
     dataset = owner.register(table())
     for validates in (False, True):
-        frozen = owner.freezer.freeze_examples(JOB_ID, dataset, spec(validates=validates))
-        assert frozen.table == owner.freezer.freeze_job("cd" * 16, dataset, spec(validates=validates)).table
+        frozen = owner.examples.freeze_job(JOB_ID, dataset, spec(validates=validates))
+        assert frozen.table == owner.moments.freeze_job("cd" * 16, dataset, spec(validates=validates)).table
 
 
 def test_held_out_rows_are_the_splits_and_stay_apart(owner: Owner) -> None:
     dataset = owner.register(table(400))
-    frozen = owner.freezer.freeze_examples(JOB_ID, dataset, spec(validates=True)).examples
-    moments = owner.freezer.freeze_job("cd" * 16, dataset, spec(validates=True)).moments
+    frozen = owner.examples.freeze_job(JOB_ID, dataset, spec(validates=True)).examples
+    moments = owner.moments.freeze_job("cd" * 16, dataset, spec(validates=True)).moments
     assert (frozen.training_rows, frozen.validation_rows) == tuple(part.rows for part in moments.parts())
     assert frozen.validation_rows > 30
     both = [array(frozen.folder / f"{part}-x.npy")[:, 0] for part in ("training", "validation")]
@@ -269,57 +268,57 @@ def test_held_out_rows_are_the_splits_and_stay_apart(owner: Owner) -> None:
 
 def test_too_few_rows_of_a_part_are_refused_and_nothing_stays(owner: Owner) -> None:
     with pytest.raises(Problem, match=r"The validation part of the split has \d+ rows") as caught:
-        owner.freezer.freeze_examples(JOB_ID, owner.register(table()), spec(validates=True), min_rows=40)
+        owner.examples.freeze_job(JOB_ID, owner.register(table()), spec(validates=True), min_rows=40)
     assert caught.value.code is Code.TOO_FEW_ROWS
     assert not list((owner.folder / "moments").glob("*.examples"))
 
 
 def test_examples_are_thawed_as_they_were_committed_to(owner: Owner) -> None:
     dataset = owner.register(table())
-    frozen = owner.freezer.freeze_examples(JOB_ID, dataset, spec())
-    assert owner.freezer.thaw_examples(JOB_ID, dataset, spec(), frozen.examples_hash) == frozen.examples
+    frozen = owner.examples.freeze_job(JOB_ID, dataset, spec())
+    assert owner.examples.thaw_job(JOB_ID, dataset, spec(), frozen.examples_hash) == frozen.examples
     (owner.folder / "table.csv").unlink()  # a round needs the table no more
-    assert owner.freezer.thaw_examples(JOB_ID, dataset, spec(), frozen.examples_hash) == frozen.examples
+    assert owner.examples.thaw_job(JOB_ID, dataset, spec(), frozen.examples_hash) == frozen.examples
 
 
 @pytest.mark.parametrize("name", ["training-x.npy", "training-y.npy", "validation-x.npy"])
 def test_one_altered_bit_ends_the_job_here(name: str, owner: Owner) -> None:
     dataset = owner.register(table(400))
-    frozen = owner.freezer.freeze_examples(JOB_ID, dataset, spec(validates=True))
+    frozen = owner.examples.freeze_job(JOB_ID, dataset, spec(validates=True))
     path = frozen.examples.folder / name
     content = path.read_bytes()
     path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     with pytest.raises(Problem, match="not those that this owner committed to") as caught:
-        owner.freezer.thaw_examples(JOB_ID, dataset, spec(validates=True), frozen.examples_hash)
+        owner.examples.thaw_job(JOB_ID, dataset, spec(validates=True), frozen.examples_hash)
     assert caught.value.code is Code.OWNER_LOST_ITS_KEY
 
 
 def test_examples_that_a_backup_left_out_are_made_again_to_the_bit(owner: Owner) -> None:
     dataset = owner.register(table(400))
-    frozen = owner.freezer.freeze_examples(JOB_ID, dataset, spec(validates=True))
+    frozen = owner.examples.freeze_job(JOB_ID, dataset, spec(validates=True))
     forget_examples(frozen.examples.folder)
-    assert owner.freezer.thaw_examples(JOB_ID, dataset, spec(validates=True), frozen.examples_hash) == frozen.examples
+    assert owner.examples.thaw_job(JOB_ID, dataset, spec(validates=True), frozen.examples_hash) == frozen.examples
     forget_examples(frozen.examples.folder)
     (owner.folder / "table.csv").write_text(table(401))
     with pytest.raises(Problem, match="has changed since") as caught:
-        owner.freezer.thaw_examples(JOB_ID, dataset, spec(validates=True), frozen.examples_hash)
+        owner.examples.thaw_job(JOB_ID, dataset, spec(validates=True), frozen.examples_hash)
     assert caught.value.code is Code.INVALID_DATA
 
 
 def test_a_lost_salt_ends_the_job_and_an_ended_job_is_forgotten(owner: Owner) -> None:
     dataset = owner.register(table())
-    frozen = owner.freezer.freeze_examples(JOB_ID, dataset, spec())
-    assert owner.freezer.forget_job(JOB_ID)
+    frozen = owner.examples.freeze_job(JOB_ID, dataset, spec())
+    assert owner.frozen.forget_job(JOB_ID)
     assert not frozen.examples.folder.exists()
-    assert not owner.freezer.forget_job(JOB_ID)
+    assert not owner.frozen.forget_job(JOB_ID)
     with pytest.raises(Problem, match="salt of its commitment is gone"):
-        owner.freezer.thaw_examples(JOB_ID, dataset, spec(), frozen.examples_hash)
+        owner.examples.thaw_job(JOB_ID, dataset, spec(), frozen.examples_hash)
 
 
 def test_a_table_that_does_not_fit_is_refused_with_its_record(owner: Owner) -> None:
     dataset = owner.register(table(gap=99) + "7,d,1\n")
     with pytest.raises(Problem, match="ward: record 61 has 'd'") as caught:
-        owner.freezer.freeze_examples(JOB_ID, dataset, spec())
+        owner.examples.freeze_job(JOB_ID, dataset, spec())
     assert caught.value.code is Code.INVALID_DATA
     assert not list((owner.folder / "moments").glob("*.examples"))
 
@@ -327,9 +326,9 @@ def test_a_table_that_does_not_fit_is_refused_with_its_record(owner: Owner) -> N
 @pytest.mark.parametrize("record", ["7,d,1", "seven,a,1", "7,a,", "7,,1"])
 def test_a_job_with_privacy_leaves_out_what_does_not_fit(owner: Owner, record: str) -> None:
     claim = Privacy(epsilon=1.0, delta=1e-6, sampling_rate=0.1)
-    without = owner.freezer.freeze_examples(JOB_ID, owner.register(table()), spec())
+    without = owner.examples.freeze_job(JOB_ID, owner.register(table()), spec())
     dataset = owner.register(table() + record + "\n")
-    found = owner.freezer.freeze_examples("cd" * 16, dataset, spec().model_copy(update={"privacy": claim}))
+    found = owner.examples.freeze_job("cd" * 16, dataset, spec().model_copy(update={"privacy": claim}))
     assert found.table.whole == without.table.whole
     for name in ("training-x.npy", "training-y.npy"):
         np.testing.assert_array_equal(array(found.examples.folder / name), array(without.examples.folder / name))
@@ -338,7 +337,7 @@ def test_a_job_with_privacy_leaves_out_what_does_not_fit(owner: Owner, record: s
 def test_a_job_with_privacy_clips_targets(owner: Owner) -> None:
     claim = Privacy(epsilon=1.0, delta=1e-6, sampling_rate=0.1)
     dataset = owner.register(table() + "7,a,1000\n")
-    found = owner.freezer.freeze_examples(JOB_ID, dataset, spec().model_copy(update={"privacy": claim}))
+    found = owner.examples.freeze_job(JOB_ID, dataset, spec().model_copy(update={"privacy": claim}))
     targets = array(found.examples.folder / "training-y.npy")
     assert (found.table.rows, len(targets), float(targets[-1, 0])) == (60, 60, 2.0)  # 50 of 0 to 50, in half widths
 
@@ -346,8 +345,8 @@ def test_a_job_with_privacy_clips_targets(owner: Owner) -> None:
 def crashed_in_the_training_of_a_copy(owner: Owner) -> tuple[Path, Path, Path]:
     """Leave what a crash then leaves: a copy's records, some half written ones, and those of a job that goes on."""
     dataset = owner.register(table())
-    kept = owner.freezer.freeze_examples(JOB_ID, dataset, spec()).examples.folder
-    with owner.freezer.personal_examples("cd" * 16, dataset, spec()) as examples:
+    kept = owner.examples.freeze_job(JOB_ID, dataset, spec()).examples.folder
+    with owner.examples.personal("cd" * 16, dataset, spec()) as examples:
         personal = examples.folder
         half = personal.with_name(f".{'ef' * 16}{personal.suffix}.part")
         for left, source in ((half, personal), (personal.with_name("saved"), personal)):
@@ -371,5 +370,5 @@ def test_a_start_deletes_what_a_crash_left_of_a_copys_records_and_nothing_else(o
 def test_a_pruning_beside_a_service_at_work_leaves_the_records_that_it_trains_a_copy_on(owner: Owner) -> None:
     left = crashed_in_the_training_of_a_copy(owner)
     again = Owner(owner.folder)  # as `fedtrain prune` opens the state folder
-    assert not again.freezer.forget_job("cd" * 16)
+    assert not again.frozen.forget_job("cd" * 16)
     assert [folder.exists() for folder in left] == [True] * 3
