@@ -10,6 +10,8 @@ from typing import Protocol
 import structlog
 
 from fedtrain.client.retry import backoff_s
+from fedtrain.data_owner.policy.rules import OwnerPolicy
+from fedtrain.data_owner.store.sql import OwnerStore
 from fedtrain.protocol.documents.identity import Identity
 from fedtrain.protocol.documents.signed import Registration, SignedDocument, sign_document
 from fedtrain.spec.problems import Code, Problem
@@ -106,3 +108,9 @@ async def _first_of(timeout_s: float | None, *events: asyncio.Event) -> None:
     finally:
         for wait in waits:
             wait.cancel()
+
+
+def on_offer(policy: OwnerPolicy, store: OwnerStore) -> tuple[str, ...]:
+    """Return the names of the datasets that the policy lets others train on. Blocks."""
+    allowed = {offer.name for offer in policy.datasets} if policy.datasets is not None else None
+    return tuple(dataset.name for dataset in store.datasets() if allowed is None or dataset.name in allowed)

@@ -100,7 +100,7 @@ async def get_budget(parts: Parts) -> Budget:
 
 
 def _budget(parts: OwnerParts) -> Budget:
-    policy, offered = parts.service.policy.privacy, parts.store.datasets()
+    policy, offered = parts.jobs.policy.privacy, parts.store.datasets()
     datasets = [_dataset(parts, policy, dataset) for dataset in offered]
     return Budget(
         epsilon=policy.epsilon,

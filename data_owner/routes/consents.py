@@ -88,7 +88,7 @@ router = APIRouter(prefix="/consents", tags=["consents"])
 )
 async def post_consents(consents: Consents, parts: Parts, who: AnyCaller) -> list[ConsentView]:
     gathered(consents.consents)  # all of them hold, before the first is kept
-    job_ids = await parts.service.consents_taken(consents.consents, who.token_id, who.account)
+    job_ids = await parts.deciding.consents_taken(consents.consents, who.token_id, who.account)
     return [view for job_id in job_ids for view in ConsentView.of_job(parts.memory, job_id)]
 
 
@@ -120,5 +120,5 @@ def get_signed(job_id: JobIdPath, parts: Parts) -> dict[str, list[SignedDocument
     responses={200: {"content": {JSON_TYPE: {"example": [_EXAMPLE]}}}},
 )
 async def sign(job_id: JobIdPath, parts: Parts, who: AnyCaller) -> list[ConsentView]:
-    await parts.service.consent(job_id, who.token_id, who.account)
+    await parts.deciding.consent(job_id, who.token_id, who.account)
     return ConsentView.of_job(parts.memory, job_id)

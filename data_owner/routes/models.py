@@ -92,7 +92,7 @@ class OwnerJobView(JobView):
     def of(cls, parts: OwnerParts, state: JobState, released: tuple[int, int] = (0, 0)) -> OwnerJobView:
         """`released`: answers, and numbers in them."""
         code, reason = _reason(state)
-        manifest = parts.service.manifest(state)
+        manifest = parts.jobs.manifest(state)
         return cls(
             id=state.job_id,
             name=manifest.spec.name if manifest is not None else None,
@@ -200,7 +200,7 @@ def get_models(parts: Parts) -> list[OwnerJobView]:
 def get_model(job_id: JobIdPath, parts: Parts) -> JobDetail:
     state = _known(parts, job_id)
     releases = parts.store.releases(job_id)
-    manifest = parts.service.manifest(state)
+    manifest = parts.jobs.manifest(state)
     earlier = parts.memory.related(job_id, state.table) if state.table else []
     return JobDetail(
         **OwnerJobView.of(parts, state, (len(releases), sum(release.numbers for release in releases))).model_dump(),
@@ -211,7 +211,7 @@ def get_model(job_id: JobIdPath, parts: Parts) -> JobDetail:
         differencing_risks=[*state.risks_taken, *state.risks],
         earlier_jobs=[EarlierView.of(one) for one in earlier],
         consents=ConsentView.of_job(parts.memory, job_id, state.consent),
-        asked=Asked.of(state, manifest, _leak(state, manifest), earlier, parts.service.policy.min_cell)
+        asked=Asked.of(state, manifest, _leak(state, manifest), earlier, parts.jobs.policy.min_cell)
         if manifest
         else None,
         training_now=TrainingView.of(parts, job_id),
@@ -253,7 +253,7 @@ async def changes(request: Request, parts: Parts, who: AnyCaller, about: About) 
     responses={200: {"content": {JSON_TYPE: {"example": _EXAMPLE}}}},
 )
 async def approve(job_id: JobIdPath, parts: Parts, who: AnyCaller) -> OwnerJobView:
-    return OwnerJobView.of(parts, await parts.service.approve(job_id, who.token_id, who.account))
+    return OwnerJobView.of(parts, await parts.deciding.approve(job_id, who.token_id, who.account))
 
 
 @router.post(
@@ -263,7 +263,7 @@ async def approve(job_id: JobIdPath, parts: Parts, who: AnyCaller) -> OwnerJobVi
     responses={200: {"content": {JSON_TYPE: {"example": _DENIED}}}},
 )
 async def deny(job_id: JobIdPath, denial: Denial, parts: Parts, who: AnyCaller) -> OwnerJobView:
-    return OwnerJobView.of(parts, await parts.service.deny(job_id, denial.reason, who.token_id, who.account))
+    return OwnerJobView.of(parts, await parts.deciding.deny(job_id, denial.reason, who.token_id, who.account))
 
 
 @router.post(
@@ -274,7 +274,7 @@ async def deny(job_id: JobIdPath, denial: Denial, parts: Parts, who: AnyCaller) 
     responses={202: {"content": {JSON_TYPE: {"example": _EXAMPLE}}}},
 )
 async def resume(job_id: JobIdPath, parts: Parts) -> OwnerJobView:
-    return OwnerJobView.of(parts, await parts.service.resume(job_id))
+    return OwnerJobView.of(parts, await parts.settling.resume(job_id))
 
 
 def _known(parts: OwnerParts, job_id: str) -> JobState:
@@ -294,7 +294,7 @@ def _reason(state: JobState) -> tuple[str | None, str | None]:
 
 
 def _waits_for_sign_off(parts: OwnerParts, state: JobState) -> str | None:
-    missing = parts.service.people_missing(state)
+    missing = parts.jobs.people_missing(state)
     if missing is None:
         return None
     who = "a person" if missing == 1 else f"{missing} people"

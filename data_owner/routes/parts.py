@@ -9,10 +9,13 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from fedtrain.data_owner.agent.jobs.deciding import Deciding
+from fedtrain.data_owner.agent.jobs.owner_jobs import OwnerJobs
+from fedtrain.data_owner.agent.jobs.settling import Settling
 from fedtrain.data_owner.agent.past import Memory
 from fedtrain.data_owner.agent.publishing import Publishing
+from fedtrain.data_owner.agent.registering import Registering
 from fedtrain.data_owner.agent.requests import AskedRequests
-from fedtrain.data_owner.agent.service import OwnerService
 from fedtrain.data_owner.agent.spending import Spendings
 from fedtrain.data_owner.agent.training import TrainingStep
 from fedtrain.data_owner.data.table_fits import TableFits
@@ -32,7 +35,10 @@ class OwnerParts:
     """
 
     store: OwnerStore
-    service: OwnerService
+    jobs: OwnerJobs
+    deciding: Deciding
+    settling: Settling
+    registering: Registering
     memory: Memory
     data_folder: Path
     timestamp: Callable[[], str]

@@ -160,7 +160,7 @@ def _waits(parts: OwnerParts, opened: OpenRequest) -> bool:
 
 def _asked(parts: OwnerParts, opened: OpenRequest) -> AskedByRequest:
     """Raises Problem for a spec that cannot be planned."""
-    document, policy = opened.document, parts.service.policy_now()
+    document, policy = opened.document, parts.jobs.policy_now()
     spec, rounds = document.spec, rounds_of(document.spec)
     plan = plan_spec(spec).to_dict()
     dataset = parts.store.dataset(spec.asked_dataset)
@@ -185,7 +185,7 @@ def _asked(parts: OwnerParts, opened: OpenRequest) -> AskedByRequest:
 
 
 def _budget(parts: OwnerParts, opened: OpenRequest) -> str | None:
-    spec, policy = opened.document.spec, parts.service.policy_now().privacy
+    spec, policy = opened.document.spec, parts.jobs.policy_now().privacy
     dataset = parts.store.dataset(spec.asked_dataset)
     if spec.privacy is None or dataset is None:
         return None

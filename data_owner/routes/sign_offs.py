@@ -43,7 +43,7 @@ def standing(parts: OwnerParts, state: JobState) -> SignOffStanding | None:
     """Return where a job's result stands; None where nothing is, or was, to be signed off."""
     if state.refusal is not None and state.refusal.code == Code.SIGN_OFF_REFUSED.slug:
         return SignOffStanding.REFUSED
-    if parts.service.people_missing(state) is not None:
+    if parts.jobs.people_missing(state) is not None:
         return SignOffStanding.WAITS
     signed = state.sign_off is not None and state.sign_off.signed and state.phase in (Phase.JOINED, Phase.FINISHED)
     return SignOffStanding.SIGNED_OFF if signed else None
@@ -180,11 +180,11 @@ async def sign_off(
     job_id: _JobIdPath, decision: SignOffDecision, parts: Parts, who: AnyCaller, request: Request
 ) -> SignOffView:
     accounts = await asyncio.to_thread(request.app.state.sessions.ask_to_sign_in)
-    person = _signing(decision, who, people=parts.service.policy.release.people, accounts=accounts)
+    person = _signing(decision, who, people=parts.jobs.policy.release.people, accounts=accounts)
     decided = j.SignOffDecided(
         decision.decision, person.by, decision.why, decision.result, person.token_id, person.signed_in
     )
-    return _view(parts, await parts.service.decide_release(job_id, decided))
+    return _view(parts, await parts.deciding.decide_release(job_id, decided))
 
 
 @router.get(
@@ -194,7 +194,7 @@ async def sign_off(
     responses={200: {"content": {JSON_TYPE: {"example": _STATEMENT}}}},
 )
 def get_statement(job_id: _JobIdPath, parts: Parts) -> SignedDocument:
-    return parts.service.release_statement(_known(parts, job_id))
+    return parts.deciding.release_statement(_known(parts, job_id))
 
 
 def _signing(decision: SignOffDecision, who: Caller, *, people: int, accounts: bool) -> Person:
@@ -223,13 +223,13 @@ def _known(parts: OwnerParts, job_id: str) -> JobState:
 
 def _view(parts: OwnerParts, state: JobState) -> SignOffView:
     """Return what is shown. Raises Problem(WRONG_STATE) where no result is, or was, to be signed off."""
-    waiting, manifest, last = state.sign_off, parts.service.manifest(state), state.last
+    waiting, manifest, last = state.sign_off, parts.jobs.manifest(state), state.last
     on_the_way = manifest is not None and manifest.spec.awaits_release
     if waiting is None or manifest is None or state.roster is None or (last is None and not on_the_way):
         why = "has no result to sign off yet" if manifest and manifest.spec.release else "does not wait for sign-off"
         raise Problem(Code.WRONG_STATE, f"Job {state.job_id} is {state.phase} at this owner and {why}.")
     releases, spec = parts.store.releases(state.job_id), manifest.spec
-    roster = parts.service.roster(state, state.roster)
+    roster = parts.jobs.roster(state, state.roster)
     return SignOffView(
         job=state.job_id,
         name=spec.name,
@@ -248,17 +248,17 @@ def _view(parts: OwnerParts, state: JobState) -> SignOffView:
             owners_signed=waiting.owners, of=len(roster.parties), own_answer=last.answer_hash, log_head=last.log_head
         ),
         privacy=_privacy(parts, state),
-        people=parts.service.policy.release.people,
-        missing=parts.service.people_missing(state) or 0,
+        people=parts.jobs.policy.release.people,
+        missing=parts.jobs.people_missing(state) or 0,
         signed=[SignatoryView(**one.model_dump()) for one in waiting.signed],
     )
 
 
 def _privacy(parts: OwnerParts, state: JobState) -> PrivacyView | None:
-    manifest = parts.service.manifest(state)
+    manifest = parts.jobs.manifest(state)
     if manifest is None or manifest.spec.privacy is None or state.table is None:
         return None
-    claim, policy = manifest.spec.privacy, parts.service.policy.privacy
+    claim, policy = manifest.spec.privacy, parts.jobs.policy.privacy
     account, budget = parts.spendings.account(state.table, policy), policy.budget
     return PrivacyView(
         epsilon=claimed_epsilon(manifest.spec, claim),

@@ -170,7 +170,7 @@ def test_an_owner_without_pytorch_declines_and_says_why_to_its_own_people(
     def lacking(name: str) -> Any:
         return None if name == "torch" else find_spec(name)
 
-    monkeypatch.setattr("fedtrain.data_owner.app.find_spec", lacking)
+    monkeypatch.setattr("fedtrain.data_owner.running.workshop.find_spec", lacking)
 
     async def job() -> tuple[dict[str, Any], dict[str, Any]]:
         async with running(tmp_path, trainer=None) as parties:

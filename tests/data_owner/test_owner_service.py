@@ -17,8 +17,13 @@ import structlog
 from fedtrain.client.agent.tasks import TaskAnswer
 from fedtrain.data_owner import job as j
 from fedtrain.data_owner.agent.effects import JobEffects, Workshop
+from fedtrain.data_owner.agent.jobs.deciding import Deciding
+from fedtrain.data_owner.agent.jobs.owner_jobs import OwnerJobs
+from fedtrain.data_owner.agent.jobs.settling import Settling
+from fedtrain.data_owner.agent.jobs.tasks import OwnerTasks
+from fedtrain.data_owner.agent.own_answers import OwnAnswers
 from fedtrain.data_owner.agent.past import Memory
-from fedtrain.data_owner.agent.service import OwnerService
+from fedtrain.data_owner.agent.registering import Registering, on_offer
 from fedtrain.data_owner.agent.spending import Spendings
 from fedtrain.data_owner.data.datasets import register
 from fedtrain.data_owner.data.frozen.examples_freezer import ExamplesFreezer
@@ -146,19 +151,34 @@ class Bench:
                 trainer=DrawnTrainer(0),
             )
         )
-        self.service = OwnerService(
+        self.registering = Registering(
+            identity=identity_of("clinic-a"),
+            name="clinic-a",
+            offered=self.offered,
+            facilitator=self.facilitator,
+            interval_s=3600,
+            membership=None,
+            facilitator_id=None,
+        )
+        self.jobs = OwnerJobs(
             identity=identity_of("clinic-a"),
             name="clinic-a",
             policy=self.policy,
             store=self.store,
             effects=self.effects,
+            registering=self.registering,
             facilitator=self.facilitator,
             executor=self.executor,
             training=self.executor,
             now=lambda: NOW,
             allow_small_keys=True,
-            registration_interval_s=3600,
         )
+        self.tasks = OwnerTasks(self.jobs, OwnAnswers(self.facilitator, identity_of("clinic-a").party_id))
+        self.deciding = Deciding(self.jobs)
+        self.settling = Settling(self.jobs, self.facilitator, self.registering)
+
+    async def offered(self) -> tuple[str, ...]:
+        return await self.jobs.run(on_offer, self.policy, self.store)
 
     def register(self, rows: int = 60, ages: str = "") -> None:
         generator = np.random.default_rng(5)
@@ -173,14 +193,14 @@ class Bench:
         """Register, as the agent does before it polls, and then `do`."""
 
         async def both() -> T:
-            await self.service.registering.register()
+            await self.registering.register()
             return await do()
 
         return asyncio.run(both())
 
     def join(self, spec: ModelSpec | None = None, **changes: object) -> JoinAnswer:
         offer = manifest_of(spec or spec_of(), **changes).model_dump_json().encode()
-        answer = self.run(lambda: self.service.on_join(header(TaskKind.JOIN), offer))
+        answer = self.run(lambda: self.tasks.on_join(header(TaskKind.JOIN), offer))
         assert isinstance(answer, TaskAnswer)
         return JoinAnswer.model_validate_json(answer.body)
 
@@ -190,7 +210,7 @@ class Bench:
         self.facilitator.given = roster_of(manifest_hash, [answer.signed, *others])
 
     def compute(self, compute: Compute) -> bytes:
-        answer = self.run(lambda: self.service.on_compute(header(TaskKind.COMPUTE), to_cbor(compute)))
+        answer = self.run(lambda: self.tasks.on_compute(header(TaskKind.COMPUTE), to_cbor(compute)))
         assert isinstance(answer, TaskAnswer)
         return bytes_of(answer.body)
 
@@ -294,7 +314,7 @@ def test_the_pool_of_re_randomisers_fills_from_the_joining_on_and_goes_with_the_
         while bench.pools.level < 2:
             time.sleep(0.01)
         end = JobEnd(job_id=JOB_ID, status="CANCELLED").model_dump_json().encode()
-        bench.run(lambda: bench.service.on_end(header(TaskKind.END), end))
+        bench.run(lambda: bench.tasks.on_end(header(TaskKind.END), end))
         assert bench.pools.level == 0
     finally:
         bench.pools.stop()
@@ -417,7 +437,7 @@ def test_the_end_destroys_the_mask_key_and_closes_the_job(at_work: Bench) -> Non
     request = at_work.counts_request()
     given = at_work.compute(request)
     end = JobEnd(job_id=JOB_ID, status="FINISHED").model_dump_json().encode()
-    answer = at_work.run(lambda: at_work.service.on_end(header(TaskKind.END), end))
+    answer = at_work.run(lambda: at_work.tasks.on_end(header(TaskKind.END), end))
     assert answer.body == b"{}"
     assert not (at_work.folder / "keys" / f"{JOB_ID}.x25519").exists()
     assert at_work.compute(request) == given  # as a Facilitator asks that was restored from a backup
@@ -428,16 +448,16 @@ def test_the_end_destroys_the_mask_key_and_closes_the_job(at_work: Bench) -> Non
 
 def test_an_end_of_an_unknown_job_is_answered(bench: Bench) -> None:
     end = JobEnd(job_id=JOB_ID, status="FAILED").model_dump_json().encode()
-    assert bench.run(lambda: bench.service.on_end(header(TaskKind.END), end)).body == b"{}"
+    assert bench.run(lambda: bench.tasks.on_end(header(TaskKind.END), end)).body == b"{}"
 
 
 def test_joining_a_job_whose_end_came_before_ends_it_once_the_join_is_refused(bench: Bench) -> None:
     bench.register()
     end = JobEnd(job_id=JOB_ID, status="FAILED").model_dump_json().encode()
-    bench.run(lambda: bench.service.on_end(header(TaskKind.END), end))
+    bench.run(lambda: bench.tasks.on_end(header(TaskKind.END), end))
     assert bench.join().answer == "accept"
     bench.facilitator.status = "FAILED"
-    bench.run(lambda: bench.service.on_dropped(header(TaskKind.JOIN)))
+    bench.run(lambda: bench.settling.on_dropped(header(TaskKind.JOIN)))
     state = bench.store.job(JOB_ID)
     assert state is not None and state.phase is Phase.FAILED
     assert not (bench.folder / "keys" / f"{JOB_ID}.x25519").exists()
@@ -456,17 +476,17 @@ def test_keys_that_a_crash_left_of_a_job_that_is_over_go_at_the_next_start(
     with monkeypatch.context() as dying:
         dying.setattr(bench.effects, "forget", crash)
         with pytest.raises(KeyboardInterrupt):
-            bench.run(lambda: bench.service.resume(JOB_ID))
+            bench.run(lambda: bench.settling.resume(JOB_ID))
     state = bench.store.job(JOB_ID)
     assert state is not None and state.phase is Phase.CANCELLED and key.exists()
     bench.restart()
-    bench.run(bench.service.connected)
+    bench.run(bench.settling.connected)
     assert not key.exists()
 
 
 def test_the_keys_of_a_job_that_goes_on_stay_at_a_start(at_work: Bench) -> None:
     at_work.restart()
-    at_work.run(at_work.service.connected)
+    at_work.run(at_work.settling.connected)
     assert (at_work.folder / "keys" / f"{JOB_ID}.x25519").exists()
     at_work.compute(at_work.counts_request())
 
@@ -474,7 +494,7 @@ def test_the_keys_of_a_job_that_goes_on_stay_at_a_start(at_work: Bench) -> None:
 def test_joining_too_late_a_job_that_goes_on_changes_nothing_until_its_end(bench: Bench) -> None:
     bench.register()
     bench.join()
-    bench.run(lambda: bench.service.on_dropped(header(TaskKind.JOIN)))
+    bench.run(lambda: bench.settling.on_dropped(header(TaskKind.JOIN)))
     state = bench.store.job(JOB_ID)
     assert state is not None and state.phase is Phase.JOINED
 
@@ -492,9 +512,9 @@ def test_a_facilitator_that_cannot_say_now_whether_a_job_has_ended_is_asked_agai
     with monkeypatch.context() as patched:
         patched.setattr(bench.facilitator, "model", refused)
         with pytest.raises(Problem, match="not now"):
-            bench.run(bench.service.connected)
+            bench.run(bench.settling.connected)
     bench.facilitator.status = "CANCELLED"
-    bench.run(bench.service.connected)
+    bench.run(bench.settling.connected)
     state = bench.store.job(JOB_ID)
     assert state is not None and state.phase is Phase.CANCELLED
 
@@ -509,13 +529,13 @@ def test_a_job_that_the_facilitator_has_lost_keeps_nobody_from_working(
         raise Problem(Code.MODEL_NOT_FOUND, "no such job")
 
     monkeypatch.setattr(bench.facilitator, "model", lost)
-    bench.run(bench.service.connected)
+    bench.run(bench.settling.connected)
     state = bench.store.job(JOB_ID)
     assert state is not None and state.phase is Phase.JOINED
 
 
 def test_a_join_that_is_over_before_its_offer_was_read_is_of_no_job_here(bench: Bench) -> None:
-    bench.run(lambda: bench.service.on_dropped(header(TaskKind.JOIN)))
+    bench.run(lambda: bench.settling.on_dropped(header(TaskKind.JOIN)))
     assert bench.store.job(JOB_ID) is None
 
 
@@ -523,14 +543,14 @@ def test_a_job_waits_for_a_person_and_joins_once_approved(tmp_path: Path) -> Non
     bench = Bench(tmp_path, OwnerPolicy.for_loopback().model_copy(update={"approval": "by_hand"}))
     bench.register()
     offer = manifest_of(spec_of()).model_dump_json().encode()
-    assert bench.run(lambda: bench.service.on_join(header(TaskKind.JOIN), offer)) is None
+    assert bench.run(lambda: bench.tasks.on_join(header(TaskKind.JOIN), offer)) is None
     retried: list[str] = []
-    bench.service.retry = retried.append
-    bench.run(lambda: bench.service.approve(JOB_ID, "5f0c2a9e41d7"))
+    bench.jobs.retry = retried.append
+    bench.run(lambda: bench.deciding.approve(JOB_ID, "5f0c2a9e41d7"))
     assert retried == [JOB_ID]
     assert bench.join().answer == "accept"
     with pytest.raises(Problem, match="nothing to decide"):
-        bench.run(lambda: bench.service.approve(JOB_ID))
+        bench.run(lambda: bench.deciding.approve(JOB_ID))
     (record,) = bench.store.audit()  # joining was no person's decision, and the second approval was none
     assert isinstance(record, DecisionRecord) and record.decision is DecisionKind.APPROVED
     assert (record.job_id, record.token_id, record.decided_at) == (JOB_ID, "5f0c2a9e41d7", "2026-03-02T08:30:00.000Z")
@@ -543,8 +563,8 @@ def test_a_denied_job_is_declined_with_the_code_alone(tmp_path: Path) -> None:
     bench = Bench(tmp_path, OwnerPolicy.for_loopback().model_copy(update={"approval": "by_hand"}))
     bench.register()
     offer = manifest_of(spec_of()).model_dump_json().encode()
-    assert bench.run(lambda: bench.service.on_join(header(TaskKind.JOIN), offer)) is None
-    bench.run(lambda: bench.service.deny(JOB_ID, "not this quarter"))
+    assert bench.run(lambda: bench.tasks.on_join(header(TaskKind.JOIN), offer)) is None
+    bench.run(lambda: bench.deciding.deny(JOB_ID, "not this quarter"))
     answer = bench.join()
     assert open_document(answer.signed, Decline).code == "denied" and "quarter" not in answer.model_dump_json()
     (record,) = bench.store.audit()
@@ -554,7 +574,7 @@ def test_a_denied_job_is_declined_with_the_code_alone(tmp_path: Path) -> None:
 
 def test_a_job_that_was_never_offered_cannot_be_approved(bench: Bench) -> None:
     with pytest.raises(Problem) as caught:
-        bench.run(lambda: bench.service.approve(JOB_ID))
+        bench.run(lambda: bench.deciding.approve(JOB_ID))
     assert caught.value.code is Code.MODEL_NOT_FOUND
 
 
@@ -568,9 +588,9 @@ def test_only_datasets_on_offer_are_registered_at_the_facilitator(tmp_path: Path
 def test_a_changed_dataset_is_registered_again_at_once(bench: Bench) -> None:
     async def change() -> None:
         stop = asyncio.Event()
-        keeping = asyncio.create_task(bench.service.registering.keep(stop))
+        keeping = asyncio.create_task(bench.registering.keep(stop))
         bench.register()
-        bench.service.registering.datasets_changed()
+        bench.registering.datasets_changed()
         while len(bench.facilitator.registered) < 2:
             await asyncio.sleep(0.01)
         stop.set()
@@ -590,14 +610,14 @@ def test_a_registration_that_breaks_is_not_the_last_one(bench: Bench, monkeypatc
 
     async def change() -> None:
         stop = asyncio.Event()
-        keeping = asyncio.create_task(bench.service.registering.keep(stop))
+        keeping = asyncio.create_task(bench.registering.keep(stop))
         assert len(bench.facilitator.registered) == 1
         with monkeypatch.context() as patched:
             patched.setattr(bench.facilitator, "register", breaking)
-            bench.service.registering.datasets_changed()
+            bench.registering.datasets_changed()
             while not broken:
                 await asyncio.sleep(0.01)
-        bench.service.registering.datasets_changed()
+        bench.registering.datasets_changed()
         while len(bench.facilitator.registered) < 2 and not keeping.done():
             await asyncio.sleep(0.01)
         stop.set()
@@ -610,13 +630,13 @@ def test_a_registration_that_breaks_is_not_the_last_one(bench: Bench, monkeypatc
 def test_a_dataset_that_changes_while_the_first_registration_is_under_way_is_not_missed(bench: Bench) -> None:
     async def change() -> None:
         stop = asyncio.Event()
-        keeping = asyncio.create_task(bench.service.registering.keep(stop))
-        registering = asyncio.create_task(bench.service.registering.register())
+        keeping = asyncio.create_task(bench.registering.keep(stop))
+        registering = asyncio.create_task(bench.registering.register())
         while not bench.facilitator.asked:
             await asyncio.sleep(0)
         # The registration has read the list of datasets by now, or will: either way this one must be told.
         bench.register()
-        bench.service.registering.datasets_changed()
+        bench.registering.datasets_changed()
         await registering
         while bench.facilitator.registered[-1].datasets != ("default",):
             await asyncio.sleep(0.01)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from unittest import mock
 
 from fedtrain.client.agent.tasks import TaskAnswer
-from fedtrain.data_owner.agent.service import OwnerService
+from fedtrain.data_owner.agent.jobs.tasks import OwnerTasks
 from fedtrain.facilitator.job import TimePassed
 from fedtrain.protocol.messages.rounds import Compute, LogEntry, RoundRequest, from_cbor
 from fedtrain.protocol.messages.tasks import TaskHeader
@@ -19,15 +19,15 @@ from fedtrain.simulation.federation import POLL_S, Federation
 @contextmanager
 def away(*names: str, in_round: int) -> Iterator[None]:
     """Let these owners not answer that round at all."""
-    computed = OwnerService.on_compute
+    computed = OwnerTasks.on_compute
 
-    async def not_there(self: OwnerService, header: TaskHeader, body: bytes) -> TaskAnswer | None:
+    async def not_there(self: OwnerTasks, header: TaskHeader, body: bytes) -> TaskAnswer | None:
         request = from_cbor(from_cbor(body, Compute).request.body, RoundRequest)
-        if self._name in names and request.round == in_round:
+        if self._jobs.name in names and request.round == in_round:
             return None
         return await computed(self, header, body)
 
-    with mock.patch.object(OwnerService, "on_compute", not_there):
+    with mock.patch.object(OwnerTasks, "on_compute", not_there):
         yield
 
 

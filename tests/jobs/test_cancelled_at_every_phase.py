@@ -206,7 +206,7 @@ def in_memory(party: Party) -> int:
     if party.name == "model-owner":
         ring = party.app.state.desk.preparation._keys
         return len(ring._loaded) + len(ring._encryptors)
-    effects = party.app.state.parts.service._effects
+    effects = party.app.state.parts.jobs.effects
     return len(effects._answering) + len(effects._shop.pools._pools)
 
 
@@ -361,8 +361,8 @@ def test_a_job_that_waits_for_a_person_waits_no_more(tmp_path: Path) -> None:
     async def play() -> None:
         async with Site(tmp_path).running() as parties:
             hesitant = parties.data_owners[1]
-            service = hesitant.app.state.parts.service
-            service.policy = service.policy.model_copy(update={"approval": "by_hand"})
+            jobs = hesitant.app.state.parts.jobs
+            jobs.policy = jobs.policy.model_copy(update={"approval": "by_hand"})
             model_id = await parties.deploy(spec(**DESCENT))
 
             def for_it_alone(state: dict[str, Any]) -> bool:

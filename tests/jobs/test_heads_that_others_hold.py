@@ -252,7 +252,7 @@ def test_a_party_that_is_away_is_waited_for_by_nobody_and_signs_when_it_is_back(
         async with federation(folder, tables(tmp_path), allow_small_keys=True) as parties:
             # As one that does not know of heads: nothing tells its keeper that jobs end.
             away = next(one for one in parties.data_owners if one.name == "bank-c")
-            away.app.state.parts.service.ended = lambda _job_id: None
+            away.app.state.parts.jobs.ended = lambda _job_id: None
             model = await parties.wait(await parties.deploy(SPEC))
             assert model["status"] == "FINISHED"
             there = {"facilitator", "model-owner", "bank-a", "bank-b"}

@@ -71,7 +71,7 @@ def test_an_owner_that_loses_its_mask_key_ends_the_job_by_name(tmp_path: Path) -
         while ((await owner.get(f"/models/{model_id}")) if await known(owner, model_id) else {}).get("round") is None:
             await asyncio.sleep(0.02)
         (owner.state_dir / "keys" / f"{model_id}.x25519").unlink()
-        owner.app.state.parts.service._effects._answering.clear()  # as after a restart
+        owner.app.state.parts.jobs.effects._answering.clear()  # as after a restart
         model = await parties.wait(model_id)
         assert (model["status"], model["code"]) == ("FAILED", "owner-left")
         assert model["reason"] == "clinic-b left the job (owner-lost-its-key)."

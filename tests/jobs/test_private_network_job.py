@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from fedtrain.client.agent.tasks import TaskAnswer
-from fedtrain.data_owner.agent.service import OwnerService
+from fedtrain.data_owner.agent.jobs.tasks import OwnerTasks
 from fedtrain.data_owner.policy.budget import PrivacyPolicy
 from fedtrain.data_owner.policy.rules import OwnerPolicy
 from fedtrain.methods.network.private import PrivateNetworkPlan
@@ -125,11 +125,11 @@ def has_room(epsilon: float, cost: Cost) -> bool:
 
 def away(gone: Callable[[str, int], bool]) -> Any:
     """Stand-in for an owner's answering, by which some do not answer some rounds."""
-    computed = OwnerService.on_compute
+    computed = OwnerTasks.on_compute
 
-    async def on_compute(self: OwnerService, header: TaskHeader, body: bytes) -> TaskAnswer | None:
+    async def on_compute(self: OwnerTasks, header: TaskHeader, body: bytes) -> TaskAnswer | None:
         request = from_cbor(from_cbor(body, Compute).request.body, RoundRequest)
-        if gone(self._name, request.round):
+        if gone(self._jobs.name, request.round):
             return None
         return await computed(self, header, body)
 
@@ -149,7 +149,7 @@ def test_rounds_that_come_to_nothing_are_paid_for_with_the_others_and_never_told
             audits = [(await owner.get("/audit"))["records"] for owner in parties.data_owners]
             return model, audits, await parties.data_owners[0].get("/budget")
 
-    with mock.patch.object(OwnerService, "on_compute", without):
+    with mock.patch.object(OwnerTasks, "on_compute", without):
         model, audits, shown = asyncio.run(run())
     assert model["status"] == "FINISHED", model["reason"]
     for records in audits:

@@ -10,7 +10,7 @@ from unittest import mock
 import pytest
 
 from fedtrain.client.agent.tasks import TaskAnswer
-from fedtrain.data_owner.agent.service import OwnerService
+from fedtrain.data_owner.agent.jobs.tasks import OwnerTasks
 from fedtrain.data_owner.policy.rules import OwnerPolicy
 from fedtrain.protocol.evidence.sum_set import SumSet, check_fully_signed
 from fedtrain.protocol.messages.rounds import LogEntry
@@ -70,17 +70,17 @@ def test_a_job_goes_on_without_an_owner_and_with_it_when_it_is_back(tmp_path: Pa
 def test_an_owner_that_loses_its_key_once_it_has_answered_leaves_and_the_others_go_on(
     tmp_path: Path, asked: str
 ) -> None:
-    handled = getattr(OwnerService, asked)
+    handled = getattr(OwnerTasks, asked)
 
-    async def lost(self: OwnerService, header: TaskHeader, body: bytes) -> TaskAnswer | None:
-        if self._name == "clinic-b":
+    async def lost(self: OwnerTasks, header: TaskHeader, body: bytes) -> TaskAnswer | None:
+        if self._jobs.name == "clinic-b":
             assert header.job_id is not None
             (tmp_path / "clinic-b" / "keys" / f"{header.job_id}.x25519").unlink()
-            self._effects._answering.clear()
+            self._jobs.effects._answering.clear()
         answer: TaskAnswer | None = await handled(self, header, body)
         return answer
 
-    with registered(), mock.patch.object(OwnerService, asked, lost):
+    with registered(), mock.patch.object(OwnerTasks, asked, lost):
         model, seen, owner, log = asyncio.run(job(tmp_path, 2))
     assert model["status"] == "FINISHED", model
     assert model["reason"].endswith("1 of them had a sum")

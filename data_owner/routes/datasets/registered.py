@@ -142,7 +142,7 @@ async def post_dataset(
         dataset = await asyncio.to_thread(register, parts.store, name, path, None, parts.timestamp())
     else:
         raise unsupported_media_type(sent, JSON_TYPE, *_SUFFIXES)
-    parts.service.registering.datasets_changed()
+    parts.registering.datasets_changed()
     await asyncio.to_thread(parts.fits.look_at, dataset, parts.inspector)
     return DatasetView.of(dataset, parts.fits)
 

@@ -15,7 +15,7 @@ _CHECK = "table"
 
 def check_data(settings: DataOwnerSettings) -> Iterator[Finding]:
     """One finding about the table that the settings register at the start; the whole of it is read."""
-    from fedtrain.data_owner.app import read_schema
+    from fedtrain.data_owner.running.own_table import read_schema
     from fedtrain.spec.problems import Problem
     from fedtrain.tabular.arrays.numpy_pairs import one_table
     from fedtrain.tabular.check import check_table

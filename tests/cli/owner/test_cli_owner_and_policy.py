@@ -233,7 +233,7 @@ def test_budget_shows_what_is_spent_and_left_and_what_the_store_forgot(owner: An
         spent_at="2026-03-02T08:30:00.000Z",
     )
     registered.store.spend(lambda _: booked)
-    registered.service.policy = BY_HAND.model_copy(update={"privacy": PrivacyPolicy(epsilon=1.0, delta=1e-6)})
+    registered.jobs.policy = BY_HAND.model_copy(update={"privacy": PrivacyPolicy(epsilon=1.0, delta=1e-6)})
     shown = document(run("budget", "--json").output)
     (account,) = shown["datasets"]
     assert (account["epsilon_spent"], account["exact"]) == (pytest.approx(0.5), False)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fedtrain.data_owner.app import read_schema
+from fedtrain.data_owner.running.own_table import read_schema
 from fedtrain.spec.problems import Problem
 
 PROPS = {

@@ -176,8 +176,8 @@ def test_an_owner_scores_with_no_model_owner_that_it_does_not_trust(tmp_path: Pa
         body = {"model_id": model_id, "rows": rows(1)}
         await parties.data_owners[1].post("/score", body)
         for owner in parties.data_owners[:2]:  # one that has not scored yet, and one that trusted it until now
-            service = owner.app.state.parts.service
-            service.policy = service.policy.model_copy(update={"any_model_owner": False})
+            jobs = owner.app.state.parts.jobs
+            jobs.policy = jobs.policy.model_copy(update={"any_model_owner": False})
             with pytest.raises(Problem) as refused:
                 await owner.post("/score", body)
             assert refused.value.code is Code.UNTRUSTED_MODEL_OWNER

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
-import fedtrain.data_owner.app
+import fedtrain.data_owner.running.workshop
 from fedtrain.data_owner.release.audit import verify_records
 from fedtrain.data_owner.store.sql import OwnerStore
 from fedtrain.service.store.database import sqlite_url
@@ -151,7 +151,7 @@ def test_a_start_without_room_says_why_and_the_next_one_goes_on(
             disk.under(store)
         return store
 
-    monkeypatch.setattr(fedtrain.data_owner.app, "OwnerStore", opened)
+    monkeypatch.setattr(fedtrain.data_owner.running.workshop, "OwnerStore", opened)
     refused_for_want_of_room(disk, lambda: with_parties(tmp_path, nothing))
     disk.make_room()
     with_parties(tmp_path, job)

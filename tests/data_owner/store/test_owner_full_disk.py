@@ -92,7 +92,7 @@ def gradient_request(bench: Bench, weights: list[int]) -> Compute:
 
 def end_of(bench: Bench, status: str = "FINISHED") -> Callable[[], object]:
     body = JobEnd.model_validate({"job_id": JOB_ID, "status": status}).model_dump_json().encode()
-    return lambda: bench.run(lambda: bench.service.on_end(header(TaskKind.END), body))
+    return lambda: bench.run(lambda: bench.tasks.on_end(header(TaskKind.END), body))
 
 
 def play(bench: Bench, take: Callable[[Callable[[], Any]], Any]) -> list[tuple[Compute, bytes]]:
@@ -242,7 +242,7 @@ def test_a_job_that_has_ended_elsewhere_keeps_its_key_until_its_end_is_kept(asks
     disk, key = full(bench), bench.folder / "keys" / f"{JOB_ID}.x25519"
 
     def ask() -> object:
-        return bench.run(bench.service.connected if asks == "connected" else lambda: bench.service.resume(JOB_ID))
+        return bench.run(bench.settling.connected if asks == "connected" else lambda: bench.settling.resume(JOB_ID))
 
     refused_for_want_of_room(disk, ask)
     assert (phase(bench), key.exists()) == (Phase.JOINED, True)
@@ -256,13 +256,13 @@ def test_a_decision_that_finds_no_room_is_no_decision_yet(decision: str, answer:
     bench = Bench(tmp_path, OwnerPolicy.for_loopback().model_copy(update={"approval": "by_hand"}))
     bench.register()
     offer = manifest_of(spec_of()).model_dump_json().encode()
-    assert bench.run(lambda: bench.service.on_join(header(TaskKind.JOIN), offer)) is None
+    assert bench.run(lambda: bench.tasks.on_join(header(TaskKind.JOIN), offer)) is None
     disk, retried = full(bench), list[str]()
-    bench.service.retry = retried.append
+    bench.jobs.retry = retried.append
 
     def decide() -> object:
-        service = bench.service
-        return bench.run(lambda: service.approve(JOB_ID) if decision == "approve" else service.deny(JOB_ID, "no"))
+        deciding = bench.deciding
+        return bench.run(lambda: deciding.approve(JOB_ID) if decision == "approve" else deciding.deny(JOB_ID, "no"))
 
     refused_for_want_of_room(disk, decide)
     assert (phase(bench), retried) == (Phase.AWAITING_APPROVAL, [])

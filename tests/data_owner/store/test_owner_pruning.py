@@ -38,7 +38,7 @@ def frozen(bench: Bench) -> FrozenFolder:
 
 def end(bench: Bench) -> None:
     body = JobEnd(job_id=JOB_ID, status="CANCELLED").model_dump_json().encode()
-    asyncio.run(bench.service.on_end(header(TaskKind.END), body))
+    asyncio.run(bench.tasks.on_end(header(TaskKind.END), body))
 
 
 def files_of_the_job(bench: Bench) -> list[Path]:

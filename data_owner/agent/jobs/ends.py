@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fedtrain.client.agent.heads import EndedJob
+from fedtrain.client.agent.heads import WAITED_FOR, EndedJob
+from fedtrain.data_owner.agent.jobs.owner_jobs import OwnerJobs
 from fedtrain.data_owner.job_state import JobContext, JobState
 from fedtrain.protocol.documents.signed import Roster, parse_json
 from fedtrain.protocol.messages.task_sizes import EvidenceLimits
@@ -35,3 +36,25 @@ def end_of(context: JobContext, state: JobState) -> EndedJob | None:
         own_answer=own_answer,
         limits=limits,
     )
+
+
+class Ends:
+    """Ends of one owner's jobs, for the keeper of heads."""
+
+    def __init__(self, jobs: OwnerJobs) -> None:
+        self._jobs = jobs
+
+    async def job(self, job_id: str) -> EndedJob | None:
+        """Return a job as this owner signs its end, None where there is nothing to sign. Raises MODEL_NOT_FOUND."""
+        return await self._jobs.run(self._end, await self._jobs.known(job_id))
+
+    async def recent(self) -> list[EndedJob]:
+        """Return the jobs of the last weeks whose ends this owner signs."""
+        jobs = self._jobs
+        states = await jobs.run(jobs.store.jobs)
+        ended = [state for state in states if state.ended and jobs.now() - state.changed_at < WAITED_FOR]
+        found = [await jobs.run(self._end, state) for state in ended]
+        return [end for end in found if end is not None]
+
+    def _end(self, state: JobState) -> EndedJob | None:
+        return end_of(self._jobs.context(state), state)
