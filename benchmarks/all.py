@@ -21,8 +21,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks import targets
-from benchmarks.tables import TABLES
+from benchmarks.rows import targets
+from benchmarks.rows.tables import TABLES
 
 #: In this order; those that take --quick do so with --quick.
 COMMANDS: Final[Mapping[str, tuple[str, ...]]] = {

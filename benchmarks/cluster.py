@@ -28,9 +28,9 @@ import numpy as np
 from gmpy2 import mpz
 from rich.console import Console
 
-from benchmarks.dask_processes import ONE_CORE, dask_processes
-from benchmarks.jobs import key_pair, spec_of
-from benchmarks.measure import Row, main
+from benchmarks.fixtures.dask_processes import ONE_CORE, dask_processes
+from benchmarks.fixtures.jobs import key_pair, spec_of
+from benchmarks.rows.measure import Row, main
 from benchmarks.scaling import TABLE_DIMENSIONS, peak_mib, write_parquet
 from fedtrain.crypto import Engine, LocalEngine
 from fedtrain.crypto.engine.dask import DaskEngine

@@ -25,9 +25,9 @@ from urllib.parse import urlsplit
 import httpx
 from rich.console import Console
 
-from benchmarks.jobs import spec_of
-from benchmarks.measure import Row, main
+from benchmarks.fixtures.jobs import spec_of
 from benchmarks.round import ENDED, POLL_S, environment_of, start_services
+from benchmarks.rows.measure import Row, main
 from fedtrain.cli.services.processes import Children
 
 OWNERS, D, KEY_BITS, ROUNDS = 3, 11, 2048, 60

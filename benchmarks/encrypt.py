@@ -21,11 +21,11 @@ from gmpy2 import mpz
 from phe.paillier import PaillierPrivateKey
 from rich.console import Console
 
-from benchmarks.counts import Count, fixed_base_powers, floor_seconds, powers, table_entries
-from benchmarks.engines import NATIVE, engine_here, name_here
-from benchmarks.jobs import key_pair
-from benchmarks.measure import Row, main, processor_seconds, wall_seconds
-from benchmarks.peers import Ckks, Peer, ckks_peers, pailliers
+from benchmarks.fixtures.engines import NATIVE, engine_here, name_here
+from benchmarks.fixtures.jobs import key_pair
+from benchmarks.fixtures.peers import Ckks, Peer, ckks_peers, pailliers
+from benchmarks.rows.counts import Count, fixed_base_powers, floor_seconds, powers, table_entries
+from benchmarks.rows.measure import Row, main, processor_seconds, wall_seconds
 from fedtrain.crypto import (
     EncryptedVector,
     Encryptor,

@@ -2,8 +2,8 @@
 
 python -m benchmarks.floor [--json] [--quick] [--key-bits 2048]
 
-Counts and the cost of one are those of `benchmarks.counts`, the cost measured in turns with the operation. `ratio` is
-floor / seconds: 1 at the floor, 0.67 at 1.5 times it. Where the kernel can be used it comes first, against its own
+Counts and the cost of one are those of `benchmarks.rows.counts`, the cost measured in turns with the operation. `ratio`
+is floor / seconds: 1 at the floor, 0.67 at 1.5 times it. Where the kernel can be used it comes first, against its own
 floor, and against gmpy2 in the same turns.
 """
 
@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from gmpy2 import mpz
 from rich.console import Console
 
-from benchmarks.counts import Count, fixed_base_powers, floor_seconds, matrix, number_below, powers
-from benchmarks.engines import GMPY2, NATIVE, engines
-from benchmarks.jobs import key_pair, spec_of
-from benchmarks.measure import Row, main, processor_seconds
+from benchmarks.fixtures.engines import GMPY2, NATIVE, engines
+from benchmarks.fixtures.jobs import key_pair, spec_of
+from benchmarks.rows.counts import Count, fixed_base_powers, floor_seconds, matrix, number_below, powers
+from benchmarks.rows.measure import Row, main, processor_seconds
 from fedtrain.crypto import Engine, FixedBaseTable
 from fedtrain.crypto.engine.native.engine import SECRET_TABLE_WINDOW_BITS
 from fedtrain.planning.plans import plan_spec

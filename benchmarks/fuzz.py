@@ -23,7 +23,7 @@ from typing import Any
 
 import cbor2
 
-from benchmarks.fuzz_readers import Found, Reader, readers
+from benchmarks.fixtures.fuzz_readers import Found, Reader, readers
 from fedtrain.spec.problems import Problem
 
 

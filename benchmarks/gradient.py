@@ -21,10 +21,10 @@ import numpy as np
 from gmpy2 import mpz
 from rich.console import Console
 
-from benchmarks.counts import floor_seconds, matrix, powers
-from benchmarks.jobs import Bench, Rows, bench_of, integers_of, key_pair, moments_from, table_of
-from benchmarks.measure import LONGEST_S, Row, main, processor_seconds
-from benchmarks.peers import CKKS_CHAINS, Ckks, Peer, installed, pailliers
+from benchmarks.fixtures.jobs import Bench, Rows, bench_of, integers_of, key_pair, moments_from, table_of
+from benchmarks.fixtures.peers import CKKS_CHAINS, Ckks, Peer, installed, pailliers
+from benchmarks.rows.counts import floor_seconds, matrix, powers
+from benchmarks.rows.measure import LONGEST_S, Row, main, processor_seconds
 from fedtrain.crypto.engine.native.ring import LANES
 from fedtrain.data_owner.release.answer import compute_answer
 

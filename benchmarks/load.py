@@ -30,7 +30,7 @@ from typing import Any
 
 import httpx
 
-from benchmarks.jobs import LEAST_KEY_BITS, spec_of
+from benchmarks.fixtures.jobs import LEAST_KEY_BITS, spec_of
 from benchmarks.round import Probe
 from fedtrain.cli.services.metrics import sum_by_name
 from fedtrain.cli.services.processes import Child, Children
@@ -188,7 +188,7 @@ def _shares(load: Load) -> Sequence[range]:
 def _start_owners(facilitator: str, folder: Path, load: Load, numbers: range) -> subprocess.Popen[str]:
     small = "small" if load.key_bits < LEAST_KEY_BITS else "full"
     shape = [str(numbers.start), str(len(numbers)), str(DIMENSIONS - 1), small]
-    command = [sys.executable, "-m", "benchmarks.load_owners", facilitator, str(folder), *shape]
+    command = [sys.executable, "-m", "benchmarks.fixtures.load_owners", facilitator, str(folder), *shape]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own
 
 

@@ -37,8 +37,8 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from phe.paillier import PaillierPrivateKey
 from rich.console import Console
 
-from benchmarks.jobs import key_pair
-from benchmarks.measure import Row, main, processor_seconds, wall_seconds
+from benchmarks.fixtures.jobs import key_pair
+from benchmarks.rows.measure import Row, main, processor_seconds, wall_seconds
 from benchmarks.scaling import peak_mib
 from fedtrain.crypto import Engine, FreshNoncePool, LocalEngine, decrypt_array, sum_vectors
 from fedtrain.crypto.engine.native.engine import NativeEngine, why_not

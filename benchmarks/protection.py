@@ -17,9 +17,9 @@ from dataclasses import replace
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from rich.console import Console
 
-from benchmarks.engines import engine_here
-from benchmarks.jobs import Bench, bench_of, key_pair, moments_from, table_of
-from benchmarks.measure import Row, main, processor_seconds
+from benchmarks.fixtures.engines import engine_here
+from benchmarks.fixtures.jobs import Bench, bench_of, key_pair, moments_from, table_of
+from benchmarks.rows.measure import Row, main, processor_seconds
 from fedtrain.crypto import (
     EncryptedVector,
     KeyHolderEncryptor,

@@ -26,9 +26,9 @@ import httpx
 import numpy as np
 from rich.console import Console
 
-from benchmarks.engines import engine_here
-from benchmarks.jobs import LEAST_KEY_BITS, Bench, bench_of, key_pair, moments_from, spec_of, table_of
-from benchmarks.measure import Row, main, processor_seconds
+from benchmarks.fixtures.engines import engine_here
+from benchmarks.fixtures.jobs import LEAST_KEY_BITS, Bench, bench_of, key_pair, moments_from, spec_of, table_of
+from benchmarks.rows.measure import Row, main, processor_seconds
 from fedtrain.cli.services.metrics import sum_by_name
 from fedtrain.cli.services.processes import Children
 from fedtrain.crypto import KeyHolderEncryptor, encrypt_array, key_id, sum_vectors

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from gmpy2 import gcd, mpz
 from phe.paillier import PaillierPrivateKey
 
-from benchmarks.jobs import key_pair
+from benchmarks.fixtures.jobs import key_pair
 from fedtrain.crypto import Engine, FixedBaseTable, LocalEngine
 from fedtrain.crypto.engine.native.engine import NativeEngine
 

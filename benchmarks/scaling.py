@@ -21,9 +21,9 @@ import pyarrow as pa
 import pyarrow.parquet
 from rich.console import Console
 
-from benchmarks.engines import engine_here
-from benchmarks.jobs import bench_of, key_pair, moments_from, spec_of, table_of
-from benchmarks.measure import Row, main, processor_seconds
+from benchmarks.fixtures.engines import engine_here
+from benchmarks.fixtures.jobs import bench_of, key_pair, moments_from, spec_of, table_of
+from benchmarks.rows.measure import Row, main, processor_seconds
 from fedtrain.crypto import sum_of_masks, sum_vectors
 from fedtrain.data_owner.data.moments import Moments, moments_of
 from fedtrain.data_owner.release.answer import compute_answer

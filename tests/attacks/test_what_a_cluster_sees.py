@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.dask_processes import DaskProcesses, dask_processes
+from benchmarks.fixtures.dask_processes import DaskProcesses, dask_processes
 from fedtrain.crypto.engine import dask as dask_engine
 from fedtrain.crypto.paillier import rerandomise
 from fedtrain.data_owner.data import cluster as cluster_module

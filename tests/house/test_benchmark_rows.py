@@ -11,12 +11,14 @@ import pytest
 from gmpy2 import mpz
 from rich.console import Console
 
-from benchmarks import counts, encrypt, floor, gradient, peers, protection, scaling
+from benchmarks import encrypt, floor, gradient, protection, scaling
 from benchmarks import round as round_
-from benchmarks.engines import NATIVE, engines
-from benchmarks.measure import Row, main
-from benchmarks.peers import Phe
-from benchmarks.tables import TABLES, number
+from benchmarks.fixtures import peers
+from benchmarks.fixtures.engines import NATIVE, engines
+from benchmarks.fixtures.peers import Phe
+from benchmarks.rows import counts
+from benchmarks.rows.measure import Row, main
+from benchmarks.rows.tables import TABLES, number
 from fedtrain.crypto import FixedBaseTable
 
 KEYS = {"name", "sizes", "key_bits", "seconds", "peer", "peer_seconds", "ratio", "extrapolated"}

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from benchmarks import all as all_
-from benchmarks.measure import Row
-from benchmarks.tables import TABLES, markdown, number
-from benchmarks.targets import Target, table, targets
+from benchmarks.rows.measure import Row
+from benchmarks.rows.tables import TABLES, markdown, number
+from benchmarks.rows.targets import Target, table, targets
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "performance.md"
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import pytest
 
+from benchmarks.fixtures.fuzz_readers import Found, Reader, readers
 from benchmarks.fuzz import fuzz, main, mutated
-from benchmarks.fuzz_readers import Found, Reader, readers
 from fedtrain.protocol.documents import signed as documents
 from fedtrain.protocol.messages import rounds as messages
 from fedtrain.protocol.messages import scoring
@@ -26,7 +26,7 @@ def all_readers() -> tuple[Reader, ...]:
 
 
 def test_every_kind_of_message_and_document_has_its_reader(all_readers: tuple[Reader, ...]) -> None:
-    """If this fails: give benchmarks/fuzz_readers.py a valid one of what is new."""
+    """If this fails: give benchmarks/fixtures/fuzz_readers.py a valid one of what is new."""
     names = {reader.name.removesuffix(" (JSON)") for reader in all_readers}
     parts = {
         "Message",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.dask_processes import dask_processes
+from benchmarks.fixtures.dask_processes import dask_processes
 from fedtrain.cli.doctor.cluster import check_cluster
 from fedtrain.data_owner.data import cluster as cluster_module
 from fedtrain.data_owner.settings import DataOwnerSettings

@@ -15,7 +15,7 @@ from gmpy2 import mpz
 from structlog.testing import capture_logs
 
 from benchmarks.cluster import reduction_of
-from benchmarks.dask_processes import ROOT, DaskProcesses, dask_processes
+from benchmarks.fixtures.dask_processes import ROOT, DaskProcesses, dask_processes
 from benchmarks.scaling import write_parquet
 from fedtrain.crypto import EncodingOverflow, LocalEngine
 from fedtrain.crypto.engine.dask import DaskEngine

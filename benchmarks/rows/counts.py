@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 from gmpy2 import isqrt, mpz
 
-from benchmarks.engines import NATIVE, name_here
-from benchmarks.measure import processor_seconds
+from benchmarks.fixtures.engines import NATIVE, name_here
+from benchmarks.rows.measure import processor_seconds
 from fedtrain.crypto import FixedBaseTable, SlotLayout
 from fedtrain.crypto.engine.native.speed import product_seconds
 from fedtrain.crypto.powers.squaring import SQUARING_COST

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from benchmarks.tables import markdown, number
+from benchmarks.rows.tables import markdown, number
 
 Rows = Sequence[Mapping[str, Any]]
 KEY_BITS = 2048
