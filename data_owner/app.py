@@ -161,6 +161,7 @@ def _body_limits(settings: DataOwnerSettings) -> BodyLimits:
     return BodyLimits(
         by_route={
             ("POST", "/datasets"): uploads,
+            ("POST", "/datasets/query"): BodyLimit(most, MOST_SPEC_ITEMS),
             ("POST", "/datasets/{name}/check"): BodyLimit(most, MOST_SPEC_ITEMS),
             ("POST", "/score"): sized,
             ("POST", "/models/{job_id}/prediction"): sized,

@@ -36,6 +36,8 @@ class DataOwnerSettings(ServiceSettings):
     owner their weights, whatever the policy says of that. `score_timeout_s`: how long `POST /score` waits for the
     Model Owner. `engine` can be a Dask cluster, too. `training_…`: of the process that trains networks. Its memory is
     without a limit of its own by default; how many threads it has decides the last bits of what it finds.
+    `databases`: of each that may be queried, by a name, the file with its URL, which the service's user alone may read.
+    `query_timeout_s`: how long a query may take.
     """
 
     port: Annotated[int, Field(ge=0, le=65535)] = 5000
@@ -60,6 +62,8 @@ class DataOwnerSettings(ServiceSettings):
     training_device: Literal["cpu", "cuda"] = "cpu"
     training_memory_mib: Annotated[int, Field(ge=256)] | None = None
     training_threads: Annotated[int, Field(ge=1, le=1024)] = 1
+    databases: Annotated[dict[Name, Path], Field(default_factory=dict)]
+    query_timeout_s: Annotated[float, Field(gt=0, le=3600)] = 300.0
 
     @model_validator(mode="before")
     @classmethod
@@ -85,6 +89,11 @@ class DataOwnerSettings(ServiceSettings):
     @property
     def data_folder(self) -> Path:
         return self.data_dir or self.state_dir / "data"
+
+    @property
+    def database_files(self) -> dict[str, Path]:
+        """The files that hold the databases' URLs, by the databases' names; paths begin at the state folder."""
+        return {name: self.state_dir / path for name, path in self.databases.items()}
 
     @property
     def policy_in_force(self) -> Path | None:

@@ -89,6 +89,20 @@ def decided_on_request(opened: OpenRequest, decision: RequestDecision, who: Pers
     )
 
 
+def queried(dataset: str, version: str, where: str, sql: str, who: Person, at: str) -> Decision:
+    """Return that a person had a query run. `where`: on which database, and how many rows came of it."""
+    return Decision(
+        decision=DecisionKind.QUERIED,
+        decided_at=at,
+        token_id=who.token_id,
+        about=(where, sql),
+        dataset=dataset,
+        version=version,
+        by=who.by,
+        signed_in=who.signed_in,
+    )
+
+
 def released(state: JobState, answered: j.Answered, now: datetime) -> Release:
     """Return the record of an answer that is about to leave."""
     return Release(

@@ -5,6 +5,7 @@ from fedtrain.data_owner.routes.budget import router as budget
 from fedtrain.data_owner.routes.consents import router as consents
 from fedtrain.data_owner.routes.datasets.cards import router as cards
 from fedtrain.data_owner.routes.datasets.contents import router as contents
+from fedtrain.data_owner.routes.datasets.queried import router as queried
 from fedtrain.data_owner.routes.datasets.registered import router as registered
 from fedtrain.data_owner.routes.given_models import router as given_models
 from fedtrain.data_owner.routes.models import router as models
@@ -14,6 +15,7 @@ from fedtrain.data_owner.routes.sign_offs import router as sign_offs
 
 ROUTERS = (
     registered,
+    queried,
     cards,
     contents,
     models,

@@ -20,6 +20,7 @@ from fedtrain.data_owner.agent.spending import Spendings
 from fedtrain.data_owner.agent.training import TrainingStep
 from fedtrain.data_owner.data.table_fits import TableFits
 from fedtrain.data_owner.policy.inspector import Inspector
+from fedtrain.data_owner.queries.runner import Queries
 from fedtrain.data_owner.scoring.desk import ScoringDesk
 from fedtrain.data_owner.scoring.given_models import GivenModels
 from fedtrain.data_owner.store.sql import OwnerStore
@@ -51,6 +52,7 @@ class OwnerParts:
     given: GivenModels
     training_of: Callable[[str], TrainingStep | None]
     requests: AskedRequests
+    queries: Queries
 
 
 def _parts(request: Request) -> OwnerParts:

@@ -30,7 +30,9 @@ from fedtrain.data_owner.agent.registering import Registering, on_offer
 from fedtrain.data_owner.agent.requests import AskedRequests
 from fedtrain.data_owner.agent.training import ObservedTrainer
 from fedtrain.data_owner.data.cluster import Cluster
+from fedtrain.data_owner.data.datasets import UPLOADS
 from fedtrain.data_owner.pruning import prune
+from fedtrain.data_owner.queries.runner import Queries
 from fedtrain.data_owner.routes.parts import OwnerParts
 from fedtrain.data_owner.running.own_table import register_own_table
 from fedtrain.data_owner.running.workshop import Setup, open_workshop
@@ -128,6 +130,12 @@ async def at_work(app: FastAPI, setup: Setup, engine: Engine, cluster: Cluster |
             ),
             training_of=lambda job_id: trainer.on(shop.frozen.examples_path(job_id)),
             requests=asked_requests,
+            queries=Queries(
+                settings.database_files,
+                settings.data_folder / UPLOADS,
+                settings.upload_limit_bytes,
+                settings.query_timeout_s,
+            ),
         )
         app.state.agent, app.state.client = agent, client
         setup.metrics.watch(engine, shop.pools, client, store, trainer)

@@ -69,7 +69,7 @@ class Release(Strict):
 
 
 class DecisionKind(StrEnum):
-    """A person's decisions about a job, or about a request for one."""
+    """A person's decisions about a job, or about a request for one; and queries that made a table."""
 
     APPROVED = "approved"
     RISKS_TAKEN = "risks_taken"
@@ -81,12 +81,14 @@ class DecisionKind(StrEnum):
     PERSONALISED = "personalised"
     REQUEST_APPROVED = "request_approved"
     REQUEST_DECLINED = "request_declined"
+    QUERIED = "queried"
 
 
 class Decision(Strict):
     """A decision that a person of this owner took about a job, or about a `request`, by its hash, that is none yet.
 
-    `about`: what the job waited for, in the words that were shown: why it was not let in by itself, or each risk.
+    `about`: what the job waited for, in the words that were shown: why it was not let in by itself, or each risk; of a
+    query that was run, the database with the rows that came, and the SQL; `version` is then the table's hash.
     `reason`: why it was denied, or a result was signed off or not; `result`: that result, or the hash of the copy of
     the model that was trained here; `by`: the person, as named, or where `signed_in` the account that decided.
     `consent`: the hash of the consent as it was signed, `signer`: who signed it; a job that another owner's consent is

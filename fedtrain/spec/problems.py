@@ -50,6 +50,7 @@ class Code(Enum):
     )
     NO_TEST_DATA = 409, "The Model Owner has no test set", "Register one with POST /datasets."
     INVALID_DATA = 422, "The data do not fit their declared encoding", "Mend the data or the declaration."
+    QUERY_FAILED = 422, "The query gave no table", "Mend the query, or ask who keeps the database."
     INVALID_ROWS = 422, "The rows cannot be scored", "Correct what `errors` names."
     # Who may do what
     UNAUTHENTICATED = 401, "The caller is not known", "Send a valid bearer token."

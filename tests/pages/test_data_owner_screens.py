@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fedtrain.data_owner.agent.training import TrainingStep
+from fedtrain.data_owner.queries.runner import Queries
 from tests.pages.conftest import MARKUP, ROWS, SPEC, Parties, Watched, at, tab_to
 
 pytestmark = pytest.mark.slow
@@ -71,6 +73,38 @@ def test_columns_are_shown_in_counts_and_held_against_a_dictionary(
     looking.goto(f"{parties.urls['owner-a']}/#/data-owner/dataset/default")
     looking.get_by_role("button", name="Open a session").wait_for()
     assert looking.get_by_role("heading", name="What its columns hold").count() == 0
+
+
+def test_a_database_is_queried_by_clicks_where_the_settings_name_one(
+    tmp_path: Path, fresh: Parties, watched: Watched
+) -> None:
+    other = at(fresh, watched, "owner-b", "data-owner/datasets")
+    other.get_by_role("button", name="Register").wait_for()
+    assert other.get_by_label("Database").count() == 0
+
+    with sqlite3.connect(tmp_path / "ward.sqlite") as connection:
+        connection.execute("CREATE TABLE stays (age REAL, days REAL)")
+        connection.executemany("INSERT INTO stays VALUES (?, ?)", [(j, j / 2) for j in range(1234)])
+    connection.close()
+    (tmp_path / "ward.url").write_text(f"sqlite:///{tmp_path / 'ward.sqlite'}")
+    (tmp_path / "ward.url").chmod(0o600)
+    state = fresh.apps["owner-a"].state
+    named = Queries({"ward": tmp_path / "ward.url"}, state.parts.data_folder / "uploads", 1 << 20, 60.0)
+    state.parts = replace(state.parts, queries=named)
+    page = at(fresh, watched, "owner-a", "data-owner/datasets")
+    page.get_by_label("Name", exact=True).fill("ward")
+    assert page.get_by_label("Database").input_value() == "ward"
+    page.get_by_label("Query, one SELECT").fill("DELETE FROM stays")
+    page.get_by_role("button", name="Run").click()
+    assert "a query reads and does nothing else" in page.get_by_role("alert").inner_text()
+    sql = f"SELECT age, days FROM stays -- {MARKUP}"  # noqa: S608
+    page.get_by_label("Query, one SELECT").fill(sql)
+    page.get_by_role("button", name="Run").click()
+    page.get_by_text("ward is on offer: 1,234 rows, 2 columns.").wait_for()
+    page.get_by_role("link", name="ward").wait_for()
+    page.get_by_role("link", name="Releases").click()
+    page.get_by_text(f"1,234 rows of database ward: {sql}").wait_for()
+    page.get_by_text("The chain over all 1 records holds.").wait_for()
 
 
 def test_the_budget_shows_what_each_requester_was_told(finished: tuple[Parties, str], watched: Watched) -> None:

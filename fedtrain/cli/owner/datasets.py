@@ -1,4 +1,4 @@
-"""`fedtrain datasets publish | withdraw | list`: what a Data Owner says of its datasets to those who look for data."""
+"""`fedtrain datasets publish | withdraw | list | query`: a Data Owner's datasets, and what it says of them."""
 
 from __future__ import annotations
 
@@ -58,6 +58,42 @@ def withdraw(dataset: Dataset = "default", data_owner: DataOwner = None, as_json
         print_json(said)
     else:
         echo(f"the card of {dataset} is withdrawn")
+
+
+@app.command()
+def query(
+    database: Annotated[str, typer.Argument(help="The database, by its name in the service's settings.")],
+    sql: Annotated[str | None, typer.Option(help="The query, one SELECT.")] = None,
+    sql_file: Annotated[Path | None, typer.Option(help="A file with the query.")] = None,
+    schema: Annotated[Path | None, typer.Option(help="The consortium's schema.json, if there is one.")] = None,
+    dataset: Annotated[str, typer.Option(help="The dataset's name.")] = "default",
+    data_owner: DataOwner = None,
+    as_json: Json = False,
+) -> None:
+    """Run a query on one of the service's databases, and offer what it gives as a dataset."""
+    import json
+
+    from fedtrain.cli.jobs.client import Service
+
+    if (sql is None) == (sql_file is None):
+        raise Failure("give the query once, as --sql 'SELECT …' or --sql-file FILE")
+    asked: dict[str, Any] = {"name": dataset, "database": database}
+    try:
+        asked["sql"] = sql if sql_file is None else sql_file.read_text(encoding="utf-8-sig")
+        if schema is not None:
+            asked["schema"] = json.loads(schema.read_text(encoding="utf-8-sig"))
+    except ValueError as error:
+        raise Failure(f"{schema if 'sql' in asked else sql_file}: cannot be read: {error}") from None
+    # A query may take an hour, where the service's settings let it.
+    with Service(data_owner_url(data_owner), timeout_s=3_700) as service:
+        made = service.post("/datasets/query", asked)
+    if as_json:
+        print_json(made)
+        return
+    columns = f"{len(made['columns'])} columns"
+    echo(f"{dataset} is on offer: {made['rows']:,} rows, {columns}, version {made['version'][:16]}…")
+    for finding in made["findings"]:
+        echo(finding)
 
 
 @app.command("list")

@@ -109,6 +109,8 @@ def _public(settings: ServiceSettings, setting: str) -> Any:
         return _told(value)
     if isinstance(value, Path):
         return str(value)  # where a secret lies is none
+    if isinstance(value, dict):
+        return {name: str(one) for name, one in value.items()}
     if isinstance(value, str) and any(word in setting.split("_") for word in _SECRET_WORDS):
         return "***"
     return value

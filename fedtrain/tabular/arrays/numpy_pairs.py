@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,10 +10,10 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet
 from numpy.typing import NDArray
 
 from fedtrain.tabular.errors import UnreadableTable
+from fedtrain.tabular.writing import write_table
 
 _BATCH_BYTES: Final = 16 << 20
 #: Numbers, and texts of a fixed width; objects would have to be unpickled.
@@ -37,21 +36,10 @@ def write_pair(features: Path, targets: Path, folder: Path) -> Path:
     if 0 in x.shape[1:]:
         raise _refused(features, f"has the shape {x.shape}: a record has no numbers")
     schema = pa.schema({"x": _type(x), "y": _type(y)})
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with tempfile.NamedTemporaryFile(dir=folder, prefix=".", suffix=".part", delete=False) as file:
-        temporary = Path(file.name)
-    try:
-        # As they are: what is compressed far below its size would be taken for a bomb when it is read.
-        with pa.parquet.ParquetWriter(temporary, schema, compression="none", use_dictionary=False) as writer:
-            rows = max(1, _BATCH_BYTES // max(x[:1].nbytes, 1))
-            for start in range(0, len(x), rows):
-                some = slice(start, start + rows)
-                writer.write_batch(pa.record_batch([_array(x[some], schema.field("x").type), _array(y[some])], schema))
-        with temporary.open("rb") as file:
-            name = hashlib.file_digest(file, "sha256").hexdigest()
-        return temporary.replace(folder / f"{name}.parquet")
-    finally:
-        temporary.unlink(missing_ok=True)
+    rows = max(1, _BATCH_BYTES // max(x[:1].nbytes, 1))
+    parts = (slice(start, start + rows) for start in range(0, len(x), rows))
+    batches = (pa.record_batch([_array(x[some], schema.field("x").type), _array(y[some])], schema) for some in parts)
+    return write_table(folder, schema, batches)
 
 
 @contextmanager

@@ -1,9 +1,10 @@
-"""`fedtrain datasets publish | list | withdraw` at a Data Owner, and `fedtrain search`, over real services."""
+"""`fedtrain datasets publish | list | withdraw | query` at a Data Owner, and `fedtrain search`, over real services."""
 
 from __future__ import annotations
 
 import json
 import re
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +35,46 @@ def document(result: Result) -> Any:
     return json.loads(found[0])
 
 
-def test_a_dataset_is_published_found_and_withdrawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def name_a_database(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the services' settings name one, and `config show` tell of it."""
+    with sqlite3.connect(folder / "ward.sqlite") as connection:
+        connection.execute("CREATE TABLE points (x REAL, y REAL)")
+        connection.executemany("INSERT INTO points VALUES (?, ?)", [(j / 10, j / 5) for j in range(10)])
+    connection.close()
+    url = folder / "ward.url"
+    url.write_text(f"sqlite:///{folder / 'ward.sqlite'}")
+    url.chmod(0o600)
+    monkeypatch.setenv("FEDTRAIN_DATABASES", json.dumps({"ward": str(url)}))
+    shown = document(run("config", "show", "data-owner", "--json"))["settings"]["data-owner"]
+    assert [one["value"] for one in shown if one["setting"] == "databases"] == [{"ward": str(url)}]
+
+
+def run_queries(folder: Path) -> None:
+    """Make a dataset by a query, and be refused by field, by the database, and for want of a query."""
+    (folder / "query.sql").write_text("SELECT x, y FROM points")
+    made = run("datasets", "query", "ward", "--sql-file", folder / "query.sql", "--dataset", "points")
+    assert made.exit_code == 0, made.output
+    assert "points is on offer: 10 rows, 2 columns, version " in made.output
+    audit = run("audit")
+    assert "queried" in audit.output and "the chain holds" in audit.output
+    for arguments, said in (
+        (("ward", "--sql", "DROP TABLE points"), "a query reads and does nothing else"),
+        (("word", "--sql", "SELECT 1 AS x"), "the service's settings name ward"),
+        (("ward",), "give the query once"),
+        (("ward", "--sql-file", folder / "other.sql"), "other.sql"),
+    ):
+        refused = run("datasets", "query", *arguments)
+        assert refused.exit_code == 1 and said in refused.output, refused.output
+
+
+def test_a_dataset_is_published_found_and_withdrawn_and_one_is_made_by_a_query(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     card = tmp_path / "card.toml"
     card.write_text(CARD)
     folder = tmp_path / "federation"
     folder.mkdir()
+    name_a_database(tmp_path, monkeypatch)
     with served_federation(folder) as served:
         monkeypatch.setenv("FEDTRAIN_DATA_OWNER", served.urls["data-owner"])
         monkeypatch.setenv("FEDTRAIN_MODEL_OWNER", served.urls["model-owner"])
@@ -82,3 +118,4 @@ def test_a_dataset_is_published_found_and_withdrawn(tmp_path: Path, monkeypatch:
         withdrawn = run("datasets", "withdraw")
         assert withdrawn.exit_code == 0 and "is withdrawn" in withdrawn.output
         assert document(run("datasets", "list", "--json"))["cards"] == []
+        run_queries(tmp_path)

@@ -421,6 +421,13 @@ export const t = {
     path: 'Path below the data folder',
     schema: 'Declaration (JSON), if the consortium has one',
     register: 'Register',
+    byQuery: 'Or query a database that the service’s settings name',
+    database: 'Database',
+    sql: 'Query, one SELECT',
+    run: 'Run',
+    running: 'The query runs',
+    queried: (name: string, rows: number, columns: number) =>
+      `${name} is on offer: ${rows.toLocaleString('en')} rows, ${columns.toLocaleString('en')} columns.`,
     notHere: (name: string) => `No dataset ${name} is on offer here.`,
     all: 'All datasets',
   },

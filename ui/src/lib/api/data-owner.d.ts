@@ -458,6 +458,14 @@ export interface components {
             rows_dropped: number;
         };
         /**
+         * DatabaseView
+         * @description A database that may be queried.
+         */
+        DatabaseView: {
+            /** Name */
+            name: string;
+        };
+        /**
          * DatasetBudget
          * @description A dataset on offer. All ε are at `delta`, the budget's, or where there is none the largest that was claimed.
          *
@@ -517,10 +525,10 @@ export interface components {
         };
         /**
          * DecisionKind
-         * @description A person's decisions about a job, or about a request for one.
+         * @description A person's decisions about a job, or about a request for one; and queries that made a table.
          * @enum {string}
          */
-        DecisionKind: "approved" | "risks_taken" | "denied" | "consent_signed" | "consent_taken" | "signed_off" | "sign_off_refused" | "personalised" | "request_approved" | "request_declined";
+        DecisionKind: "approved" | "risks_taken" | "denied" | "consent_signed" | "consent_taken" | "signed_off" | "sign_off_refused" | "personalised" | "request_approved" | "request_declined" | "queried";
         /**
          * DecisionRecord
          * @description A person's decision, in the chain.
@@ -993,6 +1001,36 @@ export interface components {
             epsilon_spent: number;
             /** Honest Owners */
             honest_owners: number;
+        };
+        /**
+         * QueriedDataset
+         * @description A dataset that is on offer now, of so many `rows`.
+         */
+        QueriedDataset: {
+            /** Adopted From */
+            adopted_from: string | null;
+            /** Columns */
+            columns: string[];
+            /** Encoding */
+            encoding: string;
+            /** Findings */
+            findings: string[];
+            /** Fits */
+            fits: boolean | null;
+            /** Mapping */
+            mapping: string | null;
+            /** Name */
+            name: string;
+            /** Registered At */
+            registered_at: string;
+            /** Rows */
+            rows: number;
+            /** Schema */
+            schema: {
+                [key: string]: unknown;
+            } | null;
+            /** Version */
+            version: string;
         };
         /**
          * Ready
