@@ -70,10 +70,21 @@ def _traceback(out: TextIO, error: ExcInfo) -> None:
     out.write(shown(text.getvalue()))
 
 
+class _OwnLoggers(structlog.stdlib.LoggerFactory):
+    """Loggers of this project's own lines, whose level structlog has looked at: they let everything through."""
+
+    def __call__(self, *args: Any) -> logging.Logger:
+        logger = super().__call__(*args)
+        if logger.level != logging.DEBUG:
+            logger.setLevel(logging.DEBUG)
+        return logger
+
+
 def configure_logging(format: str, level: str) -> None:  # noqa: A002 - the setting's own name
     """Send this process's logs to stderr, as lines for people ("console") or for machines ("json").
 
-    The standard library's loggers (uvicorn, SQLAlchemy, Alembic) come out the same way, from `warning` up.
+    What libraries log (uvicorn, SQLAlchemy, Alembic) comes out the same way, from `warning` up, whatever `level` is:
+    below that one may write what it sends, as sse-starlette does with each event.
     """
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -84,7 +95,7 @@ def configure_logging(format: str, level: str) -> None:  # noqa: A002 - the sett
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        logger_factory=_OwnLoggers(),
         cache_logger_on_first_use=False,
     )
     last: list[structlog.typing.Processor] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
@@ -96,8 +107,6 @@ def configure_logging(format: str, level: str) -> None:  # noqa: A002 - the sett
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=last))
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(logging.DEBUG)
-    for name in ("uvicorn", "sqlalchemy", "alembic", "httpx", "httpcore", "asyncio", "multipart", "python_multipart"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    root.setLevel(logging.WARNING)
     for name in _TOLD_BY_STRANGERS:
         logging.getLogger(name).filters[:] = [OnceAMinute()]

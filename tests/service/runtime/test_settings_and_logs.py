@@ -95,6 +95,21 @@ def test_a_log_line_withholds_secrets_bytes_and_local_variables(
         assert part not in err
 
 
+@pytest.mark.parametrize("library", ["sse_starlette.sse", "sqlalchemy.engine", "a_library.of_next_year"])
+def test_libraries_write_no_line_below_a_warning(
+    library: str, restored_logging: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging("json", "debug")
+    structlog.get_logger("data_owner.agent").debug("fine enough")
+    log = logging.getLogger(library)
+    log.debug("chunk: %s", b'data: {"loss": 1.5}')
+    log.info("BEGIN (implicit)")
+    log.warning("almost full")
+    events = [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()]
+    assert {"fine enough", "almost full"} <= set(events)
+    assert not any("loss" in event or "BEGIN" in event for event in events)
+
+
 def test_json_logs_are_one_object_a_line(restored_logging: None, capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("json", "debug")
     log = structlog.get_logger("test")
