@@ -157,6 +157,26 @@ def test_an_inbox_hears_of_requests_and_jobs_by_one_stream_and_of_no_others(fres
     until(lambda: streams["owner-b"].total == 0)
 
 
+def test_a_tab_that_nobody_looks_at_holds_no_connection_and_has_what_is_new_once_somebody_does(
+    finished: tuple[Parties, str], watched: Watched
+) -> None:
+    parties, _ = finished
+    streams = parties.apps["model-owner"].state.event_streams
+    page = at(parties, watched, "model-owner", "model-owner/jobs")
+    until(lambda: streams.total == 1)
+    seen = "Object.defineProperty(document, 'hidden', { configurable: true, get: () => %s });"
+    turned = seen + "document.dispatchEvent(new Event('visibilitychange'))"
+    page.evaluate(turned % "true")
+    until(lambda: streams.total == 0)
+    with parties.client("model-owner") as model_owner:
+        job = model_owner.post("/models", json={**SPEC, "name": "made meanwhile"}).json()["id"]
+        page.evaluate(turned % "false")
+        page.get_by_role("link", name="made meanwhile").wait_for()
+        assert streams.total == 1
+        assert page.get_by_text("Nothing is heard").count() == 0
+        assert model_owner.delete(f"/models/{job}").is_success
+
+
 def test_only_who_may_decide_is_shown_how_and_the_account_is_who_decides(fresh: Parties, watched: Watched) -> None:
     requested(fresh, "owner-b")
     people = fresh.apps["owner-b"].state.sessions.people

@@ -78,11 +78,7 @@ class AccessMiddleware:
 
 
 def _key(who: Caller) -> str | None:
-    if who.token_id is not None:
-        return f"token {who.token_id}"
-    if who.account is not None:
-        return f"account {who.account}"
-    return None if who.party_id is None else f"party {who.party_id}"
+    return who.counted_as or (None if who.party_id is None else f"party {who.party_id}")
 
 
 def _address(scope: Scope) -> str:

@@ -72,6 +72,13 @@ class Caller:
         return any(self.may(permission) for permission in DECIDING)
 
     @property
+    def counted_as(self) -> str | None:
+        """The name under which its requests are counted, wherever they come from; None where it has proven nothing."""
+        if self.token_id is not None:
+            return f"token {self.token_id}"
+        return None if self.account is None else f"account {self.account}"
+
+    @property
     def own_person(self) -> bool:
         """One of the service's own people for certain: signed in, or with a token that may everything."""
         return self.person_role is not None or self.scope is Scope.ADMIN

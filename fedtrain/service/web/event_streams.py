@@ -190,7 +190,7 @@ class CountedStream(EventSourceResponse):
         super().__init__(_while_known(request, events), ping=KEEP_ALIVE_S, ping_message_factory=_still_there, sep="\n")
         self._streams: HeldRequests = request.app.state.event_streams
         address = request.client.host if request.client is not None else ""
-        self._caller = f"token {who.token_id}" if who.token_id is not None else f"address {address}"
+        self._caller = who.counted_as or f"address {address}"
         self._streams.take(self._caller)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

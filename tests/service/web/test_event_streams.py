@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from fastapi.responses import StreamingResponse
 from sse_starlette import ServerSentEvent
 
 from fedtrain.service.vault.tokens import Scope, new_token, watched_tokens, write_tokens
-from fedtrain.service.web.caller import AnyCaller, TokenGate
+from fedtrain.service.web.caller import AnyCaller, Caller, TokenGate
 from fedtrain.service.web.event_streams import MOST, MOST_OF_A_CALLER, CountedStream, changes_of
 from tests.harness.stream_reader import Reader
 
@@ -70,6 +70,20 @@ async def test_a_caller_has_so_many_streams_and_one_more_is_asked_to_wait(app: F
     again = await opened(app, "127.0.0.1")
     assert again.status == 200
     for reader in (*readers[1:], other, again):
+        await reader.close()
+    assert app.state.event_streams.total == 0
+
+
+async def test_people_behind_one_address_are_counted_each_by_their_account(served: Callable[..., FastAPI]) -> None:
+    class SignedIn(TokenGate):
+        def identify(self, headers: Mapping[str, str]) -> Caller:
+            return Caller(None, None, True, account=headers["Cookie"])
+
+    app = served(gate=SignedIn(watched_tokens(Path())))
+    readers = [await opened(app, "10.0.0.1", "ana") for _ in range(MOST_OF_A_CALLER)]
+    readers += [await opened(app, "10.0.0.2", "ana"), await opened(app, "10.0.0.1", "ben")]
+    assert [reader.status for reader in readers] == [200] * MOST_OF_A_CALLER + [429, 200]
+    for reader in readers:
         await reader.close()
     assert app.state.event_streams.total == 0
 

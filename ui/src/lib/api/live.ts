@@ -13,7 +13,12 @@ const AGAIN_MS = 2000;
 const LONGEST_AGAIN_MS = 30_000;
 const ENDED = new Set(['FINISHED', 'FAILED', 'CANCELLED']);
 
-/** Hear the events of these names until the function that is returned is called. */
+/**
+ * Hear the events of these names until the function that is returned is called.
+ *
+ * A tab that is not looked at hears nothing: a browser keeps six connections to a service, for all of its tabs together,
+ * and the seventh stream would leave none to ask by. Looked at again, it hears everything from the start.
+ */
 export function listen(path: string, names: string[], live: Live): () => void {
   let source: EventSource | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -38,11 +43,22 @@ export function listen(path: string, names: string[], live: Live): () => void {
     }
   }
 
-  start();
-  return () => {
+  function stop(): void {
     clearTimeout(timer);
     if (source) source.onerror = null;
     source?.close();
+  }
+
+  function look(): void {
+    stop();
+    if (!document.hidden) start();
+  }
+
+  document.addEventListener('visibilitychange', look);
+  look();
+  return () => {
+    document.removeEventListener('visibilitychange', look);
+    stop();
   };
 }
 
