@@ -11,7 +11,7 @@ from fedtrain.service.people.organisation import RETURN_PATH, Organisation, Prov
 from fedtrain.service.people.permissions import PersonRole
 from fedtrain.service.runtime.system_clock import SystemClock
 from tests.harness.cheap_passwords import make_cheap
-from tests.pages.conftest import MARKUP, Parties, Watched, at, tab_to
+from tests.pages.conftest import MARKUP, SPEC, Parties, Watched, at, tab_to
 
 pytestmark = pytest.mark.slow
 RIGHT, OTHER = "correct horse battery", "staple in the haystack"
@@ -60,6 +60,20 @@ def test_a_page_shows_and_does_what_the_role_of_who_signed_in_may(fresh: Parties
     assert people.sign_in("ana", OTHER, "").name == "ana"
     elsewhere.reload()
     elsewhere.get_by_role("heading", name="Sign in").wait_for()
+
+
+def test_a_page_whose_session_has_ended_in_another_tab_asks_to_sign_in(fresh: Parties, watched: Watched) -> None:
+    url, people = fresh.urls["owner-a"], fresh.apps["owner-a"].state.sessions.people
+    people.accounts.add("ana", PersonRole.OWNER, RIGHT, people.now())
+    page = watched.page(url)
+    page.goto(f"{url}/#/data-owner/inbox")
+    sign_in(page, "ana", RIGHT)
+    page.get_by_text("No job waits for a person.").wait_for()
+    page.evaluate("fetch('session', { method: 'DELETE' })")
+    with fresh.client("model-owner") as model_owner:
+        assert model_owner.post("/models", json=SPEC).is_success  # of which the page would hear
+    page.get_by_role("heading", name="Sign in").wait_for()
+    assert page.get_by_text("ana · owner").count() == 0
 
 
 def test_people_are_added_changed_and_disabled_by_keyboard_alone(fresh: Parties, watched: Watched) -> None:
@@ -149,8 +163,6 @@ def test_an_open_page_that_asks_by_itself_keeps_no_session_alive(
         assert answer.value.status == (200 if passed_s < IDLE_S else 401)
         if passed_s < IDLE_S:
             page.get_by_role("row", name=f"{number}abababab").wait_for()
-    page.get_by_role("alert").wait_for()
-    page.reload()
     page.get_by_role("heading", name="Sign in").wait_for()
 
 

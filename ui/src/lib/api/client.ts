@@ -1,6 +1,9 @@
 // Calls to the service that these pages come from. Addresses are relative: no page asks another party.
 import { t } from '$lib/texts';
 
+/** Said of what a page asks without a person's doing, so that a session's idle time runs on. */
+export const BY_ITSELF = { 'Fedtrain-By-Itself': '1' };
+
 export interface FieldError {
   field: string;
   message: string;

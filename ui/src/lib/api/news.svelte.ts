@@ -1,4 +1,6 @@
+import { BY_ITSELF } from './client';
 import { listen } from './live';
+import { service } from './service.svelte';
 
 /** What a service tells changes of. */
 type Topic = 'jobs' | 'requests' | 'federation';
@@ -46,16 +48,18 @@ class News {
     this.#stop = path
       ? listen(path, ['changed'], {
           open: (is) => {
-            if (is && !this.heard) this.#all();
+            if (is && !this.heard) this.#again();
             this.heard = is;
           },
           event: (_, editions) => this.#hear(editions),
-          refused: () => this.#all(),
+          refused: () => this.#again(),
         })
       : () => {};
   }
 
-  #all(): void {
+  /** Ask for everything: a service that was started again, or refuses, may know this person's session no more. */
+  #again(): void {
+    service.load(BY_ITSELF).catch(() => undefined); // what the page itself asks for tells why
     for (const one of this.#listeners) soon(one);
   }
 

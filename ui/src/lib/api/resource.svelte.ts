@@ -1,4 +1,4 @@
-import { ask, Failure } from './client';
+import { ask, BY_ITSELF, Failure } from './client';
 
 /** What a route answers, as a page shows it: still loading, there, or why it is not there. */
 export class Resource<T> {
@@ -11,9 +11,9 @@ export class Resource<T> {
     void this.load();
   }
 
-  /** Ask again without a person's doing, so that the session's idle time runs on. */
+  /** Ask again without a person's doing. */
   refresh(): Promise<void> {
-    return this.load({ 'Fedtrain-By-Itself': '1' });
+    return this.load(BY_ITSELF);
   }
 
   /** Ask again; what was there stays until the answer is. */

@@ -8,14 +8,18 @@ export type Session = components['schemas']['SessionView'];
 class Service {
   about = $state.raw<About | undefined>();
   session = $state.raw<Session | undefined>();
+  #asked = 0;
 
   /** Whether the person before the pages has a permission, by its name in `GET /session`. */
   may(permission: string): boolean {
     return this.session?.may.includes(permission) ?? false;
   }
 
-  async load(): Promise<void> {
-    [this.about, this.session] = await Promise.all([ask<About>('identity'), ask<Session>('session')]);
+  /** Ask anew. Of answers that overtake each other, as around a sign-in, the one to the latest question counts. */
+  async load(headers: Record<string, string> = {}): Promise<void> {
+    const turn = ++this.#asked;
+    const [about, session] = await Promise.all([ask<About>('identity', { headers }), ask<Session>('session', { headers })]);
+    if (turn === this.#asked) [this.about, this.session] = [about, session];
   }
 }
 

@@ -1,0 +1,1 @@
+import{e as s,g as r,h as e}from"./FgoWTZT-.js";import{F as i}from"./Dh3NOxxV.js";class h{#t=s(!1);get busy(){return r(this.#t)}set busy(t){e(this.#t,t,!0)}#s=s();get failure(){return r(this.#s)}set failure(t){e(this.#s,t)}async run(t){this.busy=!0,this.failure=void 0;try{return await t(),!0}catch(a){return this.failure=i.of(a),!1}finally{this.busy=!1}}}export{h as A};

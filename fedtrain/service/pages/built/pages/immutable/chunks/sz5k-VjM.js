@@ -1,1 +1,0 @@
-import{e as t,g as e,h as i}from"./FgoWTZT-.js";import{a}from"./B7ayr2AL.js";class o{#s=t();get about(){return e(this.#s)}set about(s){i(this.#s,s)}#t=t();get session(){return e(this.#t)}set session(s){i(this.#t,s)}may(s){return this.session?.may.includes(s)??!1}async load(){[this.about,this.session]=await Promise.all([a("identity"),a("session")])}}const u=new o;export{u as s};
