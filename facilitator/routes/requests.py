@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import BaseModel, ConfigDict
 
 from fedtrain.facilitator.registry.requests import Requests
-from fedtrain.facilitator.routes.access import SIGNED_EXAMPLE, HashInPath, signed_body, waiting
+from fedtrain.facilitator.routes.access import SIGNED_EXAMPLE, HashInPath, signed_body
 from fedtrain.protocol.documents.request import KeptRequest, RequestList
 from fedtrain.service.people.permissions import Permission
 from fedtrain.service.web.caller import CallingDataOwner, CallingModelOwner, CallingParty, needs
@@ -23,14 +22,6 @@ _EXAMPLE = {"content": {JSON_TYPE: {"example": _KEPT}}}
 def _requests(request: Request) -> Requests:
     requests: Requests = request.app.state.requests
     return requests
-
-
-class RequestsEdition(BaseModel):
-    """A text that is another one once there is something new in a party's requests."""
-
-    model_config = ConfigDict(json_schema_extra={"example": {"edition": "3.14"}})
-
-    edition: str
 
 
 TheRequests = Annotated[Requests, Depends(_requests)]
@@ -61,23 +52,6 @@ async def listed(
     before: Annotated[int | None, Query(ge=1, le=1 << 53, description="The `next` of the page before")] = None,
 ) -> RequestList:
     return await requests.requests(caller, before)
-
-
-@router.get(
-    "/edition",
-    dependencies=[needs(Permission.ACT_AS_PARTY)],
-    summary="The edition of the caller's requests; waits for another one than `known`",
-)
-async def edition(
-    request: Request,
-    caller: CallingParty,
-    requests: TheRequests,
-    known: Annotated[str, Query(max_length=100, description="The edition of before", examples=["3.13"])] = "",
-    wait: Annotated[float, Query(ge=0, description="Seconds to wait for another", examples=[20])] = 0,
-) -> RequestsEdition:
-    with waiting(request, caller, wait) as wait_s:
-        found = await requests.edition(caller, known, wait_s=wait_s, stop=request.app.state.stop)
-    return RequestsEdition(edition=found)
 
 
 @router.get(

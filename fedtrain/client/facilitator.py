@@ -92,9 +92,9 @@ class FacilitatorClient(ServiceClient):
     async def requests_edition(self, known: str, wait_s: float) -> str:
         """Return the edition of this party's requests as soon as it is another one than `known`, or after `wait_s`."""
         asked: dict[str, str | int | float] = {"known": known, "wait": f"{wait_s:g}"}
-        found = (await self.request_json("GET", "/requests/edition", params=asked, wait_s=wait_s)).get("edition")
+        found = (await self.request_json("GET", "/changes/requests", params=asked, wait_s=wait_s)).get("edition")
         if not isinstance(found, str) or len(found) > _LONGEST_EDITION:
-            raise Problem(Code.MALFORMED_MESSAGE, "The Facilitator answered /requests/edition with no edition.")
+            raise Problem(Code.MALFORMED_MESSAGE, "The Facilitator answered /changes/requests with no edition.")
         return found
 
     async def post_manifest(self, job_id: str, signed: SignedDocument) -> None:

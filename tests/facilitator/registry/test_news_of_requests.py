@@ -57,7 +57,7 @@ def test_each_further_word_is_news_to_the_parties_to_the_request_and_to_nobody_e
 def test_an_edition_is_a_partys(tmp_path: Path) -> None:
     async def play() -> None:
         async with running(tmp_path) as facilitator, facilitator.client as http:
-            answer = await http.get("/requests/edition")
+            answer = await http.get("/changes/requests")
             assert (answer.status_code, answer.json()["type"]) == (401, "/problems/unauthenticated")
             with pytest.raises(Problem) as refused:
                 await facilitator.owner("ana").client.requests_edition("x" * 101, 0)
