@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 OWNERS = ("hospital-a", "hospital-b", "hospital-c")
 
 
@@ -35,6 +37,7 @@ def printed(done: subprocess.CompletedProcess[str]) -> Any:
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 def test_deploy_status_predict_and_cancel(services: Any, diabetes_data: Path, diabetes_spec: dict[str, Any]) -> None:
     start_all(services, diabetes_data)
     early = fedtrain(services, "predict")

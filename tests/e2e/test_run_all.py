@@ -95,6 +95,7 @@ def test_a_job_that_fails_stops_everything_and_says_why(run_all: list[str], tmp_
     assert left_over(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_keep_leaves_the_services_up_until_they_are_stopped(run_all: list[str], tmp_path: Path) -> None:
     done = subprocess.run([*run_all, "--keep"], capture_output=True, text=True, check=False, env=small_keys())
     assert done.returncode == 0, done.stderr

@@ -87,6 +87,7 @@ def test_a_spec_with_an_unknown_field_is_refused_over_curl(
     assert any("colour" in error["field"] for error in body["errors"])
 
 
+@pytest.mark.slow
 def test_services_stopped_in_the_middle_leave_the_coefficients_as_they_were(
     services: Any, diabetes_data: Path, diabetes_spec: dict[str, Any]
 ) -> None:

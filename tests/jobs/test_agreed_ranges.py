@@ -126,6 +126,7 @@ def test_ranges_are_agreed_on_and_the_next_job_trains_under_them(tmp_path: Path)
     play(tmp_path, scene)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("missing", ["drop", 1e7])
 def test_one_persons_extreme_value_changes_nothing_that_is_told(tmp_path: Path, missing: object) -> None:
     """The sums told are those that there would be, were the millionaire a person like the others.
@@ -155,6 +156,7 @@ def test_one_persons_extreme_value_changes_nothing_that_is_told(tmp_path: Path, 
     play(tmp_path, scene, thinned(9_999_999.0), dictionary)
 
 
+@pytest.mark.slow
 def test_a_table_without_a_schema_is_asked_about_and_adopts_none(tmp_path: Path) -> None:
     async def scene(parties: Federation) -> None:
         model_id = await parties.deploy({**asking_for_ranges(DICTIONARY), "training": TRAINING})

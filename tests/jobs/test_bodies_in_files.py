@@ -44,6 +44,7 @@ async def client_of(parties: Federation) -> FacilitatorClient:
     return FacilitatorClient(FACILITATOR, party_id=identity, transport=httpx.ASGITransport(parties.facilitator.app))
 
 
+@pytest.mark.slow
 def test_a_job_over_files_is_verified_and_its_old_rounds_go_with_their_files(tmp_path: Path) -> None:
     bodies = tmp_path / "facilitator" / "bodies"
     everywhere = [tmp_path / party / "bodies" for party in ("facilitator", "model-owner", *OWNERS)]

@@ -106,6 +106,7 @@ async def opened(client: FacilitatorClient, job_id: str) -> tuple[Job, str, int]
     return job, verifier.head, verifier.length
 
 
+@pytest.mark.slow
 def test_every_party_signs_the_logs_end_and_every_owner_the_others_audits(tmp_path: Path) -> None:
     async def looked_at(parties: Federation, job_id: str, client: FacilitatorClient) -> None:
         job, head, entries = await opened(client, job_id)
@@ -209,6 +210,7 @@ def test_the_command_names_whose_signature_a_rewritten_audit_contradicts(
     assert found.exit_code == 1 and "the audit stood at" in found.stderr
 
 
+@pytest.mark.slow
 def test_the_facilitator_keeps_no_statement_that_is_not_true_here(tmp_path: Path) -> None:
     async def attacked(parties: Federation, job_id: str, client: FacilitatorClient) -> None:
         identity = load_identity(tmp_path / "parties" / "bank-b")
@@ -245,6 +247,7 @@ def test_the_facilitator_keeps_no_statement_that_is_not_true_here(tmp_path: Path
     finished_job(tmp_path, attacked)
 
 
+@pytest.mark.slow
 def test_a_party_that_is_away_is_waited_for_by_nobody_and_signs_when_it_is_back(tmp_path: Path) -> None:
     folder = tmp_path / "parties"
 

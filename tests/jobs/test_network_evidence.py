@@ -48,6 +48,7 @@ async def job_of(client: FacilitatorClient, model_id: str) -> Job:
     return Job.open(await client.manifest(model_id), await client.roster(model_id), facilitator)
 
 
+@pytest.mark.slow
 def test_the_last_rounds_are_recomputed_and_of_the_others_there_are_hashes(tmp_path: Path) -> None:
     async def run() -> list[LogEntry]:
         async with running(tmp_path) as parties:
@@ -100,6 +101,7 @@ def test_the_last_rounds_are_recomputed_and_of_the_others_there_are_hashes(tmp_p
     assert asked == [3, 4, 5, 6, 7]
 
 
+@pytest.mark.slow
 def test_nothing_is_kept_of_a_void_round_and_of_old_ones_hashes_alone(tmp_path: Path) -> None:
     async def run() -> list[LogEntry]:
         async with running(tmp_path, owner_policy=POLICY) as parties:

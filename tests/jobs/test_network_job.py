@@ -129,6 +129,7 @@ def test_a_network_is_trained_as_one_party_with_all_rows_would_by_the_same_sched
     assert model["parameters"] == {"scores.weight": [1, 3], "scores.bias": [1]}
 
 
+@pytest.mark.slow
 def test_rounds_are_evaluated_on_what_owners_hold_out_and_the_best_weights_are_kept(tmp_path: Path) -> None:
     model, export = train(tmp_path, spec_of(rounds=5, evaluate_every=2, server_optimizer="momentum"))
     told = {row["round"]: row["validation_loss"] for row in model["history"]}

@@ -63,6 +63,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
     return Undisturbed(tmp_path_factory)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("party", "schedule"), CASES)
 def test_a_job_goes_on_to_the_same_coefficients_after_a_party_was_set_back(
     party: str, schedule: str, tmp_path: Path, undisturbed: Undisturbed

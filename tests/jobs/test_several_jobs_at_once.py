@@ -14,6 +14,7 @@ from fedtrain.spec.problems import Code, Problem
 from tests.harness.interrupted import DESCENT, OWNERS, Site, ended_everywhere, reached, spec, verified_entries
 
 
+@pytest.mark.slow
 def test_five_jobs_at_once_come_to_what_one_alone_comes_to_each_under_its_own_key(tmp_path: Path) -> None:
     site = Site(tmp_path)
 
@@ -44,6 +45,7 @@ async def post(parties: Federation, document: dict[str, Any], key: str) -> str:
     return str(answer.json()["id"])
 
 
+@pytest.mark.slow
 def test_the_same_key_is_the_same_model_and_another_spec_under_it_is_refused(tmp_path: Path) -> None:
     site = Site(tmp_path)
 

@@ -119,6 +119,7 @@ def scheduled_descent(X: Floats, y: Floats, learning_rate: float, rounds: int) -
     return w
 
 
+@pytest.mark.slow
 def test_gradient_descent_is_the_schedule_in_float64_within_the_derived_bound(
     train: Train, diabetes: tuple[Floats, Floats]
 ) -> None:

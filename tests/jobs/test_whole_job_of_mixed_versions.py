@@ -94,6 +94,7 @@ def run_in(folder: Path, **terms: Any) -> dict[str, Any]:
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "terms",
     [

@@ -92,6 +92,7 @@ def test_the_result_is_the_schedule_s_in_float64(tmp_path: Path, optimizer: str,
     asyncio.run(job())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["gradient_descent", "momentum"])
 def test_a_restart_in_the_middle_of_a_window_gives_the_same_bits(tmp_path: Path, optimizer: str) -> None:
     spec = make_spec(optimizer=optimizer, reencrypt_every=5)

@@ -178,6 +178,7 @@ def test_a_job_is_let_go_between_messages_unless_the_caller_holds_it(held: bool,
     assert asyncio.run(play()).taken == between
 
 
+@pytest.mark.slow
 def test_jobs_are_held_side_by_side_each_by_one_at_a_time() -> None:
     async def play() -> list[tuple[str, int, str]]:
         driver, seen = Bench().driver(), list[tuple[str, int, str]]()

@@ -115,6 +115,7 @@ def test_a_missing_table_is_named(folder: Path) -> None:
     assert "nowhere.csv" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_table_that_does_not_fit_is_named_with_the_column(folder: Path) -> None:
     lines = (folder / "b.csv").read_text().splitlines()
     (folder / "b.csv").write_text("\n".join([lines[0], "tall,1.0,2.0", *lines[2:]]) + "\n")
@@ -127,6 +128,7 @@ def test_a_table_that_does_not_fit_is_named_with_the_column(folder: Path) -> Non
     assert list(in_json["owners"]) == [str(folder / "b.csv")]
 
 
+@pytest.mark.slow
 def test_a_loss_stands_beside_the_round_that_it_is_of(folder: Path) -> None:
     spec = json.loads((folder / "model.json").read_text())
     # So many rounds that some are seen, however fast they are.
@@ -140,6 +142,7 @@ def test_a_loss_stands_beside_the_round_that_it_is_of(folder: Path) -> None:
         assert float(loss) == pytest.approx(losses[int(number)], abs=1e-6)
 
 
+@pytest.mark.slow
 def test_the_model_and_its_exports_are_files_afterwards(folder: Path) -> None:
     options = ("--out", "trained.json", "--export", "m.json", "--export", "m.onnx", "--export", "m.skops")
     done = simulate(folder, "a.csv", "b.csv", "c.csv", *options)

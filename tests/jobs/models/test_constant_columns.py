@@ -35,6 +35,7 @@ def spec_of(**more: Any) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("constant", CONSTANTS.values(), ids=list(CONSTANTS))
 @pytest.mark.parametrize(
     "more",

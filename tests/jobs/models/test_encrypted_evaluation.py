@@ -62,6 +62,7 @@ def gradient_descent(A: Floats, b: Floats, rate: float, rows: int, rounds: int) 
     return asked
 
 
+@pytest.mark.slow
 def test_both_losses_are_those_of_the_pooled_rows_at_every_evaluation(tmp_path: Path) -> None:
     data = load_diabetes()
     X, Y = data.data[:, :5], np.c_[data.target, data.data[:, 8] * 100]
@@ -99,6 +100,7 @@ def two_classes() -> tuple[Floats, Floats]:
     return data.data[order][:, :6], data.target[order]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classified", [two_classes, three_classes])
 def test_both_losses_of_the_surrogate_are_those_of_the_pooled_rows_at_every_evaluation(
     tmp_path: Path, classified: Callable[[], tuple[Floats, Floats]]
@@ -127,6 +129,7 @@ def test_both_losses_of_the_surrogate_are_those_of_the_pooled_rows_at_every_eval
             assert row["validation_loss"] == pytest.approx(losses[held].mean(), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_both_losses_of_conjugate_gradient_are_those_of_the_pooled_rows_at_every_evaluation(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -162,6 +165,7 @@ def test_both_losses_of_conjugate_gradient_are_those_of_the_pooled_rows_at_every
         assert row["validation_loss"] == pytest.approx(losses[held].mean(), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_training_stops_where_the_validation_loss_falls_no_more(tmp_path: Path) -> None:
     """Few rows and many columns: the weights are those of the least validation loss, not the last ones."""
     draw = np.random.default_rng(2)
@@ -203,6 +207,7 @@ def test_evaluations_that_cannot_be_are_refused_with_the_reason(
     asyncio.run(scenario())
 
 
+@pytest.mark.slow
 def test_a_log_with_evaluations_is_verified_without_a_key(tmp_path: Path) -> None:
     async def scenario() -> None:
         data = load_diabetes()

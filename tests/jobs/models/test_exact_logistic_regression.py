@@ -91,6 +91,7 @@ def test_lbfgs_ends_where_scikit_learn_ends(tmp_path: Path, asked: dict[int, Flo
     assert prediction["cost"] == pytest.approx(sk.log_loss(y, pooled.predict_proba(X)), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_every_sum_that_was_decrypted_is_counted(tmp_path: Path) -> None:
     X, y = breast_cancer(columns=3)
     rows = table(X, y)
@@ -118,6 +119,7 @@ def test_more_than_two_classes_are_a_softmax(tmp_path: Path) -> None:
     assert outcome["prediction"]["metrics"]["accuracy"] == pytest.approx(pooled.score(X, y), abs=0.002)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("optimizer", "more"),
     [("gradient_descent", {"learning_rate": 2.0}), ("momentum", {"learning_rate": 1.0, "momentum": 0.7}), ("adam", {})],
@@ -151,6 +153,7 @@ def losses_in_float64(
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("momentum", [0.0, 0.6])
 @pytest.mark.parametrize("classes", [2, 3])
 def test_the_training_loss_is_that_of_the_pooled_rows_at_every_round(
@@ -189,6 +192,7 @@ def losses_of_adam(X: Floats, y: NDArray[np.int64], rate: float, l2: float, roun
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("classes", "rate"), [(2, "auto"), (3, 0.2)])
 def test_the_training_loss_of_adam_is_that_of_the_pooled_rows_at_every_round(
     tmp_path: Path, asked: dict[int, Floats], classes: int, rate: str | float
@@ -207,6 +211,7 @@ def test_the_training_loss_of_adam_is_that_of_the_pooled_rows_at_every_round(
     assert told[2:] != pytest.approx(losses_of_adam(X, y, step, l2 / 2, 8)[2:], rel=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [2, 3])
 def test_the_training_loss_of_lbfgs_is_that_of_the_pooled_rows_at_every_round(
     tmp_path: Path, asked: dict[int, Floats], classes: int

@@ -56,6 +56,7 @@ def test_every_feature_type_counts_as_declared(tmp_path: Path, records: list[lis
     np.testing.assert_allclose(outcome["scores"]["values"], expected, rtol=1e-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", ["drop", 4.0])
 def test_missing_values_are_dropped_or_replaced_as_declared(
     tmp_path: Path, records: list[list[Any]], rule: object

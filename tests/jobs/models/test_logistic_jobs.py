@@ -69,6 +69,7 @@ def breast_cancer() -> tuple[Floats, Floats]:
 NAMES = ["malignant", "benign"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slope", SLOPES)
 @pytest.mark.parametrize("optimizer", ["newton", "conjugate_gradient"])
 def test_the_surrogate_is_minimised_as_in_float64(
@@ -91,6 +92,7 @@ def test_the_surrogate_is_minimised_as_in_float64(
         assert outcome["model"]["history"][0]["loss"] == pytest.approx(np.log(2), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_probabilities_are_calibrated_on_rows_that_no_metric_uses(
     tmp_path: Path, breast_cancer: tuple[Floats, Floats]
 ) -> None:
@@ -167,6 +169,7 @@ def test_three_classes_are_one_against_the_rest(tmp_path: Path) -> None:
     assert prediction["class_names"] == names
 
 
+@pytest.mark.slow
 def test_a_test_set_with_too_few_rows_of_a_class_is_reported_on_whole(
     tmp_path: Path, breast_cancer: tuple[Floats, Floats]
 ) -> None:

@@ -104,6 +104,7 @@ CHOSEN: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("optimizer", "weights_of"), [("momentum", of_momentum), ("conjugate_gradient", of_conjugate_gradient)]
 )

@@ -68,6 +68,7 @@ def scaled_coefficients(model: dict[str, Any], X: Floats) -> Floats:
     return np.array([*(raw[:-1] * half), raw[-1] + raw[:-1] @ centre])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("l2", [0.0, 3.5])
 @pytest.mark.parametrize("name", DATASETS)
 def test_newton_equals_scikit_learn_on_the_pooled_rows(tmp_path: Path, name: str, l2: float) -> None:

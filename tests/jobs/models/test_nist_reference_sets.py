@@ -34,6 +34,7 @@ def train(folder: Path, name: str, **more: Any) -> dict[str, Any]:
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WITH_64_BITS)
 def test_newton_keeps_the_digits_of_exact_moments_and_never_fewer_than_numpy(tmp_path: Path, name: str) -> None:
     model = train(tmp_path, name, optimizer="newton")
@@ -50,6 +51,7 @@ def test_newton_keeps_the_digits_of_exact_moments_and_never_fewer_than_numpy(tmp
     assert errors is not None and errors >= wanted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["Longley", "Filip", "Wampler5"])
 def test_conjugate_gradient_ends_with_the_same_coefficients_where_its_rounds_told_all_moments(
     tmp_path: Path, name: str

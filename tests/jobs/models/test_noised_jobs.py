@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from pydantic import TypeAdapter
 
 from fedtrain.data_owner.policy.budget import PrivacyPolicy
@@ -88,6 +89,7 @@ def found(model: dict[str, Any]) -> list[float]:
     return list(model["coefficients"].values())
 
 
+@pytest.mark.slow
 def test_noised_sums_lead_near_the_truth_and_are_the_same_for_every_job_of_one_release(tmp_path: Path) -> None:
     linear, fewer = spec({}), spec({}, features=1)
     first, again, block, other, wider = jobs(
@@ -108,12 +110,14 @@ def test_noised_sums_lead_near_the_truth_and_are_the_same_for_every_job_of_one_r
         assert not set(found(model)) & set(found(first))
 
 
+@pytest.mark.slow
 def test_classes_by_the_surrogate(tmp_path: Path) -> None:
     (model,) = jobs(tmp_path, [spec({}, classes=True)])
     assert np.sign(found(model)).tolist() == [1, -1, -1]
     assert {remark["code"] for remark in model["remarks"]} == {"surrogate-coefficients", "noised"}
 
 
+@pytest.mark.slow
 def test_owners_decline_a_claim_that_counts_on_more_than_they_do_and_too_much_noise_is_said_so(tmp_path: Path) -> None:
     policy = OwnerPolicy.for_loopback().model_copy(update={"privacy": PrivacyPolicy(colluders=2)})
     refused, model = jobs(tmp_path, [spec({}), spec({"honest_owners": 1, "epsilon": 0.01})], policy)
@@ -124,6 +128,7 @@ def test_owners_decline_a_claim_that_counts_on_more_than_they_do_and_too_much_no
     assert model["privacy"]["ridge"] > 0
 
 
+@pytest.mark.slow
 def test_a_budget_is_spent_once_a_release_and_ends_with_a_decline_or_a_person(tmp_path: Path) -> None:
     budget = PrivacyPolicy(epsilon=4.5, delta=1e-6, per_job=4.0, at_end="ask")
     policy = OwnerPolicy.for_loopback().model_copy(update={"privacy": budget})

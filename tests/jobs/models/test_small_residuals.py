@@ -33,6 +33,7 @@ def train(folder: Path, y: Floats, target: list[float], features: Floats = X, **
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["newton", "conjugate_gradient"])
 @pytest.mark.parametrize("width", [1e5, 1e8, 1e10])
 def test_a_target_of_a_wide_range_has_the_standard_errors_of_least_squares(
@@ -55,6 +56,7 @@ def test_a_target_far_from_0_has_them_too(tmp_path: Path) -> None:
     np.testing.assert_allclose([row["standard_error"] for row in rows], centred.bse, rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["newton", "conjugate_gradient"])
 def test_a_target_that_the_columns_give_has_no_table_and_says_why(tmp_path: Path, optimizer: str) -> None:
     model = train(tmp_path, 3 + 2 * X[:, 0] - X[:, 2], [0.0, 200.0], optimizer=optimizer)

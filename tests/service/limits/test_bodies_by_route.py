@@ -101,6 +101,7 @@ async def test_the_limit_of_every_route_is_taken_and_a_byte_more_refused(
                 assert problem.extra["limit_bytes"] < most
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 async def test_as_many_values_as_a_route_takes_are_read_and_one_more_is_refused(
     services: dict[str, ServedParty], name: str

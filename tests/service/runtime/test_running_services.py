@@ -138,6 +138,7 @@ def test_what_a_service_consists_of_is_not_walked_whenever_the_collector_runs() 
         assert get(f"{address_of(process)}/kept").json()["objects"] > 50_000
 
 
+@pytest.mark.slow
 def test_a_thread_that_never_ends_does_not_keep_the_process() -> None:
     with service("127.0.0.1", "0", "stuck") as process:
         assert get(f"{address_of(process)}/stuck").status_code == 200
