@@ -44,6 +44,7 @@ from fedtrain.service.store.database_url import SQLITE, read_url
 from fedtrain.service.store.pruning import prune_regularly
 from fedtrain.service.vault.identity_file import load_or_create_identity
 from fedtrain.service.web.app import create_service
+from fedtrain.service.web.event_streams import SharedEdition
 
 _DESCRIPTION = """Runs the rounds between a Model Owner and Data Owners, all of whom call it and none of whom it calls.
 
@@ -90,7 +91,12 @@ def create_app(
         runner = JobRunner(resources)
         stop = app.state.stop
         app.state.runner = runner
-        app.state.service = JobService(resources, runner)
+        app.state.service = service = JobService(resources, runner)
+
+        async def federation() -> str:
+            return f"{await service.parties_edition()}-{app.state.sightings.edition()}"
+
+        app.state.editions = {"jobs": SharedEdition(service.jobs_edition), "federation": SharedEdition(federation)}
         app.state.desk = TaskDesk(resources, runner)
         app.state.mailbox = Mailbox(resources, runner)
         app.state.heads = Heads(resources, runner)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict
 
-from fedtrain.facilitator.routes.access import Seen, Service, waiting
+from fedtrain.facilitator.routes.access import waiting
 from fedtrain.facilitator.routes.requests import TheRequests
 from fedtrain.service.people.permissions import Permission
 from fedtrain.service.web.caller import AnyCaller, CallingParty, needs
-from fedtrain.service.web.event_streams import CHANGES, CountedStream, Edition, changes_of, looking
+from fedtrain.service.web.event_streams import CHANGES, CountedStream, Edition, SharedEdition, changes_of, looking
 
 router = APIRouter()
 
@@ -20,14 +21,9 @@ router = APIRouter()
 async def changes(
     request: Request,
     who: AnyCaller,
-    service: Service,
-    sightings: Seen,
     about: Annotated[list[Literal["jobs", "federation"]], Query(min_length=1, max_length=2, examples=[["jobs"]])],
 ) -> CountedStream:
-    async def federation() -> str:
-        return f"{await service.parties_edition()}-{sightings.edition()}"
-
-    editions: dict[str, Edition] = {"jobs": service.jobs_edition, "federation": federation}
+    editions: Mapping[str, SharedEdition] = request.app.state.editions
     asked: dict[str, Edition] = {name: editions[name] for name in about}
     return CountedStream(request, who, changes_of(asked, looking(request.app.state.stop)))
 

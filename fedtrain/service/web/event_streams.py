@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import re
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -115,6 +117,25 @@ async def events_of(look: Look, wait: Wait, last_event_id: str | None) -> AsyncI
 
 #: Returns a text that is another one once there is something new; None while that is not known.
 Edition = Callable[[], Awaitable[str | None]]
+
+
+class SharedEdition:
+    """An edition that takes work to find: looked for once in LOOK_S, however many streams ask. For one event loop."""
+
+    def __init__(self, look: Edition, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._look = look
+        self._monotonic = monotonic
+        self._looking = asyncio.Lock()
+        self._found: str | None = None
+        self._good_until = -math.inf
+
+    async def __call__(self) -> str | None:
+        """Return the edition of the latest look."""
+        async with self._looking:
+            if self._monotonic() >= self._good_until:
+                self._found = await self._look()
+                self._good_until = self._monotonic() + LOOK_S
+            return self._found
 
 
 async def changes_of(

@@ -17,7 +17,7 @@ from sse_starlette import ServerSentEvent
 
 from fedtrain.service.vault.tokens import Scope, new_token, watched_tokens, write_tokens
 from fedtrain.service.web.caller import AnyCaller, Caller, TokenGate
-from fedtrain.service.web.event_streams import MOST, MOST_OF_A_CALLER, CountedStream, changes_of
+from fedtrain.service.web.event_streams import LOOK_S, MOST, MOST_OF_A_CALLER, CountedStream, SharedEdition, changes_of
 from tests.harness.stream_reader import Reader
 
 pytestmark = pytest.mark.anyio
@@ -160,3 +160,19 @@ async def test_an_edition_is_told_at_first_and_when_it_is_another_one_and_not_el
     told = [(event.event, json.loads(event.data)) async for event in events]
     assert told == [("changed", found[0]), ("changed", found[2]), ("changed", found[3])]
     assert during == ["begins", "ends"]
+
+
+@pytest.mark.anyio
+async def test_many_streams_look_for_a_shared_edition_once() -> None:
+    now_s, looks = 0.0, 0
+
+    async def look() -> str:
+        nonlocal looks
+        looks += 1
+        await asyncio.sleep(0)
+        return str(looks)
+
+    edition = SharedEdition(look, lambda: now_s)
+    for expected in ("1", "2"):
+        assert await asyncio.gather(*(edition() for _ in range(50))) == [expected] * 50
+        now_s += LOOK_S
