@@ -31,14 +31,14 @@ def away(*names: str, in_round: int) -> Iterator[None]:
         yield
 
 
-async def time_is_over_without(parties: Federation, model_id: str, *names: str) -> None:
-    """End the time of a round once these owners' answers alone are awaited, however long the others took."""
+async def time_is_over_without(parties: Federation, model_id: str, *names: str, in_round: int) -> None:
+    """End the time of that round once these owners' answers alone are awaited, however long the others took."""
     while not (await parties.facilitator.http.get(f"/models/{model_id}")).is_success:
         await asyncio.sleep(POLL_S)  # the manifest is on its way
     while True:
         seen = await parties.facilitator.get(f"/models/{model_id}")
         late = {owner["name"] for owner in seen["waiting_for"]}
-        if seen["phase"] == "WAITING_FOR_DATA_OWNERS" and late == set(names):
+        if (seen["phase"], seen["round"], late) == ("WAITING_FOR_DATA_OWNERS", in_round, set(names)):
             break
         assert seen["ended_at"] is None, seen["reason"]
         await asyncio.sleep(POLL_S)

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import numpy as np
 import pytest
 
-from fedtrain.client.agent.tasks import TaskAnswer
-from fedtrain.data_owner.agent.jobs.tasks import OwnerTasks
 from fedtrain.data_owner.policy.budget import PrivacyPolicy
 from fedtrain.data_owner.policy.rules import OwnerPolicy
 from fedtrain.methods.network.private import PrivateNetworkPlan
@@ -21,10 +17,9 @@ from fedtrain.neural.initial import initial_weights
 from fedtrain.planning.plans import plan_spec
 from fedtrain.privacy.cost import Cost
 from fedtrain.privacy.filter import RenyiFilter
-from fedtrain.protocol.messages.rounds import Compute, RoundRequest, from_cbor
-from fedtrain.protocol.messages.tasks import TaskHeader
 from fedtrain.simulation.federation import Federation
 from fedtrain.spec.model_spec import ModelSpec
+from tests.harness.going_on import away, time_is_over_without
 from tests.jobs.test_network_job import ROWS, running, spec_of, tables, weights_of
 
 CLAIM: dict[str, Any] = {"epsilon": 60.0, "delta": 1e-5, "sampling_rate": 0.5}
@@ -123,33 +118,22 @@ def has_room(epsilon: float, cost: Cost) -> bool:
     return RenyiFilter(epsilon, 1e-5).allows([], cost)
 
 
-def away(gone: Callable[[str, int], bool]) -> Any:
-    """Stand-in for an owner's answering, by which some do not answer some rounds."""
-    computed = OwnerTasks.on_compute
-
-    async def on_compute(self: OwnerTasks, header: TaskHeader, body: bytes) -> TaskAnswer | None:
-        request = from_cbor(from_cbor(body, Compute).request.body, RoundRequest)
-        if gone(self._jobs.name, request.round):
-            return None
-        return await computed(self, header, body)
-
-    return on_compute
-
-
 @pytest.mark.slow
 def test_rounds_that_come_to_nothing_are_paid_for_with_the_others_and_never_told_twice(tmp_path: Path) -> None:
     """In round 2 there is no quorum, in round 3 one owner is not there: the next rounds come in their place."""
     claim = {**CLAIM, "honest_owners": 2}
-    spec = private(claim, rounds=4, on_dropout="continue", round_timeout_s=1.5)
-    without = away(lambda name, number: (number == 2 and name != "owner-0") or (number == 3 and name == "owner-1"))
+    spec = private(claim, rounds=4, on_dropout="continue")
 
     async def run() -> tuple[dict[str, Any], list[list[dict[str, Any]]], dict[str, Any]]:
         async with running(tmp_path, owner_policy=policy(privacy=PrivacyPolicy(colluders=0))) as parties:
-            model = await ended(parties, spec)
+            model_id = await parties.deploy(spec)
+            await asyncio.wait_for(time_is_over_without(parties, model_id, "owner-1", "owner-2", in_round=2), 60)
+            await asyncio.wait_for(time_is_over_without(parties, model_id, "owner-1", in_round=3), 60)
+            model = await asyncio.wait_for(parties.wait(model_id), 60)
             audits = [(await owner.get("/audit"))["records"] for owner in parties.data_owners]
             return model, audits, await parties.data_owners[0].get("/budget")
 
-    with mock.patch.object(OwnerTasks, "on_compute", without):
+    with away("owner-1", "owner-2", in_round=2), away("owner-1", in_round=3):
         model, audits, shown = asyncio.run(run())
     assert model["status"] == "FINISHED", model["reason"]
     for records in audits:
