@@ -49,7 +49,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str
 def browser(started: tuple[str, str]) -> Iterator[httpx.Client]:
     """A browser with the person's session, on the service's own page."""
     url, code = started
-    with httpx.Client(base_url=url, trust_env=False, timeout=60, headers={"Origin": url}) as client:
+    with httpx.Client(base_url=url, trust_env=False, timeout=300, headers={"Origin": url}) as client:
         assert client.post("/session", json={"code": code}).json()["decides"]
         yield client
 
@@ -64,7 +64,7 @@ def test_the_persons_own_page_decides(browser: httpx.Client) -> None:
 
 def test_a_link_was_good_once(started: tuple[str, str], browser: httpx.Client) -> None:
     url, code = started
-    assert slug(httpx.post(f"{url}/session", json={"code": code}, trust_env=False, timeout=60)) == "unauthenticated"
+    assert slug(httpx.post(f"{url}/session", json={"code": code}, trust_env=False, timeout=300)) == "unauthenticated"
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "http://127.0.0.1:1", "https://127.0.0.1", "null"])

@@ -115,7 +115,7 @@ def test_an_owners_people_see_each_step_in_the_jobs_events_and_where_it_stands(t
                     heard = await _told_of(owner.app, model_id, b"event: training")
             finally:
                 trainer.let_go.set()
-            assert (await asyncio.wait_for(parties.wait(model_id), 60))["status"] == "FINISHED"
+            assert (await asyncio.wait_for(parties.wait(model_id), 300))["status"] == "FINISHED"
             assert (await _detail(owner, model_id))["training_now"] is None
             return held["training_now"], heard
 
@@ -175,7 +175,7 @@ def test_an_owner_without_pytorch_declines_and_says_why_to_its_own_people(
     async def job() -> tuple[dict[str, Any], dict[str, Any]]:
         async with running(tmp_path, trainer=None) as parties:
             model_id = await parties.deploy(spec_of())
-            model = await asyncio.wait_for(parties.wait(model_id), 60)
+            model = await asyncio.wait_for(parties.wait(model_id), 300)
             (own,) = await parties.data_owners[0].get("/models")
             return model, own
 

@@ -37,7 +37,7 @@ def test_all_parties_in_one_process_come_to_the_bits_of_one_party_with_all_rows(
             tmp_path, write_tables(tmp_path), allow_small_keys=True, owner_settings=settings
         ) as parties:
             model_id = await parties.deploy(spec())
-            model = await asyncio.wait_for(parties.wait(model_id), 120)
+            model = await asyncio.wait_for(parties.wait(model_id), 300)
             assert model["status"] == "FINISHED", model["reason"]
             return await parties.model_owner.get_bytes(f"/models/{model_id}/export", format="safetensors")
 

@@ -86,11 +86,11 @@ def port_of(services: Any, name: str) -> int:
 
 
 def get(services: Any, name: str, path: str) -> Any:
-    return httpx.get(services.url(name, path), trust_env=False, timeout=60).raise_for_status().json()
+    return httpx.get(services.url(name, path), trust_env=False, timeout=300).raise_for_status().json()
 
 
 def deploy(services: Any, spec: dict[str, Any]) -> str:
-    answer = httpx.post(services.url("model-owner", "/models"), json=spec, trust_env=False, timeout=60)
+    answer = httpx.post(services.url("model-owner", "/models"), json=spec, trust_env=False, timeout=300)
     assert answer.status_code == 202, answer.text
     return str(answer.json()["id"])
 
@@ -108,7 +108,7 @@ def wait_ended(services: Any, model_id: str) -> dict[str, Any]:
 
 
 def sums_of(services: Any, name: str) -> int:
-    text = httpx.get(services.url(name, "/metrics"), trust_env=False, timeout=60).text
+    text = httpx.get(services.url(name, "/metrics"), trust_env=False, timeout=300).text
     return int(sum(float(value) for value in re.findall(r"^fedtrain_rounds_total\{.*\} (\S+)$", text, re.MULTILINE)))
 
 

@@ -25,7 +25,7 @@ def product_of(served: Served, http: httpx.Client) -> str:
 
 
 def test_who_has_a_session_reads_it(served: Served) -> None:
-    with httpx.Client(base_url=served.urls["facilitator"], trust_env=False) as http:
+    with httpx.Client(base_url=served.urls["facilitator"], trust_env=False, timeout=300) as http:
         blob = product_of(served, http)
         assert http.get(blob).status_code == 401
         assert http.post("/session/links").status_code == http.post("/session", json={}).status_code == 401
@@ -38,6 +38,6 @@ def test_who_has_a_session_reads_it(served: Served) -> None:
 
 
 def test_a_party_that_is_not_of_the_job_does_not(served: Served) -> None:
-    with httpx.Client(base_url=served.urls["facilitator"], trust_env=False) as http:
+    with httpx.Client(base_url=served.urls["facilitator"], trust_env=False, timeout=300) as http:
         stranger = {PARTY_HEADER: Identity.generate().party_id}
         assert http.get(product_of(served, http), headers=stranger).status_code == 403

@@ -57,7 +57,7 @@ def test_a_job_over_files_is_verified_and_its_old_rounds_go_with_their_files(tmp
         async with running(tmp_path) as parties:
             assert [path for folder in everywhere for path in folder.iterdir()] == []
             model_id = await parties.deploy(spec_of(rounds=ROUNDS, keep_rounds=2))
-            model = await asyncio.wait_for(parties.wait(model_id), 60)
+            model = await asyncio.wait_for(parties.wait(model_id), 300)
             assert model["status"] == "FINISHED", model["reason"]
             return await _verify(await client_of(parties), model_id, tmp_path / "model-owner")
 
@@ -137,7 +137,7 @@ def test_an_answer_whose_file_is_altered_is_not_added_and_the_job_goes_on_once_i
                 await asyncio.sleep(0.01)
             with pytest.raises(Problem) as refused:
                 await (await client_of(parties)).blob(model_id, attempts[0].hash, ROOMY)
-            return await asyncio.wait_for(parties.wait(model_id), 60), refused.value
+            return await asyncio.wait_for(parties.wait(model_id), 300), refused.value
 
     model, refused = asyncio.run(run())
     assert model["status"] == "FINISHED", model["reason"]

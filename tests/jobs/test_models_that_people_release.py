@@ -48,7 +48,7 @@ def run_with(folder: Path, play: Callable[[Federation, str], Any], people: int =
     async def run() -> None:
         async with federation(folder, tables(folder), allow_small_keys=True, owner_policy=policy) as parties:
             job_id = await parties.deploy(spec())
-            model = await asyncio.wait_for(parties.wait(job_id), 60)
+            model = await asyncio.wait_for(parties.wait(job_id), 300)
             assert model["status"] == "FINISHED", model["reason"]
             await until_all_are_asked(parties, job_id)
             await play(parties, job_id)
@@ -254,7 +254,7 @@ def test_a_network_waits_for_its_owners_people_too(tmp_path: Path) -> None:
             tmp_path, paths, allow_small_keys=True, owner_settings=settings, trainer=LinearTrainer()
         ) as parties:
             job_id = await parties.deploy({**network_spec(rounds=2), "release": "sign_off"})
-            model = await asyncio.wait_for(parties.wait(job_id), 60)
+            model = await asyncio.wait_for(parties.wait(job_id), 300)
             assert model["status"] == "FINISHED", model["reason"]
             await until_all_are_asked(parties, job_id)
             path = f"/models/{job_id}/export"

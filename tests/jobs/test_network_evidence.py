@@ -36,7 +36,7 @@ def rows_of(folder: Path, query: str) -> list[tuple[Any, ...]]:
 
 async def finished(parties: Federation) -> tuple[str, FacilitatorClient]:
     model_id = await parties.deploy(spec_of(rounds=ROUNDS, evaluate_every=2, keep_rounds=2))
-    model = await asyncio.wait_for(parties.wait(model_id), 60)
+    model = await asyncio.wait_for(parties.wait(model_id), 300)
     assert model["status"] == "FINISHED", model["reason"]
     identity = (await parties.model_owner.get("/identity"))["party_id"]
     transport = httpx.ASGITransport(parties.facilitator.app)
@@ -106,8 +106,8 @@ def test_nothing_is_kept_of_a_void_round_and_of_old_ones_hashes_alone(tmp_path: 
     async def run() -> list[LogEntry]:
         async with running(tmp_path, owner_policy=POLICY) as parties:
             model_id = await parties.deploy(spec_of(on_dropout="continue", rounds=ROUNDS, keep_rounds=1))
-            await asyncio.wait_for(time_is_over_without(parties, model_id, "owner-1", "owner-2", in_round=2), 60)
-            model = await asyncio.wait_for(parties.wait(model_id), 60)
+            await asyncio.wait_for(time_is_over_without(parties, model_id, "owner-1", "owner-2", in_round=2), 300)
+            model = await asyncio.wait_for(parties.wait(model_id), 300)
             assert model["status"] == "FINISHED", model["reason"]
             return await log_of(parties, model_id)
 

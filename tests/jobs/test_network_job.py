@@ -81,7 +81,7 @@ def train(folder: Path, spec: Mapping[str, Any], **more: Any) -> tuple[dict[str,
     async def run() -> tuple[dict[str, Any], dict[str, Any]]:
         async with running(folder, **more) as parties:
             model_id = await parties.deploy(spec)
-            model = await asyncio.wait_for(parties.wait(model_id), 60)
+            model = await asyncio.wait_for(parties.wait(model_id), 300)
             assert model["status"] == "FINISHED", model["reason"]
             export = await parties.model_owner.get_bytes(f"/models/{model_id}/export", format="json")
             return model, json.loads(export)
@@ -168,7 +168,7 @@ def test_a_test_set_that_does_not_fit_holds_no_training_up_and_is_told_of(tmp_pa
         async with running(tmp_path, test_data=path) as parties:
             spoil()
             model_id = await parties.deploy(spec_of(rounds=2, evaluate_every=2))
-            return await asyncio.wait_for(parties.wait(model_id), 60)
+            return await asyncio.wait_for(parties.wait(model_id), 300)
 
     model = asyncio.run(run())
     assert model["status"] == "FINISHED", model["reason"]
@@ -232,7 +232,7 @@ def test_a_round_that_a_stop_finds_in_evaluation_is_evaluated_at_the_next_start(
     async def go_on(model_id: str) -> dict[str, Any]:
         async with running(tmp_path, test_data=path) as parties:
             assert not left.exists(), "what a crash left half written is deleted at the start"
-            return await asyncio.wait_for(parties.wait(model_id), 60)
+            return await asyncio.wait_for(parties.wait(model_id), 300)
 
     model_id = asyncio.run(stop_in_evaluation())
     left.mkdir()
@@ -265,7 +265,7 @@ def test_training_goes_on_from_a_file_of_weights_and_is_exported_as_one(tmp_path
             with pytest.raises(Problem, match=r"other\.safetensors"):
                 await parties.deploy(spec_of(initial_weights="other.safetensors"))
             model_id = await parties.deploy(spec_of(rounds=1, clip=1e-6, initial_weights="before.safetensors"))
-            model = await asyncio.wait_for(parties.wait(model_id), 60)
+            model = await asyncio.wait_for(parties.wait(model_id), 300)
             assert model["status"] == "FINISHED", model["reason"]
             return await parties.model_owner.get_bytes(f"/models/{model_id}/export", format="safetensors")
 

@@ -59,7 +59,7 @@ def test_owners_train_and_the_model_owner_scores(tmp_path: Path) -> None:
             tmp_path, owners, test_data=test, allow_small_keys=True, owner_settings=settings
         ) as parties:
             model_id = await parties.deploy(spec_of(evaluate_every=5) | {"give_model": "owners"})
-            model = await asyncio.wait_for(parties.wait(model_id), 120)
+            model = await asyncio.wait_for(parties.wait(model_id), 300)
             assert model["status"] == "FINISHED", model["reason"]
             on_test = await parties.model_owner.get("/prediction", model_id=model_id)
             rows = {"model_id": model_id, "rows": [[0.0, 0.1], [0.95, -0.95]]}

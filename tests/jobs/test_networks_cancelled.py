@@ -27,7 +27,7 @@ def test_owners_that_train_for_ever_end_with_the_job_and_answer_their_people_mea
                 await asyncio.sleep(POLL_S)
 
     try:
-        jobs = asyncio.run(asyncio.wait_for(run(), 60))
+        jobs = asyncio.run(asyncio.wait_for(run(), 300))
     finally:
         trainer.let_go()
     assert [job["released"]["answers"] for job in jobs] == [1, 1, 1], "the counts, and no update"

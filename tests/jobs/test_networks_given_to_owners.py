@@ -60,7 +60,7 @@ def run(folder: Path, play: Callable[[Federation, str], Awaitable[None]], spec: 
         give_salts(folder, len(ROWS))
         async with running(folder, **{"trainer": OncePoisoned(), **more}) as parties:
             job_id = await parties.deploy(spec)
-            model = await asyncio.wait_for(parties.wait(job_id), 60)
+            model = await asyncio.wait_for(parties.wait(job_id), 300)
             assert model["status"] == "FINISHED", model["reason"]
             for owner in parties.data_owners:
                 await until_over(owner, job_id)
@@ -245,7 +245,7 @@ def test_nobody_waits_for_another_jobs_model_owner_and_one_network_is_asked_for_
     async def play(parties: Federation, first: str) -> None:
         owner = parties.data_owners[0]
         second = await parties.deploy(giving_spec())
-        await asyncio.wait_for(parties.wait(second), 60)
+        await asyncio.wait_for(parties.wait(second), 300)
         await until_over(owner, second)
         honest, asking, answered = given_models.exchange, asyncio.Event(), asyncio.Event()
         asked: list[str] = []

@@ -53,8 +53,8 @@ def test_a_network_is_trained_by_the_owners_that_are_there(tmp_path: Path) -> No
     async def job() -> tuple[dict[str, Any], dict[str, Any], list[LogEntry], dict[str, Any]]:
         async with running(tmp_path, owner_policy=POLICY) as parties:
             model_id = await parties.deploy(spec_of(on_dropout="continue"))
-            await asyncio.wait_for(time_is_over_without(parties, model_id, "owner-1", in_round=1), 60)
-            model = await asyncio.wait_for(parties.wait(model_id), 60)
+            await asyncio.wait_for(time_is_over_without(parties, model_id, "owner-1", in_round=1), 300)
+            model = await asyncio.wait_for(parties.wait(model_id), 300)
             assert model["status"] == "FINISHED", model["reason"]
             export = await parties.model_owner.get_bytes(f"/models/{model_id}/export", format="json")
             seen = await parties.facilitator.get(f"/models/{model_id}")

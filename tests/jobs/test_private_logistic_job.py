@@ -88,7 +88,7 @@ def test_it_ends_where_clipped_steps_in_one_place_do_but_for_the_noise(tmp_path:
             tmp_path, tables, test_data=test, allow_small_keys=True, owner_policy=policy(), trainer=Idle()
         ) as parties:
             model_id = await parties.deploy(SPEC)
-            model = await asyncio.wait_for(parties.wait(model_id), 60)
+            model = await asyncio.wait_for(parties.wait(model_id), 300)
             assert model["status"] == "FINISHED", model["reason"]
             export = json.loads(await parties.model_owner.get_bytes(f"/models/{model_id}/export", format="json"))
             prediction = await parties.model_owner.get("/prediction", model_id=model_id)

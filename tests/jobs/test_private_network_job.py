@@ -64,7 +64,7 @@ def jobs(folder: Path, specs: list[dict[str, Any]], **more: Any) -> list[tuple[d
 
 
 async def ended(parties: Federation, spec: dict[str, Any]) -> dict[str, Any]:
-    return await asyncio.wait_for(parties.wait(await parties.deploy(spec)), 60)
+    return await asyncio.wait_for(parties.wait(await parties.deploy(spec)), 300)
 
 
 @pytest.mark.slow
@@ -72,7 +72,7 @@ def test_a_network_learns_from_noised_gradients_and_nobody_is_asked_for_anything
     async def run() -> tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]:
         async with running(tmp_path, owner_policy=policy()) as parties:
             model_id = await parties.deploy(private(rounds=25, learning_rate=0.4))
-            model = await asyncio.wait_for(parties.wait(model_id), 60)
+            model = await asyncio.wait_for(parties.wait(model_id), 300)
             export = await parties.model_owner.get_bytes(f"/models/{model_id}/export", format="json")
             audit = await parties.data_owners[0].get("/audit")
             return model, json.loads(export), audit["records"]
@@ -127,9 +127,9 @@ def test_rounds_that_come_to_nothing_are_paid_for_with_the_others_and_never_told
     async def run() -> tuple[dict[str, Any], list[list[dict[str, Any]]], dict[str, Any]]:
         async with running(tmp_path, owner_policy=policy(privacy=PrivacyPolicy(colluders=0))) as parties:
             model_id = await parties.deploy(spec)
-            await asyncio.wait_for(time_is_over_without(parties, model_id, "owner-1", "owner-2", in_round=2), 60)
-            await asyncio.wait_for(time_is_over_without(parties, model_id, "owner-1", in_round=3), 60)
-            model = await asyncio.wait_for(parties.wait(model_id), 60)
+            await asyncio.wait_for(time_is_over_without(parties, model_id, "owner-1", "owner-2", in_round=2), 300)
+            await asyncio.wait_for(time_is_over_without(parties, model_id, "owner-1", in_round=3), 300)
+            model = await asyncio.wait_for(parties.wait(model_id), 300)
             audits = [(await owner.get("/audit"))["records"] for owner in parties.data_owners]
             return model, audits, await parties.data_owners[0].get("/budget")
 

@@ -37,8 +37,8 @@ async def job(folder: Path, rounds: int, late: str | None = None) -> tuple[dict[
     async with federation(folder, tables, allow_small_keys=True, owner_policy=OwnerPolicy.for_loopback()) as parties:
         model_id = await parties.deploy(spec.model_dump(mode="json"))
         if late is not None:
-            await asyncio.wait_for(time_is_over_without(parties, model_id, late, in_round=1), 60)
-        model = await asyncio.wait_for(parties.wait(model_id), 60)
+            await asyncio.wait_for(time_is_over_without(parties, model_id, late, in_round=1), 300)
+        model = await asyncio.wait_for(parties.wait(model_id), 300)
         seen = await parties.facilitator.get(f"/models/{model_id}")
         owner = (await parties.data_owners[1].get("/models"))[0]
         return model, seen, owner, {"entries": await log_of(parties, model_id)}

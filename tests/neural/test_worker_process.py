@@ -177,7 +177,7 @@ def test_a_worker_does_not_outlive_a_service_that_was_killed(tmp_path: Path) -> 
     service.stdout.close()
     watched = f"/proc/{pid}"
     if Path("/proc").is_dir():
-        subprocess.run(["tail", f"--pid={pid}", "-f", "/dev/null"], timeout=60, check=True)
+        subprocess.run(["tail", f"--pid={pid}", "-f", "/dev/null"], timeout=300, check=True)
         assert not Path(watched).exists() or "State:\tZ" in Path(watched, "status").read_text()
 
 

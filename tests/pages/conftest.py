@@ -70,8 +70,8 @@ class Parties:
     def client(self, name: str) -> httpx.Client:
         """A client with a session."""
         code = self.link(name).rpartition("/")[2]
-        opened = httpx.post(f"{self.urls[name]}/session", json={"code": code}, trust_env=False, timeout=60)
-        return httpx.Client(base_url=self.urls[name], cookies=opened.cookies, trust_env=False, timeout=60)
+        opened = httpx.post(f"{self.urls[name]}/session", json={"code": code}, trust_env=False, timeout=300)
+        return httpx.Client(base_url=self.urls[name], cookies=opened.cookies, trust_env=False, timeout=300)
 
 
 @contextmanager
@@ -212,7 +212,7 @@ class Watched:
     def page(self, origin: str, **options: object) -> Page:
         """A page in a context of its own. What leaves `origin` is noted, and what its policy or a script refuses."""
         context = self.browser.new_context(**options)  # type: ignore[arg-type]
-        context.set_default_timeout(60_000)
+        context.set_default_timeout(300_000)
         self.contexts.append(context)
         context.add_init_script(
             "addEventListener('securitypolicyviolation', (event) => console.error('POLICY', event.violatedDirective))"

@@ -51,7 +51,7 @@ def test_a_page_outlives_its_services_being_killed(watched: Watched, tmp_path: P
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
     with model_owner(tmp_path / "state", port) as url:
-        job = httpx.post(f"{url}/models", json=SPEC, trust_env=False, timeout=60).json()["id"]
+        job = httpx.post(f"{url}/models", json=SPEC, trust_env=False, timeout=300).json()["id"]
         page = watched.page(url)
         page.goto(f"{url}/#/model-owner/job/{job}")
         page.get_by_role("heading", name=SPEC["name"]).wait_for()
@@ -71,6 +71,6 @@ def test_a_page_outlives_its_services_being_killed(watched: Watched, tmp_path: P
         stale.wait_for(state="detached")
         page.get_by_role("alert").wait_for(state="detached")
         missed.wait_for(state="detached")
-        httpx.request("DELETE", f"{url}/models/{job}", trust_env=False, timeout=60)
+        httpx.request("DELETE", f"{url}/models/{job}", trust_env=False, timeout=300)
         for shown in (page, listing):
             shown.get_by_text("cancelled", exact=True).first.wait_for()

@@ -42,10 +42,10 @@ def log(finished: tuple[Parties, str]) -> Log:
     url = parties.urls["facilitator"]
 
     def signed(name: str) -> SignedDocument:
-        said = httpx.get(f"{url}/models/{job_id}/{name}", trust_env=False).json()
+        said = httpx.get(f"{url}/models/{job_id}/{name}", trust_env=False, timeout=300).json()
         return SignedDocument.model_validate(said)
 
-    facilitator = httpx.get(f"{url}/identity", trust_env=False).json()["party_id"]
+    facilitator = httpx.get(f"{url}/identity", trust_env=False, timeout=300).json()["party_id"]
     job = Job.open(signed("manifest"), signed("roster"), facilitator)
 
     async def fetched() -> list[LogItem]:

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 def job_as(parties: Parties, watched: Watched, party: str, job: str, screen: str, **said: Any) -> Page:
     """The page of a job of which the service says something else."""
-    found = httpx.get(f"{parties.urls[party]}/models/{job}", trust_env=False, timeout=60).json() | said
+    found = httpx.get(f"{parties.urls[party]}/models/{job}", trust_env=False, timeout=300).json() | said
     page = watched.page(parties.urls[party])
     page.route(f"**/models/{job}", lambda route: route.fulfill(json=found))
     page.goto(f"{parties.urls[party]}/#/{party}/{screen}/{job}")
@@ -116,7 +116,7 @@ def test_the_federation_shows_who_was_seen_of_which_version_and_by_which_clock(
         for said in (role, version, "agrees", "asks for work now"):
             row.get_by_role("cell", name=said, exact=True).wait_for()
 
-    said = httpx.get(f"{parties.urls['facilitator']}/federation", trust_env=False, timeout=60).json()
+    said = httpx.get(f"{parties.urls['facilitator']}/federation", trust_env=False, timeout=300).json()
     first = {**said["parties"][0], "name": MARKUP, "version": MARKUP}
     silent = {"name": "silent", "role": None, "seen_at": None, "silent": True, "version": None, "clock_ahead_s": None}
     shown = [{**first, "clock_ahead_s": ahead} for ahead in (5, -6, 7200)] + [{**first, **silent}]

@@ -37,7 +37,7 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The state folders that killed owners left."""
     folder = tmp_path_factory.mktemp("killed")
     subprocess.run(
-        [sys.executable, "-m", "tests.harness.data_owner.killed_ledger", str(folder)], check=True, timeout=60
+        [sys.executable, "-m", "tests.harness.data_owner.killed_ledger", str(folder)], check=True, timeout=300
     )
     return folder
 

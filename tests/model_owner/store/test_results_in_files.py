@@ -55,7 +55,7 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The state folders that killed Model Owners left."""
     folder = tmp_path_factory.mktemp("killed")
     command = [sys.executable, "-m", "tests.harness.model_owner.killed_outbox", str(folder)]
-    subprocess.run(command, check=True, timeout=120)
+    subprocess.run(command, check=True, timeout=300)
     return folder
 
 

@@ -156,13 +156,16 @@ def test_a_connection_that_begins_no_tls_or_says_nothing_after_it_is_closed(tmp_
         context.load_verify_locations(cadata=ca.certificate.decode())
         with context.wrap_socket(connected(port), server_hostname="127.0.0.1") as shaken_hands:
             until_closed(shaken_hands)
-        assert httpx.get(f"https://127.0.0.1:{port}/healthz", verify=context, trust_env=False).status_code == 200
+        assert (
+            httpx.get(f"https://127.0.0.1:{port}/healthz", verify=context, trust_env=False, timeout=300).status_code
+            == 200
+        )
         assert "Traceback" not in log.read_text()
 
 
 def test_requests_of_strangers_that_come_to_nothing_are_told_a_few_times_and_then_counted(tmp_path: Path) -> None:
     with facilitator(tmp_path) as (port, log):
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=300) as http:
             for _ in range(200):
                 assert http.delete("/nothing/" + "a" * 5000).status_code == 404
             # A party's are told one by one; the line comes after the answer, so the last one may be missing.
@@ -203,11 +206,13 @@ def test_when_all_connections_are_at_work_one_more_is_told_so_and_the_probe_is_a
         for _ in range(64):
             stack.enter_context(connected(port)).sendall(POLL)
         # A poll that has not got that far would make room: the last ones of them are asked until all have.
-        while (answer := httpx.get(f"http://127.0.0.1:{port}/data-owners", trust_env=False)).status_code != 503:
+        while (
+            answer := httpx.get(f"http://127.0.0.1:{port}/data-owners", trust_env=False, timeout=300)
+        ).status_code != 503:
             stack.enter_context(connected(port)).sendall(POLL)
         assert answer.json()["type"] == "/problems/too-many-connections"
         assert answer.headers["Retry-After"] == "5"
-        assert httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False).status_code == 200
+        assert httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False, timeout=300).status_code == 200
 
 
 # The account of one connection, second by second.

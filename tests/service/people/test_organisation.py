@@ -116,7 +116,7 @@ class Clinic:
 
 async def at_the_provider(address: str, who: str) -> str:
     """Sign in there; return where the provider sends the browser."""
-    async with httpx.AsyncClient(trust_env=False) as browser:
+    async with httpx.AsyncClient(trust_env=False, timeout=300) as browser:
         answer = await browser.post(address, data={"sub": who})
     assert answer.status_code == 302, answer.text
     return answer.headers["location"]
@@ -137,7 +137,7 @@ async def token_for(address: str, who: str, **changed: str) -> dict[str, Any]:
     asked = httpx.URL(f"{base}{parts.path}", params=query)
     code = parse_qs(urlsplit(await at_the_provider(str(asked), who)).query)["code"][0]
     form = {"grant_type": "authorization_code", "code": code, "redirect_uri": query["redirect_uri"]}
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=300) as client:
         answer = await client.post(f"{base}/oauth2/token", data=form, auth=(query["client_id"], "x"))
     token: dict[str, Any] = answer.json()
     return token
@@ -355,7 +355,7 @@ async def test_who_is_in_no_group_or_says_no_at_the_provider_has_no_session(clin
     with refused_for(clinic, "e-mail address is not verified") as answers:
         answers.append(await clinic.signed_in(clinic.browser(), "new"))
     again = clinic.browser()
-    async with httpx.AsyncClient(trust_env=False) as there:
+    async with httpx.AsyncClient(trust_env=False, timeout=300) as there:
         denied = await there.post(await clinic.sent_to(again), data={"sub": "ana", "action": "deny"})
     with refused_for(clinic, "provider says 'access_denied'") as answers:
         state = parse_qs(urlsplit(denied.headers["location"]).query).get("state", [""])[0]

@@ -173,7 +173,7 @@ async def test_what_was_signed_while_the_authority_was_away_is_stamped_when_it_i
     for job_id in (JOB, OTHER_JOB):
         await stamped(files, job_id)
     stop.set()
-    await asyncio.wait_for(running, 60)
+    await asyncio.wait_for(running, 300)
     assert [one.signed for one in files.of(JOB)] == [signed_end()]
 
 
@@ -194,7 +194,7 @@ async def test_a_later_statement_is_stamped_too_and_no_statement_twice(
     await stamped(files, OTHER_JOB)  # it comes after
     assert served.asked == 3 and [one.signed for one in files.of(JOB)] == [first, second]
     stop.set()
-    await asyncio.wait_for(running, 60)
+    await asyncio.wait_for(running, 300)
     assert heads.jobs() == [JOB, OTHER_JOB]  # its own files are nobody's job
 
 
@@ -202,7 +202,7 @@ async def test_without_settings_nobody_is_asked(tmp_path: Path) -> None:
     at_rest = stamper_of(None, tmp_path, IDENTITY.party_id, lambda: datetime.now(UTC))
     HeadFiles(tmp_path).keep(JOB, [signed_end()])
     at_rest.signed(JOB)
-    await asyncio.wait_for(at_rest.run(asyncio.Event()), 60)
+    await asyncio.wait_for(at_rest.run(asyncio.Event()), 300)
     assert not StampFiles(tmp_path).of(JOB)
 
 
