@@ -41,6 +41,7 @@ from fedtrain.data_owner.scoring.desk import ScoringDesk
 from fedtrain.data_owner.scoring.given_models import GivenModels, GivenParts
 from fedtrain.data_owner.scoring.kept_scores import KeptScores
 from fedtrain.data_owner.scoring.model_files import ModelFiles
+from fedtrain.data_owner.store.people import record_in
 from fedtrain.neural.worker_process import WorkerProcess, WorkerSettings
 from fedtrain.service.notify.requests import RequestWatch, ToldFile, waiting_for
 from fedtrain.service.people.sign_in import People
@@ -62,7 +63,7 @@ async def at_work(app: FastAPI, setup: Setup, engine: Engine, cluster: Cluster |
     )
     trainer = ObservedTrainer(setup.trainer or worker, clock.monotonic)
     shop = await asyncio.to_thread(open_workshop, setup, engine, cluster, trainer)
-    app.state.sessions.people = People(shop.store.engine, clock)
+    app.state.sessions.people = People(shop.store.engine, clock, record_in(shop.store.engine, clock.now))
     party_id, store = setup.identity.party_id, shop.store
     client = facilitator_client(settings, settings.facilitator, party_id, setup.transport, clock.now)
     # Of its own: what else there is to do must not wait for networks. One trains at a time, whatever the threads.

@@ -69,7 +69,7 @@ class Release(Strict):
 
 
 class DecisionKind(StrEnum):
-    """A person's decisions about a job, or about a request for one; and queries that made a table."""
+    """A person's decisions about a job, a request for one, or this owner's people; and queries that made a table."""
 
     APPROVED = "approved"
     RISKS_TAKEN = "risks_taken"
@@ -82,13 +82,20 @@ class DecisionKind(StrEnum):
     REQUEST_APPROVED = "request_approved"
     REQUEST_DECLINED = "request_declined"
     QUERIED = "queried"
+    ACCOUNT_ADDED = "account_added"
+    ROLE_CHANGED = "role_changed"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105
+    ACCOUNT_DISABLED = "account_disabled"
+    ACCOUNT_ENABLED = "account_enabled"
 
 
 class Decision(Strict):
-    """A decision that a person of this owner took about a job, or about a `request`, by its hash, that is none yet.
+    """A decision that a person of this owner took about a job, about a `request`, by its hash, that is none yet, or
+    about an account of its people.
 
     `about`: what the job waited for, in the words that were shown: why it was not let in by itself, or each risk; of a
-    query that was run, the database with the rows that came, and the SQL; `version` is then the table's hash.
+    query that was run, the database with the rows that came, and the SQL; `version` is then the table's hash; of an
+    account its name, its role, and what it was before.
     `reason`: why it was denied, or a result was signed off or not; `result`: that result, or the hash of the copy of
     the model that was trained here; `by`: the person, as named, or where `signed_in` the account that decided.
     `consent`: the hash of the consent as it was signed, `signer`: who signed it; a job that another owner's consent is

@@ -58,7 +58,7 @@ class OwnerStore(OutboxStore[JobState, j.Effect]):
             case j.DropAnswers():
                 self._empty(connection, job_id, tables.answers.c.round <= effect.up_to_round)
             case j.KeepDecision():
-                _append(connection, tables.decisions, effect.decision)
+                append(connection, tables.decisions, effect.decision)
             case _:
                 pass  # done beside the store
 
@@ -83,7 +83,7 @@ class OwnerStore(OutboxStore[JobState, j.Effect]):
                 **self._filing(connection, kept.body),
             )
         )
-        _append(connection, tables.releases, kept.release)
+        append(connection, tables.releases, kept.release)
 
     def _empty(self, connection: Connection, job_id: str, *which: sa.ColumnElement[bool]) -> int:
         """Empty the bytes of the job's answers of which `which` holds; return how many had any."""
@@ -163,7 +163,7 @@ class OwnerStore(OutboxStore[JobState, j.Effect]):
     def put_decision(self, decision: Decision) -> None:
         """Keep a decision about a job, known here or not."""
         with write(self._engine) as connection:
-            _append(connection, tables.decisions, decision)
+            append(connection, tables.decisions, decision)
 
     def put_request(self, signed: SignedDocument, decision: SignedDocument, entry: Decision) -> None:
         """Keep a request with this owner's decision on it, in the place of an earlier one, and that in the audit."""
@@ -173,7 +173,7 @@ class OwnerStore(OutboxStore[JobState, j.Effect]):
             done = connection.execute(sa.update(t).where(t.c.hash == signed.hash).values(**values))
             if done.rowcount == 0:
                 connection.execute(sa.insert(t).values(hash=signed.hash, **values))
-            _append(connection, tables.decisions, entry)
+            append(connection, tables.decisions, entry)
 
     def request(self, request: str) -> DecidedRequest | None:
         """Return a request that was decided about here, by its hash."""
@@ -193,7 +193,7 @@ class OwnerStore(OutboxStore[JobState, j.Effect]):
         with write(self._engine) as connection:
             spending = entry(_spendings(connection))
             if spending is not None:
-                _append(connection, tables.spendings, spending)
+                append(connection, tables.spendings, spending)
 
     def spendings(self) -> list[Spending]:
         """Return what was set apart, spent or given back of the records' privacy, in order."""
@@ -286,7 +286,8 @@ def _head(connection: Connection) -> tuple[int, str]:
     return index, head
 
 
-def _append(connection: Connection, table: sa.Table, entry: AuditEntry) -> None:
+def append(connection: Connection, table: sa.Table, entry: AuditEntry) -> None:
+    """Keep an entry as the audit's next record, in a write transaction."""
     # A write transaction holds the store's only write lock, so that nobody appends to the other tables meanwhile.
     index, previous = _head(connection)
     connection.execute(sa.insert(table).values(chained(entry, index + 1, previous).model_dump(mode="json")))

@@ -16,6 +16,7 @@ from fedtrain.cli.main import app as command
 from fedtrain.data_owner.policy.budget import PrivacyPolicy
 from fedtrain.data_owner.policy.rules import OwnerPolicy, ReleasePolicy
 from fedtrain.data_owner.release.audit import DecisionRecord, verify_records
+from fedtrain.data_owner.store.records import DecisionKind
 from fedtrain.service.people.permissions import PersonRole
 from fedtrain.simulation.federation import Federation, Party, federation
 from fedtrain.spec.model_spec import ModelSpec
@@ -199,7 +200,13 @@ async def signed_by_two_accounts(owner: Party, job_id: str) -> None:
     records = audit_of(await browsers["eve"].get("/audit"))
     verify_records(records)
     decisions = [one for one in records if isinstance(one, DecisionRecord)]
-    assert [(one.by, one.signed_in, one.token_id) for one in decisions] == [("ana", True, None), ("bea", True, None)]
+    assert [one.about for one in decisions if one.decision is DecisionKind.ACCOUNT_ADDED] == [
+        ("Account ana.", "Role: owner."),
+        ("Account bea.", "Role: compliance-officer."),
+        ("Account eve.", "Role: auditor."),
+    ]
+    signed = [one for one in decisions if one.decision is DecisionKind.SIGNED_OFF]
+    assert [(one.by, one.signed_in, one.token_id) for one in signed] == [("ana", True, None), ("bea", True, None)]
 
 
 def audit_of(answer: dict[str, Any]) -> Any:

@@ -1,6 +1,7 @@
 """`fedtrain user add | role | password | disable | enable | list`: who signs in at a party's pages, and as what.
 
-It writes to the party's store, beside the running service, which takes note at the next request.
+It writes to the party's store, beside the running service, which takes note at the next request; of a Data Owner to its
+audit too.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from fedtrain.cli.output import Failure, echo, print_json, print_table
 from fedtrain.cli.services.state_folder import party_settings
 
 if TYPE_CHECKING:
+    from fedtrain.service.people.changes import By
     from fedtrain.service.people.permissions import PersonRole
     from fedtrain.service.people.sign_in import People
 
@@ -38,7 +40,7 @@ def add(
     chosen, password = _role(role), _new_password()
     with _people(state_dir, database_url) as people:
         first = not people.accounts.any()
-        made = people.accounts.add(name, chosen, password, people.now())
+        made = people.accounts.add(name, chosen, password, people.now(), _by())
     echo(f"{made.name}: {made.role.value}", err=True)
     if first:
         echo(
@@ -57,7 +59,7 @@ def role(
 ) -> None:
     """Give an account another role. Its sessions end at once."""
     with _people(state_dir, database_url) as people:
-        changed = people.accounts.set_role(name, _role(role))
+        changed = people.accounts.set_role(name, _role(role), _by())
     echo(f"{changed.name}: {changed.role.value}", err=True)
 
 
@@ -69,7 +71,7 @@ def password(name: UserName, state_dir: StateDir, database_url: DatabaseUrl = No
     """
     new = _new_password()
     with _people(state_dir, database_url) as people:
-        people.accounts.set_password(name, new)
+        people.accounts.set_password(name, new, _by())
         people.unlock(name)
 
 
@@ -77,14 +79,14 @@ def password(name: UserName, state_dir: StateDir, database_url: DatabaseUrl = No
 def disable(name: UserName, state_dir: StateDir, database_url: DatabaseUrl = None) -> None:
     """Keep an account from signing in. Its sessions end at once; what it decided stays in the audit."""
     with _people(state_dir, database_url) as people:
-        people.accounts.set_disabled(name, True)
+        people.accounts.set_disabled(name, True, _by())
 
 
 @app.command()
 def enable(name: UserName, state_dir: StateDir, database_url: DatabaseUrl = None) -> None:
     """Let a disabled account sign in again, or one that is locked after wrong passwords."""
     with _people(state_dir, database_url) as people:
-        people.accounts.set_disabled(name, False)
+        people.accounts.set_disabled(name, False, _by())
         people.unlock(name)
 
 
@@ -118,6 +120,7 @@ def list_(
 @contextmanager
 def _people(folder: Path, database_url: str | None) -> Iterator[People]:
     """The people in a party's store. Raises Failure, DatabaseError, and Problem for what cannot be."""
+    from fedtrain.data_owner.store.people import record_in
     from fedtrain.service.people.sign_in import People
     from fedtrain.service.people.tables import accounts
     from fedtrain.service.runtime.system_clock import SystemClock
@@ -128,9 +131,17 @@ def _people(folder: Path, database_url: str | None) -> Iterator[People]:
         raise Failure(f"{folder} is not the state folder of a party: start its service once, or name another")
     engine = connect(database_url or party_settings(folder, None, None).database, accounts.name)
     try:
-        yield People(engine, SystemClock())
+        clock = SystemClock()
+        yield People(engine, clock, record_in(engine, clock.now))
     finally:
         engine.dispose()
+
+
+def _by() -> By:
+    """Return who runs a command beside the service, and that it was one."""
+    from fedtrain.service.people.changes import By
+
+    return By(how="With `fedtrain user`, beside the service.")
 
 
 def _role(given: str) -> PersonRole:

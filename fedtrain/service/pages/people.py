@@ -11,6 +11,7 @@ from pydantic.config import JsonDict
 
 from fedtrain.service.pages.sessions import Sessions
 from fedtrain.service.people.accounts import MOST_NAME_CHARACTERS, Account
+from fedtrain.service.people.changes import By
 from fedtrain.service.people.managing import Managing
 from fedtrain.service.people.passwords import FEWEST_CHARACTERS, MOST_CHARACTERS
 from fedtrain.service.people.permissions import Permission, PersonRole
@@ -84,8 +85,7 @@ def _managing(request: Request, who: AnyCaller) -> Managing:
     sessions: Sessions = request.app.state.sessions
     if sessions.people is None:
         raise Problem(Code.NOT_READY, "The service is starting or stopping.")
-    by = f"account {who.account}" if who.account else f"token {who.token_id}" if who.token_id else "the service's user"
-    return Managing(sessions.people, who.account, who.person_role or PersonRole.OWNER, by)
+    return Managing(sessions.people, who.person_role or PersonRole.OWNER, By(who.account, who.token_id))
 
 
 Manages = Annotated[Managing, Depends(_managing)]

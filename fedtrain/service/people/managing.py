@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import structlog
 
 from fedtrain.service.people.accounts import Account, name_key
+from fedtrain.service.people.changes import By
 from fedtrain.service.people.permissions import PersonRole, permissions_of
 from fedtrain.service.people.sign_in import People
 from fedtrain.spec.problems import Code, Problem
@@ -21,15 +22,11 @@ log = structlog.get_logger("protocol.server")
 
 @dataclass(frozen=True)
 class Managing:
-    """One who manages people. `account`: of who has signed in, None for a token or who runs the service.
-
-    `role` is how far their rights go; `shown_by` is how the log names them.
-    """
+    """One who manages people, `by`. `role` is how far their rights go."""
 
     people: People
-    account: str | None
     role: PersonRole
-    shown_by: str
+    by: By
 
     def all(self) -> Sequence[Account]:
         """Return all accounts by name."""
@@ -44,16 +41,16 @@ class Managing:
     def add(self, name: str, role: PersonRole, password: str) -> Account:
         """Add an account. Raises Problem: FORBIDDEN, and as `Accounts.add`."""
         self._check_gives(role)
-        made = self.people.accounts.add(name, role, password, self.people.now())
-        log.info("account added", account=made.name, role=role.value, by=self.shown_by)
+        made = self.people.accounts.add(name, role, password, self.people.now(), self.by)
+        log.info("account added", account=made.name, role=role.value, by=self.by.words)
         return made
 
     def set_role(self, account_id: int, role: PersonRole) -> Account:
         """Give an account another role. Raises Problem: NOT_FOUND, FORBIDDEN, and as `Accounts.set_role`."""
         known = self._changing(account_id)
         self._check_gives(role)
-        changed = self.people.accounts.set_role(known.name, role)
-        log.info("role changed", account=known.name, role=role.value, by=self.shown_by)
+        changed = self.people.accounts.set_role(known.name, role, self.by)
+        log.info("role changed", account=known.name, role=role.value, by=self.by.words)
         return changed
 
     def set_disabled(self, account_id: int, disabled: bool) -> Account:
@@ -63,20 +60,20 @@ class Managing:
         """
         known = self._changing(account_id)
         if disabled:
-            changed = self.people.accounts.set_disabled(known.name, True)
-            log.info("account disabled", account=known.name, by=self.shown_by)
+            changed = self.people.accounts.set_disabled(known.name, True, self.by)
+            log.info("account disabled", account=known.name, by=self.by.words)
             return changed
         self._check_gives(known.role)
         self.people.unlock(known.name)
-        changed = self.people.accounts.set_disabled(known.name, False)
-        log.info("account enabled", account=known.name, by=self.shown_by)
+        changed = self.people.accounts.set_disabled(known.name, False, self.by)
+        log.info("account enabled", account=known.name, by=self.by.words)
         return changed
 
     def _changing(self, account_id: int) -> Account:
         known = self.people.accounts.by_id(account_id)
         if known is None:
             raise Problem(Code.NOT_FOUND, f"There is no account with the id {account_id} here.")
-        if self.account is not None and name_key(self.account) == name_key(known.name):
+        if self.by.account is not None and name_key(self.by.account) == name_key(known.name):
             raise Problem(Code.FORBIDDEN, "Nobody changes their own role, or disables their own account: another does.")
         if known.role is PersonRole.OWNER and self.role is not PersonRole.OWNER:
             raise Problem(Code.FORBIDDEN, f"{known.name} is an owner here, whom other owners alone change.")
@@ -86,6 +83,6 @@ class Managing:
         if not permissions_of(role) <= permissions_of(self.role):
             raise Problem(
                 Code.FORBIDDEN,
-                f"{self.account} has the role {self.role.words} here, and the role {role.words} may more: an owner "
+                f"{self.by.account} has the role {self.role.words} here, and the role {role.words} may more: an owner "
                 "gives it.",
             )

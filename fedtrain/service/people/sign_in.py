@@ -17,7 +17,8 @@ from sqlalchemy.engine import Engine
 
 from fedtrain.protocol.clock import Clock
 from fedtrain.protocol.documents.identity import sha256_hex
-from fedtrain.service.people.accounts import Account, Accounts, name_key
+from fedtrain.service.people.accounts import Account, Accounts, Record, name_key
+from fedtrain.service.people.changes import By
 from fedtrain.service.people.organisation import Identified
 from fedtrain.service.people.tables import sign_in_failures as t
 from fedtrain.service.store.database import write
@@ -32,10 +33,13 @@ LOCKED_S = 900
 
 
 class People:
-    """A party's people as its running service knows them. Methods block: call them from a thread."""
+    """A party's people as its running service knows them. `record`: keeps changes to them, where the party does.
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
-        self.accounts = Accounts(engine)
+    Methods block: call them from a thread.
+    """
+
+    def __init__(self, engine: Engine, clock: Clock, record: Record | None = None) -> None:
+        self.accounts = Accounts(engine, record)
         self._engine = engine
         self._clock = clock
 
@@ -74,7 +78,7 @@ class People:
         Raises Problem as `sign_in` for a wrong old one, and as `Accounts.set_password`.
         """
         self.sign_in(account.name, old, address)
-        changed = self.accounts.set_password(account.name, new)
+        changed = self.accounts.set_password(account.name, new, By(account.name))
         log.info("password changed", account=changed.name)
         return changed
 

@@ -525,10 +525,10 @@ export interface components {
         };
         /**
          * DecisionKind
-         * @description A person's decisions about a job, or about a request for one; and queries that made a table.
+         * @description A person's decisions about a job, a request for one, or this owner's people; and queries that made a table.
          * @enum {string}
          */
-        DecisionKind: "approved" | "risks_taken" | "denied" | "consent_signed" | "consent_taken" | "signed_off" | "sign_off_refused" | "personalised" | "request_approved" | "request_declined" | "queried";
+        DecisionKind: "approved" | "risks_taken" | "denied" | "consent_signed" | "consent_taken" | "signed_off" | "sign_off_refused" | "personalised" | "request_approved" | "request_declined" | "queried" | "account_added" | "role_changed" | "password_changed" | "account_disabled" | "account_enabled";
         /**
          * DecisionRecord
          * @description A person's decision, in the chain.
