@@ -89,7 +89,7 @@ class ServiceClient(Connection):
         A `body` in a file is sent as it is read. `wait_s` is how long the service may keep the answer back, on top of
         the client's own timeout; `most_bytes` how much of it is taken: where it says that it is larger, nothing is
         read. Raises Problem: the service's own, `unreachable` when it cannot be reached or breaks off,
-        MALFORMED_MESSAGE when its answer is too large; and as the file's `open`, before anything is sent.
+        MALFORMED_MESSAGE when its answer is too large, or packed; and as the file's `open`, before anything is sent.
         """
         return await self.received(
             method,
@@ -156,6 +156,7 @@ class ServiceClient(Connection):
         return value
 
     async def _taken(self, response: httpx.Response, limit: int) -> AsyncIterator[bytes]:
+        self._check_unpacked(response)
         declared = response.headers.get("content-length", "")
         if declared.isdigit() and int(declared) > limit:
             raise Problem(

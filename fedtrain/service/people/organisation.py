@@ -187,6 +187,8 @@ class Organisation:
         try:
             response = await http.send(request, stream=True)
             try:
+                if (packing := response.headers.get("Content-Encoding", "identity")) != "identity":
+                    raise _unusable(f"it answers {request.url.path} packed as {packing[:40]!r}")
                 async for part in response.aiter_bytes():
                     content += part
                     if len(content) > _MOST_BYTES:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -344,6 +345,16 @@ async def test_no_more_is_read_of_a_provider_than_an_answer_may_have(status: int
         await Organisation(provider, Day(), transport=transport).begin()
     assert caught.value.code is Code.SERVICE_UNREACHABLE
     assert flood.closed and flood.drawn == (1 << 20) + (1 << 18)
+
+
+async def test_what_a_provider_packs_is_not_unpacked() -> None:
+    few = gzip.compress(gzip.compress(bytes(1 << 20)))
+    headers = {"Content-Encoding": "gzip, gzip"}
+    transport = httpx.MockTransport(lambda _request: httpx.Response(200, headers=headers, content=few))
+    provider = Provider("https://sso.clinic.example", CLIENT, None, f"{HERE}{RETURN_PATH}", "groups", ROLES, "email")
+    with pytest.raises(Problem, match="packed as 'gzip, gzip'") as caught:
+        await Organisation(provider, Day(), transport=transport).begin()
+    assert caught.value.code is Code.SERVICE_UNREACHABLE
 
 
 async def test_who_is_in_no_group_or_says_no_at_the_provider_has_no_session(clinic: Clinic) -> None:
