@@ -59,7 +59,8 @@ def test_a_job_over_files_is_verified_and_its_old_rounds_go_with_their_files(tmp
             model_id = await parties.deploy(spec_of(rounds=ROUNDS, keep_rounds=2))
             model = await asyncio.wait_for(parties.wait(model_id), 300)
             assert model["status"] == "FINISHED", model["reason"]
-            return await _verify(await client_of(parties), model_id, tmp_path / "model-owner")
+            party = (await parties.model_owner.get("/identity"))["party_id"]
+            return await _verify(await client_of(parties), model_id, party, tmp_path / "model-owner")
 
     found = asyncio.run(run())
     assert (found["sums"], found["recomputed"]) == (ROUNDS + 1, 2)

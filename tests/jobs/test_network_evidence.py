@@ -74,7 +74,8 @@ def test_the_last_rounds_are_recomputed_and_of_the_others_there_are_hashes(tmp_p
             with pytest.raises(Problem, match="evidence is missing"):
                 verify_kept(job, entries, first, items[1:], LocalEngine())
 
-            found = await _verify(client, model_id, tmp_path / "model-owner")
+            party = (await parties.model_owner.get("/identity"))["party_id"]
+            found = await _verify(client, model_id, party, tmp_path / "model-owner")
             assert (found["pruned"], found["sums"], found["recomputed"]) == (True, ROUNDS + 3, 3)
 
             return [from_cbor(entry, LogEntry) for entry in entries]

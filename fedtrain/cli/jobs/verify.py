@@ -58,6 +58,9 @@ def verify(
 ) -> None:
     """Check every signature, request, answer and sum of a job. Exit code 1 names the first entry that fails.
 
+    That it is the job, and not one that the Facilitator made up, is held against what this party knows by itself: its
+    own signature on the job, or, for an auditor, the Model Owner that it has pinned.
+
     Of a job that is over, the log is also held against what its parties signed of its end, at the Facilitator and in
     the state folder: a log that was rewritten since is refused by the name of whoever it contradicts. Time stamps in
     the state folder are checked against the authority's roots.
@@ -80,7 +83,8 @@ def verify(
     roots = timestamp_roots
     if roots is None and settings.timestamps is not None:
         roots = state_dir / settings.timestamps.roots
-    found = asyncio.run(_verify(client, model, state_dir, None if roots is None else read_roots(roots)))
+    party = identity.party_id
+    found = asyncio.run(_verify(client, model, party, state_dir, None if roots is None else read_roots(roots)))
     if as_json:
         print_json(found)
     elif found["pruned"]:
@@ -159,8 +163,9 @@ async def _signed_ends(
         listed = ()
     files = StampFiles(state_dir)
     stamps = check_stamps(files.path(model_id), files.of(model_id), model_id, roots)
-    opened = [open_statement(one, model_id) for one in (*listed, *HeadFiles(state_dir).of(model_id))]
-    statements = [one for one in (*opened, *(one for one, _ in stamps)) if one.party in names]
+    told = [one for one in (open_statement(one, model_id) for one in listed) if one.party in names]
+    # What is kept here is of the job's own parties: one that this roster lacks is on it, or this is another job's.
+    statements = [*told, *HeadFiles(state_dir).statements(model_id), *(one for one, _ in stamps)]
     check_log_end(statements, job.manifest_hash, head, entries)
     check_one_voice(statements)
     absent = missing(statements, names)
@@ -168,7 +173,39 @@ async def _signed_ends(
     return _Ends(signed, [names[party] for party in absent] if statements else [], stamps_told(stamps))
 
 
-async def _verify(client: FacilitatorClient, model: str, state_dir: Path, roots: Roots = None) -> dict[str, object]:
+def _check_whose(job: Job, model_id: str, party: str, state_dir: Path) -> None:
+    """Hold a job against what this party knows by itself: a Facilitator can make up all of one, signatures included.
+
+    Raises Problem: LOG_INCONSISTENT for another job, or one that this party has no part in, UNTRUSTED_MODEL_OWNER where
+    an auditor has not pinned who signed it.
+    """
+    from fedtrain.service.runtime.system_clock import SystemClock
+    from fedtrain.service.vault.trust_file import read_pins, trust_of
+    from fedtrain.spec.problems import Code, Problem
+
+    manifest = job.manifest
+    if manifest.job_id != model_id:
+        raise Problem(Code.LOG_INCONSISTENT, f"The Facilitator shows job {manifest.job_id} in the place of {model_id}.")
+    if party in (manifest.model_owner, *job.roster.parties, job.facilitator):
+        return  # its own signature is on the manifest, or on its hash; or the log is its own
+    if party not in manifest.spec.auditors:
+        raise Problem(
+            Code.LOG_INCONSISTENT,
+            f"The job {model_id} that the Facilitator shows is neither signed by this party ({party[:16]}…) nor names "
+            "it as an auditor: give --state-dir the folder of one of its parties.",
+        )
+    doubt = trust_of(read_pins(state_dir)).doubt(
+        manifest.model_owner, "model-owner", manifest.membership, SystemClock().now()
+    )
+    if doubt is not None:
+        owner = f"{manifest.model_owner_name} ({manifest.model_owner[:16]}…)"
+        why = f"The job is signed by {owner}, which {doubt}: an auditor would have the Facilitator's word for it."
+        raise Problem(Code.UNTRUSTED_MODEL_OWNER, why)
+
+
+async def _verify(
+    client: FacilitatorClient, model: str, party: str, state_dir: Path, roots: Roots = None
+) -> dict[str, object]:
     from fedtrain.cli.jobs.job_ids import is_whole, whole_id
     from fedtrain.client.evidence import fetch_entries, fetch_log
     from fedtrain.crypto import LocalEngine
@@ -181,6 +218,7 @@ async def _verify(client: FacilitatorClient, model: str, state_dir: Path, roots:
         me = await client.identity()
         model_id = model if is_whole(model) else whole_id(model, await client.models(), client.base_url)
         job = Job.open(await client.manifest(model_id), await client.roster(model_id), str(me["party_id"]))
+        _check_whose(job, model_id, party, state_dir)
         try:
             verifier = verify_log(job, await fetch_log(client, model_id, job.evidence_limits), LocalEngine())
             entries, head = verifier.length, verifier.head
