@@ -176,7 +176,7 @@ class _Parts:
     async def running(self, app: FastAPI, engine: Engine) -> AsyncIterator[None]:
         """Open the store, take up what was under way, and work tasks off until the application stops."""
         settings = self._settings
-        store = await asyncio.to_thread(ModelStore, settings.database)
+        store = await asyncio.to_thread(ModelStore, settings.database, settings.state_dir)
         await asyncio.to_thread(store.remove_unnamed_bodies)
         app.state.sessions.people = People(store.engine, self._clock)
         client = self.client = facilitator_client(

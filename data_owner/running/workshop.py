@@ -76,7 +76,7 @@ def open_workshop(setup: Setup, engine: Engine, cluster: Cluster | None, trainer
     Raises Problem and DatabaseError where the store cannot be opened, SecretFileError where a key is not usable.
     """
     settings, keys, now = setup.settings, setup.keys, setup.clock.now
-    store = OwnerStore(settings.database)
+    store = OwnerStore(settings.database, settings.state_dir)
     store.remove_unnamed_bodies()
     rows = RowFiles(settings.state_dir, keys, setup.random_bytes)
     told = ToldSums(settings.state_dir)

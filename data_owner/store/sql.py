@@ -48,8 +48,9 @@ JOBS = JobTable(
 class OwnerStore(OutboxStore[JobState, j.Effect]):
     """Jobs, answers and the record of what was released; datasets and frozen tables."""
 
-    def __init__(self, url: str) -> None:
-        super().__init__(url, MIGRATIONS, OWN_TABLE, JOBS, tables.answers)
+    def __init__(self, url: str, state_dir: Path | None = None) -> None:
+        """`state_dir`: has the large bodies of a store on PostgreSQL; None for rows there. Raises DatabaseError."""
+        super().__init__(url, MIGRATIONS, OWN_TABLE, JOBS, tables.answers, state_dir)
 
     def _keep(self, connection: Connection, job_id: str, effect: j.Effect) -> None:
         match effect:

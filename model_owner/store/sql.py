@@ -41,8 +41,9 @@ JOBS = JobTable(
 class ModelStore(OutboxStore[JobState, j.Effect]):
     """Jobs with what belongs to them, test sets, predictions. A step's answer is in the store before it is sent."""
 
-    def __init__(self, url: str) -> None:
-        super().__init__(url, MIGRATIONS, OWN_TABLE, JOBS, tables.outbox)
+    def __init__(self, url: str, state_dir: Path | None = None) -> None:
+        """`state_dir`: has the large bodies of a store on PostgreSQL; None for rows there. Raises DatabaseError."""
+        super().__init__(url, MIGRATIONS, OWN_TABLE, JOBS, tables.outbox, state_dir)
 
     # Jobs
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import numpy as np
+import psycopg
 import pytest
 
 from fedtrain.cli.jobs.verify import _verify
@@ -23,6 +24,7 @@ from fedtrain.spec.problems import Code, Problem
 from tests.harness.facilitator.roomy import ROOMY
 from tests.harness.one_process import rows_of as rows_of_table
 from tests.harness.one_process import run_job, split, training
+from tests.harness.postgresql import PostgreSql
 from tests.jobs.test_network_job import running, spec_of
 
 ROUNDS = 4
@@ -84,6 +86,30 @@ def test_a_job_over_files_is_verified_and_its_old_rounds_go_with_their_files(tmp
     results = dict(rows_of(tmp_path / "model-owner", "SELECT file_hash, file_bytes FROM outbox WHERE file_hash > ''"))
     there = {path.name: path.stat().st_size for path in (tmp_path / "model-owner" / "bodies").iterdir()}
     assert there == results != {}
+
+
+@pytest.mark.slow
+def test_answers_of_parties_on_postgresql_are_files_in_their_state_folders(
+    tmp_path: Path, postgresql: PostgreSql
+) -> None:
+    databases = {party: postgresql.new_database() for party in ("model-owner", *OWNERS)}
+
+    async def run() -> None:
+        async with running(tmp_path, database_urls=databases) as parties:
+            model_id = await parties.deploy(spec_of(rounds=ROUNDS, keep_rounds=2))
+            model = await asyncio.wait_for(parties.wait(model_id), 300)
+            assert model["status"] == "FINISHED", model["reason"]
+
+    asyncio.run(run())
+    for party, url in databases.items():
+        table = "outbox" if party == "model-owner" else "answers"
+        with psycopg.connect(url) as connection:
+            rows = connection.execute(f"SELECT file_hash, file_bytes, length(body) FROM {table}").fetchall()  # noqa: S608 - own names
+        assert all(length <= 300 for *_, length in rows)
+        filed = {name: size for name, size, _ in rows if name is not None}
+        there = {path.name: path.read_bytes() for path in (tmp_path / party / "bodies").iterdir()}
+        assert {name: len(content) for name, content in there.items()} == filed != {}
+        assert all(sha256_hex(content) == name for name, content in there.items())
 
 
 def test_a_job_over_files_comes_to_the_same_numbers_to_the_last_bit(

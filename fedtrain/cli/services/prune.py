@@ -66,10 +66,10 @@ def _facilitator(folder: Path, url: str, before: datetime, clock: Clock) -> int:
         store.close()
 
 
-def _model_owner(_folder: Path, url: str, before: datetime, _clock: Clock) -> int:
+def _model_owner(folder: Path, url: str, before: datetime, _clock: Clock) -> int:
     from fedtrain.model_owner.store import ModelStore
 
-    store = ModelStore(url)
+    store = ModelStore(url, folder)
     try:
         return store.prune(before)
     finally:
@@ -83,7 +83,7 @@ def _data_owner(folder: Path, url: str, before: datetime, _clock: Clock) -> int:
     from fedtrain.data_owner.pruning import prune as prune_data_owner
     from fedtrain.data_owner.store.sql import OwnerStore
 
-    store = OwnerStore(url)
+    store = OwnerStore(url, folder)
     try:
         return prune_data_owner(store, FrozenFolder(folder / "moments", secrets.token_bytes), before)
     finally:

@@ -136,11 +136,14 @@ class OutboxStore(FilingStore[StateT, EffectT]):
         own_table: str,
         jobs: JobTable[StateT],
         answers: sa.Table,
-        bodies: BodyFiles | None = None,
+        state_dir: Path | None,
     ) -> None:
-        """`answers`: a table with `body_columns`. Raises DatabaseError."""
+        """`answers`: a table with `body_columns`. `state_dir`: the party's folder, with the bodies of a store on
+        PostgreSQL; None for rows there. Raises DatabaseError."""
         filed = sa.select(answers.c.file_hash).where(answers.c.file_hash.is_not(None))
-        super().__init__(url, migrations, own_table, jobs, filed, bodies)
+        super().__init__(url, migrations, own_table, jobs, filed)
+        if self.bodies is None and state_dir is not None:
+            self.bodies = BodyFiles(state_dir / BODIES)
         self._answers = answers
 
     def _body(self, *which: sa.ColumnElement[bool]) -> Body | None:

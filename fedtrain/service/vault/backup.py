@@ -92,15 +92,13 @@ def back_up(state_dir: Path, archive: Path, clock: Clock, store: Path | None) ->
     if not archive.parent.is_dir():
         raise BackupError(f"{archive.parent} is not a folder: make it, or name the archive in one that is there.")
     place = STORE if store is None else place_of(store, state_dir)
-    bodies = None if store is None else _bodies_of(store)
+    bodies = state_dir / BODIES if store is None else _bodies_of(store)
     files = _read_files(state_dir, archive, place, bodies)
     with tempfile.TemporaryDirectory(prefix=".backup-", dir=archive.parent) as workshop:
-        large: dict[str, Path] = {}
-        if store is not None and bodies is not None:
-            # Bodies before the store and after it: of those that its rows name, some go meanwhile, and some come.
-            _take_bodies(bodies, Path(workshop), place)
-            copy = _copy_store(store, Path(workshop) / STORE)
-            large = _take_bodies(bodies, Path(workshop), place) | {place: copy}
+        # Bodies before the store and after it: of those that its rows name, some go meanwhile, and some come.
+        _take_bodies(bodies, Path(workshop), place)
+        large = {} if store is None else {place: _copy_store(store, Path(workshop) / STORE)}
+        large |= _take_bodies(bodies, Path(workshop), place)
         files |= _read_files(state_dir, archive, place, bodies)
         members = {name: _member(content) for name, content in files.items()}
         members |= {name: _member_of_file(path) for name, path in large.items()}
@@ -170,7 +168,7 @@ def _link_or_copy(path: Path, here: Path) -> None:
         shutil.copyfile(path, here)
 
 
-def _read_files(state_dir: Path, archive: Path, place: str, bodies: Path | None) -> dict[str, bytes]:
+def _read_files(state_dir: Path, archive: Path, place: str, bodies: Path) -> dict[str, bytes]:
     """Everything in the folder but the store, tables and their records, told bits, and files that are being written."""
     # A store that is written meanwhile, read as a file, would be of no one moment.
     not_taken = {f"{name}{suffix}" for name in (STORE, PurePosixPath(place).name) for suffix in _OF_A_STORE}
@@ -179,7 +177,7 @@ def _read_files(state_dir: Path, archive: Path, place: str, bodies: Path | None)
         name = path.relative_to(state_dir)
         being_written = any(part.startswith(".") for part in name.parts)  # or left so, such as half a backup
         records = name.parts[0] in _FOLDERS_NOT_TAKEN or name.parent.suffix == _EXAMPLES
-        records = records or (bodies is not None and path.resolve().is_relative_to(bodies.resolve()))
+        records = records or path.resolve().is_relative_to(bodies.resolve())
         passed_over = records or name.name in not_taken or being_written or is_decision_token(name.name)
         if passed_over or path.is_symlink() or not path.is_file() or path == archive:
             continue

@@ -146,12 +146,17 @@ def told(job_id: str) -> Told:
 
 def test_a_store_on_postgresql_is_left_to_pg_dump(party: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FEDTRAIN_DATABASE_URL", "postgresql://fedtrain:hidden@db.example/fedtrain")
+    (party / "bodies").mkdir()
+    (party / "bodies" / ("ab" * 32)).write_bytes(b"an answer")
+    (party / "bodies" / ".cd.part").write_bytes(b"one that is being written")
     said = fedtrain("backup", tmp_path / "one.bak", "--state-dir", party)
     assert "pg_dump" in said
     assert "hidden" not in said
     said = fedtrain("restore", tmp_path / "one.bak", "--state-dir", tmp_path / "elsewhere")
     assert "database of its own" in said
     assert not (tmp_path / "elsewhere" / "state.sqlite3").exists()
+    kept = {path.name: path.read_bytes() for path in (tmp_path / "elsewhere" / "bodies").iterdir()}
+    assert kept == {"ab" * 32: b"an answer"}
 
 
 def test_no_backup_replaces_another_and_no_restore_a_state(party: Path, tmp_path: Path) -> None:
