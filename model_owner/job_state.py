@@ -8,7 +8,6 @@ from typing import Any
 
 from fedtrain.methods import schedule_of
 from fedtrain.methods.plan import Plan
-from fedtrain.methods.regression.budget import Budget, budget_of
 from fedtrain.model_owner.methods.method import JobFacts
 from fedtrain.planning.window_position import WindowPosition, window_position
 from fedtrain.protocol.documents.identity import Identity
@@ -31,11 +30,6 @@ class JobContext:
     rounds: int
     membership: SignedDocument | None = None
     documents: OpenedDocuments = field(default_factory=OpenedDocuments)
-
-    @property
-    def budget(self) -> Budget:
-        """The plan of a regression. Raises TypeError for another method's."""
-        return budget_of(self.plan)
 
     def manifest(self, state: JobState) -> Manifest:
         """Return the job's manifest. Raises Problem(WRONG_STATE) before it is signed."""

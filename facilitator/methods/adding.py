@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fedtrain.crypto import EncryptedVector, Engine, sum_vectors
-from fedtrain.methods.plan import Plan
+from fedtrain.methods.plan import Plan, Update
 from fedtrain.protocol.messages.expected import planned_round
 from fedtrain.protocol.messages.rounds import RoundAnswer, RoundRequest, VectorMessage, from_cbor
 
@@ -53,6 +53,5 @@ def _stepped(
         raise ValueError("a request inside a window has weights and rows_total")
     weights = request.weights.open(modulus)
     previous = None if request.previous_weights is None else request.previous_weights.open(modulus)
-    step = request.window_step
-    after = plan.next_weights(request.rows_total, step, weights, previous, total, modulus, engine)
-    return after, None if previous is None else weights
+    update = Update(request.rows_total, request.window_step, weights, previous, total)
+    return plan.next_weights(update, modulus, engine), None if previous is None else weights

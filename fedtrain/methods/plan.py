@@ -59,6 +59,20 @@ class EncryptedWeights:
 
 
 @dataclass(frozen=True)
+class Update:
+    """One update of the weights under encryption: from w_t, at t = `step` of a window, by the `total` of the gradients.
+
+    `previous`: w_{t−1} for momentum, else None.
+    """
+
+    rows_total: int
+    step: int
+    weights: EncryptedVector
+    previous: EncryptedVector | None
+    total: EncryptedVector
+
+
+@dataclass(frozen=True)
 class SharedArrays:
     """Weights that owners see, sealed to each of them. `bound`: the largest magnitude of one.
 
@@ -263,15 +277,6 @@ class Plan(ABC):
         """Return the bits of the powers of one update under encryption, one a vector; none where there is no update."""
         return ()
 
-    def next_weights(
-        self,
-        rows_total: int,
-        window_step: int,
-        weights: EncryptedVector,
-        previous: EncryptedVector | None,
-        total: EncryptedVector,
-        modulus: int,
-        engine: Engine,
-    ) -> EncryptedVector:
-        """Return the encrypted weights after the update by `total`, which anyone can recompute."""
+    def next_weights(self, update: Update, modulus: int, engine: Engine) -> EncryptedVector:
+        """Return the encrypted weights after the update, which anyone can recompute."""
         raise NotImplementedError(f"{type(self).__name__} has no updates under encryption")

@@ -14,7 +14,17 @@ from itertools import islice
 from fedtrain.crypto import EncryptedVector
 from fedtrain.crypto.engine import Engine
 from fedtrain.crypto.packing.slots import SlotLayout
-from fedtrain.methods.plan import AffineMap, Answer, DoesNotFit, EncryptedWeights, NotPlanned, Plan, Round, SharedArrays
+from fedtrain.methods.plan import (
+    AffineMap,
+    Answer,
+    DoesNotFit,
+    EncryptedWeights,
+    NotPlanned,
+    Plan,
+    Round,
+    SharedArrays,
+    Update,
+)
 from fedtrain.methods.regression.fixes import smallest_fixes
 from fedtrain.methods.regression.inputs import BudgetInputs
 from fedtrain.methods.regression.kinds import RoundKind
@@ -58,8 +68,8 @@ class Budget(Plan):
     """Everything that a job may send: its slots, and its worst case.
 
     `matrix_row_bounds`: Σ_j |A_ij| of one owner, row by row. `moment_bound`: of any entry of its A.
-    `weights_layout` also holds w at a window's end, then at `final_weight_fraction_bits` and within
-    `final_weight_bound`. `counts_layout`: one row of N and the k sums of squared targets.
+    `weights_layout` also holds w at a window's end, then within `final_weight_bound`. `counts_layout`: one row of N and
+    the k sums of squared targets.
     `step_fraction_bits`: what one encrypted update adds. `newton` is there for that optimiser only, `validation`
     where a validation loss is asked for; the counts then have those of the validation parts too. Where owners see the
     weights, the one step's bounds and `answer_layout` are those of the true gradient and the loss, one column.
@@ -77,7 +87,6 @@ class Budget(Plan):
     matrix_row_bounds: tuple[int, ...]
     steps: tuple[StepBudget, ...]
     step_fraction_bits: int
-    final_weight_fraction_bits: int
     final_weight_bound: int
     newton: NewtonBudget | None
     validation: ValidationBudget | None
@@ -95,16 +104,6 @@ class Budget(Plan):
     def loss_shift_bits(self) -> int:
         """e: the last entry of an answer is the loss times 2^−e. Raises ValueError where weights are encrypted."""
         return loss_shift_bits(self.inputs)
-
-    @property
-    def b_bound(self) -> tuple[int, ...]:
-        """The largest |b_i| of one owner, step by step."""
-        return tuple(step.b_bound for step in self.steps)
-
-    def matrix_bound(self, row: int, column: int) -> int:
-        """The largest |A_ij| of one owner; an owner whose own is larger has more rows than declared."""
-        bounds = self.inputs.feature_bounds
-        return terms.matrix_entry(self.inputs, bounds[row], bounds[column], self.inputs.moment_fraction_bits)
 
     def moment_bound_for(self, rows_total: int) -> int:
         """|A_ij| of one owner once N = rows_total is known, which no owner has more rows than. At most `moment_bound`.
@@ -253,21 +252,8 @@ class Budget(Plan):
         of_previous = (2 * self.inputs.step_fraction_bits,) if self.inputs.heavy_ball else ()
         return self.inputs.step_fraction_bits, self.inputs.rate_fraction_bits, *of_previous
 
-    def next_weights(
-        self,
-        rows_total: int,
-        window_step: int,
-        weights: EncryptedVector,
-        previous: EncryptedVector | None,
-        total: EncryptedVector,
-        modulus: int,
-        engine: Engine,
-    ) -> EncryptedVector:
-        """Return Enc(w_{t+1}) at t = `window_step`: see `update.next_weights`, of which this has the plan's part."""
-        bound = self.weight_bound_after(window_step + 1)
-        return next_weights(
-            self.inputs, self.weights_layout, bound, rows_total, window_step, weights, previous, total, modulus, engine
-        )
+    def next_weights(self, update: Update, modulus: int, engine: Engine) -> EncryptedVector:
+        return next_weights(self.inputs, self.weights_after(update.step + 1), update, modulus, engine)
 
     def to_dict(self) -> dict[str, object]:
         """For display: JSON types only. Bounds are given by their bits: a number of a thousand digits helps no one."""
@@ -341,7 +327,6 @@ def plan(inputs: BudgetInputs) -> Budget:
         matrix_row_bounds=tuple(math.floor(terms.matrix_row_sum(inputs, x, inputs.max_rows, 1)) for x in bounds),
         steps=steps,
         step_fraction_bits=inputs.step_fraction_bits,
-        final_weight_fraction_bits=final_fraction_bits,
         final_weight_bound=window[-1].magnitude(window[-1].weight, final_fraction_bits),
         newton=_newton(inputs) if inputs.optimizer == "newton" else None,
         validation=validation_budget(inputs) if inputs.evaluates else None,

@@ -17,35 +17,27 @@ from fedtrain.crypto.engine import Engine
 from fedtrain.crypto.errors import LayoutMismatch, ScaleMismatch
 from fedtrain.crypto.packing.slots import SlotLayout
 from fedtrain.crypto.paillier.vector import EncryptedVector
+from fedtrain.methods.plan import EncryptedWeights, Update
 from fedtrain.methods.regression.inputs import BudgetInputs, update_scalars
 
 
 def next_weights(
-    inputs: BudgetInputs,
-    layout: SlotLayout,
-    bound: int,
-    rows_total: int,
-    window_step: int,
-    weights: EncryptedVector,
-    previous: EncryptedVector | None,
-    total: EncryptedVector,
-    modulus: int,
-    engine: Engine,
+    inputs: BudgetInputs, planned: EncryptedWeights, update: Update, modulus: int, engine: Engine
 ) -> EncryptedVector:
-    """Return Enc(w_{t+1}) at t = `window_step`, for the sum `total` of the owners' gradients at w_t.
+    """Return Enc(w_{t+1}), as `planned`, from `update` at t.
 
-    All vectors are (d, k) in `layout`, one row a ciphertext group; `bound` is the result's.
-    `previous` is Enc(w_{t−1}) for momentum, else None.
+    All vectors are (d, k) in the planned layout, one row a ciphertext group.
     The exponents are public; nothing is re-randomised, so that anyone can recompute it.
     Raises LayoutMismatch and ScaleMismatch where the vectors are not the plan's of this step, ValueError for
     rows_total beyond the plan or for momentum without `previous`.
     """
-    scalars = update_scalars(inputs, rows_total, window_step)
+    weights, previous, total = update.weights, update.previous, update.total
+    scalars = update_scalars(inputs, update.rows_total, update.step)
     if (previous is None) != (scalars.previous == 0):
         raise ValueError("previous weights belong to momentum, and to nothing else")
-    _check(inputs, layout, window_step, weights, previous, total)
+    _check(inputs, planned.layout, update)
     square = mpz(modulus) * modulus
-    intercept_from = (inputs.dimensions - 1) * layout.column_groups
+    intercept_from = (inputs.dimensions - 1) * planned.layout.column_groups
     ciphertexts = [
         *_powers(engine, weights.ciphertexts[:intercept_from], scalars.weights, square),
         *_powers(engine, weights.ciphertexts[intercept_from:], scalars.intercept, square),
@@ -56,13 +48,7 @@ def next_weights(
         taken = engine.product(list(zip(taken, before, strict=True)), square)
     inverses = [gmpy2.invert(ciphertext, square) for ciphertext in taken]
     ciphertexts = engine.product(list(zip(ciphertexts, inverses, strict=True)), square)
-    return EncryptedVector(
-        weights.key_id,
-        inputs.weights_fraction_bits_at(window_step + 1),
-        bound,
-        layout,
-        tuple(ciphertexts),
-    )
+    return EncryptedVector(weights.key_id, planned.fraction_bits, planned.bound, planned.layout, tuple(ciphertexts))
 
 
 def _powers(engine: Engine, bases: Sequence[mpz], exponent: int, square: mpz) -> list[mpz]:
@@ -71,20 +57,13 @@ def _powers(engine: Engine, bases: Sequence[mpz], exponent: int, square: mpz) ->
     return powers if exponent >= 0 else [gmpy2.invert(power, square) for power in powers]
 
 
-def _check(
-    inputs: BudgetInputs,
-    layout: SlotLayout,
-    window_step: int,
-    weights: EncryptedVector,
-    previous: EncryptedVector | None,
-    total: EncryptedVector,
-) -> None:
+def _check(inputs: BudgetInputs, layout: SlotLayout, update: Update) -> None:
     planned = [
-        (weights, inputs.weights_fraction_bits_at(window_step)),
-        (total, inputs.answer_fraction_bits_at(window_step)),
+        (update.weights, inputs.weights_fraction_bits_at(update.step)),
+        (update.total, inputs.answer_fraction_bits_at(update.step)),
     ]
-    if previous is not None:
-        planned.append((previous, inputs.weights_fraction_bits_at(max(0, window_step - 1))))
+    if update.previous is not None:
+        planned.append((update.previous, inputs.weights_fraction_bits_at(max(0, update.step - 1))))
     for vector, fraction_bits in planned:
         if vector.layout != layout:
             raise LayoutMismatch(layout, vector.layout)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from fedtrain.crypto import CryptoError, EncryptedVector, Engine, sum_vectors
 from fedtrain.methods import schedule_of
-from fedtrain.methods.plan import Plan
+from fedtrain.methods.plan import Plan, Update
 from fedtrain.methods.schedule import Schedule
 from fedtrain.planning.plans import plan_spec
 from fedtrain.protocol.documents.identity import sha256_hex
@@ -245,7 +245,9 @@ class LogVerifier:
             raise Problem(Code.LOG_INCONSISTENT, "its request has no weights.")
         weights = request.weights.open(job.modulus)
         previous = None if request.previous_weights is None else request.previous_weights.open(job.modulus)
-        after = job.plan.next_weights(request.rows_total, step, weights, previous, total, job.modulus, self._engine)
+        after = job.plan.next_weights(
+            Update(request.rows_total, step, weights, previous, total), job.modulus, self._engine
+        )
         # The bound that a message claims is its sender's; the plan's is what decrypted slots are held against.
         before = None if previous is None else replace(weights, bound=job.plan.weights_after(step).bound)
         return WindowWeights(after, before, step + 1)

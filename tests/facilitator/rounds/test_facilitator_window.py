@@ -21,6 +21,7 @@ from fedtrain.crypto import (
     generate_keypair,
     key_id,
 )
+from fedtrain.methods.plan import Update
 from fedtrain.methods.regression.budget import Budget
 from fedtrain.methods.regression.inputs import learning_rate
 from fedtrain.planning.plans import plan_spec
@@ -67,7 +68,7 @@ def under_encryption(budget: Budget, start: NDArray[np.float64]) -> list[NDArray
         w = decrypt_array(weights, private_key(), ENGINE)
         gradient = a.dot(w) - integers(B, plan.answer_fraction_bits)
         total = encrypt(budget, gradient, plan.answer_fraction_bits, plan.sum_bound)
-        after = budget.next_weights(ROWS, step, weights, previous, total, n, ENGINE)
+        after = budget.next_weights(Update(ROWS, step, weights, previous, total), n, ENGINE)
         weights, previous = after, weights if previous is not None else None
         result = decrypt_array(weights, private_key(), ENGINE)
         scale = 1 << weights.fraction_bits
@@ -118,13 +119,13 @@ def test_vectors_of_another_step_are_refused() -> None:
     weights = encrypt(budget, ones, base.weight_fraction_bits, base.weight_bound)
     total = encrypt(budget, ones, base.answer_fraction_bits, base.sum_bound)
     with pytest.raises(ScaleMismatch):
-        budget.next_weights(ROWS, 1, weights, None, total, n, ENGINE)
+        budget.next_weights(Update(ROWS, 1, weights, None, total), n, ENGINE)
     with pytest.raises(ScaleMismatch):
-        budget.next_weights(ROWS, 0, weights, None, weights, n, ENGINE)
+        budget.next_weights(Update(ROWS, 0, weights, None, weights), n, ENGINE)
     with pytest.raises(ValueError, match="previous weights"):
-        budget.next_weights(ROWS, 0, weights, weights, total, n, ENGINE)
+        budget.next_weights(Update(ROWS, 0, weights, weights, total), n, ENGINE)
     with pytest.raises(ValueError, match="rows_total"):
-        budget.next_weights(budget.inputs.max_rows_total + 1, 0, weights, None, total, n, ENGINE)
+        budget.next_weights(Update(budget.inputs.max_rows_total + 1, 0, weights, None, total), n, ENGINE)
     packed = plan_spec(small_spec(key_bits=1024)).answer_layout
     with pytest.raises(LayoutMismatch):
         other = encrypt_array(
@@ -135,4 +136,4 @@ def test_vectors_of_another_step_are_refused() -> None:
             PublicEncryptor(private_key().public_key, ENGINE, expected_count=4),
             key_id(n),
         )
-        budget.next_weights(ROWS, 0, weights, None, other, n, ENGINE)
+        budget.next_weights(Update(ROWS, 0, weights, None, other), n, ENGINE)

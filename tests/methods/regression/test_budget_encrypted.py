@@ -20,6 +20,7 @@ from fedtrain.crypto import (
 from fedtrain.crypto.packing.fixed_point import encode, rescale
 from fedtrain.crypto.paillier.arithmetic import affine_matrix
 from fedtrain.crypto.paillier.vector import EncryptedVector
+from fedtrain.methods.plan import Update
 from fedtrain.methods.regression.budget import Budget, plan
 from fedtrain.methods.regression.inputs import BudgetInputs, learning_rate
 from tests.harness.truncation import window_error_bound
@@ -93,7 +94,7 @@ class Parties:
             start = weights.fraction_bits
             for step in range(updates):
                 total = self.gradient(step, weights)
-                after = self.budget.next_weights(N, step, weights, previous, total, self.n, ENGINE)
+                after = self.budget.next_weights(Update(N, step, weights, previous, total), self.n, ENGINE)
                 weights, previous = after, weights if previous is not None else None
             if updates == self.inputs.reencrypt_every:
                 self.scales.add((start, weights.fraction_bits))

@@ -14,6 +14,7 @@ from fedtrain.methods.plan import DoesNotFit
 from fedtrain.methods.regression.budget import plan
 from fedtrain.methods.regression.inputs import BudgetInputs, ceil_log2, learning_rate, update_scalars
 from fedtrain.methods.regression.worst_case.steps import largest_window, needed_bits
+from fedtrain.methods.regression.worst_case.terms import matrix_entry
 from tests.harness.attackers.budget_adversary import example_inputs
 
 ELEVEN_COLUMNS = (Fraction(1),) * 11
@@ -163,17 +164,23 @@ def test_scales_grow_by_the_same_amount_each_step_and_slots_fit_the_widest() -> 
         for before, after in zip(budget.steps, budget.steps[1:], strict=False)
     }
     assert growth == {budget.step_fraction_bits}
-    assert budget.final_weight_fraction_bits == budget.inputs.weight_fraction_bits + 5 * budget.step_fraction_bits
+    assert budget.weights_after(5).fraction_bits == budget.inputs.weight_fraction_bits + 5 * budget.step_fraction_bits
     assert budget.slot_bits == max(step.bits_used for step in budget.steps) == budget.steps[-1].bits_used
     for step in budget.steps:
         assert step.answer_fraction_bits == step.weight_fraction_bits + budget.inputs.moment_fraction_bits
 
 
 def test_matrix_bounds_hold_entry_by_entry() -> None:
-    budget = plan(example_inputs(feature_bounds=(Fraction(3), Fraction(1, 3), Fraction(1))))
-    assert budget.moment_bound == budget.matrix_bound(0, 0) == 9 * 1000 << 32
-    assert budget.matrix_bound(1, 2) == budget.matrix_bound(2, 1) == round(Fraction(1000 << 32, 3))
-    assert budget.matrix_row_bounds[0] >= sum(budget.matrix_bound(0, j) for j in range(3))
+    inputs = example_inputs(feature_bounds=(Fraction(3), Fraction(1, 3), Fraction(1)))
+
+    def entry(row: int, column: int) -> int:
+        bounds = inputs.feature_bounds
+        return matrix_entry(inputs, bounds[row], bounds[column], inputs.moment_fraction_bits)
+
+    budget = plan(inputs)
+    assert budget.moment_bound == entry(0, 0) == 9 * 1000 << 32
+    assert entry(1, 2) == entry(2, 1) == round(Fraction(1000 << 32, 3))
+    assert budget.matrix_row_bounds[0] >= sum(entry(0, j) for j in range(3))
 
 
 @pytest.mark.parametrize("inputs", [big_job(), big_job(reencrypt_every=12), big_job(optimizer="newton")])

@@ -10,6 +10,7 @@ from gmpy2 import mpz
 
 from fedtrain.crypto import LocalEngine
 from fedtrain.crypto.paillier.vector import EncryptedVector
+from fedtrain.methods.plan import Update
 from fedtrain.methods.regression.budget import Budget, plan
 from fedtrain.methods.regression.inputs import update_scalars
 from tests.harness.attackers.budget_adversary import example_inputs
@@ -55,7 +56,7 @@ def test_an_update_is_its_formula_to_the_last_bit_and_runs_on_the_engine(name: s
     weights = vector(budget, inputs.weights_fraction_bits_at(step), 1, n)
     total = vector(budget, inputs.answer_fraction_bits_at(step), 2, n)
     before = vector(budget, inputs.weights_fraction_bits_at(0), 3, n) if inputs.heavy_ball else None
-    after = budget.next_weights(ROWS, step, weights, before, total, int(n), engine)
+    after = budget.next_weights(Update(ROWS, step, weights, before, total), int(n), engine)
     scalars = update_scalars(inputs, ROWS, step)
     assert (scalars.weights < 0) == (name == "ridge so strong that the sign of what is kept turns")
     last_row = (inputs.dimensions - 1) * budget.weights_layout.column_groups
