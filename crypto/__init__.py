@@ -26,7 +26,7 @@ from fedtrain.crypto.errors import (
 from fedtrain.crypto.masks import blind, encode_context, pair_mask, shared_round_key, sum_of_masks
 from fedtrain.crypto.packing.fixed_point import decode, encode, rescale
 from fedtrain.crypto.packing.slots import SlotLayout, pack, unpack
-from fedtrain.crypto.paillier.arithmetic import add, add_plain, affine_matrix, repack, scale, sum_vectors
+from fedtrain.crypto.paillier.arithmetic import affine_matrix, sum_vectors
 from fedtrain.crypto.paillier.encryption import (
     Encryptor,
     FreshNoncePool,
@@ -85,8 +85,6 @@ __all__ = [
     "SealBroken",
     "SizedEngine",
     "SlotLayout",
-    "add",
-    "add_plain",
     "affine_matrix",
     "blind",
     "check_ciphertexts",
@@ -109,10 +107,8 @@ __all__ = [
     "private_key_from_dict",
     "private_key_to_dict",
     "prove_key",
-    "repack",
     "rerandomise",
     "rescale",
-    "scale",
     "seal",
     "shared_round_key",
     "sum_of_masks",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import gmpy2
 import numpy as np
 from gmpy2 import mpz
 from numpy.typing import NDArray
@@ -23,22 +22,12 @@ from fedtrain.crypto.paillier.plain_terms import add_plaintexts
 from fedtrain.crypto.paillier.vector import EncryptedVector
 
 
-def add(a: EncryptedVector, b: EncryptedVector, n: int) -> EncryptedVector:
-    """a + b slot by slot; bound: the sum of both. Raises KeyMismatch, ScaleMismatch, LayoutMismatch,
-    CapacityExceeded."""
-    _check_alike([a, b], n)
-    bound = _fitting(a.bound + b.bound, a.layout, n)
-    square = mpz(n) * n
-    ciphertexts = (x * y % square for x, y in zip(a.ciphertexts, b.ciphertexts, strict=True))
-    return EncryptedVector(a.key_id, a.fraction_bits, bound, a.layout, tuple(ciphertexts))
-
-
 def sum_vectors(
     vectors: Sequence[EncryptedVector], n: int, engine: Engine, bound: int | None = None
 ) -> EncryptedVector:
     """The sum of one or more vectors. `bound`: the planned magnitude of the sum where it is known to be
-    tighter than the sum of bounds (masked summands say nothing of their own). Raises as `add`; ValueError
-    for no vector."""
+    tighter than the sum of bounds (masked summands say nothing of their own). Raises KeyMismatch, ScaleMismatch,
+    LayoutMismatch, CapacityExceeded; ValueError for no vector."""
     if not vectors:
         raise ValueError("a sum needs at least one encrypted vector")
     _check_alike(vectors, n)
@@ -47,48 +36,6 @@ def sum_vectors(
     columns = list(zip(*(vector.ciphertexts for vector in vectors), strict=True))
     ciphertexts = engine.product(columns, mpz(n) * n)
     return EncryptedVector(first.key_id, first.fraction_bits, bound, first.layout, tuple(ciphertexts))
-
-
-def add_plain(a: EncryptedVector, values: NDArray[np.object_], plain_bound: int, n: int) -> EncryptedVector:
-    """a + values, a (rows, columns) object array of integers at a's scale with |value| ≤ plain_bound.
-
-    Does not touch the nonces. Raises KeyMismatch, CapacityExceeded, EncodingOverflow, LayoutMismatch.
-    """
-    _check_key(a, n)
-    bound = _fitting(a.bound + plain_bound, a.layout, n)
-    check_magnitudes(values, plain_bound)
-    ciphertexts = add_plaintexts(a.ciphertexts, pack(values, a.layout), n)
-    return EncryptedVector(a.key_id, a.fraction_bits, bound, a.layout, tuple(ciphertexts))
-
-
-def scale(a: EncryptedVector, scalar: int, scalar_fraction_bits: int, n: int) -> EncryptedVector:
-    """scalar·a for a public signed integer at 2^−scalar_fraction_bits; scales and bounds multiply.
-
-    Raises KeyMismatch, CapacityExceeded.
-    """
-    _check_key(a, n)
-    bound = _fitting(a.bound * abs(scalar), a.layout, n)
-    square = mpz(n) * n
-    ciphertexts = (gmpy2.powmod(c, scalar, square) for c in a.ciphertexts)
-    fraction_bits = a.fraction_bits + scalar_fraction_bits
-    return EncryptedVector(a.key_id, fraction_bits, bound, a.layout, tuple(ciphertexts))
-
-
-def repack(a: EncryptedVector, out_layout: SlotLayout, n: int, engine: Engine) -> EncryptedVector:
-    """A row-by-row vector under a layout with several rows a ciphertext, by Horner's rule; bound unchanged.
-
-    Raises KeyMismatch, LayoutMismatch, CapacityExceeded.
-    """
-    _check_key(a, n)
-    _check_packs(a.layout, out_layout, out_layout.rows, n)
-    if a.layout.rows != out_layout.rows:
-        raise LayoutMismatch(f"{out_layout.rows} rows", f"{a.layout.rows} rows")
-    shift_bits = out_layout.slot_bits * out_layout.columns_per_ciphertext
-    by_group = [
-        engine.horner(_row_groups(_column_group(a, group), out_layout), shift_bits, mpz(n) * n)
-        for group in range(a.layout.column_groups)
-    ]
-    return EncryptedVector(a.key_id, a.fraction_bits, a.bound, out_layout, _in_layout_order(by_group))
 
 
 def affine_matrix(
@@ -198,11 +145,6 @@ def _fitting(bound: int, layout: SlotLayout, n: int) -> int:
 def _column_group(vector: EncryptedVector, group: int) -> list[mpz]:
     """One ciphertext a row: those of one group of columns."""
     return list(vector.ciphertexts[group :: vector.layout.column_groups])
-
-
-def _row_groups(rows: list[mpz], layout: SlotLayout) -> list[list[mpz]]:
-    step = layout.rows_per_ciphertext
-    return [rows[start : start + step] for start in range(0, len(rows), step)]
 
 
 def _in_layout_order(by_column_group: Sequence[Sequence[mpz]]) -> tuple[mpz, ...]:

@@ -65,10 +65,6 @@ class FixedBaseTable:
         if not all(0 <= exponent < 1 << self.exponent_bits for exponent in exponents):
             raise ValueError(f"an exponent is out of range: the table covers {self.exponent_bits} bits")
 
-    def power(self, exponent: int) -> mpz:
-        """base^exponent mod modulus. Raises ValueError for an exponent out of range."""
-        return self.powers([exponent])[0]
-
     def powers(self, exponents: Sequence[int]) -> list[mpz]:
         """base^exponent mod modulus for each. Raises ValueError for an exponent out of range."""
         self.check(exponents)

@@ -13,14 +13,10 @@ from fedtrain.crypto import (
     LocalEngine,
     ScaleMismatch,
     SlotLayout,
-    add,
-    add_plain,
     affine_matrix,
     decrypt_array,
     encrypt_array,
     key_id,
-    repack,
-    scale,
     sum_vectors,
 )
 
@@ -63,7 +59,7 @@ def renamed(vector: EncryptedVector) -> EncryptedVector:
 
 
 def test_addition_adds_values_and_bounds(n, encrypted, decrypted) -> None:
-    total = add(encrypted(), encrypted(2 * VALUES, bound=2000), n)
+    total = sum_vectors([encrypted(), encrypted(2 * VALUES, bound=2000)], n, ENGINE)
     assert decrypted(total) == (3 * VALUES).tolist()
     assert (total.bound, total.fraction_bits, total.key_id) == (3000, 20, key_id(n))
 
@@ -71,17 +67,17 @@ def test_addition_adds_values_and_bounds(n, encrypted, decrypted) -> None:
 def test_addition_of_what_does_not_belong_together_is_refused(n, encrypted) -> None:
     a = encrypted()
     with pytest.raises(KeyMismatch):
-        add(a, renamed(a), n)
+        sum_vectors([a, renamed(a)], n, ENGINE)
     with pytest.raises(KeyMismatch):
-        add(a, a, n + 2)
+        sum_vectors([a, a], n + 2, ENGINE)
     with pytest.raises(ScaleMismatch) as scales:
-        add(a, encrypted(fraction_bits=21), n)
+        sum_vectors([a, encrypted(fraction_bits=21)], n, ENGINE)
     assert (scales.value.expected, scales.value.received) == (20, 21)
     with pytest.raises(LayoutMismatch):
-        add(a, encrypted(layout=SlotLayout.packed(5, 2, SLOT_BITS, 512)), n)
+        sum_vectors([a, encrypted(layout=SlotLayout.packed(5, 2, SLOT_BITS, 512))], n, ENGINE)
     widest = (1 << 59) - 1
     with pytest.raises(CapacityExceeded) as capacity:
-        add(a, encrypted(bound=widest), n)
+        sum_vectors([a, encrypted(bound=widest)], n, ENGINE)
     assert (capacity.value.needed_bits, capacity.value.available_bits) == (61, 60)
 
 
@@ -109,63 +105,6 @@ def test_sums_of_nothing_or_of_what_does_not_belong_together_are_refused(n, encr
         sum_vectors([a, a], n, ENGINE, bound=1 << 59)
     with pytest.raises(CapacityExceeded):
         sum_vectors([encrypted(bound=1 << 58)] * 2, n, ENGINE)
-
-
-def test_adding_plain_values(n, encrypted, decrypted) -> None:
-    for layout in (None, SlotLayout.packed(5, 2, SLOT_BITS, 512)):
-        total = add_plain(encrypted(layout=layout), -3 * VALUES, 3000, n)
-        assert decrypted(total) == (-2 * VALUES).tolist()
-        assert total.bound == 4000
-
-
-def test_adding_plain_values_beyond_their_bound_or_shape_is_refused(n, encrypted) -> None:
-    a = encrypted()
-    with pytest.raises(EncodingOverflow, match="entry 3"):
-        add_plain(a, VALUES, 999, n)
-    with pytest.raises(LayoutMismatch):
-        add_plain(a, VALUES[:3], 1000, n)
-    with pytest.raises(CapacityExceeded):
-        add_plain(a, VALUES, 1 << 59, n)
-    with pytest.raises(KeyMismatch):
-        add_plain(renamed(a), VALUES, 1000, n)
-
-
-@pytest.mark.parametrize("scalar", [0, 1, -1, 12345, -12345])
-def test_scaling_multiplies_values_bounds_and_scales(n, encrypted, decrypted, scalar: int) -> None:
-    scaled = scale(encrypted(), scalar, 7, n)
-    assert decrypted(scaled) == (scalar * VALUES).tolist()
-    assert (scaled.bound, scaled.fraction_bits) == (1000 * abs(scalar), 27)
-
-
-def test_scaling_beyond_a_slot_is_refused(n, encrypted) -> None:
-    a = encrypted(bound=1024)
-    assert scale(a, -(1 << 48), 0, n).bound == 1 << 58
-    for scalar in (1 << 49, -(1 << 49)):
-        with pytest.raises(CapacityExceeded) as refusal:
-            scale(a, scalar, 0, n)
-        assert refusal.value.needed_bits == 61
-    with pytest.raises(KeyMismatch):
-        scale(renamed(a), 1, 0, n)
-
-
-def test_repacking_moves_rows_into_slots(n, encrypted, decrypted) -> None:
-    layout = SlotLayout.packed(5, 2, SLOT_BITS, 512)
-    packed = repack(encrypted(), layout, n, ENGINE)
-    assert decrypted(packed) == VALUES.tolist()
-    assert len(packed.ciphertexts) == 2
-    assert (packed.layout, packed.bound) == (layout, 1000)
-
-
-def test_repacking_into_what_does_not_fit_is_refused(n, encrypted) -> None:
-    a = encrypted()
-    with pytest.raises(LayoutMismatch):
-        repack(a, SlotLayout.packed(4, 2, SLOT_BITS, 512), n, ENGINE)
-    with pytest.raises(LayoutMismatch):
-        repack(a, SlotLayout.packed(5, 2, SLOT_BITS - 1, 512), n, ENGINE)
-    with pytest.raises(LayoutMismatch):
-        repack(encrypted(layout=SlotLayout(5, 2, SLOT_BITS, 2, 2)), SlotLayout(5, 2, SLOT_BITS, 4, 2), n, ENGINE)
-    with pytest.raises(CapacityExceeded):
-        repack(a, SlotLayout(5, 2, SLOT_BITS, 5, 2), n, ENGINE)
 
 
 A = np.array([[1, -2, 3, 0, 127], [0] * 5, [-127, 127, -127, 127, -127]], dtype=object)
