@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from functools import partial
@@ -60,7 +59,6 @@ def create_app(
     policy: OwnerPolicy | None = None,
     engine: Engine | None = None,
     trainer: Trainer | None = None,
-    random_bytes: Callable[[int], bytes] = secrets.token_bytes,
 ) -> FastAPI:
     """Return the application; the store is opened, and the agent runs, within its lifespan.
 
@@ -91,7 +89,6 @@ def create_app(
         executor=metrics.service.executor(executor),
         transport=transport,
         trainer=trainer,
-        random_bytes=random_bytes,
     )
 
     @asynccontextmanager

@@ -62,7 +62,6 @@ class RoundAnswered:
 class SetSigned:
     """A member's verified signature on the set whose answers are summed."""
 
-    answer_hash: str
     signed: SetSignature
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -63,7 +64,6 @@ class Setup:
     executor: Executor
     transport: httpx.AsyncBaseTransport | None
     trainer: Trainer | None
-    random_bytes: Callable[[int], bytes]
 
     def stamp(self) -> str:
         """The time of day as messages carry it."""
@@ -78,11 +78,11 @@ def open_workshop(setup: Setup, engine: Engine, cluster: Cluster | None, trainer
     settings, keys, now = setup.settings, setup.keys, setup.clock.now
     store = OwnerStore(settings.database, settings.state_dir)
     store.remove_unnamed_bodies()
-    rows = RowFiles(settings.state_dir, keys, setup.random_bytes)
+    rows = RowFiles(settings.state_dir, keys, secrets.token_bytes)
     told = ToldSums(settings.state_dir)
     memory = Memory(told, rows, store, now, restored_at(settings.state_dir))
     memory.take_over()
-    frozen = FrozenFolder(settings.state_dir / "moments", setup.random_bytes)
+    frozen = FrozenFolder(settings.state_dir / "moments", secrets.token_bytes)
     reduce = reduce_here if cluster is None else ClusterReducer(cluster)
     examples = ExamplesFreezer(frozen, rows)
     examples.forget_unfinished()
@@ -95,7 +95,7 @@ def open_workshop(setup: Setup, engine: Engine, cluster: Cluster | None, trainer
         inspector=Inspector(frozen.path, setup.policy, frozen.split, rows.key),
         mask_keys=MaskKeys(settings.state_dir / "keys", keys),
         sealing_keys=SealingKeys(settings.state_dir / "keys", keys),
-        noise_key=NoiseKey(settings.state_dir, keys, setup.random_bytes),
+        noise_key=NoiseKey(settings.state_dir, keys, secrets.token_bytes),
         marks=AnswerMarks(settings.state_dir / "keys"),
         memory=memory,
         spendings=Spendings(store, told, rows.get, now),

@@ -103,7 +103,7 @@ def read_set_signature(body: bytes, party: str, state: JobState) -> SetSigned:
     if signed.set_hash != summed.hash:
         raise Problem(Code.MALFORMED_MESSAGE, f"The signature is on another set than round {summed.round}'s.")
     verify(party, SET_TAG, summed.statement(), signed.signature)
-    return SetSigned(sha256_hex(body), signed)
+    return SetSigned(signed)
 
 
 def read_unmasking(body: bytes, party: str, state: JobState) -> Unmasked:

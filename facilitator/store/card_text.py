@@ -1,19 +1,16 @@
 """Words of cards, and finding them: FTS5 on SQLite, full text on PostgreSQL, behind the same three functions.
 
-Both are given the same words, folded by `fedtrain.protocol.documents.card.words_of`, so that they find the same cards.
+The migration makes the table of words, `card_text`, in each database's own way. Both are given the same words, folded
+by `fedtrain.protocol.documents.card.words_of`, so that they find the same cards.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 import sqlalchemy as sa
 
 from fedtrain.service.store.database_url import POSTGRESQL
-
-#: The table of words, which the migration makes in each database's own way.
-TABLE: Final = "card_text"
 
 
 def put_words(connection: sa.Connection, card: int, words: Sequence[str]) -> None:

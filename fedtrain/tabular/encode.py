@@ -52,12 +52,6 @@ class EncodedBatch:
     Y_rest: Floats | None = None
     imputed: Mask | None = None
 
-    @property
-    def clipped(self) -> dict[str, int]:
-        """Per column with any, how many values were clipped to the declared range."""
-        labels = dict.fromkeys((*self.clipped_low, *self.clipped_high))
-        return {label: self.clipped_low.get(label, 0) + self.clipped_high.get(label, 0) for label in labels}
-
 
 class Encoder:
     """Encodes the records of one table as one declaration says.

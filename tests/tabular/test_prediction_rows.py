@@ -56,7 +56,7 @@ def test_no_rows_are_no_predictions() -> None:
 def test_a_value_beyond_its_range_is_clipped_and_counted() -> None:
     encoded = encoder().encode_features([[99, 1], [30, 1]])
     assert encoded.X[:, 0].tolist() == [1, -0.5]
-    assert encoded.clipped == {"age": 1}
+    assert (encoded.clipped_low, encoded.clipped_high) == ({}, {"age": 1})
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,6 @@ def holds_arrays(kind: Any) -> bool:
 class ArraySketch:
     """One such column, as far as it has been read. `shape`: of all values so far."""
 
-    numeric = False
     faults: dict[str, str] = {}  # noqa: RUF012 - no number of it reads in two ways
 
     def __init__(self) -> None:
