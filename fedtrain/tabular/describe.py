@@ -32,6 +32,8 @@ MAX_CATEGORIES: Final = 50
 # A column of which so many values are numbers, of more than a few kinds, is one of numbers that has mistakes in it.
 _MOSTLY: Final = 0.9
 _FEW: Final = 10
+# Of fewer records than this nobody can see that their numbers only rise.
+_ENOUGH_TO_RISE: Final = 20
 _Rounding = Callable[[float, float], tuple[float, float]]
 
 
@@ -66,13 +68,19 @@ class Draft:
 
 @dataclass
 class _Sketch:
-    """One column, as far as it has been read. `faults`: by code, the first value that is no number, in words."""
+    """One column, as far as it has been read. `faults`: by code, the first value that is no number, in words.
+
+    `rises`, `falls`: how often a number is larger, or smaller, than the one before it, which is `last`.
+    """
 
     whole: bool = True
     infinite: bool = False
     faults: dict[str, str] = field(default_factory=dict)
     values: int = 0
     missing: int = 0
+    rises: int = 0
+    falls: int = 0
+    last: float | None = None
     extremes: Extremes = field(default_factory=Extremes)
     texts: set[str] | None = field(default_factory=set)
 
@@ -93,6 +101,7 @@ class _Sketch:
         finite = values[np.isfinite(values)]
         self.extremes.add(finite)
         self.whole = self.whole and bool((finite == np.rint(finite)).all())
+        self._follow(finite)
         if self.texts is not None and pa.types.is_nested(array.type):
             self.texts = None
         if self.texts is not None and not pa.types.is_null(array.type):
@@ -113,7 +122,24 @@ class _Sketch:
             return self.faults["text-in-numeric-column"]
         if self.texts is None:
             return f"it holds more than {MAX_CATEGORIES} different texts, as names, identifiers and free text do"
+        if len(self.texts) > _FEW and 2 * len(self.texts) > self.values:
+            # Categories are told to all: these would be nearly the records themselves.
+            return "most of its texts belong to one record, as names, identifiers, dates and free text do"
         return "it holds one value only" if len(self.texts) < 2 else None
+
+    def questions(self, label: str) -> list[Question]:
+        """Return what only the table's owner can tell of a column of numbers, after all batches."""
+        found = self.extremes.questions(label)
+        if self.whole and not self.falls and self.rises >= max(_ENOUGH_TO_RISE, _MOSTLY * self.values):
+            words = f"{label}: its numbers rise from record to record: do they number the records? Then take it out"
+            found.append(Question("may-be-identifier", label, words, self.values))
+        return found
+
+    def _follow(self, finite: Floats) -> None:
+        steps = np.diff(finite, prepend=finite[:1] if self.last is None else self.last)
+        self.rises += int((steps > 0).sum())
+        self.falls += int((steps < 0).sum())
+        self.last = float(finite[-1]) if len(finite) else self.last
 
     def _unusable_numbers(self, rounded: _Rounding) -> str | None:
         if self.infinite:
@@ -206,7 +232,7 @@ def describe_table(
             question
             for index in used
             if isinstance(sketch := sketches[index], _Sketch) and sketch.numeric
-            for question in sketch.extremes.questions(labels[index])
+            for question in sketch.questions(labels[index])
         ),
         target is not None or open_target,
     )

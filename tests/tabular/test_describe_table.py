@@ -101,8 +101,40 @@ def test_names_that_occur_twice_become_positions(tmp_path: Path) -> None:
 
 def test_too_many_categories_are_text(tmp_path: Path) -> None:
     for count in (MAX_CATEGORIES, MAX_CATEGORIES + 1):
-        path = write(tmp_path, "a,b,c\n" + "".join(f"x{i},{i},{i}\n" for i in range(count)))
+        path = write(tmp_path, "a,b,c\n" + "".join(f"x{i},{i},{i}\n" for i in range(count)) * 2)
         assert ("a" in left_out(path)) == (count > MAX_CATEGORIES)
+
+
+def test_texts_of_one_record_each_are_no_categories_for_all_to_see(tmp_path: Path) -> None:
+    def drafted_of(people: int, records: int) -> dict[str, str]:
+        rows = (f"person {at % people},{'uvwxyz'[at % 6]},{at % 7}\n" for at in range(records))
+        return left_out(write(tmp_path, "patient,ward,stay\n" + "".join(rows)))
+
+    why = "most of its texts belong to one record, as names, identifiers, dates and free text do"
+    assert drafted_of(30, 30) == {"patient": why}
+    assert drafted_of(16, 30) == {"patient": why}
+    assert drafted_of(15, 30) == {}
+    # So few are no list of people: a table of ten records is none to train on.
+    assert drafted_of(10, 10) == {}
+
+
+def questioned(path: Path) -> list[tuple[str, str]]:
+    return [(question.code, question.column) for question in describe_table(path).questions]
+
+
+def test_numbers_that_rise_from_record_to_record_are_questioned(tmp_path: Path) -> None:
+    def table_of(numbers: list[int | str]) -> Path:
+        return write(tmp_path, "case,y\n" + "".join(f"{one},{at % 7}\n" for at, one in enumerate(numbers)))
+
+    rising = list(range(1000, 1040))
+    assert questioned(table_of(rising)) == [("may-be-identifier", "case")]
+    assert questioned(table_of([*rising[:20], "", *rising[20:], 1039])) == [("may-be-identifier", "case")]
+    assert questioned(table_of([*rising, 1000])) == []
+    assert questioned(table_of(rising[:20])) == []
+    assert questioned(table_of(sorted(rising * 4))) == []
+    many = tmp_path / "many.parquet"
+    pq.write_table(pa.table({"case": list(range(200_000)), "y": [0, 1] * 100_000}), many, row_group_size=1_000)
+    assert questioned(many) == [("may-be-identifier", "case")]
 
 
 def test_what_is_different_is_listed_once(tmp_path: Path) -> None:
