@@ -96,6 +96,7 @@ async def federation(
     folder: Path,
     tables: Mapping[str, Path],
     *,
+    mappings: Mapping[str, Path] | None = None,
     test_data: Path | None = None,
     allow_small_keys: bool | None = None,
     clock: Clock | None = None,
@@ -108,6 +109,8 @@ async def federation(
     trainer: Trainer | None = None,
 ) -> AsyncIterator[Federation]:
     """Start a Facilitator, a Model Owner and one Data Owner for each of `tables` (name → path), state in `folder`.
+
+    `mappings` are mapping files of those owners, by name, whose tables are read by one.
 
     What is not given here comes from `FEDTRAIN_*` in the environment, as it does for services with ports.
     `owner_settings` are further settings of every Data Owner, and `owner_policy` stands in for their policy. `wiretap`
@@ -124,8 +127,10 @@ async def federation(
         start = _Starter(stack, folder, clock, executor, common, wiretap, line, engine, urls, owner_policy, trainer)
         facilitator = await start.facilitator()
         model_owner = await start.model_owner(facilitator, test_data)
+        mapped = {name: {"mapping": path} for name, path in (mappings or {}).items()}
         owners = [
-            await start.data_owner(facilitator, name, path, owner_settings or {}) for name, path in tables.items()
+            await start.data_owner(facilitator, name, path, {**(owner_settings or {}), **mapped.get(name, {})})
+            for name, path in tables.items()
         ]
         await _wait_registered(facilitator, owners)
         yield Federation(facilitator, model_owner, tuple(owners))

@@ -10,7 +10,7 @@ import asyncio
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -61,6 +61,7 @@ def simulate(
     spec: Mapping[str, Any] | str | Path,
     tables: Sequence[Any],
     *,
+    mappings: Sequence[str | Path | None] = (),
     test: Any = None,
     export: Sequence[str] = (),
 ) -> Outcome:
@@ -68,18 +69,35 @@ def simulate(
 
     `spec` is what a model.json holds, or the path of one. A table, as the `test` set too, is the path of a CSV or
     Parquet file, a data frame, or an array of shape (rows, columns) whose columns the spec gives by `col_idx`.
+    `mappings`: the owners' mapping files, one a table in their order, None for a table that needs none.
     `export`: formats of files, as GET /models/{id}/export has them. A loop that runs, as in a
     notebook, is not minded. Settings come from FEDTRAIN_* in the environment, as for the services.
 
     Raises Problem for a spec that is refused; JobEnded, with why owners stood aside, for a job without a model;
-    FileNotFoundError, and ValueError for an array of another shape.
+    FileNotFoundError, and ValueError for an array of another shape, or another number of mappings than of tables.
     """
     document = json.loads(Path(spec).read_text("utf-8-sig")) if isinstance(spec, str | Path) else dict(spec)
     with tempfile.TemporaryDirectory(prefix="fedtrain-") as folder:
         place = Path(folder)
         files = {f"owner-{at}": _as_file(one, place / f"{at}.parquet") for at, one in enumerate(tables, start=1)}
         test_file = None if test is None else _as_file(test, place / "test.parquet")
-        return run_whole_job(place, document, files, test=test_file, export=export)
+        mapped = by_owner(files, mappings)
+        return run_whole_job(place, document, files, mappings=mapped, test=test_file, export=export)
+
+
+def by_owner(owners: Iterable[str], mappings: Sequence[str | Path | None]) -> dict[str, Path]:
+    """Return the mapping files by the owners' names, of those that have one.
+
+    Raises ValueError unless there is one for each or none at all, and FileNotFoundError.
+    """
+    names = list(owners)
+    if mappings and len(mappings) != len(names):
+        raise ValueError(f"{len(mappings)} mappings for {len(names)} tables: give one for each, in their order")
+    found = {name: Path(path) for name, path in zip(names, mappings, strict=False) if path is not None}
+    for path in found.values():
+        if not path.is_file():
+            raise FileNotFoundError(f"{path}: there is no such file")
+    return found
 
 
 def run_whole_job(
@@ -87,6 +105,7 @@ def run_whole_job(
     spec: Mapping[str, Any],
     tables: Mapping[str, Path],
     *,
+    mappings: Mapping[str, Path] | None = None,
     test: Path | None = None,
     export: Sequence[str] = (),
     show: Show = lambda _state: None,
@@ -97,7 +116,16 @@ def run_whole_job(
     engine = LocalEngine() if why_not() is not None else None
     with _errors_logged_alone():
         job = partial(
-            whole_job, folder, spec, tables, test=test, export=export, show=show, engine=engine, trainer=trainer
+            whole_job,
+            folder,
+            spec,
+            tables,
+            mappings=mappings,
+            test=test,
+            export=export,
+            show=show,
+            engine=engine,
+            trainer=trainer,
         )
         outcome = _to_the_end(job)
     if outcome.model["status"] != "FINISHED":
@@ -112,6 +140,7 @@ async def whole_job(
     spec: Mapping[str, Any],
     tables: Mapping[str, Path],
     *,
+    mappings: Mapping[str, Path] | None = None,
     test: Path | None = None,
     policy: OwnerPolicy | None = None,
     export: Sequence[str] = (),
@@ -128,6 +157,7 @@ async def whole_job(
     async with federation(
         folder,
         {name: path.absolute() for name, path in tables.items()},
+        mappings=mappings,
         test_data=None if test is None else test.absolute(),
         owner_settings=settings,
         owner_policy=policy,

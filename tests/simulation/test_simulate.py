@@ -86,6 +86,20 @@ def test_paths_train_too_and_files_come_back(named_spec: dict[str, Any], tmp_pat
     assert json.loads(outcome.files["json"])["model_id"] == outcome.model["id"]
 
 
+def test_tables_of_other_names_are_read_by_their_mappings(named_spec: dict[str, Any], tmp_path: Path) -> None:
+    first, second, third = frames(3)
+    (tmp_path / "a.toml").write_text('[columns.u]\nfrom = "U (tenths)"\nfactor = 0.1\n[columns.v]\ndecimal = ","\n')
+    first["u"] *= 10
+    first["v"] = [f"{value!r}".replace(".", ",") for value in first["v"].tolist()]
+    first = first.rename(columns={"u": "U (tenths)"})
+    outcome = simulate(named_spec, [first, second, third], mappings=[tmp_path / "a.toml", None, None])
+    assert outcome.coefficients == pytest.approx(FOUND, rel=1e-8)
+    with pytest.raises(ValueError, match="1 mappings for 2 tables: give one for each"):
+        simulate(named_spec, [second, third], mappings=[tmp_path / "a.toml"])
+    with pytest.raises(FileNotFoundError, match=r"b\.toml: there is no such file"):
+        simulate(named_spec, [second, third], mappings=[None, tmp_path / "b.toml"])
+
+
 def test_a_loop_that_runs_is_not_minded() -> None:
     async def notebook() -> dict[str, Any]:
         return simulate(by_place(), arrays(3)).coefficients

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 def simulate(
     spec: Annotated[Path, typer.Argument(help="The model spec, a JSON file.")],
     tables: Annotated[list[Path], typer.Argument(help="One table a Data Owner.")],
+    mapping: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A Data Owner's mapping.toml: again for each table, in their order, and - for one that needs none."
+        ),
+    ] = None,
     test: Annotated[Path | None, typer.Option(help="The Model Owner's test set.")] = None,
     policy: Annotated[
         Path | None,
@@ -41,7 +47,7 @@ def simulate(
     from fedtrain.cli.jobs.client import read_json
     from fedtrain.cli.jobs.follow import as_answered, progress
     from fedtrain.service.runtime.logging import configure_logging
-    from fedtrain.simulation.whole_job import whole_job
+    from fedtrain.simulation.whole_job import by_owner, whole_job
 
     document = read_json(spec)
     for path in (*tables, *([test] if test else [])):
@@ -54,12 +60,17 @@ def simulate(
     allowed = None if policy is None else _simulated(policy)
     # Several tables may have one file name; every owner needs a name of its own.
     owners = {f"owner-{number}": path for number, path in enumerate(tables, start=1)}
+    try:
+        mappings = by_owner(owners, [None if one == "-" else one for one in mapping or ()])
+    except (ValueError, FileNotFoundError) as error:
+        raise Failure(str(error)) from None
     configure_logging("console", "error")
     with tempfile.TemporaryDirectory(prefix="fedtrain-") as folder, progress("training") as show:
         job = whole_job(
             Path(folder),
             document,
             owners,
+            mappings=mappings,
             test=test,
             policy=allowed,
             export=tuple(dict.fromkeys(exports.values())),

@@ -55,6 +55,20 @@ def test_it_finds_the_coefficients_and_scores_the_test_set(folder: Path) -> None
     assert sorted(path.name for path in folder.iterdir()) == ["a.csv", "b.csv", "c.csv", "model.json", "test.csv"]
 
 
+def test_a_table_is_read_by_its_mapping(folder: Path) -> None:
+    (folder / "b.csv").write_text((folder / "b.csv").read_text().replace("u,v,y", "ue,v,y"))
+    (folder / "b.toml").write_text('[columns.u]\nfrom = "ue"\n')
+    tables = ("a.csv", "b.csv", "c.csv")
+    done = simulate(folder, *tables, "--mapping", "-", "--mapping", "b.toml", "--mapping", "-", "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)["model"]["coefficients"]
+    assert found == pytest.approx({"u": 3.0, "v": -2.0, "intercept": 5.0}, rel=1e-8)
+    few = simulate(folder, *tables, "--mapping", "b.toml")
+    assert (few.returncode, few.stderr) == (
+        1, "fedtrain: 1 mappings for 3 tables: give one for each, in their order\n"
+    )  # fmt: skip
+
+
 def test_without_json_it_prints_coefficients_cost_and_progress(folder: Path) -> None:
     done = simulate(folder, "a.csv", "b.csv", "c.csv", "--test", "test.csv")
     assert done.returncode == 0, done.stderr
