@@ -124,12 +124,17 @@ class _Sketch:
             return f"it holds more than {MAX_CATEGORIES} different texts, as names, identifiers and free text do"
         if len(self.texts) > _FEW and 2 * len(self.texts) > self.values:
             # Categories are told to all: these would be nearly the records themselves.
-            return "most of its texts belong to one record, as names, identifiers, dates and free text do"
+            return "more than every second record has a text of its own, as of names, identifiers, dates and free text"
         return "it holds one value only" if len(self.texts) < 2 else None
 
-    def questions(self, label: str) -> list[Question]:
+    def questions(self, label: str, is_target: bool) -> list[Question]:
         """Return what only the table's owner can tell of a column of numbers, after all batches."""
         found = self.extremes.questions(label)
+        low, high = self.extremes.low, self.extremes.high
+        if is_target and self.extremes.lower.next == high:
+            classes = f'["{low:.15g}", "{high:.15g}"]'
+            words = f"it has two values alone: are they classes? Then give it categories {classes}, and no range"
+            found.append(Question("may-be-classes", label, f"{label}: {words}", self.values))
         if self.whole and not self.falls and self.rises >= max(_ENOUGH_TO_RISE, _MOSTLY * self.values):
             words = f"{label}: its numbers rise from record to record: do they number the records? Then take it out"
             found.append(Question("may-be-identifier", label, words, self.values))
@@ -232,7 +237,7 @@ def describe_table(
             question
             for index in used
             if isinstance(sketch := sketches[index], _Sketch) and sketch.numeric
-            for question in sketch.questions(labels[index])
+            for question in sketch.questions(labels[index], index == chosen)
         ),
         target is not None or open_target,
     )

@@ -27,8 +27,9 @@ _USUAL_CODE: Final = re.compile(r"-?9{2,}|-[19]|-8{2,}")
 class Question:
     """Something that only the table's owner can tell.
 
-    `code`: "may-mean-missing", "many-clipped" or "hardly-varies"; of a draft "may-be-identifier"; for a job that claims privacy also that of a problem
-    which other jobs would be refused for, or "rows-beyond-plan".
+    `code`: "may-mean-missing", "many-clipped" or "hardly-varies"; of a draft also "may-be-identifier" or
+    "may-be-classes"; for a job that claims privacy also that of a problem which other jobs would be refused for, or
+    "rows-beyond-plan".
     """
 
     code: str

@@ -110,7 +110,7 @@ def test_texts_of_one_record_each_are_no_categories_for_all_to_see(tmp_path: Pat
         rows = (f"person {at % people},{'uvwxyz'[at % 6]},{at % 7}\n" for at in range(records))
         return left_out(write(tmp_path, "patient,ward,stay\n" + "".join(rows)))
 
-    why = "most of its texts belong to one record, as names, identifiers, dates and free text do"
+    why = "more than every second record has a text of its own, as of names, identifiers, dates and free text"
     assert drafted_of(30, 30) == {"patient": why}
     assert drafted_of(16, 30) == {"patient": why}
     assert drafted_of(15, 30) == {}
@@ -133,8 +133,20 @@ def test_numbers_that_rise_from_record_to_record_are_questioned(tmp_path: Path) 
     assert questioned(table_of(rising[:20])) == []
     assert questioned(table_of(sorted(rising * 4))) == []
     many = tmp_path / "many.parquet"
-    pq.write_table(pa.table({"case": list(range(200_000)), "y": [0, 1] * 100_000}), many, row_group_size=1_000)
+    pq.write_table(pa.table({"case": list(range(200_000)), "y": [0, 1, 2, 3] * 50_000}), many, row_group_size=1_000)
     assert questioned(many) == [("may-be-identifier", "case")]
+
+
+def test_a_target_of_two_numbers_is_questioned(tmp_path: Path) -> None:
+    path = write(tmp_path, "a,default\n" + "".join(f"{at % 5},{at % 2}\n" for at in range(30)))
+    (question,) = describe_table(path, target="default").questions
+    assert question.message == (
+        'default: it has two values alone: are they classes? Then give it categories ["0", "1"], and no range'
+    )
+    props = describe_table(path, target="default").as_dict()
+    props["target"] = {"name": "default", "categories": ["0", "1"]}
+    assert check_table(path, DataProps.model_validate(props), ModelType.LOGISTIC_REGRESSION).problems == []
+    assert questioned(write(tmp_path, "a,b\n" + "".join(f"{at % 2},{at % 5}\n" for at in range(30)))) == []
 
 
 def test_what_is_different_is_listed_once(tmp_path: Path) -> None:

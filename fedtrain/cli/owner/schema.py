@@ -104,7 +104,8 @@ def ask(
         print_json(spec)
     else:
         _write(out, spec)
-        echo(f"{out} is written: add what differs from the defaults, then `fedtrain deploy {out}`.")
+        kind = spec["model_type"]
+        echo(f"{out} is written, a {kind}: add what differs from the defaults, then `fedtrain deploy {out}`.")
 
 
 @app.command("ask-ranges")
