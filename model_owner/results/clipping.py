@@ -1,4 +1,4 @@
-"""Rows to predict for that have values outside a declared range, and so are predicted for at the range's end."""
+"""Rows that are predicted for at the end of a declared range, or not at all: what is told of them."""
 
 from __future__ import annotations
 
@@ -35,6 +35,15 @@ def as_json(found: Iterable[tuple[int, str]]) -> list[Json]:
     for row, column in sorted(found):
         by_row.setdefault(row, []).append(column)
     return [{"row": row, "columns": columns} for row, columns in by_row.items()]
+
+
+def remarks_on_rows(document: Json) -> tuple[Remark, ...]:
+    """Return the remarks on a test set's rows, of a prediction's document: those left out, and those clipped."""
+    scored, left_out = len(document["values"]), len(document.get("left_out", ()))
+    told = remarks_on_clipped(document.get("clipped", ()), scored)
+    if not left_out:
+        return told
+    return (remark(RemarkCode.ROWS_LEFT_OUT, count=left_out, rows=scored + left_out), *told)
 
 
 def remarks_on_clipped(clipped: Sequence[Json], rows: int) -> tuple[Remark, ...]:

@@ -15,7 +15,7 @@ from fedtrain.model_owner.arithmetic.arrays import Floats
 from fedtrain.model_owner.job_state import JobState
 from fedtrain.model_owner.jobs.datasets import fingerprint
 from fedtrain.model_owner.results.clipping import as_json as clipped_as_json
-from fedtrain.model_owner.results.clipping import clipped_rows, remarks_on_clipped
+from fedtrain.model_owner.results.clipping import clipped_rows, remarks_on_clipped, remarks_on_rows
 from fedtrain.model_owner.results.examined.wrongly_read import (
     MOST_EXAMPLES,
     WronglyRead,
@@ -59,7 +59,7 @@ class Predictions:
             lambda: (self._store.job(prediction.model_id), self._store.model(prediction.model_id))
         )
         document, more = prediction.document, dict[str, Any]()
-        remarks = remarks_on_clipped(document.get("clipped", ()), len(document["values"]))
+        remarks = remarks_on_rows(document)
         if state is not None and model is not None:
             more, told = _predicting(state, model).explained(document)
             remarks = (*remarks_on(state, model), *told, *remarks)
@@ -143,7 +143,7 @@ class Predictions:
         if known is not None:
             return known
         predicting = _predicting(state, model)
-        scores, targets, clipped = _score(state, predicting, dataset)
+        scores, targets, clipped, left_out = _score(state, predicting, dataset)
         # The same test set is split in the same way for every model.
         seed = int(dataset.version[:16], 16)
         prediction_id = uuid4().hex
@@ -152,6 +152,7 @@ class Predictions:
             "model_id": state.job_id,
             "dataset_id": dataset.id,
             "clipped": clipped,
+            "left_out": left_out,
             **predicting.on_test_set(scores, targets, seed),
         }
         return self._store.put_prediction(
@@ -177,19 +178,25 @@ def _predicting(state: JobState, model: TrainedModel) -> Predicting:
     return fitted
 
 
-def _score(state: JobState, predicting: Predicting, dataset: Dataset) -> tuple[Floats, Floats, list[dict[str, Any]]]:
-    """(rows, k) scores and encoded targets of a test set, read in batches, and which rows were clipped where."""
+def _score(
+    state: JobState, predicting: Predicting, dataset: Dataset
+) -> tuple[Floats, Floats, list[dict[str, Any]], list[int]]:
+    """(rows, k) scores and encoded targets of a test set, read in batches, which rows were clipped where, and which of
+    the file's, from 0, lack a value and are left out."""
     encoder = Encoder.of_spec(state.spec)
     values: list[Floats] = []
     targets: list[Floats] = []
     clipped: list[tuple[int, str]] = []
+    left_out: list[int] = []
     for read, batch in _batches(encoder, dataset):
         before = sum(len(part) for part in values)
         kept = (batch.records - read.first_row).tolist()
         clipped += [(before + row, column) for row, column in clipped_rows(encoder, read, kept)]
+        records = np.arange(read.first_row, read.first_row + read.rows)
+        left_out += (np.setdiff1d(records, batch.records, assume_unique=True) - 1).tolist()
         values.append(predicting.scores(batch.X))
         targets.append(batch.Y)
-    return np.concatenate(values), np.concatenate(targets), clipped_as_json(clipped)
+    return np.concatenate(values), np.concatenate(targets), clipped_as_json(clipped), left_out
 
 
 def _batches(encoder: Encoder, dataset: Dataset) -> Iterator[tuple[TableBatch, EncodedBatch]]:

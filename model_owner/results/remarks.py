@@ -29,6 +29,7 @@ class RemarkCode(StrEnum):
     CLASS_MISSING = "class-missing"
     SEPARABLE = "separable"
     OUTSIDE_RANGE = "outside-range"
+    ROWS_LEFT_OUT = "rows-left-out"
     RARE_CLASS = "rare-class"
     NOISED = "noised"
     NOISED_STEPS = "noised-steps"
@@ -75,6 +76,10 @@ TEXTS: Final[Mapping[RemarkCode, str]] = MappingProxyType(
         RemarkCode.OUTSIDE_RANGE: (
             "{count} of {rows} rows have a {column} outside its declared range, and are predicted for as if it was at "
             "the range's end; `clipped` names them."
+        ),
+        RemarkCode.ROWS_LEFT_OUT: (
+            "{count} of {rows} rows of the test set have no value in a column that the model needs: they are not among "
+            "`values`, nor in the metrics, and `left_out` names them."
         ),
         RemarkCode.NOISED: (
             "All sums carry noise, for ε = {epsilon:g} at δ = {delta:g} for each record: coefficients, and the "

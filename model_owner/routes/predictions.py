@@ -58,7 +58,8 @@ class PredictionView(BaseModel):
 
     Of a classifier, values are probabilities: of the second class where there are two, else a list of every class's;
     `classes` are the likeliest and `targets` the true ones. `calibration.rows` (from 0) are the rows that the
-    probabilities were fitted on; cost and metrics are those of all the others. `remarks`: what people must know.
+    probabilities were fitted on; cost and metrics are those of all the others. `left_out`: rows of the test set, from
+    0, that lack a value and are not among `values`. `remarks`: what people must know.
     """
 
     model_config = ConfigDict(
@@ -89,6 +90,7 @@ class PredictionView(BaseModel):
     decision: Decision | None = None
     calibrated_coefficients: dict[str, float | dict[str, float]] | None = None
     clipped: list[Clipped] = []
+    left_out: list[int] = []
     remarks: list[Remark] = []
 
 

@@ -60,14 +60,20 @@ def test_rows_outside_a_range_are_named_and_counted(services: Bridge, capsys: py
         assert told["clipped"] == [{"row": 1, "columns": ["c0", "c1"]}, {"row": 2, "columns": ["c1"]}]
         assert told["values"][1] == pytest.approx(owner.predict([[1, -1]], model_id)["values"][0])
         assert owner.predict([[1, -1]], model_id)["clipped"] == []
-        with pytest.warns(RemarkWarning, match="2 of 299 rows have a c1 outside"):
+        with (
+            pytest.warns(RemarkWarning, match="2 of 299 rows have a c1 outside"),
+            pytest.warns(RemarkWarning, match="1 of 300 rows of the test set have no value"),
+        ):
             prediction = owner.prediction(model_id)
+        # The values are those of the second row on: whoever puts them beside the file's rows has to know.
+        assert (len(prediction["values"]), prediction["left_out"]) == (299, [0])
         assert prediction["clipped"] == [{"row": 2, "columns": ["c0", "c1"]}, {"row": 6, "columns": ["c1"]}]
         assert prediction["cost_is"] == "mean squared error on the test rows"
         assert owner.model(model_id)["loss_is"] == "mean squared error on the training rows"
     print_prediction(prediction, rows=5)
     out = capsys.readouterr().out
     assert "cost is the mean squared error" in out
+    assert "note: 1 of 300 rows of the test set have no value" in out
     assert sum(line.split()[2:] == ["c0,", "c1"] for line in out.splitlines()) == 1
 
 

@@ -977,7 +977,8 @@ export interface components {
          *
          *     Of a classifier, values are probabilities: of the second class where there are two, else a list of every class's;
          *     `classes` are the likeliest and `targets` the true ones. `calibration.rows` (from 0) are the rows that the
-         *     probabilities were fitted on; cost and metrics are those of all the others. `remarks`: what people must know.
+         *     probabilities were fitted on; cost and metrics are those of all the others. `left_out`: rows of the test set, from
+         *     0, that lack a value and are not among `values`. `remarks`: what people must know.
          * @example {
          *       "cost": 2900.19,
          *       "dataset_id": "5c1f0e8a7b6d4e3f9a2b1c0d8e7f6a5b",
@@ -1024,6 +1025,11 @@ export interface components {
             decision?: components["schemas"]["Decision"] | null;
             /** Id */
             id: string;
+            /**
+             * Left Out
+             * @default []
+             */
+            left_out: number[];
             /** Metrics */
             metrics: {
                 [key: string]: unknown;
@@ -1100,7 +1106,7 @@ export interface components {
          * @description Codes for programs; `TEXTS` has what they say to a person.
          * @enum {string}
          */
-        RemarkCode: "not-converged" | "surrogate-coefficients" | "column-hardly-varies" | "collinear" | "uncertain" | "directions-left" | "columns-not-judged" | "class-missing" | "separable" | "outside-range" | "rare-class" | "noised" | "noised-steps" | "noise-dominates" | "noise-takes-rows";
+        RemarkCode: "not-converged" | "surrogate-coefficients" | "column-hardly-varies" | "collinear" | "uncertain" | "directions-left" | "columns-not-judged" | "class-missing" | "separable" | "outside-range" | "rows-left-out" | "rare-class" | "noised" | "noised-steps" | "noise-dominates" | "noise-takes-rows";
         /**
          * Role
          * @enum {string}
