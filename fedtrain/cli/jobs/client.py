@@ -60,6 +60,9 @@ class Service(BlockingClient):
 
     def _unreached(self, error: Exception) -> Failure:
         why = unreachable_through(self.proxy, error)
+        if "CERTIFICATE_VERIFY_FAILED" in why:
+            advice = "FEDTRAIN_CA_FILE names the CA to believe, tls/ca.pem in a member's folder"
+            return Failure(f"the certificate at {self.base_url} is not believed ({why}): {advice}")
         return Failure(f"nothing answers at {self.base_url} ({why}): is the service started, and is this its address?")
 
     def _said(self, response: httpx.Response, answer: bytes) -> Problem:

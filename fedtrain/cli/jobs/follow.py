@@ -56,7 +56,7 @@ def as_answered(state: dict[str, Any]) -> dict[str, Any]:
 
 
 def describe_progress(state: dict[str, Any]) -> str:
-    """Return one line about where a job stands: status, round of how many, loss, whom it waits for."""
+    """Return one line about where a job stands: status, round of how many, loss."""
     parts = [str(state.get("status", ""))]
     if state.get("rounds"):
         parts.append(f"round {state.get('round') or 0} of {state['rounds']}")

@@ -6,6 +6,9 @@ import os
 import re
 import subprocess
 import sys
+import threading
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,13 +16,16 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from fedtrain.cli.jobs.client import read_json
+from fedtrain.cli.jobs.client import Service, read_json
 from fedtrain.cli.jobs.remedies import REMEDIES
 from fedtrain.cli.main import app
 from fedtrain.cli.output import Failure, describe_error
+from fedtrain.cli.trust.certificates import make_ca
 from fedtrain.service.runtime.extras import EXTRA_OF
+from fedtrain.service.runtime.tls import server_context
 from fedtrain.service.vault.identity_file import load_or_create_identity
 from fedtrain.spec.problems import Code, Problem
+from tests.harness.certificates import issue
 from tests.harness.free_ports import free_port
 
 
@@ -172,6 +178,35 @@ def test_a_problem_is_told_with_its_fields_and_remedy() -> None:
     assert "The spec is wrong." in line
     assert "training.rounds: too big" in line
     assert "Correct the fields that are named" in line
+
+
+def test_a_certificate_that_is_not_believed_is_told_with_the_setting_that_names_its_ca(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = datetime.now(UTC)
+    ca = make_ca("lenders", now, now + timedelta(days=2))
+    pair = issue(ca, "acme", ["localhost"], now, now + timedelta(days=1))
+    for name, content in (("ca.pem", ca.certificate), ("cert.pem", pair.certificate), ("key.pem", pair.key)):
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "key.pem").chmod(0o600)
+    monkeypatch.delenv("FEDTRAIN_CA_FILE", raising=False)
+    server = HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
+    server.socket = server_context(tmp_path / "cert.pem", tmp_path / "key.pem").wrap_socket(
+        server.socket, server_side=True
+    )
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    address = f"https://localhost:{server.server_port}"
+    try:
+        with pytest.raises(Failure, match=r"is not believed .*: FEDTRAIN_CA_FILE names the CA to believe"):
+            Service(address).get("/models")
+        monkeypatch.setenv("FEDTRAIN_CA_FILE", str(tmp_path / "ca.pem"))
+        with pytest.raises(Problem, match="answered 501"):
+            Service(address).get("/models")
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def test_an_unexpected_error_is_told_without_its_trace() -> None:
