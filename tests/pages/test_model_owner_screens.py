@@ -189,6 +189,17 @@ def test_a_results_errors_are_those_of_its_values_on_the_test_set(
     )
 
 
+def test_what_is_to_be_known_of_the_test_sets_rows_is_shown(finished: tuple[Parties, str], watched: Watched) -> None:
+    parties, job = finished
+    with parties.client("model-owner") as http:
+        found = http.get("/prediction", params={"model_id": job}).json()
+    said = {"code": "rows-left-out", "text": f"1 of 9 rows {MARKUP}", "column": None}
+    page = watched.page(parties.urls["model-owner"])
+    page.route("**/prediction?*", lambda route: route.fulfill(json={**found, "remarks": [said]}))
+    page.goto(f"{parties.urls['model-owner']}/#/model-owner/result/{job}")
+    page.get_by_text(said["text"]).wait_for()
+
+
 def test_of_classes_the_curves_of_the_chosen_one_are_drawn(finished: tuple[Parties, str], watched: Watched) -> None:
     parties, job = finished
     curve = {"x": [0.0, 0.5, 1.0], "y": [0.0, 0.75, 1.0]}

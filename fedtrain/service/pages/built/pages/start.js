@@ -7,7 +7,7 @@ const element = document.currentScript.parentElement;
 
 Promise.all([
 import("./immutable/entry/start.CktdfMm2.js"),
-import("./immutable/entry/app.C4eMxwfm.js")
+import("./immutable/entry/app.CEr-ujxD.js")
 ]).then(([kit, app]) => {
 kit.start(app, element);
 });
