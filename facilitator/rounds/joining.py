@@ -130,5 +130,5 @@ def _who_is_missing(state: JobState, least: int, dataset: str | None) -> str:
         return f"No registered Data Owner offers the dataset {dataset or 'default'}; {least} are needed."
     names = [f"{owner.name} declined ({owner.code})" for owner in state.declined]
     names += [f"{owner.name} did not answer in time" for owner in state.awaited_owners]
-    joined = f"{len(state.accepted)} of {len(state.invited)} Data Owners joined, {least} are needed"
+    joined = f"{len(state.accepted)} of {len(state.invited)} Data Owners joined, {least} are needed (min_data_owners)"
     return f"{joined}: {'; '.join(names)}." if names else f"{joined}."

@@ -139,5 +139,5 @@ def _show(outcome: Outcome) -> None:
     if outcome.prediction is not None:
         console().print()
         print_prediction(outcome.prediction, rows=5)
-    elif outcome.model["status"] == "FINISHED":
+    elif outcome.model["status"] == "FINISHED" and outcome.model["model_type"] != "RANGES":
         console().print("finished; with --test there would be a cost", markup=False)

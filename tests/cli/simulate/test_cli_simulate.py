@@ -69,6 +69,17 @@ def test_a_table_is_read_by_its_mapping(folder: Path) -> None:
     )  # fmt: skip
 
 
+def test_ranges_that_are_asked_for_have_no_cost(folder: Path) -> None:
+    columns = {"features": [{"name": "u", "type": "continuous", "range": [0, 10]}]}
+    (folder / "model.json").write_text(
+        json.dumps({"model_type": "RANGES", "data_props": columns, "training": {"key_bits": 512}})
+    )
+    done = simulate(folder, "a.csv", "b.csv", "c.csv")
+    assert done.returncode == 0, done.stderr
+    assert "limits" in done.stdout
+    assert "cost" not in done.stdout
+
+
 def test_without_json_it_prints_coefficients_cost_and_progress(folder: Path) -> None:
     done = simulate(folder, "a.csv", "b.csv", "c.csv", "--test", "test.csv")
     assert done.returncode == 0, done.stderr
