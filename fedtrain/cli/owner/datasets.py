@@ -124,7 +124,8 @@ def list_datasets(data_owner: DataOwner = None, as_json: Json = False) -> None:
 def _state(dataset: dict[str, Any] | None) -> str:
     if dataset is None:
         return "not on offer any more"
-    fits = {True: "fits its schema", False: "does not fit its schema", None: "not looked at"}[dataset["fits"]]
+    asks = "does not fit its schema, or raises questions: see fedtrain check"
+    fits = {True: "fits its schema", False: asks, None: "not looked at"}[dataset["fits"]]
     return f"{len(dataset['columns'])} columns, {fits}"
 
 
