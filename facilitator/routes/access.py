@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Path, Request, Response
 from starlette.responses import StreamingResponse
@@ -25,36 +25,20 @@ from fedtrain.spec.problems import Problem
 MOST_POLLS_OF_A_PARTY = MAX_OPEN_TASKS + 36
 
 
-def _service(request: Request) -> JobService:
-    service: JobService = request.app.state.service
-    return service
+def held(name: str) -> Any:
+    """Return the dependency on what the application holds as `name`."""
+
+    def find(request: Request) -> Any:
+        return getattr(request.app.state, name)
+
+    return Depends(find)
 
 
-def _desk(request: Request) -> TaskDesk:
-    desk: TaskDesk = request.app.state.desk
-    return desk
-
-
-def _mailbox(request: Request) -> Mailbox:
-    mailbox: Mailbox = request.app.state.mailbox
-    return mailbox
-
-
-def _heads(request: Request) -> Heads:
-    heads: Heads = request.app.state.heads
-    return heads
-
-
-def _sightings(request: Request) -> Sightings:
-    sightings: Sightings = request.app.state.sightings
-    return sightings
-
-
-Service = Annotated[JobService, Depends(_service)]
-Desk = Annotated[TaskDesk, Depends(_desk)]
-Post = Annotated[Mailbox, Depends(_mailbox)]
-Ends = Annotated[Heads, Depends(_heads)]
-Seen = Annotated[Sightings, Depends(_sightings)]
+Service = Annotated[JobService, held("service")]
+Desk = Annotated[TaskDesk, held("desk")]
+Post = Annotated[Mailbox, held("mailbox")]
+Ends = Annotated[Heads, held("heads")]
+Seen = Annotated[Sightings, held("sightings")]
 JobIdInPath = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", examples=["0f4b6d1c9e7a4c52b8d3a6e5f1029384"])]
 HashInPath = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", examples=["9f" * 32])]
 PartyInPath = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", examples=["1a" * 32])]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 
 from fedtrain.facilitator.registry.catalogue import Asked, Catalogue
-from fedtrain.facilitator.routes.access import SIGNED_EXAMPLE, PartyInPath, signed_body
+from fedtrain.facilitator.routes.access import SIGNED_EXAMPLE, PartyInPath, held, signed_body
 from fedtrain.protocol.documents.card import CURSOR, CardList, Tag
 from fedtrain.protocol.documents.signed import Hash, PartyId, SignedDocument
 from fedtrain.service.people.permissions import Permission
@@ -19,14 +19,7 @@ router = APIRouter(prefix="/datasets", tags=["datasets"])
 
 DatasetInPath = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", examples=["default"])]
 _FOUND = {"cards": [SIGNED_EXAMPLE], "next": None}
-
-
-def _catalogue(request: Request) -> Catalogue:
-    catalogue: Catalogue = request.app.state.catalogue
-    return catalogue
-
-
-TheCatalogue = Annotated[Catalogue, Depends(_catalogue)]
+TheCatalogue = Annotated[Catalogue, held("catalogue")]
 
 
 @router.get(

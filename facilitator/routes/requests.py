@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 
 from fedtrain.facilitator.registry.requests import Requests
-from fedtrain.facilitator.routes.access import SIGNED_EXAMPLE, HashInPath, signed_body
+from fedtrain.facilitator.routes.access import SIGNED_EXAMPLE, HashInPath, held, signed_body
 from fedtrain.protocol.documents.request import KeptRequest, RequestList
 from fedtrain.service.people.permissions import Permission
 from fedtrain.service.web.caller import CallingDataOwner, CallingModelOwner, CallingParty, needs
@@ -17,14 +17,7 @@ router = APIRouter(prefix="/requests", tags=["requests"])
 
 _KEPT = {"request": SIGNED_EXAMPLE, "entries": [{"kind": "message", "signed": SIGNED_EXAMPLE}]}
 _EXAMPLE = {"content": {JSON_TYPE: {"example": _KEPT}}}
-
-
-def _requests(request: Request) -> Requests:
-    requests: Requests = request.app.state.requests
-    return requests
-
-
-TheRequests = Annotated[Requests, Depends(_requests)]
+TheRequests = Annotated[Requests, held("requests")]
 
 
 @router.put(
