@@ -66,7 +66,7 @@ from fedtrain.service.vault.backup import restored_at
 from fedtrain.service.vault.head_files import HeadFiles
 from fedtrain.service.vault.identity_file import load_or_create_identity
 from fedtrain.service.vault.key_files import KeyFiles
-from fedtrain.service.vault.trust_file import read_membership
+from fedtrain.service.vault.trust_file import read_membership, watched_trust
 from fedtrain.service.web.app import create_service
 from fedtrain.spec.model_spec import MOST_SPEC_ITEMS
 
@@ -176,6 +176,8 @@ class _Parts:
     async def running(self, app: FastAPI, engine: Engine) -> AsyncIterator[None]:
         """Open the store, take up what was under way, and work tasks off until the application stops."""
         settings = self._settings
+        trust = watched_trust(settings.state_dir)
+        trust.value()  # a list that cannot be used is known before the first job
         store = await asyncio.to_thread(ModelStore, settings.database, settings.state_dir)
         await asyncio.to_thread(store.remove_unnamed_bodies)
         app.state.sessions.people = People(store.engine, self._clock)
@@ -205,6 +207,7 @@ class _Parts:
             data_folder=settings.data_folder,
             round_metrics=round_metrics,
             membership=self._membership,
+            trust=trust.value,
         )
         contexts = JobContexts(resources)
         effects = JobEffects(resources, contexts)

@@ -14,6 +14,7 @@ from fedtrain.protocol.documents.identity import Identity
 from fedtrain.protocol.documents.opened import OpenedDocuments
 from fedtrain.protocol.documents.roster import OpenRoster
 from fedtrain.protocol.documents.signed import Hash, JobId, Manifest, Name, PartyId, SignedDocument
+from fedtrain.protocol.documents.trust import Trust
 from fedtrain.protocol.messages.rounds import NO_ENTRY, Kind
 from fedtrain.protocol.states import ENDED, Phase, Status, status_of
 from fedtrain.spec.model_spec import ModelSpec, Strict
@@ -22,7 +23,10 @@ from fedtrain.spec.problems import Code, Problem
 
 @dataclass(frozen=True)
 class JobContext:
-    """Constants of a job: who this Model Owner is, the plan that follows from the spec, the documents."""
+    """Constants of a job: who this Model Owner is, the plan that follows from the spec, the documents.
+
+    `trust`: whom it has pinned by now.
+    """
 
     identity: Identity
     name: str
@@ -30,6 +34,7 @@ class JobContext:
     rounds: int
     membership: SignedDocument | None = None
     documents: OpenedDocuments = field(default_factory=OpenedDocuments)
+    trust: Trust = field(default_factory=Trust)
 
     def manifest(self, state: JobState) -> Manifest:
         """Return the job's manifest. Raises Problem(WRONG_STATE) before it is signed."""

@@ -25,6 +25,7 @@ from fedtrain.model_owner.sums.sealing import sealing_of
 from fedtrain.model_owner.sums.unmasking import share_in_sum
 from fedtrain.protocol.documents.identity import sha256_hex
 from fedtrain.protocol.documents.quorum import least_in_set, most_rows
+from fedtrain.protocol.documents.roster import OpenRoster
 from fedtrain.protocol.documents.signed import Manifest, sign_document
 from fedtrain.protocol.evidence.addition import SumContext
 from fedtrain.protocol.messages.expected import planned_round
@@ -144,6 +145,7 @@ def _roster_closed(context: JobContext, state: JobState, arrived: j.StepArrived,
     given = (entry.index, entry.previous, entry.manifest_hash, entry.roster_hash, entry.answers, entry.product_hash)
     if given != (0, NO_ENTRY, context.manifest_hash(state), roster.hash, (), None):
         raise Problem(Code.LOG_INCONSISTENT, "The log does not begin with this job's manifest and roster.")
+    _check_known(context, roster, now)
     after = _with(
         state,
         # The state is kept before the first point is sealed: the same step may come again.
@@ -172,6 +174,20 @@ def _roster_closed(context: JobContext, state: JobState, arrived: j.StepArrived,
         0,
         now,
     )
+
+
+def _check_known(context: JobContext, roster: OpenRoster, now: datetime) -> None:
+    """Raise Problem(ROSTER_INVALID) for an owner that this party does not know, once it has pinned any.
+
+    Who is asked to join is up to the Facilitator, which could make owners, and their records, up.
+    """
+    if not context.trust.pins_data_owners:
+        return
+    for one in roster.acceptances:
+        doubt = context.trust.doubt(one.party, "data-owner", one.membership, now)
+        if doubt is not None:
+            who = f"{one.name} ({one.party[:16]}…), which {doubt}"
+            raise Problem(Code.ROSTER_INVALID, f"The roster has {who}: `fedtrain trust` pins it, once checked.")
 
 
 def _open_sum(context: JobContext, state: JobState, arrived: j.StepArrived) -> j.OpenSum:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,6 +22,7 @@ from fedtrain.planning.unit_costs import UnitCosts
 from fedtrain.protocol.clock import Clock
 from fedtrain.protocol.documents.identity import Identity
 from fedtrain.protocol.documents.signed import SignedDocument
+from fedtrain.protocol.documents.trust import Trust
 from fedtrain.service.driver import Contexts
 from fedtrain.service.runtime.doorbell import Doorbell
 from fedtrain.service.store.full_disk import call_in
@@ -33,9 +34,9 @@ T = TypeVar("T")
 class Resources:
     """Resources that the Model Owner is given. `draw_hex`: fresh random hex digits, two a byte.
 
-    `membership`: the consortium's signed word that this party is a member, where there is one. `unit_costs`: this
-    machine's speed for keys of so many bits; it may block to measure it. `data_folder`: where files are that a spec
-    names.
+    `membership`: the consortium's signed word that this party is a member, where there is one. `trust`: whom it has
+    pinned, as it is now. `unit_costs`: this machine's speed for keys of so many bits; it may block to measure it.
+    `data_folder`: where files are that a spec names.
     """
 
     store: ModelStore
@@ -53,6 +54,7 @@ class Resources:
     data_folder: Path
     round_metrics: RoundMetrics
     membership: SignedDocument | None = None
+    trust: Callable[[], Trust] = Trust
     draw_hex: Callable[[int], str] = secrets.token_hex
 
     async def run(self, work: Callable[[], T]) -> T:
@@ -77,7 +79,8 @@ class JobContexts:
 
     def opened(self, state: JobState) -> JobContext:
         """Return a job's context to a thread, which waits where the job is to be planned."""
-        return self._kept.of(state.job_id, lambda: self._context(state, plan_spec(state.spec)))
+        kept = self._kept.of(state.job_id, lambda: self._context(state, plan_spec(state.spec)))
+        return replace(kept, trust=self._own.trust())
 
     def _context(self, state: JobState, plan: Plan) -> JobContext:
         return JobContext(self._own.identity, self._own.name, plan, state.rounds, self._own.membership)

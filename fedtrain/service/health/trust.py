@@ -18,14 +18,17 @@ from fedtrain.service.vault.trust_file import Pin, read_membership, read_pins
 SOON = timedelta(days=30)
 _PIN = "`fedtrain trust KEY --role model-owner --name NAME --state-dir …`, or a consortium's key"
 
+_PIN_OWNER = "`fedtrain trust KEY --role data-owner --name NAME --state-dir …`, or a consortium's key"
+_OWNERS = ("data-owner", "consortium")
+
 
 def check_trust(settings: ServiceSettings, role: Role, now: datetime) -> Iterator[Finding]:
-    """Pins, for a Data Owner; the consortium's word, for both kinds of members. Nothing for a Facilitator."""
+    """Pins, and the consortium's word, for both kinds of members. Nothing for a Facilitator."""
     if role is Role.FACILITATOR:
         return
     try:
-        if role is Role.DATA_OWNER:
-            yield from _pins(read_pins(settings.state_dir), settings)
+        pins = read_pins(settings.state_dir)
+        yield from _pins(pins, settings) if role is Role.DATA_OWNER else _owners(pins)
         yield _membership(settings, role, now)
     except SecretFileError as error:
         yield fail(
@@ -46,6 +49,14 @@ def _pins(pins: Sequence[Pin], settings: ServiceSettings) -> Iterator[Finding]:
         yield fail("trust", "no Model Owner is known here, so every job will be declined", _PIN)
     else:
         yield warn("trust", "nobody is pinned: on loopback, every Model Owner is accepted", _PIN)
+
+
+def _owners(pins: Sequence[Pin]) -> Iterator[Finding]:
+    known = [pin.name if pin.role == "data-owner" else f"members of {pin.name}" for pin in pins if pin.role in _OWNERS]
+    if known:
+        yield ok("trust", f"known Data Owners: {', '.join(known)}; a job that others join ends")
+    else:
+        yield warn("trust", "nobody is pinned: whoever the Facilitator puts on a roster is taken", _PIN_OWNER)
 
 
 def _membership(settings: ServiceSettings, role: Role, now: datetime) -> Finding:
