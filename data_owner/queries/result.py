@@ -16,6 +16,8 @@ from fedtrain.spec.problems import Code, Problem
 from fedtrain.tabular.writing import write_table
 
 _CHUNK_ROWS: Final = 16_384
+#: Of a wide result fewer rows are held: each value is an object of its own until it is typed.
+_CHUNK_CELLS: Final = 1 << 19
 _CHUNK_BYTES: Final = 16 << 20
 #: Bytes of a row's texts and bytes at most, as of a record of a CSV file.
 MOST_ROW_BYTES: Final = 4 << 20
@@ -63,7 +65,7 @@ def _check_names(names: Sequence[str]) -> None:
 def _spooled(names: Sequence[str], rows: Iterator[Row], spool: IO[bytes], most_bytes: int) -> tuple[list[Any], int]:
     """Write the rows to `spool`, a stream of their own for each chunk; return the columns' types, and their number."""
     types, count = [pa.null()] * len(names), 0
-    for chunk in _chunks(rows):
+    for chunk in _chunks(rows, min(_CHUNK_ROWS, max(1, _CHUNK_CELLS // len(names)))):
         first_row = count + 1
         columns = zip(*chunk, strict=True)
         arrays = [array_of(name, column, first_row) for name, column in zip(names, columns, strict=True)]
@@ -86,7 +88,7 @@ def _spooled(names: Sequence[str], rows: Iterator[Row], spool: IO[bytes], most_b
     return types, count
 
 
-def _chunks(rows: Iterator[Row]) -> Iterator[list[Row]]:
+def _chunks(rows: Iterator[Row], most: int) -> Iterator[list[Row]]:
     chunk: list[Row] = []
     size = 0
     for number, row in enumerate(rows, 1):
@@ -98,7 +100,7 @@ def _chunks(rows: Iterator[Row]) -> Iterator[list[Row]]:
             )
         chunk.append(row)
         size += row_bytes
-        if len(chunk) == _CHUNK_ROWS or size >= _CHUNK_BYTES:
+        if len(chunk) == most or size >= _CHUNK_BYTES:
             yield chunk
             chunk, size = [], 0
     if chunk:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +170,24 @@ def test_a_result_larger_than_an_upload_may_be_is_refused_before_it_is_whole(dat
     assert "Row 1 has 5,000,000 bytes" in refused(
         database, "SELECT printf('%.*c', 2500000, 'x') AS x, printf('%.*c', 2500000, 'x') AS y"
     )
+
+
+def test_of_a_wide_result_few_rows_are_held_at_a_time(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[int] = []
+    typed = result.array_of
+
+    def noted(name: str, values: Sequence[object], first_row: int) -> Any:
+        held.append(len(values))
+        return typed(name, values, first_row)
+
+    monkeypatch.setattr(result, "array_of", noted)
+    columns, rows = 2_000, 600
+    names = ", ".join(f"i + {at} AS c{at}" for at in range(columns))
+    kept = run(database, f"{ENDLESS.format(names)} LIMIT {rows}", most_bytes=1 << 28)
+    assert kept.rows == rows and sum(held) == rows * columns
+    assert max(held) * columns <= 1 << 19
+    table = pyarrow.parquet.read_table(kept.path, columns=["c0", "c1999"])
+    assert table["c1999"].to_pylist() == [row + 2_000 for row in range(rows)]
 
 
 def test_a_database_is_one_that_the_settings_name(database: Path, tmp_path: Path) -> None:
