@@ -111,6 +111,16 @@ def test_a_field_that_was_changed_after_the_approval_is_refused_by_name(field: t
     assert f"{'.'.join(map(str, field))}" in refused(changed(*field, to=value), decided())
 
 
+def test_a_category_that_is_another_text_is_another_though_python_takes_them_for_the_same() -> None:
+    def with_categories(*categories: object) -> ModelSpec:
+        return changed("data_props", "features", 1, to={"name": "dose", "type": "nominal", "categories": categories})
+
+    approved = Decided(request_of(MODEL_OWNER, ASKED, with_categories(0, 1)), decided().decision)
+    assert judged(with_categories(0, 1.0), approved)[1] == (j.Freeze("default", "da" * 32),)  # one text: it is the same
+    for given in ((False, 1), (0, True)):
+        assert "data_props.features.1.categories." in refused(with_categories(*given), approved)
+
+
 def test_a_column_more_is_refused() -> None:
     features = titled().model_dump(mode="json", exclude_none=True)["data_props"]["features"]
     more = [*features, {"name": "sex", "type": "continuous", "range": [0, 1]}]

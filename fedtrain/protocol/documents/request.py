@@ -260,11 +260,11 @@ def _departures(
 ) -> Iterator[Departure]:
     if model_owner != document.model_owner:
         yield Departure("model_owner", f"it is {model_owner[:16]}…, and {document.model_owner[:16]}… asked")
-    if spec != document.spec:
+    if spec.model_dump_json() != document.spec.model_dump_json():  # to Python True is 1
         smaller = _smaller(spec, document.spec)
         job, approved = dict(_leaves(spec)), dict(_leaves(document.spec))
         for field in sorted({*job, *approved} - smaller):
-            if job.get(field) != approved.get(field):
+            if not _same(job.get(field), approved.get(field)):
                 why = f"it is {_value(job.get(field))}, and {_value(approved.get(field))} was approved"
                 yield Departure(field, why)
     if conditions.until is not None and now >= conditions.until:
@@ -276,6 +276,10 @@ def _departures(
     if conditions.max_epsilon is not None and (epsilon is None or epsilon > conditions.max_epsilon):
         asked = "a job without privacy" if epsilon is None else f"epsilon {epsilon:.6g}"
         yield Departure("privacy.epsilon", f"{asked} is more than the {conditions.max_epsilon:g} that was approved")
+
+
+def _same(value: object, other: object) -> bool:
+    return value == other and isinstance(value, bool) == isinstance(other, bool)
 
 
 def _smaller(spec: ModelSpec, asked: ModelSpec) -> set[str]:
