@@ -6,8 +6,8 @@ import asyncio
 import math
 from collections.abc import Callable
 
-from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fedtrain.protocol.states import Role
 from fedtrain.service.limits.body_limits import refuse_unread
@@ -27,7 +27,10 @@ PUBLIC_FOLDERS = (TYPE_BASE, "/pages/")
 
 
 class AccessMiddleware:
-    """ASGI middleware. Leaves the caller in `request.state.caller`, where `fedtrain.service.web.caller` finds it."""
+    """ASGI middleware. Leaves the caller in `request.state.caller`, where `fedtrain.service.web.caller` finds it.
+
+    What a caller is answered is for nobody after it: no browser and no proxy keeps it, unless a route says so itself.
+    """
 
     def __init__(
         self, app: ASGIApp, gate: Gate, role: Role, rate_limit: RateLimit | None, monotonic: Callable[[], float]
@@ -46,7 +49,13 @@ class AccessMiddleware:
         except Problem as problem:
             await refuse_unread(problem, scope, receive, send)
             return
-        await self._app(scope, receive, send)
+
+        async def send_unkept(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        await self._app(scope, receive, send_unkept)
 
     async def _admit(self, scope: Scope) -> None:
         """Raises Problem: UNAUTHENTICATED, FORBIDDEN, RATE_LIMITED."""
