@@ -69,6 +69,11 @@ class Preparation:
             task = self._running[job_id] = asyncio.create_task(self._settle(job_id), name=f"preparation of {job_id}")
             task.add_done_callback(lambda _: self._running.pop(job_id, None))
 
+    @property
+    def busy(self) -> bool:
+        """Say whether anything is under way."""
+        return bool(self._running)
+
     async def cancel(self, job_id: str, reason: str) -> JobState:
         """Cancel a job here, and tell the Facilitator in the background. Raises Problem: MODEL_NOT_FOUND, JOB_OVER."""
         outcome = await self._service.apply(job_id, j.CancelAsked(reason))
