@@ -261,6 +261,7 @@ class _Parts:
                 Requester(self._identity, settings.name, self._membership, settings.allow_small_keys),
                 Requests(self._identity, client, self._clock.now),
                 catalogue,
+                store,
             )
             app.state.desk = Desk(
                 service, preparation, predictions, datasets, store, views, doorbell, scoring, catalogue, requests

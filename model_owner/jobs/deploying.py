@@ -1,4 +1,4 @@
-"""Deploying a model once, however often the request for it comes."""
+"""Deploying a model once, however often the call for it comes; and how calls with one key are known as one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ async def deployed(
     """
     if idempotency_key is None:
         return await service.create(spec, request=request)
-    job_id = sha256_hex(f"idempotency-key {service.party_id} {idempotency_key}".encode())[:32]
+    job_id = key_hash(service.party_id, idempotency_key)[:32]
     try:
         there = await service.job(job_id)
     except Problem as problem:
@@ -33,8 +33,18 @@ async def deployed(
                 raise
         there = await service.job(job_id)
     if (there.spec, there.request) != (spec, request):
-        raise Problem(
-            Code.IDEMPOTENCY_CONFLICT,
-            f"Model {job_id} was made under this Idempotency-Key from another spec: take a new key for a new model.",
-        )
+        raise made_of_another(f"Model {job_id}", "spec", "model")
     return there
+
+
+def key_hash(party_id: str, idempotency_key: str) -> str:
+    """Return the name of a key as this party keeps it: a SHA-256 in hex."""
+    return sha256_hex(f"idempotency-key {party_id} {idempotency_key}".encode())
+
+
+def made_of_another(made: str, what: str, kind: str) -> Problem:
+    """Return that a key has come before, with another `what`, and that `made` is of that."""
+    return Problem(
+        Code.IDEMPOTENCY_CONFLICT,
+        f"{made} was made under this Idempotency-Key from another {what}: take a new key for a new {kind}.",
+    )

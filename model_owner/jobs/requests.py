@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from fedtrain.client.agent.catalogue import Catalogue
 from fedtrain.client.agent.requests import Requests
+from fedtrain.model_owner.jobs.deploying import key_hash, made_of_another
 from fedtrain.model_owner.jobs.specs import plan_of, spec_of
 from fedtrain.protocol.documents.identity import Identity
-from fedtrain.protocol.documents.request import AskedDataset, OpenRequest, RequestDocument, departures
+from fedtrain.protocol.documents.request import AskedDataset, OpenRequest, RequestDocument, departures, open_request
 from fedtrain.protocol.documents.signed import SignedDocument, sign_document
 from fedtrain.service.web.validation import problem_of
 from fedtrain.spec.model_spec import ModelSpec
@@ -27,19 +29,49 @@ class Requester:
     allow_small_keys: bool
 
 
+class KeyedRequests(Protocol):
+    """The part that is asked of this party's store: what was signed under a caller's key, by that key's hash."""
+
+    def keyed_request(self, key: str) -> SignedDocument | None: ...
+    def put_keyed_request(self, key: str, signed: SignedDocument) -> SignedDocument: ...
+
+
 class OwnRequests:
     """Makes requests, and jobs of them."""
 
-    def __init__(self, own: Requester, requests: Requests, catalogue: Catalogue) -> None:
+    def __init__(self, own: Requester, requests: Requests, catalogue: Catalogue, keyed: KeyedRequests) -> None:
         self._own = own
         self.requests = requests
         self._catalogue = catalogue
+        self._keyed = keyed
 
-    async def make(self, spec: ModelSpec, cards: Sequence[str]) -> OpenRequest:
-        """Ask the owners of these cards, by their hashes, to approve a job.
+    async def make(self, spec: ModelSpec, cards: Sequence[str], idempotency_key: str | None = None) -> OpenRequest:
+        """Ask the owners of these cards, by their hashes, to approve a job; with a key that has come before, once.
 
-        Raises Problem: INVALID_REQUEST naming a card that nobody shows, or a field; INVALID_SPEC, DOES_NOT_FIT.
+        Raises Problem: INVALID_REQUEST naming a card that nobody shows, or a field; INVALID_SPEC, DOES_NOT_FIT;
+        IDEMPOTENCY_CONFLICT where the key came with another spec or other cards.
         """
+        if idempotency_key is None:
+            return await self._post(await self._signed(spec, cards))
+        key = key_hash(self._own.identity.party_id, idempotency_key)
+        there = await asyncio.to_thread(self._keyed.keyed_request, key)
+        if there is None:
+            signed = await self._signed(spec, cards)
+            # Before anybody is asked: what is lost from here on, the same call finds.
+            there = await asyncio.to_thread(self._keyed.put_keyed_request, key, signed)
+            if there == signed:
+                return await self._post(signed)
+        document = open_request(there)
+        if (document.spec, [one.card for one in document.datasets]) != (spec, list(cards)):
+            raise made_of_another(f"Request {there.hash[:16]}…", "spec or of other datasets", "request")
+        await self._post(there)
+        return await self.requests.one(there.hash)
+
+    async def _post(self, signed: SignedDocument) -> OpenRequest:
+        await self.requests.carrier.post_request(signed)
+        return OpenRequest(signed, open_request(signed))
+
+    async def _signed(self, spec: ModelSpec, cards: Sequence[str]) -> SignedDocument:
         await asyncio.to_thread(plan_of, spec, allow_small_keys=self._own.allow_small_keys)
         asked = [await self._asked(number, card) for number, card in enumerate(cards)]
         _check_datasets(spec, asked)
@@ -51,9 +83,7 @@ class OwnRequests:
             datasets=tuple(asked),
             membership=self._own.membership,
         )
-        signed = sign_document(document, self._own.identity)
-        await self.requests.carrier.post_request(signed)
-        return OpenRequest(signed, document)
+        return sign_document(document, self._own.identity)
 
     async def _asked(self, number: int, card: str) -> AskedDataset:
         found = (await self._catalogue.find([("card", card)])).by_id.get(card)

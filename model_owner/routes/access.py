@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import Depends, Path, Request
+from fastapi import Depends, Header, Path, Request
 
 from fedtrain.client.agent.catalogue import Catalogue
 from fedtrain.model_owner.jobs.datasets import Datasets
@@ -58,5 +58,15 @@ def _desk(request: Request) -> Desk:
     return desk
 
 
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        min_length=1,
+        max_length=255,
+        pattern=r"^[!-~]+$",
+        description="Drawn by the caller: the same key with the same body is the same thing made, once, always.",
+        examples=["0b7a3b0e-6d0c-4f0e-9c55-3d6f2a3f4c11"],
+    ),
+]
 Service = Annotated[Desk, Depends(_desk)]
 ModelIdInPath = Annotated[str, Path(max_length=64, description="The model's id.", examples=[MODEL_ID])]

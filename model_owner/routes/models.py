@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Header, Query, Response
+from fastapi import APIRouter, Body, Query, Response
 from pydantic import Field, StrictInt
 
 from fedtrain.model_owner import job as j
@@ -16,7 +16,7 @@ from fedtrain.model_owner.release import check_released
 from fedtrain.model_owner.results.export import ExportFormat, export
 from fedtrain.model_owner.results.finished import fitted_of, remarks_on
 from fedtrain.model_owner.results.views import ModelLine, ModelView, line, suspects, view
-from fedtrain.model_owner.routes.access import SPEC_EXAMPLE, Desk, ModelIdInPath, Service
+from fedtrain.model_owner.routes.access import SPEC_EXAMPLE, Desk, IdempotencyKey, ModelIdInPath, Service
 from fedtrain.protocol.documents.signed import Hash, SignedDocument
 from fedtrain.protocol.states import Phase
 from fedtrain.service.people.permissions import Permission
@@ -71,16 +71,7 @@ async def deploy(
         ),
     ],
     desk: Service,
-    idempotency_key: Annotated[
-        str | None,
-        Header(
-            min_length=1,
-            max_length=255,
-            pattern=r"^[!-~]+$",
-            description="Drawn by the caller: the same key with the same spec is the same model, always.",
-            examples=["0b7a3b0e-6d0c-4f0e-9c55-3d6f2a3f4c11"],
-        ),
-    ] = None,
+    idempotency_key: IdempotencyKey = None,
 ) -> ModelView:
     approved = parsed_object(document, ApprovedRequest) if "request" in document else None
     if approved is None:

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from fedtrain.client.agent.requests import Listed
 from fedtrain.model_owner.jobs.requests import titled_spec
-from fedtrain.model_owner.routes.access import SPEC_EXAMPLE, Desk, Service
+from fedtrain.model_owner.routes.access import SPEC_EXAMPLE, Desk, IdempotencyKey, Service
 from fedtrain.protocol.documents.request import MOST_DATASETS, OpenRequest
 from fedtrain.protocol.documents.signed import Hash
 from fedtrain.service.people.permissions import Permission
@@ -78,9 +78,9 @@ class OwnRequestList(BaseModel):
     dependencies=[needs(Permission.TRAIN_MODELS)],
     summary="Ask owners to approve a job: what is trained, what for, on whose datasets",
 )
-async def make(body: NewRequest, desk: Service) -> OwnRequestView:
+async def make(body: NewRequest, desk: Service, idempotency_key: IdempotencyKey = None) -> OwnRequestView:
     spec = await asyncio.to_thread(titled_spec, body.spec, body.title, body.purpose)
-    return await _view(desk, await desk.requests.make(spec, body.datasets))
+    return await _view(desk, await desk.requests.make(spec, body.datasets, idempotency_key))
 
 
 @router.get("", dependencies=[needs(Permission.LOOK)], summary="This party's requests, the newest first")

@@ -16,6 +16,7 @@ from fedtrain.model_owner.methods.learning import HistoryRow, Learning
 from fedtrain.model_owner.results.fitted import TrainedModel
 from fedtrain.model_owner.store import tables
 from fedtrain.model_owner.store.records import Dataset, Prediction
+from fedtrain.protocol.documents.signed import SignedDocument
 from fedtrain.protocol.states import Phase
 from fedtrain.service.store.body_files import Body
 from fedtrain.service.store.database import read, write
@@ -60,6 +61,20 @@ class ModelStore(OutboxStore[JobState, j.Effect]):
             if state.request is not None:
                 found.setdefault(state.request, []).append(state.job_id)
         return found
+
+    def keyed_request(self, key: str) -> SignedDocument | None:
+        """Return the request that was signed under the key with that hash."""
+        with read(self._engine) as connection:
+            return _keyed_request(connection, key)
+
+    def put_keyed_request(self, key: str, signed: SignedDocument) -> SignedDocument:
+        """Keep a request under the hash of its key, and return what is there: the first one stays."""
+        with write(self._engine) as connection:
+            there = _keyed_request(connection, key)
+            if there is None:
+                values = {"key": key, "signed": signed.model_dump_json()}
+                connection.execute(sa.insert(tables.keyed_requests).values(values))
+            return there or signed
 
     def _keep(self, connection: Connection, job_id: str, effect: j.Effect) -> None:
         match effect:
@@ -197,6 +212,12 @@ class ModelStore(OutboxStore[JobState, j.Effect]):
     def _scalar(self, query: sa.Select[Any]) -> Any:
         with read(self._engine) as connection:
             return connection.execute(query).scalar()
+
+
+def _keyed_request(connection: Connection, key: str) -> SignedDocument | None:
+    t = tables.keyed_requests
+    text = connection.scalar(sa.select(t.c.signed).where(t.c.key == key))
+    return None if text is None else SignedDocument.model_validate_json(text)
 
 
 def _put(connection: Connection, table: sa.Table, job_id: str, **values: object) -> None:

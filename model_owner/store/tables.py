@@ -95,3 +95,11 @@ scores = sa.Table(
     sa.Column("answered_at", sa.String(40), nullable=False),
     sa.Column("reply", sa.LargeBinary, nullable=False),  # the exact bytes that were, or will be, sent
 )
+
+# Requests that were made with an Idempotency-Key; all others are at the Facilitator alone.
+keyed_requests = sa.Table(
+    "keyed_requests",
+    metadata,
+    sa.Column("key", sa.String(64), primary_key=True),  # SHA-256 of party and key
+    sa.Column("signed", sa.Text, nullable=False),  # SignedDocument(RequestDocument) as JSON
+)

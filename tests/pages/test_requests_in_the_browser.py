@@ -7,7 +7,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Request, Route
 
 from fedtrain.service.people.permissions import PersonRole
 from tests.pages.conftest import MARKUP, OWNERS, SPEC, Parties, Watched, at, requested, until
@@ -41,8 +41,24 @@ def asked(parties: Parties, watched: Watched) -> Page:
     assert page.get_by_role("button", name="Ask their owners").is_disabled()
     page.get_by_label("Purpose, which").fill(PURPOSE)
     page.get_by_label("Purpose, which").press("Tab")
+    keys: list[str] = []
+
+    def put_off_once(route: Route, request: Request) -> None:
+        if request.method == "POST":
+            keys.append(request.headers["idempotency-key"])
+        if len(keys) != 1:
+            route.continue_()
+            return
+        problem = {"type": "/problems/x", "title": "Not now", "status": 503, "detail": "Later.", "remedy": "Wait."}
+        route.fulfill(status=503, body=json.dumps(problem), content_type="application/problem+json")
+
+    page.route("**/requests", put_off_once)
+    page.get_by_role("button", name="Ask their owners").click()
+    page.get_by_text("Not now").wait_for()
     page.get_by_role("button", name="Ask their owners").click()
     page.get_by_role("heading", name=TITLE).wait_for()
+    assert len(keys) == 2 and keys[0] == keys[1]  # pressing twice is one request
+    page.unroute("**/requests")
     return page
 
 

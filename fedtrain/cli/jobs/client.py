@@ -18,7 +18,10 @@ from fedtrain.protocol.loopback import is_loopback
 from fedtrain.service.web.decision_token import pick_up
 from fedtrain.spec.problems import PROBLEM_JSON, Problem
 
+KEY_HEADER = "Idempotency-Key"
 _CREDENTIALS = ("FEDTRAIN_TOKEN_FILE", "FEDTRAIN_CA_FILE", "FEDTRAIN_CLIENT_CERT", "FEDTRAIN_CLIENT_KEY")
+#: What a request says of its body, and says again with it.
+_OF_THE_BODY = ("Content-Type", KEY_HEADER)
 DEFAULT_MODEL_OWNER = "http://127.0.0.1:9090"
 
 
@@ -45,8 +48,9 @@ class Service(BlockingClient):
     def get(self, path: str, **params: str) -> Any:
         return self.request_json("GET", path, params=params)
 
-    def post(self, path: str, body: object) -> Any:
-        return self.request_json("POST", path, json=body)
+    def post(self, path: str, body: object, *, key: str | None = None) -> Any:
+        """Return what a service answers. `key`: known by which the same call has its effect once."""
+        return self.request_json("POST", path, json=body, headers={} if key is None else {KEY_HEADER: key})
 
     def delete(self, path: str) -> Any:
         return self.request_json("DELETE", path)
@@ -89,7 +93,8 @@ class Service(BlockingClient):
         if token is None:
             return None
         request = answered.request
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": request.headers.get("Content-Type", "")}
+        headers = {"Authorization": f"Bearer {token}"}
+        headers |= {name: said for name in _OF_THE_BODY if (said := request.headers.get(name)) is not None}
         url = request.url.copy_with(host=asked[0])
         return self._http.build_request(request.method, url, content=request.read(), headers=headers)
 

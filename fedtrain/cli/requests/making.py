@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
+from uuid import uuid4
 
 import typer
 
@@ -24,18 +26,21 @@ def create(
     dataset: Annotated[
         list[str], typer.Option(help="The id of a card, as `fedtrain search` shows it; once for each owner.")
     ],
+    again: Annotated[bool, typer.Option("--again", help="Ask once more where the very same was asked before.")] = False,
     model_owner: ModelOwner = None,
     as_json: Json = False,
 ) -> None:
-    """Ask the owners of these datasets to approve a job."""
+    """Ask the owners of these datasets to approve a job; the same command a second time asks nobody twice."""
     from fedtrain.cli.jobs.client import Service, model_owner_url, read_json
+    from fedtrain.protocol.documents.identity import sha256_hex
 
     document = read_json(spec)
     if not isinstance(document, dict):
         raise Failure(f"{spec}: a model spec is one JSON object")
     body = {"title": title, "purpose": purpose, "spec": document, "datasets": dataset}
     with Service(model_owner_url(model_owner)) as service:
-        made = service.post("/requests", body)
+        key = uuid4().hex if again else sha256_hex(json.dumps(body, sort_keys=True).encode())
+        made = service.post("/requests", body, key=key)
     if as_json:
         print_json(made)
         return

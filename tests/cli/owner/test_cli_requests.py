@@ -59,6 +59,8 @@ def test_a_request_is_made_shown_asked_about_approved_and_declined(
         failed(run("request", "create", spec, *words, "--dataset", "0f" * 32), "datasets.0: no card")
         made = document(run("request", "create", spec, *words, "--dataset", found["id"], "--json"))
         request = made["id"]
+        asked = ("request", "create", spec, *words, "--dataset", found["id"])
+        said(run(*asked), f"request {request} asks")  # the same command is the same request
         said(run("request", "list"), request[:16], "0 of 1")
         said(run("inbox"), request[:16], "draw them", "waits for a person")
         said(run("inbox", request[:8]), "purpose  draw them", "from column", "has not decided", "who else")
