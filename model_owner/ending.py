@@ -58,7 +58,7 @@ def broken(state: JobState, message: j.Message, error: Exception, now: datetime)
         raise error
     why = f"The step's numbers cannot be computed with ({type(error).__name__}): the Model Owner's log says more."
     outcome = failed(state, arrived, Problem(Code.INTERNAL, why), now)
-    return Outcome(_with(outcome.state, changed_at=now), outcome.effects)
+    return Outcome(outcome.state.changed_from(state, now), outcome.effects)
 
 
 def failed(state: JobState, arrived: j.StepArrived, problem: Problem, now: datetime) -> Outcome:

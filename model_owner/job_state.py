@@ -94,6 +94,13 @@ class OwnersWord(Strict):
     signed: SignedDocument
 
 
+class PhaseBegun(Strict):
+    """A phase that the job came to, and when."""
+
+    phase: Phase
+    at: datetime
+
+
 class JobState(Strict):
     """All that decides what happens next, and what a person is shown.
 
@@ -101,7 +108,7 @@ class JobState(Strict):
     `numbers_decrypted`: numbers of the federation's sums that were decrypted. `bytes_sent`, `bytes_received`: bodies
     of this job's messages. `seconds_spent`: on its arithmetic. `cancel_told`: the Facilitator knows of the cancelling.
     `owners_words`: of owners that have decided whether others get the finished model, as they came. `request`: the
-    hash of the request that it comes of.
+    hash of the request that it comes of. `phases`: those after the first, in order; an earlier version kept none.
     """
 
     job_id: JobId
@@ -131,6 +138,12 @@ class JobState(Strict):
     ending: Ending | None = None
     owners_words: tuple[OwnersWord, ...] = ()
     request: Hash | None = None
+    phases: tuple[PhaseBegun, ...] = ()
+
+    def changed_from(self, before: JobState, now: datetime) -> JobState:
+        """Return the state as it is kept when it has become of `before` at that moment."""
+        begun = () if self.phase is before.phase else (PhaseBegun(phase=self.phase, at=now),)
+        return self.model_copy(update={"changed_at": now, "phases": (*before.phases, *begun)})
 
     @property
     def ended(self) -> bool:

@@ -50,7 +50,7 @@ def step(context: JobContext, state: JobState, message: j.Message, now: datetime
     """Take one message. Raises Problem, by name, for one that does not belong; the state is then what it was."""
     outcome = _take(context, state, message, now)
     if outcome.state is not state:
-        outcome = Outcome(outcome.state.model_copy(update={"changed_at": now}), outcome.effects)
+        outcome = Outcome(outcome.state.changed_from(state, now), outcome.effects)
     return outcome
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from fedtrain.client.facilitator import FacilitatorClient
 from fedtrain.model_owner.ending import ABOUT_VALUES
-from fedtrain.model_owner.job_state import JobState
+from fedtrain.model_owner.job_state import JobState, PhaseBegun
 from fedtrain.model_owner.methods import method_of
 from fedtrain.model_owner.methods.learning import HistoryRow
 from fedtrain.model_owner.methods.quadratic.l2_choice import L2Choice
@@ -111,6 +111,11 @@ _EXAMPLE: dict[str, Any] = {
     "code": None,
     "created_at": "2026-01-12T09:28:00.000Z",
     "started_at": "2026-01-12T09:28:04.511Z",
+    "phases": [
+        {"phase": "DEPLOYING", "at": "2026-01-12T09:28:02.118Z"},
+        {"phase": "JOINING", "at": "2026-01-12T09:28:02.264Z"},
+        {"phase": "TRAINING", "at": "2026-01-12T09:28:04.511Z"},
+    ],
     "ended_at": None,
     "request": None,
     "converged": None,
@@ -157,7 +162,8 @@ _EXAMPLE: dict[str, Any] = {
 
 class ModelView(ModelLine):
     """A job. `waiting_for`, `pace` and `seconds_left` are the Facilitator's, and None where it cannot be asked, or
-    the job is over. `pace`: of each owner, how long after the request it answered.
+    the job is over. `pace`: of each owner, how long after the request it answered. `phases`: those after PREPARING, in
+    order, as far as their times were kept.
 
     `not_signed_off`: names of owners whose people have yet to sign the result off, once that is all it waits for, or
     all that others wait for; None before, and where nobody does. `release_refused`: who refused that others get it.
@@ -174,6 +180,7 @@ class ModelView(ModelLine):
     model_config = ConfigDict(extra="allow", json_schema_extra={"example": _EXAMPLE})
 
     started_at: datetime | None
+    phases: list[PhaseBegun]
     converged: bool | None
     gradient: float | None
     history: list[Round]
@@ -243,6 +250,7 @@ def view(
     return ModelView(
         **{**_line(state), "round": round_of(state, elsewhere)},
         started_at=state.started_at,
+        phases=list(state.phases),
         converged=None if state.ending is None else state.ending.converged,
         gradient=state.gradient,
         history=[Round(**row.model_dump()) for row in history],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ from sklearn.linear_model import LinearRegression
 from fedtrain.crypto import EncryptedVector
 from fedtrain.methods.regression.kinds import RoundKind
 from fedtrain.model_owner import job as j
+from fedtrain.model_owner import round as rounds
 from fedtrain.model_owner.ending import TOLD, code_told
 from fedtrain.model_owner.job_state import JobState
 from fedtrain.model_owner.methods.learning import Learning
@@ -31,7 +34,7 @@ from fedtrain.protocol.messages.rounds import (
 from fedtrain.protocol.states import Phase
 from fedtrain.spec.model_spec import ModelSpec
 from fedtrain.spec.problems import Code, Problem
-from tests.harness.model_owner.driver import JOB_ID, Driver
+from tests.harness.model_owner.driver import JOB_ID, NOW, Driver
 from tests.harness.model_owner.peers import Peers, pooled, spec_document
 
 
@@ -64,6 +67,31 @@ def test_a_job_ends_with_the_coefficients_of_the_pooled_rows(driver: Driver) -> 
     assert driver.history[-1].loss == pytest.approx(np.mean((fitted.predict(X) - y) ** 2), rel=1e-7)
     assert [row.round for row in driver.history] == list(range(1, len(driver.history) + 1))
     assert j.DestroyKey() in driver.kept
+
+
+def test_each_phase_is_kept_with_the_moment_at_which_it_began(driver: Driver) -> None:
+    began = NOW
+    told: list[tuple[Phase, datetime]] = []
+
+    def apply(message: j.Message) -> None:
+        nonlocal began
+        began += timedelta(seconds=1)
+        before = driver.state
+        driver.state = rounds.step(driver.context, before, message, began).state
+        if driver.state.phase is not before.phase:
+            told.append((driver.state.phase, began))
+        assert driver.state.changed_at == began
+
+    apply(j.KeyMade(int(driver.private_key.public_key.n), (1,), "ab" * 32))
+    apply(j.ManifestPosted(Identity.generate().party_id))
+    apply(j.CancelAsked("wrong spec"))
+    apply(j.CancelTold())
+    assert [phase for phase, _ in told] == [Phase.DEPLOYING, Phase.JOINING, Phase.CANCELLED]
+    assert [(one.phase, one.at) for one in driver.state.phases] == told
+    # What an earlier version kept of a job has none.
+    earlier = json.loads(driver.state.model_dump_json())
+    del earlier["phases"]
+    assert JobState.model_validate_json(json.dumps(earlier)).phases == ()
 
 
 def test_each_optimiser_asks_as_many_rounds_as_planned(small_keypair: Any) -> None:

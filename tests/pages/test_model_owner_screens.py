@@ -145,8 +145,10 @@ def test_a_jobs_page_has_what_happened_before_it_was_opened_with_its_times(
     words = [line.partition(":")[2][6:] for line in lines.all_inner_texts()]
     rounds = [one["round"] for one in reversed(told["history"])]
     assert [line.partition(",")[0].partition(":")[0] for line in words] == [
-        "finished", *(f"round {number} is over" for number in rounds), "training", "preparing",
+        "finished", *(f"round {number} is over" for number in rounds), "training", "joining", "deploying", "preparing",
     ]  # fmt: skip
+    joined = datetime.fromisoformat(told["phases"][1]["at"]).astimezone()
+    assert f"{joined:%H:%M:%S}" in lines.filter(has_text="joining").inner_text()
     ended = datetime.fromisoformat(told["ended_at"]).astimezone()
     assert f"{ended:%H:%M:%S}" in lines.first.inner_text()
 

@@ -408,7 +408,8 @@ export interface components {
         /**
          * ModelView
          * @description A job. `waiting_for`, `pace` and `seconds_left` are the Facilitator's, and None where it cannot be asked, or
-         *     the job is over. `pace`: of each owner, how long after the request it answered.
+         *     the job is over. `pace`: of each owner, how long after the request it answered. `phases`: those after PREPARING, in
+         *     order, as far as their times were kept.
          *
          *     `not_signed_off`: names of owners whose people have yet to sign the result off, once that is all it waits for, or
          *     all that others wait for; None before, and where nobody does. `release_refused`: who refused that others get it.
@@ -474,6 +475,20 @@ export interface components {
          *         }
          *       ],
          *       "phase": "TRAINING",
+         *       "phases": [
+         *         {
+         *           "at": "2026-01-12T09:28:02.118Z",
+         *           "phase": "DEPLOYING"
+         *         },
+         *         {
+         *           "at": "2026-01-12T09:28:02.264Z",
+         *           "phase": "JOINING"
+         *         },
+         *         {
+         *           "at": "2026-01-12T09:28:04.511Z",
+         *           "phase": "TRAINING"
+         *         }
+         *       ],
          *       "plan": {
          *         "bits_available": 3070,
          *         "forecast": {
@@ -577,6 +592,8 @@ export interface components {
                 [key: string]: unknown;
             }[] | null;
             phase: components["schemas"]["Phase"];
+            /** Phases */
+            phases: components["schemas"]["PhaseBegun"][];
             /** Plan */
             plan: {
                 [key: string]: unknown;
@@ -953,6 +970,18 @@ export interface components {
          * @enum {string}
          */
         Phase: "PREPARING" | "DEPLOYING" | "JOINING" | "WAITING_FOR_MODEL_OWNER" | "WAITING_FOR_DATA_OWNERS" | "ADDING" | "AGREEING" | "UNMASKING" | "TRAINING" | "OFFERED" | "AWAITING_APPROVAL" | "JOINED" | "DECLINED" | "FINISHED" | "FAILED" | "CANCELLED";
+        /**
+         * PhaseBegun
+         * @description A phase that the job came to, and when.
+         */
+        PhaseBegun: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            phase: components["schemas"]["Phase"];
+        };
         /**
          * PredictionLine
          * @description A prediction in a list.

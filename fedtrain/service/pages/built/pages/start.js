@@ -7,7 +7,7 @@ const element = document.currentScript.parentElement;
 
 Promise.all([
 import("./immutable/entry/start.CktdfMm2.js"),
-import("./immutable/entry/app.CEr-ujxD.js")
+import("./immutable/entry/app.B1KossT-.js")
 ]).then(([kit, app]) => {
 kit.start(app, element);
 });
