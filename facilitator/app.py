@@ -42,6 +42,8 @@ from fedtrain.service.store.body_files import IN_FILES_ABOVE_BYTES, BodyFiles
 from fedtrain.service.store.database import DatabaseError, shown, state_of
 from fedtrain.service.store.database_url import SQLITE, read_url
 from fedtrain.service.store.pruning import prune_regularly
+from fedtrain.service.timestamps.stamper import stamper_of
+from fedtrain.service.vault.head_files import HeadFiles
 from fedtrain.service.vault.identity_file import load_or_create_identity
 from fedtrain.service.web.app import create_service
 from fedtrain.service.web.event_streams import SharedEdition
@@ -99,10 +101,12 @@ def create_app(
         app.state.editions = {"jobs": SharedEdition(service.jobs_edition), "federation": SharedEdition(federation)}
         app.state.desk = TaskDesk(resources, runner)
         app.state.mailbox = Mailbox(resources, runner)
-        app.state.heads = Heads(resources, runner)
+        stamper = stamper_of(settings.timestamps, settings.state_dir, identity.party_id, clock.now)
+        app.state.heads = Heads(resources, runner, HeadFiles(settings.state_dir), stamper.signed)
         app.state.catalogue = Catalogue(resources)
         app.state.requests = Requests(resources)
         ticker = asyncio.create_task(runner.run(app.state.stop, settings.tick_interval_s), name="facilitator ticker")
+        stamping = asyncio.create_task(stamper.run(stop), name="facilitator time stamps")
         pruning = asyncio.create_task(
             prune_regularly(lambda before: prune(store, before, clock.now()), settings.prune_after_days, clock, stop),
             name="facilitator pruning",
@@ -114,6 +118,7 @@ def create_app(
             app.state.stop.set()
             await ticker
             await pruning
+            await stamping
             await runner.close()
             app.state.runner = None
             await asyncio.to_thread(store.close)

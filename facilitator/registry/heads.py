@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from fedtrain.facilitator.job_state import JobState
 from fedtrain.facilitator.runner import JobRunner, Resources
 from fedtrain.protocol.documents.signed import SignedDocument, parse_json, sign_document
 from fedtrain.protocol.evidence.heads import HeadList, HeadStatement, open_statement
+from fedtrain.service.vault.head_files import HeadFiles
 from fedtrain.spec.problems import Code, Problem
 
 
 class Heads:
-    """Calls behind the route /models/{job_id}/heads."""
+    """Calls behind the route /models/{job_id}/heads.
 
-    def __init__(self, resources: Resources, runner: JobRunner) -> None:
+    The Facilitator's own statement follows from the job; it is in `kept` too, where `signed` is told of it on the event
+    loop, from the first that a party hands in.
+    """
+
+    def __init__(self, resources: Resources, runner: JobRunner, kept: HeadFiles, signed: Callable[[str], None]) -> None:
         self._own = resources
         self._runner = runner
+        self._kept = kept
+        self._signed = signed
 
     async def of(self, job_id: str) -> HeadList:
         """Return what was signed so far. Raises Problem: MODEL_NOT_FOUND, WRONG_STATE before the job has ended."""
         return await asyncio.to_thread(self._of, job_id)
+
+    def _keep_own(self, job_id: str) -> None:
+        self._kept.keep(job_id, self._of(job_id).statements[:1])
 
     def _of(self, job_id: str) -> HeadList:
         with self._own.store.read() as tx:
@@ -41,6 +52,8 @@ class Heads:
             raise Problem(Code.FORBIDDEN, f"{caller[:16]}… cannot sign for {statement.party[:16]}….")
         model_owner = (await asyncio.to_thread(self._runner.context, job_id)).manifest.model_owner
         await asyncio.to_thread(self._take, statement, signed, model_owner)
+        await asyncio.to_thread(self._keep_own, job_id)
+        self._signed(job_id)
 
     def _take(self, statement: HeadStatement, signed: SignedDocument, model_owner: str) -> None:
         job_id = statement.job_id

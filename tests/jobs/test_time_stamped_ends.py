@@ -15,11 +15,12 @@ from fedtrain.cli.main import app
 from fedtrain.service.runtime.settings import PARTY_FILE
 from fedtrain.service.timestamps.stamp import Stamp
 from fedtrain.service.timestamps.stamp_files import StampFiles, StampList
+from fedtrain.service.vault.head_files import HeadFiles
 from fedtrain.service.vault.secret_files import write_secret
 from tests.harness.served_federation import Served, served_federation
 from tests.harness.time_stamp_authority import TimeStampAuthority, make_authority, time_stamp_authority
 
-PARTIES = ("model-owner", "owner-a")
+PARTIES = ("facilitator", "model-owner", "owner-a")
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,19 @@ def test_verify_says_by_when_the_end_was_signed(finished: Finished, monkeypatch:
     (told,) = printed[0]["time_stamps"]
     assert told["signed_by"] == "model-owner" and told["by"].endswith("Z")
     assert not finished.stamps("owner-b").of(finished.served.model_id)  # it has no such settings
+
+
+def test_the_facilitator_has_its_own_word_for_the_end_dated(finished: Finished) -> None:
+    facilitator = finished.folder / "facilitator"
+    held = facilitator / "heads" / f"{finished.served.model_id}.json"
+    audit = ("audit", "--data-owner", finished.served.urls["data-owner"], "--held", held)
+    fine = finished.run(*audit, "--timestamp-roots", finished.authority.roots)
+    assert fine.exit_code == 0 and "Signed by facilitator before 20" in fine.stdout, fine.output
+    (stamp,) = finished.stamps("facilitator").of(
+        finished.served.model_id
+    )  # one, whoever handed in a statement after it
+    (own,) = HeadFiles(facilitator).of(finished.served.model_id)
+    assert stamp.signed == own and own.signer == finished.served.parties["facilitator"].party_id
 
 
 def test_verify_names_a_stamp_under_another_root_and_one_that_was_altered(
