@@ -15,6 +15,7 @@ from fedtrain.service.vault.key_files import KeySecret, key_paths
 from fedtrain.service.vault.secret_files import SEALED, write_secret
 from tests.harness import one_process
 from tests.harness.one_process import run_job, training
+from tests.harness.restored_logs import restored_logs
 
 CLI = CliRunner()
 
@@ -33,7 +34,8 @@ def fedtrain(*arguments: str | Path) -> str:
 
 
 def refused(*arguments: str | Path) -> str:
-    done = CLI.invoke(app, [str(argument) for argument in arguments])
+    with restored_logs():  # a service's command sends the process's log to a stream that is closed when it ends
+        done = CLI.invoke(app, [str(argument) for argument in arguments])
     assert done.exit_code == 1 and len(done.stderr.splitlines()) == 1, done.stderr
     return done.stderr
 

@@ -5,7 +5,6 @@ anywhere.
 from __future__ import annotations
 
 import hmac
-import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -39,6 +38,7 @@ from fedtrain.service.web.caller import (
     TokenGate,
 )
 from fedtrain.spec.problems import Code, Problem
+from tests.harness.restored_logs import restored_logs
 
 pytestmark = pytest.mark.anyio
 
@@ -221,18 +221,13 @@ async def test_the_documentation_asks_for_a_token_where_the_service_does(
 
 async def test_no_token_shows_in_a_log_an_error_or_a_repr(guarded: Guarded, capsys: pytest.CaptureFixture[str]) -> None:
     good, bad = guarded.token("operator", Scope.ADMIN), "fedtrain_0123456789ab_" + "w" * 43
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    try:
+    with restored_logs():
         configure_logging("console", "debug")
         answers = []
         for token in (good, bad):
             async with guarded.called_with(token) as http:
                 for method, path in (("GET", "/who"), ("POST", "/change"), ("GET", "/nowhere"), ("GET", "/party")):
                     answers.append((await http.request(method, path)).text)
-    finally:
-        root.handlers[:] = handlers
-        root.setLevel(level)
     client = ServiceClient("http://127.0.0.1:1", token=good)
     with pytest.raises(Problem) as caught:
         await client.request("GET", "/who")
