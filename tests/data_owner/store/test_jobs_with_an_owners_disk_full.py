@@ -145,8 +145,8 @@ def test_a_start_without_room_says_why_and_the_next_one_goes_on(
     path = tmp_path / "owner-0" / "state.sqlite3"
     disk = OwnersDisk(path, at_once)
 
-    def opened(url: str) -> OwnerStore:
-        store = OwnerStore(url)
+    def opened(url: str, state_dir: Path) -> OwnerStore:
+        store = OwnerStore(url, state_dir)
         if url == sqlite_url(path):
             disk.under(store)
         return store
