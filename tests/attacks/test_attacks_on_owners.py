@@ -103,6 +103,7 @@ def test_made_up_owners_do_not_count(tmp_path: Path) -> None:
     play(tmp_path, scene)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("twice", ["same entry", "another mask key"])
 def test_an_owner_that_is_on_the_roster_twice_is_refused(tmp_path: Path, twice: str) -> None:
     async def scene(both: Coalition, owners: list[Owner]) -> None:
@@ -117,6 +118,7 @@ def test_an_owner_that_is_on_the_roster_twice_is_refused(tmp_path: Path, twice: 
     play(tmp_path, scene)
 
 
+@pytest.mark.slow
 def test_a_roster_without_the_owner_or_with_its_entry_altered_is_refused(tmp_path: Path) -> None:
     async def scene(both: Coalition, owners: list[Owner]) -> None:
         job = both.deploy()
@@ -191,6 +193,7 @@ def test_weights_to_one_owner_and_zeros_to_the_rest_leave_noise(tmp_path: Path) 
     play(tmp_path, scene)
 
 
+@pytest.mark.slow
 def test_the_same_round_with_other_weights_is_refused_and_the_same_request_gets_the_same_bytes(tmp_path: Path) -> None:
     async def scene(both: Coalition, owners: list[Owner]) -> None:
         job = both.deploy()
@@ -246,6 +249,7 @@ def test_a_log_that_leaves_out_the_owners_last_answer_stops_it(tmp_path: Path) -
 # A restored backup
 
 
+@pytest.mark.slow
 def test_a_store_restored_in_the_middle_of_a_round_answers_no_other_request(tmp_path: Path) -> None:
     async def scene(both: Coalition, owners: list[Owner]) -> None:
         job, victim = both.deploy(), owners[0]

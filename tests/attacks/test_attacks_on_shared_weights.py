@@ -138,6 +138,7 @@ def test_the_sum_is_the_true_gradient_and_the_loss_of_all_rows(tmp_path: Path) -
     play(tmp_path, scene)
 
 
+@pytest.mark.slow
 def test_different_weights_in_one_request_leave_only_noise(tmp_path: Path) -> None:
     async def scene(both: Coalition, owners: list[Owner]) -> None:
         job = await counted(both, owners)
@@ -235,6 +236,7 @@ def test_a_request_needs_one_box_an_owner_of_the_size_due(tmp_path: Path) -> Non
     play(tmp_path, scene)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weight", [np.nan, np.inf, 1024.5])
 def test_a_weight_that_no_bound_was_proven_for_is_refused(tmp_path: Path, weight: float) -> None:
     async def scene(both: Coalition, owners: list[Owner]) -> None:
@@ -247,6 +249,7 @@ def test_a_weight_that_no_bound_was_proven_for_is_refused(tmp_path: Path, weight
     play(tmp_path, scene)
 
 
+@pytest.mark.slow
 def test_weights_travel_as_the_job_says_and_in_no_other_way(tmp_path: Path) -> None:
     async def scene(both: Coalition, owners: list[Owner]) -> None:
         job = await counted(both, owners)
@@ -270,6 +273,7 @@ def test_weights_travel_as_the_job_says_and_in_no_other_way(tmp_path: Path) -> N
     play(tmp_path, scene)
 
 
+@pytest.mark.slow
 def test_an_owner_whose_policy_says_encrypted_only_declines(tmp_path: Path) -> None:
     async def scene(both: Coalition, owners: list[Owner]) -> None:
         declined = await both.declined(both.deploy(spec()), owners[0])
@@ -280,6 +284,7 @@ def test_an_owner_whose_policy_says_encrypted_only_declines(tmp_path: Path) -> N
     play(tmp_path, scene, policy={})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("key", "says"),
     [("the mask key", "one key for its masks"), ("another's", "sealing key is on it twice"), (None, "gave no key")],
@@ -300,6 +305,7 @@ def test_a_roster_whose_keys_do_not_serve_is_refused(tmp_path: Path, key: str | 
     play(tmp_path, scene)
 
 
+@pytest.mark.slow
 def test_a_sealing_key_in_a_job_that_needs_none_is_refused(tmp_path: Path) -> None:
     async def scene(both: Coalition, owners: list[Owner]) -> None:
         job = both.deploy(spec(weights="encrypted", optimizer="gradient_descent"))
@@ -315,6 +321,7 @@ def test_a_sealing_key_in_a_job_that_needs_none_is_refused(tmp_path: Path) -> No
     play(tmp_path, scene)
 
 
+@pytest.mark.slow
 def test_a_table_that_changed_is_not_summed_and_the_job_goes_on_once_it_is_back(tmp_path: Path) -> None:
     async def scene(both: Coalition, owners: list[Owner]) -> None:
         job = await counted(both, owners)
@@ -335,6 +342,7 @@ def test_a_table_that_changed_is_not_summed_and_the_job_goes_on_once_it_is_back(
     play(tmp_path, scene)
 
 
+@pytest.mark.slow
 def test_an_owner_that_starts_again_sends_the_same_bytes(tmp_path: Path) -> None:
     async def scene(both: Coalition, owners: list[Owner]) -> None:
         job = await counted(both, owners)
@@ -364,6 +372,7 @@ def test_an_owner_that_starts_again_sends_the_same_bytes(tmp_path: Path) -> None
     play(tmp_path, scene)
 
 
+@pytest.mark.slow
 def test_the_bound_of_a_sum_follows_from_the_rows_that_there_are(tmp_path: Path) -> None:
     async def scene(both: Coalition, owners: list[Owner]) -> None:
         job = await counted(both, owners)

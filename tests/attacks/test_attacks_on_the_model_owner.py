@@ -175,6 +175,7 @@ def another_log(_proxy: Proxy, step: Step) -> Step:
 AT_STEP = 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("attack", "code", "words"),
     [
@@ -202,5 +203,6 @@ def test_a_sum_that_is_not_proven_ends_the_job_before_it_is_decrypted(
     assert words in model["reason"]
 
 
+@pytest.mark.slow
 def test_the_same_proxy_that_alters_nothing_lets_the_job_finish(tmp_path: Path) -> None:
     assert outcome(tmp_path, lambda _proxy, step: step)["status"] == "FINISHED"

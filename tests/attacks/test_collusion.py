@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from fedtrain.crypto import sum_of_masks
@@ -66,6 +67,7 @@ def critical_distance(count: int, chance: float) -> float:
     return float(np.sqrt(np.log(2 / chance) / (2 * count)))
 
 
+@pytest.mark.slow
 def test_all_but_two_owners_with_both_others_learn_noise_and_the_exact_sum(tmp_path: Path) -> None:
     tables = {name: rows(60 + 10 * index, seed=index) for index, name in enumerate(NAMES)}
 
@@ -99,6 +101,7 @@ def test_all_but_two_owners_with_both_others_learn_noise_and_the_exact_sum(tmp_p
     assert ks_distance(unmasked) > critical_distance(count, 1e-9)
 
 
+@pytest.mark.slow
 def test_the_sum_of_a_round_is_that_of_the_owners_own_moments_to_the_last_bit(tmp_path: Path) -> None:
     tables = {name: rows(50, seed=index) for index, name in enumerate(NAMES)}
     weights = [1 << 20, -(1 << 18), 12345]

@@ -71,6 +71,7 @@ async def run_job(folder: Path, tables: dict[str, Path], spec: dict[str, Any], t
         return await then(parties, model_id)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_verify_holds_for_the_examples(tmp_path: Path, example: Path) -> None:
     spec = json.loads(example.read_text())

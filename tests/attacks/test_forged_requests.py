@@ -41,6 +41,7 @@ async def refused(code: Code, call: Awaitable[object]) -> str:
     return caught.value.detail
 
 
+@pytest.mark.slow
 def test_a_request_goes_to_those_that_it_asks_and_to_nobody_else(tmp_path: Path) -> None:
     async def scene(facilitator: Facilitator) -> None:
         acme, ana, eve = facilitator.model_owner("acme"), facilitator.owner("ana"), facilitator.owner("eve")

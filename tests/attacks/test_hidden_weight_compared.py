@@ -57,6 +57,7 @@ def dishonest(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, int | None]
     yield given
 
 
+@pytest.mark.slow
 async def test_others_see_one_end_whatever_went_wrong_and_the_model_owner_whose_jobs_end_so(
     tmp_path: Path, dishonest: dict[str, int | None], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -130,6 +130,7 @@ def test_without_the_noise_stage_the_same_audit_breaks_the_claim(monkeypatch: py
     assert lower_bound_on_epsilon() > EPSILON
 
 
+@pytest.mark.slow
 def test_noise_that_is_too_small_breaks_the_claim_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     real = answering.with_noise
 

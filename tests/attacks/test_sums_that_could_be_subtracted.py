@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from fedtrain.data_owner.policy.rules import OwnerPolicy
 from fedtrain.protocol.clock import Clock
 from fedtrain.protocol.documents.signed import SignedDocument, Withdrawal, open_document
@@ -92,6 +94,7 @@ async def hand(owner: Owner, consents: list[dict[str, Any]]) -> None:
 # The roster
 
 
+@pytest.mark.slow
 def test_two_further_rosters_that_together_leave_one_owner_are_answered_by_nobody(tmp_path: Path) -> None:
     async def scene(both: Coalition, owners: list[Owner]) -> None:
         first = both.deploy()
@@ -132,6 +135,7 @@ def test_the_new_rosters_owners_cannot_approve_or_sign_it_among_themselves(tmp_p
     play(tmp_path, scene, (*NAMES, "dora"))
 
 
+@pytest.mark.slow
 def test_what_all_owners_of_both_rosters_signed_is_answered(tmp_path: Path) -> None:
     async def scene(both: Coalition, owners: list[Owner]) -> None:
         first, second, third = both.deploy(), both.deploy(), both.deploy()
@@ -213,6 +217,7 @@ def test_a_job_that_is_denied_is_left_and_the_others_are_told_no_reason(tmp_path
 # The rows
 
 
+@pytest.mark.slow
 def test_a_changed_table_waits_for_a_person_before_it_is_joined_however_many_rows_changed(tmp_path: Path) -> None:
     async def scene(both: Coalition, owners: list[Owner]) -> None:
         first = both.deploy()
@@ -238,6 +243,7 @@ def test_a_changed_table_waits_for_a_person_before_it_is_joined_however_many_row
     play(tmp_path, scene)
 
 
+@pytest.mark.slow
 def test_a_risk_that_a_person_takes_for_its_own_rows_is_answered(tmp_path: Path) -> None:
     async def scene(both: Coalition, owners: list[Owner]) -> None:
         first, second = both.deploy(), both.deploy()
@@ -295,6 +301,7 @@ def test_jobs_of_two_model_types_are_over_the_same_rows(tmp_path: Path) -> None:
     play(tmp_path, scene, tables=tables, header="age,dose,days,relapse")
 
 
+@pytest.mark.slow
 def test_a_second_question_on_one_registration_is_over_the_same_rows_and_for_the_same_roster(tmp_path: Path) -> None:
     dictionary = [*FEATURES, {**DAYS, "type": "continuous"}]
     asked = [(FEATURES, DAYS), ([dictionary[2], FEATURES[1]], {k: v for k, v in FEATURES[0].items() if k != "type"})]
@@ -320,6 +327,7 @@ def test_a_second_question_on_one_registration_is_over_the_same_rows_and_for_the
     play(tmp_path, scene, (*NAMES, "dora"))
 
 
+@pytest.mark.slow
 def test_one_content_under_two_names_and_two_rules_for_missing_values_waits_for_a_person(tmp_path: Path) -> None:
     tables = {name: rows(60, seed) for seed, name in enumerate(NAMES)}
     age, _, days = tables["ana"][7].split(",")
@@ -347,6 +355,7 @@ def test_one_content_under_two_names_and_two_rules_for_missing_values_waits_for_
     play(tmp_path, scene, tables=tables, policy={"min_cell": 0})
 
 
+@pytest.mark.slow
 def test_one_file_under_another_mapping_waits_for_a_person_whatever_it_is_called(tmp_path: Path) -> None:
     """Every hash of a row is another one by the new rules: it is the file that gives the rows away."""
 
@@ -400,6 +409,7 @@ async def with_restarts(folder: Path, scene: Callable[..., Awaitable[None]]) -> 
                 await owner.stack.aclose()
 
 
+@pytest.mark.slow
 def test_a_store_that_is_set_back_has_not_forgotten_what_was_told(tmp_path: Path) -> None:
     async def scene(both: Coalition, owners: list[Owner], restart: Callable[[int], Awaitable[None]]) -> None:
         await owners[0].stack.aclose()
@@ -424,6 +434,7 @@ def test_a_store_that_is_set_back_has_not_forgotten_what_was_told(tmp_path: Path
     asyncio.run(with_restarts(tmp_path, scene))
 
 
+@pytest.mark.slow
 def test_after_a_backup_was_put_back_a_person_is_asked_once(tmp_path: Path) -> None:
     clock: Clock = SystemClock()
 
@@ -450,6 +461,7 @@ def test_after_a_backup_was_put_back_a_person_is_asked_once(tmp_path: Path) -> N
     asyncio.run(with_restarts(tmp_path, scene))
 
 
+@pytest.mark.slow
 def test_what_was_told_is_on_disk_before_the_answer_leaves_and_outlives_the_job(tmp_path: Path) -> None:
     async def scene(both: Coalition, owners: list[Owner]) -> None:
         job = both.deploy()
@@ -467,6 +479,7 @@ def test_what_was_told_is_on_disk_before_the_answer_leaves_and_outlives_the_job(
     play(tmp_path, scene)
 
 
+@pytest.mark.slow
 def test_two_owners_that_answer_at_once_are_held_against_each_other(tmp_path: Path) -> None:
     """Of two jobs over two rosters, asked at the same time, each owner in both answers one."""
 

@@ -91,6 +91,7 @@ def bytes_of(number: int) -> bytes:
     return number.to_bytes(-(-number.bit_length() // 8))
 
 
+@pytest.mark.slow
 def test_the_model_is_the_same_to_the_last_bit_and_no_key_was_sent(tmp_path: Path, cluster, monkeypatch) -> None:
     import dask.config
 

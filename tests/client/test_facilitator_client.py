@@ -295,6 +295,7 @@ async def test_an_id_that_a_peer_made_up_cannot_lead_to_another_route() -> None:
     assert transport.requests[0].url.raw_path == b"/models/..%2Fdata-owners%3Fx%3D1"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", list(Code), ids=lambda code: code.slug)
 async def test_every_problem_comes_back_as_itself(code: Code) -> None:
     sent = Problem(code, "This happened.", errors=[{"field": "x"}])

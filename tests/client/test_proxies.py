@@ -79,6 +79,7 @@ async def test_a_proxy_that_does_not_answer_is_the_one_that_is_named(monkeypatch
     await client.aclose()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "value"), [("ALL_PROXY", "socks5://127.0.0.1:1"), ("HTTP_PROXY", "http://127.0.0.1:port")]
 )

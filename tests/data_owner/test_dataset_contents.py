@@ -154,6 +154,7 @@ def test_what_is_asked_wrongly_or_by_strangers_is_refused(tmp_path: Path) -> Non
     play(tmp_path, scene)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["../up", "..%2Fup", "a/b", ".hidden", "%2Fetc%2Fpasswd", "a%00b"])
 def test_an_uploads_name_leads_nowhere_else(tmp_path: Path, name: str) -> None:
     async def scene(started: Started) -> None:

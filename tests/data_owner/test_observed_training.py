@@ -101,6 +101,7 @@ class HeldAtAStep(LinearTrainer):
         return super().train(task)
 
 
+@pytest.mark.slow
 def test_an_owners_people_see_each_step_in_the_jobs_events_and_where_it_stands(tmp_path: Path) -> None:
     trainer = HeldAtAStep()
 

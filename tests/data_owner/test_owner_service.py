@@ -539,6 +539,7 @@ def test_a_join_that_is_over_before_its_offer_was_read_is_of_no_job_here(bench: 
     assert bench.store.job(JOB_ID) is None
 
 
+@pytest.mark.slow
 def test_a_job_waits_for_a_person_and_joins_once_approved(tmp_path: Path) -> None:
     bench = Bench(tmp_path, OwnerPolicy.for_loopback().model_copy(update={"approval": "by_hand"}))
     bench.register()

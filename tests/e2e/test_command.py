@@ -75,6 +75,7 @@ def test_deploy_status_predict_and_cancel(services: Any, diabetes_data: Path, di
     assert again.returncode == 1
 
 
+@pytest.mark.slow
 def test_deploy_of_a_spec_that_is_refused_names_the_field(services: Any, diabetes_spec: dict[str, Any]) -> None:
     services.start("facilitator", "run_facilitator.sh")
     services.start("model-owner", "run_model_owner.sh", "--facilitator", services.url("facilitator"))

@@ -47,6 +47,7 @@ def left_over(folder: Path) -> list[str]:
     return [line for line in shown.splitlines() if str(folder / "demo") in line and "fedtrain.cli.main" in line]
 
 
+@pytest.mark.slow
 def test_it_trains_shows_the_result_and_leaves_nothing_behind(run_all: list[str], tmp_path: Path) -> None:
     done = subprocess.run(run_all, capture_output=True, text=True, check=False, env=small_keys())
     assert done.returncode == 0, done.stderr
@@ -59,6 +60,7 @@ def test_it_trains_shows_the_result_and_leaves_nothing_behind(run_all: list[str]
     assert not (tmp_path / "demo").exists()
 
 
+@pytest.mark.slow
 def test_the_cost_is_that_of_least_squares_on_the_pooled_rows(run_all: list[str]) -> None:
     done = subprocess.run([*run_all, "--json"], capture_output=True, text=True, check=False, env=small_keys())
     assert done.returncode == 0, done.stderr
@@ -84,6 +86,7 @@ def test_an_interrupt_stops_everything(run_all: list[str], tmp_path: Path, numbe
     assert left_over(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_a_job_that_fails_stops_everything_and_says_why(run_all: list[str], tmp_path: Path) -> None:
     spec = json.loads((tmp_path / "model.json").read_text())
     spec["training"] |= {"min_data_owners": 4, "max_data_owners": 4}

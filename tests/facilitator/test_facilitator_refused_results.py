@@ -127,6 +127,7 @@ VECTORS: list[tuple[str, Callable[[VectorMessage], VectorMessage], Code]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("spoil", "code"), [case[1:] for case in VECTORS], ids=[case[0] for case in VECTORS])
 def test_ciphertexts_that_are_not_the_plans_are_refused_although_signed(
     tmp_path: Path, spoil: Callable[[VectorMessage], VectorMessage], code: Code

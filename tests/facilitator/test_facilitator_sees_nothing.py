@@ -24,6 +24,8 @@ from fedtrain.planning.plans import plan_spec
 from fedtrain.simulation.federation import Federation, federation
 from fedtrain.spec.model_spec import ModelSpec
 
+pytestmark = pytest.mark.slow
+
 Floats = NDArray[np.float64]
 #: Bytes, or hexadecimal digits. One that is not short is found by chance once in 10^10 runs.
 SHORT = 16

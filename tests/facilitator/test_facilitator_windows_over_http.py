@@ -43,6 +43,7 @@ async def read_log(reader: FakeModelOwner, job_id: str) -> list[LogItem]:
     return items
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["gradient_descent", "momentum"])
 def test_the_facilitator_runs_a_window_by_itself_and_its_log_verifies(tmp_path: Path, optimizer: str) -> None:
     async def play() -> None:

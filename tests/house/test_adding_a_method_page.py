@@ -88,6 +88,7 @@ def test_the_page_has_what_it_adds() -> None:
     assert sum(block.container is None and not block.is_program for block in PAGE) == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", PROGRAMS, ids=[WEIGHTED, HISTOGRAM])
 def test_the_page_trains_what_it_adds(code: Path, program: str) -> None:
     add(code)
@@ -96,6 +97,7 @@ def test_the_page_trains_what_it_adds(code: Path, program: str) -> None:
     assert "federated" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", PROGRAMS, ids=[WEIGHTED, HISTOGRAM])
 def test_without_the_lines_the_type_is_refused(code: Path, program: str) -> None:
     done = run(code, program)
@@ -103,6 +105,7 @@ def test_without_the_lines_the_type_is_refused(code: Path, program: str) -> None
     assert "model_type" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_weight_that_may_be_negative_is_refused(code: Path) -> None:
     add(code)
     said = '"description": "sales", "range": [0, 5]'
@@ -112,6 +115,7 @@ def test_a_weight_that_may_be_negative_is_refused(code: Path) -> None:
     assert "column 3: a weight needs a range that begins at 0 or above" in done.stderr
 
 
+@pytest.mark.slow
 def test_counts_beyond_the_worst_case_that_is_declared_leave_no_owner(code: Path) -> None:
     add(code)
     half = code / "data_owner" / "methods" / "histogram.py"
@@ -123,6 +127,7 @@ def test_counts_beyond_the_worst_case_that_is_declared_leave_no_owner(code: Path
     assert "does not fit the job's plan" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_histogram_that_asks_for_what_it_does_not_take_is_refused(code: Path) -> None:
     add(code)
     done = run(code, PROGRAMS[1].replace('"training": {', '"training": {"l2": 2.0, "optimizer": "newton", '))

@@ -127,6 +127,7 @@ def test_floor_rows_hold_every_operation_of_the_seam(monkeypatch: pytest.MonkeyP
     ]
 
 
+@pytest.mark.slow
 def test_scaling_rows_and_the_plot(tmp_path: Path) -> None:
     rows = check(scaling.measure(True, QUIET, ((50, 60), (3, 4), (2, 3)), SMALL_KEY, 4))
     assert [row.sizes["rows"] for row in rows if row.name == "answer against rows"] == [50, 60]

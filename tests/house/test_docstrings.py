@@ -22,6 +22,7 @@ def questions(source: str) -> Iterator[str]:
                 yield text.splitlines()[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("room", ROOMS)
 def test_no_docstring_opens_with_a_question(room: str) -> None:
     files = [path for path in (ROOT / room).rglob("*.py") if "node_modules" not in path.parts]

@@ -66,6 +66,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return cache(lambda example: train(example, tmp_path_factory.mktemp(example.replace("/", "-"))))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("example", OWNERS)
 def test_federated_pooled_and_best_single_owner_are_in_one_table(trained: Any, example: str) -> None:
     outcome = trained(example)
@@ -134,6 +135,7 @@ def test_calibrated_rows_are_left_out_for_all_three(trained: Any) -> None:
     assert len(fitted) > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("example", OWNERS)
 def test_an_example_writes_the_same_tables_every_time(tmp_path: Path, example: str) -> None:
     for name in ("one", "two"):
@@ -162,6 +164,7 @@ def test_no_lender_has_a_category_that_points_at_few_applicants(tmp_path: Path) 
     assert len(set(sizes)) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("example", [*OWNERS, "diabetes"])
 def test_no_owners_policy_declines_an_example_or_makes_it_wait(tmp_path: Path, example: str) -> None:
     script(example, "make_data.py", tmp_path)
@@ -192,6 +195,7 @@ def test_a_missing_folder_name_is_answered_with_the_usage(example: str) -> None:
     assert done.stderr.startswith("usage: make_data.py OUT_DIR")
 
 
+@pytest.mark.slow
 def test_a_table_that_does_not_fit_the_spec_is_not_compared(tmp_path: Path) -> None:
     script("credit", "make_data.py", tmp_path)
     table = tmp_path / "lender-b.csv"

@@ -27,6 +27,7 @@ def curve(monkeypatch: pytest.MonkeyPatch) -> Any:
         sys.modules.pop(name, None)
 
 
+@pytest.mark.slow
 def test_with_little_noise_a_job_predicts_nearly_as_well_as_from_exact_sums(curve: Any, tmp_path: Path) -> None:
     spec = json.loads((EXAMPLE / "model.json").read_text())
     cost = noise_cost(ModelSpec.model_validate(spec), 3, 16_190)

@@ -19,6 +19,7 @@ if not any(map(shutil.which, ("cc", "gcc", "clang"))):
     pytest.skip("there is no C compiler, without which a wheel has no kernel", allow_module_level=True)
 
 
+@pytest.mark.slow
 def test_a_wheel_is_for_every_python_and_has_a_kernel_that_loads(tmp_path: Path) -> None:
     source, out, unpacked = (tmp_path / name for name in ("source", "wheels", "unpacked"))
     source.mkdir()

@@ -112,6 +112,7 @@ def test_answers_of_parties_on_postgresql_are_files_in_their_state_folders(
         assert all(sha256_hex(content) == name for name, content in there.items())
 
 
+@pytest.mark.slow
 def test_a_job_over_files_comes_to_the_same_numbers_to_the_last_bit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,6 +136,7 @@ def test_a_job_over_files_comes_to_the_same_numbers_to_the_last_bit(
     assert not list((tmp_path / "rows").glob("*/bodies"))
 
 
+@pytest.mark.slow
 def test_an_answer_whose_file_is_altered_is_not_added_and_the_job_goes_on_once_it_is_put_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -382,6 +382,7 @@ def test_a_job_that_waits_for_a_person_waits_no_more(tmp_path: Path) -> None:
     asyncio.run(play())
 
 
+@pytest.mark.slow
 def test_a_job_that_has_finished_is_not_cancelled_and_keeps_its_model(tmp_path: Path) -> None:
     async def play() -> None:
         async with Site(tmp_path).running() as parties:

@@ -124,6 +124,7 @@ def test_what_was_deleted_is_gone_from_the_disk_and_no_more(pruned: tuple[Site, 
     assert count(model_owner, "SELECT count(*) FROM outbox WHERE job_id = ?", running) > 0
 
 
+@pytest.mark.slow
 def test_the_running_job_goes_on_after_the_pruning(pruned: tuple[Site, str, str]) -> None:
     site, _, running = pruned
     assert site.go_on(running)["status"] == "FINISHED"

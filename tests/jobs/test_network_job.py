@@ -142,6 +142,7 @@ def test_rounds_are_evaluated_on_what_owners_hold_out_and_the_best_weights_are_k
     assert 0 < model["rows_total"] < sum(ROWS), "rows that are held out are in no training sum"
 
 
+@pytest.mark.slow
 def test_rounds_that_are_evaluated_are_so_on_the_test_set_too(tmp_path: Path) -> None:
     test = tables(seed=5)[0]
     path = write_table(tmp_path / "test.csv", test.tolist())
@@ -213,6 +214,7 @@ class Stopped(LinearTrainer):
         self.closed.set()
 
 
+@pytest.mark.slow
 def test_a_round_that_a_stop_finds_in_evaluation_is_evaluated_at_the_next_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

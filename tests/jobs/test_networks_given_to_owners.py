@@ -128,6 +128,7 @@ def test_owners_predict_by_the_network_and_train_copies_that_nobody_else_is_sent
     run(tmp_path, play, giving_spec(), wiretap=heard.append)
 
 
+@pytest.mark.slow
 def test_a_file_that_was_altered_is_not_used(tmp_path: Path) -> None:
     async def play(parties: Federation, job_id: str) -> None:
         owner = parties.data_owners[0]
@@ -173,6 +174,7 @@ def test_a_network_in_training_is_not_given_yet(tmp_path: Path) -> None:
     asyncio.run(job())
 
 
+@pytest.mark.slow
 def test_it_is_given_once_all_owners_have_released_it_and_not_before(tmp_path: Path) -> None:
     async def play(parties: Federation, job_id: str) -> None:
         owner = parties.data_owners[0]
@@ -208,6 +210,7 @@ async def asked_of(parties: Federation, job_id: str, asking: Party, claims: Part
     return from_cbor(answer.body, ScoringReply)
 
 
+@pytest.mark.slow
 def test_nobody_but_the_owners_of_the_job_gets_it_and_each_for_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -239,6 +242,7 @@ def test_nobody_but_the_owners_of_the_job_gets_it_and_each_for_itself(
     run(tmp_path, play, giving_spec())
 
 
+@pytest.mark.slow
 def test_nobody_waits_for_another_jobs_model_owner_and_one_network_is_asked_for_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

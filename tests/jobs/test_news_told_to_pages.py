@@ -69,6 +69,7 @@ def editions(reader: Reader, topic: str) -> list[Any]:
     return [edition for at, edition in enumerate(told) if at == 0 or edition != told[at - 1]]
 
 
+@pytest.mark.slow
 def test_who_is_party_to_a_request_hears_of_it_and_another_owner_does_not(tmp_path: Path) -> None:
     async def scene(parties: Federation) -> None:
         acme, (ana, bea) = parties.model_owner, parties.data_owners

@@ -37,6 +37,7 @@ async def until_ended(party: Any, model_id: str) -> dict[str, Any]:
     return dict(job)
 
 
+@pytest.mark.slow
 def test_an_owner_there_is_no_room_for_is_told_and_does_not_stay_joined(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -62,6 +63,7 @@ def test_an_owner_there_is_no_room_for_is_told_and_does_not_stay_joined(
     play(tmp_path, scene)
 
 
+@pytest.mark.slow
 def test_an_owner_that_loses_its_mask_key_ends_the_job_by_name(tmp_path: Path) -> None:
     async def scene(parties: Federation) -> None:
         spec = make_spec(4)

@@ -144,6 +144,7 @@ def test_an_owner_without_the_key_that_weights_are_sealed_to_leaves_a_restored_j
     assert asyncio.run(round_there()) >= SCHEDULES["shared weights"][2], "what it had given was not collected again"
 
 
+@pytest.mark.slow
 def test_a_model_owner_that_lost_the_job_cancels_it_when_its_people_ask_to_go_on(tmp_path: Path) -> None:
     site = Site(tmp_path)
     model_id = emptied_of_the_job(site, "model-owner")
@@ -247,6 +248,7 @@ def test_another_facilitator_in_the_place_of_the_jobs_own_is_named(tmp_path: Pat
     site.waits_for_its_facilitator(model_id, "runs at Facilitator")
 
 
+@pytest.mark.slow
 def test_resuming_what_has_ended_is_refused_at_either_party(tmp_path: Path) -> None:
     site = Site(tmp_path)
     model_id = site.start(DESCENT, until_round=0)

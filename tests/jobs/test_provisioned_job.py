@@ -71,6 +71,7 @@ def _run(tmp_path: Path, then: Ending | None = None, banks: tuple[str, ...] = BA
     return asyncio.run(job())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8080", "https://facilitator.example:8443"])
 def test_provisioned_parties_train_with_and_without_tokens(tmp_path: Path, url: str) -> None:
     _provision(tmp_path / "parties", url)

@@ -136,6 +136,7 @@ def parts_of(owner: Party) -> Any:
     return owner.app.state.parts
 
 
+@pytest.mark.slow
 def test_a_job_waits_for_who_has_not_decided_and_conditions_are_kept(tmp_path: Path) -> None:
     async def scene(parties: Federation) -> None:
         acme, (ana, bea, cid) = parties.model_owner, parties.data_owners
@@ -167,6 +168,7 @@ def test_a_job_waits_for_who_has_not_decided_and_conditions_are_kept(tmp_path: P
     play(tmp_path, scene)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_asked_is_refused_by_field(tmp_path: Path) -> None:
     async def scene(parties: Federation) -> None:
         cards = [card["id"] for card in (await parties.model_owner.get("/catalogue"))["cards"]]

@@ -66,6 +66,7 @@ def test_a_job_goes_on_without_an_owner_and_with_it_when_it_is_back(tmp_path: Pa
     assert [number for number, _, _ in model["sums"]] == [1, 2, 3]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("asked", ["on_set", "on_unmask"])
 def test_an_owner_that_loses_its_key_once_it_has_answered_leaves_and_the_others_go_on(
     tmp_path: Path, asked: str

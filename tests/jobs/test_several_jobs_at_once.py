@@ -70,6 +70,7 @@ def test_the_same_key_is_the_same_model_and_another_spec_under_it_is_refused(tmp
     asyncio.run(run())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("phase", ["before the key is made", "in the rounds"])
 def test_a_job_is_cancelled_at_every_party_and_a_second_time_changes_nothing(phase: str, tmp_path: Path) -> None:
     site = Site(tmp_path)

@@ -106,6 +106,7 @@ def test_the_facilitator_has_its_own_word_for_the_end_dated(finished: Finished) 
     assert stamp.signed == own and own.signer == finished.served.parties["facilitator"].party_id
 
 
+@pytest.mark.slow
 def test_verify_names_a_stamp_under_another_root_and_one_that_was_altered(
     finished: Finished, stamps: tuple[Stamp, ...], tmp_path: Path
 ) -> None:

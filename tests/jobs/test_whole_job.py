@@ -92,6 +92,7 @@ def raw_weights(model: dict[str, Any]) -> Floats:
     return np.array(list(model["coefficients"].values()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "sizes",
     [(376,), (188, 113, 75), (40, 36, 38, 40, 30, 50, 30, 41, 35, 36), (300, 71, 5)],
@@ -163,6 +164,7 @@ def test_the_published_schedule_gives_the_published_error(
     assert outcome["prediction"]["cost"] == pytest.approx(error_after(rounds), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_a_learning_rate_that_diverges_fails_with_that_reason(train: Train, diabetes: tuple[Floats, Floats]) -> None:
     X, y = diabetes
     spec = make_spec(3, optimizer="gradient_descent", rounds=300, learning_rate=50.0, tolerance=0.0)
@@ -172,6 +174,7 @@ def test_a_learning_rate_that_diverges_fails_with_that_reason(train: Train, diab
     assert "learning_rate" in outcome["model"]["reason"]
 
 
+@pytest.mark.slow
 def test_a_target_out_of_its_range_is_declined_by_its_owner_alone(
     train: Train, diabetes: tuple[Floats, Floats]
 ) -> None:
@@ -186,6 +189,7 @@ def test_a_target_out_of_its_range_is_declined_by_its_owner_alone(
     assert "400" not in outcome["model"]["reason"]
 
 
+@pytest.mark.slow
 def test_fewer_owners_than_the_spec_wants_end_the_job(train: Train, diabetes: tuple[Floats, Floats]) -> None:
     X, y = diabetes
     outcome = train(make_spec(3), split(X, y, (220, 222)), (X[:5], y[:5]))

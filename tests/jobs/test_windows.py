@@ -76,6 +76,7 @@ async def ended(parties: Federation, model_id: str) -> bool:
     return bool((await parties.facilitator.get(f"/models/{model_id}"))["ended_at"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("optimizer", "momentum"), [("gradient_descent", 0.0), ("momentum", 0.75)])
 def test_the_result_is_the_schedule_s_in_float64(tmp_path: Path, optimizer: str, momentum: float) -> None:
     async def job() -> None:
@@ -117,6 +118,7 @@ def test_a_restart_in_the_middle_of_a_window_gives_the_same_bits(tmp_path: Path,
     assert [value.hex() for value in one.values()] == [value.hex() for value in two.values()]
 
 
+@pytest.mark.slow
 def test_window_scale_and_bits_are_told_live(tmp_path: Path) -> None:
     async def job() -> None:
         async with federation(tmp_path / "state", write_tables(tmp_path), allow_small_keys=True) as parties:
@@ -153,6 +155,7 @@ def test_window_scale_and_bits_are_told_live(tmp_path: Path) -> None:
     asyncio.run(job())
 
 
+@pytest.mark.slow
 def test_the_event_stream_tells_of_every_window(tmp_path: Path) -> None:
     async def job() -> str:
         async with federation(tmp_path / "state", write_tables(tmp_path), allow_small_keys=True) as parties:
@@ -176,6 +179,7 @@ def test_the_event_stream_tells_of_every_window(tmp_path: Path) -> None:
     assert [row["loss"] for row in rounds] == [None, None]
 
 
+@pytest.mark.slow
 def test_the_plan_says_what_the_job_costs_before_and_while_it_runs(tmp_path: Path) -> None:
     async def job() -> None:
         async with federation(tmp_path / "state", write_tables(tmp_path), allow_small_keys=True) as parties:

@@ -174,6 +174,7 @@ def test_options_of_networks_are_refused_by_name(field: str) -> None:
         spec(network={"layers": [linear], "output": "a"})
 
 
+@pytest.mark.slow
 def test_too_many_bounds_are_refused_with_both_numbers() -> None:
     columns = [{"name": f"c{place}", "type": "continuous"} for place in range(1500)]
     problem = refused(*columns)

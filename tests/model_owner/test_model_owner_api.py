@@ -296,6 +296,7 @@ async def test_a_key_whose_job_has_ended_is_destroyed_at_the_next_start(tmp_path
         assert list((tmp_path / "keys").iterdir()) == [key]
 
 
+@pytest.mark.slow
 async def test_a_finished_model_cannot_be_cancelled(tmp_path: Path) -> None:
     async with running(tmp_path, FakeFacilitator()) as party:
         model = await party.ended(await party.deploy(spec_document()))
@@ -306,6 +307,7 @@ async def test_a_finished_model_cannot_be_cancelled(tmp_path: Path) -> None:
 # Restarts
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["conjugate_gradient", "momentum"])
 async def test_a_restart_after_every_step_gives_the_same_bits(tmp_path: Path, optimizer: str) -> None:
     document = spec_document(optimizer=optimizer, rounds=6, tolerance=0.0)

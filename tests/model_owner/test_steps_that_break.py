@@ -56,6 +56,7 @@ def test_values_of_extreme_size_end_in_a_model(tmp_path: Path, optimizer: str, s
     assert prediction["metrics"]["r2"] > 0.9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1e150, 1e200, 1e-200])
 def test_targets_of_extreme_size_end_in_a_model_or_a_reason(tmp_path: Path, size: float) -> None:
     rng = np.random.default_rng(2)

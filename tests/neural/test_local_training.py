@@ -47,6 +47,7 @@ def same_bits(one: TrainingResult, other: TrainingResult) -> bool:
     return all(one.update[name].tobytes() == other.update[name].tobytes() for name in one.update)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [

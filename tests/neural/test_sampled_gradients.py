@@ -141,6 +141,7 @@ def worker() -> Iterator[WorkerProcess]:
     process.close()
 
 
+@pytest.mark.slow
 def test_a_worker_gives_the_same_bits_before_and_after_it_was_killed(worker: WorkerProcess, tmp_path: Path) -> None:
     asked = task(tmp_path, classifier(dropout=0.5))
     here = summed_gradients(asked)

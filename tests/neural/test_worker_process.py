@@ -39,6 +39,7 @@ def bits(result: TrainingResult) -> bytes:
     return b"".join(values.tobytes() for values in result.update.values())
 
 
+@pytest.mark.slow
 def test_a_worker_gives_what_the_process_itself_would(worker: WorkerProcess, tmp_path: Path) -> None:
     asked = task(tmp_path, classifier(dropout=0.5), epochs=3.0)
     told: list[tuple[int, int]] = []
@@ -51,6 +52,7 @@ def test_a_worker_gives_what_the_process_itself_would(worker: WorkerProcess, tmp
     assert worker.evaluate(evaluation) == evaluate(evaluation)
 
 
+@pytest.mark.slow
 def test_one_that_is_killed_in_mid_epoch_starts_again_and_gives_the_same_bits(
     worker: WorkerProcess, tmp_path: Path
 ) -> None:
@@ -199,6 +201,7 @@ def test_threads_of_the_settings_stand_in_for_a_task_s(tmp_path: Path, monkeypat
         assert seen == [expected, expected]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "broken", "said"),
     [

@@ -45,6 +45,7 @@ def jobs(draw: st.DrawFn) -> BudgetInputs:
     )
 
 
+@pytest.mark.slow
 @given(jobs())
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_job_is_refused_or_survives_the_adversary(inputs: BudgetInputs) -> None:

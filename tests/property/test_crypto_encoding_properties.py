@@ -87,6 +87,7 @@ def test_packing_round_trip_in_the_smallest_modulus_that_is_accepted(layout: Slo
             unpack(residues, layout, n, largest - 1)
 
 
+@pytest.mark.slow
 @given(layouts())
 def test_a_layout_survives_its_dict(layout: SlotLayout) -> None:
     assert SlotLayout.from_dict(layout.to_dict()) == layout
@@ -104,6 +105,7 @@ def test_ciphertext_bytes_round_trip(n: int, data) -> None:
 context_parts = st.binary(max_size=4) | st.text(max_size=4) | st.integers(-(1 << 70), 1 << 70)
 
 
+@pytest.mark.slow
 @given(st.lists(context_parts, max_size=4), st.lists(context_parts, max_size=4))
 def test_contexts_are_encoded_injectively(first: list, second: list) -> None:
     def typed(parts: list) -> list:

@@ -398,6 +398,7 @@ def test_an_offer_that_is_read_after_its_jobs_end_ends_too() -> None:
     play.teardown()
 
 
+@pytest.mark.slow
 def test_whatever_is_lost_doubled_delayed_or_killed_the_job_stays_sound() -> None:
     run_state_machine_as_test(Federation, settings=FEW)
 

@@ -50,6 +50,7 @@ def test_every_reader_takes_its_seeds(all_readers: tuple[Reader, ...]) -> None:
             reader.read(seed)
 
 
+@pytest.mark.slow
 def test_whatever_comes_every_reader_takes_it_or_says_what_is_wrong(all_readers: tuple[Reader, ...]) -> None:
     report = fuzz(INPUTS, 7, all_readers)
     assert report.inputs == INPUTS == sum(outcomes.total() for outcomes in report.outcomes.values())

@@ -22,6 +22,7 @@ def found_in(seed: int) -> str | None:
     return singled_out(history.released(), LEAST_OWNERS, MIN_ROWS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hundred", range(3))
 def test_hundreds_of_histories_single_nobody_out(hundred: int) -> None:
     for seed in range(100 * hundred, 100 * hundred + 100):

@@ -11,6 +11,7 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -131,6 +132,7 @@ def test_newton_is_right_or_says_what_is_not(problem: dict[str, Any]) -> None:
         assert off_by(X, y, move.next.weights) < SILENT
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(problem=problems)
 def test_gradient_descent_claims_no_minimum_that_it_has_not_reached(problem: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -100,6 +101,7 @@ def total(parts: Sequence[list[Integers]]) -> list[Integers]:
     return [reduce(add, arrays) for arrays in zip(*parts, strict=True)]
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=60, deadline=None)
 def test_owners_integers_add_up_to_the_pooled_ones_to_the_bit(data: st.DataObject) -> None:

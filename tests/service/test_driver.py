@@ -201,6 +201,7 @@ def test_jobs_are_held_side_by_side_each_by_one_at_a_time() -> None:
     assert seen[:2] == [("a", 0, "in"), ("b", 0, "in")]
 
 
+@pytest.mark.slow
 def test_nothing_is_left_of_jobs_that_nobody_is_busy_with() -> None:
     async def play() -> None:
         driver = Bench().driver()

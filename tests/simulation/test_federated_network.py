@@ -55,6 +55,7 @@ def network(outputs: int = 3) -> nn.Module:
     return nn.Sequential(nn.Linear(4, 6), nn.Tanh(), nn.Linear(6, outputs))
 
 
+@pytest.mark.slow
 def test_a_module_is_trained_across_owners_from_the_weights_that_it_has() -> None:
     X, y = blobs()
     module = network()

@@ -62,6 +62,7 @@ def named_spec() -> dict[str, Any]:
     return given
 
 
+@pytest.mark.slow
 def test_frames_train_the_model_and_the_test_set_scores_it(named_spec: dict[str, Any]) -> None:
     *tables, test = frames()
     outcome = simulate(named_spec, tables, test=test)
@@ -70,12 +71,14 @@ def test_frames_train_the_model_and_the_test_set_scores_it(named_spec: dict[str,
     assert outcome.model["status"] == "FINISHED"
 
 
+@pytest.mark.slow
 def test_arrays_are_read_by_place() -> None:
     outcome = simulate(by_place(), arrays(3))
     assert list(outcome.coefficients.values()) == pytest.approx(list(FOUND.values()), rel=1e-8)
     assert outcome.prediction is None
 
 
+@pytest.mark.slow
 def test_paths_train_too_and_files_come_back(named_spec: dict[str, Any], tmp_path: Path) -> None:
     paths = [tmp_path / f"{at}.csv" for at in range(3)]
     for path, frame in zip(paths, frames(3), strict=True):
@@ -100,6 +103,7 @@ def test_tables_of_other_names_are_read_by_their_mappings(named_spec: dict[str, 
         simulate(named_spec, [second, third], mappings=[None, tmp_path / "b.toml"])
 
 
+@pytest.mark.slow
 def test_a_loop_that_runs_is_not_minded() -> None:
     async def notebook() -> dict[str, Any]:
         return simulate(by_place(), arrays(3)).coefficients
@@ -107,6 +111,7 @@ def test_a_loop_that_runs_is_not_minded() -> None:
     assert list(asyncio.run(notebook()).values()) == pytest.approx(list(FOUND.values()), rel=1e-8)
 
 
+@pytest.mark.slow
 def test_nothing_is_printed_and_the_programs_own_log_is_as_before(tmp_path: Path) -> None:
     np.save(tmp_path / "tables.npy", arrays(3))
     (tmp_path / "program.py").write_text(
@@ -120,6 +125,7 @@ def test_nothing_is_printed_and_the_programs_own_log_is_as_before(tmp_path: Path
     assert (done.stdout, done.stderr) == ("3 False\n", "")
 
 
+@pytest.mark.slow
 def test_a_job_without_a_model_says_why_owners_stood_aside() -> None:
     tables = arrays(3)
     tables[1][:, 0] *= 100  # outside the declared range, which is refused where nothing scales it
@@ -161,6 +167,7 @@ def test_the_public_surface_is_what_it_was_agreed_to_be() -> None:
         fedtrain.nothing  # noqa: B018
 
 
+@pytest.mark.slow
 def test_the_pages_example_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
     page = (Path(__file__).parents[2] / "docs" / "simulate.md").read_text()
     code = "\n".join(line[4:] for line in page.splitlines() if line.startswith("    "))

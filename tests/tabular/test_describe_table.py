@@ -227,6 +227,7 @@ columns_of_cells = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(columns_of_cells, min_size=2, max_size=5), st.sampled_from([None, ".", ","]), st.booleans())
 def test_a_draft_passes_the_check_of_the_same_table(
     tmp_path_factory: pytest.TempPathFactory, columns: list[list[str]], decimal: Any, with_ranges: bool

@@ -42,6 +42,7 @@ def test_a_cluster_of_the_services_own_is_not_started_for_it(tmp_path: Path) -> 
     assert finding.level is Level.OK and "3 Dask workers of its own" in finding.found
 
 
+@pytest.mark.slow
 def test_a_cluster_that_answers_and_one_worker_that_has_other_code(tmp_path: Path, capsys) -> None:
     with dask_processes(tmp_path, free_port(), workers=1) as dask:
         found: list[Finding] = []

@@ -55,6 +55,7 @@ def test_help_names_every_command() -> None:
         assert command in done.stdout
 
 
+@pytest.mark.slow
 def test_help_has_every_command_in_one_named_group() -> None:
     groups = re.findall(r"^(\S.*):\n((?:  .*\n)+)", fedtrain("--help").stdout, re.MULTILINE)
     titles = [title for title, _ in groups if title != "Options"]
@@ -120,6 +121,7 @@ def test_unknown_option_is_refused_by_name() -> None:
     assert_one_line(fedtrain("status", "--fast"), "--fast")
 
 
+@pytest.mark.slow
 def test_unreachable_service_is_named_by_its_address() -> None:
     url = f"http://127.0.0.1:{free_port()}"
     assert_one_line(fedtrain("status", "--model-owner", url), url)
@@ -130,6 +132,7 @@ def test_missing_spec_file_is_named() -> None:
     assert_one_line(fedtrain("deploy", "no-such.json"), "no-such.json")
 
 
+@pytest.mark.slow
 def test_spec_that_is_no_json_is_named_with_line_and_column(tmp_path: Path) -> None:
     spec = tmp_path / "spec.json"
     spec.write_text('{\n  "model_type": oops}\n')
@@ -159,6 +162,7 @@ def test_a_facilitator_to_verify_at_may_be_named_without_its_scheme(tmp_path: Pa
     assert f"The Facilitator at http://{address} cannot be reached: All connection attempts failed" in done.stderr
 
 
+@pytest.mark.slow
 def test_spec_with_an_unknown_field_is_refused_by_name(tmp_path: Path) -> None:
     spec = tmp_path / "spec.json"
     columns = (

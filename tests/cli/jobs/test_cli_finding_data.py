@@ -67,6 +67,7 @@ def run_queries(folder: Path) -> None:
         assert refused.exit_code == 1 and said in refused.output, refused.output
 
 
+@pytest.mark.slow
 def test_a_dataset_is_published_found_and_withdrawn_and_one_is_made_by_a_query(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -103,6 +103,7 @@ def test_a_whole_id_asks_for_no_list(service: Listing) -> None:
     assert service.asked == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "asked"),
     [

@@ -37,6 +37,7 @@ def command(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [("plan",), ("check", "--data", "none.csv")], ids=lambda words: words[0])
 def test_all_wrong_fields_of_a_spec_are_named_in_one_line(tmp_path: Path, words: tuple[str, ...]) -> None:
     (tmp_path / "spec.json").write_text(json.dumps(SPEC))
@@ -49,6 +50,7 @@ def test_all_wrong_fields_of_a_spec_are_named_in_one_line(tmp_path: Path, words:
     assert "pydantic" not in said.stderr
 
 
+@pytest.mark.slow
 def test_a_data_owner_without_its_table_ends_with_a_line_and_no_stack_trace(tmp_path: Path) -> None:
     said = command("data-owner", "--port", "0", "--data", "none.csv", "--state-dir", "state", cwd=tmp_path)
     assert said.returncode == 1
@@ -56,6 +58,7 @@ def test_a_data_owner_without_its_table_ends_with_a_line_and_no_stack_trace(tmp_
     assert "Traceback" not in said.stderr + said.stdout
 
 
+@pytest.mark.slow
 def test_an_address_that_can_never_work_ends_the_start(tmp_path: Path) -> None:
     said = command("data-owner", "--port", "0", "--facilitator", "ftp://x", "--state-dir", "state", cwd=tmp_path)
     assert said.returncode == 1
@@ -80,6 +83,7 @@ def test_a_remedy_that_needs_no_fields_stays() -> None:
     assert line == f"Too few. | {Code.TOO_FEW_ROWS.remedy}"
 
 
+@pytest.mark.slow
 def test_two_parties_of_one_name_are_told_once(tmp_path: Path) -> None:
     party = '[[{}]]\nname = "a"\nport = {}\n'
     text = 'name = "x"\n[facilitator]\nurl = "http://127.0.0.1:1"\n'

@@ -144,6 +144,7 @@ def test_a_broken_file_is_measured_anew(cache: Path, content: str) -> None:
     assert json.loads((cache / FILE).read_text())["unit_costs"][0]["modulus_bits"] == 2048
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(why_not() is not None, reason=f"the kernel can't be used here: {why_not()}")
 def test_seconds_are_those_of_the_engine_in_use(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As the services choose it: the kernel, unless the setting says gmpy2. Each is measured and kept by itself."""

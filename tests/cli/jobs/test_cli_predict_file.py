@@ -22,6 +22,8 @@ from fedtrain.cli.main import app
 from tests.harness.model_owner.served import Bridge, served
 from tests.harness.one_process import training, write_table
 
+pytestmark = pytest.mark.slow
+
 FEATURES: list[dict[str, Any]] = [
     {"name": "age", "type": "continuous", "range": [0, 100], "missing": 40},
     {"name": "ward", "type": "nominal", "categories": ["x", "y", "z"]},

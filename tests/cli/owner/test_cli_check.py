@@ -90,6 +90,7 @@ def test_of_a_job_with_privacy_nothing_is_declined_for_what_rows_there_are(spec:
     assert asked["rows-beyond-plan"]["count"] == 12
 
 
+@pytest.mark.slow
 def test_a_dictionary_is_described_checked_planned_and_asked(tmp_path: Path) -> None:
     rows = (f"{row % 10},{'yes' if row % 2 else 'no'},{row % 21}" for row in range(400))
     data, dictionary, spec = table(tmp_path, "dose,relapse,days", *rows), tmp_path / "s.json", tmp_path / "m.json"

@@ -235,6 +235,7 @@ def test_what_differs_between_the_drafts_is_named_and_the_proposal_can_be_planne
     assert planned.exit_code == 0, planned.output
 
 
+@pytest.mark.slow
 def test_the_drafts_fit_after_ten_lines_and_give_the_cleaned_tables_coefficients(drafted: Path) -> None:
     schema = agreed(drafted)
     props = DataProps.model_validate_json(schema.read_text())

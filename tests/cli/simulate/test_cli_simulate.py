@@ -46,6 +46,7 @@ def simulate(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_it_finds_the_coefficients_and_scores_the_test_set(folder: Path) -> None:
     done = simulate(folder, "a.csv", "b.csv", "c.csv", "--test", "test.csv", "--json")
     assert done.returncode == 0, done.stderr
@@ -80,6 +81,7 @@ def test_ranges_that_are_asked_for_have_no_cost(folder: Path) -> None:
     assert "cost" not in done.stdout
 
 
+@pytest.mark.slow
 def test_without_json_it_prints_coefficients_cost_and_progress(folder: Path) -> None:
     done = simulate(folder, "a.csv", "b.csv", "c.csv", "--test", "test.csv")
     assert done.returncode == 0, done.stderr
@@ -88,6 +90,7 @@ def test_without_json_it_prints_coefficients_cost_and_progress(folder: Path) -> 
     assert "round" in done.stderr
 
 
+@pytest.mark.slow
 def test_weights_are_shown_to_the_owners_where_the_spec_says_so(folder: Path) -> None:
     for path in folder.glob("*.csv"):
         rows = [line.split(",") for line in path.read_text().splitlines()]
@@ -107,6 +110,7 @@ def test_weights_are_shown_to_the_owners_where_the_spec_says_so(folder: Path) ->
     assert outcome["prediction"]["metrics"]["auc"] > 0.9
 
 
+@pytest.mark.slow
 def test_too_few_tables_for_the_spec_fail_in_one_line_more_than_the_progress(folder: Path) -> None:
     done = simulate(folder, "a.csv", "b.csv")
     assert done.returncode == 1
@@ -114,6 +118,7 @@ def test_too_few_tables_for_the_spec_fail_in_one_line_more_than_the_progress(fol
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_one_table_alone_is_allowed_where_the_spec_says_so(folder: Path) -> None:
     refused = simulate(folder, "a.csv")
     assert refused.returncode == 1
@@ -124,6 +129,7 @@ def test_one_table_alone_is_allowed_where_the_spec_says_so(folder: Path) -> None
     assert allowed.returncode == 0, allowed.stderr
 
 
+@pytest.mark.slow
 def test_a_spec_that_cannot_be_used_is_refused_by_its_field(folder: Path) -> None:
     spec = json.loads((folder / "model.json").read_text())
     spec["training"]["rounds"] = 0
@@ -134,6 +140,7 @@ def test_a_spec_that_cannot_be_used_is_refused_by_its_field(folder: Path) -> Non
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_missing_table_is_named(folder: Path) -> None:
     done = simulate(folder, "a.csv", "nowhere.csv")
     assert done.returncode == 1
@@ -181,6 +188,7 @@ def test_the_model_and_its_exports_are_files_afterwards(folder: Path) -> None:
     assert session.run(None, feeds)[0].ravel() == pytest.approx([4.0], rel=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -199,6 +207,7 @@ def test_a_file_that_cannot_be_written_is_named_before_training(
     assert "training" not in done.stderr
 
 
+@pytest.mark.slow
 def test_tables_are_those_of_deploy_with_standard_errors(folder: Path) -> None:
     spec = json.loads((folder / "model.json").read_text())
     spec["training"]["optimizer"] = "newton"
@@ -213,6 +222,7 @@ def test_tables_are_those_of_deploy_with_standard_errors(folder: Path) -> None:
         assert "std error" in shown.stdout and "least squares" in shown.stdout
 
 
+@pytest.mark.slow
 def test_several_outputs_are_columns_of_a_table(folder: Path) -> None:
     spec = json.loads((folder / "model.json").read_text())
     target = spec["data_props"].pop("target")
@@ -226,6 +236,7 @@ def test_several_outputs_are_columns_of_a_table(folder: Path) -> None:
     assert len(re.findall(r"-?\d+\.\d+", row)) >= 2
 
 
+@pytest.mark.slow
 def test_a_policys_rules_on_records_hold_as_at_owners(folder: Path) -> None:
     """Fifteen rows are below the policy's least number; whom it trusts does not matter among tables of one's own."""
     policy = folder / "policy.toml"
@@ -237,6 +248,7 @@ def test_a_policys_rules_on_records_hold_as_at_owners(folder: Path) -> None:
     assert simulate(folder, "a.csv", "b.csv", "c.csv", "--policy", "policy.toml").returncode == 0
 
 
+@pytest.mark.slow
 def test_a_policys_least_roster_holds_too(folder: Path) -> None:
     (folder / "policy.toml").write_text('least_roster = 4\nmin_cell = 0\nmin_rows = 1\napproval = "by_hand"\n')
     done = simulate(folder, "a.csv", "b.csv", "c.csv", "--policy", "policy.toml")

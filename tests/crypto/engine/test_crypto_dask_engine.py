@@ -64,6 +64,7 @@ def test_no_private_key_and_no_nonce_is_ever_given_to_the_cluster(small_keypair,
     assert cluster.sent == []
 
 
+@pytest.mark.slow
 def test_what_is_too_small_for_a_journey_is_computed_here(small_keypair, cluster) -> None:
     small, large = work(mpz(small_keypair[0].n) ** 2, 3), work(mpz((1 << 6144) - 17), 120)
     engine = over_cluster(LocalEngine(), cluster)

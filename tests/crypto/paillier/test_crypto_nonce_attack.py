@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import gmpy2
+import pytest
 from gmpy2 import mpz
 from phe.paillier import PaillierPrivateKey, PaillierPublicKey
 
@@ -119,6 +120,7 @@ def owners_answer(holder: MaliciousKeyHolder) -> mpz:
     return blind(product, [secrets.randbelow(holder.n)], holder.n)[0]
 
 
+@pytest.mark.slow
 def test_the_malicious_key_passes_the_checks_on_keys_so_that_they_do_not_save_anyone() -> None:
     holder = key_holder()
     proof = prove_key(holder.private_key, b"id", b"nonce")

@@ -74,6 +74,7 @@ def check_moments(path: Path, there: tuple[Reduced, Ids]) -> None:
     assert there[0].moments == here.moments and np.array_equal(there[1], ids)
 
 
+@pytest.mark.slow
 def test_moments_in_forty_parts_and_products_are_those_of_one_process(cluster: Cluster, tmp_path: Path) -> None:
     path = write_parquet(tmp_path / "table.parquet", 20_000, 30, 500)
     with capture_logs() as logs:
@@ -87,6 +88,7 @@ def test_moments_in_forty_parts_and_products_are_those_of_one_process(cluster: C
     assert logs == []
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_on_the_way_changes_no_bit(dask, cluster: Cluster, tmp_path: Path) -> None:
     path = write_parquet(tmp_path / "table.parquet", 20_000, 30, 500)
 
@@ -166,6 +168,7 @@ def test_a_cluster_that_was_away_is_used_again(tmp_path: Path, monkeypatch) -> N
         cluster.close()
 
 
+@pytest.mark.slow
 def test_a_worker_with_other_code_is_named_and_given_nothing(tmp_path: Path) -> None:
     other = tmp_path / "other"
     for package in ("fedtrain", "benchmarks", "tests"):
@@ -193,6 +196,7 @@ def test_a_part_that_reaches_other_code_is_refused_there() -> None:
     assert cluster_module._on_worker(code_version, "0.1.0 (older)", own_number, (3,)) == ("version", code_version())
 
 
+@pytest.mark.slow
 def test_a_local_cluster_computes_and_lets_nobody_else_in(tmp_path: Path) -> None:
     from distributed.comm import connect
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -54,6 +55,7 @@ def exactly(one: FLOATS, other: FLOATS) -> int:
     return sum(x * y for x, y in zip(*quantised, strict=True))
 
 
+@pytest.mark.slow
 @given(tables())
 def test_moments_are_those_of_exact_arithmetic(table: Table) -> None:
     moments = table.moments(batch_rows=5)
@@ -65,6 +67,7 @@ def test_moments_are_those_of_exact_arithmetic(table: Table) -> None:
     assert moments.rows == len(table.X)
 
 
+@pytest.mark.slow
 @given(tables(), st.integers(1, 12), st.randoms(use_true_random=False))
 def test_neither_batches_nor_the_order_of_rows_change_a_bit(table: Table, batch_rows: int, random: object) -> None:
     order = list(range(len(table.X)))
@@ -72,6 +75,7 @@ def test_neither_batches_nor_the_order_of_rows_change_a_bit(table: Table, batch_
     assert table.moments(1) == table.moments(1000) == table.moments(batch_rows, np.array(order, dtype=float))
 
 
+@pytest.mark.slow
 @settings(max_examples=10)
 @given(st.integers(0, 2**32 - 1))
 def test_long_tables_of_random_values_agree_at_any_batch_size(seed: int) -> None:

@@ -182,6 +182,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("histories")
 
 
+@pytest.mark.slow
 def test_no_job_that_is_let_in_shows_a_small_cell_or_a_row_that_stands_out(folder: Path) -> None:
     found = {seed: findings for seed in range(HISTORIES) if (findings := searched(POLICY, seed, folder))}
     assert found == {}
@@ -190,6 +191,7 @@ def test_no_job_that_is_let_in_shows_a_small_cell_or_a_row_that_stands_out(folde
     assert HISTORIES // 10 < let_in < HISTORIES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rule", "finding"), [({"min_cell": 0}, "cell"), ({"standing_out": "unchecked"}, "leverage")])
 def test_the_search_finds_something_once_a_rule_is_off(folder: Path, rule: dict[str, Any], finding: str) -> None:
     policy = POLICY.model_copy(update=rule)

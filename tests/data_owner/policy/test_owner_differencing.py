@@ -409,6 +409,7 @@ def test_a_job_that_waits_for_nobody_cannot_be_approved() -> None:
     assert caught.value.code is Code.WRONG_STATE
 
 
+@pytest.mark.slow
 def test_ten_thousand_told_versions_are_held_against_each_other_in_part_and_a_person_is_asked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

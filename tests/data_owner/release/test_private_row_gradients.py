@@ -73,6 +73,7 @@ def task_of(folder: Path, classes: int, **privacy: Any) -> GradientTask:
     return GradientTask(plan.checked, plan.terms, {WEIGHTS: drawn}, records(folder, classes), b"s" * 32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [2, 3])
 def test_it_is_the_gradient_of_a_network_of_one_layer(tmp_path: Path, classes: int) -> None:
     asked = task_of(tmp_path, classes)

@@ -26,6 +26,7 @@ async def allowed(parties: Federation, model_id: str, **terms: Any) -> dict[str,
     return answer
 
 
+@pytest.mark.slow
 def test_private_scores_equal_plaintext_scores(tmp_path: Path) -> None:
     async def scene(parties: Federation, model_id: str) -> None:
         await allowed(parties, model_id)
@@ -40,6 +41,7 @@ def test_private_scores_equal_plaintext_scores(tmp_path: Path) -> None:
     run(tmp_path, scene)
 
 
+@pytest.mark.slow
 def test_a_dataset_is_scored_without_its_targets(tmp_path: Path) -> None:
     table = make_table(4, seed=12)
 
@@ -61,6 +63,7 @@ def test_a_dataset_is_scored_without_its_targets(tmp_path: Path) -> None:
     run(tmp_path, scene)
 
 
+@pytest.mark.slow
 def test_a_classifier_gives_the_calibrated_probabilities(tmp_path: Path) -> None:
     data = load_breast_cancer()
     order = np.random.default_rng(5).permutation(len(data.target))
@@ -91,6 +94,7 @@ def test_a_classifier_gives_the_calibrated_probabilities(tmp_path: Path) -> None
     run(tmp_path, scene, spec=spec, table=table)
 
 
+@pytest.mark.slow
 def test_nobody_scores_before_the_model_owner_allows_it_or_after_it_forbids_it(tmp_path: Path) -> None:
     async def scene(parties: Federation, model_id: str) -> None:
         owner = parties.data_owners[0]
@@ -108,6 +112,7 @@ def test_nobody_scores_before_the_model_owner_allows_it_or_after_it_forbids_it(t
     run(tmp_path, scene)
 
 
+@pytest.mark.slow
 def test_only_the_owners_that_are_named_may_score(tmp_path: Path) -> None:
     async def scene(parties: Federation, model_id: str) -> None:
         first = (await parties.data_owners[0].get("/identity"))["party_id"]
@@ -121,6 +126,7 @@ def test_only_the_owners_that_are_named_may_score(tmp_path: Path) -> None:
     run(tmp_path, scene)
 
 
+@pytest.mark.slow
 def test_the_quota_counts_bits_of_all_owners_and_holds_over_a_second_permission(tmp_path: Path) -> None:
     async def scene(parties: Federation, model_id: str) -> None:
         opened = await allowed(parties, model_id)
@@ -144,6 +150,7 @@ def test_the_quota_counts_bits_of_all_owners_and_holds_over_a_second_permission(
     run(tmp_path, scene)
 
 
+@pytest.mark.slow
 def test_no_quota_reaches_what_the_model_can_tell(tmp_path: Path) -> None:
     async def scene(parties: Federation, model_id: str) -> None:
         opened = await allowed(parties, model_id, quota_bits=64)
@@ -156,6 +163,7 @@ def test_no_quota_reaches_what_the_model_can_tell(tmp_path: Path) -> None:
     run(tmp_path, scene)
 
 
+@pytest.mark.slow
 def test_rows_that_do_not_fit_are_named_and_cost_nothing(tmp_path: Path) -> None:
     async def scene(parties: Federation, model_id: str) -> None:
         await allowed(parties, model_id)
@@ -170,6 +178,7 @@ def test_rows_that_do_not_fit_are_named_and_cost_nothing(tmp_path: Path) -> None
     run(tmp_path, scene)
 
 
+@pytest.mark.slow
 def test_an_owner_scores_with_no_model_owner_that_it_does_not_trust(tmp_path: Path) -> None:
     async def scene(parties: Federation, model_id: str) -> None:
         await allowed(parties, model_id)
@@ -195,6 +204,7 @@ def test_a_key_too_small_to_hide_a_score_is_refused_when_scoring_is_allowed(tmp_
     assert refused.value.code is Code.DOES_NOT_FIT
 
 
+@pytest.mark.slow
 def test_the_same_rows_again_are_free_in_whatever_order_and_after_a_restart(tmp_path: Path) -> None:
     some = rows(3, seed=21)
 
@@ -226,6 +236,7 @@ def test_the_same_rows_again_are_free_in_whatever_order_and_after_a_restart(tmp_
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 def test_more_rows_than_any_quota_allows_are_refused_before_anything_is_computed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -71,6 +71,7 @@ def fedtrain(*arguments: object) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("allowed_before_the_copy", [True, False])
 def test_a_store_that_is_set_back_gives_no_score_twice(tmp_path: Path, allowed_before_the_copy: bool) -> None:
     store, copy = tmp_path / "model-owner" / STORE, tmp_path / "copy.sqlite3"
@@ -102,6 +103,7 @@ def test_a_store_that_is_set_back_gives_no_score_twice(tmp_path: Path, allowed_b
     asyncio.run(after(model_id))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("allowed_before_the_backup", [True, False])
 def test_scoring_ends_with_a_restore_and_cannot_be_allowed_again(
     tmp_path: Path, allowed_before_the_backup: bool
@@ -142,6 +144,7 @@ def test_scoring_ends_with_a_restore_and_cannot_be_allowed_again(
     asyncio.run(after(model_id))
 
 
+@pytest.mark.slow
 def test_a_model_that_is_deployed_after_a_restore_can_be_scored(tmp_path: Path) -> None:
     folder = tmp_path / "model-owner"
     load_or_create_identity(folder)

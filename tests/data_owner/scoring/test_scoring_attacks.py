@@ -56,6 +56,7 @@ async def opened(attacker: Attacker) -> OpenOffer:
     return open_offer(offer, offer_hash, manifest, offer.manifest_hash, allow_small_keys=True)
 
 
+@pytest.mark.slow
 def test_a_crafted_row_reads_one_score_and_not_every_weight(tmp_path: Path) -> None:
     async def scene(parties: Federation, model_id: str) -> None:
         attacker = await attacker_at_work(parties, model_id)
@@ -78,6 +79,7 @@ def test_a_crafted_row_reads_one_score_and_not_every_weight(tmp_path: Path) -> N
     run(tmp_path, scene)
 
 
+@pytest.mark.slow
 def test_reading_a_crafted_row_piece_by_piece_ends_below_what_the_model_can_tell(tmp_path: Path) -> None:
     async def scene(parties: Federation, model_id: str) -> None:
         attacker = await attacker_at_work(parties, model_id)
@@ -98,6 +100,7 @@ def test_reading_a_crafted_row_piece_by_piece_ends_below_what_the_model_can_tell
     run(tmp_path, scene)
 
 
+@pytest.mark.slow
 def test_blinded_ciphertexts_of_the_log_are_not_opened(tmp_path: Path) -> None:
     async def scene(parties: Federation, model_id: str) -> None:
         attacker = await attacker_at_work(parties, model_id)
@@ -120,6 +123,7 @@ def test_blinded_ciphertexts_of_the_log_are_not_opened(tmp_path: Path) -> None:
     run(tmp_path, scene)
 
 
+@pytest.mark.slow
 def test_a_request_that_is_sent_again_is_counted_once(tmp_path: Path) -> None:
     async def scene(parties: Federation, model_id: str) -> None:
         attacker = await attacker_at_work(parties, model_id)
@@ -135,6 +139,7 @@ def test_a_request_that_is_sent_again_is_counted_once(tmp_path: Path) -> None:
     run(tmp_path, scene)
 
 
+@pytest.mark.slow
 def test_nobody_else_may_ask_in_an_owners_name(tmp_path: Path) -> None:
     async def scene(parties: Federation, model_id: str) -> None:
         owner = await attacker_at_work(parties, model_id)
@@ -158,6 +163,7 @@ def test_nobody_else_may_ask_in_an_owners_name(tmp_path: Path) -> None:
     run(tmp_path, scene)
 
 
+@pytest.mark.slow
 def test_masked_scores_that_are_not_valid_cost_nothing(tmp_path: Path) -> None:
     async def scene(parties: Federation, model_id: str) -> None:
         attacker = await attacker_at_work(parties, model_id)
@@ -179,6 +185,7 @@ def test_masked_scores_that_are_not_valid_cost_nothing(tmp_path: Path) -> None:
     run(tmp_path, scene)
 
 
+@pytest.mark.slow
 def test_an_offer_that_does_not_prove_its_key_is_refused(tmp_path: Path) -> None:
     async def scene(parties: Federation, model_id: str) -> None:
         attacker = await attacker_at_work(parties, model_id)

@@ -132,6 +132,7 @@ def test_a_dataset_that_finds_no_room_is_refused_by_name_and_taken_later(tmp_pat
     with_parties(tmp_path, scene)
 
 
+@pytest.mark.slow
 def test_a_start_without_room_says_why_and_the_next_one_goes_on(
     tmp_path: Path, coefficients: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -77,6 +77,7 @@ def test_owners_were_killed_at_every_point_and_one_was_not(left: Path) -> None:
     assert sent(left / "1") == set() and sent(left / str(POINTS + 1)) == {RELEASE.encode()}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_quick")
 @pytest.mark.parametrize("store", [None, BEFORE, RESERVED])
 @pytest.mark.parametrize("point", range(1, POINTS + 2))

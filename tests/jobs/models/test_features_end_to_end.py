@@ -81,6 +81,7 @@ def test_a_missing_value_that_is_an_error_keeps_its_owner_out(tmp_path: Path, re
     assert "owner-0" in outcome["model"]["reason"]
 
 
+@pytest.mark.slow
 def test_a_category_that_no_owner_has_is_reported_and_breaks_nothing(tmp_path: Path, records: list[list[Any]]) -> None:
     present = [record for record in records if record[3] != "blue"]
     third = len(present) // 3

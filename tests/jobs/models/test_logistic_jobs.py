@@ -145,6 +145,7 @@ def offset_of(prediction: dict[str, Any]) -> float:
     return float(prediction["calibration"]["offsets"][0])
 
 
+@pytest.mark.slow
 def test_three_classes_are_one_against_the_rest(tmp_path: Path) -> None:
     data = load_iris()
     names = ["setosa", "versicolor", "virginica"]

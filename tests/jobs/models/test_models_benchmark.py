@@ -27,6 +27,7 @@ from fedtrain.spec.model_spec import ModelSpec
 from fedtrain.tabular import Encoder
 
 
+@pytest.mark.slow
 def test_the_weights_are_those_of_a_job(tmp_path: Path) -> None:
     paths = write_tables("credit", tmp_path / "data")
     document = json.loads((EXAMPLES / "credit" / "model.json").read_text())

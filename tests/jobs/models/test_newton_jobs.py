@@ -97,6 +97,7 @@ def test_newton_equals_scikit_learn_on_the_pooled_rows(tmp_path: Path, name: str
         assert difference(scaled_coefficients(model, X)[:-1], unscaled.coef_ * half) < 1e-8
 
 
+@pytest.mark.slow
 def test_newton_tells_that_it_decrypted_everything(tmp_path: Path) -> None:
     data = load_diabetes()
     outcome = train(tmp_path, data.data, data.target.reshape(-1, 1))
@@ -109,6 +110,7 @@ def test_newton_tells_that_it_decrypted_everything(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.slow
 def test_several_targets_in_one_round(tmp_path: Path) -> None:
     data = load_diabetes()
     X, Y = data.data[:, :8], np.c_[data.target, data.data[:, 8:] * 100]
@@ -118,6 +120,7 @@ def test_several_targets_in_one_round(tmp_path: Path) -> None:
     np.testing.assert_allclose(outcome["prediction"]["values"], pooled.predict(X), rtol=1e-8)
 
 
+@pytest.mark.slow
 def test_a_constant_and_a_repeated_column_break_nothing(tmp_path: Path) -> None:
     """Rank-deficient moments: predictions are those of the solution of least length, on scaled features."""
     data = load_diabetes()

@@ -47,6 +47,7 @@ def test_a_target_of_a_wide_range_has_the_standard_errors_of_least_squares(
     assert model["loss"] == pytest.approx(fitted.ssr / len(X), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_a_target_far_from_0_has_them_too(tmp_path: Path) -> None:
     y = 1e9 + NOISE + 0.01 * X[:, 0]
     model = train(tmp_path, y, [1e9 - 60, 1e9 + 60], optimizer="newton")
@@ -66,6 +67,7 @@ def test_a_target_that_the_columns_give_has_no_table_and_says_why(tmp_path: Path
     assert model["converged"] is True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["newton", "conjugate_gradient"])
 def test_a_polynomial_of_degree_10_has_one_set_of_coefficients(tmp_path: Path, optimizer: str) -> None:
     x = RANDOM.uniform(-9, -4, 120)
@@ -77,6 +79,7 @@ def test_a_polynomial_of_degree_10_has_one_set_of_coefficients(tmp_path: Path, o
     assert "exact" not in model["reason"]
 
 
+@pytest.mark.slow
 def test_a_column_that_others_give_but_for_rounding_takes_the_shortest_weights(tmp_path: Path) -> None:
     features = np.column_stack([X, X[:, 0] + 0.1 * X[:, 2]])
     model = train(tmp_path, AMOUNT, [0.0, 1e5], features, optimizer="newton")

@@ -58,6 +58,7 @@ def held_out(folder: Path, sizes: tuple[int, ...]) -> Floats:
     return np.concatenate(masks)
 
 
+@pytest.mark.slow
 def test_every_candidate_is_judged_as_on_the_pooled_rows(tmp_path: Path) -> None:
     data = load_diabetes()
     X, y = data.data, data.target
@@ -83,6 +84,7 @@ def test_every_candidate_is_judged_as_on_the_pooled_rows(tmp_path: Path) -> None
     assert (outcome["model"]["leak"]["numbers_decrypted"], outcome["model"]["leak"]["of"]) == (everything, everything)
 
 
+@pytest.mark.slow
 def test_the_surrogate_of_logistic_regression_chooses_too(tmp_path: Path) -> None:
     data = load_breast_cancer()
     order = np.random.default_rng(1).permutation(len(data.data))[:442]
@@ -103,6 +105,7 @@ def test_the_surrogate_of_logistic_regression_chooses_too(tmp_path: Path) -> Non
         assert candidate["validation_loss"] == pytest.approx(losses[held].mean(), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_a_part_below_min_rows_declines_the_job(tmp_path: Path) -> None:
     data = load_diabetes()
     spec = spec_of(data.data, {"range": [20.0, 350.0]}, "LINEAR_REGRESSION")

@@ -56,6 +56,7 @@ def scheduled(rounds: int, rate: float, momentum: float = 0.0, l2: float = 0.0) 
     return w
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("training", "schedule"),
     [
@@ -90,6 +91,7 @@ def test_a_job_shows_the_window_s_numbers_and_counts_what_was_decrypted() -> Non
     assert driver.state.numbers_decrypted == 3 * 2 * 4  # w and the weights before it, three times
 
 
+@pytest.mark.slow
 def test_plain_descent_stops_within_the_tolerance_and_not_before() -> None:
     driver, _, result = play(document(rounds=400, tolerance=1e-2), keypair())
     assert result.finished == "FINISHED"

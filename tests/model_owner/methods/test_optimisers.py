@@ -91,6 +91,7 @@ def test_rank_deficient_data_end_at_the_shortest_solution(diabetes):
     assert relative(done.weights, np.linalg.lstsq(doubled, Y, rcond=None)[0]) < 1e-8
 
 
+@pytest.mark.slow
 def test_all_outputs_share_directions():
     data = load_digits()
     X, _ = scaled(data.data[:, data.data.std(0) > 0], data.target)
@@ -109,6 +110,7 @@ def test_a_target_that_is_all_zeros_costs_nothing_and_breaks_nothing(diabetes):
     assert relative(done.weights[:, :1], by_scikit_learn(X, Y)) < 1e-9
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [CG, NEWTON, GD])
 def test_l2_means_what_ridge_alpha_means(diabetes, name):
     federation = Federation.of(*diabetes, l2=20.0, tolerance=1e-11, rounds=30_000)
@@ -171,6 +173,7 @@ def test_the_published_schedule_gives_the_published_error():
     assert np.mean((X @ done.weights - Y) ** 2) == pytest.approx(4921.71, abs=0.01)
 
 
+@pytest.mark.slow
 def test_momentum_needs_fewer_rounds(diabetes):
     rounds = {}
     for name in (GD, MOMENTUM):

@@ -60,6 +60,7 @@ def assert_is_that_of_statsmodels(table: dict[str, Any], X: Floats, Y: Floats) -
     assert table["rows"] == len(X)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("load", [load_diabetes, load_breast_cancer])
 def test_the_table_of_newton_is_that_of_statsmodels(tmp_path: Path, load: Any) -> None:
     data = load()
@@ -67,6 +68,7 @@ def test_the_table_of_newton_is_that_of_statsmodels(tmp_path: Path, load: Any) -
     assert_is_that_of_statsmodels(train(tmp_path, X, Y, optimizer="newton")["coefficient_table"], X, Y)
 
 
+@pytest.mark.slow
 def test_independent_rounds_tell_the_same_table_for_every_target(tmp_path: Path) -> None:
     data = load_diabetes()
     # An intercept of exactly 0 would be compared with rounding.
@@ -76,6 +78,7 @@ def test_independent_rounds_tell_the_same_table_for_every_target(tmp_path: Path)
     assert [output["target"] for output in model["coefficient_table"]["outputs"]] == ["column 6", "column 7"]
 
 
+@pytest.mark.slow
 def test_too_few_rounds_tell_no_table(tmp_path: Path) -> None:
     data = load_diabetes()
     model = train(tmp_path, data.data, data.target.reshape(-1, 1), rounds=4)
@@ -83,6 +86,7 @@ def test_too_few_rounds_tell_no_table(tmp_path: Path) -> None:
     assert "d + 1 rounds" in model["no_coefficient_table"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("extra", "words"), [("constant", "column 3 is the same in all rows"), ("sum", "column 3 is a combination")]
 )

@@ -17,6 +17,8 @@ import skops.io
 from fedtrain.spec.problems import Code, Problem
 from tests.harness.one_process import run_job, split, training
 
+pytestmark = pytest.mark.slow
+
 CLASSES = {"two": ["no", "yes"], "three": ["medium", "high", "low"]}
 #: Trained with weights that the owners see: their scores are logits, which nothing is fitted to.
 SHARED = {"shared two": ["yes", "no"], "shared three": ["medium", "high", "low"]}

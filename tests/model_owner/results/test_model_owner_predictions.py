@@ -215,6 +215,7 @@ def test_an_upload_is_kept_and_one_that_is_no_table_leaves_nothing(tmp_path: Pat
     run(scenario)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     ["x0,x1,y\n1,1,2\n", "x0,x1,x2,y\n1,1,many,2\n", "x0,x1,x2,y\n1,1,1,9999\n", "x0,x1,x2,y\n1,,1,2\n"],

@@ -64,6 +64,7 @@ def test_a_model_that_stopped_early_says_so_everywhere(diabetes: Bridge, capsys:
     assert f"note: {said[0]['text']} (not-converged)" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_model_at_its_minimum_has_nothing_to_remark(diabetes: Bridge) -> None:
     with connected(diabetes) as owner, warnings.catch_warnings():
         warnings.simplefilter("error", RemarkWarning)

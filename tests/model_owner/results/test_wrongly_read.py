@@ -80,6 +80,7 @@ def test_pixels_are_looked_for_no_further_than_it_takes() -> None:
     assert drawn([], encoder, iter(())) == []
 
 
+@pytest.mark.slow
 def test_pictures_of_a_trained_model_are_shown_to_those_who_may_see_the_test_set(tmp_path: Path) -> None:
     draw = np.random.default_rng(5)
     names = [*(str(one["name"]) for one in PIXELS), "digit"]

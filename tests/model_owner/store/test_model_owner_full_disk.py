@@ -63,6 +63,7 @@ async def is_up(parties: Federation) -> bool:
     return (await parties.model_owner.http.get("/healthz")).status_code == 200
 
 
+@pytest.mark.slow
 def test_a_key_that_finds_no_room_is_made_when_there_is_room_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,6 +152,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return found[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [1, 3, SUMS], ids=["the counts", "a gradient", "the last gradient, and the model"])
 def test_a_step_that_finds_no_room_is_made_again_to_the_same_coefficients(
     number: int, tmp_path: Path, undisturbed: Any, monkeypatch: pytest.MonkeyPatch
@@ -192,6 +194,7 @@ def test_a_step_that_finds_no_room_is_made_again_to_the_same_coefficients(
     with_parties(tmp_path, play)
 
 
+@pytest.mark.slow
 def test_what_people_ask_of_a_full_store_is_refused_by_name_and_done_when_asked_again(tmp_path: Path) -> None:
     async def play(parties: Federation) -> None:
         http, key = parties.model_owner.http, {"Idempotency-Key": "once"}

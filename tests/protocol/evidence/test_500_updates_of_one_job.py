@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[3]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", PARTIES)
 def test_500_updates_by_threads_of_two_stores_count_500(
     role: str, store_url: str, monkeypatch: pytest.MonkeyPatch

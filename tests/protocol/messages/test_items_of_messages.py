@@ -83,6 +83,7 @@ def block_bytes(request: pytest.FixtureRequest) -> Iterator[int]:
         yield request.param
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("block_bytes")
 @given(JSON)
 def test_values_and_depth_of_json_are_counted_as_they_are_whatever_stands_in_its_texts(value: object) -> None:

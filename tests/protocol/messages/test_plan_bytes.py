@@ -72,6 +72,7 @@ def messages(folder: Path) -> list[tuple[str, str, bytes, bytes]]:
         return database.execute(query).fetchall()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "training",
     [
@@ -114,6 +115,7 @@ def test_every_message_of_a_run_has_the_planned_size(tmp_path: Path, training: d
     assert told["model_owner"]["received"] == planned.model_owner_received
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "training",
     [
@@ -164,6 +166,7 @@ class Products(LocalEngine):
         return super().multi_exponentiate_packed(bases, rows, exponent_bits, modulus, rows_per_group, shift_bits)
 
 
+@pytest.mark.slow
 def test_the_products_that_are_counted_are_those_that_owners_make(tmp_path: Path) -> None:
     document = make_spec(optimizer="gradient_descent", rounds=7, evaluate_every=2, targets=2)
     engine = Products()

@@ -77,6 +77,7 @@ class Chunks:
             yield b" " * piece
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["application/json", "application/cbor", "text/csv"])
 @pytest.mark.parametrize("chunked", [False, True], ids=["declared", "chunked"])
 @pytest.mark.parametrize("name", NAMES)

@@ -156,6 +156,7 @@ def a_footer_that_lies(path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("bomb", "told"),
     [

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import httpx
+import pytest
 
 from benchmarks.hostile import BODIES, ROUTES, peak_mb, send
 
@@ -26,6 +27,7 @@ async def attack(url: str) -> list[str]:
     )
 
 
+@pytest.mark.slow
 def test_a_model_owner_stands_hostile_senders_and_serves_on(tmp_path: Path) -> None:
     log = tmp_path / "log"
     command = [sys.executable, "-P", "-m", "fedtrain.cli.main", "model-owner", "--port", "0"]

@@ -79,6 +79,7 @@ class HostileLine:
         return httpx.Response(200, headers=headers, stream=self.bodies[-1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("declared", [True, False], ids=["declared", "chunked"])
 @pytest.mark.parametrize("kind", [TaskKind.JOIN, TaskKind.COMPUTE, TaskKind.STEP])
 def test_a_hostile_facilitators_request_above_the_plan_is_not_read(

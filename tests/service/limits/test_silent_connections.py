@@ -95,6 +95,7 @@ def until_closed(connection: socket.socket) -> bytes:
     return came
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("said", [b"", b"GE", HEAD[:-2], HEAD, HEAD + b"X-Long: " + b"a" * 5000, POST], ids=len)
 def test_a_connection_that_says_nothing_or_nothing_more_is_closed(impatient: int, said: bytes) -> None:
     with connected(impatient) as connection:
@@ -137,6 +138,7 @@ def test_a_connection_whose_answers_nobody_reads_is_closed(impatient: int) -> No
                 connection.sendall(asked * 100)
 
 
+@pytest.mark.slow
 def test_a_connection_that_begins_no_tls_or_says_nothing_after_it_is_closed(tmp_path: Path) -> None:
     now = datetime.now(UTC)
     ca = make_ca("tested", now, now + timedelta(days=1))
@@ -163,6 +165,7 @@ def test_a_connection_that_begins_no_tls_or_says_nothing_after_it_is_closed(tmp_
         assert "Traceback" not in log.read_text()
 
 
+@pytest.mark.slow
 def test_requests_of_strangers_that_come_to_nothing_are_told_a_few_times_and_then_counted(tmp_path: Path) -> None:
     with facilitator(tmp_path) as (port, log):
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=300) as http:
@@ -177,6 +180,7 @@ def test_requests_of_strangers_that_come_to_nothing_are_told_a_few_times_and_the
     assert max(len(line) for line in lines) < 500
 
 
+@pytest.mark.slow
 def test_silent_half_sent_and_aborted_connections_beyond_the_descriptors_leave_a_service_awake(tmp_path: Path) -> None:
     with facilitator(tmp_path, descriptors=300) as (port, log), ExitStack() as stack:
         poll = stack.enter_context(connected(port))
@@ -201,6 +205,7 @@ def test_silent_half_sent_and_aborted_connections_beyond_the_descriptors_leave_a
     assert written.count("connections closed") <= 3
 
 
+@pytest.mark.slow
 def test_when_all_connections_are_at_work_one_more_is_told_so_and_the_probe_is_answered(tmp_path: Path) -> None:
     with facilitator(tmp_path, FEDTRAIN_MAX_CONNECTIONS="64") as (port, _), ExitStack() as stack:
         for _ in range(64):

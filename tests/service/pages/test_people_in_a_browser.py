@@ -325,6 +325,7 @@ async def test_an_account_beside_tokens_signs_in_and_tokens_stay_what_they_are(
         assert (await ben.get("/look", headers={"Authorization": "Bearer wrong"})).status_code == 401
 
 
+@pytest.mark.slow
 async def test_people_who_sign_in_at_one_time_do_not_get_each_others_session(here: Signing) -> None:
     names = ["ana", "ben"] * 4
     browsers = await asyncio.gather(*(here.signed_in(name) for name in names))

@@ -70,6 +70,7 @@ def guarded(party: ServedParty) -> dict[tuple[str, str], APIRoute]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", [None, *PersonRole])
 @pytest.mark.parametrize("name", NAMES)
 async def test_each_role_gets_through_where_the_table_says_so_and_nowhere_else(

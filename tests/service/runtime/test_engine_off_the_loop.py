@@ -102,6 +102,7 @@ DESCENT = {"optimizer": "gradient_descent", "rounds": 4}
 SHARED = {"weights": "shared_with_owners", "optimizer": "lbfgs", "l2": 1.0, "rounds": 6}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("job_spec", "computed"),
     [
@@ -135,6 +136,7 @@ def test_no_party_computes_on_the_event_loops_thread(
     assert engine.called >= computed
 
 
+@pytest.mark.slow
 def test_private_scoring_computes_nothing_on_the_event_loops_thread(tmp_path: Path) -> None:
     engine = OffTheLoop()
 

@@ -202,6 +202,7 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     writer.close()
 
 
+@pytest.mark.slow
 async def test_a_proxy_of_the_environment_is_used_and_sees_no_token(
     app: FastAPI, service_files: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -94,6 +94,7 @@ def key(tmp_path: Path) -> Path:
     return tmp_path / "key"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", list(ROLES))
 def test_a_second_service_in_a_folder_is_refused_and_starts_once_the_first_was_killed(
     role: str, tmp_path: Path
@@ -110,6 +111,7 @@ def test_a_second_service_in_a_folder_is_refused_and_starts_once_the_first_was_k
             pass
 
 
+@pytest.mark.slow
 def test_keys_are_encrypted_rotated_and_decrypted_only_while_no_service_is_in_the_folder(
     tmp_path: Path, key: Path
 ) -> None:
@@ -126,6 +128,7 @@ def test_keys_are_encrypted_rotated_and_decrypted_only_while_no_service_is_in_th
     assert (folder / IDENTITY_FILE).read_bytes().startswith(SEALED)
 
 
+@pytest.mark.slow
 def test_a_start_seals_keys_that_lie_open_in_a_folder_of_sealed_ones_and_warns(tmp_path: Path, key: Path) -> None:
     folder = tmp_path / "party"
     with service("data-owner", folder, "--key-file", key) as (_, said):
@@ -149,6 +152,7 @@ def test_one_is_alone_and_several_share(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.slow
 def test_facilitators_share_a_folder_where_their_store_is_on_postgresql_and_owners_never_do(tmp_path: Path) -> None:
     """No database answers here: who gets past the lock ends by that."""
     store = ("--database-url", "postgresql://party@127.0.0.1:9/store")

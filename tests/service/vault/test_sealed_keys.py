@@ -40,6 +40,7 @@ def refused(*arguments: str | Path) -> str:
     return done.stderr
 
 
+@pytest.mark.slow
 def test_a_job_over_sealed_keys_ends_and_no_key_lies_open(
     tmp_path: Path, passphrase_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -73,6 +74,7 @@ def test_a_job_over_sealed_keys_ends_and_no_key_lies_open(
         assert paths and all(path.read_bytes().startswith(SEALED) for path in paths)
 
 
+@pytest.mark.slow
 def test_the_command_encrypts_rotates_and_decrypts_a_folder(tmp_path: Path, passphrase_file: Path) -> None:
     folder, new = tmp_path / "clinic-a", tmp_path / "key"
     write_secret(new, bytes(range(32)))

@@ -88,6 +88,7 @@ async def test_people_behind_one_address_are_counted_each_by_their_account(serve
     assert app.state.event_streams.total == 0
 
 
+@pytest.mark.slow
 async def test_thousands_of_streams_from_everywhere_are_no_more_than_there_may_be(app: FastAPI) -> None:
     readers = [await opened(app, f"10.0.{index // 250}.{index % 250}") for index in range(2_000)]
     assert sum(reader.status == 200 for reader in readers) == MOST

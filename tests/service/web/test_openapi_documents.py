@@ -61,6 +61,7 @@ def ask_service(served: Served, service: str, caller: str, *options: str) -> Out
     return ask(served.urls[service], there, served.parties[caller].party_id, *ENDLESS, *options)
 
 
+@pytest.mark.slow
 def test_the_facilitator_answers_as_its_document_says(served: Served) -> None:
     done = ask_service(served, "facilitator", "data-owner", "--phases", "fuzzing", "--max-examples", "2")
     assert done.returncode == 0, done.stdout

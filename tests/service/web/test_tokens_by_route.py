@@ -29,6 +29,7 @@ def every_method(party: ServedParty) -> list[Route]:
     return [Route(method, template) for template in {r.template for r in party.routes()} for method in METHODS]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 async def test_without_a_valid_token_nothing_but_the_public_routes_answers(
     services: dict[str, ServedParty], name: str

@@ -298,6 +298,7 @@ def test_a_csv_names_image_files_below_its_folder(tmp_path: Path) -> None:
         assert [problem.code for problem in report(table, GREY).problems] == ["unreadable-image"]
 
 
+@pytest.mark.slow
 def test_records_of_large_arrays_come_in_smaller_batches(tmp_path: Path) -> None:
     path = tmp_path / "table.parquet"
     width = 1 << 19

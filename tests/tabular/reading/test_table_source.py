@@ -40,6 +40,7 @@ PIECES = ["\r\n", "\r", "\n", '"', '""', ",", "a", " ", "é", "€", "𝄞"]
 fields = st.lists(st.sampled_from(PIECES), max_size=5).map("".join)
 
 
+@pytest.mark.slow
 @given(
     rows=st.lists(st.tuples(fields, fields), min_size=30, max_size=60),
     # Python's writer leaves a line break of another kind than its own unquoted.
@@ -85,6 +86,7 @@ def test_other_encodings_become_utf8_in_blocks_no_larger_than_asked_for(text: st
     assert all(len(block) <= size for block in seen)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("offset", range(-3, 4))
 def test_a_line_break_within_quotes_is_kept_at_the_edge_of_a_block(tmp_path: Path, offset: int) -> None:
     path = tmp_path / "t.csv"
