@@ -43,7 +43,7 @@ def write_result(names: Sequence[str], rows: Iterator[Row], folder: Path, most_b
 
     A column's type is known after its last value alone: until then rows lie in a file without a name.
 
-    Raises Problem(QUERY_FAILED) for names that occur twice, no rows, more than `most_bytes`, and as
+    Raises Problem(QUERY_FAILED) for names that occur twice, no column, no rows, more than `most_bytes`, and as
     `fedtrain.data_owner.queries.cells.array_of`; OSError; and what `rows` raises.
     """
     _check_names(names)
@@ -55,6 +55,8 @@ def write_result(names: Sequence[str], rows: Iterator[Row], folder: Path, most_b
 
 
 def _check_names(names: Sequence[str]) -> None:
+    if not names:
+        raise Problem(Code.QUERY_FAILED, "The query gives no column: name those that it is to give after SELECT.")
     twice = [name for name, times in Counter(names).items() if times > 1]
     if twice:
         raise Problem(Code.QUERY_FAILED, f"Two columns go by the name {twice[0]!r}: give one another name, with AS.")

@@ -107,6 +107,7 @@ def test_each_type_becomes_what_a_table_has(tmp_path: Path, url: str) -> None:
         assert f"Column '{column}' has a value in row 1 that is neither" in told
     assert "more digits than are computed with" in refused(tmp_path, url, "SELECT 9007199254740993::numeric AS n")
     assert "gives no rows" in refused(tmp_path, url, "SELECT ward FROM stays WHERE false")
+    assert "gives no column" in refused(tmp_path, url, "SELECT FROM stays")
     assert "Two columns go by the name 'ward'" in refused(tmp_path, url, "SELECT ward, ward FROM stays")
     assert refused(tmp_path, url, "SELECT wage FROM stays") == ('The database refuses: column "wage" does not exist.')
 
