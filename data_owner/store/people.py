@@ -15,13 +15,21 @@ from fedtrain.data_owner.store.sql import OWN_TABLE, append
 from fedtrain.service.people.accounts import Record
 from fedtrain.service.people.changes import AccountChange
 from fedtrain.service.store.database import read
+from fedtrain.service.store.database_url import DatabaseError, shown
 
 
 def record_in(engine: Engine, now: Callable[[], datetime]) -> Record | None:
-    """Return what keeps changes to people in the audit of the store at `engine`; None of a party that has no audit."""
+    """Return what keeps changes to people in the audit of the store at `engine`; None of a party that has no audit.
+
+    Raises DatabaseError for a store of an earlier version, whose audit has no place for them.
+    """
     with read(engine) as connection:
-        if not sa.inspect(connection).has_table(OWN_TABLE):
+        store = sa.inspect(connection)
+        if not store.has_table(OWN_TABLE):
             return None
+        there = {column["name"] for column in store.get_columns(tables.decisions.name)}
+    if not there.issuperset(tables.decisions.columns.keys()):
+        raise DatabaseError(f"The store {shown(engine.url)} is an earlier version's: start the service once.")
 
     def keep(connection: Connection, change: AccountChange) -> None:
         append(connection, tables.decisions, _decision(change, now()))

@@ -156,3 +156,15 @@ def test_a_party_without_an_audit_records_none(tmp_path: Path) -> None:
     with facilitator.engine.connect() as connection:
         assert not sa.inspect(connection).has_table("decisions")
     facilitator.close()
+
+
+def test_the_command_beside_a_store_of_an_earlier_version_says_to_start_the_service(
+    tmp_path: Path, store: OwnerStore, people: People
+) -> None:
+    with store.engine.begin() as connection:
+        connection.execute(sa.text("ALTER TABLE decisions DROP COLUMN signed_in"))
+    called = ["user", "add", "ana", "--role", "owner", "--state-dir", str(tmp_path)]
+    done = CliRunner().invoke(command, called, input=f"{RIGHT}\n")
+    assert done.exit_code == 1
+    assert "is an earlier version's: start the service" in done.stderr and "internal error" not in done.stderr
+    assert not people.accounts.any()
