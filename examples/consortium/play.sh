@@ -278,7 +278,7 @@ scene "What can be checked afterwards: the job's log, each hospital's audit, its
 heads_signed() { for name in $APPROVED institute; do grep -q "heads signed by all" "$name.log" || return 1; done; }
 until_ "every party of the job has signed how it ended" heads_signed
 as institute fedtrain verify "$job" --state-dir institute
-refused "Evidence is for the job's parties" -- as insurer fedtrain verify "$job" --state-dir insurer
+refused "neither signed by this party" -- as insurer fedtrain verify "$job" --state-dir insurer
 as north fedtrain audit --held "institute/heads/$job.json"
 as coast fedtrain audit --held "north/heads/$job.json" | tail -n 1
 as south fedtrain budget

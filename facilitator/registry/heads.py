@@ -30,8 +30,12 @@ class Heads:
         """Return what was signed so far. Raises Problem: MODEL_NOT_FOUND, WRONG_STATE before the job has ended."""
         return await asyncio.to_thread(self._of, job_id)
 
-    def _keep_own(self, job_id: str) -> None:
+    def _keep_own(self, job_id: str) -> bool:
+        """Keep the Facilitator's own statement in its file, and return whether it was not there."""
+        if self._kept.of(job_id):
+            return False
         self._kept.keep(job_id, self._of(job_id).statements[:1])
+        return True
 
     def _of(self, job_id: str) -> HeadList:
         with self._own.store.read() as tx:
@@ -52,8 +56,8 @@ class Heads:
             raise Problem(Code.FORBIDDEN, f"{caller[:16]}… cannot sign for {statement.party[:16]}….")
         model_owner = (await asyncio.to_thread(self._runner.context, job_id)).manifest.model_owner
         await asyncio.to_thread(self._take, statement, signed, model_owner)
-        await asyncio.to_thread(self._keep_own, job_id)
-        self._signed(job_id)
+        if await asyncio.to_thread(self._keep_own, job_id):
+            self._signed(job_id)
 
     def _take(self, statement: HeadStatement, signed: SignedDocument, model_owner: str) -> None:
         job_id = statement.job_id

@@ -89,7 +89,7 @@ def test_what_people_signed_of_a_finished_model_goes_to_its_owner_as_a_file(
         )
     model_owner.get_by_role("link", name="To the result").click()
     with model_owner.expect_download() as download:
-        model_owner.get_by_role("button", name="JSON").click()
+        model_owner.get_by_role("button", name="JSON", exact=True).click()
     assert download.value.suggested_filename == f"model-{job}.json"
 
 

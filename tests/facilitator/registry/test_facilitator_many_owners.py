@@ -81,7 +81,9 @@ def test_a_statement_costs_one_signature_check_however_many_are_kept(
                     content=signed(last, *others).model_dump_json(),
                     headers={"Fedtrain-Party": last.party_id, "Content-Type": "application/json"},
                 )
-            assert checked == [*(owner.party_id for owner in owners), last.party_id]
+            # With the first comes the Facilitator's own, which is put in its file.
+            first, *following = (owner.party_id for owner in owners)
+            assert checked == [first, end.party, *following, last.party_id]
             assert (answer.status_code, answer.content) == (204, b"")
             listed = (await model_owner.client.heads(job_id)).statements
             assert {one.signer for one in listed} == {end.party, *(owner.party_id for owner in owners)}

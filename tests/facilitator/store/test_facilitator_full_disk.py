@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from secrets import token_hex
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
-from fedtrain.facilitator.store.tables import blobs
 from fedtrain.protocol.messages.rounds import to_cbor
 from fedtrain.protocol.messages.tasks import CBOR_TYPE, TaskKind
 from fedtrain.spec.problems import Code
@@ -20,10 +17,7 @@ from tests.harness.sqlite_disk import SqliteDisk
 
 
 def disk_of(facilitator: Facilitator) -> SqliteDisk:
-    return SqliteDisk(
-        facilitator.app.state.runner._own.store.engine,
-        lambda: sa.insert(blobs).values(hash=token_hex(32), content=bytes(50)),
-    )
+    return SqliteDisk(facilitator.app.state.runner._own.store.engine)
 
 
 def test_results_are_refused_by_name_and_taken_when_there_is_room_again(tmp_path: Path) -> None:

@@ -13,11 +13,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import sqlalchemy as sa
 from structlog.testing import capture_logs
 
 import fedtrain.model_owner.jobs.effects
-from fedtrain.model_owner.store.tables import outbox
 from fedtrain.service.vault import secret_files
 from fedtrain.simulation.federation import Federation, federation
 from fedtrain.spec.problems import Code
@@ -119,25 +117,17 @@ def test_a_test_set_that_finds_no_room_is_refused_by_name_and_leaves_nothing(
 DESCENT = {"optimizer": "gradient_descent", "rounds": 4, "tolerance": 0.0}
 #: One of the counts, and one a round.
 SUMS = 5
-#: No job has so many steps: rows from there on are those that fill the disk.
-FILLING = 1_000_000
 
 
-def disk_of(parties: Federation, model_id: str) -> SqliteDisk:
-    """Full to the last byte where the answers to steps are kept: each step's transaction writes one."""
-    steps = itertools.count(FILLING)
-    return SqliteDisk(
-        parties.model_owner.app.state.desk.store.engine,
-        lambda: sa.insert(outbox).values(job_id=model_id, step=next(steps), body=bytes(20)),
-    )
+def disk_of(parties: Federation) -> SqliteDisk:
+    return SqliteDisk(parties.model_owner.app.state.desk.store.engine)
 
 
 def all_rows(parties: Federation) -> dict[str, list[tuple[Any, ...]]]:
-    """Every row of every table, but what fills the disk."""
+    """Every row of every table."""
     with closing(sqlite3.connect(parties.model_owner.state_dir / "state.sqlite3")) as connection:
         names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        rows = {name: connection.execute(f"SELECT * FROM {name}").fetchall() for name in names}  # noqa: S608
-    return {**rows, "outbox": [row for row in rows["outbox"] if row[1] < FILLING]}
+        return {name: connection.execute(f"SELECT * FROM {name}").fetchall() for name in names}  # noqa: S608
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +152,7 @@ def test_a_step_that_finds_no_room_is_made_again_to_the_same_coefficients(
 
     async def play(parties: Federation) -> None:
         model_id = await parties.deploy(spec(**DESCENT))
-        disk = disk_of(parties, model_id)
+        disk = disk_of(parties)
 
         def full_before_what_follows_is_kept(*arguments: Any) -> Any:
             values = open_sum(*arguments)
@@ -201,7 +191,7 @@ def test_what_people_ask_of_a_full_store_is_refused_by_name_and_done_when_asked_
         first = await parties.deploy(spec(**{**DESCENT, "rounds": 100_000}))
         while not (await parties.model_owner.get(f"/models/{first}"))["round"]:
             await asyncio.sleep(0.01)
-        disk = disk_of(parties, first)
+        disk = disk_of(parties)
         await asyncio.to_thread(disk.fill)
         before = all_rows(parties)
         for answer in (
