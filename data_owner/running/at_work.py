@@ -63,7 +63,8 @@ async def at_work(app: FastAPI, setup: Setup, engine: Engine, cluster: Cluster |
     )
     trainer = ObservedTrainer(setup.trainer or worker, clock.monotonic)
     shop = await asyncio.to_thread(open_workshop, setup, engine, cluster, trainer)
-    app.state.sessions.people = People(shop.store.engine, clock, record_in(shop.store.engine, clock.now))
+    record = await asyncio.to_thread(record_in, shop.store.engine, clock.now)
+    app.state.sessions.people = People(shop.store.engine, clock, record)
     party_id, store = setup.identity.party_id, shop.store
     client = facilitator_client(settings, settings.facilitator, party_id, setup.transport, clock.now)
     # Of its own: what else there is to do must not wait for networks. One trains at a time, whatever the threads.
